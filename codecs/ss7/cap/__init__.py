@@ -1,0 +1,1 @@
+"""CAP (TS 29.078): operations, arguments, errors, application contexts."""

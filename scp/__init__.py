@@ -1,0 +1,1 @@
+"""camel-scp: a CAMEL service control point."""

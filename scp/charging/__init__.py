@@ -1,0 +1,1 @@
+"""Reservations, balances, call detail records."""

@@ -1,0 +1,50 @@
+"""The subscriber record: what the operator and the VoIP service said of one MSISDN."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class When(StrEnum):
+    """The subscriber's condition for forwarding."""
+
+    ALWAYS = "always"
+    ROAMING = "roaming"
+    LOCATIONS = "locations"
+
+
+class Subscriber(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One subscriber, as every store keeps it.
+
+    Attributes:
+        msisdn: E.164 digits without ``+``, 5 to 15 of them.
+        imsi: up to 15 digits, if the operator gave it.
+        authorized: the operator lets this MSISDN use the service.
+        aor: the SIP address of record that the VoIP service registered; None is "not registered".
+        forwarding_number: a DID that Connect uses in place of the marked number, E.164 digits.
+        forwarding: forwarding is switched on.
+        when: the condition under which a call is forwarded.
+        locations: for `When.LOCATIONS`: VLR number prefixes, or cell or location area ids as hex octets.
+        roaming: what another system said, None if nothing did.
+        vlr: the VLR number that came with `roaming`, E.164 digits.
+        version: 0 before the first write, then one more with each; the stores' compare-and-set uses it.
+    """
+
+    msisdn: str
+    imsi: str | None = None
+    authorized: bool = False
+    aor: str | None = None
+    forwarding_number: str | None = None
+    forwarding: bool = False
+    when: When = When.ALWAYS
+    locations: tuple[str, ...] = ()
+    roaming: bool | None = None
+    vlr: str | None = None
+    version: int = 0
+
+    @property
+    def registered(self) -> bool:
+        """Whether the VoIP service has registered this subscriber."""
+        return self.aor is not None

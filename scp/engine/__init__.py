@@ -1,0 +1,1 @@
+"""Joins stack, services and store: deadlines, admission, dialogues, traces."""

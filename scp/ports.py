@@ -1,0 +1,182 @@
+"""The protocols between the engine and what serves it. No implementation here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from scp.domain.subscriber import Subscriber
+from scp.services.api import StoreFailure
+
+if TYPE_CHECKING:
+    from scp.domain.decision import Decision
+
+
+class Pending:
+    """The type of `PENDING`: the answer will come to the waiter."""
+
+
+PENDING: Final = Pending()
+Found: TypeAlias = Subscriber | StoreFailure | None
+
+
+class Waiter(Protocol):
+    """Who waits for a lookup."""
+
+    def found(self, result: Found) -> None:
+        """Take the answer; called at most once, from the event loop, never from within `SubscriberLookup.find`."""
+        ...
+
+
+class SubscriberLookup(Protocol):
+    """What the call path needs of a store: one read, at once or later, without an exception for any outcome."""
+
+    def find(self, msisdn: str, waiter: Waiter) -> Found | Pending:
+        """Return the record (None if there is none) now, or `PENDING` and call ``waiter.found`` later.
+
+        The deadline is the engine's: an answer that comes after it is ignored by the waiter.
+        """
+        ...
+
+    def usable(self) -> str:
+        """Return "" if lookups can be answered now, else in words why not (``/readyz`` shows it)."""
+        ...
+
+
+class VersionConflictError(Exception):
+    """A write expected another version of the record; ``current`` is what the store has (None: no record)."""
+
+    def __init__(self, msisdn: str, current: Subscriber | None) -> None:
+        super().__init__(f"record of {msisdn[:4]}… changed meanwhile")
+        self.current = current
+
+
+class StoreError(Exception):
+    """The store could not do it; nothing was acknowledged. ``kind`` is a metric label."""
+
+    def __init__(self, reason: str, kind: str = "unavailable") -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+class SubscriberStore(SubscriberLookup, Protocol):
+    """A subscriber store: the call path's read and the administration's reads and writes.
+
+    Every write is durable when its coroutine returns, and the same process's `find` sees it from then on.
+    """
+
+    async def open(self) -> None:
+        """Connect or open and load; raises `StoreError`."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and let go."""
+        ...
+
+    async def get(self, msisdn: str) -> Subscriber | None:
+        """Read one record."""
+        ...
+
+    async def put(self, record: Subscriber) -> Subscriber:
+        """Compare and set: write if the store's version is ``record.version`` (0: no record), return it with the next.
+
+        Raises:
+            VersionConflictError: another version is there.
+            StoreError: the store could not do it.
+        """
+        ...
+
+    async def delete(self, msisdn: str, version: int) -> None:
+        """Remove the record if its version is ``version``; raises as `put`."""
+        ...
+
+    async def put_many(self, records: Sequence[Subscriber]) -> None:
+        """Bulk load: overwrite whatever is there (version set to the old one plus 1). All or nothing a call."""
+        ...
+
+    def scan(self, after: str = "") -> AsyncIterator[Subscriber]:
+        """Iterate over all records once, in ascending MSISDN order where the store has one."""
+        ...
+
+    async def count(self) -> int:
+        """Return how many records there are."""
+        ...
+
+
+class Transport(Protocol):
+    """One association (or TCP connection) as the engine sees it. Knows nothing of what the messages say."""
+
+    name: str
+
+    def send(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Queue ``(stream, message)`` pairs, in order, to be written in as few system calls as possible."""
+        ...
+
+    def close(self, *, abort: bool = False) -> None:
+        """Shut down after what is queued was written, or at once with ``abort``."""
+        ...
+
+    @property
+    def streams(self) -> int:
+        """Outbound streams (1 for TCP)."""
+        ...
+
+
+class TransportUser(Protocol):
+    """Who uses a transport: the engine's link."""
+
+    def connected(self, transport: Transport) -> None:
+        """The association is up."""
+        ...
+
+    def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Whole M3UA messages with their streams, as many as one read brought, in order."""
+        ...
+
+    def disconnected(self, reason: str) -> None:
+        """The association is gone; the transport reconnects by itself if it is the connecting side."""
+        ...
+
+
+class Telemetry(Protocol):
+    """What the engine reports. Every method is cheap enough to be called for each call; label values are bounded."""
+
+    def call(self, service: str, decision: Decision, seconds: float) -> None:
+        """One InitialDP was answered, ``seconds`` after it came in."""
+        ...
+
+    def operation(self, opcode: int, direction: str) -> None:
+        """One CAP operation came ("in") or went ("out")."""
+        ...
+
+    def dialogue_opened(self) -> None:
+        """A dialogue was opened."""
+        ...
+
+    def dialogue_closed(self, outcome: str) -> None:
+        """A dialogue is over: "ended", "aborted-by-peer", "aborted-by-us", "timeout", "error", "reject"."""
+        ...
+
+    def discard(self, layer: str, reason: str) -> None:
+        """A message or part of it was thrown away, with a bounded ``reason``."""
+        ...
+
+    def m3ua_message(self, peer: str, direction: str, kind: str) -> None:
+        """One M3UA message came or went; ``kind`` as RFC 4666 abbreviates it (DATA, ASPUP, …)."""
+        ...
+
+    def asp_state(self, peer: str, state: str) -> None:
+        """An ASP changed its state: "down", "inactive", "active"."""
+        ...
+
+    def store(self, operation: str, seconds: float, error: str = "") -> None:
+        """A store operation took ``seconds``; ``error`` is its kind, if it failed."""
+        ...
+
+
+class Clock(Protocol):
+    """Monotonic seconds."""
+
+    def __call__(self) -> float:
+        """Return now."""
+        ...

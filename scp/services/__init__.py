@@ -1,0 +1,1 @@
+"""Service logic: one module a service, chosen by service key."""

@@ -1,0 +1,162 @@
+"""What a service sees of a call, and how it asks for what it can't do itself.
+
+A service is one coroutine a dialogue. It does no I/O: it awaits a `Lookup` or a `Report`, and the engine, which
+drives the coroutine by hand (no asyncio task), sends the answer in. What the service wants to say is put on
+``call.outbox`` through the methods below, and goes out
+
+- in one TC-CONTINUE when the service next awaits a report (the dialogue is then held open),
+- in one TC-END when the service returns (an empty outbox is a TC-END without components).
+
+That is Q.771's basic end with nothing hidden: a service that returns after ``connect`` answers Connect in TC-END,
+one that arms events and awaits their reports holds its dialogue. A service never encodes BER and never sees a
+transaction id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from scp.domain.decision import Decision
+    from scp.domain.subscriber import Subscriber
+    from ss7.cap.contexts import ApplicationContext
+    from ss7.cap.errors import CapError
+    from ss7.cap.types import InitialDPArg
+
+
+class StoreFailure(StrEnum):
+    """Why a lookup has no answer."""
+
+    TIMEOUT = "store-timeout"
+    UNAVAILABLE = "store-unavailable"
+
+
+class ReportKind(StrEnum):
+    """What can reach a service that holds its dialogue open."""
+
+    INVOKE = "invoke"  # an operation from the gsmSSF: `opcode` and `argument`
+    RESULT = "result"  # the return result of an operation that the service sent
+    ERROR = "error"  # its return error: `code` is the CAP error code
+    REJECT = "reject"  # its reject: `code` is (problem type << 8) | problem
+    TIMEOUT = "timeout"  # the awaited report's time is up
+    END = "end"  # the peer ended the dialogue (after the components that came with it)
+    ABORT = "abort"  # the peer, or the network (TC-NOTICE), aborted it
+
+
+class Report(Struct, frozen=True, gc=False):
+    """One thing that happened in an open dialogue.
+
+    Attributes:
+        kind: what it is.
+        opcode: the CAP operation code that it belongs to, or -1.
+        argument: for `ReportKind.INVOKE` the decoded argument (a type of `ss7.cap.types`), else None.
+        code: for ERROR and REJECT, as named at `ReportKind`, else -1.
+    """
+
+    kind: ReportKind
+    opcode: int = -1
+    argument: Any = None
+    code: int = -1
+
+    @property
+    def over(self) -> bool:
+        """Whether the dialogue is gone: nothing can be sent any more."""
+        return self.kind in (ReportKind.END, ReportKind.ABORT)
+
+
+class Lookup:
+    """Await it for a subscriber's record: ``await Lookup("46700000001")``.
+
+    The answer is the record, None if the store has none, or a `StoreFailure`: it never raises.
+    """
+
+    __slots__ = ("msisdn",)
+
+    def __init__(self, msisdn: str) -> None:
+        self.msisdn = msisdn
+
+    def __await__(self) -> Generator[Request, Any, Subscriber | StoreFailure | None]:
+        """Hand the request to the engine."""
+        return (yield self)  # type: ignore[no-any-return]
+
+
+class NextReport:
+    """Await it for the next `Report`; sends the outbox first. ``timeout`` in seconds, at most the call's life."""
+
+    __slots__ = ("timeout",)
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+
+    def __await__(self) -> Generator[Request, Any, Report]:
+        """Hand the request to the engine."""
+        return (yield self)  # type: ignore[no-any-return]
+
+
+Request: TypeAlias = Lookup | NextReport
+ServiceRun: TypeAlias = Coroutine[Request, Any, None]
+
+
+class Outgoing(Struct, frozen=True, gc=False):
+    """An operation to invoke: CAP code and argument (None where the operation has none)."""
+
+    opcode: int
+    argument: Any = None
+
+
+class Call:
+    """One dialogue as its service sees it.
+
+    Attributes:
+        idp: the decoded InitialDP argument.
+        context: the CAP application context of the dialogue.
+        outbox: what the next TC message will carry; the engine takes it.
+        error: set by `fail`: the return error that ends the dialogue.
+        decision: set by `decided`; metrics, log, CDR and trace show it.
+    """
+
+    __slots__ = ("context", "decision", "error", "idp", "outbox")
+
+    def __init__(self, idp: InitialDPArg, context: ApplicationContext) -> None:
+        self.idp = idp
+        self.context = context
+        self.outbox: list[Outgoing] = []
+        self.error: CapError | None = None
+        self.decision: Decision | None = None
+
+    def invoke(self, opcode: int, argument: Any = None) -> None:
+        """Put an operation into the next message."""
+        self.outbox.append(Outgoing(opcode, argument))
+
+    def fail(self, error: CapError) -> None:
+        """Answer the InitialDP with a CAP error; it goes in TC-END when the service returns (29.078 §14.1.2.2.1)."""
+        self.error = error
+
+    def decided(self, decision: Decision) -> None:
+        """Say what was decided and why. The last word counts."""
+        self.decision = decision
+
+
+class Service(Protocol):
+    """A service: its name in metrics and config, and what runs for one call."""
+
+    name: str
+
+    def run(self, call: Call) -> ServiceRun:
+        """Return the coroutine that serves ``call``."""
+        ...
+
+
+class ServiceFactory(Protocol):
+    """The entry point (group ``camel_scp.services``): builds a service from its own table of the configuration."""
+
+    def __call__(self, settings: dict[str, Any], numbering: Any) -> Service:
+        """Return the service; raise ``ValueError`` naming the key of ``settings`` that is wrong."""
+        ...
+
+
+ENTRY_POINT_GROUP: Final = "camel_scp.services"

@@ -1,0 +1,1 @@
+"""MSC (gsmSSF) simulator and load generator."""

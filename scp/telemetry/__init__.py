@@ -1,0 +1,1 @@
+"""Metrics catalogue, logging, call trace."""
