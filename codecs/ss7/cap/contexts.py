@@ -1,0 +1,106 @@
+"""CAP application contexts (TS 29.078 §5.6 and §6.1.2; those of CAP v1 and v2 in GSM 09.78).
+
+A gsmSSF opens its dialogue with one of the four marked ``call_control``; the others are here for a trace to
+name.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from ss7.errors import DecodeError
+
+
+class ApplicationContext(Struct, frozen=True, gc=False):
+    """One application context.
+
+    Attributes:
+        name: short name, as the standards' contexts are spoken of.
+        version: CAP version, 1..4.
+        octets: contents of the OBJECT IDENTIFIER (X.690 §8.19), without tag and length.
+        text: the identifier in dotted form.
+        call_control: whether a gsmSSF opens it with InitialDP, that is, whether a gsmSCF answers it.
+    """
+
+    name: str
+    version: int
+    octets: bytes
+    text: str
+    call_control: bool = False
+
+
+def oid_octets(text: str) -> bytes:
+    """Return the contents octets of the OBJECT IDENTIFIER written in dotted form (X.690 §8.19)."""
+    first, second, *rest = (int(arc) for arc in text.split("."))
+    octets = bytearray()
+    for arc in (40 * first + second, *rest):
+        groups = [arc & 0x7F]
+        while arc := arc >> 7:
+            groups.append(arc & 0x7F | 0x80)
+        octets += bytes(reversed(groups))
+    return bytes(octets)
+
+
+def oid_text(octets: bytes) -> str:
+    """Return the dotted form of an OBJECT IDENTIFIER's contents octets.
+
+    Raises:
+        DecodeError: no octets, a subidentifier with a leading 80, or one that does not end (X.690 §8.19.2).
+    """
+    arcs: list[int] = []
+    arc = 0
+    begun = False
+    for offset, octet in enumerate(octets):
+        if octet == 0x80 and not begun:
+            raise DecodeError("padded subidentifier in object identifier", offset, "X.690 §8.19.2")
+        arc = arc << 7 | octet & 0x7F
+        begun = octet >= 0x80
+        if not begun:
+            arcs.append(arc)
+            arc = 0
+    if begun or not arcs:
+        raise DecodeError("truncated object identifier", len(octets), "X.690 §8.19.2")
+    root = min(arcs[0] // 40, 2)
+    return ".".join(map(str, (root, arcs[0] - 40 * root, *arcs[1:])))
+
+
+def _context(name: str, version: int, text: str, call_control: bool = False) -> ApplicationContext:
+    return ApplicationContext(name, version, oid_octets(text), text, call_control)
+
+
+CAP_V1: Final = _context("CAP-v1-gsmSSF-to-gsmSCF", 1, "0.4.0.0.1.0.50.0", call_control=True)
+CAP_V2: Final = _context("CAP-v2-gsmSSF-to-gsmSCF", 2, "0.4.0.0.1.0.50.1", call_control=True)
+CAP_V3: Final = _context("CAP-v3-gsmSSF-scfGeneric", 3, "0.4.0.0.1.21.3.4", call_control=True)
+CAP_V4: Final = _context("CAP-v4-gsmSSF-scfGeneric", 4, "0.4.0.0.1.23.3.4", call_control=True)
+
+CONTEXTS: Final = (
+    CAP_V1,
+    CAP_V2,
+    CAP_V3,
+    CAP_V4,
+    _context("CAP-v2-assist-gsmSSF-to-gsmSCF", 2, "0.4.0.0.1.0.51.1"),
+    _context("CAP-v2-gsmSRF-to-gsmSCF", 2, "0.4.0.0.1.0.52.1"),
+    _context("CAP-v3-gsmSSF-scfAssistHandoff", 3, "0.4.0.0.1.21.3.6"),
+    _context("CAP-v3-gprsSSF-gsmSCF", 3, "0.4.0.0.1.21.3.50"),
+    _context("CAP-v3-gsmSCF-gprsSSF", 3, "0.4.0.0.1.21.3.51"),
+    _context("CAP-v3-sms", 3, "0.4.0.0.1.21.3.61"),
+    _context("CAP-v3-gsmSRF-gsmSCF", 3, "0.4.0.0.1.20.3.14"),
+    _context("CAP-v4-gsmSSF-scfAssistHandoff", 4, "0.4.0.0.1.23.3.6"),
+    _context("CAP-v4-scf-gsmSSFGeneric", 4, "0.4.0.0.1.23.3.8"),
+    _context("CAP-v4-sms", 4, "0.4.0.0.1.23.3.61"),
+    _context("CAP-v4-gsmSRF-gsmSCF", 4, "0.4.0.0.1.22.3.14"),
+)
+
+BY_OCTETS: Final[dict[bytes, ApplicationContext]] = {context.octets: context for context in CONTEXTS}
+BY_TEXT: Final[dict[str, ApplicationContext]] = {context.text: context for context in CONTEXTS}
+BY_VERSION: Final[dict[int, ApplicationContext]] = {
+    context.version: context for context in CONTEXTS if context.call_control
+}
+
+
+def call_control_context(octets: bytes) -> ApplicationContext | None:
+    """Return the context that a gsmSCF answers, or None if it is another or unknown."""
+    context = BY_OCTETS.get(octets)
+    return context if context is not None and context.call_control else None
