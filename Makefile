@@ -1,0 +1,76 @@
+# `make demo` and `make test` on a fresh clone do all their set-up; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test set-up lint format unit unit-plain unit-compiled coverage compiled build bench clean
+
+BIN := .venv/bin
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
+COVERED := codecs/ss7/*,scp/domain/*,scp/stack/*
+COVERAGE_FLOOR := 90
+# Suites that also run on what mypyc made of the code; $(wildcard): a suite that is not there yet is not an error.
+COMPILED_SUITES := $(wildcard tests/ss7 tests/domain tests/stack tests/services tests/engine tests/conformance)
+SOURCES := $(shell find codecs scp -name '*.py')
+COMPILED := PYTHONPATH=$(CURDIR)/build/compiled CAMEL_SCP_TESTED=compiled
+
+export HYPOTHESIS_PROFILE ?= ci
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## a node, its API and an MSC simulator in one process: calls with their answers
+	@deploy/setup.sh run
+	@$(BIN)/camel-scp demo
+
+test: set-up lint unit-compiled unit-plain coverage ## everything that must hold before a commit
+	@printf '\ncompiled: '; tail -n 1 build/test-compiled.log
+	@printf 'coverage: '; tail -n 1 build/coverage.log
+	@tail -n 1 build/test-plain.log
+
+set-up: ## .venv, Python packages and, as root on Debian, the tools that tests use
+	@deploy/setup.sh test
+	@mkdir -p build
+
+lint: set-up ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timing | tail -n 8
+
+format: set-up ## lay out the code, mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+unit: unit-plain unit-compiled ## the tests, on plain and on compiled code
+
+unit-plain: set-up
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 10 2>&1 | tee build/test-plain.log
+
+unit-compiled: compiled
+	$(COMPILED) $(PYTEST) -o pythonpath=build/compiled $(COMPILED_SUITES) 2>&1 | tee build/test-compiled.log
+
+coverage: ## report on the last plain run; the pure rooms have a floor
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --include='$(COVERED)' --fail-under=$(COVERAGE_FLOOR) | tee build/coverage.log
+	@printf 'all rooms: '; $(BIN)/coverage report | tail -n 1
+
+compiled: set-up build/compiled/.made ## build/compiled: the packages with the hot rooms compiled by mypyc
+
+build/compiled/.made: $(SOURCES) setup.py pyproject.toml
+	@rm -rf build/compiled
+	@CAMEL_SCP_PURE=0 $(BIN)/python setup.py --quiet build --build-lib build/compiled --build-temp build/temp
+	@touch $@
+
+build: set-up ## the wheel, in dist/
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+bench: compiled ## the benchmark scenarios, on compiled code
+	@$(COMPILED) $(BIN)/camel-scp bench
+
+clean: ## remove all that these commands made, .venv included
+	rm -rf .venv build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache
+	find codecs scp tests -name __pycache__ -prune -exec rm -rf {} +

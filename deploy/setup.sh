@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Sets up a checkout: Debian packages where we may install them, .venv, Python packages.
+#
+#   deploy/setup.sh run     what `camel-scp` needs
+#   deploy/setup.sh test    that, and what the tests need (tools that can't be installed are named; their tests skip)
+#
+# Runs again in no time: a stamp in .venv holds the hash of what the set-up depends on. PYTHON=… chooses the interpreter.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+aim=${1:-test}
+python=${PYTHON:-python3}
+
+say() { printf 'set-up: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# --- what a Debian 12 may lack: package ~ is it there? ~ what for -----------------------------------------------------
+has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+has_headers() { "$python" -c 'import os, sysconfig as s; raise SystemExit(not os.path.exists(s.get_path("include") + "/Python.h"))'; }
+run_packages() {
+  cat <<'END'
+python3 ~ has "$python" ~ Python itself
+python3-venv ~ [ -x .venv/bin/pip ] || "$python" -c "import ensurepip" ~ the virtual environment
+END
+}
+test_packages() {
+  cat <<'END'
+gcc ~ has gcc ~ compiling the hot rooms with mypyc, building pysctp
+libc6-dev ~ [ -e /usr/include/stdio.h ] ~ compiling
+python3-dev ~ has_headers ~ compiling
+libsctp-dev ~ [ -e /usr/include/netinet/sctp.h ] ~ building pysctp
+git ~ has git ~ tests of the repository itself
+redis-server ~ has redis-server ~ store tests on Redis
+tshark ~ has tshark ~ dissecting everything that the node sends
+prometheus ~ has promtool ~ checking metrics and alert rules
+osmo-stp ~ has osmo-stp ~ interworking with a real signalling gateway
+user-mode-linux ~ has linux.uml ~ the lab with kernel SCTP
+kmod ~ has modprobe ~ the lab with kernel SCTP
+END
+}
+
+missing=()
+why=()
+look() {
+  missing=() why=()
+  while IFS='~' read -r package there purpose; do
+    package=${package% } purpose=${purpose# }
+    eval "$there" >/dev/null 2>&1 || { missing+=("$package"); why+=("$package ($purpose)"); }
+  done < <(run_packages; [ "$aim" = run ] || test_packages)
+}
+
+install_packages() {
+  local guard=/usr/sbin/policy-rc.d ours=
+  # Debian starts a package's services when it installs them; nobody asked for a Redis or a Prometheus to be running.
+  if [ ! -e "$guard" ]; then
+    ours=1
+    printf '#!/bin/sh\nexit 101\n' >"$guard" && chmod 755 "$guard"
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  { apt-get update -q && apt-get install -q -y --no-install-recommends "$@"; } >/tmp/camel-scp-apt.$$ 2>&1 ||
+    { tail -n 15 /tmp/camel-scp-apt.$$ >&2; say "apt-get failed; going on with what there is"; }
+  rm -f /tmp/camel-scp-apt.$$
+  [ -z "$ours" ] || rm -f "$guard"
+}
+
+look
+if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && has apt-get; then
+  say "installing Debian packages: ${missing[*]}"
+  install_packages "${missing[@]}"
+  look
+fi
+for package in "${why[@]}"; do say "missing: $package"; done
+has "$python" || die "no $python; install Python 3.11 or later"
+"$python" -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' || die "$python is older than 3.11; set PYTHON=…"
+
+# --- .venv ------------------------------------------------------------------------------------------------------------
+new_venv() {
+  rm -rf .venv
+  "$python" -m venv .venv >/dev/null 2>&1 && return
+  # Debian's python3 without python3-venv has venv but no ensurepip: a pip from elsewhere can fill in.
+  rm -rf .venv
+  "$python" -m venv --without-pip .venv && "$python" -m pip --python .venv/bin/python install -q pip 2>/dev/null && return
+  rm -rf .venv
+  die "can't make .venv: install python3-venv (apt-get install python3-venv) and run again"
+}
+.venv/bin/python -c 'import pip' 2>/dev/null || { say "making .venv"; new_venv; }
+
+# --- Python packages --------------------------------------------------------------------------------------------------
+sctp_buildable() { has gcc && [ -e /usr/include/netinet/sctp.h ] && has_headers && echo sctp; }
+wanted=$({ cat pyproject.toml setup.py "$0"; .venv/bin/python -VV; pwd; sctp_buildable || true; } | sha256sum)
+stamp=.venv/.set-up-for-$aim
+[ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
+
+pip_install() { .venv/bin/python -m pip install -qq --disable-pip-version-check "$@"; }
+install_extra() {  # without the project itself: an extra that fails must not undo it
+  .venv/bin/python -c 'import sys, tomllib
+extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]
+print(*extras[sys.argv[1]], sep="\n")' "$1" >".venv/$1.txt"
+  pip_install -r ".venv/$1.txt"
+}
+
+extras=$([ "$aim" = run ] || echo '[dev]')
+say "installing Python packages into .venv (once; a minute or so)"
+CAMEL_SCP_PURE=1 pip_install -e ".$extras"
+if [ -n "$(sctp_buildable || true)" ]; then
+  install_extra sctp >.venv/pysctp.log 2>&1 ||
+    say "pysctp does not build here (.venv/pysctp.log): no SCTP transport, its tests skip"
+else
+  say "no gcc, Python.h or libsctp-dev: no SCTP transport, its tests skip"
+fi
+echo "$wanted" >"$stamp"

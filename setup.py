@@ -1,0 +1,118 @@
+"""Compiles the hot rooms with mypyc where a C compiler is, and installs them as plain Python where none is.
+
+Everything else about the distribution stands in ``pyproject.toml``. ``CAMEL_SCP_PURE=1`` asks for plain Python,
+``CAMEL_SCP_PURE=0`` for a compiled build or an error; unset, a failing compilation is a warning and the result is plain.
+An editable install is always plain, so that the source tree never holds compiled modules.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent
+PURE = os.environ.get("CAMEL_SCP_PURE", "")
+COMPILING_COMMANDS = {"bdist_wheel", "build", "build_ext", "install"}
+GROUP = "camel_scp"  # one group: its modules call each other as C functions and share one library
+HOT = ("codecs/ss7/**/*.py", "scp/stack/**/*.py", "scp/domain/**/*.py")
+
+# What stays plain though it stands in a hot room, by file name. Modules that define a msgspec.Struct stay plain as
+# well (`defines_struct` finds them): mypyc has no native subclass of it.
+PLAIN = {
+    "__init__.py": "holds no code",
+    "reference.py": "walks pycrate's objects, whose types are unknown",
+    "render.py": "text for people, off the call path",
+}
+
+
+def defines_struct(source: str) -> bool:
+    """Whether a module imports msgspec's Struct, which it does to derive from it."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and node.module == "msgspec"
+        and any(alias.name == "Struct" for alias in node.names)
+        for node in ast.walk(ast.parse(source))
+    )
+
+
+def hot_modules() -> Iterator[str]:
+    """Yield the modules to compile, as paths relative to this folder."""
+    for pattern in HOT:
+        for path in sorted(ROOT.glob(pattern)):
+            if path.name not in PLAIN and not defines_struct(path.read_text(encoding="utf-8")):
+                yield str(path.relative_to(ROOT))
+
+
+def compiler_works() -> bool:
+    """Whether the C compiler makes an object of a source that includes Python.h."""
+    command = shlex.split(os.environ.get("CC") or str(sysconfig.get_config_var("CC") or ""))
+    if not command:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "probe.c")
+        source.write_text("#include <Python.h>\n", encoding="utf-8")
+        include = sysconfig.get_path("include")
+        command += ["-I", include, "-c", str(source), "-o", str(source.with_suffix(".o"))]
+        try:
+            return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - the build's own compiler
+        except OSError:
+            return False
+
+
+def extensions() -> list[Extension]:
+    """Return what mypyc makes of the hot modules; nothing where plain Python is asked for or is all there can be."""
+    if PURE == "1" or COMPILING_COMMANDS.isdisjoint(sys.argv):
+        return []
+    if PURE != "0" and not compiler_works():
+        warn("no C compiler with Python's headers")
+        return []
+    # Type checks with the project's strict settings are `make lint`'s; here a newer mypy must not fail an install.
+    os.environ["MYPYPATH"] = "codecs"
+    options = ["--config-file=", "--explicit-package-bases", "--ignore-missing-imports"]
+    try:
+        from mypyc.build import mypycify  # noqa: PLC0415 - not there where plain Python is asked for
+
+        return mypycify([*options, *hot_modules()], opt_level="3", group_name=GROUP)
+    except (ImportError, SystemExit) as error:  # mypycify leaves by sys.exit when mypy finds an error
+        if PURE == "0":
+            raise
+        warn(f"mypyc: {error}")
+        return []
+
+
+class AllOrNothing(build_ext):
+    """Builds every compiled module or none: a part of the group could not be imported."""
+
+    def run(self) -> None:
+        """Build; where that fails and plain Python will do, take away what was built and go on without."""
+        if PURE == "0":
+            super().run()
+            return
+        try:
+            super().run()
+        except Exception as error:  # noqa: BLE001 - distutils raises unrelated types for a compiler that fails
+            for output in self.get_outputs():
+                Path(output).unlink(missing_ok=True)
+            self.extensions = []
+            warn(str(error))
+
+
+def warn(reason: str) -> None:
+    """Say why the result is plain."""
+    print(f"camel-scp: not compiled, installing plain Python ({reason})", file=sys.stderr)  # noqa: T201 - a build's log
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": AllOrNothing})
