@@ -1,0 +1,375 @@
+"""M3UA over TCP: whole messages in, batches out, back-pressure both ways.
+
+A TCP connection has one stream: every message is handed over with stream 0, and the stream of what is sent
+is of no account. What delimits messages is the framer's business; the default one reads M3UA's common header
+(RFC 4666 §3.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING, Final, Protocol, cast, final
+
+from scp.net.redial import Backoff, DialError, Redial
+from ss7.errors import DecodeError
+from ss7.m3ua import Framer as M3uaFramer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from random import Random
+
+    from scp.ports import Transport, TransportUser
+
+DEFAULT_PORT: Final = 2905  # RFC 4666 §9.2
+KIB: Final = 1024
+READ_SIZE: Final = 256 * KIB
+
+
+class Framer(Protocol):
+    """Cuts a stream of octets into messages."""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take what came and return the messages that are whole now; `DecodeError` if boundaries are lost."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what one connection may hold.
+
+    Attributes:
+        high_water: unsent octets at which we stop reading from this peer until it has read half of them.
+        max_unsent: unsent octets at which the connection is aborted: messages that no received one asked for
+            (another link's answers, notifications) aren't held back by not reading.
+        linger: seconds that a graceful close waits for the peer to take what is unsent.
+    """
+
+    high_water: int = 512 * KIB
+    max_unsent: int = 8 * 1024 * KIB
+    linger: float = 5.0
+
+
+@final
+class TcpConnection(asyncio.BufferedProtocol):
+    """One connection, from either side; a `scp.ports.Transport`.
+
+    It reads into a buffer of its own: asyncio would otherwise allocate 256 KiB for every read, which costs a
+    third of the time of a short one.
+
+    Attributes:
+        name: the peer's name in logs and metrics.
+        remote: the peer's address and port in words.
+        lost: done when the connection is gone; the result is the reason that the user was given.
+        congested: whether the peer is behind with reading, so that we don't read from it either.
+        pauses: how often that began.
+    """
+
+    def __init__(self, name: str, user: TransportUser, framer: Framer, limits: Limits) -> None:
+        self.name = name
+        self.remote = ""
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.congested = False
+        self.pauses = 0
+        self._user = user
+        self._framer = framer
+        self._limits = limits
+        self._reason = ""
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        self._taken = 0  # octets read less octets handed over: what the framer holds of an unfinished message
+        self._socket: asyncio.Transport
+
+    @property
+    def transport(self) -> Transport:
+        """Itself."""
+        return self
+
+    @property
+    def streams(self) -> int:
+        """TCP has one."""
+        return 1
+
+    def send(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Queue the messages as one write; after a close they are dropped."""
+        if self._reason:
+            return
+        self._socket.write(b"".join([octets for _, octets in messages]))
+        if self._socket.get_write_buffer_size() > self._limits.max_unsent:
+            self._fail(f"peer reads nothing: more than {self._limits.max_unsent // KIB} KiB unsent")
+
+    def close(self, *, abort: bool = False) -> None:
+        """Shut down after what is queued was written, or at once; the user's ``disconnected`` follows."""
+        if self.lost.done():
+            return
+        self._reason = self._reason or "closed by us"
+        if abort:
+            self._socket.abort()
+            return
+        self._socket.close()
+        asyncio.get_running_loop().call_later(self._limits.linger, self._give_up)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Set the socket up and tell the user."""
+        self._socket = cast("asyncio.Transport", transport)
+        raw = transport.get_extra_info("socket")
+        # An answer must not wait for the acknowledgement of the one before (Nagle); dead peers must be noticed.
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._socket.set_write_buffer_limits(self._limits.high_water, self._limits.high_water // 2)
+        peer = transport.get_extra_info("peername")
+        self.remote = f"{peer[0]} port {peer[1]}"
+        self._user.connected(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the loop's hint, which nothing depends on
+        """Return where to read to."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Cut what was read into messages and hand them over as one batch."""
+        if self._reason:
+            return
+        try:
+            messages = self._framer.feed(bytes(self._buffer[:nbytes]))
+        except DecodeError as error:
+            self._fail(f"message boundaries lost: {error}")
+            return
+        self._taken += nbytes
+        if messages:
+            batch = []
+            for octets in messages:
+                self._taken -= len(octets)
+                batch.append((0, octets))
+            self._user.received(batch)
+
+    def eof_received(self) -> bool:
+        """Name the reason; False has the loop close our side as well."""
+        if not self._reason:
+            cut = f" in the middle of a message, after {self._taken} octets of it" if self._taken else ""
+            self._reason = f"closed by peer{cut}"
+        return False
+
+    def pause_writing(self) -> None:
+        """The peer is behind with our answers: ask it nothing more."""
+        self.congested = True
+        self.pauses += 1
+        if not self._socket.is_closing():
+            self._socket.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It caught up."""
+        self.congested = False
+        if not self._socket.is_closing():
+            self._socket.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the user why, once."""
+        reason = self._reason or _words(exc)
+        self._reason = reason
+        self.lost.set_result(reason)
+        self._user.disconnected(reason)
+
+    def _fail(self, reason: str) -> None:
+        self._reason = reason
+        self._socket.abort()
+
+    def _give_up(self) -> None:
+        if not self.lost.done():
+            self._socket.abort()
+
+
+@final
+class Connector:
+    """The connecting side: keeps one connection up, to the first of several remote addresses that answers.
+
+    Args:
+        name: the peer's name in logs and metrics.
+        remotes: addresses (or host names), tried in turn.
+        port: the port of all of them.
+        user: who is told of connections and messages; stays the same over reconnections.
+        random: for the jitter of the back-off.
+        local: addresses to connect from, the first of the remote's family; empty: the system's choice.
+        failed: called with the reason, in words, of each attempt that failed.
+        framer: makes the framer of each connection.
+        connect_timeout: seconds that one attempt may take.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        remotes: Sequence[str],
+        port: int,
+        user: TransportUser,
+        *,
+        random: Random,
+        local: Sequence[str] = (),
+        backoff: Backoff | None = None,
+        failed: Callable[[str], None] | None = None,
+        limits: Limits | None = None,
+        framer: Callable[[], Framer] = M3uaFramer,
+        connect_timeout: float = 5.0,
+        settled: float = 5.0,
+    ) -> None:
+        self.name = name
+        self._port = port
+        self._user = user
+        self._local = local
+        self._limits = limits or Limits()
+        self._framer = framer
+        self._connect_timeout = connect_timeout
+        self._redial: Redial[str] = Redial(
+            list(remotes), self._dial, random, backoff=backoff, settled=settled, failed=failed
+        )
+
+    @property
+    def last_failure(self) -> str:
+        """In words, why the last attempt failed or the last connection was lost; "" at first."""
+        return self._redial.last_failure
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._redial.start()
+
+    async def close(self, *, abort: bool = False) -> None:
+        """Stop, close the connection and wait for its end."""
+        await self._redial.close(abort=abort)
+
+    async def _dial(self, remote: str) -> TcpConnection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                _, connection = await loop.create_connection(
+                    lambda: TcpConnection(self.name, self._user, self._framer(), self._limits),
+                    remote,
+                    self._port,
+                    local_addr=self._source(remote),
+                )
+        except TimeoutError:
+            raise DialError(f"{remote} port {self._port}: no answer in {self._connect_timeout:g} s") from None
+        except OSError as error:
+            raise DialError(f"{remote} port {self._port}: {_words(error)}") from error
+        return connection
+
+    def _source(self, remote: str) -> tuple[str, int] | None:
+        same_family = [address for address in self._local if (":" in address) == (":" in remote)]
+        return (same_family[0], 0) if same_family else None
+
+
+@final
+class Listener:
+    """The listening side: accepts connections and gives each its own user.
+
+    Args:
+        name: the name in logs and metrics; a connection is called ``name/address``.
+        addresses: local addresses to listen on; empty: all.
+        port: the port; 0 takes a free one, see `port`.
+        user_factory: makes the user of a connection, given the remote address; None refuses it.
+        allowed: remote addresses that may connect; empty: all.
+        refused: called with the remote address of each connection that was refused.
+        framer: makes the framer of each connection.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        addresses: Sequence[str],
+        port: int,
+        user_factory: Callable[[str], TransportUser | None],
+        *,
+        allowed: Sequence[str] = (),
+        refused: Callable[[str], None] | None = None,
+        limits: Limits | None = None,
+        framer: Callable[[], Framer] = M3uaFramer,
+    ) -> None:
+        self.name = name
+        self.connections: set[TcpConnection] = set()
+        self._addresses = addresses
+        self._port = port
+        self._user_factory = user_factory
+        self._allowed = frozenset(_canonical(address) for address in allowed)
+        self._refused = refused
+        self._limits = limits or Limits()
+        self._framer = framer
+        self._server: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        if self._server is not None and self._server.sockets:
+            return int(self._server.sockets[0].getsockname()[1])
+        return self._port
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address or port can't be had.
+        """
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Accepting(self), list(self._addresses) or None, self._port, reuse_address=True
+        )
+
+    async def close(self, *, abort: bool = False) -> None:
+        """Stop listening, close all connections and wait for their end."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        connections = list(self.connections)
+        for connection in connections:
+            connection.close(abort=abort)
+        if connections:
+            await asyncio.wait([connection.lost for connection in connections])
+
+    def accept(self, transport: asyncio.Transport) -> TcpConnection | None:
+        """Return the connection for a socket that was just accepted, or None to refuse it."""
+        address = _canonical(transport.get_extra_info("peername")[0])
+        user = None
+        if not self._allowed or address in self._allowed:
+            user = self._user_factory(address)
+        if user is None:
+            if self._refused is not None:
+                self._refused(address)
+            return None
+        connection = TcpConnection(f"{self.name}/{address}", user, self._framer(), self._limits)
+        self.connections.add(connection)
+        connection.lost.add_done_callback(lambda _: self.connections.discard(connection))
+        return connection
+
+
+class _Accepting(asyncio.Protocol):
+    """Stands in until the remote address is known, then gives way to a `TcpConnection`."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        stream = cast("asyncio.Transport", transport)
+        connection = self._listener.accept(stream)
+        if connection is None:
+            stream.abort()
+            return
+        stream.set_protocol(connection)
+        connection.connection_made(stream)
+
+
+def _canonical(address: str) -> str:
+    """Return an address without zone, an IPv4 one without its IPv6 wrapping."""
+    parsed = ip_address(address.partition("%")[0])
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(parsed)
+
+
+def _words(error: BaseException | None) -> str:
+    """Say in words what the system said."""
+    if error is None:
+        return "closed by peer"
+    if isinstance(error, ConnectionResetError):
+        return "connection reset by peer"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return f"{type(error).__name__}: {error}"
