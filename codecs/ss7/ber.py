@@ -1,10 +1,11 @@
 """BER octets (X.690 §8): tags, lengths, integers. What the codecs above share, and no more.
 
 All functions work on offsets into one `bytes` object and copy nothing. Errors of encoding are reported by a
-negative offset, not raised: garbage is an ordinary input for a server. The caller, who knows the clause, raises.
+negative offset, not raised: garbage is an ordinary input for a server. The caller, who knows the clause,
+raises.
 
-A tag is the integer that its identifier octets make: 0x82 is context 2 primitive, 0xA2 constructed, 0x9F33 is the
-two octets 9F 33 (context 51). The number of octets follows from the value, see `tag_width`.
+A tag is the integer that its identifier octets make: 0x82 is context 2 primitive, 0xA2 constructed, 0x9F33
+is the two octets 9F 33 (context 51). The number of octets follows from the value, see `tag_width`.
 
 Everywhere: ``0 <= offset`` and ``end <= len(octets)``; ``end`` is the first offset that must not be read.
 """
@@ -109,8 +110,9 @@ def read_length(octets: bytes, offset: i64, end: i64) -> tuple[i64, i64]:
 def end_of_indefinite(octets: bytes, offset: i64, end: i64) -> i64:
     """Return where the end-of-contents octets stand that close the contents beginning at ``offset``.
 
-    One pass over the octets, without recursion. A definite-length element is stepped over, so the time is linear
-    in the number of elements. The neighbour is at the returned offset plus 2. Negative: code of `REASONS`.
+    One pass over the octets, without recursion. A definite-length element is stepped over, so the time is
+    linear in the number of elements. The neighbour is at the returned offset plus 2. Negative: code of
+    `REASONS`.
     """
     depth: i64 = 1
     while True:
@@ -179,7 +181,7 @@ def _read_element(octets: bytes, offset: i64, end: i64) -> tuple[i64, i64, i64, 
 
 
 def read_integer(octets: bytes, start: i64, stop: i64) -> int:
-    """Return the two's complement integer (§8.3) in ``octets[start:stop]``; no octets (an error) read as 0."""
+    """Return the two's complement integer (§8.3) in ``octets[start:stop]``; no octets read as 0."""
     if stop - start == 1:
         value: i64 = octets[start]
         return value if value < 0x80 else value - 0x100
