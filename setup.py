@@ -1,8 +1,8 @@
 """Compiles the hot rooms with mypyc where a C compiler is, and installs them as plain Python where none is.
 
-Everything else about the distribution stands in ``pyproject.toml``. ``CAMEL_SCP_PURE=1`` asks for plain Python,
-``CAMEL_SCP_PURE=0`` for a compiled build or an error; unset, a failing compilation is a warning and the result is plain.
-An editable install is always plain, so that the source tree never holds compiled modules.
+Everything else about the distribution stands in ``pyproject.toml``. ``CAMEL_SCP_PURE=1`` asks for plain
+Python, ``CAMEL_SCP_PURE=0`` for a compiled build or an error; unset, a failing compilation is a warning and the
+result is plain. An editable install is always plain, so that the source tree never holds compiled modules.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ COMPILING_COMMANDS = {"bdist_wheel", "build", "build_ext", "install"}
 GROUP = "camel_scp"  # one group: its modules call each other as C functions and share one library
 HOT = ("codecs/ss7/**/*.py", "scp/stack/**/*.py", "scp/domain/**/*.py")
 
-# What stays plain though it stands in a hot room, by file name. Modules that define a msgspec.Struct stay plain as
-# well (`defines_struct` finds them): mypyc has no native subclass of it.
+# What stays plain though it stands in a hot room, by file name. Modules that define a msgspec.Struct stay
+# plain as well (`defines_struct` finds them): mypyc has no native subclass of it.
 PLAIN = {
     "__init__.py": "holds no code",
     "reference.py": "walks pycrate's objects, whose types are unknown",
@@ -67,19 +67,20 @@ def compiler_works() -> bool:
         include = sysconfig.get_path("include")
         command += ["-I", include, "-c", str(source), "-o", str(source.with_suffix(".o"))]
         try:
-            return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - the build's own compiler
+            done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the build's compiler
+            return done.returncode == 0
         except OSError:
             return False
 
 
 def extensions() -> list[Extension]:
-    """Return what mypyc makes of the hot modules; nothing where plain Python is asked for or is all there can be."""
+    """Return what mypyc makes of the hot modules; nothing where plain Python is asked for or all there is."""
     if PURE == "1" or COMPILING_COMMANDS.isdisjoint(sys.argv):
         return []
     if PURE != "0" and not compiler_works():
         warn("no C compiler with Python's headers")
         return []
-    # Type checks with the project's strict settings are `make lint`'s; here a newer mypy must not fail an install.
+    # The project's strict settings are for `make lint`; a newer mypy's opinion must not fail an install.
     os.environ["MYPYPATH"] = "codecs"
     options = ["--config-file=", "--explicit-package-bases", "--ignore-missing-imports"]
     try:

@@ -1,0 +1,119 @@
+"""What every test may ask for: oracles, real servers, published vectors; and how hypothesis behaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import ss7.ber
+from oracles import servers, tshark, vectors
+from oracles.recorder import Recorder
+
+COMPILED = ss7.ber.__file__.endswith((".so", ".pyd"))
+DISSECTED = pytest.StashKey[int]()
+
+# A shared or slow machine is no fault of the code: no deadline for an example, no complaint about slow generation.
+settings.register_profile(
+    "ci", deadline=None, print_blob=True, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("dev", settings.get_profile("ci"), max_examples=25)
+settings.register_profile("thorough", settings.get_profile("ci"), max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to test plain code where compiled code was meant, which would pass and show nothing."""
+    if os.environ.get("CAMEL_SCP_TESTED") == "compiled" and not COMPILED:
+        raise pytest.UsageError(f"compiled code is to be tested, but ss7 comes from {ss7.ber.__file__}")
+    config.stash[DISSECTED] = 0
+
+
+def pytest_report_header() -> str:
+    """Say what is tested."""
+    return f"ss7 and the stack are {'compiled' if COMPILED else 'plain Python'}"
+
+
+@pytest.fixture(scope="session")
+def everything_sent(request: pytest.FixtureRequest) -> Iterator[Recorder]:
+    """Takes whatever a node sends (``everything_sent.sent(message, stream=…)``); tshark judges it all at the end.
+
+    What it finds fails the run, as an error of the process's last test; the text names the test that it came from.
+    """
+    recorder = Recorder()
+    yield recorder
+    if tshark.available():
+        return
+    found = recorder.problems()
+    request.config.stash[DISSECTED] = len(recorder)
+    assert not found, f"tshark, on {len(recorder)} messages that nodes sent:\n" + "\n".join(map(str, found))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's count to the controller (xdist)."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["dissected"] = session.config.stash[DISSECTED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up the workers' counts (xdist)."""
+    node.config.stash[DISSECTED] += getattr(node, "workeroutput", {}).get("dissected", 0)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say how much tshark has seen."""
+    missing = tshark.available()
+    if missing:
+        terminalreporter.write_line(f"{missing}: nobody has looked at what the nodes sent")
+    elif config.stash[DISSECTED]:
+        terminalreporter.write_line(f"tshark dissected {config.stash[DISSECTED]} messages that nodes sent")
+
+
+@pytest.fixture
+def free_tcp_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    return servers.free_tcp_port()
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """An empty Redis of the test's own."""
+    if not shutil.which("redis-server"):
+        pytest.skip("redis-server is not installed")
+    with servers.redis_server(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def osmo_stp(tmp_path: Path) -> Iterator[servers.Stp]:
+    """An osmo-stp of the test's own, over SCTP."""
+    missing = servers.stp_unavailable()
+    if missing:
+        pytest.skip(missing)
+    with servers.osmo_stp(tmp_path) as stp:
+        yield stp
+
+
+@pytest.fixture(scope="session", name="vectors")
+def published_vectors() -> list[vectors.Vector]:
+    """The published PDUs."""
+    found = vectors.load()
+    if not found:
+        pytest.skip(vectors.MISSING)
+    return found
+
+
+@pytest.fixture(scope="session")
+def dissect() -> Any:
+    """`oracles.tshark.dissect`, where tshark is."""
+    missing = tshark.available()
+    if missing:
+        pytest.skip(missing)
+    return tshark.dissect

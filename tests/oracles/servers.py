@@ -1,0 +1,127 @@
+"""Real programs beside the node: starts them, waits until they answer, ends them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+START_SECONDS: Final = 10.0
+IPPROTO_SCTP: Final = 132
+
+
+def free_tcp_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def kernel_has_sctp() -> bool:
+    """Whether this kernel makes SCTP sockets."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_SCTP).close()
+    except OSError:
+        return False
+    return True
+
+
+def answers_tcp(port: int) -> bool:
+    """Whether somebody accepts connections on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def running(command: list[str], ready: Callable[[], bool], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program from when it is ready to the end of the block; its output goes to ``log``."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        try:
+            wait_until(lambda: ready() or process.poll() is not None)
+            assert process.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')}"
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+    """Return when the condition holds; fail when it does not within ``seconds``."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not ready within {seconds} s"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def redis_server(folder: Path, *options: str) -> Iterator[str]:
+    """Run a Redis with no data and no persistence, and give its URL."""
+    port = free_tcp_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with running([*command, *options], lambda: answers_tcp(port), folder / "redis.log"):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+STP_CONFIG: Final = """\
+log stderr
+ logging filter all 1
+ logging level all notice
+line vty
+ no login
+ bind 127.0.0.1 {vty}
+cs7 instance 0
+ point-code 0.23.9
+ xua rkm routing-key-allocation dynamic-permitted
+ listen m3ua {port}
+  local-ip 127.0.0.1
+  accept-asp-connections dynamic-permitted
+"""
+
+
+@dataclass(frozen=True)
+class Stp:
+    """A running osmo-stp: SCTP port of its M3UA, TCP port of its VTY, its log."""
+
+    port: int
+    vty: int
+    log: Path
+
+
+def stp_unavailable() -> str:
+    """Return "" if osmo-stp can run here, else why not.
+
+    Debian 12's osmo-stp (1.6.0) listens for M3UA on SCTP only; there is no option for TCP.
+    """
+    if not shutil.which("osmo-stp"):
+        return "osmo-stp is not installed"
+    return "" if kernel_has_sctp() else "this kernel has no SCTP (tests/lab runs such tests in one that has)"
+
+
+@contextlib.contextmanager
+def osmo_stp(folder: Path, extra: str = "") -> Iterator[Stp]:
+    """Run osmo-stp; it takes any ASP, and routing keys by registration (RFC 4666 §3.6).
+
+    Args:
+        folder: for its configuration and log.
+        extra: further lines of configuration, inside ``cs7 instance 0``.
+    """
+    # libosmo-sigtran knows the port, VTY answers when all is bound: neither SCTP port needs probing.
+    vty = free_tcp_port()
+    stp = Stp(port=2905, vty=vty, log=folder / "osmo-stp.log")
+    config = folder / "osmo-stp.cfg"
+    config.write_text(STP_CONFIG.format(vty=vty, port=stp.port) + extra, encoding="utf-8")
+    with running(["osmo-stp", "-c", str(config)], lambda: answers_tcp(vty), stp.log):
+        yield stp
