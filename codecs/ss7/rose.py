@@ -80,7 +80,9 @@ _CODE_OCTETS: Final = 4
 
 
 # Values made for every message have their __init__ written out: mypyc compiles that one, not dataclass's own.
-@final @dataclass(init=False) class Invoke:
+@final
+@dataclass(init=False)
+class Invoke:
     """An operation to carry out; ``linked_id`` is the invoke id that it answers to, or None."""
 
     invoke_id: int

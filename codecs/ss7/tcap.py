@@ -178,6 +178,7 @@ class Message:
         dtid: bytes = b"",
         dialogue: DialoguePortion | None = None,
         components: list[Component] | None = None,
+        *,
         p_abort_cause: int = -1,
     ) -> None:
         self.kind = kind
@@ -198,7 +199,7 @@ class TcapError(DecodeError):
     """
 
     def __init__(
-        self, reason: str, offset: int, cause: int, kind: int = 0, otid: bytes = b"", dtid: bytes = b""
+        self, reason: str, offset: int, cause: int, kind: int = 0, *, otid: bytes = b"", dtid: bytes = b""
     ) -> None:
         super().__init__(reason, offset, "Q.773 §3.2.1")
         self.cause = cause
@@ -270,7 +271,7 @@ def _decode_abort(octets: bytes, dtid: bytes, offset: i64, end: i64) -> Message:
         if tag == _DIALOGUE:
             return Message(ABORT, b"", dtid, decode_dialogue(octets[offset:after]))
         if tag == _P_ABORT and stop - start == 1 and octets[start] < 0x80:
-            return Message(ABORT, b"", dtid, None, None, octets[start])
+            return Message(ABORT, b"", dtid, p_abort_cause=octets[start])
     raise _bad_portion(octets, ABORT, offset, after)
 
 
@@ -279,12 +280,12 @@ def _bad_message(octets: bytes, kind: i64, after: i64) -> TcapError:
     if after >= 0 and kind in KIND_NAMES:
         otid, dtid = _derive_ids(octets, kind)
         cause = BADLY_FORMATTED_TRANSACTION_PORTION
-        return TcapError("octets after the message", after, cause, kind, otid, dtid)
+        return TcapError("octets after the message", after, cause, kind, otid=otid, dtid=dtid)
     otid, dtid = _derive_ids(octets, kind)
     if kind in KIND_NAMES or kind == 0:
         reason = REASONS[after][0] if after < 0 else "no message type"
-        return TcapError(reason, 0, BADLY_FORMATTED_TRANSACTION_PORTION, kind, otid, dtid)
-    return TcapError("unknown message type", 0, UNRECOGNIZED_MESSAGE_TYPE, kind, otid, dtid)
+        return TcapError(reason, 0, BADLY_FORMATTED_TRANSACTION_PORTION, kind, otid=otid, dtid=dtid)
+    return TcapError("unknown message type", 0, UNRECOGNIZED_MESSAGE_TYPE, kind, otid=otid, dtid=dtid)
 
 
 def _bad_portion(octets: bytes, kind: i64, offset: i64, after: i64) -> TcapError:
@@ -292,9 +293,9 @@ def _bad_portion(octets: bytes, kind: i64, offset: i64, after: i64) -> TcapError
     otid, dtid = _derive_ids(octets, kind)
     if after < 0:
         cause = BADLY_FORMATTED_TRANSACTION_PORTION
-        return TcapError(REASONS[after][0], offset, cause, kind, otid, dtid)
+        return TcapError(REASONS[after][0], offset, cause, kind, otid=otid, dtid=dtid)
     cause = INCORRECT_TRANSACTION_PORTION
-    return TcapError("element missing, misplaced or of wrong size", offset, cause, kind, otid, dtid)
+    return TcapError("element missing, misplaced or of wrong size", offset, cause, kind, otid=otid, dtid=dtid)
 
 
 def _derive_ids(octets: bytes, kind: i64) -> tuple[bytes, bytes]:
