@@ -29,7 +29,16 @@ READ_SIZE: Final = 256 * KIB
 
 
 class Framer(Protocol):
-    """Cuts a stream of octets into messages."""
+    """Cuts a stream of octets into messages.
+
+    Attributes:
+        error: set once boundaries are lost, as soon as the messages before that were returned.
+    """
+
+    @property
+    def error(self) -> DecodeError | None:
+        """Why the stream can't be followed any more, or None."""
+        ...
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take what came and return the messages that are whole now; `DecodeError` if boundaries are lost."""
@@ -115,7 +124,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         """Set the socket up and tell the user."""
         self._socket = cast("asyncio.Transport", transport)
         raw = transport.get_extra_info("socket")
-        # An answer must not wait for the acknowledgement of the one before (Nagle); dead peers must be noticed.
+        # An answer must not wait for the one before to be acknowledged (Nagle); dead peers must be noticed.
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._socket.set_write_buffer_limits(self._limits.high_water, self._limits.high_water // 2)
@@ -140,14 +149,17 @@ class TcpConnection(asyncio.BufferedProtocol):
         if messages:
             batch = []
             for octets in messages:
-                self._taken -= len(octets)
+                # The last parameter's padding may come outside the length, or not at all (RFC 4666 §3.1.4).
+                self._taken = max(-3, self._taken - (len(octets) + 3 & ~3))
                 batch.append((0, octets))
             self._user.received(batch)
+        if self._framer.error is not None:
+            self._fail(f"message boundaries lost: {self._framer.error}")
 
     def eof_received(self) -> bool:
         """Name the reason; False has the loop close our side as well."""
         if not self._reason:
-            cut = f" in the middle of a message, after {self._taken} octets of it" if self._taken else ""
+            cut = f" in the middle of a message, after {self._taken} octets of it" if self._taken > 0 else ""
             self._reason = f"closed by peer{cut}"
         return False
 

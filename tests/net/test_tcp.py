@@ -12,30 +12,10 @@ from hypothesis import strategies as st
 
 from scp.net.redial import Backoff, DialError, Redial
 from scp.net.tcp import Connector, Limits, Listener, TcpConnection
-from ss7.errors import DecodeError
+from ss7.m3ua import Framer
 
 HOST = "127.0.0.1"
 FAST = Backoff(first=0.01, ceiling=0.05)
-
-
-class LengthFramer:
-    """A common header of eight octets as M3UA has it: the length in the last four covers the header."""
-
-    def __init__(self):
-        self.rest = b""
-
-    def feed(self, chunk):
-        self.rest += chunk
-        out = []
-        while len(self.rest) >= 8:
-            size = int.from_bytes(self.rest[4:8], "big")
-            if self.rest[0] != 1 or not 8 <= size <= 70_000:
-                raise DecodeError("message length", 4, "RFC 4666 §3.1.4")
-            if len(self.rest) < size:
-                break
-            out.append(self.rest[:size])
-            self.rest = self.rest[size:]
-        return out
 
 
 def message(body=b""):
@@ -103,13 +83,13 @@ def run(request):
 async def listening(users, **options):
     """Start a listener whose users are ``users``, one a connection, None refusing it."""
     supply = iter(users)
-    listener = Listener("server", [HOST], 0, lambda _: next(supply), framer=LengthFramer, **options)
+    listener = Listener("server", [HOST], 0, lambda _: next(supply), **options)
     await listener.start()
     return listener
 
 
 def connector(listener, user, **options):
-    options = {"random": Random(1), "backoff": FAST, "framer": LengthFramer} | options
+    options = {"random": Random(1), "backoff": FAST} | options
     return Connector("client", [HOST], listener.port, user, **options)
 
 
@@ -147,7 +127,7 @@ def test_fragments_of_any_size_give_the_same_messages(bodies, cuts):
 
     async def scenario():
         user = User()
-        connection = TcpConnection("peer", user, LengthFramer(), Limits())
+        connection = TcpConnection("peer", user, Framer(), Limits())
         connection.connection_made(FakeSocket())
         stream = b"".join(map(message, bodies))
         position = 0
@@ -194,6 +174,36 @@ def test_half_a_message_then_close_is_named(run, octets, held):
         await server.until(lambda: server.reasons)
         assert server.reasons == [f"closed by peer in the middle of a message, after {held} octets of it"]
         assert len(server.messages) == len(octets) // 8 - (held == 9)
+        await listener.close()
+
+    run(scenario)
+
+
+def test_padding_outside_the_length_is_no_unfinished_message(run):
+    async def scenario():
+        server = User()
+        listener = await listening([server])
+        _, writer = await raw_client(listener)
+        writer.write((message(b"abcde") + b"\0\0\0") * 3)
+        writer.close()
+        await server.until(lambda: server.reasons)
+        assert server.messages == [message(b"abcde")] * 3
+        assert server.reasons == ["closed by peer"]
+        await listener.close()
+
+    run(scenario)
+
+
+def test_messages_before_garbage_are_handed_over(run):
+    async def scenario():
+        server = User()
+        listener = await listening([server])
+        _, writer = await raw_client(listener)
+        writer.write(message(b"good") + b"\xff" * 12)
+        await server.until(lambda: server.reasons)
+        assert server.messages == [message(b"good")]
+        assert server.reasons[0].startswith("message boundaries lost: ")
+        writer.close()
         await listener.close()
 
     run(scenario)
@@ -376,7 +386,6 @@ def test_remote_addresses_are_tried_in_turn_and_failures_told(run):
             random=Random(2),
             backoff=FAST,
             failed=failures.append,
-            framer=LengthFramer,
             local=["127.0.0.9", "::1"],
         )
         await link.start()
@@ -404,13 +413,12 @@ def test_connecting_later_than_the_start(run):
             random=Random(3),
             backoff=FAST,
             failed=failures.append,
-            framer=LengthFramer,
         )
         await link.start()
         await link.start()
         await asyncio.sleep(0.1)
         assert len(failures) >= 2
-        listener = Listener("s", [HOST], port, lambda _: User(), framer=LengthFramer)
+        listener = Listener("s", [HOST], port, lambda _: User())
         assert listener.port == port
         await listener.start()
         await client.until(lambda: client.ups)
