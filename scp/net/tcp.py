@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 from scp.net.redial import Backoff, DialError, Redial
 from ss7.errors import DecodeError
-from ss7.m3ua import Framer as M3uaFramer
+from ss7.m3ua_framer import Framer as M3uaFramer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

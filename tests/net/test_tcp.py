@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scp.net.redial import Backoff, DialError, Redial
 from scp.net.tcp import Connector, Limits, Listener, TcpConnection
-from ss7.m3ua import Framer
+from ss7.m3ua_framer import Framer
 
 HOST = "127.0.0.1"
 FAST = Backoff(first=0.01, ceiling=0.05)

@@ -1,0 +1,452 @@
+"""The gsmSSF of one call, without I/O: instructions in, reports out (TS 29.078 §11, TS 23.078 §4.5).
+
+User interaction, call party handling and tariff switches aren't played; an operation that asks for them is
+refused as a gsmSSF without that capability would.
+
+What the gsmSSF wants to send stands in `Ssf.outbox`, in order, for one TC message; `Ssf.closing` says which
+one, and both are taken by `Ssf.take`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from math import inf
+from typing import TYPE_CHECKING, ClassVar, Final, final
+
+from scp.simulator.bcsm import (
+    CALLED,
+    CALLING,
+    MODELS,
+    NORMAL_CLEARING,
+    Event,
+    Happening,
+    MonitorMode,
+)
+from scp.simulator.scenario import Ending
+from scp.simulator.vocabulary import (
+    Answered,
+    Arm,
+    AskInformation,
+    CancelAll,
+    Charge,
+    ChargingReport,
+    EventReport,
+    InformationReport,
+    Noted,
+    NotPlayed,
+    Proceed,
+    Refused,
+    Release,
+    Reset,
+    TestActivity,
+)
+from ss7.cap.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scp.simulator.scenario import Scenario
+    from scp.simulator.vocabulary import Instruction, Sending, Wish
+
+
+class Closing(Enum):
+    """What becomes of the dialogue with the next message."""
+
+    NOT = "continue"
+    END = "end"
+    ABORT = "abort"
+
+
+class State(Enum):
+    """States of the gsmSSF FSM (TS 29.078 §11 pre- and postconditions)."""
+
+    IDLE = "Idle"
+    WAITING = "Waiting_for_Instructions"
+    MONITORING = "Monitoring"
+
+
+class Phase(Enum):
+    """Where the call itself stands."""
+
+    AT_TDP = "suspended at the trigger"
+    ROUTING = "routing and ringing"
+    ACTIVE = "talking"
+    AT_EDP = "suspended at an event"
+    OVER = "over"
+
+
+# Events that end the attempt or the call: charging and information reports are due with them.
+_CLOSES_LEG: Final = frozenset(Event) - {
+    Event.COLLECTED_INFO,
+    Event.TERM_ATTEMPT_AUTHORIZED,
+    Event.O_ANSWER,
+    Event.T_ANSWER,
+    Event.O_TERM_SEIZED,
+    Event.CALL_ACCEPTED,
+}
+# At answer these can't happen any more and are disarmed (TS 23.078 §4.5.2.2).
+_DISARMED_AT_ANSWER: Final = frozenset(
+    {
+        Event.ROUTE_SELECT_FAILURE,
+        Event.O_CALLED_PARTY_BUSY,
+        Event.O_NO_ANSWER,
+        Event.O_ABANDON,
+        Event.O_TERM_SEIZED,
+        Event.T_BUSY,
+        Event.T_NO_ANSWER,
+        Event.T_ABANDON,
+        Event.CALL_ACCEPTED,
+    }
+)
+
+
+@final
+class Ssf:
+    """One call.
+
+    Attributes:
+        state: of the gsmSSF FSM.
+        phase: of the call.
+        outbox: what the next message to the gsmSCF carries.
+        closing: which message that is.
+        routed_to: destination of the last Connect; b"" where the call went on unchanged.
+        cause: Q.850 cause that the call ended with; -1 while it hasn't.
+        faults: what the gsmSCF did that a gsmSSF can't make sense of, in words.
+    """
+
+    def __init__(self, scenario: Scenario, now: float) -> None:
+        self.scenario = scenario
+        self.state = State.WAITING
+        self.phase = Phase.AT_TDP
+        self.outbox: list[Sending] = []
+        self.closing = Closing.NOT
+        self.routed_to = b""
+        self.cause = -1
+        self.faults: list[str] = []
+        self._model = MODELS[scenario.trigger]
+        self._armed: dict[tuple[Event, int], MonitorMode] = {}
+        self._tssf_length = scenario.tssf
+        self._tssf = now + scenario.tssf
+        self._abandon = now + scenario.abandon_after if scenario.abandon_after >= 0 else inf
+        self._next_event = inf
+        self._attempts = 0
+        self._routed_at = now
+        self._answered_at = inf
+        self._charge: Charge | None = None
+        self._charge_due = inf
+        self._information: dict[int, AskInformation] = {}
+        self._suspended_at: Event = self._model.tdp
+        self._lost = False
+
+    # --- the gsmSCF speaks ---
+
+    def instructed(self, instructions: Sequence[Instruction], now: float, *, ended: bool) -> None:
+        """Carry out the operations of one message in their order; ``ended``: it was a TC-END."""
+        if self.state is State.IDLE or self._lost:
+            return
+        self._abandon = inf
+        for instruction in instructions:
+            if self.closing is Closing.NOT:
+                self._HANDLERS[type(instruction.wish)](self, instruction.wish, instruction.invoke_id, now)
+        if ended:
+            self._control_gone()
+        elif self.scenario.silent:
+            self._lost = True
+            self.outbox.clear()
+        elif self.state is State.MONITORING and not self._reporting():
+            # Nothing is left to say to each other (TS 29.078 §14.1.2.1.1).
+            self._close(Closing.END)
+
+    def failed(self, now: float, *, ended: bool) -> None:
+        """A return error or reject came: in a TC-CONTINUE the gsmSSF aborts (TS 29.078 §14.1.2.2.1)."""
+        if self.state is State.IDLE:
+            return
+        if not ended:
+            self.faults.append("error or reject in TC-CONTINUE (TS 29.078 §14.1.2.2.1)")
+            self._close(Closing.ABORT)
+        self._default_handling(now)
+        self._control_gone()
+
+    def aborted(self, now: float) -> None:
+        """The dialogue was aborted by the other side or the network: default call handling."""
+        if self.state is not State.IDLE:
+            self._default_handling(now)
+            self._control_gone()
+
+    def take(self) -> tuple[list[Sending], Closing]:
+        """Return what is to be sent, and as what; an empty list with `Closing.NOT` is nothing to send."""
+        sending, closing = self.outbox, self.closing
+        self.outbox, self.closing = [], Closing.NOT
+        return sending, closing
+
+    # --- time passes ---
+
+    def next_deadline(self) -> float:
+        """Return when `tick` is due, ``inf`` for never."""
+        if self._lost:
+            return inf
+        tssf = self._tssf if self.state is State.WAITING else inf
+        return min(tssf, self._abandon, self._next_event, self._charge_due)
+
+    def tick(self, now: float) -> None:
+        """Do what is due: the parties' next step, the charged period's end, Tssf."""
+        if self._lost:
+            return
+        if now >= self._abandon:
+            self._abandon_early()
+        elif self.state is State.WAITING and now >= self._tssf:
+            # TS 29.078 §10.2.1.2.
+            self.faults.append("no instruction before Tssf expired")
+            self._close(Closing.ABORT)
+            self._default_handling(now)
+            self._control_gone()
+        elif now >= self._charge_due:
+            self._period_over(now)
+        elif now >= self._next_event:
+            self._party_acts(now)
+
+    # --- operations ---
+
+    def _arm(self, wish: Arm, invoke_id: int, now: float) -> None:  # noqa: ARG002 - one signature for all
+        for edp in wish.events:
+            if edp.event not in self._model.events:
+                self._refuse(
+                    invoke_id, ErrorCode.UNEXPECTED_DATA_VALUE, f"event {edp.event} isn't this call's"
+                )
+                return
+            if edp.leg not in (0, CALLING, CALLED):
+                self._refuse(invoke_id, ErrorCode.UNKNOWN_LEG_ID, f"leg {edp.leg} of event {edp.event}")
+                return
+        for edp in wish.events:
+            event = Event(edp.event)
+            leg = edp.leg or self._model.default_leg(event)
+            for one in (leg,) if leg else (CALLING, CALLED):
+                if edp.mode == MonitorMode.TRANSPARENT:
+                    self._armed.pop((event, one), None)
+                else:
+                    self._armed[event, one] = MonitorMode(edp.mode)
+
+    def _proceed(self, wish: Proceed, invoke_id: int, now: float) -> None:
+        if self.state is not State.WAITING:
+            self._unexpected(wish, invoke_id, "while no instruction was awaited")
+            return
+        event = self._suspended_at
+        if wish.destination:
+            if event is self._model.answer:
+                self._unexpected(wish, invoke_id, "after answer")
+                return
+            self.routed_to = wish.destination
+        self.state = State.MONITORING
+        if self.phase is Phase.AT_TDP or wish.destination:
+            self._route(now)
+        elif event is self._model.answer:
+            self._talk(now)
+        elif event is self._model.alerting:
+            self.phase = Phase.ROUTING
+        else:
+            self._over()
+
+    def _release(self, wish: Release, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        self.cause = wish.cause
+        self._report_charge(now, active=False, released=False)
+        self._report_information(now, (CALLING, CALLED))
+        self._over()
+
+    def _charge_call(self, wish: Charge, invoke_id: int, now: float) -> None:
+        if self._charge is not None:
+            self._refuse(
+                invoke_id, ErrorCode.TASK_REFUSED, "a charged period is pending (TS 29.078 §11.2.2.2)"
+            )
+        elif not 0.1 <= wish.period <= 86_400:
+            self._refuse(invoke_id, ErrorCode.PARAMETER_OUT_OF_RANGE, f"period of {wish.period} s")
+        else:
+            self._charge = wish
+            if self._answered_at < inf:
+                self._charge_due = now + wish.period
+
+    def _reset_timer(self, wish: Reset, invoke_id: int, now: float) -> None:
+        if self.state is State.WAITING:
+            self._tssf = now + wish.value
+        else:
+            self._refuse(
+                invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, "ResetTimer while Tssf doesn't run"
+            )
+
+    def _ask_information(self, wish: AskInformation, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        if wish.leg in self._information:
+            self._refuse(
+                invoke_id, ErrorCode.TASK_REFUSED, "call information of this leg is already asked for"
+            )
+        else:
+            self._information[wish.leg] = wish
+
+    def _test_activity(self, wish: TestActivity, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        self.outbox.append(Answered(invoke_id))
+
+    def _cancel_all(self, wish: CancelAll, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        self._armed.clear()
+        self._information.clear()
+        self._charge, self._charge_due = None, inf
+
+    def _noted(self, wish: Noted, invoke_id: int, now: float) -> None:
+        """It concerns the call record, not the call."""
+
+    def _not_played(self, wish: NotPlayed, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        self._refuse(invoke_id, wish.code, "operation that this gsmSSF doesn't play")
+
+    def _unexpected(self, wish: Proceed, invoke_id: int, when: str) -> None:
+        """Continue, of class 4, has no errors: it is only noted."""
+        if wish.destination:
+            self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, f"Connect {when}")
+        else:
+            self.faults.append(f"Continue {when}")
+
+    def _refuse(self, invoke_id: int, code: int, why: str) -> None:
+        self.faults.append(why)
+        self.outbox.append(Refused(invoke_id, code))
+
+    # --- the call ---
+
+    def _route(self, now: float) -> None:
+        self.phase = Phase.ROUTING
+        self._routed_at = now
+        self._answered_at = inf
+        self._next_event = now + self.scenario.attempt(self._attempts).ring
+        self._attempts += 1
+
+    def _party_acts(self, now: float) -> None:
+        self._next_event = inf
+        attempt = self.scenario.attempt(self._attempts - 1)
+        if self.phase is Phase.ROUTING:
+            happening = self._model.endings[attempt.ending]
+            if attempt.ending is Ending.ANSWER:
+                self._answered(now)
+        else:
+            happening = Happening(self._model.disconnect, attempt.hangs_up, NORMAL_CLEARING)
+        self._happened(happening, now)
+
+    def _answered(self, now: float) -> None:
+        self._answered_at = now
+        if self._charge is not None:
+            self._charge_due = now + self._charge.period
+
+    def _talk(self, now: float) -> None:
+        self.phase = Phase.ACTIVE
+        self._next_event = now + self.scenario.attempt(self._attempts - 1).talk
+
+    def _happened(self, happening: Happening, now: float) -> None:
+        """Report the event if it is armed, and go on unless that was a request."""
+        event = happening.event
+        closes = event in _CLOSES_LEG
+        if closes:
+            self.cause = happening.cause
+            self._report_charge(now, active=False, released=False)
+        mode = self._armed.pop((event, happening.leg), None)
+        if mode is not None:
+            cause = happening.cause if closes and happening.leg else -1
+            self.outbox.append(EventReport(event, happening.leg, mode is MonitorMode.INTERRUPTED, cause))
+        self._disarm_after(event, happening.leg)
+        if closes:
+            self._report_information(now, (CALLING, CALLED) if happening.leg == CALLING else (CALLED,))
+        if mode is MonitorMode.INTERRUPTED:
+            self.state = State.WAITING
+            self.phase = Phase.AT_EDP
+            self._suspended_at = event
+            self._tssf = now + self._tssf_length
+        elif closes:
+            self._report_information(now, (CALLING, CALLED))
+            self._over()
+        else:
+            self._talk(now)
+
+    def _disarm_after(self, event: Event, leg: int) -> None:
+        if event is self._model.answer:
+            gone = [key for key in self._armed if key[0] in _DISARMED_AT_ANSWER]
+        elif event in _CLOSES_LEG and leg == CALLED:
+            gone = [key for key in self._armed if key[1] == CALLED]
+        elif event in _CLOSES_LEG:
+            gone = list(self._armed)
+        else:
+            gone = []
+        for key in gone:
+            del self._armed[key]
+
+    def _period_over(self, now: float) -> None:
+        """The charged period is at its end (TS 29.078 §11.3.2.1)."""
+        charge = self._charge
+        assert charge is not None
+        self._report_charge(now, active=not charge.release, released=charge.release)
+        if charge.release:
+            self.cause = NORMAL_CLEARING
+            self._armed.clear()
+            self._report_information(now, (CALLING, CALLED))
+            self._over()
+
+    def _report_charge(self, now: float, *, active: bool, released: bool) -> None:
+        if self._charge is None:
+            return
+        elapsed = max(0.0, now - self._answered_at)
+        self.outbox.append(ChargingReport(elapsed, active, released, self._charge.leg))
+        self._charge, self._charge_due = None, inf
+
+    def _report_information(self, now: float, legs: tuple[int, ...]) -> None:
+        for leg in legs:
+            asked = self._information.pop(leg, None)
+            if asked is not None:
+                answered = min(self._answered_at, now)
+                report = InformationReport(
+                    leg,
+                    asked.wanted,
+                    answered - self._routed_at,
+                    now - answered,
+                    max(self.cause, NORMAL_CLEARING),
+                )
+                self.outbox.append(report)
+
+    def _abandon_early(self) -> None:
+        """The caller hung up, and nothing is armed to say so (TS 29.078 §14.1.2.2.2, last item)."""
+        self.cause = NORMAL_CLEARING
+        self.phase = Phase.OVER
+        self._close(Closing.ABORT)
+        self._control_gone()
+
+    def _reporting(self) -> bool:
+        """Whether an event is armed or a report pending; an answered call may be given a further period."""
+        return bool(self._armed or self._charge or self._information) or self._answered_at < inf
+
+    def _over(self) -> None:
+        self.phase = Phase.OVER
+        self._next_event = inf
+        self._close(Closing.END)
+
+    def _close(self, closing: Closing) -> None:
+        if self.state is not State.IDLE:
+            self.closing = closing
+            self._control_gone()
+
+    def _control_gone(self) -> None:
+        """The relationship is over; the call, if there is one, goes on without us."""
+        self.state = State.IDLE
+        self._armed.clear()
+        self._information.clear()
+        self._charge, self._charge_due = None, inf
+        self._abandon = inf
+        self._next_event = inf
+
+    def _default_handling(self, now: float) -> None:
+        """Default call handling "continue" of the subscriber's CSI."""
+        if self.phase is Phase.AT_TDP:
+            self._route(now)
+
+    _HANDLERS: ClassVar[dict[type[Wish], Callable[..., None]]] = {
+        Arm: _arm,
+        Proceed: _proceed,
+        Release: _release,
+        Charge: _charge_call,
+        Reset: _reset_timer,
+        AskInformation: _ask_information,
+        TestActivity: _test_activity,
+        CancelAll: _cancel_all,
+        Noted: _noted,
+        NotPlayed: _not_played,
+    }

@@ -1,0 +1,85 @@
+"""What a simulated call is: who calls whom, from where, and how the parties behave."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from scp.domain.call import Trigger
+from ss7.isup import NatureOfAddress
+
+__all__ = ["Attempt", "Ending", "Scenario", "Trigger"]
+
+
+class Ending(StrEnum):
+    """How one attempt to reach the called party goes."""
+
+    ANSWER = "answer"
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    UNREACHABLE = "unreachable"  # Route_Select_Failure, or T_Busy with cause 20 in a terminating call
+    ABANDON = "abandon"  # the caller hangs up while it rings
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One attempt to reach the called party, from the routing of the call on.
+
+    Attributes:
+        ending: how it goes.
+        ring: seconds until that happens.
+        talk: seconds from answer to hang-up.
+        hangs_up: the leg that hangs up: 1 the calling party, 2 the called party.
+    """
+
+    ending: Ending = Ending.ANSWER
+    ring: float = 0.2
+    talk: float = 1.0
+    hangs_up: int = 2
+
+
+class Scenario(Struct, frozen=True, kw_only=True):
+    """One call as the MSC sees it.
+
+    Attributes:
+        version: CAP version of the dialogue, 1 to 4.
+        trigger: whose subscription made the MSC ask.
+        a_number: E.164 digits of the calling party; "" sends none.
+        b_number: the called number, as dialled (originating) or as routed (terminating, forwarded).
+        b_nature: nature of address of ``b_number``; a dialled number has the corresponding type of number.
+        b_plan: numbering plan of ``b_number``.
+        redirecting_number: in a forwarded call the E.164 digits of the subscriber who forwards.
+        imsi: of the served subscriber; "" sends none.
+        vlr: E.164 digits of the VLR number in the location information; "" sends none.
+        cell: "MCC-MNC-LAC-CI" of the served subscriber's cell; "" sends none.
+        msc: E.164 digits of our own MSC address.
+        service_key: from the subscriber's CSI.
+        call_reference: call reference number, 1 to 8 octets; b"" has one made for each call.
+        attempts: how the called party behaves at the first routing of the call, the first follow-on call, …;
+            the last one repeats.
+        abandon_after: the caller hangs up so many seconds after InitialDP if no instruction came; -1: never.
+        silent: after the first answer the MSC reacts to nothing, as one that lost the call.
+        tssf: seconds that the gsmSSF waits for instructions.
+    """
+
+    version: int = 2
+    trigger: Trigger = Trigger.TERMINATING
+    a_number: str = "46700000009"
+    b_number: str = "46700000001"
+    b_nature: int = NatureOfAddress.INTERNATIONAL
+    b_plan: int = 1
+    redirecting_number: str = "46700000002"
+    imsi: str = "240011234567890"
+    vlr: str = "46709000001"
+    cell: str = "240-01-4660-22136"
+    msc: str = "46709000002"
+    service_key: int = 100
+    call_reference: bytes = b""
+    attempts: tuple[Attempt, ...] = (Attempt(),)
+    abandon_after: float = -1.0
+    silent: bool = False
+    tssf: float = 5.0
+
+    def attempt(self, number: int) -> Attempt:
+        """Return the behaviour at the routing with this number, counted from 0."""
+        return self.attempts[min(number, len(self.attempts) - 1)]
