@@ -1,5 +1,7 @@
 """The call detail record: what is kept of one call attempt."""
 
+# ruff: noqa: TC001 - the annotations are read at run time
+
 from __future__ import annotations
 
 from msgspec import Struct

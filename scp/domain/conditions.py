@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from scp.domain.call import CallFacts, Trigger
+from scp.domain.numbers import is_msisdn
 from scp.domain.reason import Reason
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber, When
@@ -48,8 +49,13 @@ def _when(subscriber: Subscriber, call: CallFacts, rules: Rules) -> Reason | Non
     return _WHEN[subscriber.when](subscriber, call, rules)
 
 
-def _no_loop(subscriber: Subscriber, call: CallFacts, _rules: Rules) -> Reason | None:
-    return Reason.FORWARDING_LOOP if subscriber.forwarding_number == call.e164 else None
+def _forwarding_number(subscriber: Subscriber, call: CallFacts, _rules: Rules) -> Reason | None:
+    number = subscriber.forwarding_number
+    if number is None:
+        return None
+    if not is_msisdn(number):
+        return Reason.BAD_FORWARDING_NUMBER
+    return Reason.FORWARDING_LOOP if number == call.e164 else None
 
 
 def _whereabouts(subscriber: Subscriber, call: CallFacts) -> tuple[str, tuple[str, ...]]:
@@ -156,6 +162,6 @@ SUBSCRIBER_CONDITIONS: Final[tuple[OnSubscriber, ...]] = (
     ("registered", _registered, _show_aor),
     ("forwarding", _forwarding, _show_forwarding),
     ("when", _when, _show_when),
-    ("no-loop", _no_loop, _show_forwarding_number),
+    ("forwarding-number", _forwarding_number, _show_forwarding_number),
 )
 _WHEN: Final = {When.ROAMING: _when_roaming, When.LOCATIONS: _when_located}

@@ -150,6 +150,16 @@ def dialled(text: str) -> tuple[str, Nature]:
     return compact, Nature.UNKNOWN
 
 
+def is_msisdn(digits: str) -> bool:
+    """Return whether these are 5 to 15 decimal digits, the first not 0."""
+    return (
+        digits.isascii()
+        and digits.isdigit()
+        and MSISDN_MIN_DIGITS <= len(digits) <= E164_MAX_DIGITS
+        and digits[0] != "0"
+    )
+
+
 def parse_msisdn(text: str) -> str:
     """Return E.164 digits for an MSISDN as a person writes it: with or without ``+``, with spaces anywhere.
 

@@ -14,8 +14,8 @@ class Reason(StrEnum):
 
     words: str
 
-    def __new__(cls, value: str, words: str) -> Self:
-        """Make a member whose value is ``value``."""
+    def __new__(cls, value: str, words: str = "") -> Self:
+        """Make a member of its value and words; looking one up needs the value only."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.words = words
@@ -74,6 +74,10 @@ class Reason(StrEnum):
     LOCATION_UNKNOWN = (
         "location-unknown",
         "The subscriber forwards calls in chosen locations, and nothing says where the subscriber is.",
+    )
+    BAD_FORWARDING_NUMBER = (
+        "bad-forwarding-number",
+        "The forwarding number in the subscriber's record is not 5 to 15 decimal digits.",
     )
     FORWARDING_LOOP = (
         "forwarding-loop",

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from scp.domain.call import CallFacts
     from scp.domain.subscriber import Subscriber
 
-MAX_DIGITS: Final = 32  # CAP CalledPartyNumber: 2 to 18 octets (29.078 §5.1), 16 of them for address signals
+# CAP CalledPartyNumber (29.078 §5.1): 2 to 18 octets, 16 of them for address signals, one signal left for ST.
+MAX_DIGITS: Final = 31
 
 
 class DigitsPolicy(StrEnum):

@@ -1,16 +1,18 @@
 """What a service sees of a call, and how it asks for what it can't do itself.
 
-A service is one coroutine a dialogue. It does no I/O: it awaits a `Lookup` or a `Report`, and the engine, which
-drives the coroutine by hand (no asyncio task), sends the answer in. What the service wants to say is put on
-``call.outbox`` through the methods below, and goes out
+A service is one coroutine a dialogue. It does no I/O: it awaits a `Lookup` or a `Report`, and the engine,
+which drives the coroutine by hand (no asyncio task), sends the answer in. What the service wants to say is
+put on ``call.outbox`` through the methods below, and goes out
 
 - in one TC-CONTINUE when the service next awaits a report (the dialogue is then held open),
 - in one TC-END when the service returns (an empty outbox is a TC-END without components).
 
-That is Q.771's basic end with nothing hidden: a service that returns after ``connect`` answers Connect in TC-END,
-one that arms events and awaits their reports holds its dialogue. A service never encodes BER and never sees a
-transaction id.
+That is Q.771's basic end with nothing hidden: a service that returns after ``connect`` answers Connect in
+TC-END, one that arms events and awaits their reports holds its dialogue. A service never encodes BER and
+never sees a transaction id.
 """
+
+# ruff: noqa: TC001 - the annotations are read at run time
 
 from __future__ import annotations
 
@@ -19,6 +21,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from msgspec import Struct
+
+from scp.domain.numbers import Numbering
+from scp.domain.rules import OnFailure
 
 if TYPE_CHECKING:
     from scp.domain.decision import Decision
@@ -85,7 +90,10 @@ class Lookup:
 
 
 class NextReport:
-    """Await it for the next `Report`; sends the outbox first. ``timeout`` in seconds, at most the call's life."""
+    """Await it for the next `Report`; sends the outbox first.
+
+    ``timeout`` is in seconds, at most the call's life.
+    """
 
     __slots__ = ("timeout",)
 
@@ -133,12 +141,24 @@ class Call:
         self.outbox.append(Outgoing(opcode, argument))
 
     def fail(self, error: CapError) -> None:
-        """Answer the InitialDP with a CAP error; it goes in TC-END when the service returns (29.078 §14.1.2.2.1)."""
+        """Answer the InitialDP with a CAP error, in TC-END when the service returns (29.078 §14.1.2.2.1)."""
         self.error = error
 
     def decided(self, decision: Decision) -> None:
         """Say what was decided and why. The last word counts."""
         self.decision = decision
+
+
+class NodeSettings(Struct, frozen=True):
+    """What every service sees of the node's own configuration.
+
+    Attributes:
+        numbering: ``[numbering]``.
+        on_failure: ``[store] on_failure``: what a call gets when the store can't say.
+    """
+
+    numbering: Numbering
+    on_failure: OnFailure = OnFailure.CONTINUE
 
 
 class Service(Protocol):
@@ -152,10 +172,13 @@ class Service(Protocol):
 
 
 class ServiceFactory(Protocol):
-    """The entry point (group ``camel_scp.services``): builds a service from its own table of the configuration."""
+    """The entry point (group ``camel_scp.services``): builds a service from its table of the configuration."""
 
-    def __call__(self, settings: dict[str, Any], numbering: Any) -> Service:
-        """Return the service; raise ``ValueError`` naming the key of ``settings`` that is wrong."""
+    def __call__(self, settings: dict[str, Any], node: NodeSettings) -> Service:
+        """Return the service; raise ``ValueError("KEY: what is wrong")`` for a key of ``settings``.
+
+        ``service_keys`` is not among the settings: it is the registry's.
+        """
         ...
 
 
