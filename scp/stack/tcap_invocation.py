@@ -1,0 +1,177 @@
+"""Invocations (Q.774 Figure A.7): operations that we sent, the answers their class allows, their timers.
+
+An invocation lives from the message that carries it to its last answer, its timer, or the end of the
+dialogue. Rejecting an answer is the TC-user's affair and needs no machine: Figure A.7's reject timer is nil.
+"""
+
+from __future__ import annotations
+
+import heapq
+from math import inf
+from typing import TYPE_CHECKING, Final, final
+
+from ss7.rose import (
+    RETURN_ERROR_PROBLEM,
+    RETURN_ERROR_UNEXPECTED,
+    RETURN_RESULT_PROBLEM,
+    RETURN_RESULT_UNEXPECTED,
+    UNRECOGNIZED_INVOKE_ID,
+    Code,
+    Reject,
+    ReturnError,
+    ReturnResult,
+)
+
+if TYPE_CHECKING:
+    from scp.stack.tcap_dialogue import Dialogue
+
+CLASS_1: Final = 1
+CLASS_2: Final = 2
+CLASS_3: Final = 3
+CLASS_4: Final = 4
+
+REPORTS_SUCCESS: Final = (False, True, False, True, False)
+"""By operation class (Q.771 §2.3.1.1): 1 reports both, 2 failure, 3 success, 4 nothing. Index 0 is no class.
+
+Where success is reported, silence until the timer runs out is failure and the TC-user hears of it.
+"""
+REPORTS_FAILURE: Final = (False, True, True, False, False)
+
+ACCEPT: Final = -1
+
+_COMPACT_ABOVE: Final = 1024
+
+
+@final
+class Invocation:
+    """One operation that we invoked.
+
+    Attributes:
+        dialogue: its dialogue, None once it is over.
+        invoke_id: -128 to 127.
+        opcode: operation code.
+        operation_class: 1 to 4.
+        timeout: seconds from its sending that it may take.
+    """
+
+    __slots__ = ("dialogue", "invoke_id", "opcode", "operation_class", "timeout")
+
+    def __init__(
+        self, dialogue: Dialogue, invoke_id: int, opcode: Code, operation_class: int, timeout: float
+    ) -> None:
+        self.dialogue: Dialogue | None = dialogue
+        self.invoke_id = invoke_id
+        self.opcode = opcode
+        self.operation_class = operation_class
+        self.timeout = timeout
+
+
+@final
+class InvocationTimers:
+    """Running invocation timers: a heap; entries of finished invocations go when met, or when many."""
+
+    __slots__ = ("_finished", "_heap", "_serial")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Invocation]] = []
+        self._serial: int = 0
+        self._finished: int = 0
+
+    def __len__(self) -> int:
+        """Entries, finished ones included."""
+        return len(self._heap)
+
+    def start(self, invocation: Invocation, now: float) -> None:
+        """Run its timer from ``now``."""
+        self._serial += 1
+        heapq.heappush(self._heap, (now + invocation.timeout, self._serial, invocation))
+
+    def finished(self) -> None:
+        """Take note that an invocation whose timer runs has ended."""
+        self._finished += 1
+        if self._finished > _COMPACT_ABOVE and self._finished * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].dialogue is not None]
+            heapq.heapify(self._heap)
+            self._finished = 0
+
+    def _drop_finished(self) -> None:
+        while self._heap and self._heap[0][2].dialogue is None:
+            heapq.heappop(self._heap)
+            self._finished -= 1
+
+    def next_deadline(self) -> float:
+        """Return when the next timer runs out, `inf` if none runs."""
+        self._drop_finished()
+        return self._heap[0][0] if self._heap else inf
+
+    def expired(self, now: float) -> Invocation | None:
+        """Take and return one whose time is up, None if there is none."""
+        self._drop_finished()
+        if self._heap and self._heap[0][0] <= now:
+            return heapq.heappop(self._heap)[2]
+        return None
+
+
+def forget(invocation: Invocation, timers: InvocationTimers) -> None:
+    """End one invocation of an open dialogue whose timer runs."""
+    dialogue = invocation.dialogue
+    if dialogue is not None and dialogue.invocations is not None:
+        dialogue.invocations.pop(invocation.invoke_id, None)
+    invocation.dialogue = None
+    timers.finished()
+
+
+def forget_all(dialogue: Dialogue, timers: InvocationTimers) -> None:
+    """End all invocations of a dialogue that ends."""
+    invocations = dialogue.invocations
+    if invocations is None:
+        return
+    unsent = dialogue.unsent
+    for invocation in invocations.values():
+        invocation.dialogue = None
+        if unsent is None or invocation not in unsent:
+            timers.finished()
+    dialogue.invocations = None
+    dialogue.unsent = None
+
+
+def _running(dialogue: Dialogue, invoke_id: int) -> Invocation | None:
+    """Return the invocation with that id if it was sent and is not over."""
+    if dialogue.invocations is None:
+        return None
+    invocation = dialogue.invocations.get(invoke_id)
+    if invocation is None or (dialogue.unsent is not None and invocation in dialogue.unsent):
+        return None
+    return invocation
+
+
+def correlate_result(dialogue: Dialogue, result: ReturnResult, timers: InvocationTimers) -> int:
+    """Give a result to its invocation; return `ACCEPT`, or the return result problem to reject it with."""
+    invocation = _running(dialogue, result.invoke_id)
+    if invocation is None:
+        return UNRECOGNIZED_INVOKE_ID
+    expected = REPORTS_SUCCESS[invocation.operation_class]
+    result.operation = invocation.opcode
+    if result.last or not expected:
+        forget(invocation, timers)
+    return ACCEPT if expected else RETURN_RESULT_UNEXPECTED
+
+
+def correlate_error(dialogue: Dialogue, error: ReturnError, timers: InvocationTimers) -> int:
+    """Give an error to its invocation; return `ACCEPT`, or the return error problem to reject it with."""
+    invocation = _running(dialogue, error.invoke_id)
+    if invocation is None:
+        return UNRECOGNIZED_INVOKE_ID
+    error.operation = invocation.opcode
+    forget(invocation, timers)
+    return ACCEPT if REPORTS_FAILURE[invocation.operation_class] else RETURN_ERROR_UNEXPECTED
+
+
+def correlate_reject(dialogue: Dialogue, reject: Reject, timers: InvocationTimers) -> None:
+    """Give a reject to its invocation, if it is about one; a problem with an answer of ours is about none."""
+    if reject.invoke_id is None or reject.problem_type in (RETURN_RESULT_PROBLEM, RETURN_ERROR_PROBLEM):
+        return
+    invocation = _running(dialogue, reject.invoke_id)
+    if invocation is not None:
+        reject.operation = invocation.opcode
+        forget(invocation, timers)
