@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Final
 
 from msgspec import Struct
 
 from scp.domain.call import Trigger
 from scp.simulator.scenario import Ending
+from ss7.cap.events import EventTypeBCSM as Event
+from ss7.cap.events import MonitorMode
+
+__all__ = ["CALLED", "CALLING", "MODELS", "Event", "Happening", "Model", "MonitorMode"]
 
 CALLING: Final = 1
 CALLED: Final = 2
-
-
-class MonitorMode(IntEnum):
-    """How an armed event is reported (TS 29.078 §5.1 MonitorMode)."""
-
-    INTERRUPTED = 0
-    NOTIFY_AND_CONTINUE = 1
-    TRANSPARENT = 2
-
-
-class Event(IntEnum):
-    """Detection points by the code of EventTypeBCSM (TS 29.078 §5.1)."""
-
-    COLLECTED_INFO = 2
-    ROUTE_SELECT_FAILURE = 4
-    O_CALLED_PARTY_BUSY = 5
-    O_NO_ANSWER = 6
-    O_ANSWER = 7
-    O_DISCONNECT = 9
-    O_ABANDON = 10
-    TERM_ATTEMPT_AUTHORIZED = 12
-    T_BUSY = 13
-    T_NO_ANSWER = 14
-    T_ANSWER = 15
-    T_DISCONNECT = 17
-    T_ABANDON = 18
-    O_TERM_SEIZED = 19
-    CALL_ACCEPTED = 27
 
 
 class Happening(Struct, frozen=True):

@@ -76,14 +76,19 @@ class Phase(Enum):
 
 
 # Events that end the attempt or the call: charging and information reports are due with them.
-_CLOSES_LEG: Final = frozenset(Event) - {
-    Event.COLLECTED_INFO,
-    Event.TERM_ATTEMPT_AUTHORIZED,
-    Event.O_ANSWER,
-    Event.T_ANSWER,
-    Event.O_TERM_SEIZED,
-    Event.CALL_ACCEPTED,
-}
+_CLOSES_LEG: Final = frozenset(
+    {
+        Event.ROUTE_SELECT_FAILURE,
+        Event.O_CALLED_PARTY_BUSY,
+        Event.O_NO_ANSWER,
+        Event.O_DISCONNECT,
+        Event.O_ABANDON,
+        Event.T_BUSY,
+        Event.T_NO_ANSWER,
+        Event.T_DISCONNECT,
+        Event.T_ABANDON,
+    }
+)
 # At answer these can't happen any more and are disarmed (TS 23.078 §4.5.2.2).
 _DISARMED_AT_ANSWER: Final = frozenset(
     {
@@ -218,13 +223,14 @@ class Ssf:
                 self._refuse(invoke_id, ErrorCode.UNKNOWN_LEG_ID, f"leg {edp.leg} of event {edp.event}")
                 return
         for edp in wish.events:
-            event = Event(edp.event)
+            event = edp.event
+            assert isinstance(event, Event)
             leg = edp.leg or self._model.default_leg(event)
             for one in (leg,) if leg else (CALLING, CALLED):
-                if edp.mode == MonitorMode.TRANSPARENT:
+                if edp.mode is MonitorMode.TRANSPARENT:
                     self._armed.pop((event, one), None)
                 else:
-                    self._armed[event, one] = MonitorMode(edp.mode)
+                    self._armed[event, one] = edp.mode
 
     def _proceed(self, wish: Proceed, invoke_id: int, now: float) -> None:
         if self.state is not State.WAITING:

@@ -6,15 +6,15 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from scp.simulator.bcsm import CALLED, CALLING, Event
+from scp.simulator.bcsm import CALLED, CALLING, Event, MonitorMode
 from ss7.cap.errors import ErrorCode
 
 
 class Edp(Struct, frozen=True):
     """One event of RequestReportBCSMEvent; leg 0: not given."""
 
-    event: int
-    mode: int
+    event: Event | int
+    mode: MonitorMode
     leg: int = 0
 
 

@@ -291,7 +291,9 @@ def test_call_information_can_be_asked_for_once_a_leg():
 
 def test_transparent_and_cancel_disarm():
     play = Play(attempts=(Attempt(ring=1, talk=1),))
-    play.say(arm(Event.T_ANSWER, Event.T_DISCONNECT), arm(Event.T_ANSWER, mode=2), Proceed())
+    play.say(
+        arm(Event.T_ANSWER, Event.T_DISCONNECT), arm(Event.T_ANSWER, mode=MonitorMode.TRANSPARENT), Proceed()
+    )
     play.run()
     assert [event.event for _, sending, _ in play.sent for event in sending] == [Event.T_DISCONNECT]
     play = Play(attempts=(Attempt(ring=1, talk=1),))
@@ -302,7 +304,8 @@ wishes = st.one_of(
     st.builds(
         Arm,
         st.lists(
-            st.builds(Edp, st.sampled_from([*Event, 99]), st.integers(0, 2), st.integers(0, 3)), max_size=4
+            st.builds(Edp, st.sampled_from([*Event, 99]), st.sampled_from(MonitorMode), st.integers(0, 3)),
+            max_size=4,
         ).map(tuple),
     ),
     st.builds(Proceed, st.sampled_from([b"", MARKED])),
