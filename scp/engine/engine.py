@@ -1,0 +1,433 @@
+"""The engine: runs a service for each dialogue, and answers in time whatever happens.
+
+One InitialDP is one straight run of code: decode the argument, choose the service by its key, step its coroutine
+until it returns or has to wait, send what it put in its outbox. Nothing is scheduled for a call unless it waits.
+
+Whatever is missing, late or broken, the gsmSSF gets an answer: a call is never lost because this box was. What it
+gets where no service is reached follows TS 29.078; errors and rejects go in TC-END, since a gsmSSF aborts a dialogue
+that brings them in TC-CONTINUE (§14.1.2.2.1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, final
+
+from scp.domain.decision import Action, Decision
+from scp.domain.reason import Reason
+from scp.engine.conversation import Conversation, Wait
+from scp.engine.timers import Deadlines
+from scp.ports import PENDING
+from scp.services.api import Call, Lookup, Outgoing, Report, ReportKind, StoreFailure
+from scp.stack import tcap_dialogue as tc
+from ss7.cap.contexts import BY_OCTETS, CAP_V1
+from ss7.cap.errors import MISSING_CUSTOMER_RECORD
+from ss7.cap.operations import OPERATIONS, Opcode
+from ss7.errors import DecodeError, EncodeError
+from ss7.rose import (
+    INVOKE_PROBLEM,
+    MISTYPED_PARAMETER,
+    UNRECOGNIZED_OPERATION,
+    Invoke,
+    Reject,
+    ReturnError,
+    ReturnResult,
+    encode_invoke,
+    encode_reject,
+    encode_return_error,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from scp.engine.signalling import Signalling
+    from scp.ports import Found, Pending, SubscriberLookup, Telemetry
+    from scp.services.api import NextReport, Service
+    from scp.stack.tcap import Dialogue, Indication
+    from ss7.cap.codec import Codec
+    from ss7.rose import Component
+
+NO_SERVICE: Final = "none"
+"""The service name of calls that reached none."""
+
+CONTINUED: Final = Outgoing(Opcode.CONTINUE)
+
+
+@final
+class Engine:
+    """Services of one node and the dialogues that they serve; the TC-user of its `Signalling`.
+
+    Args:
+        signalling: where components come from and go to.
+        services: by service key.
+        store: where subscribers are looked up.
+        codec: of CAP arguments: ``FAST`` or ``REFERENCE``.
+        telemetry: who counts.
+        clock: monotonic seconds.
+        store_deadline: seconds that a lookup may take.
+        answer_deadline: seconds from InitialDP to the first answer, far below Tssf's shortest (1 s).
+        on_bug: told of a service that raised, with the service's name; the call is continued.
+        on_answer: shown every conversation when its first answer goes out, with the decision and the seconds it
+            took (call log, CDRs, trace); None: nobody looks.
+    """
+
+    def __init__(
+        self,
+        signalling: Signalling,
+        services: Mapping[int, Service],
+        store: SubscriberLookup,
+        codec: Codec,
+        telemetry: Telemetry,
+        clock: Callable[[], float],
+        *,
+        store_deadline: float = 0.150,
+        answer_deadline: float = 0.500,
+        on_bug: Callable[[str, Exception], None],
+        on_answer: Callable[[Conversation, Decision, float], None] | None = None,
+    ) -> None:
+        self.signalling = signalling
+        self.tcap = signalling.tcap
+        self.services = services
+        self.store = store
+        self.codec = codec
+        self.telemetry = telemetry
+        self.clock = clock
+        self.store_deadline = store_deadline
+        self.answer_deadline = answer_deadline
+        self.on_bug = on_bug
+        self.on_answer = on_answer
+        self._deadlines: Deadlines[Conversation] = Deadlines(_still_waits)
+        self._handlers: dict[int, Callable[[Indication, float], None]] = {
+            tc.BEGIN: self._begun,
+            tc.CONTINUE: self._reported,
+            tc.END: self._ended,
+            tc.U_ABORT: self._aborted,
+            tc.P_ABORT: self._aborted,
+            tc.NOTICE: self._undelivered,
+            tc.CANCEL: self._unanswered,
+            tc.TIMEOUT: self._idle,
+        }
+
+    # -- what comes from the network -----------------------------------------------------------------------
+
+    def indication(self, indication: Indication, now: float) -> None:
+        """Take one TC indication (Q.771 §3.1)."""
+        self._handlers[indication.kind](indication, now)
+
+    def _begun(self, indication: Indication, now: float) -> None:
+        """TC-BEGIN: the first component has to be an InitialDP that decodes and has a served service key."""
+        dialogue = indication.dialogue
+        self.telemetry.dialogue_opened()
+        components = indication.components
+        first = components[0] if components else None
+        if indication.rejects or type(first) is not Invoke:
+            self._refuse(dialogue, _owed(indication), Reason.UNEXPECTED_OPERATION, now)
+            return
+        if first.opcode != Opcode.INITIAL_DP:
+            reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)
+            self._refuse(dialogue, [reject], Reason.UNEXPECTED_OPERATION, now)
+            return
+        self.telemetry.operation(Opcode.INITIAL_DP, "in")
+        context = BY_OCTETS.get(dialogue.context, CAP_V1)
+        try:
+            idp = self.codec.decode_argument(Opcode.INITIAL_DP, first.parameter, context.version)
+        except DecodeError:
+            reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
+            self._refuse(dialogue, [reject], Reason.UNDECODABLE_ARGUMENT, now)
+            return
+        service = self.services.get(idp.service_key)
+        if service is None:
+            error = encode_return_error(first.invoke_id, MISSING_CUSTOMER_RECORD.code)
+            self._refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now)
+            return
+        call = Call(idp, context)
+        conversation = Conversation(
+            self, dialogue, call, service.name, first.invoke_id, service.run(call), now
+        )
+        dialogue.user = conversation
+        for component in components[1:]:
+            self._component(conversation, component)
+        if conversation.rejects:
+            conversation.run.close()
+            dialogue.user = None
+            self._refuse(dialogue, conversation.rejects, Reason.UNEXPECTED_OPERATION, now)
+        else:
+            self._step(conversation, None, now)
+
+    def _refuse(self, dialogue: Dialogue, components: list[bytes], reason: Reason, now: float) -> None:
+        """End a dialogue that reaches no service: with what is owed, or a user abort if nothing can be said."""
+        tcap = self.tcap
+        octets = tcap.end(dialogue, components) if components else tcap.abort(dialogue)
+        self.signalling.send(dialogue.path, octets)
+        decision = Decision(Action.ERROR, reason)
+        self.telemetry.call(NO_SERVICE, decision, self.clock() - now)
+        self.telemetry.discard("cap", str(reason))
+        self.telemetry.dialogue_closed("error" if reason is Reason.UNKNOWN_SERVICE_KEY else "reject")
+
+    def _reported(self, indication: Indication, now: float) -> None:
+        """TC-CONTINUE: what it brings are reports for the service."""
+        conversation = indication.dialogue.user
+        if not isinstance(conversation, Conversation):
+            return
+        for component in indication.components:
+            self._component(conversation, component)
+        rejects = [*_owed(indication), *conversation.rejects]
+        if rejects:
+            self.signalling.send(indication.dialogue.path, self.tcap.end(indication.dialogue, rejects))
+            self._over(conversation, ReportKind.ABORT, "reject", now)
+        else:
+            self._wake(conversation, now)
+
+    def _ended(self, indication: Indication, now: float) -> None:
+        conversation = indication.dialogue.user
+        if isinstance(conversation, Conversation):
+            for component in indication.components:
+                self._component(conversation, component)
+            self._over(conversation, ReportKind.END, "ended", now)
+
+    def _aborted(self, indication: Indication, now: float) -> None:
+        conversation = indication.dialogue.user
+        if isinstance(conversation, Conversation):
+            self._over(conversation, ReportKind.ABORT, "aborted-by-peer", now)
+
+    def _undelivered(self, indication: Indication, now: float) -> None:
+        """TC-NOTICE: SCCP could not deliver what we sent; the gsmSSF can't be told anything: end locally."""
+        self.telemetry.discard("sccp", "returned")
+        self.tcap.end(indication.dialogue, [], prearranged=True)
+        conversation = indication.dialogue.user
+        if isinstance(conversation, Conversation):
+            self._over(conversation, ReportKind.ABORT, "undeliverable", now)
+
+    def _unanswered(self, indication: Indication, now: float) -> None:
+        """TC-L-CANCEL: an operation that reports success (ActivityTest) got no answer: the call is lost."""
+        conversation = indication.dialogue.user
+        if isinstance(conversation, Conversation) and indication.invocation is not None:
+            conversation.queue(Report(ReportKind.TIMEOUT, _opcode(indication.invocation.opcode)))
+            self._wake(conversation, now)
+
+    def _idle(self, indication: Indication, now: float) -> None:
+        conversation = indication.dialogue.user
+        if isinstance(conversation, Conversation):
+            self._over(conversation, ReportKind.ABORT, "timeout", now)
+
+    def _over(self, conversation: Conversation, kind: ReportKind, outcome: str, now: float) -> None:
+        """The dialogue is gone: a service that waits for reports is told, one that waits for the store closed."""
+        conversation.gone = True
+        self.telemetry.dialogue_closed(outcome)
+        if conversation.wait is Wait.LOOKUP:
+            self._close(conversation)
+            return
+        conversation.queue(Report(kind))
+        self._wake(conversation, now)
+
+    def _component(self, conversation: Conversation, component: Component) -> None:
+        """Turn a component into a report."""
+        if type(component) is Invoke:
+            self._invoked(conversation, component)
+        elif type(component) is ReturnResult:
+            conversation.queue(Report(ReportKind.RESULT, _opcode(component.operation)))
+        elif type(component) is ReturnError:
+            code = component.error if isinstance(component.error, int) else -1
+            conversation.queue(Report(ReportKind.ERROR, _opcode(component.operation), code=code))
+        elif type(component) is Reject:
+            problem = component.problem_type << 8 | component.problem
+            conversation.queue(Report(ReportKind.REJECT, _opcode(component.operation), code=problem))
+
+    def _invoked(self, conversation: Conversation, component: Invoke) -> None:
+        opcode = _opcode(component.opcode)
+        if opcode not in OPERATIONS:
+            conversation.rejects.append(
+                encode_reject(component.invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)
+            )
+            self.telemetry.discard("cap", "unrecognized-operation")
+            return
+        self.telemetry.operation(opcode, "in")
+        try:
+            argument = self.codec.decode_argument(
+                opcode, component.parameter, conversation.call.context.version
+            )
+        except DecodeError:
+            conversation.rejects.append(
+                encode_reject(component.invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
+            )
+            self.telemetry.discard("cap", "undecodable-argument")
+            return
+        conversation.queue(Report(ReportKind.INVOKE, opcode, argument))
+
+    # -- the service's coroutine ---------------------------------------------------------------------------
+
+    def _step(self, conversation: Conversation, value: Any, now: float) -> None:
+        """Resume the service with ``value`` and go on until it waits or is done."""
+        send = conversation.run.send
+        while True:
+            try:
+                request = send(value)
+                if type(request) is Lookup:
+                    value = self._look_up(conversation, request.msisdn, now)
+                else:
+                    value = self._next_report(conversation, request, now)
+            except StopIteration:
+                self._finished(conversation, now)
+                return
+            except Exception as bug:  # noqa: BLE001 - whatever a service or a store does wrong, the call goes on
+                self._rescue(conversation, bug, now)
+                return
+            if value is PENDING:
+                return
+
+    def _look_up(self, conversation: Conversation, msisdn: str, now: float) -> Found | Pending:
+        if conversation.store_owes:
+            return StoreFailure.TIMEOUT
+        found = self.store.find(msisdn, conversation)
+        if found is PENDING:
+            conversation.store_owes = True
+            self._suspend(conversation, Wait.LOOKUP, min(now + self.store_deadline, conversation.answer_by))
+        return found
+
+    def _next_report(self, conversation: Conversation, request: NextReport, now: float) -> Report | Pending:
+        """Send the outbox, then give the next report, or `PENDING` and wait for it."""
+        call = conversation.call
+        if conversation.gone:
+            call.outbox.clear()
+        elif call.outbox or not conversation.answered:
+            self._send(conversation, now, last=False)
+        reports = conversation.reports
+        if reports:
+            return reports.popleft()
+        if conversation.gone:
+            return Report(ReportKind.ABORT)
+        self._suspend(conversation, Wait.REPORT, now + request.timeout)
+        return PENDING
+
+    def _suspend(self, conversation: Conversation, wait: Wait, due: float) -> None:
+        conversation.wait = wait
+        conversation.wait_number += 1
+        self._deadlines.add(due, conversation.wait_number, conversation)
+        self.signalling.wake_at(due)
+
+    def _resume(self, conversation: Conversation, value: Any, now: float) -> None:
+        conversation.wait = Wait.NOTHING
+        self._deadlines.forget()
+        self._step(conversation, value, now)
+
+    def _wake(self, conversation: Conversation, now: float) -> None:
+        """Hand the oldest report to a service that waits for one."""
+        if conversation.wait is Wait.REPORT and conversation.reports:
+            self._resume(conversation, conversation.reports.popleft(), now)
+
+    def store_answered(self, conversation: Conversation, result: Found) -> None:
+        """Resume a service with the store's answer; called from the event loop."""
+        self._resume(conversation, result, self.clock())
+        self.signalling.flush()
+
+    # -- what goes to the network --------------------------------------------------------------------------
+
+    def _send(self, conversation: Conversation, now: float, *, last: bool) -> None:
+        """Send the outbox in one message, TC-END if it is the ``last``."""
+        dialogue = conversation.dialogue
+        components = self._components(conversation, last=last)
+        tcap = self.tcap
+        octets = tcap.end(dialogue, components) if last else tcap.continue_(dialogue, components, now)
+        self.signalling.send(dialogue.path, octets)
+        if not conversation.answered:
+            self._answered(conversation)
+
+    def _components(self, conversation: Conversation, *, last: bool) -> list[bytes]:
+        """Encode the outbox. In a TC-END nothing is awaited, so nothing is registered."""
+        call = conversation.call
+        if call.error is not None:
+            error = call.error
+            parameter = self.codec.encode_error(error, call.context.version)
+            return [encode_return_error(conversation.invoke_id, error.code, parameter)]
+        tcap = self.tcap
+        dialogue = conversation.dialogue
+        components = []
+        for outgoing in call.outbox:
+            opcode = outgoing.opcode
+            parameter = self.codec.encode_argument(opcode, outgoing.argument, call.context.version)
+            if last:
+                components.append(encode_invoke(tcap.next_invoke_id(dialogue), opcode, parameter))
+            else:
+                operation = OPERATIONS[opcode]
+                components.append(
+                    tcap.invoke(dialogue, opcode, parameter, operation.op_class, operation.timeout)
+                )
+            self.telemetry.operation(opcode, "out")
+        call.outbox.clear()
+        return components
+
+    def _answered(self, conversation: Conversation) -> None:
+        conversation.answered = True
+        decision = conversation.call.decision or Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
+        seconds = self.clock() - conversation.started
+        self.telemetry.call(conversation.service, decision, seconds)
+        if self.on_answer is not None:
+            self.on_answer(conversation, decision, seconds)
+
+    def _finished(self, conversation: Conversation, now: float) -> None:
+        """The service returned: its outbox goes in TC-END, unless the dialogue is gone already."""
+        if not conversation.gone:
+            conversation.gone = True
+            try:
+                self._send(conversation, now, last=True)
+            except EncodeError as bug:
+                conversation.gone = False
+                self._rescue(conversation, bug, now)
+                return
+            self.telemetry.dialogue_closed("error" if conversation.call.error is not None else "ended")
+        self._forget(conversation)
+
+    def _rescue(self, conversation: Conversation, bug: Exception, now: float) -> None:
+        """A service failed: an unanswered call goes on unchanged, a controlled one is left to the switch."""
+        self.on_bug(conversation.service, bug)
+        conversation.run.close()
+        if not conversation.gone:
+            conversation.gone = True
+            call = conversation.call
+            call.error = None
+            call.outbox[:] = [] if conversation.answered else [CONTINUED]
+            call.decided(Decision(Action.CONTINUE, Reason.SERVICE_ERROR))
+            self._send(conversation, now, last=True)
+            self.telemetry.dialogue_closed("error")
+        self._forget(conversation)
+
+    def _close(self, conversation: Conversation) -> None:
+        """Stop a service that nobody needs any more."""
+        conversation.wait = Wait.NOTHING
+        self._deadlines.forget()
+        conversation.run.close()
+        self._forget(conversation)
+
+    def _forget(self, conversation: Conversation) -> None:
+        conversation.dialogue.user = None
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float:
+        """Return when `tick` has something to do, ``inf`` if never."""
+        return self._deadlines.next()
+
+    def tick(self, now: float) -> None:
+        """Resume the services whose wait is over."""
+        for conversation in self._deadlines.due(now):
+            late: StoreFailure | Report = (
+                _TIMED_OUT if conversation.wait is Wait.REPORT else StoreFailure.TIMEOUT
+            )
+            conversation.wait = Wait.NOTHING
+            self._step(conversation, late, now)
+
+
+_TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
+
+
+def _still_waits(conversation: Conversation, number: int) -> bool:
+    return conversation.wait is not Wait.NOTHING and conversation.wait_number == number
+
+
+def _owed(indication: Indication) -> list[bytes]:
+    """Return the Reject components that TCAP wants sent."""
+    return [reject.octets for reject in indication.rejects if reject.octets]
+
+
+def _opcode(code: int | bytes | None) -> int:
+    """Return a local operation code; -1 for a global one, which CAP has none of, or none at all."""
+    return code if isinstance(code, int) else -1

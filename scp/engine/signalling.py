@@ -1,0 +1,334 @@
+"""Joins links (M3UA), SCCP and TCAP for whoever uses TC: the SCP's engine, or the MSC simulator.
+
+Messages come in batches, as many as one read brought; what they cause to be sent goes out in one write a link.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final
+
+from scp.engine.ticker import Ticker
+from scp.stack.m3ua.asp import Asp
+from scp.stack.m3ua.events import AspState, BringDown, Discard, StateChange
+from scp.stack.m3ua.sgp import Sgp
+from ss7.m3ua import MESSAGES
+from ss7.sccp import UnitData
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+    from scp.ports import Telemetry, Transport
+    from scp.stack.m3ua.events import Event
+    from scp.stack.sccp import Sccp
+    from scp.stack.tcap import Indication, Tcap
+    from ss7.m3ua import Data
+
+Machine: TypeAlias = Asp | Sgp
+
+_DATA_CLASS: Final = 1
+_CLASS: Final = 2  # octets of the common header (RFC 4666 §3.1)
+_TYPE: Final = 3
+_KINDS: Final[dict[int, str]] = {kind: message.name for kind, message in MESSAGES.items()}
+
+
+@final
+class Path:
+    """The way back of a dialogue: what its answers need of the message that opened it.
+
+    Attributes:
+        link: where the last message of the dialogue came in; another active one takes over when it is down.
+        opc: our point code.
+        dpc: the peer's.
+        sls: signalling link selection: one a dialogue, so that its messages stay in order (Q.714 §1.1.2.2).
+        called: octets of the SCCP address that our messages go to.
+        calling: octets of our own.
+    """
+
+    __slots__ = ("called", "calling", "dpc", "link", "opc", "sls")
+
+    def __init__(self, link: Link, opc: int, dpc: int, sls: int, called: bytes, calling: bytes) -> None:
+        self.link = link
+        self.opc = opc
+        self.dpc = dpc
+        self.sls = sls
+        self.called = called
+        self.calling = calling
+
+
+class TcUser(Protocol):
+    """Who uses TC."""
+
+    def indication(self, indication: Indication, now: float) -> None:
+        """Take one TC indication."""
+        ...
+
+    def next_deadline(self) -> float:
+        """Return when `tick` has something to do, ``inf`` if never."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        ...
+
+
+class Observer(Protocol):
+    """Who is told what happens below TC: the log, the status page, a trace."""
+
+    def link_event(self, link: Link, event: Event) -> None:
+        """An M3UA machine changed its state, or threw something away."""
+        ...
+
+    def connection(self, link: Link, reason: str) -> None:
+        """A link's association came up (reason "") or went down."""
+        ...
+
+
+@final
+class Link:
+    """One association with its M3UA machine; the `TransportUser` of its transport."""
+
+    def __init__(self, signalling: Signalling, name: str, machine: Machine) -> None:
+        self.signalling = signalling
+        self.name = name
+        self.machine = machine
+        self.transport: Transport | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether DATA can go out."""
+        return self.machine.state is AspState.ACTIVE
+
+    def connected(self, transport: Transport) -> None:
+        """The association is up: the ASP asks to come up."""
+        self.transport = transport
+        self.signalling.link_connected(self)
+
+    def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Take a batch of messages, and send what they caused."""
+        self.signalling.received(self, messages)
+
+    def disconnected(self, reason: str) -> None:
+        """The association is gone."""
+        self.transport = None
+        self.signalling.link_lost(self, reason)
+
+
+@final
+class Signalling:
+    """Links, SCCP and TCAP of one node.
+
+    Args:
+        loop: the event loop; its ``time()`` is the clock.
+        sccp: routing, ours or not.
+        tcap: transactions.
+        network_indicator: of outgoing DATA, 0 to 3.
+        telemetry: who counts.
+        observer: who is told of links.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sccp: Sccp,
+        tcap: Tcap,
+        network_indicator: int,
+        telemetry: Telemetry,
+        observer: Observer,
+    ) -> None:
+        self.clock: Callable[[], float] = loop.time
+        self.sccp = sccp
+        self.tcap = tcap
+        self.network_indicator = network_indicator
+        self.telemetry = telemetry
+        self.observer = observer
+        self.links: list[Link] = []
+        self.user: TcUser | None = None
+        self._ticker = Ticker(loop, self._tick)
+
+    def add_link(self, name: str, machine: Machine) -> Link:
+        """Make a link; its transport calls it from then on."""
+        link = Link(self, name, machine)
+        self.links.append(link)
+        self.telemetry.asp_state(name, machine.state)
+        return link
+
+    def remove_link(self, link: Link) -> None:
+        """Forget a link whose transport is gone for good (one that a listener had accepted)."""
+        self.links.remove(link)
+
+    # -- links ---------------------------------------------------------------------------------------------
+
+    def link_connected(self, link: Link) -> None:
+        """An association is up."""
+        now = self.clock()
+        self.observer.connection(link, "")
+        link.machine.connected(now)
+        self._after(now)
+
+    def link_lost(self, link: Link, reason: str) -> None:
+        """An association is gone."""
+        now = self.clock()
+        self.observer.connection(link, reason)
+        link.machine.lost(now)
+        self._after(now)
+
+    def deactivate(self) -> None:
+        """Ask for no more traffic (ASPIA); the links' states say when that is granted. Begins a drain."""
+        now = self.clock()
+        for link in self.links:
+            link.machine.deactivate(now)
+        self._after(now)
+
+    def down(self) -> None:
+        """Take the ASPs down (ASPDN): ends a drain."""
+        now = self.clock()
+        for link in self.links:
+            link.machine.down(now)
+        self._after(now)
+
+    # -- in ------------------------------------------------------------------------------------------------
+
+    def received(self, link: Link, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Take a batch of M3UA messages from ``link``."""
+        now = self.clock()
+        take = link.machine.receive
+        data_count = 0
+        for stream, message in messages:
+            data = take(message, stream, now)
+            if data is not None:
+                data_count += 1
+                self._data(link, data, now)
+            elif len(message) > _TYPE:
+                kind = message[_CLASS] << 8 | message[_TYPE]
+                self.telemetry.m3ua_message(link.name, "in", _KINDS.get(kind, "other"))
+        if data_count:
+            self.telemetry.m3ua_message(link.name, "in", "DATA", data_count)
+        self._after(now)
+
+    def _data(self, link: Link, data: Data, now: float) -> None:
+        """DATA: through SCCP and TCAP to the user."""
+        unit = self.sccp.receive(data, now)
+        if self.sccp.outbox:
+            self._sccp_out(link, data.dpc)
+        if unit is None:
+            return
+        if type(unit) is UnitData:
+            path = Path(
+                link, data.dpc, data.opc, data.sls, unit.calling_raw, self.sccp.own_address(unit.called_raw)
+            )
+            indication = self.tcap.receive(unit.data, path, now)
+        else:
+            indication = self.tcap.notice(unit.data, unit.cause, now)
+        if indication is not None and self.user is not None:
+            self.user.indication(indication, now)
+        if self.tcap.outbox:
+            self._tcap_out()
+
+    # -- out -----------------------------------------------------------------------------------------------
+
+    def send(self, path: Path, octets: bytes) -> None:
+        """Send a TCAP message on its dialogue's way; b"" is nothing. It leaves with the next `flush`."""
+        if not octets:
+            return
+        link = path.link
+        if not link.active:
+            link = path.link = self._another(link)
+        self.sccp.send(path.called, path.calling, octets, dpc=path.dpc, sls=path.sls)
+        self._sccp_out(link, path.opc)
+
+    def _another(self, link: Link) -> Link:
+        """Return an active link in place of one that is not; the same if there is none."""
+        return next((other for other in self.links if other.active), link)
+
+    def _sccp_out(self, link: Link, opc: int) -> None:
+        send = link.machine.send
+        for dpc, sls, payload in self.sccp.outbox:
+            send(opc, dpc, self.network_indicator, sls, payload)
+        self.sccp.outbox.clear()
+
+    def _tcap_out(self) -> None:
+        """Send what TCAP answered by itself."""
+        answers = self.tcap.outbox[:]
+        self.tcap.outbox.clear()
+        for path, octets in answers:
+            if isinstance(path, Path):
+                self.send(path, octets)
+
+    def flush(self) -> None:
+        """Send what is queued; for whoever acts outside a batch or a tick."""
+        self._after(self.clock())
+
+    def _after(self, now: float) -> None:
+        """Write what a batch or tick caused, tell what happened, and set the timer."""
+        for link in self.links:
+            machine = link.machine
+            if machine.outbox:
+                self._write(link, machine.outbox)
+            if machine.events:
+                self._tell(link)
+        for events, layer in ((self.sccp.events, "sccp"), (self.tcap.events, "tcap")):
+            if events:
+                for _, reason in events:
+                    self.telemetry.discard(layer, reason)
+                events.clear()
+        self._ticker.at(self._next_deadline())
+
+    def _write(self, link: Link, outbox: list[tuple[int, bytes]]) -> None:
+        data_count = 0
+        for _, message in outbox:
+            if message[_CLASS] == _DATA_CLASS:
+                data_count += 1
+            else:
+                kind = message[_CLASS] << 8 | message[_TYPE]
+                self.telemetry.m3ua_message(link.name, "out", _KINDS[kind])
+        if data_count:
+            self.telemetry.m3ua_message(link.name, "out", "DATA", data_count)
+        if link.transport is not None:
+            link.transport.send(outbox[:])
+        outbox.clear()
+
+    def _tell(self, link: Link) -> None:
+        """Pass on what the link's machine has to say."""
+        events = link.machine.events[:]
+        link.machine.events.clear()
+        for event in events:
+            if isinstance(event, StateChange):
+                self.telemetry.asp_state(link.name, event.new)
+            elif isinstance(event, Discard):
+                self.telemetry.discard("m3ua", event.reason)
+            elif isinstance(event, BringDown) and link.transport is not None:
+                link.transport.close(abort=True)
+            self.observer.link_event(link, event)
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    def wake_at(self, due: float) -> None:
+        """Make sure that the user's ``tick`` is called at ``due`` (seconds of the loop's clock)."""
+        self._ticker.at(due)
+
+    def stop(self) -> None:
+        """Stop the clock: no timer runs from here on."""
+        self._ticker.stop()
+
+    def _next_deadline(self) -> float:
+        due = min(self.tcap.next_deadline(), self.sccp.next_deadline())
+        for link in self.links:
+            due = min(due, link.machine.next_deadline())
+        return due if self.user is None else min(due, self.user.next_deadline())
+
+    def _tick(self, now: float) -> float:
+        """Do what is due everywhere and return when there is more."""
+        for link in self.links:
+            if link.machine.next_deadline() <= now:
+                link.machine.tick(now)
+        self.sccp.tick(now)
+        for indication in self.tcap.tick(now):
+            if self.user is not None:
+                self.user.indication(indication, now)
+        if self.tcap.outbox:
+            self._tcap_out()
+        if self.user is not None:
+            self.user.tick(now)
+        self._after(now)
+        return self._next_deadline()
