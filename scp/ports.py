@@ -161,8 +161,8 @@ class Telemetry(Protocol):
         """A message or part of it was thrown away, with a bounded ``reason``."""
         ...
 
-    def m3ua_message(self, peer: str, direction: str, kind: str) -> None:
-        """One M3UA message came or went; ``kind`` as RFC 4666 abbreviates it (DATA, ASPUP, …)."""
+    def m3ua_message(self, peer: str, direction: str, kind: str, count: int = 1) -> None:
+        """``count`` M3UA messages came ("in") or went ("out"); ``kind`` as RFC 4666 abbreviates it (DATA, ASPUP, …)."""
         ...
 
     def asp_state(self, peer: str, state: str) -> None:

@@ -39,7 +39,7 @@ class Conversation:
         wait: what the coroutine is suspended in.
         wait_number: counts the waits, so that a timer of an earlier one is known to be late.
         store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
-            further lookup of this dialogue counts as timed out: two answers under way could not be told apart.
+            further lookup of this dialogue counts as timed out: two answers could not be told apart.
         reports: what came in and was not awaited yet; None until something did.
         rejects: owed for invocations that could not be taken.
     """

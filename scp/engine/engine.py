@@ -1,11 +1,12 @@
 """The engine: runs a service for each dialogue, and answers in time whatever happens.
 
-One InitialDP is one straight run of code: decode the argument, choose the service by its key, step its coroutine
-until it returns or has to wait, send what it put in its outbox. Nothing is scheduled for a call unless it waits.
+One InitialDP is one straight run of code: decode the argument, choose the service by its key, step its
+coroutine until it returns or has to wait, send what it put in its outbox. Nothing is scheduled for a call
+unless it waits.
 
-Whatever is missing, late or broken, the gsmSSF gets an answer: a call is never lost because this box was. What it
-gets where no service is reached follows TS 29.078; errors and rejects go in TC-END, since a gsmSSF aborts a dialogue
-that brings them in TC-CONTINUE (§14.1.2.2.1).
+Whatever is missing, late or broken, the gsmSSF gets an answer: a call is never lost because this box was.
+What it gets where no service is reached follows TS 29.078; errors and rejects go in TC-END, since a gsmSSF
+aborts a dialogue that brings them in TC-CONTINUE (§14.1.2.2.1).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from scp.services.api import Call, Lookup, Outgoing, Report, ReportKind, StoreFa
 from scp.stack import tcap_dialogue as tc
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
 from ss7.cap.errors import MISSING_CUSTOMER_RECORD
-from ss7.cap.operations import OPERATIONS, Opcode
+from ss7.cap.operations import BY_OPCODE, Opcode
 from ss7.errors import DecodeError, EncodeError
 from ss7.rose import (
     INVOKE_PROBLEM,
@@ -66,8 +67,8 @@ class Engine:
         store_deadline: seconds that a lookup may take.
         answer_deadline: seconds from InitialDP to the first answer, far below Tssf's shortest (1 s).
         on_bug: told of a service that raised, with the service's name; the call is continued.
-        on_answer: shown every conversation when its first answer goes out, with the decision and the seconds it
-            took (call log, CDRs, trace); None: nobody looks.
+        on_answer: shown every conversation when its first answer goes out, with the decision and the seconds
+            it took (call log, CDRs, trace); None: nobody looks.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class Engine:
             self._step(conversation, None, now)
 
     def _refuse(self, dialogue: Dialogue, components: list[bytes], reason: Reason, now: float) -> None:
-        """End a dialogue that reaches no service: with what is owed, or a user abort if nothing can be said."""
+        """End a dialogue that reaches no service: with what is owed, or a user abort if nothing is."""
         tcap = self.tcap
         octets = tcap.end(dialogue, components) if components else tcap.abort(dialogue)
         self.signalling.send(dialogue.path, octets)
@@ -210,7 +211,7 @@ class Engine:
             self._over(conversation, ReportKind.ABORT, "timeout", now)
 
     def _over(self, conversation: Conversation, kind: ReportKind, outcome: str, now: float) -> None:
-        """The dialogue is gone: a service that waits for reports is told, one that waits for the store closed."""
+        """The dialogue is gone: tell a service that waits for reports, close one that waits for the store."""
         conversation.gone = True
         self.telemetry.dialogue_closed(outcome)
         if conversation.wait is Wait.LOOKUP:
@@ -234,7 +235,7 @@ class Engine:
 
     def _invoked(self, conversation: Conversation, component: Invoke) -> None:
         opcode = _opcode(component.opcode)
-        if opcode not in OPERATIONS:
+        if opcode not in BY_OPCODE:
             conversation.rejects.append(
                 encode_reject(component.invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)
             )
@@ -261,7 +262,7 @@ class Engine:
         while True:
             try:
                 request = send(value)
-                if type(request) is Lookup:
+                if isinstance(request, Lookup):
                     value = self._look_up(conversation, request.msisdn, now)
                 else:
                     value = self._next_report(conversation, request, now)
@@ -336,7 +337,7 @@ class Engine:
         call = conversation.call
         if call.error is not None:
             error = call.error
-            parameter = self.codec.encode_error(error, call.context.version)
+            parameter = self.codec.encode_error(error.code, error.parameter, call.context.version)
             return [encode_return_error(conversation.invoke_id, error.code, parameter)]
         tcap = self.tcap
         dialogue = conversation.dialogue
@@ -347,9 +348,9 @@ class Engine:
             if last:
                 components.append(encode_invoke(tcap.next_invoke_id(dialogue), opcode, parameter))
             else:
-                operation = OPERATIONS[opcode]
+                operation = BY_OPCODE[opcode]
                 components.append(
-                    tcap.invoke(dialogue, opcode, parameter, operation.op_class, operation.timeout)
+                    tcap.invoke(dialogue, opcode, parameter, operation.operation_class, operation.seconds)
                 )
             self.telemetry.operation(opcode, "out")
         call.outbox.clear()

@@ -1,6 +1,6 @@
 """Joins links (M3UA), SCCP and TCAP for whoever uses TC: the SCP's engine, or the MSC simulator.
 
-Messages come in batches, as many as one read brought; what they cause to be sent goes out in one write a link.
+Messages come in batches, as many as one read brought; all that they cause goes out in one write a link.
 """
 
 from __future__ import annotations
@@ -164,28 +164,28 @@ class Signalling:
         now = self.clock()
         self.observer.connection(link, "")
         link.machine.connected(now)
-        self._after(now)
+        self._after()
 
     def link_lost(self, link: Link, reason: str) -> None:
         """An association is gone."""
         now = self.clock()
         self.observer.connection(link, reason)
         link.machine.lost(now)
-        self._after(now)
+        self._after()
 
     def deactivate(self) -> None:
         """Ask for no more traffic (ASPIA); the links' states say when that is granted. Begins a drain."""
         now = self.clock()
         for link in self.links:
             link.machine.deactivate(now)
-        self._after(now)
+        self._after()
 
     def down(self) -> None:
         """Take the ASPs down (ASPDN): ends a drain."""
         now = self.clock()
         for link in self.links:
             link.machine.down(now)
-        self._after(now)
+        self._after()
 
     # -- in ------------------------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ class Signalling:
                 self.telemetry.m3ua_message(link.name, "in", _KINDS.get(kind, "other"))
         if data_count:
             self.telemetry.m3ua_message(link.name, "in", "DATA", data_count)
-        self._after(now)
+        self._after()
 
     def _data(self, link: Link, data: Data, now: float) -> None:
         """DATA: through SCCP and TCAP to the user."""
@@ -227,9 +227,9 @@ class Signalling:
 
     # -- out -----------------------------------------------------------------------------------------------
 
-    def send(self, path: Path, octets: bytes) -> None:
-        """Send a TCAP message on its dialogue's way; b"" is nothing. It leaves with the next `flush`."""
-        if not octets:
+    def send(self, path: object, octets: bytes) -> None:
+        """Send a TCAP message on its dialogue's way, a `Path`; b"" is nothing. It leaves with the batch."""
+        if not octets or not isinstance(path, Path):
             return
         link = path.link
         if not link.active:
@@ -252,14 +252,13 @@ class Signalling:
         answers = self.tcap.outbox[:]
         self.tcap.outbox.clear()
         for path, octets in answers:
-            if isinstance(path, Path):
-                self.send(path, octets)
+            self.send(path, octets)
 
     def flush(self) -> None:
         """Send what is queued; for whoever acts outside a batch or a tick."""
-        self._after(self.clock())
+        self._after()
 
-    def _after(self, now: float) -> None:
+    def _after(self) -> None:
         """Write what a batch or tick caused, tell what happened, and set the timer."""
         for link in self.links:
             machine = link.machine
@@ -330,5 +329,5 @@ class Signalling:
             self._tcap_out()
         if self.user is not None:
             self.user.tick(now)
-        self._after(now)
+        self._after()
         return self._next_deadline()

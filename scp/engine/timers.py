@@ -17,8 +17,8 @@ _WORTH_SWEEPING: Final = 1024
 class Deadlines(Generic[T]):
     """Owners by due time.
 
-    An entry is not removed when its owner moves on: `forget` only counts it, and once most entries are such, one
-    sweep drops them. A dialogue that ends early costs O(1) amortised, and memory stays within twice what is live.
+    An entry is not removed when its owner moves on: `forget` only counts it, and once most entries are such,
+    one sweep drops them. That costs O(1) amortised, and memory stays within twice what is live.
 
     Args:
         live: says whether the owner still waits with the number that the entry was added with.
