@@ -1,0 +1,48 @@
+"""From a store URL to a store: one row a scheme."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from scp.ports import StoreError
+from scp.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from scp.ports import SubscriberStore, Telemetry
+
+
+class _Opener(Protocol):
+    def __call__(self, url: str, *, read_only: bool, telemetry: Telemetry | None) -> SubscriberStore: ...
+
+
+def _sqlite(url: str, *, read_only: bool, telemetry: Telemetry | None) -> SubscriberStore:
+    path = url.partition(":")[2]
+    if not path:
+        raise StoreError("sqlite: the path is missing; write sqlite:PATH or sqlite::memory:", "config")
+    return SqliteStore(path, read_only=read_only, telemetry=telemetry)
+
+
+SCHEMES: Final[dict[str, _Opener]] = {
+    "sqlite": _sqlite,
+}
+
+
+def open_store(url: str, *, read_only: bool = False, telemetry: Telemetry | None = None) -> SubscriberStore:
+    """Return the store that ``url`` names, not yet opened (``await store.open()``).
+
+    Args:
+        url: ``sqlite:PATH`` or ``sqlite::memory:``. A relative path is taken from the working directory.
+        read_only: for tools that only look; see the store's class.
+        telemetry: told of every operation.
+
+    Raises:
+        StoreError: kind "config": no such scheme, or a URL that its scheme does not allow. The URL is not
+            repeated, it may hold a password.
+    """
+    scheme, colon, _rest = url.partition(":")
+    opener = SCHEMES.get(scheme)
+    if not colon or opener is None:
+        known = ", ".join(sorted(SCHEMES))
+        shown = scheme if colon and scheme.replace("+", "").isalnum() else "(none)"
+        raise StoreError(f"no store for the URL scheme {shown}; this version has: {known}", "config")
+    return opener(url, read_only=read_only, telemetry=telemetry)
