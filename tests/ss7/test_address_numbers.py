@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pycrate_mobile.TS24008_IE as pycrate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycrate_mobile import TS24008_IE
 
 from oracles.sigtran_pcap import Frame, Layer
 from ss7.address import (
@@ -102,7 +102,7 @@ def test_type_four_is_named_as_its_standard_names_it():
 
 @given(st.integers(0, 7), st.integers(0, 15), st.text("0123456789*#abc", min_size=1, max_size=20))
 def test_bcd_number_is_read_by_pycrate(nature, plan, dialled):
-    reference = pycrate.CalledPartyBCDNumber()
+    reference = TS24008_IE.CalledPartyBCDNumber()
     reference.from_bytes(CalledPartyBCDNumber(dialled, nature, plan).encode())
     assert reference["Type"].get_val() == nature
     assert reference["NumberingPlan"].get_val() == plan
@@ -111,7 +111,7 @@ def test_bcd_number_is_read_by_pycrate(nature, plan, dialled):
 
 @given(mccs, mncs, codes)
 def test_location_area_is_read_by_pycrate(mcc, mnc, lac):
-    reference = pycrate.LAI()
+    reference = TS24008_IE.LAI()
     reference.from_bytes(LocationAreaId(mcc, mnc, lac).encode())
     assert reference["PLMN"].decode() == mcc + mnc
     assert reference["LAC"].get_val() == lac

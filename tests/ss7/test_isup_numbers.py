@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pycrate_mobile.ISUP as pycrate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pycrate_mobile import ISUP
 
 from oracles import sigtran_pcap
 from oracles.sigtran_pcap import Frame
@@ -26,12 +26,12 @@ from ss7.isup import (
 )
 
 PARTY_NUMBERS = {
-    CallingPartyNumber: pycrate.CallingPartyNum,
-    ConnectedNumber: pycrate.ConnectedNum,
-    LocationNumber: pycrate.LocationNum,
-    OriginalCalledNumber: pycrate.OriginalCalledNum,
-    RedirectingNumber: pycrate.RedirectingNum,
-    GenericNumber: pycrate.GenericNum,
+    CallingPartyNumber: ISUP.CallingPartyNum,
+    ConnectedNumber: ISUP.ConnectedNum,
+    LocationNumber: ISUP.LocationNum,
+    OriginalCalledNumber: ISUP.OriginalCalledNum,
+    RedirectingNumber: ISUP.RedirectingNum,
+    GenericNumber: ISUP.GenericNum,
 }
 DECODERS = [CalledPartyNumber, *PARTY_NUMBERS, RedirectionInformation, Cause]
 
@@ -89,7 +89,7 @@ def test_any_octets_are_decoded_or_refused_and_then_stay_the_same(kind, octets):
 
 @given(st.binary(min_size=3, max_size=14))
 def test_called_party_number_is_read_as_pycrate_reads_it(octets):
-    reference = pycrate.CalledPartyNum()
+    reference = ISUP.CalledPartyNum()
     reference.from_bytes(octets)
     value = CalledPartyNumber.decode(octets)
     sent = value.digits + "F" * value.st
@@ -120,7 +120,7 @@ def test_indicators_are_read_as_pycrate_reads_them(kind, octets):
 
 @given(st.binary(min_size=2, max_size=2))
 def test_redirection_information_is_read_as_pycrate_reads_it(octets):
-    reference = pycrate.RedirectionInfo()
+    reference = ISUP.RedirectionInfo()
     reference.from_bytes(octets)
     value = RedirectionInformation.decode(octets)
     assert value.indicator == reference["RedirectingInd"].get_val()
