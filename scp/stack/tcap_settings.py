@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, final
+from dataclasses import dataclass
+from typing import Final, final
 
 from ss7 import tcap
-
-if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
 
 DISCARD: Final = "discard"
 REFUSED: Final = "refused"
@@ -57,7 +54,7 @@ class TcapSettings:
     instance: int = 0
     first_id: int = 0
     max_dialogues: int = 100_000
-    contexts: AbstractSet[bytes] = field(default_factory=frozenset)
+    contexts: frozenset[bytes] = frozenset()
     default_context: bytes = b"\x04\x00\x00\x01\x00\x32\x00"
     idle_limit: float = 90_000.0
 
