@@ -1,7 +1,8 @@
-"""M3UA messages (RFC 4666 §3): octets to `Data` or `Message` and back; whole messages out of a TCP stream.
+"""M3UA messages (RFC 4666 §3): octets to `Data` or `Message` and back.
 
-DATA, nearly all of the traffic, has a value and a codec of its own. Every other message is a `Message`, written from one table, `MESSAGES`: class and type, the RFC's name, and which parameters it has, with
-their presence.
+DATA, nearly all of the traffic, has a value and a codec of its own. Every other message is a `Message`, read
+and written from one table, `MESSAGES`: class and type, the RFC's name, and which parameters it has with what
+presence.
 
 How strictly parameters are taken (§3.2, §3.8.1):
 
@@ -21,7 +22,6 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, final
 
 from ss7.errors import EncodeError
-from ss7.m3ua_framer import Framer as Framer
 from ss7.m3ua_parameters import PARAMETERS, ErrorCode, M3uaError, Tag, parameter, split
 
 VERSION: Final = 1
@@ -368,7 +368,9 @@ def decode_data(octets: bytes) -> Data:
             and octets[0] == VERSION
         ):
             return Data(opc, dpc, si, ni, mp, sls, octets[24 : 8 + length])
-    return _data(octets, _decode_params(octets, check_header(octets)))
+    if check_header(octets) != DATA:
+        raise M3uaError(ErrorCode.PROTOCOL_ERROR, "not DATA", 2, "RFC 4666 §3.3.1")
+    return _data(octets, _decode_params(octets, DATA))
 
 
 def _data(octets: bytes, params: dict[int, Any]) -> Data:
