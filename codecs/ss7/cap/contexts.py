@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ss7.errors import DecodeError
+from ss7.tcap_dialogue import oid_octets
 
 
 class ApplicationContext(Struct, frozen=True, gc=False):
@@ -29,41 +29,6 @@ class ApplicationContext(Struct, frozen=True, gc=False):
     octets: bytes
     text: str
     call_control: bool = False
-
-
-def oid_octets(text: str) -> bytes:
-    """Return the contents octets of the OBJECT IDENTIFIER written in dotted form (X.690 §8.19)."""
-    first, second, *rest = (int(arc) for arc in text.split("."))
-    octets = bytearray()
-    for arc in (40 * first + second, *rest):
-        groups = [arc & 0x7F]
-        while arc := arc >> 7:
-            groups.append(arc & 0x7F | 0x80)
-        octets += bytes(reversed(groups))
-    return bytes(octets)
-
-
-def oid_text(octets: bytes) -> str:
-    """Return the dotted form of an OBJECT IDENTIFIER's contents octets.
-
-    Raises:
-        DecodeError: no octets, a subidentifier with a leading 80, or one that does not end (X.690 §8.19.2).
-    """
-    arcs: list[int] = []
-    arc = 0
-    begun = False
-    for offset, octet in enumerate(octets):
-        if octet == 0x80 and not begun:
-            raise DecodeError("padded subidentifier in object identifier", offset, "X.690 §8.19.2")
-        arc = arc << 7 | octet & 0x7F
-        begun = octet >= 0x80
-        if not begun:
-            arcs.append(arc)
-            arc = 0
-    if begun or not arcs:
-        raise DecodeError("truncated object identifier", len(octets), "X.690 §8.19.2")
-    root = min(arcs[0] // 40, 2)
-    return ".".join(map(str, (root, arcs[0] - 40 * root, *arcs[1:])))
 
 
 def _context(name: str, version: int, text: str, call_control: bool = False) -> ApplicationContext:

@@ -1,13 +1,15 @@
-"""The vocabulary in which `ss7.cap` types are declared: one `msgspec.Struct` a type, ASN.1 in the annotations.
+"""How `ss7.cap` types are declared: one `msgspec.Struct` a type, its ASN.1 in the annotations.
 
 ``called_party_number: Annotated[CalledPartyNumber | None, Tag(2, "calledPartyNumber")] = None`` says all that
 decoding, encoding, rendering and the tests need. What a declaration means:
 
 - a `Struct` is a SEQUENCE with an extension marker (`Sealed`: without); a field that may be None is OPTIONAL,
-  another default is the ASN.1 DEFAULT; ``asn1_order`` is the order of the fields where it is not the Struct's;
+  another default is the ASN.1 DEFAULT; ``asn1_order`` is the order of the fields where it is not the
+  Struct's;
 - a subclass of `Choice` is a CHOICE, its alternatives declared as ``ClassVar`` annotations;
-- ``tuple[T, ...]`` is a SEQUENCE OF (or SET OF) with a `Size`; an `Enumerated` is an ENUMERATED, extensible if it
-  is in a union with ``int``; ``bool`` is a BOOLEAN, or with `Null` a NULL that is there (True) or not (False).
+- ``tuple[T, ...]`` is a SEQUENCE OF (or SET OF) with a `Size`; an `Enumerated` is an ENUMERATED, extensible
+  if it is in a union with ``int``; ``bool`` is a BOOLEAN, or with `Null` a NULL that is there (True) or not
+  (False).
 
 All tags are context-specific and implicit, save those of a CHOICE, which are explicit (X.680 §31.2.7);
 `Untagged` components keep their universal tags.

@@ -1,0 +1,143 @@
+"""The fast CAP codec: tables for the operations on the call path, the reference codec for everything else.
+
+`FAST` answers with a value or raises `DecodeError` where the octets leave no doubt; what it declines (an
+unusual but perhaps legal encoding, an operation that it has no table for) goes to `ss7.reference`, which is
+imported when it is first needed: pycrate takes half a second to load.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol, final
+
+from ss7.cap.declare import LATEST
+from ss7.cap.operations import BY_OPCODE, OPERATIONS
+from ss7.cap.roots import argument_root, error_root
+from ss7.cap.walk import Declined, Node
+from ss7.errors import DecodeError, EncodeError
+
+_CLAUSE: Final = "TS 29.078 §6.1.1"
+
+
+class Codec(Protocol):
+    """Arguments, results and error parameters of CAP, from and to a component's parameter: one whole TLV, or b"".
+
+    ``version`` is the CAP version of the dialogue's application context, 1 to 4.
+    Decoding raises `DecodeError` and nothing else; encoding raises `EncodeError` for a value that the
+    version's ASN.1 does not allow.
+    """
+
+    def decode_argument(self, opcode: int, parameter: bytes, version: int) -> Any:
+        """Return the argument of an invocation: a type of `ss7.cap.types`, None if the operation has none."""
+        ...
+
+    def encode_argument(self, opcode: int, value: Any, version: int) -> bytes:
+        """Return the parameter of an invocation, b"" for None."""
+        ...
+
+    def decode_result(self, opcode: int, parameter: bytes, version: int) -> Any:
+        """Return the result of an operation, None if it has none."""
+        ...
+
+    def encode_result(self, opcode: int, value: Any, version: int) -> bytes:
+        """Return the parameter of a return result."""
+        ...
+
+    def decode_error(self, code: int, parameter: bytes, version: int) -> Any:
+        """Return the parameter of a CAP error, None if it has none."""
+        ...
+
+    def encode_error(self, code: int, value: Any, version: int) -> bytes:
+        """Return the parameter of a return error."""
+        ...
+
+
+@final
+class FastCodec:
+    """`Codec` by tables."""
+
+    def __init__(self) -> None:
+        self._arguments: list[dict[int, Node]] = [{}]
+        for version in range(1, LATEST + 1):
+            roots: dict[int, Node] = {}
+            for operation in OPERATIONS:
+                root = argument_root(operation.opcode, version)
+                if root is not None:
+                    roots[operation.opcode] = root
+            self._arguments.append(roots)
+        self._reference: Codec | None = None
+
+    def reference(self) -> Codec:
+        """Return the reference codec, loading it at the first call."""
+        if self._reference is None:
+            from ss7.reference import REFERENCE  # noqa: PLC0415 - it takes half a second
+
+            self._reference = REFERENCE
+        return self._reference
+
+    def decode_argument(self, opcode: int, parameter: bytes, version: int) -> Any:
+        """See `Codec`."""
+        root = self._arguments[version].get(opcode)
+        if root is None:
+            operation = BY_OPCODE.get(opcode)
+            if operation is None or operation.has_argument:
+                return self.reference().decode_argument(opcode, parameter, version)
+            if parameter:
+                raise DecodeError(f"{operation.name} with an argument", 0, _CLAUSE)
+            return None
+        try:
+            return root.decode(parameter, 0, len(parameter))
+        except Declined:
+            return self.reference().decode_argument(opcode, parameter, version)
+
+    def encode_argument(self, opcode: int, value: Any, version: int) -> bytes:
+        """See `Codec`."""
+        root = self._arguments[version].get(opcode)
+        if root is not None:
+            return root.encode(value)
+        operation = BY_OPCODE.get(opcode)
+        if operation is None or operation.has_argument:
+            return self.reference().encode_argument(opcode, value, version)
+        if value is not None:
+            raise EncodeError(f"{operation.name} has no argument", _CLAUSE)
+        return b""
+
+    def decode_result(self, opcode: int, parameter: bytes, version: int) -> Any:
+        """See `Codec`."""
+        operation = BY_OPCODE.get(opcode)
+        if operation is not None and operation.argument is None and operation.has_argument:
+            return self.reference().decode_result(opcode, parameter, version)
+        if parameter:
+            raise DecodeError("result parameter of an operation that has none", 0, _CLAUSE)
+        return None
+
+    def encode_result(self, opcode: int, value: Any, version: int) -> bytes:
+        """See `Codec`."""
+        if value is None:
+            return b""
+        return self.reference().encode_result(opcode, value, version)
+
+    def decode_error(self, code: int, parameter: bytes, version: int) -> Any:
+        """See `Codec`."""
+        root = error_root(code)
+        if root is None:
+            if parameter:
+                raise DecodeError("parameter of an error that has none", 0, "TS 29.078 §5.2")
+            return None
+        if not parameter:
+            return None
+        try:
+            return root.decode(parameter, 0, len(parameter))
+        except Declined:
+            return self.reference().decode_error(code, parameter, version)
+
+    def encode_error(self, code: int, value: Any, version: int) -> bytes:  # noqa: ARG002
+        """See `Codec`."""
+        if value is None:
+            return b""
+        root = error_root(code)
+        if root is None:
+            raise EncodeError(f"error {code} has no parameter", "TS 29.078 §5.2")
+        return root.encode(value)
+
+
+FAST: Final = FastCodec()

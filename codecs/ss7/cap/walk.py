@@ -1,0 +1,523 @@
+"""Table-driven BER for CAP: nodes that decode and encode one type each (TS 29.078 §4.1.1, X.690).
+
+Made for what gsmSSFs send: definite lengths, primitive strings, components in their order. What is unusual,
+but may be legal, raises `Declined`, and the reference codec has the last word; what no reading of the
+standard allows raises `DecodeError`. Unknown components of a type with an extension marker are skipped
+(§4.1.4.2.3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, final
+
+from msgspec.structs import astuple
+
+from ss7.ber import (
+    INDEFINITE,
+    REASONS,
+    encode_integer,
+    encode_length,
+    encode_tag,
+    read_element,
+    read_integer,
+    read_length,
+)
+from ss7.errors import DecodeError, EncodeError
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+CLAUSE: Final = "TS 29.078 §5.1"
+
+
+class Declined(Exception):  # noqa: N818 - no error: the other codec's turn
+    """An encoding that this codec leaves to the reference codec."""
+
+
+class Missing:
+    """The type of `MISSING`."""
+
+
+MISSING: Final = Missing()
+"""What stands in the slot of a mandatory component until it comes."""
+
+_LENGTH: Final[list[bytes]] = [bytes((length,)) for length in range(0x80)]
+
+
+class Node:
+    """Decodes and encodes one type's contents octets: what follows tag and length."""
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the value of ``octets[start:stop]``; raise `DecodeError` or `Declined`."""
+        raise NotImplementedError
+
+    def encode(self, value: Any) -> bytes:
+        """Return the contents octets of ``value``; raise `EncodeError`."""
+        raise NotImplementedError
+
+    def element(self, tag: bytes, value: Any) -> bytes:
+        """Return tag, length and contents octets of ``value``."""
+        contents = self.encode(value)
+        length = len(contents)
+        if length < 0x80:
+            return tag + _LENGTH[length] + contents
+        return tag + encode_length(length) + contents
+
+
+@final
+class OctetsNode(Node):
+    """OCTET STRING (and OBJECT IDENTIFIER), ``low``..``high`` octets."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low: i64 = low
+        self.high: i64 = high
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the octets."""
+        if not self.low <= stop - start <= self.high:
+            raise DecodeError(f"octet string of {stop - start} octets", start, CLAUSE)
+        return octets[start:stop]
+
+    def encode(self, value: Any) -> bytes:
+        """Return the octets."""
+        if not isinstance(value, bytes) or not self.low <= len(value) <= self.high:
+            raise EncodeError(f"not an octet string of {self.low} to {self.high} octets", CLAUSE)
+        return value
+
+
+@final
+class BitsNode(Node):
+    """BIT STRING of ``low``..``high`` bits, as its contents octets (X.690 §8.6)."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low: i64 = low
+        self.high: i64 = high
+
+    def _bits(self, octets: bytes, start: i64, stop: i64) -> i64:
+        """Return how many bits there are, or -1 if the contents octets are bad."""
+        if stop <= start or octets[start] > 7:
+            return -1
+        bits = 8 * (stop - start - 1) - octets[start]
+        return bits if self.low <= bits <= self.high else -1
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the contents octets, with unused bits at 0."""
+        if self._bits(octets, start, stop) < 0:
+            raise DecodeError("bad bit string", start, CLAUSE)
+        unused: i64 = octets[start]
+        last: i64 = octets[stop - 1]
+        if last & ((1 << unused) - 1) != 0:
+            raise Declined
+        return octets[start:stop]
+
+    def encode(self, value: Any) -> bytes:
+        """Return the contents octets."""
+        if not isinstance(value, bytes) or self._bits(value, 0, len(value)) < 0:
+            raise EncodeError(f"not a bit string of {self.low} to {self.high} bits", CLAUSE)
+        if value[-1] & ((1 << value[0]) - 1):
+            raise EncodeError("unused bits of a bit string are not 0", "X.690 §11.2.1")
+        return value
+
+
+@final
+class IntegerNode(Node):
+    """INTEGER (``low``..``high``)."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low: i64 = low
+        self.high: i64 = high
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the integer."""
+        if not 0 < stop - start <= 7:
+            if stop == start:
+                raise DecodeError("integer without octets", start, "X.690 §8.3.1")
+            raise Declined
+        value: i64 = read_integer(octets, start, stop)
+        if not self.low <= value <= self.high:
+            raise DecodeError("integer out of range", start, CLAUSE)
+        return value
+
+    def encode(self, value: Any) -> bytes:
+        """Return two's complement octets."""
+        if not isinstance(value, int) or not self.low <= value <= self.high:
+            raise EncodeError(f"not an integer of {self.low} to {self.high}", CLAUSE)
+        return encode_integer(value)
+
+
+@final
+class EnumeratedNode(Node):
+    """ENUMERATED: a member, or the int itself where the type is extensible."""
+
+    def __init__(self, members: dict[int, object], extensible: bool) -> None:
+        self.members = members
+        self.extensible = extensible
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the member, or an int."""
+        if not 0 < stop - start <= 7:
+            if stop == start:
+                raise DecodeError("enumerated without octets", start, "X.690 §8.4")
+            raise Declined
+        value = read_integer(octets, start, stop)
+        member = self.members.get(value)
+        if member is not None:
+            return member
+        if self.extensible:
+            return value
+        raise DecodeError("unknown enumerated value", start, CLAUSE)
+
+    def encode(self, value: Any) -> bytes:
+        """Return the value's octets."""
+        if not isinstance(value, int) or not (self.extensible or value in self.members):
+            raise EncodeError("not a value of the enumerated type", CLAUSE)
+        return encode_integer(int(value))
+
+
+@final
+class BooleanNode(Node):
+    """BOOLEAN."""
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return whether the octet is not 0 (X.690 §8.2)."""
+        if stop - start != 1:
+            raise DecodeError(f"boolean of {stop - start} octets", start, "X.690 §8.2.1")
+        return octets[start] != 0
+
+    def encode(self, value: Any) -> bytes:
+        """Return FF or 00 (X.690 §11.1)."""
+        if not isinstance(value, bool):
+            raise EncodeError("not a boolean", CLAUSE)
+        return b"\xff" if value else b"\x00"
+
+
+@final
+class NullNode(Node):
+    """NULL: True."""
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:  # noqa: ARG002 - there are none
+        """Return True."""
+        if stop != start:
+            raise DecodeError("null with contents octets", start, "X.690 §8.8.2")
+        return True
+
+    def encode(self, value: Any) -> bytes:
+        """Return no octets."""
+        if value is not True:
+            raise EncodeError("not a null", CLAUSE)
+        return b""
+
+
+@final
+class OpaqueNode(Node):
+    """Contents octets as they are."""
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the octets."""
+        return octets[start:stop]
+
+    def encode(self, value: Any) -> bytes:
+        """Return the octets."""
+        if not isinstance(value, bytes):
+            raise EncodeError("not octets", CLAUSE)
+        return value
+
+
+@final
+class Entry:
+    """What an element with a certain tag is, in its surroundings.
+
+    Attributes:
+        identifier: ASN.1 identifier, for error texts.
+        slot: index of the Struct's field.
+        rank: position in the order of the ASN.1.
+        node: decodes the contents octets.
+        low: fewest octets, if it is an OCTET STRING (so it needs no call), else -1.
+        high: most octets, if it is an OCTET STRING.
+        choices: for an alternative of an untagged CHOICE: type and name of each choice made, the innermost
+            first.
+    """
+
+    def __init__(
+        self, identifier: str, slot: int, rank: int, node: Node, choices: list[tuple[Any, str]]
+    ) -> None:
+        self.identifier = identifier
+        self.slot: i64 = slot
+        self.rank: i64 = rank
+        self.node = node
+        self.low: i64 = node.low if isinstance(node, OctetsNode) else -1
+        self.high: i64 = node.high if isinstance(node, OctetsNode) else -1
+        self.choices = choices
+
+    def read(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the value, wrapped in the choices made."""
+        value = self.node.decode(octets, start, stop)
+        for cls, name in self.choices:
+            value = cls(name, value)
+        return value
+
+
+@final
+class Put:
+    """How a SEQUENCE's component is written.
+
+    Attributes:
+        identifier: ASN.1 identifier, for error texts.
+        slot: index of the Struct's field.
+        tag: identifier octets (empty for an untagged CHOICE).
+        node: encodes the contents octets.
+        default: what is not written; `MISSING` for a mandatory component.
+        low: fewest octets, if it is an OCTET STRING, else -1.
+        headers: tag and length octets by number of octets, if it is an OCTET STRING.
+    """
+
+    def __init__(self, identifier: str, slot: int, tag: bytes, node: Node, default: object) -> None:
+        self.identifier = identifier
+        self.slot = slot
+        self.tag = tag
+        self.node = node
+        self.default = default
+        self.low: i64 = -1
+        self.headers: list[bytes] = []
+        if isinstance(node, OctetsNode):
+            self.low = node.low
+            self.headers = [tag + encode_length(length) for length in range(node.high + 1)]
+
+
+@final
+class SequenceNode(Node):
+    """SEQUENCE, table-driven."""
+
+    def __init__(
+        self,
+        cls: Any,
+        entries: dict[int, Entry],
+        puts: list[Put],
+        blank: list[object],
+        extensible: bool,
+        absent: list[tuple[int, str, object]],
+    ) -> None:
+        self.cls = cls
+        self.entries = entries
+        self.puts = puts
+        self.blank = blank
+        self.extensible = extensible
+        self.absent = absent
+        self.mandatory = [put for put in puts if put.default is MISSING]
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return a ``cls``."""
+        slots = self.blank.copy()
+        entries = self.entries
+        last: i64 = -1
+        offset = start
+        while offset < stop:
+            tag: i64 = octets[offset]
+            at = offset + 1
+            if at < stop and tag & 0x1F == 0x1F:
+                if octets[at] >= 0x80:
+                    raise Declined  # a tag number of 128 or more
+                tag = tag << 8 | octets[at]
+                at += 1
+            if at >= stop:
+                raise DecodeError("element reaches beyond its surroundings", offset, "X.690 §8.1.1")
+            length: i64 = octets[at]
+            at += 1
+            if length >= 0x80:
+                length, at = _long_length(octets, at - 1, stop)
+            end = at + length
+            if end > stop:
+                raise DecodeError("element reaches beyond its surroundings", offset, "X.690 §8.1.1")
+            entry = entries.get(tag)
+            if entry is None:
+                self._unknown(tag, offset)
+            else:
+                if entry.rank <= last:
+                    raise Declined
+                last = entry.rank
+                if entry.low < 0:
+                    slots[entry.slot] = entry.read(octets, at, end)
+                elif entry.low <= length <= entry.high:
+                    slots[entry.slot] = octets[at:end]
+                else:
+                    raise DecodeError(f"{entry.identifier} of {length} octets", offset, CLAUSE)
+            offset = end
+        for put in self.mandatory:
+            if slots[put.slot] is MISSING:
+                raise DecodeError(f"{put.identifier} is missing", start, CLAUSE)
+        return self.cls(*slots)
+
+    def _unknown(self, tag: i64, offset: i64) -> None:
+        """Let an unknown component pass if the type is extensible, or raise."""
+        form: i64 = 0x20 if tag <= 0xFF else 0x2000
+        if (tag ^ form) in self.entries:
+            raise Declined  # a string in constructed form, perhaps
+        if not self.extensible or tag == 0:
+            raise DecodeError(f"unexpected element with tag {tag:02x}", offset, CLAUSE)
+
+    def encode(self, value: Any) -> bytes:
+        """Return the components' octets in the order of the ASN.1."""
+        if type(value) is not self.cls:
+            raise EncodeError(f"not a {self.cls.__name__}", CLAUSE)
+        slots = astuple(value)
+        parts: list[bytes] = []
+        for put in self.puts:
+            item = slots[put.slot]
+            if item is put.default:
+                continue
+            if put.low >= 0 and isinstance(item, bytes):
+                length: i64 = len(item)
+                if put.low <= length < len(put.headers):
+                    parts.append(put.headers[length])
+                    parts.append(item)
+                    continue
+            if put.default is not None and item == put.default:
+                continue
+            try:
+                parts.append(put.node.element(put.tag, item))
+            except EncodeError as error:
+                raise EncodeError(f"{put.identifier}: {error.reason}", error.clause) from None
+        for slot, identifier, default in self.absent:
+            item = slots[slot]
+            if item is not default and item != default:
+                raise EncodeError(f"{identifier} does not exist in this CAP version", CLAUSE)
+        return b"".join(parts)
+
+
+@final
+class ListNode(Node):
+    """SEQUENCE OF or SET OF, ``low``..``high`` elements."""
+
+    def __init__(self, entries: dict[int, Entry], tag: bytes, node: Node, low: int, high: int) -> None:
+        self.entries = entries
+        self.tag = tag
+        self.node = node
+        self.low: i64 = low
+        self.high: i64 = high
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return a tuple."""
+        items: list[object] = []
+        offset = start
+        while offset < stop:
+            tag, at, end, after = _element(octets, offset, stop)
+            items.append(_entry(self.entries, tag, offset).read(octets, at, end))
+            offset = after
+        if not self.low <= len(items) <= self.high:
+            raise DecodeError(f"list of {len(items)} elements", start, CLAUSE)
+        return tuple(items)
+
+    def encode(self, value: Any) -> bytes:
+        """Return the elements' octets."""
+        if not isinstance(value, tuple) or not self.low <= len(value) <= self.high:
+            raise EncodeError(f"not a tuple of {self.low} to {self.high} elements", CLAUSE)
+        return b"".join([self.node.element(self.tag, item) for item in value])
+
+
+@final
+class ChoiceNode(Node):
+    """One element, whose tag says which it is: a CHOICE, or any one type with its tag.
+
+    Attributes:
+        entries: what the element can be, by tag.
+        cls: type of the CHOICE, or None if there is but one ``entry`` and no wrapping.
+        puts: how each alternative is written, by its name (by "" if ``cls`` is None).
+    """
+
+    def __init__(self, entries: dict[int, Entry], cls: Any, puts: dict[str, Put]) -> None:
+        self.entries = entries
+        self.cls = cls
+        self.puts = puts
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the value; there is exactly one element in ``octets[start:stop]``."""
+        tag, at, end, after = _element(octets, start, stop)
+        if after != stop:
+            raise DecodeError("more than one element where one is expected", after, CLAUSE)
+        return _entry(self.entries, tag, start).read(octets, at, end)
+
+    def encode(self, value: Any) -> bytes:
+        """Return the element."""
+        name = ""
+        if self.cls is not None:
+            if type(value) is not self.cls:
+                raise EncodeError(f"not a {self.cls.__name__}", CLAUSE)
+            name = value.name
+            value = value.value
+        put = self.puts.get(name)
+        if put is None:
+            raise EncodeError(f"{name} is no alternative of this CAP version", CLAUSE)
+        return put.node.element(put.tag, value)
+
+
+@final
+class UntaggedNode(Node):
+    """A CHOICE without a tag of its own, as it is written: the entries around it decode it."""
+
+    def __init__(self, choice: ChoiceNode) -> None:
+        self.choice = choice
+
+    def element(self, tag: bytes, value: Any) -> bytes:  # noqa: ARG002 - it has none of its own
+        """Return the chosen element."""
+        return self.choice.encode(value)
+
+
+@final
+class OneOfNode(Node):
+    """One element, whose tag says which of several Python types it is."""
+
+    def __init__(self, entries: dict[int, Entry], puts: dict[object, Put]) -> None:
+        self.entries = entries
+        self.puts = puts
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the value; there is exactly one element in ``octets[start:stop]``."""
+        tag, at, end, after = _element(octets, start, stop)
+        if after != stop:
+            raise DecodeError("more than one element where one is expected", after, CLAUSE)
+        return _entry(self.entries, tag, start).read(octets, at, end)
+
+    def encode(self, value: Any) -> bytes:
+        """Return the element."""
+        put = self.puts.get(type(value))
+        if put is None:
+            raise EncodeError(f"{type(value).__name__} is none of the alternatives", CLAUSE)
+        return put.node.element(put.tag, value)
+
+
+def _long_length(octets: bytes, offset: i64, stop: i64) -> tuple[i64, i64]:
+    """Return length and offset of the contents of an element whose length octets are not the short form."""
+    length, at = read_length(octets, offset, stop)
+    if at < 0:
+        reason, clause = REASONS[at]
+        raise DecodeError(reason, offset, clause)
+    if length == INDEFINITE:
+        raise Declined
+    return length, at
+
+
+def _element(octets: bytes, offset: i64, stop: i64) -> tuple[i64, i64, i64, i64]:
+    """Return tag, start and stop of the contents, and offset of the next element; raise if there is none."""
+    tag, start, end, after = read_element(octets, offset, stop)
+    if after < 0:
+        reason, clause = REASONS[after]
+        raise DecodeError(reason, offset, clause)
+    if after != end:
+        raise Declined
+    return tag, start, end, after
+
+
+def _entry(entries: dict[int, Entry], tag: i64, offset: i64) -> Entry:
+    """Return the entry of ``tag``, or raise."""
+    entry = entries.get(tag)
+    if entry is None:
+        form: i64 = 0x20 if tag <= 0xFF else 0x2000
+        if (tag ^ form) in entries:
+            raise Declined
+        raise DecodeError(f"unexpected element with tag {tag:02x}", offset, CLAUSE)
+    return entry
+
+
+def tag_octets(tag: int) -> bytes:
+    """Return the identifier octets of a tag, none for 0."""
+    return encode_tag(tag) if tag else b""

@@ -1,0 +1,228 @@
+"""The reference codec: CAP and TCAP through pycrate's compiled ASN.1 (TS 29.078 Rel-16, Q.773).
+
+It does everything that CAP has, slowly (some 200 µs an InitialDP), and decides what the fast codec declines.
+pycrate's definitions are objects that keep the last value they decoded: not for two threads at once.
+
+Where pycrate alone would mislead, by the clause, and what is done about it (`ss7.cap.bridge`):
+
+- GSM 09.78 (CAP v2): InitialDPArgExtension is [0] naCarrierInformation, [1] gmscAddress. pycrate has the tags
+  of CAP v4 and takes [1] for forwardingDestinationNumber. Tags are moved between a version and the last one.
+- TS 29.078 §4.1.4.2.3: unknown elements after an extension marker are ignored. pycrate stops at one and takes
+  known ones that follow it for unknown too, and so drops one that comes twice. Unknown elements are taken out
+  before, twice is refused, and what is out of order is put in order.
+- TS 29.078 §4.1.4.2.4: extensions are of any type. pycrate decodes them by a table of its own, and the octets
+  are lost. Extensions and `Opaque` elements are put aside as octets; pycrate sees placeholders.
+- TS 29.078 §5.1 ("CONSTRAINED BY"): the charging octet strings have BER in them. pycrate leaves them as they
+  are: `ss7.cap.charging` decodes them, after either codec.
+- X.690 §8.1.1.1: what follows the element is not part of it. pycrate ignores it; here it is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from msgspec import Struct
+from pycrate_asn1dir import TCAP_CAP
+from pycrate_asn1rt.err import PycrateErr
+
+from ss7.ber import REASONS, read_element
+from ss7.cap.bridge import from_pycrate, graft, prune, to_pycrate
+from ss7.cap.operations import BY_OPCODE
+from ss7.cap.roots import argument_type, error_type
+from ss7.cap.schema import Component, OctetStringType, Type
+from ss7.errors import DecodeError, EncodeError
+
+_CLAUSE: Final = "TS 29.078 §6.1.1"
+_REFUSALS: Final = (
+    PycrateErr,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What pycrate raises for octets or values that do not fit: its own error, and what its code runs into."""
+
+
+class Generic(Struct, frozen=True):
+    """An argument or result that has no type in `ss7.cap.types`, as pycrate has it.
+
+    Attributes:
+        name: the operation's ASN.1 name.
+        value: dicts by ASN.1 identifier, (identifier, value) of a CHOICE, lists, names of enumerated values,
+            octets.
+    """
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Definitions:
+    """pycrate's types: of arguments and results by operation code, of parameters by error code."""
+
+    arguments: dict[int, Any]
+    results: dict[int, Any]
+    errors: dict[int, Any]
+
+
+def _definitions() -> _Definitions:
+    """Collect the types from the information objects of the application contexts and of TCAP's tables."""
+    found: dict[int, dict[str, Any]] = {}
+    for module in (TCAP_CAP.CAP_gsmSSF_gsmSCF_pkgs_contracts_acs, TCAP_CAP.TCAP_CAP_Messages):
+        for item in module._all_:
+            _collect(getattr(item, "_val", None), found)
+    errors: dict[int, Any] = {}
+    for item in TCAP_CAP.CAP_errortypes._all_:
+        value = getattr(item, "_val", None)
+        if isinstance(value, dict) and "ParameterType" in value:
+            errors[value["errorCode"][1]] = value["ParameterType"]
+    return _Definitions(
+        {code: item["ArgumentType"] for code, item in found.items() if "ArgumentType" in item}
+        | {
+            66: TCAP_CAP.CAP_SMS_ops_args.ReleaseSMSArg,
+            75: TCAP_CAP.CAP_gprsSSF_gsmSCF_ops_args.ContinueGPRSArg,
+        },
+        {code: item["ResultType"] for code, item in found.items() if "ResultType" in item},
+        errors,
+    )
+
+
+def _collect(value: Any, found: dict[int, dict[str, Any]]) -> None:
+    if isinstance(value, dict):
+        code = value.get("operationCode")
+        if code is not None:
+            found.setdefault(code[1], value)
+            return
+        for item in value.values():
+            _collect(item, found)
+    elif hasattr(value, "root"):
+        for item in value.root:
+            _collect(item, found)
+
+
+_DEFINITIONS: Final = _definitions()
+
+
+def _single(parameter: bytes) -> None:
+    """Raise unless ``parameter`` is exactly one element."""
+    _, _, _, after = read_element(parameter, 0, len(parameter))
+    if after < 0:
+        reason, clause = REASONS[after]
+        raise DecodeError(reason, 0, clause)
+    if after != len(parameter):
+        raise DecodeError("more than one element where one is expected", after, _CLAUSE)
+
+
+def _decode(definition: Any, parameter: bytes) -> Any:
+    """Return what pycrate makes of ``parameter``."""
+    try:
+        definition.from_ber(parameter)
+        return definition.get_val()
+    except _REFUSALS as error:
+        raise DecodeError(f"refused by the ASN.1: {error}", 0, _CLAUSE) from None
+
+
+def _encode(definition: Any, value: Any) -> bytes:
+    """Return what pycrate encodes."""
+    try:
+        definition.set_val(value)
+        return bytes(definition.to_ber())
+    except _REFUSALS as error:
+        raise EncodeError(f"refused by the ASN.1: {error}", _CLAUSE) from None
+
+
+def _decode_typed(definition: Any, kind: Type, parameter: bytes) -> Any:
+    pruned, aside = prune(Component("", -1, kind), parameter)
+    value = _decode(definition, pruned)
+    if isinstance(kind, OctetStringType) and isinstance(value, tuple):
+        value = value[1]  # releaseCall before CAP v4: the CHOICE's first alternative
+    return from_pycrate(kind, value, aside)
+
+
+def _encode_typed(definition: Any, kind: Type, value: Any) -> bytes:
+    plain = to_pycrate(kind, value)
+    if isinstance(kind, OctetStringType) and definition.TYPE == "CHOICE":
+        plain = ("allCallSegments", plain)
+    return graft(Component("", -1, kind), _encode(definition, plain), value)
+
+
+@final
+class ReferenceCodec:
+    """`ss7.cap.codec.Codec` by pycrate."""
+
+    def decode_argument(self, opcode: int, parameter: bytes, version: int) -> Any:
+        """See `ss7.cap.codec.Codec`; an operation without a declared type gives a `Generic`."""
+        definition = _DEFINITIONS.arguments.get(opcode)
+        if definition is None:
+            if opcode not in BY_OPCODE:
+                raise DecodeError(f"unknown operation {opcode}", 0, "TS 29.078 §5.3")
+            if parameter:
+                raise DecodeError(f"{BY_OPCODE[opcode].name} with an argument", 0, _CLAUSE)
+            return None
+        if not parameter:
+            raise DecodeError(f"{BY_OPCODE[opcode].name} without its argument", 0, _CLAUSE)
+        kind = argument_type(opcode, version)
+        if kind is None:
+            _single(parameter)
+            return Generic(BY_OPCODE[opcode].name, _decode(definition, parameter))
+        return _decode_typed(definition, kind, parameter)
+
+    def encode_argument(self, opcode: int, value: Any, version: int) -> bytes:
+        """See `ss7.cap.codec.Codec`."""
+        definition = _DEFINITIONS.arguments.get(opcode)
+        if definition is None:
+            if value is not None or opcode not in BY_OPCODE:
+                raise EncodeError(f"operation {opcode} has no argument", _CLAUSE)
+            return b""
+        kind = argument_type(opcode, version)
+        if kind is not None:
+            return _encode_typed(definition, kind, value)
+        if not isinstance(value, Generic):
+            raise EncodeError(f"not a generic argument of operation {opcode}", _CLAUSE)
+        return _encode(definition, value.value)
+
+    def decode_result(self, opcode: int, parameter: bytes, version: int) -> Any:  # noqa: ARG002 - CAP v4 has them
+        """See `ss7.cap.codec.Codec`; a result gives a `Generic`."""
+        definition = _DEFINITIONS.results.get(opcode)
+        if definition is None:
+            if parameter:
+                raise DecodeError("result parameter of an operation that has none", 0, _CLAUSE)
+            return None
+        if not parameter:
+            raise DecodeError("result without its parameter", 0, _CLAUSE)
+        _single(parameter)
+        return Generic(BY_OPCODE[opcode].name, _decode(definition, parameter))
+
+    def encode_result(self, opcode: int, value: Any, version: int) -> bytes:  # noqa: ARG002
+        """See `ss7.cap.codec.Codec`."""
+        definition = _DEFINITIONS.results.get(opcode)
+        if definition is None and value is None:
+            return b""
+        if definition is None or not isinstance(value, Generic):
+            raise EncodeError(f"not a generic result of operation {opcode}", _CLAUSE)
+        return _encode(definition, value.value)
+
+    def decode_error(self, code: int, parameter: bytes, version: int) -> Any:  # noqa: ARG002
+        """See `ss7.cap.codec.Codec`."""
+        kind = error_type(code)
+        if kind is None:
+            if parameter:
+                raise DecodeError("parameter of an error that has none", 0, "TS 29.078 §5.2")
+            return None
+        return _decode_typed(_DEFINITIONS.errors[code], kind, parameter) if parameter else None
+
+    def encode_error(self, code: int, value: Any, version: int) -> bytes:  # noqa: ARG002
+        """See `ss7.cap.codec.Codec`."""
+        if value is None:
+            return b""
+        kind = error_type(code)
+        if kind is None:
+            raise EncodeError(f"error {code} has no parameter", "TS 29.078 §5.2")
+        return _encode_typed(_DEFINITIONS.errors[code], kind, value)
+
+
+REFERENCE: Final = ReferenceCodec()
