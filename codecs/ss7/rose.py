@@ -183,7 +183,10 @@ def _mistyped(reason: str, component: i64, invoke_id: int | None, offset: i64) -
     return Malformed(MISTYPED_COMPONENT, invoke_id, offset, reason, component)
 
 
-def _badly_structured(error: i64, component: i64, invoke_id: int | None, offset: i64) -> Malformed:
+def _unreadable(error: i64, component: i64, invoke_id: int | None, offset: i64, end: i64) -> Malformed:
+    """Tell a missing element, which Q.773 does not allow, from octets that X.690 does not allow."""
+    if offset == end:
+        return _mistyped("element missing", component, invoke_id, offset)
     return Malformed(BADLY_STRUCTURED_COMPONENT, invoke_id, offset, REASONS[error][0], component)
 
 
@@ -191,7 +194,7 @@ def _decode_invoke(octets: bytes, offset: i64, end: i64) -> Invoke | Malformed:
     """Read ``invokeID, linkedID [0] OPTIONAL, operationCode, parameter OPTIONAL``."""
     tag, start, stop, after = read_element(octets, offset, end)
     if after < 0:
-        return _badly_structured(after, INVOKE, None, offset)
+        return _unreadable(after, INVOKE, None, offset, end)
     if tag != _INTEGER or stop - start != 1:
         return _mistyped("invoke id is not an INTEGER of one octet", INVOKE, None, offset)
     invoke_id = read_integer(octets, start, stop)
@@ -205,7 +208,7 @@ def _decode_invoke(octets: bytes, offset: i64, end: i64) -> Invoke | Malformed:
         offset = after
         tag, start, stop, after = read_element(octets, offset, end)
     if after < 0:
-        return _badly_structured(after, INVOKE, invoke_id, offset)
+        return _unreadable(after, INVOKE, invoke_id, offset, end)
     opcode = _code(octets, tag, start, stop)
     if opcode is None:
         return _mistyped("operation code is neither local nor global", INVOKE, invoke_id, offset)
@@ -214,13 +217,14 @@ def _decode_invoke(octets: bytes, offset: i64, end: i64) -> Invoke | Malformed:
     offset = after
     tag, start, stop, after = read_element(octets, offset, end)
     if after != end:
-        return _after_parameter(after, INVOKE, invoke_id, offset)
+        return _not_the_last(after, INVOKE, invoke_id, offset, end)
     return Invoke(invoke_id, opcode, octets[offset:end], linked_id)
 
 
-def _after_parameter(after: i64, component: i64, invoke_id: int, offset: i64) -> Malformed:
+def _not_the_last(after: i64, component: i64, invoke_id: int, offset: i64, end: i64) -> Malformed:
+    """Say why what stands at ``offset`` is not the parameter that fills the component to its ``end``."""
     if after < 0:
-        return _badly_structured(after, component, invoke_id, offset)
+        return _unreadable(after, component, invoke_id, offset, end)
     return _mistyped("element after the parameter", component, invoke_id, after)
 
 
@@ -239,7 +243,7 @@ def _decode_answer(
     """Read the invoke id that the three kinds of answer begin with, then the rest of each."""
     tag, start, stop, after = read_element(octets, offset, end)
     if after < 0:
-        return _badly_structured(after, component, None, offset)
+        return _unreadable(after, component, None, offset, end)
     if tag == _INTEGER and stop - start == 1:
         invoke_id = read_integer(octets, start, stop)
         if component == REJECT:
@@ -261,14 +265,14 @@ def _decode_result(
         return ReturnResult(invoke_id, None, b"", last)
     tag, start, stop, after = read_element(octets, offset, end)
     if after < 0:
-        return _badly_structured(after, component, invoke_id, offset)
+        return _unreadable(after, component, invoke_id, offset, end)
     if tag != _SEQUENCE or after != end:
         return _mistyped("result is not one SEQUENCE", component, invoke_id, offset)
     offset = start
     end = stop
     tag, start, stop, after = read_element(octets, offset, end)
     if after < 0:
-        return _badly_structured(after, component, invoke_id, offset)
+        return _unreadable(after, component, invoke_id, offset, end)
     opcode = _code(octets, tag, start, stop)
     if opcode is None:
         return _mistyped("operation code is neither local nor global", component, invoke_id, offset)
@@ -277,7 +281,7 @@ def _decode_result(
     offset = after
     tag, start, stop, after = read_element(octets, offset, end)
     if after != end:
-        return _after_parameter(after, component, invoke_id, offset)
+        return _not_the_last(after, component, invoke_id, offset, end)
     return ReturnResult(invoke_id, opcode, octets[offset:end], last)
 
 
@@ -285,7 +289,7 @@ def _decode_error(octets: bytes, invoke_id: int, offset: i64, end: i64) -> Retur
     """Read ``errorCode, parameter OPTIONAL``."""
     tag, start, stop, after = read_element(octets, offset, end)
     if after < 0:
-        return _badly_structured(after, RETURN_ERROR, invoke_id, offset)
+        return _unreadable(after, RETURN_ERROR, invoke_id, offset, end)
     error = _code(octets, tag, start, stop)
     if error is None:
         return _mistyped("error code is neither local nor global", RETURN_ERROR, invoke_id, offset)
@@ -294,7 +298,7 @@ def _decode_error(octets: bytes, invoke_id: int, offset: i64, end: i64) -> Retur
     offset = after
     tag, start, stop, after = read_element(octets, offset, end)
     if after != end:
-        return _after_parameter(after, RETURN_ERROR, invoke_id, offset)
+        return _not_the_last(after, RETURN_ERROR, invoke_id, offset, end)
     return ReturnError(invoke_id, error, octets[offset:end])
 
 
@@ -302,7 +306,7 @@ def _decode_reject(octets: bytes, invoke_id: int | None, offset: i64, end: i64) 
     """Read the problem: ``[0]`` to ``[3] IMPLICIT INTEGER``."""
     tag, start, stop, after = read_element(octets, offset, end)
     if after < 0:
-        return _badly_structured(after, REJECT, invoke_id, offset)
+        return _unreadable(after, REJECT, invoke_id, offset, end)
     if not 0x80 <= tag <= 0x83 or stop - start != 1 or after != end:
         return _mistyped("problem is not one INTEGER of one octet", REJECT, invoke_id, offset)
     return Reject(invoke_id, tag - 0x80, read_integer(octets, start, stop))
