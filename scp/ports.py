@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from scp.domain.subscriber import Subscriber
 from scp.services.api import StoreFailure
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
     from scp.domain.decision import Decision
 
 
@@ -24,12 +25,12 @@ class Waiter(Protocol):
     """Who waits for a lookup."""
 
     def found(self, result: Found) -> None:
-        """Take the answer; called at most once, from the event loop, never from within `SubscriberLookup.find`."""
+        """Take the answer; called at most once, from the event loop, never from within `find`."""
         ...
 
 
 class SubscriberLookup(Protocol):
-    """What the call path needs of a store: one read, at once or later, without an exception for any outcome."""
+    """What the call path needs of a store: one read, at once or later, no exception for any outcome."""
 
     def find(self, msisdn: str, waiter: Waiter) -> Found | Pending:
         """Return the record (None if there is none) now, or `PENDING` and call ``waiter.found`` later.
@@ -78,7 +79,7 @@ class SubscriberStore(SubscriberLookup, Protocol):
         ...
 
     async def put(self, record: Subscriber) -> Subscriber:
-        """Compare and set: write if the store's version is ``record.version`` (0: no record), return it with the next.
+        """Compare and set: write if the store has ``record.version`` (0: no record); return it with the next.
 
         Raises:
             VersionConflictError: another version is there.
@@ -91,7 +92,7 @@ class SubscriberStore(SubscriberLookup, Protocol):
         ...
 
     async def put_many(self, records: Sequence[Subscriber]) -> None:
-        """Bulk load: overwrite whatever is there (version set to the old one plus 1). All or nothing a call."""
+        """Bulk load: overwrite what is there (version: the old one plus 1). All or nothing a call."""
         ...
 
     def scan(self, after: str = "") -> AsyncIterator[Subscriber]:
@@ -139,7 +140,7 @@ class TransportUser(Protocol):
 
 
 class Telemetry(Protocol):
-    """What the engine reports. Every method is cheap enough to be called for each call; label values are bounded."""
+    """What the engine reports. Every method is cheap enough for every call; label values are bounded."""
 
     def call(self, service: str, decision: Decision, seconds: float) -> None:
         """One InitialDP was answered, ``seconds`` after it came in."""
@@ -162,7 +163,7 @@ class Telemetry(Protocol):
         ...
 
     def m3ua_message(self, peer: str, direction: str, kind: str, count: int = 1) -> None:
-        """``count`` M3UA messages came ("in") or went ("out"); ``kind`` as RFC 4666 abbreviates it (DATA, ASPUP, …)."""
+        """``count`` M3UA messages came ("in") or went ("out"); ``kind`` as RFC 4666 abbreviates it (DATA)."""
         ...
 
     def asp_state(self, peer: str, state: str) -> None:
