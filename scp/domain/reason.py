@@ -3,106 +3,92 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Final
 
 
 class Reason(StrEnum):
-    """A reason and, beside it, what it says to the operator (`words`).
-
-    The value is what metrics, logs and the API show; it never changes its meaning once released.
-    """
-
-    words: str
-
-    def __new__(cls, value: str, words: str = "") -> Self:
-        """Make a member of its value and words; looking one up needs the value only."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.words = words
-        return member
+    """A reason; the value is what metrics, logs and the API show, and never changes once released."""
 
     # The call goes to the VoIP gateway.
-    FORWARDED_ALWAYS = "forwarded-always", "The subscriber forwards every call."
-    FORWARDED_ROAMING = "forwarded-roaming", "The subscriber forwards calls while roaming, and is roaming."
-    FORWARDED_LOCATION = (
-        "forwarded-location",
-        "The subscriber forwards calls in chosen locations, and is in one of them.",
-    )
+    FORWARDED_ALWAYS = "forwarded-always"
+    FORWARDED_ROAMING = "forwarded-roaming"
+    FORWARDED_LOCATION = "forwarded-location"
 
     # The called number alone rules it out; the store is not asked.
-    NO_CALLED_NUMBER = "no-called-number", "The request carried no called party number."
-    UNPARSABLE_NUMBER = (
-        "unparsable-number",
-        "The called number could not be decoded, has other signals than decimal digits, or is not E.164.",
-    )
-    OTHER_NUMBERING_PLAN = (
-        "other-numbering-plan",
-        "The called number is of a numbering plan other than E.164, or specific to a network.",
-    )
-    NEVER_STEER = (
-        "never-steer",
-        "The called number is in the configured list of numbers that are never steered.",
-    )
-    SHORT_NUMBER = "short-number", "The called number is a short code: too short for a subscriber's number."
-    LOCAL_NUMBER = (
-        "local-number",
-        "The called number has neither national nor international prefix, so its area is not known.",
-    )
-    NUMBER_TOO_LONG = (
-        "number-too-long",
-        "The called number, or the number to connect to, has more digits than its field allows.",
-    )
-    ALREADY_MARKED = (
-        "already-marked",
-        "The called number already carries the gateway's mark: steering it again would loop.",
-    )
+    NO_CALLED_NUMBER = "no-called-number"
+    UNPARSABLE_NUMBER = "unparsable-number"
+    OTHER_NUMBERING_PLAN = "other-numbering-plan"
+    NEVER_STEER = "never-steer"
+    SHORT_NUMBER = "short-number"
+    LOCAL_NUMBER = "local-number"
+    NUMBER_TOO_LONG = "number-too-long"
+    ALREADY_MARKED = "already-marked"
 
     # The subscriber's record rules it out.
-    UNKNOWN_SUBSCRIBER = "unknown-subscriber", "The store has no record of the called number."
-    NOT_AUTHORIZED = "not-authorized", "The operator has not authorized the subscriber for the service."
-    NOT_REGISTERED = "not-registered", "The VoIP service has not registered the subscriber."
-    FORWARDING_DISABLED = "forwarding-disabled", "Forwarding is switched off for the subscriber."
-    AT_HOME = "at-home", "The subscriber forwards calls while roaming, and is in the home network."
-    ROAMING_UNKNOWN = (
-        "roaming-unknown",
-        "The subscriber forwards calls while roaming, and nothing says whether that is so.",
-    )
-    OUTSIDE_LOCATIONS = (
-        "outside-locations",
-        "The subscriber forwards calls in chosen locations, and is in none of them.",
-    )
-    LOCATION_UNKNOWN = (
-        "location-unknown",
-        "The subscriber forwards calls in chosen locations, and nothing says where the subscriber is.",
-    )
-    BAD_FORWARDING_NUMBER = (
-        "bad-forwarding-number",
-        "The forwarding number in the subscriber's record is not 5 to 15 decimal digits.",
-    )
-    FORWARDING_LOOP = (
-        "forwarding-loop",
-        "The subscriber's forwarding number is the called number itself: connecting to it would loop.",
-    )
+    UNKNOWN_SUBSCRIBER = "unknown-subscriber"
+    NOT_AUTHORIZED = "not-authorized"
+    NOT_REGISTERED = "not-registered"
+    FORWARDING_DISABLED = "forwarding-disabled"
+    AT_HOME = "at-home"
+    ROAMING_UNKNOWN = "roaming-unknown"
+    OUTSIDE_LOCATIONS = "outside-locations"
+    LOCATION_UNKNOWN = "location-unknown"
+    BAD_FORWARDING_NUMBER = "bad-forwarding-number"
+    FORWARDING_LOOP = "forwarding-loop"
 
     # The store could not say; the configured policy decides the action.
-    STORE_TIMEOUT = "store-timeout", "The subscriber store did not answer within its deadline."
-    STORE_UNAVAILABLE = "store-unavailable", "The subscriber store could not be asked."
+    STORE_TIMEOUT = "store-timeout"
+    STORE_UNAVAILABLE = "store-unavailable"
 
     # The node answered in place of the service.
-    OVERLOAD = "overload", "The node was overloaded and let the call go on without looking it up."
-    DRAINING = "draining", "The node was being taken out of service and let the call go on."
-    DEADLINE = "deadline", "The service had not decided when the answer was due."
-    SERVICE_ERROR = "service-error", "The service failed on this call; the log has the error."
-    SERVICE_LOGIC = "service-logic", "A service other than forwarding decided by its own rules."
-    UNKNOWN_SERVICE_KEY = "unknown-service-key", "No service is configured for the request's service key."
-    UNDECODABLE_ARGUMENT = "undecodable-argument", "The request's argument could not be decoded."
-    UNEXPECTED_OPERATION = (
-        "unexpected-operation",
-        "The dialogue was opened with an operation other than InitialDP.",
-    )
-    ABANDONED = "abandoned", "The switch gave the dialogue up before it was answered."
+    OVERLOAD = "overload"
+    DRAINING = "draining"
+    DEADLINE = "deadline"
+    SERVICE_ERROR = "service-error"
+    SERVICE_LOGIC = "service-logic"
+    UNKNOWN_SERVICE_KEY = "unknown-service-key"
+    UNDECODABLE_ARGUMENT = "undecodable-argument"
+    UNEXPECTED_OPERATION = "unexpected-operation"
+    ABANDONED = "abandoned"
+
+
+# Values and words could stand together in an Enum with a __new__ of its own, but mypyc can't compile that.
+_WORDS: Final[dict[Reason, str]] = {
+    Reason.FORWARDED_ALWAYS: "The subscriber forwards every call.",
+    Reason.FORWARDED_ROAMING: "The subscriber forwards calls while roaming, and is roaming.",
+    Reason.FORWARDED_LOCATION: "The subscriber forwards calls in chosen locations, and is in one of them.",
+    Reason.NO_CALLED_NUMBER: "The request carried no called party number.",
+    Reason.UNPARSABLE_NUMBER: "The called number can't be read, has other signals than digits, or is not E.164.",
+    Reason.OTHER_NUMBERING_PLAN: "The called number is specific to a network or of another plan than E.164.",
+    Reason.NEVER_STEER: "The called number is in the configured list of numbers that are never steered.",
+    Reason.SHORT_NUMBER: "The called number is a short code: too short for a subscriber's number.",
+    Reason.LOCAL_NUMBER: "The called number has no prefix that would say what area it is in.",
+    Reason.NUMBER_TOO_LONG: "The called number, or the number to connect to, has more digits than allowed.",
+    Reason.ALREADY_MARKED: "The called number carries the gateway's mark already: it would loop.",
+    Reason.UNKNOWN_SUBSCRIBER: "The store has no record of the called number.",
+    Reason.NOT_AUTHORIZED: "The operator has not authorized the subscriber for the service.",
+    Reason.NOT_REGISTERED: "The VoIP service has not registered the subscriber.",
+    Reason.FORWARDING_DISABLED: "Forwarding is switched off for the subscriber.",
+    Reason.AT_HOME: "The subscriber forwards calls while roaming, and is in the home network.",
+    Reason.ROAMING_UNKNOWN: "The subscriber forwards calls while roaming; nothing says whether that is so.",
+    Reason.OUTSIDE_LOCATIONS: "The subscriber forwards calls in chosen locations, and is in none of them.",
+    Reason.LOCATION_UNKNOWN: "The subscriber forwards calls in chosen locations; nothing says in which one.",
+    Reason.BAD_FORWARDING_NUMBER: "The subscriber's forwarding number is not 5 to 15 digits of E.164.",
+    Reason.FORWARDING_LOOP: "The subscriber's forwarding number is the called number itself: it would loop.",
+    Reason.STORE_TIMEOUT: "The subscriber store did not answer within its deadline.",
+    Reason.STORE_UNAVAILABLE: "The subscriber store could not be asked.",
+    Reason.OVERLOAD: "The node was overloaded and let the call go on without looking it up.",
+    Reason.DRAINING: "The node was being taken out of service and let the call go on.",
+    Reason.DEADLINE: "The service had not decided when the answer was due.",
+    Reason.SERVICE_ERROR: "The service failed on this call; the log has the error.",
+    Reason.SERVICE_LOGIC: "A service other than forwarding decided by its own rules.",
+    Reason.UNKNOWN_SERVICE_KEY: "No service is configured for the request's service key.",
+    Reason.UNDECODABLE_ARGUMENT: "The request's argument could not be decoded.",
+    Reason.UNEXPECTED_OPERATION: "The dialogue was opened with an operation other than InitialDP.",
+    Reason.ABANDONED: "The switch gave the dialogue up before it was answered.",
+}
 
 
 def explain(reason: Reason) -> str:
     """Return one sentence in words for the operator."""
-    return reason.words
+    return _WORDS[reason]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from scp.domain.call import CallFacts
     from scp.domain.subscriber import Subscriber
 
-# CAP CalledPartyNumber (29.078 §5.1): 2 to 18 octets, 16 of them for address signals, one signal left for ST.
+# CAP CalledPartyNumber (29.078, cAPSpecificBoundSet): 18 octets, 16 for address signals; one is left for ST.
 MAX_DIGITS: Final = 31
 
 

@@ -172,7 +172,7 @@ class Service(Protocol):
 
 
 class ServiceFactory(Protocol):
-    """The entry point (group ``camel_scp.services``): builds a service from its table of the configuration."""
+    """The entry point (group ``camel_scp.services``): builds a service from its configuration table."""
 
     def __call__(self, settings: dict[str, Any], node: NodeSettings) -> Service:
         """Return the service; raise ``ValueError("KEY: what is wrong")`` for a key of ``settings``.

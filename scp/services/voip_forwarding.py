@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
-from ss7.cap.operations import Opcode
 
 from scp.domain.decision import Action, Decision, judge, screen
 from scp.domain.reason import Reason
@@ -17,6 +16,7 @@ from scp.domain.rules import DigitsPolicy, Mark, NaturePolicy, OnFailure, Rules
 from scp.services.api import Call, Lookup, NodeSettings, StoreFailure
 from scp.services.idp import NATURE_TO_Q763, read_call
 from scp.services.settings import read_settings
+from ss7.cap.operations import Opcode
 from ss7.cap.types import ConnectArg
 from ss7.cause import Cause, CauseValue, Location
 from ss7.isup import CalledPartyNumber, NumberingPlan
@@ -24,7 +24,7 @@ from ss7.isup import CalledPartyNumber, NumberingPlan
 if TYPE_CHECKING:
     from scp.domain.decision import Found
 
-# Temporary failure: the caller may well try again (Q.850 §2.2.7).
+# Q.850 cause 41: the caller may well try again.
 STORE_FAILURE_CAUSE: Final = Cause(CauseValue.TEMPORARY_FAILURE, Location.LOCAL_PUBLIC_NETWORK).encode()
 # In Python 3.11 a member looked up through its class costs ten times what a global does.
 _OPERATION_CONNECT: Final = Opcode.CONNECT
