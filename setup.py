@@ -1,8 +1,8 @@
 """Compiles the hot rooms with mypyc where a C compiler is, and installs them as plain Python where none is.
 
 Everything else about the distribution stands in ``pyproject.toml``. ``CAMEL_SCP_PURE=1`` asks for plain
-Python, ``CAMEL_SCP_PURE=0`` for a compiled build or an error; unset, a failing compilation is a warning and the
-result is plain. An editable install is always plain, so that the source tree never holds compiled modules.
+Python, ``CAMEL_SCP_PURE=0`` for a compiled build or an error; unset, a failing compilation is a warning and
+the result is plain. An editable install is always plain, so that the source tree never holds compiled modules.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def compiler_works() -> bool:
         command += ["-I", include, "-c", str(source), "-o", str(source.with_suffix(".o"))]
         try:
             done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the build's compiler
-            return done.returncode == 0
         except OSError:
             return False
+        return done.returncode == 0
 
 
 def extensions() -> list[Extension]:

@@ -35,6 +35,7 @@ prometheus ~ has promtool ~ checking metrics and alert rules
 osmo-stp ~ has osmo-stp ~ interworking with a real signalling gateway
 user-mode-linux ~ has linux.uml ~ the lab with kernel SCTP
 kmod ~ has modprobe ~ the lab with kernel SCTP
+iproute2 ~ has ip ~ the lab with kernel SCTP
 END
 }
 

@@ -81,23 +81,25 @@ log stderr
  logging level all notice
 line vty
  no login
- bind 127.0.0.1 {vty}
 cs7 instance 0
- point-code 0.23.9
+ point-code 0.23.7
  xua rkm routing-key-allocation dynamic-permitted
- listen m3ua {port}
+ listen m3ua 2905
   local-ip 127.0.0.1
   accept-asp-connections dynamic-permitted
 """
 
 
+STP_VTY_PORT: Final = 4239  # osmo-stp 1.6 binds no other: one at a time on a machine
+
+
 @dataclass(frozen=True)
 class Stp:
-    """A running osmo-stp: SCTP port of its M3UA, TCP port of its VTY, its log."""
+    """A running osmo-stp on 127.0.0.1: SCTP port of its M3UA, TCP port of its VTY, its log."""
 
-    port: int
-    vty: int
     log: Path
+    port: int = 2905
+    vty: int = STP_VTY_PORT
 
 
 def stp_unavailable() -> str:
@@ -118,10 +120,9 @@ def osmo_stp(folder: Path, extra: str = "") -> Iterator[Stp]:
         folder: for its configuration and log.
         extra: further lines of configuration, inside ``cs7 instance 0``.
     """
-    # libosmo-sigtran knows the port, VTY answers when all is bound: neither SCTP port needs probing.
-    vty = free_tcp_port()
-    stp = Stp(port=2905, vty=vty, log=folder / "osmo-stp.log")
+    stp = Stp(folder / "osmo-stp.log")
     config = folder / "osmo-stp.cfg"
-    config.write_text(STP_CONFIG.format(vty=vty, port=stp.port) + extra, encoding="utf-8")
-    with running(["osmo-stp", "-c", str(config)], lambda: answers_tcp(vty), stp.log):
+    config.write_text(STP_CONFIG + extra, encoding="utf-8")
+    # M3UA's listener is configured before the VTY listens: when that answers, both are there
+    with running(["osmo-stp", "-c", str(config)], lambda: answers_tcp(stp.vty), stp.log):
         yield stp
