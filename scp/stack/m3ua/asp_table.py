@@ -95,7 +95,7 @@ _SERVING: Final = (Phase.ACTIVE, Phase.PROBING)
 
 def _table() -> dict[tuple[Phase, Input], Row]:
     p, i, a = Phase, Input, Action
-    same = None
+    same: Phase | None = None
     entries: tuple[tuple[tuple[Phase, ...], Input, tuple[Action, ...], Phase | None, str, str], ...] = (
         ((p.IDLE,), i.CONNECTED, (), p.DOWN, "4.3.3", "association up"),
         (_ASSOCIATED, i.LOST, (), p.IDLE, "4.3.1", "association lost"),
