@@ -36,7 +36,7 @@ def _authorized(subscriber: Subscriber, _call: CallFacts, _rules: Rules) -> Reas
 
 
 def _registered(subscriber: Subscriber, _call: CallFacts, _rules: Rules) -> Reason | None:
-    return None if subscriber.aor is not None else Reason.NOT_REGISTERED
+    return None if subscriber.registered else Reason.NOT_REGISTERED
 
 
 def _forwarding(subscriber: Subscriber, _call: CallFacts, _rules: Rules) -> Reason | None:

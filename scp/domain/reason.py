@@ -58,7 +58,7 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.FORWARDED_ROAMING: "The subscriber forwards calls while roaming, and is roaming.",
     Reason.FORWARDED_LOCATION: "The subscriber forwards calls in chosen locations, and is in one of them.",
     Reason.NO_CALLED_NUMBER: "The request carried no called party number.",
-    Reason.UNPARSABLE_NUMBER: "The called number can't be read, has other signals than digits, or is not E.164.",
+    Reason.UNPARSABLE_NUMBER: "The called number can't be read, is not all digits, or is not E.164.",
     Reason.OTHER_NUMBERING_PLAN: "The called number is specific to a network or of another plan than E.164.",
     Reason.NEVER_STEER: "The called number is in the configured list of numbers that are never steered.",
     Reason.SHORT_NUMBER: "The called number is a short code: too short for a subscriber's number.",

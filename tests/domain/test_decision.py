@@ -293,7 +293,11 @@ def test_rules_under_which_no_call_could_be_steered_are_refused(settings, words)
 
 # --- What holds for every call. ---
 
-digits = st.text("0123456789", max_size=20) | st.text("0123456789A*#DEF", max_size=34)
+digits = (
+    st.sampled_from(["0011234567", "11234567", "0701234567"])
+    | st.text("0123456789", max_size=20)
+    | st.text("0123456789A*#DEF", max_size=34)
+)
 numberings = st.sampled_from(
     [
         SWEDEN,
@@ -383,6 +387,31 @@ def test_a_number_goes_out_only_with_connect_and_fits_its_field(data):
     if decision.action is Action.RELEASE:
         assert rules.on_failure is OnFailure.RELEASE
         assert found in (R.STORE_TIMEOUT, R.STORE_UNAVAILABLE)
+
+
+def test_the_path_shows_what_was_looked_at():
+    found = subscriber(when=When.ROAMING, roaming=False)
+    decision, steps = path(found, call(vlr=ABROAD), RULES)
+    assert decision == steered(R.FORWARDED_ROAMING)
+    assert [(step.condition, step.value, step.outcome) for step in steps] == [
+        ("not-marked", "0011234567", "yes"),
+        ("called-number", "0011234567 (unknown) = +11234567", "yes"),
+        ("subscriber", "11234567", "yes"),
+        ("authorized", "true", "yes"),
+        ("registered", "sip:b@voip.example", "yes"),
+        ("forwarding", "on", "yes"),
+        ("when", "roaming flag=false vlr=31651000000 home=4670", "yes"),
+        ("forwarding-number", "", "yes"),
+        ("connect", "990011234567 (unknown)", "forwarded-roaming"),
+    ]
+    found = subscriber(when=When.LOCATIONS, locations=("49", CELL))
+    *_, last = path(found, call(vlr=ABROAD, areas=(AREA,)), RULES)[1]
+    assert last.value == f"locations vlr=31651000000 areas={AREA} chosen=49,{CELL}"
+    assert last.outcome == R.OUTSIDE_LOCATIONS
+    for failure in (None, R.STORE_TIMEOUT):
+        *_, last = path(failure, call(), RULES)[1]
+        assert (last.condition, last.value) == ("subscriber", "11234567")
+        assert last.outcome == (failure or R.UNKNOWN_SUBSCRIBER)
 
 
 def test_reasons_are_kebab_case_and_each_says_something_else():

@@ -14,6 +14,7 @@ from msgspec import Struct
 from scp.domain.decision import Action, Decision, Reason
 from scp.services.api import NextReport, ReportKind
 from scp.services.settings import read_settings
+from ss7.cap.charging import decode_contained, time_duration_charging
 from ss7.cap.operations import Opcode
 from ss7.cap.types import (
     LEG1,
@@ -30,7 +31,7 @@ from ss7.cap.types import (
 from ss7.cause import Cause, CauseValue
 
 if TYPE_CHECKING:
-    from scp.services.api import Call, NodeSettings, Report
+    from scp.services.api import Call, NodeSettings
 
 NOTIFY, ASK = MonitorMode.NOTIFY_AND_CONTINUE, MonitorMode.INTERRUPTED
 CALLER, CALLED = LegID("sendingSideID", LEG1), LegID("sendingSideID", LEG2)
@@ -95,36 +96,39 @@ class HeldOpen:
 
 class ChargedSettings(Struct, frozen=True, forbid_unknown_fields=True):
     periods: int = 2
-    characteristics: str = "a0058003008ca0"  # as in a published trace: timeDurationCharging, one hour
+    seconds: int = 60
 
 
 class Charged:
-    """Pays for ``periods`` periods of a call, one after the other, then has it released."""
+    """Pays for ``periods`` periods of ``seconds`` each, one after the other, then has the call released."""
 
     name = "charged"
 
-    def __init__(self, periods: int, characteristics: bytes) -> None:
+    def __init__(self, periods: int, seconds: int) -> None:
         self.periods = periods
-        self.characteristics = characteristics
+        self.seconds = seconds
+        self.used: list[Any] = []
 
     async def run(self, call: Call) -> None:
+        version = call.context.version
+        period = ApplyChargingArg(time_duration_charging(self.seconds * 10, version))
         call.decided(WATCHED)
-        call.invoke(Opcode.APPLY_CHARGING, ApplyChargingArg(self.characteristics))
+        call.invoke(Opcode.APPLY_CHARGING, period)
         call.invoke(Opcode.CONTINUE)
         left = self.periods - 1
         while True:
-            report = await NextReport(7200.0)
-            if not _is_charging_report(report):
+            report = await NextReport(self.seconds * 2.0)
+            if report.kind is not ReportKind.INVOKE or report.opcode != Opcode.APPLY_CHARGING_REPORT:
+                return
+            result = decode_contained("CAMEL-CallResult", report.argument, version).value
+            self.used.append(result.time_information.value)
+            if not result.leg_active:
                 return
             if left == 0:
                 call.invoke(Opcode.RELEASE_CALL, NORMAL_CLEARING)
                 return
             left -= 1
-            call.invoke(Opcode.APPLY_CHARGING, ApplyChargingArg(self.characteristics))
-
-
-def _is_charging_report(report: Report) -> bool:
-    return report.kind is ReportKind.INVOKE and report.opcode == Opcode.APPLY_CHARGING_REPORT
+            call.invoke(Opcode.APPLY_CHARGING, period)
 
 
 def held_open(settings: dict[str, Any], node: NodeSettings) -> HeldOpen:
@@ -133,4 +137,4 @@ def held_open(settings: dict[str, Any], node: NodeSettings) -> HeldOpen:
 
 def charged(settings: dict[str, Any], node: NodeSettings) -> Charged:
     own = read_settings(settings, ChargedSettings)
-    return Charged(own.periods, bytes.fromhex(own.characteristics))
+    return Charged(own.periods, own.seconds)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
+
 import pytest
 from driver import Driver
 from held_open import ARMED, NORMAL_CLEARING, Charged, HeldOpen
 
 from scp.domain.decision import Reason
-from scp.services.api import NextReport, ReportKind
+from scp.domain.numbers import Numbering
+from scp.services.api import ENTRY_POINT_GROUP, NextReport, NodeSettings, ReportKind
+from scp.services.registry import build_services
 from ss7.cap.operations import Opcode
 from ss7.cap.types import EventTypeBCSM, InitialDPArg, MessageType
 
@@ -64,17 +68,51 @@ def test_silence_is_tested_and_an_answered_test_goes_on(watched):
     assert watched.ended
 
 
-def test_charging_is_renewed_until_the_budget_is_used_up():
-    driver = Driver(Charged(3, b"\xa0\x05\x80\x03\x00\x8c\xa0"), InitialDPArg(102))
+ACTIVE = bytes.fromhex("a00ea003810101a104800202588201ff")  # 60 s used, leg active
+OVER = bytes.fromhex("a00da003810101a10380011a820100")  # from a published trace: 2.6 s used, leg not active
+
+
+@pytest.fixture
+def charged():
+    return Charged(3, 60)
+
+
+def reported(driver, octets):
+    return driver.report(ReportKind.INVOKE, opcode=Opcode.APPLY_CHARGING_REPORT, argument=octets)
+
+
+def test_charging_is_renewed_until_the_budget_is_used_up(charged):
+    driver = Driver(charged, InitialDPArg(102))
     for _ in range(2):
-        driver.report(ReportKind.INVOKE, opcode=Opcode.APPLY_CHARGING_REPORT, argument=b"")
-        assert not driver.ended
-    driver.report(ReportKind.INVOKE, opcode=Opcode.APPLY_CHARGING_REPORT, argument=b"")
-    assert driver.ended
+        assert not reported(driver, ACTIVE).ended
+    assert reported(driver, ACTIVE).ended
     assert driver.operations == [[CHARGE, CONTINUE], [CHARGE], [CHARGE], [RELEASE]]
     assert driver.sent[-1][0].argument == NORMAL_CLEARING
+    assert charged.used == [600, 600, 600]
+    assert driver.sent[0][0].argument.ach_billing_charging_characteristics.hex() == "a00480020258"
 
 
-def test_charging_stops_when_the_call_does():
-    driver = Driver(Charged(3, b"\xa0\x05\x80\x03\x00\x8c\xa0"), InitialDPArg(102)).report(ReportKind.END)
+def test_the_final_report_ends_it(charged):
+    driver = reported(Driver(charged, InitialDPArg(102)), OVER)
     assert driver.ended
+    assert driver.operations == [[CHARGE, CONTINUE], []]
+    assert charged.used == [26]
+
+
+@pytest.mark.parametrize("kind", [ReportKind.END, ReportKind.ABORT, ReportKind.TIMEOUT, ReportKind.ERROR])
+def test_charging_stops_when_the_call_does(charged, kind):
+    driver = Driver(charged, InitialDPArg(102)).report(kind)
+    assert driver.ended
+    assert charged.used == []
+
+
+def test_both_are_built_from_their_tables():
+    built = build_services(
+        {"held-open": {"service_keys": [101], "patience": 5.0}, "charged": {"service_keys": [102]}},
+        NodeSettings(Numbering("46")),
+        [
+            EntryPoint("held-open", "held_open:held_open", ENTRY_POINT_GROUP),
+            EntryPoint("charged", "held_open:charged", ENTRY_POINT_GROUP),
+        ],
+    )
+    assert (built[101].patience, built[102].periods) == (5.0, 2)
