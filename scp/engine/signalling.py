@@ -11,6 +11,7 @@ from scp.engine.ticker import Ticker
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.events import AspState, BringDown, Discard, StateChange
 from scp.stack.m3ua.sgp import Sgp
+from scp.stack.sccp_settings import DISCARD
 from ss7.m3ua import MESSAGES
 from ss7.sccp import UnitData
 
@@ -214,9 +215,10 @@ class Signalling:
         if unit is None:
             return
         if type(unit) is UnitData:
-            path = Path(
-                link, data.dpc, data.opc, data.sls, unit.calling_raw, self.sccp.own_address(unit.called_raw)
-            )
+            sccp = self.sccp
+            dpc = sccp.route_back(unit.calling_raw, data.opc)
+            own = sccp.own_address(unit.called_raw)
+            path = Path(link, data.dpc, dpc, data.sls, unit.calling_raw, own)
             indication = self.tcap.receive(unit.data, path, now)
         else:
             indication = self.tcap.notice(unit.data, unit.cause, now)
@@ -266,11 +268,15 @@ class Signalling:
                 self._write(link, machine.outbox)
             if machine.events:
                 self._tell(link)
-        for events, layer in ((self.sccp.events, "sccp"), (self.tcap.events, "tcap")):
-            if events:
-                for _, reason in events:
-                    self.telemetry.discard(layer, reason)
-                events.clear()
+        if self.sccp.events:
+            for event in self.sccp.events:
+                if event.kind == DISCARD:
+                    self.telemetry.discard("sccp", event.reason)
+            self.sccp.events.clear()
+        if self.tcap.events:
+            for _, reason in self.tcap.events:
+                self.telemetry.discard("tcap", reason)
+            self.tcap.events.clear()
         self._ticker.at(self._next_deadline())
 
     def _write(self, link: Link, outbox: list[tuple[int, bytes]]) -> None:
