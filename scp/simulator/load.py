@@ -1,0 +1,378 @@
+"""Load on a gsmSCF: calls at a rate, or a number of them outstanding, and how long the answers took.
+
+At a rate, a call's time counts from when it was due, not from when it left: a generator or a peer that stalls
+makes the calls behind it late as well, as it would for a switch's subscribers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from itertools import islice
+from math import inf
+from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from scp.simulator.answers import Case, Checker, backward
+from scp.simulator.endpoint import attach, machine
+from scp.simulator.expect import Action, Expectation
+from scp.simulator.histogram import Histogram
+from scp.simulator.idp import called_party_octets
+from scp.simulator.template import CLASS_1_RETURN_ON_ERROR, Template
+from scp.stack.m3ua.events import AspState
+from ss7.cap.contexts import BY_VERSION
+from ss7.digits import isup_octets
+from ss7.sccp import udt
+from ss7.tcap import CONTINUE, build_end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from random import Random
+
+    from scp.ports import Transport
+    from scp.simulator.answers import Backward
+    from scp.simulator.endpoint import Endpoint
+    from scp.simulator.network import Network
+    from scp.simulator.scenario import Scenario
+
+_TICK: Final = 0.001
+_SWEEP: Final = 0.05
+_DATA_CLASS: Final = 1
+_MICRO: Final = 1_000_000
+_PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
+
+
+class LoadCall(Struct, frozen=True, kw_only=True):
+    """One kind of call of a load test: the called number and what the answer has to be."""
+
+    b_number: str
+    expected: Expectation = Expectation()
+
+
+class LoadPlan(Struct, frozen=True, kw_only=True):
+    """How much.
+
+    Attributes:
+        rate: calls a second; 0: as many as the window lets out.
+        window: most calls outstanding. At a rate it is a bound, where calls wait if the peer falls behind.
+        calls: stop after so many; 0: don't count.
+        duration: stop after so many seconds.
+        timeout: seconds after which an answer counts as missing.
+        connect_timeout: seconds to wait for the association to become active.
+    """
+
+    rate: float = 0.0
+    window: int = 256
+    calls: int = 0
+    duration: float = 10.0
+    timeout: float = 2.0
+    connect_timeout: float = 10.0
+
+
+class LoadReport(Struct, frozen=True, kw_only=True):
+    """What came of it.
+
+    Attributes:
+        sent: calls begun.
+        answered: answers that came in time, right or wrong.
+        wrong: those of them that were not what was expected, by reason.
+        missing: calls without an answer.
+        stray: backward messages of no call that waits: too late, or twice.
+        seconds: from the first call to the last answer.
+        calls_per_second: answered, over ``seconds``.
+        latency_us: percentiles ("50", … "max", "mean") in microseconds.
+        most_outstanding: calls without an answer, at their most.
+        generator_cpu: CPU seconds of this process from the first call to the last answer.
+        trouble: what happened to the association, in words; empty: nothing.
+    """
+
+    sent: int
+    answered: int
+    wrong: dict[str, int]
+    missing: int
+    stray: int
+    seconds: float
+    calls_per_second: float
+    latency_us: dict[str, float]
+    most_outstanding: int
+    generator_cpu: float
+    trouble: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every call was answered as expected."""
+        return self.sent > 0 and not (self.wrong or self.missing)
+
+
+async def run_load(
+    scenario: Scenario,
+    calls: Sequence[LoadCall],
+    plan: LoadPlan,
+    *,
+    network: Network,
+    endpoint: Endpoint,
+    random: Random,
+    when: datetime | None = None,
+) -> LoadReport:
+    """Run a load test and report.
+
+    Args:
+        scenario: what all calls have in common; its called number is replaced.
+        calls: what they differ in, used in turn; at least one.
+        plan: how much.
+        network: addresses.
+        endpoint: where to.
+        random: for reconnections and the first transaction id.
+        when: for timeAndTimezone; None sends none.
+
+    Raises:
+        EncodeError: a number has no encoding.
+        TimeoutError: the association did not become active; the text says what happened instead.
+        OSError: the listening port can't be had.
+    """
+    load = Load(scenario, calls, plan, network, endpoint, first_tid=random.getrandbits(32), when=when)
+    connection = attach(endpoint, load, random, load.trouble.append)
+    await connection.start()
+    try:
+        return await load.run()
+    finally:
+        await connection.close()
+
+
+@final
+class Load:
+    """The generator; the `TransportUser` of its association."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        calls: Sequence[LoadCall],
+        plan: LoadPlan,
+        network: Network,
+        endpoint: Endpoint,
+        *,
+        first_tid: int = 0,
+        when: datetime | None = None,
+    ) -> None:
+        self.trouble: list[str] = []
+        self.histogram = Histogram()
+        self._plan = plan
+        self._network = network
+        self._machine = machine(endpoint.side, network.routing_context)
+        self._templates, self._cases = _prepare(scenario, calls, network, when)
+        self._checker = Checker(BY_VERSION[scenario.version])
+        self._tid = first_tid & 0xFFFFFFFF
+        self._outstanding: dict[bytes, tuple[float, Case]] = {}
+        self._transport: Transport | None = None
+        loop = asyncio.get_running_loop()
+        self._clock = loop.time
+        self._active = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._started = inf
+        self._ended = inf
+        self._limit = plan.calls or 1 << 62
+        self._sent = 0
+        self._answered = 0
+        self._missing = 0
+        self._stray = 0
+        self._most = 0
+        self._wrong: Counter[str] = Counter()
+        self._next_case = self._cycle()
+
+    async def run(self) -> LoadReport:
+        """Wait for the association, make the calls, wait for their answers."""
+        try:
+            async with asyncio.timeout(self._plan.connect_timeout):
+                await self._active.wait()
+        except TimeoutError:
+            why = f": {self.trouble[-1]}" if self.trouble else ""
+            raise TimeoutError(
+                f"association not active after {self._plan.connect_timeout:g} s{why}"
+            ) from None
+        cpu = time.process_time()
+        self._started = self._clock()
+        self._ended = self._started + self._plan.duration
+        pacing = asyncio.create_task(self._pace())
+        try:
+            await self._finished.wait()
+        finally:
+            pacing.cancel()
+        seconds = self._clock() - self._started
+        return self._report(seconds, time.process_time() - cpu)
+
+    # The association
+
+    def connected(self, transport: Transport) -> None:
+        """Let the M3UA machine come up."""
+        self._transport = transport
+        self._machine.connected(self._clock(), transport.streams)
+        self._after_control()
+
+    def disconnected(self, reason: str) -> None:
+        """Note it; calls on their way go missing."""
+        self._transport = None
+        self._active.clear()
+        self.trouble.append(reason)
+        self._machine.lost(self._clock())
+        self._after_control()
+
+    def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Take a batch: answers to the calls, and what the machine deals with."""
+        now = self._clock()
+        for stream, message in messages:
+            if message[2] == _DATA_CLASS:
+                answer = backward(message)
+                if answer is not None:
+                    self._answer(answer, now)
+            else:
+                self._machine.receive(message, stream, now)
+        if self._machine.outbox or self._machine.events:
+            self._after_control()
+        if not self._plan.rate and now < self._ended and self._started <= now:
+            self._send(self._plan.window - len(self._outstanding), now)
+        if not self._outstanding:
+            self._finish_if_done(now)
+
+    def _after_control(self) -> None:
+        """Send what the machine wants to, and see whether it is active."""
+        outbox = self._machine.outbox
+        if outbox and self._transport is not None:
+            self._transport.send(outbox[:])
+        outbox.clear()
+        self._machine.events.clear()
+        if self._machine.state is AspState.ACTIVE:
+            self._active.set()
+
+    # Calls
+
+    def _send(self, count: int, now: float, due: Iterator[float] | None = None) -> None:
+        """Begin so many calls in one write; ``due`` has the times that they count from, if not ``now``."""
+        count = min(count, self._limit - self._sent)
+        if count <= 0 or self._transport is None or not self._active.is_set():
+            return
+        outstanding, templates = self._outstanding, self._templates
+        tid = self._tid
+        # DATA keeps off stream 0 (RFC 4666 §1.4.7) where there are others; the SLS chooses among them.
+        streams = self._transport.streams - 1
+        batch = []
+        for case in islice(self._next_case, count):
+            tid = (tid + 1) & 0xFFFFFFFF
+            octets = tid.to_bytes(4, "big")
+            outstanding[octets] = (now if due is None else next(due), case)
+            stream = 1 + (tid & 15) % streams if streams else 0
+            batch.append((stream, templates[case.template].message(octets, case.number)))
+        self._tid = tid
+        self._sent += count
+        self._most = max(self._most, len(outstanding))
+        self._transport.send(batch)
+
+    def _answer(self, answer: Backward, now: float) -> None:
+        waiting = self._outstanding.pop(answer.dtid, None)
+        if waiting is None:
+            self._stray += 1
+            return
+        due, case = waiting
+        self._answered += 1
+        self.histogram.record(int((now - due) * _MICRO))
+        fault = self._checker.fault(answer, case)
+        if fault:
+            self._wrong[fault] += 1
+        if answer.kind == CONTINUE:
+            self._hang_up(answer)
+
+    def _hang_up(self, answer: Backward) -> None:
+        """End a dialogue that the gsmSCF holds open: the load is in the first answer only."""
+        network = self._network
+        unit = udt(
+            network.called(), network.calling(), build_end(answer.otid, b"", []), CLASS_1_RETURN_ON_ERROR
+        )
+        sls = answer.dtid[3] & 15
+        self._machine.send(network.point_code, network.scp_point_code, network.network_indicator, sls, unit)
+
+    async def _pace(self) -> None:
+        """Begin calls when they are due, look for missing answers, find the end."""
+        plan = self._plan
+        swept = self._started
+        while True:
+            now = self._clock()
+            if plan.rate:
+                due = min(int((min(now, self._ended) - self._started) * plan.rate) + 1, self._limit)
+                count = min(due - self._sent, plan.window - len(self._outstanding))
+                first = self._sent
+                self._send(
+                    count, now, (self._started + (first + n) / plan.rate for n in range(max(0, count)))
+                )
+            elif not self._outstanding and now < self._ended:
+                self._send(plan.window, now)
+            if now - swept >= _SWEEP:
+                swept = now
+                self._sweep(now)
+            self._finish_if_done(now)
+            await asyncio.sleep(_TICK if plan.rate else _SWEEP)
+
+    def _sweep(self, now: float) -> None:
+        """Count out the calls whose time is up: they are the first in the dictionary."""
+        before = now - self._plan.timeout
+        while self._outstanding:
+            tid = next(iter(self._outstanding))
+            if self._outstanding[tid][0] > before:
+                return
+            del self._outstanding[tid]
+            self._missing += 1
+
+    def _finish_if_done(self, now: float) -> None:
+        if not self._outstanding and (now >= self._ended or self._sent >= self._limit):
+            self._finished.set()
+
+    def _cycle(self) -> Iterator[Case]:
+        while True:
+            yield from self._cases
+
+    def _report(self, seconds: float, cpu: float) -> LoadReport:
+        latency: dict[str, float] = {
+            f"{percent:g}": self.histogram.percentile(percent) for percent in _PERCENTILES
+        }
+        latency["max"] = self.histogram.largest
+        latency["mean"] = round(self.histogram.mean, 1)
+        return LoadReport(
+            sent=self._sent,
+            answered=self._answered,
+            wrong=dict(self._wrong),
+            missing=self._missing,
+            stray=self._stray,
+            seconds=seconds,
+            calls_per_second=self._answered / seconds if seconds else 0.0,
+            latency_us=latency,
+            most_outstanding=self._most,
+            generator_cpu=cpu,
+            trouble=tuple(self.trouble),
+        )
+
+
+def _prepare(
+    scenario: Scenario, calls: Sequence[LoadCall], network: Network, when: datetime | None
+) -> tuple[list[Template], list[Case]]:
+    """Encode what can be encoded once: a template for each length of number, a case for each call."""
+    if not calls:
+        raise ValueError("no calls to make")
+    templates: dict[int, int] = {}
+    made: list[Template] = []
+    families: dict[Expectation, int] = {}
+    cases = []
+    for call in calls:
+        concrete = replace(scenario, b_number=call.b_number)
+        size = len(call.b_number)
+        if size not in templates:
+            templates[size] = len(made)
+            made.append(Template(concrete, network, when))
+        expected = call.expected
+        family = families.setdefault(replace(expected, number=""), len(families))
+        digits = b""
+        if expected.action is Action.CONNECT and expected.number:
+            digits = isup_octets(expected.number)
+        cases.append(Case(called_party_octets(concrete), expected, digits, family, templates[size]))
+    return made, cases

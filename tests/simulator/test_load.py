@@ -1,0 +1,288 @@
+"""The load generator against a scripted gsmSCF, over loopback and over TCP."""
+
+import asyncio
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted_scf import ScriptedScf, argument_of, end, going_on, invoke, marked
+
+from scp.net.loopback import pair
+from scp.net.tcp import Connector
+from scp.simulator.answers import Case, Checker, backward
+from scp.simulator.endpoint import Endpoint
+from scp.simulator.expect import Action, Expectation
+from scp.simulator.load import Load, LoadCall, LoadPlan, run_load
+from scp.simulator.network import Network
+from scp.simulator.scenario import Scenario, Trigger
+from scp.simulator.template import Template
+from ss7 import m3ua, sccp, tcap
+from ss7.cap.codec import FAST
+from ss7.cap.contexts import BY_VERSION
+from ss7.cap.types import ConnectArg
+from ss7.digits import isup_octets
+from ss7.isup import CalledPartyNumber
+
+CONNECT, CONTINUE, RELEASE = 20, 31, 22
+NETWORK = Network(routing_context=7)
+PLAN = LoadPlan(window=8, calls=100, duration=20, timeout=0.3, connect_timeout=2)
+
+
+def connect(begin, prefix="99"):
+    return invoke(CONNECT, ConnectArg(destination_routing_address=(marked(begin, prefix),)))
+
+
+def play(script, calls, plan=PLAN, scenario=None, **network):
+    """Run a load over a loopback pair and return its report and the scripted gsmSCF."""
+
+    async def run():
+        loop = asyncio.get_running_loop()
+        net = Network(**({"routing_context": 7} | network))
+        load = Load(scenario or Scenario(), calls, plan, net, Endpoint(), first_tid=0xFFFFFFF0)
+        scf = ScriptedScf(script, routing_context=7, clock=loop.time)
+        pair(load, scf)
+        return await load.run(), scf
+
+    return asyncio.run(run())
+
+
+STEERED = [
+    LoadCall(
+        b_number=f"4670{n:07d}",
+        expected=Expectation(action=Action.CONNECT, number=f"994670{n:07d}", ended=True),
+    )
+    for n in range(7)
+]
+
+
+def test_every_call_is_answered_and_checked():
+    report, scf = play(lambda begin, _: [end(begin, connect(begin))], STEERED)
+    assert (report.sent, report.answered, report.wrong, report.missing, report.stray) == (100, 100, {}, 0, 0)
+    assert report.passed
+    assert report.most_outstanding <= 8
+    assert len({message.otid for message in scf.received_messages}) == 100
+    assert report.latency_us["50"] <= report.latency_us["99"] <= report.latency_us["max"]
+    arguments = [argument_of(message) for message in scf.received_messages]
+    called = [CalledPartyNumber.decode(argument.called_party_number).digits for argument in arguments]
+    assert called == [STEERED[n % 7].b_number for n in range(100)]
+    assert [argument.call_reference_number for argument in arguments] == [
+        m.otid for m in scf.received_messages
+    ]
+
+
+def test_wrong_answers_are_told_apart():
+    def script(begin, number):
+        if number % 4 == 0:
+            return [end(begin, connect(begin))]
+        if number % 4 == 1:
+            return [end(begin, invoke(CONTINUE))]
+        if number % 4 == 2:
+            return [end(begin, connect(begin, "98"))]
+        return [tcap.build_end(begin.otid, b"", [connect(begin)])]
+
+    calls = STEERED[:1]
+    report, _ = play(script, calls)
+    number = calls[0].expected.number
+    assert report.wrong == {
+        f"continue instead of connect; number none instead of {number}": 25,
+        f"number 98{number[2:]} instead of {number}": 25,
+        "application context not echoed in the answer (Q.774 §3.2.1)": 25,
+    }
+    assert not report.passed
+
+
+def test_missing_and_stray_answers_are_counted():
+    def script(begin, number):
+        answer = end(begin, invoke(CONTINUE))
+        return ([], [answer, answer], [answer])[number % 3]
+
+    calls = [LoadCall(b_number="46700000001", expected=Expectation(action=Action.CONTINUE))]
+    report, _ = play(script, calls, LoadPlan(window=50, calls=30, timeout=0.1))
+    assert (report.sent, report.answered, report.missing, report.stray) == (30, 20, 10, 10)
+    assert not report.passed
+
+
+def test_dialogues_held_open_are_ended():
+    report, scf = play(
+        lambda message, _: [going_on(message, connect(message))] if message.kind == tcap.BEGIN else [],
+        [LoadCall(b_number="46700000001", expected=Expectation(action=Action.CONNECT, ended=False))],
+    )
+    assert report.passed
+    assert sum(message.kind == tcap.END for message in scf.received_messages) == 100
+    assert {m.dtid for m in scf.received_messages if m.kind == tcap.END} == {b"\1\2\3\4"}
+
+
+def test_aborts_are_answers():
+    report, _ = play(
+        lambda begin, _: [tcap.build_p_abort(begin.otid, 4)],
+        [LoadCall(b_number="46700000001", expected=Expectation(action=Action.CONNECT))],
+    )
+    assert report.wrong == {"abort instead of connect": 100}
+
+
+def test_a_rate_is_kept_and_time_counts_from_when_a_call_was_due():
+    async def run():
+        loop = asyncio.get_running_loop()
+        plan = LoadPlan(rate=500, window=1000, duration=0.5)
+        load = Load(Scenario(), [LoadCall(b_number="46700000001")], plan, NETWORK, Endpoint())
+        scf = ScriptedScf(lambda begin, _: [end(begin, invoke(CONTINUE))], 7, loop.time)
+        pair(load, scf)
+        stall = loop.call_later(0.2, lambda: __import__("time").sleep(0.1))
+        report = await load.run()
+        stall.cancel()
+        return report
+
+    report = asyncio.run(run())
+    assert 245 <= report.sent <= 251
+    assert report.answered == report.sent
+    # The 50 calls that were due during the stall waited up to 0.1 s, although they were sent after it.
+    assert report.latency_us["max"] >= 80_000
+    assert report.latency_us["90"] >= 30_000
+
+
+@pytest.mark.parametrize("listen", [False, True])
+def test_over_tcp_both_ways_round(listen):
+    async def run():
+        loop = asyncio.get_running_loop()
+        scf = ScriptedScf(lambda begin, _: [end(begin, connect(begin))], 7, loop.time)
+        from scp.net.tcp import Listener
+
+        listener = Listener("scf", ["127.0.0.1"], 0, lambda _: scf)
+        await listener.start()
+        port = listener.port
+        if listen:
+            await listener.close()
+        link = Connector("scf", ["127.0.0.1"], port, scf, random=Random(0))
+        task = asyncio.create_task(
+            run_load(
+                Scenario(),
+                STEERED,
+                PLAN,
+                network=NETWORK,
+                endpoint=Endpoint(listen=listen, port=port),
+                random=Random(1),
+            )
+        )
+        if listen:
+            await link.start()
+        report = await task
+        await link.close()
+        await listener.close(abort=True)
+        return report
+
+    report = asyncio.run(run())
+    assert report.passed
+    assert report.calls_per_second > 0
+
+
+def test_no_association_is_said():
+    async def run():
+        await run_load(
+            Scenario(),
+            STEERED,
+            LoadPlan(connect_timeout=0.2),
+            network=NETWORK,
+            endpoint=Endpoint(port=1),
+            random=Random(1),
+        )
+
+    with pytest.raises(
+        TimeoutError, match=r"not active after 0\.2 s: 127\.0\.0\.1 port 1: connection refused"
+    ):
+        asyncio.run(run())
+
+
+def test_no_calls_is_refused():
+    with pytest.raises(ValueError, match="no calls"):
+        play(lambda _begin, _n: [], [])
+
+
+tids = st.binary(min_size=4, max_size=4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    tid=tids,
+    version=st.integers(1, 4),
+    trigger=st.sampled_from(Trigger),
+    digits=st.text("0123456789", min_size=4, max_size=14),
+    gt=st.booleans(),
+    context=st.sampled_from([-1, 7]),
+)
+def test_a_template_filled_in_is_the_message_encoded_afresh(tid, version, trigger, digits, gt, context):
+    network = Network(routing_context=context, scp_global_title="46700000001" if gt else "")
+    scenario = Scenario(version=version, trigger=trigger, b_number="1" * len(digits), b_nature=2)
+    template = Template(scenario, network)
+    from msgspec.structs import replace
+
+    from scp.simulator.idp import called_party_octets, initial_dp
+
+    wanted = replace(scenario, b_number=digits)
+    octets = template.message(tid, called_party_octets(wanted))
+    data = m3ua.decode_data(octets)
+    assert (data.opc, data.dpc, data.sls, data.routing_context) == (187, 185, tid[3] & 15, context)
+    message = tcap.decode(sccp.decode(data.payload).data)
+    assert message.otid == tid
+    assert message.dialogue.context == BY_VERSION[version].octets
+    [component] = message.components
+    assert FAST.decode_argument(0, component.parameter, version) == initial_dp(wanted, tid)
+
+
+class FakeBegin:
+    """As much of a BEGIN as building an answer takes."""
+
+    def __init__(self, tid):
+        from ss7.tcap_dialogue import Aarq
+
+        self.otid = tid
+        self.dialogue = Aarq(BY_VERSION[2].octets)
+
+
+def wrapped(payload, routing_context=7):
+    unit = sccp.udt(NETWORK.called(), NETWORK.calling(), payload, 1)
+    return m3ua.DataEncoder(routing_context).encode(185, 187, 3, 0, 0, 0, unit)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    tid=tids,
+    digits=st.text("0123456789", min_size=1, max_size=16),
+    context=st.sampled_from([-1, 7]),
+    long=st.booleans(),
+)
+def test_answers_are_found_whatever_their_form(tid, digits, context, long):
+    address = CalledPartyNumber(digits, 4).encode()
+    component = invoke(CONNECT, ConnectArg(destination_routing_address=(address,)))
+    for kind, short in (
+        (tcap.END, end(FakeBegin(tid), component)),
+        (tcap.CONTINUE, going_on(FakeBegin(tid), component, tid=b"\7")),
+        (tcap.ABORT, tcap.build_p_abort(tid, 1)),
+    ):
+        octets = short
+        if long and kind != tcap.ABORT:  # long form of length where the short would do
+            head = 2 if short[1] < 0x80 else 3
+            body = short[head:]
+            octets = bytes((kind, 0x82)) + len(body).to_bytes(2, "big") + body
+        found = backward(wrapped(octets, context))
+        assert (found.kind, found.dtid, found.octets) == (kind, tid, octets)
+        assert found.otid == (b"\7" if kind == tcap.CONTINUE else b"")
+    checker = Checker(BY_VERSION[2])
+    expected = Expectation(action=Action.CONNECT, number=digits, nature=4, ended=True)
+    case = Case(b"", expected, isup_octets(digits), 0, 0)
+    found = backward(wrapped(end(FakeBegin(tid), component)))
+    assert checker.fault(found, case) == checker.fault(found, case) == ""
+
+
+@given(st.binary(max_size=120))
+def test_garbage_is_no_answer(octets):
+    assert backward(b"\1\0\1\1" + octets) is None or octets
+    backward(wrapped(octets + b"\0"))
+
+
+def test_a_malformed_answer_is_a_fault():
+    octets = end(FakeBegin(b"abcd"), invoke(CONTINUE))
+    broken = backward(wrapped(octets[:-2]))
+    case = Case(b"", Expectation(action=Action.CONTINUE), b"", 0, 0)
+    assert Checker(BY_VERSION[2]).fault(backward(wrapped(octets)), case) == ""
+    assert broken is None or Checker(BY_VERSION[2]).fault(broken, case) != ""
