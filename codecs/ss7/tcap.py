@@ -234,7 +234,7 @@ def decode(octets: bytes) -> Message:
     if kind in (BEGIN, CONTINUE):
         tag, start, stop, after = read_element(octets, offset, end)
         if tag != _OTID or after < 0 or not 0 < stop - start <= _TID_OCTETS:
-            raise _bad_portion(octets, kind, offset, after)
+            raise _bad_portion(octets, kind, offset, end, after)
         otid = octets[start:stop]
         offset = after
     elif kind not in (END, ABORT, UNIDIRECTIONAL):
@@ -242,7 +242,7 @@ def decode(octets: bytes) -> Message:
     if kind not in (BEGIN, UNIDIRECTIONAL):
         tag, start, stop, after = read_element(octets, offset, end)
         if tag != _DTID or after < 0 or not 0 < stop - start <= _TID_OCTETS:
-            raise _bad_portion(octets, kind, offset, after)
+            raise _bad_portion(octets, kind, offset, end, after)
         dtid = octets[start:stop]
         offset = after
     if kind == ABORT:
@@ -251,14 +251,14 @@ def decode(octets: bytes) -> Message:
     if offset < end and octets[offset] == _DIALOGUE:
         tag, start, stop, after = read_element(octets, offset, end)
         if after < 0:
-            raise _bad_portion(octets, kind, offset, after)
+            raise _bad_portion(octets, kind, offset, end, after)
         dialogue = decode_dialogue(octets[offset:after])
         offset = after
     if offset == end:
         return Message(kind, otid, dtid, dialogue)
     tag, start, stop, after = read_element(octets, offset, end)
     if tag != _COMPONENTS or after != end:
-        raise _bad_portion(octets, kind, offset, after)
+        raise _bad_portion(octets, kind, offset, end, after)
     return Message(kind, otid, dtid, dialogue, decode_components(octets, start, stop))
 
 
@@ -272,7 +272,7 @@ def _decode_abort(octets: bytes, dtid: bytes, offset: i64, end: i64) -> Message:
             return Message(ABORT, b"", dtid, decode_dialogue(octets[offset:after]))
         if tag == _P_ABORT and stop - start == 1 and octets[start] < 0x80:
             return Message(ABORT, b"", dtid, p_abort_cause=octets[start])
-    raise _bad_portion(octets, ABORT, offset, after)
+    raise _bad_portion(octets, ABORT, offset, end, after)
 
 
 def _bad_message(octets: bytes, kind: i64, after: i64) -> TcapError:
@@ -288,10 +288,10 @@ def _bad_message(octets: bytes, kind: i64, after: i64) -> TcapError:
     return TcapError("unknown message type", 0, UNRECOGNIZED_MESSAGE_TYPE, kind, otid=otid, dtid=dtid)
 
 
-def _bad_portion(octets: bytes, kind: i64, offset: i64, after: i64) -> TcapError:
+def _bad_portion(octets: bytes, kind: i64, offset: i64, end: i64, after: i64) -> TcapError:
     """Say what is wrong with one element of the transaction portion."""
     otid, dtid = _derive_ids(octets, kind)
-    if after < 0:
+    if after < 0 and offset < end:
         cause = BADLY_FORMATTED_TRANSACTION_PORTION
         return TcapError(REASONS[after][0], offset, cause, kind, otid=otid, dtid=dtid)
     cause = INCORRECT_TRANSACTION_PORTION

@@ -396,7 +396,7 @@ class Tcap:
         """Run out what is due.
 
         Operations of class 2 and 4 have succeeded silently; those of 1 and 3 have failed: CANCEL. Dialogues
-        at their idle limit are closed: TIMEOUT.
+        at their idle limit are closed: TIMEOUT, which comes after the CANCELs of the same dialogue.
         """
         indications: list[Indication] = []
         while True:
