@@ -43,6 +43,8 @@ _TICK: Final = 0.001
 _SWEEP: Final = 0.05
 _DATA_CLASS: Final = 1
 _MICRO: Final = 1_000_000
+_MOST_REASONS: Final = 20
+_OTHER: Final = "for other reasons"
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
 
 
@@ -79,7 +81,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
     Attributes:
         sent: calls begun.
         answered: answers that came in time, right or wrong.
-        wrong: those of them that were not what was expected, by reason.
+        wrong: those of them that were not what was expected, by reason (the first 20 reasons, then others).
         missing: calls without an answer.
         stray: backward messages of no call that waits: too late, or twice.
         seconds: from the first call to the last answer.
@@ -168,8 +170,8 @@ class Load:
         self._tid = first_tid & 0xFFFFFFFF
         self._outstanding: dict[bytes, tuple[float, Case]] = {}
         self._transport: Transport | None = None
-        loop = asyncio.get_running_loop()
-        self._clock = loop.time
+        # Not the loop's time: uvloop's is whole milliseconds, from when the loop last woke up.
+        self._clock = time.perf_counter
         self._active = asyncio.Event()
         self._finished = asyncio.Event()
         self._started = inf
@@ -280,7 +282,7 @@ class Load:
         self.histogram.record(int((now - due) * _MICRO))
         fault = self._checker.fault(answer, case)
         if fault:
-            self._wrong[fault] += 1
+            self._wrong[fault if fault in self._wrong or len(self._wrong) < _MOST_REASONS else _OTHER] += 1
         if answer.kind == CONTINUE:
             self._hang_up(answer)
 

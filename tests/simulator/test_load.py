@@ -92,6 +92,16 @@ def test_wrong_answers_are_told_apart():
     assert not report.passed
 
 
+def test_reasons_of_wrong_answers_are_bounded():
+    calls = [
+        LoadCall(b_number="4670000001", expected=Expectation(action=Action.CONNECT, number=f"99{n}"))
+        for n in range(50)
+    ]
+    report, _ = play(lambda begin, _: [end(begin, invoke(CONTINUE))], calls)
+    assert len(report.wrong) == 21
+    assert report.wrong["for other reasons"] == 60
+
+
 def test_missing_and_stray_answers_are_counted():
     def script(begin, number):
         answer = end(begin, invoke(CONTINUE))
