@@ -1,0 +1,80 @@
+"""A configuration with every key, as a file to start from."""
+
+from typing import Final
+
+EXAMPLE: Final = """\
+# camel-scp. Keys that are commented out show what else there is; those with a value there show the default.
+# Secrets (store.url, sha256) may be given as "env:NAME" or "file:PATH".
+
+[node]
+name = "scp-1"
+instance = 1                          # 0..255, unique among running processes: part of transaction ids
+point_code = "0-23-1"                 # ITU 3-8-3, or an integer
+network_indicator = "international"   # international | national | reserved | spare
+
+[sccp]
+ssn = 146                             # CAP
+# global_title = "46700000001"        # own address in answers; without it the received called address
+allowed_callers = []                  # GT prefixes or point codes that may open dialogues; empty = all
+# reassembly_s = 15.0                 # how long segments of a long message are waited for
+
+[[m3ua.peers]]
+name = "stp-a"
+transport = "sctp"                    # sctp | tcp
+role = "asp"                          # asp | asp-listen | ipsp | ipsp-listen (…-listen: the peer connects)
+remote = ["10.0.0.1", "10.0.1.1"]     # all addresses of the one peer; …-listen: who may connect
+local = []                            # our addresses; empty: the system chooses
+port = 2905                           # the peer's; …-listen: ours
+# local_port = 0                      # ours when we connect; 0: the system chooses
+routing_context = 1                   # leave it out where the gateway has one only and wants none
+# network_appearance = 1
+# asp_identifier = 1
+traffic_mode = "loadshare"            # loadshare | override | broadcast | unspecified
+# destinations = ["0-1-1"]            # point codes behind this peer; empty = all
+# heartbeat_s = 0                     # 0: none; without it none over SCTP, 30 over TCP
+
+# [m3ua.peers.timers]
+# ack_s = 2.0                         # T(ack): until a request is sent again
+# attempts = 3                        # requests without an answer before starting anew
+# retry_s = 10.0                      # after a refusal
+# congestion_s = 10.0                 # how long a SCON holds
+# connect_s = 5.0                     # one attempt to connect
+# reconnect_first_s = 0.5             # until the next attempt, doubled with each …
+# reconnect_most_s = 30.0             # … up to this
+
+[store]
+url = "sqlite:camel-scp.db"           # sqlite:PATH | sqlite::memory:
+deadline_ms = 150                     # 1..900, below engine.answer_deadline_ms
+on_failure = "continue"               # continue | release: what a call gets when the store can't say
+
+[engine]
+max_dialogues = 100000                # beyond it: resourceLimitation
+answer_deadline_ms = 400              # 10..900: every InitialDP is answered by then; Tssf is 1 s at least
+dialogue_limit_s = 90000.0            # a dialogue without messages is given up
+codec = "fast"                        # fast | reference
+
+[numbering]
+country_code = "46"
+international_prefix = "00"           # or several: ["00", "011"]
+national_prefix = "0"
+never_steer = ["112", "911"]          # exact numbers; emergency and short codes
+home_vlr = ["4670"]                   # VLR numbers that begin so are the home network: elsewhere is roaming
+
+[services.voip-forwarding]
+service_keys = [100]
+prefix = "99"                         # or suffix = "…"
+digits = "as-dialled"                 # as-dialled | international | national
+nature = "keep"                       # keep | unknown | national | international | network-specific
+
+# [api]                               # without it there is no HTTP API
+# listen = "127.0.0.1:8080"
+# [[api.keys]]
+# name = "operator"
+# sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token
+# scopes = ["authorization", "registration", "forwarding", "charging", "read"]
+
+[telemetry]
+metrics = "127.0.0.1:9464"            # where Prometheus scrapes
+log_level = "info"                    # debug | info | warning | error; debug: a line for every call
+mask_numbers = true                   # numbers in logs by their first four digits only
+"""

@@ -1,0 +1,50 @@
+"""From a file or text to a `Config`."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scp.config.model import Config, service_faults
+from scp.config.reader import ConfigError, Fault, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
+    """Read a configuration file.
+
+    Args:
+        path: of the TOML file.
+        environ: for ``env:NAME``; the process's environment by default.
+
+    Raises:
+        ConfigError: with every fault that was found.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([Fault("", f"{path}: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Fault("", f"{path}: not UTF-8 at octet {error.start}")]) from error
+    return loads(text, environ)
+
+
+def loads(text: str, environ: Mapping[str, str] | None = None) -> Config:
+    """Read a configuration; as `load`."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Fault("", f"not TOML: {error}")]) from error
+    reader = Reader(os.environ if environ is None else environ)
+    config: Any = reader.struct(Config, table, "")
+    services = table.get("services")
+    if isinstance(services, dict):
+        reader.faults.extend(service_faults(services))
+    if reader.faults:
+        raise ConfigError(reader.faults)
+    assert isinstance(config, Config)
+    return config

@@ -1,0 +1,66 @@
+"""What a node with a configuration would bind, connect to and use: what ``camel-scp check`` shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from scp.config.model import Config, Peer
+
+
+class Endpoint(NamedTuple):
+    """A socket: whether we listen or connect, over what, which addresses (``HOST:PORT``), and what for."""
+
+    direction: Literal["listen", "connect"]
+    transport: str
+    addresses: tuple[str, ...]
+    purpose: str
+
+
+def endpoints(config: Config) -> list[Endpoint]:
+    """Return every socket that the node would open, in the order of the configuration."""
+    found = [_peer(peer) for peer in config.m3ua.peers]
+    if config.api is not None:
+        found.append(Endpoint("listen", "tcp", (str(config.api.listen),), "HTTP API"))
+    found.append(Endpoint("listen", "tcp", (str(config.telemetry.metrics),), "metrics"))
+    return found
+
+
+def _peer(peer: Peer) -> Endpoint:
+    purpose = f"M3UA peer {peer.name} ({peer.role})"
+    if peer.role.listens:
+        here = tuple(_address(host, peer.port) for host in peer.local or ("",))
+        return Endpoint("listen", peer.transport, here, purpose)
+    there = tuple(_address(host, peer.port) for host in peer.remote)
+    return Endpoint("connect", peer.transport, there, purpose)
+
+
+def describe(config: Config) -> str:
+    """Return in words, a line each, what the node would be and do. No secret is shown."""
+    node = config.node
+    callers = ", ".join(config.sccp.allowed_callers) or "all"
+    lines = [
+        f"node {node.name}, instance {node.instance}",
+        f"point code {node.point_code} ({int(node.point_code)}), network indicator {node.network_indicator}",
+        f"SSN {config.sccp.ssn}, global title {config.sccp.global_title or 'as called'}, callers {callers}",
+    ]
+    for name, table in config.services.items():
+        keys = ", ".join(str(key) for key in table["service_keys"])
+        lines.append(f"service {name}: service keys {keys}")
+    lines.append(
+        f"store {config.store.url.url}: deadline {config.store.deadline_ms} ms, "
+        f"on failure {config.store.on_failure}; every call is answered within "
+        f"{config.engine.answer_deadline_ms} ms"
+    )
+    if config.api is None:
+        lines.append("no HTTP API: there is no [api]")
+    elif not config.api.keys:
+        lines.append("HTTP API without keys: every request will be refused")
+    for endpoint in endpoints(config):
+        verb = "listens on" if endpoint.direction == "listen" else "connects to"
+        lines.append(f"{verb} {endpoint.transport} {', '.join(endpoint.addresses)}: {endpoint.purpose}")
+    return "\n".join(lines)
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host or '*'}:{port}"

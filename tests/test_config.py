@@ -1,0 +1,431 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scp.config import (
+    EXAMPLE,
+    Api,
+    Config,
+    ConfigError,
+    Endpoint,
+    HostPort,
+    NetworkIndicator,
+    PeerRole,
+    PointCode,
+    Scope,
+    Secret,
+    describe,
+    endpoints,
+    load,
+    loads,
+)
+from scp.config import model as config_model
+from scp.config.reader import Reader
+
+MINIMAL = """
+[node]
+point_code = "0-23-1"
+[numbering]
+country_code = "46"
+[[m3ua.peers]]
+name = "stp-a"
+remote = ["10.0.0.1"]
+"""
+HASH = "a1" * 32
+
+
+def faults(text: str, environ: dict[str, str] | None = None) -> dict[str, str]:
+    with pytest.raises(ConfigError) as raised:
+        loads(text, environ or {})
+    return {fault.path: fault.reason for fault in raised.value.faults}
+
+
+def minimal(replace: str = "", by: str = "", *, more: str = "") -> str:
+    assert replace in MINIMAL
+    return MINIMAL.replace(replace, by, 1) + more if replace else MINIMAL + more
+
+
+# --- what is right ---
+
+
+def test_minimal() -> None:
+    config = loads(MINIMAL, {})
+    assert config.node.point_code == 185
+    assert config.node.instance == 0
+    assert config.sccp.ssn == 146
+    assert config.m3ua.peers[0].role is PeerRole.ASP
+    assert config.m3ua.peers[0].port == 2905
+    assert config.m3ua.peers[0].beat == 0
+    assert config.store.url.reveal() == "sqlite:camel-scp.db"
+    assert config.store.deadline_ms < config.engine.answer_deadline_ms < 1000
+    assert config.engine.codec == "fast"
+    assert config.services == {"voip-forwarding": {"service_keys": [100], "prefix": "99"}}
+    assert config.api is None
+
+
+def test_example_is_what_the_design_says() -> None:
+    config = loads(EXAMPLE, {})
+    assert config.node.name == "scp-1"
+    assert config.node.network_indicator is NetworkIndicator.INTERNATIONAL
+    assert config.m3ua.peers[0].remote == ("10.0.0.1", "10.0.1.1")
+    assert config.numbering.never_steer == {"112", "911"}
+    assert config.services["voip-forwarding"]["nature"] == "keep"
+
+
+def test_example_with_everything_uncommented_loads() -> None:
+    every = re.sub(r"^# (?=\[|[a-z_0-9]+ = )", "", EXAMPLE, flags=re.MULTILINE)
+    config = loads(every, {"CAMEL_SCP_OPERATOR_SHA256": HASH})
+    assert config.api is not None
+    assert config.api.keys[0].scopes == set(Scope)
+    assert config.m3ua.peers[0].destinations == (9,)
+
+
+def test_example_names_every_key_with_its_default() -> None:
+    def tables(kind: type[msgspec.Struct]):
+        yield kind
+        for field in msgspec.structs.fields(kind):
+            if isinstance(field.default, msgspec.Struct):
+                yield from tables(type(field.default))
+
+    every = re.sub(r"^# (?=\[|[a-z_0-9]+ = )", "", EXAMPLE, flags=re.MULTILINE)
+    example = loads(every, {"CAMEL_SCP_OPERATOR_SHA256": HASH})
+    kinds = [
+        *tables(Config),
+        config_model.Node,
+        config_model.Peer,
+        Api,
+        config_model.ApiKey,
+        type(example.numbering),
+    ]
+    for kind in kinds:
+        for name in kind.__struct_fields__:
+            assert re.search(rf"(^|\[|\.){name}( =|\]|\.)", every, re.MULTILINE), f"{kind.__name__}.{name}"
+    timers = example.m3ua.peers[0].timers
+    assert timers == config_model.PeerTimers()
+    assert example.engine == config_model.Engine()
+    assert example.telemetry == config_model.Telemetry()
+    assert example.store == config_model.Store()
+
+
+def test_roles_and_heartbeats() -> None:
+    text = minimal(
+        'remote = ["10.0.0.1"]', 'role = "ipsp-listen"\ntransport = "tcp"\nlocal = ["::1"]\nport = 2906'
+    )
+    peer = loads(text, {}).m3ua.peers[0]
+    assert peer.role.listens
+    assert peer.role.ipsp
+    assert peer.beat == 30
+    assert loads(text + "heartbeat_s = 0\n", {}).m3ua.peers[0].beat == 0
+
+
+@pytest.mark.parametrize(
+    ("indicator", "code"), [("international", 0), ("spare", 1), ("national", 2), ("reserved", 3)]
+)
+def test_network_indicator_on_the_wire(indicator: str, code: int) -> None:  # Q.704 §14.2.2
+    assert NetworkIndicator(indicator).code == code
+
+
+# --- what is wrong ---
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "reason"),
+    [
+        (MINIMAL + "[nod]\n", "nod", "did you mean node?"),
+        (MINIMAL + "[redis]\n", "redis", "unknown key; there are: node, m3ua"),
+        (MINIMAL + "routing_contxt = 1\n", "m3ua.peers[0].routing_contxt", "did you mean routing_context?"),
+        (MINIMAL + "[m3ua.peers.timers]\nack = 1\n", "m3ua.peers[0].timers.ack", "did you mean ack_s?"),
+        (MINIMAL.replace('point_code = "0-23-1"', ""), "node.point_code", "required"),
+        (MINIMAL.replace('country_code = "46"', ""), "numbering.country_code", "required"),
+        ("", "node", "required"),
+        ("node = 1", "node", "must be a table, not 1"),
+        ("m3ua = { peers = 5 }", "m3ua.peers", "must be a list, not 5"),
+        ("m3ua = { peers = [] }", "m3ua.peers", "at least one"),
+        ("services = 5", "services", "must be a table"),
+        ("[services]\nx = 5", "services.x", "must be a table"),
+        ("[node]\ninstance = 256", "node.instance", "256 is not allowed: an integer from 0 to 255"),
+        ("[node]\ninstance = -1", "node.instance", "-1 is not allowed"),
+        ("[node]\ninstance = true", "node.instance", "true is not allowed"),
+        ('[node]\nname = "a b"', "node.name", "letters, digits"),
+        ('[node]\nname = "a\\n"', "node.name", "letters, digits"),
+        ('[node]\npoint_code = "0-256-1"', "node.point_code", "256 is not within 0..255"),
+        ('[node]\npoint_code = "1-2"', "node.point_code", "2 parts"),
+        ("[node]\npoint_code = 16384", "node.point_code", "16384 is not within 0..16383"),
+        ("[node]\npoint_code = 1.5", "node.point_code", "zone-area-point"),
+        ("[node]\npoint_code = true", "node.point_code", "zone-area-point"),
+        (
+            '[node]\nnetwork_indicator = "x"',
+            "node.network_indicator",
+            "one of international, spare, national",
+        ),
+        ("[sccp]\nssn = 255", "sccp.ssn", "an integer from 2 to 254"),
+        ('[sccp]\nglobal_title = "+4670"', "sccp.global_title", "1 to 15 digits"),
+        ('[sccp]\nallowed_callers = ["4670", "x"]', "sccp.allowed_callers[1]", "point code"),
+        ('[sccp]\nallowed_callers = ["0-999-1"]', "sccp.allowed_callers[0]", "within"),
+        ("[sccp]\nreassembly_s = nan", "sccp.reassembly_s", "seconds, from"),
+        (minimal('remote = ["10.0.0.1"]', ""), "m3ua.peers[0].remote", "required for role asp"),
+        (MINIMAL + 'role = "sg"\n', "m3ua.peers[0].role", "asp, asp-listen, ipsp, ipsp-listen"),
+        (MINIMAL + 'transport = "udp"\n', "m3ua.peers[0].transport", "not allowed"),
+        (MINIMAL + "port = 65536\n", "m3ua.peers[0].port", "an integer from 1 to 65535"),
+        (MINIMAL + 'role = "asp-listen"\nlocal_port = 1\n', "m3ua.peers[0].local_port", "as port"),
+        (MINIMAL + "routing_context = 4294967296\n", "m3ua.peers[0].routing_context", "4294967295"),
+        (MINIMAL + 'destinations = ["9-9-9"]\n', "m3ua.peers[0].destinations[0]", "within"),
+        (MINIMAL + "heartbeat_s = -1\n", "m3ua.peers[0].heartbeat_s", "from 0 to 3600"),
+        (
+            MINIMAL + "[m3ua.peers.timers]\nreconnect_most_s = 0.1",
+            "m3ua.peers[0].timers.reconnect_most_s",
+            "less",
+        ),
+        (MINIMAL + '[[m3ua.peers]]\nname = "stp-a"\nremote = ["x"]', "m3ua.peers[1].name", "peers[0]'s name"),
+        (
+            MINIMAL + 'role = "asp-listen"\n[[m3ua.peers]]\nname = "b"\nrole = "ipsp-listen"',
+            "m3ua.peers[1].port",
+            "stp-a listens",
+        ),
+        ("[store]\nurl = 5", "store.url", "must be a string"),
+        ('[store]\nurl = "env:NOT_THERE"', "store.url", "no variable NOT_THERE"),
+        ('[store]\nurl = "file:/nowhere/at/all"', "store.url", "No such file"),
+        ("[store]\ndeadline_ms = 0", "store.deadline_ms", "milliseconds, from 1 to 900"),
+        ("[store]\ndeadline_ms = 901", "store.deadline_ms", "milliseconds"),
+        (
+            MINIMAL + "[store]\ndeadline_ms = 400",
+            "store.deadline_ms",
+            "below engine.answer_deadline_ms (400)",
+        ),
+        ('[store]\non_failure = "retry"', "store.on_failure", "one of continue, release"),
+        ("[engine]\nanswer_deadline_ms = 1000", "engine.answer_deadline_ms", "from 10 to 900"),
+        ("[engine]\nmax_dialogues = 0", "engine.max_dialogues", "from 1"),
+        ('[engine]\ncodec = "pycrate"', "engine.codec", "not allowed"),
+        ('[numbering]\ncountry_code = "046"', "numbering.country_code", "not allowed"),
+        (
+            '[numbering]\ninternational_prefix = ["00", "+"]',
+            "numbering.international_prefix[1]",
+            "not allowed",
+        ),
+        ("[services.x]", "services.x.service_keys", "one or more"),
+        ("[services.x]\nservice_keys = [1, 1]", "services.x.service_keys[1]", "given twice"),
+        ("[services.x]\nservice_keys = [2147483648]", "services.x.service_keys[0]", "2147483647"),
+        (
+            "[services.x]\nservice_keys = [1]\n[services.y]\nservice_keys = [1]",
+            "services.y.service_keys[0]",
+            "services.x",
+        ),
+        ("[services.voip-forwarding]\nservice_keys = [1]", "services.voip-forwarding.prefix", "either"),
+        (
+            '[services.voip-forwarding]\nservice_keys = [1]\nprefix = "1"\nsuffix = "2"',
+            "services.voip-forwarding.prefix",
+            "either",
+        ),
+        (
+            '[services.voip-forwarding]\nservice_keys = [1]\nsuffix = "9 9"',
+            "services.voip-forwarding.suffix",
+            "digits",
+        ),
+        ('[api]\nlisten = "127.0.0.1"', "api.listen", "HOST:PORT"),
+        (MINIMAL + '[api]\nlisten = "127.0.0.1:9464"', "telemetry.metrics", "already"),
+        (
+            '[[api.keys]]\nname = "a"\nsha256 = "short"\nscopes = ["read"]',
+            "api.keys[0].sha256",
+            "64 hexadecimal",
+        ),
+        (f'[[api.keys]]\nname = "a"\nsha256 = "{HASH}"\nscopes = []', "api.keys[0].scopes", "at least one"),
+        (
+            f'[[api.keys]]\nname = "a"\nsha256 = "{HASH}"\nscopes = ["all"]',
+            "api.keys[0].scopes[0]",
+            "one of auth",
+        ),
+        (
+            (
+                f'[api]\nkeys = [{{name = "a", sha256 = "{HASH}", scopes = ["read"]}},'
+                f'{{name = "a", sha256 = "{HASH}", scopes = ["read"]}}]'
+            ),
+            "api.keys[1].name",
+            "keys[0]'s name",
+        ),
+        ('[telemetry]\nlog_level = "trace"', "telemetry.log_level", "not allowed"),
+        ('[telemetry]\nmetrics = "127.0.0.1:99999"', "telemetry.metrics", "HOST:PORT"),
+        ("= 1", "", "not TOML: "),
+    ],
+)
+def test_faults(text: str, path: str, reason: str) -> None:
+    found = faults(text)
+    assert reason in found[path]
+
+
+def test_every_fault_at_once_with_its_path() -> None:
+    text = minimal(
+        "[node]", "[node]\ninstance = 300\nnam = 1", more='role = "x"\n[engine]\ncodec = "y"\n[stor]\n'
+    )
+    assert set(faults(text)) == {"node.instance", "node.nam", "m3ua.peers[0].role", "engine.codec", "stor"}
+    with pytest.raises(ConfigError, match=r"^stor: unknown key; did you mean store\?$") as raised:
+        loads(minimal(more="[stor]"), {})
+    assert len(raised.value.faults) == 1
+
+
+def test_a_good_file_loads_and_a_bad_one_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "scp.toml"
+    path.write_text(MINIMAL)
+    assert load(path, {}) == loads(MINIMAL, {})
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="not UTF-8 at octet 0"):
+        load(path)
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "missing.toml")
+
+
+toml_values = st.recursive(
+    st.integers() | st.text(max_size=20) | st.booleans() | st.floats() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+PLACES = [
+    (table, name)
+    for table, kind in {
+        "node": config_model.Node,
+        "sccp": config_model.Sccp,
+        "m3ua": config_model.M3ua,
+        "store": config_model.Store,
+        "engine": config_model.Engine,
+        "api": Api,
+        "telemetry": config_model.Telemetry,
+        "services": config_model.Config,
+    }.items()
+    for name in kind.__struct_fields__
+]
+
+
+@given(place=st.sampled_from(PLACES), value=toml_values)
+def test_any_value_anywhere_is_taken_or_refused_with_its_path(place: tuple[str, str], value: object) -> None:
+    table = tomllib.loads(MINIMAL)
+    table.setdefault(place[0], {})[place[1]] = value
+    reader = Reader({})
+    reader.struct(Config, table, "")
+    reader.faults.extend(config_model.service_faults(table.get("services", {})))
+    for fault in reader.faults:
+        assert fault.path.startswith((place[0], "store.", "telemetry.metrics"))
+        assert len(fault.reason) < 500
+
+
+# --- values ---
+
+
+def test_secrets_come_from_the_environment_and_files(tmp_path: Path) -> None:
+    (tmp_path / "hash").write_text(HASH + "\n")
+    text = (
+        MINIMAL
+        + f"""
+[store]
+url = "env:STORE"
+[[api.keys]]
+name = "operator"
+sha256 = "file:{tmp_path}/hash"
+scopes = ["read"]
+"""
+    )
+    config = loads(text, {"STORE": "redis://user:hunter2@db.example:6379/0"})
+    assert config.api is not None
+    assert config.api.keys[0].sha256.reveal() == HASH
+    assert config.store.url.reveal().endswith("hunter2@db.example:6379/0")
+    shown = repr(config) + str(config) + describe(config) + f"{config.store.url}{config.store.url!r}"
+    assert "hunter2" not in shown
+    assert HASH not in shown
+    assert "env:STORE" in repr(config)
+    assert "redis://***@db.example:6379/0" in describe(config)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:camel-scp.db", "sqlite:camel-scp.db"),
+        ("redis://:pw@h/0", "redis://***@h/0"),
+        ("redis://u@h", "redis://***@h"),
+        ("redis://u:p:q@h", "redis://***@h"),
+        ("redis+sentinel://u:p@a:1,b:2/x", "redis+sentinel://***@a:1,b:2/x"),
+        ("redis://h:6379/0", "redis://h:6379/0"),
+    ],
+)
+def test_urls_are_shown_without_credentials(url: str, shown: str) -> None:
+    assert Secret(url).url == shown
+
+
+def test_a_bad_secret_is_not_shown() -> None:
+    text = '[[api.keys]]\nname = "a"\nsha256 = "hunter2"\nscopes = ["read"]'
+    assert "hunter2" not in "".join(faults(text).values())
+    assert "hunter2" not in "".join(faults('[store]\nurl = ["hunter2"]').values())
+
+
+def test_secret_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"\xff\xfe")
+    assert "not UTF-8" in faults(f'[store]\nurl = "file:{tmp_path}/x"')["store.url"]
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:0", "127.0.0.1", 0),
+        ("[::1]:8080", "::1", 8080),
+        (":65535", "", 65535),
+        ("scp.example:1", "scp.example", 1),
+    ],
+)
+def test_host_and_port(text: str, host: str, port: int) -> None:
+    value = HostPort.parse(text)
+    assert (value.host, value.port) == (host, port)
+    assert str(value) == text
+    assert value == HostPort(host, port)
+    assert hash(value) == hash(HostPort(host, port))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "::1:80", "x:", "x:-1", "x:65536", "x:٨٠", "a b:1", "[x:1", 8080, None]
+)
+def test_not_host_and_port(text: object) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        HostPort.parse(text)
+
+
+@given(st.integers(0, 16383))
+def test_point_codes(number: int) -> None:
+    assert PointCode.parse(str(PointCode(number))) == number == PointCode.parse(number)
+    assert repr(PointCode(number)) == f"PointCode({str(PointCode(number))!r})"
+
+
+# --- the plan ---
+
+
+def test_endpoints() -> None:
+    config = loads(
+        MINIMAL
+        + """
+[[m3ua.peers]]
+name = "stp-b"
+role = "asp-listen"
+transport = "tcp"
+local = ["::1", "127.0.0.1"]
+[[m3ua.peers]]
+name = "stp-c"
+role = "ipsp-listen"
+[api]
+listen = ":8080"
+""",
+        {},
+    )
+    assert endpoints(config) == [
+        Endpoint("connect", "sctp", ("10.0.0.1:2905",), "M3UA peer stp-a (asp)"),
+        Endpoint("listen", "tcp", ("[::1]:2905", "127.0.0.1:2905"), "M3UA peer stp-b (asp-listen)"),
+        Endpoint("listen", "sctp", ("*:2905",), "M3UA peer stp-c (ipsp-listen)"),
+        Endpoint("listen", "tcp", (":8080",), "HTTP API"),
+        Endpoint("listen", "tcp", ("127.0.0.1:9464",), "metrics"),
+    ]
+    text = describe(config)
+    assert "point code 0-23-1 (185)" in text
+    assert "HTTP API without keys" in text
+    assert "service voip-forwarding: service keys 100" in text
+    assert "no HTTP API" in describe(loads(MINIMAL, {}))
