@@ -96,6 +96,7 @@ class Engine:
         self.answer_deadline = answer_deadline
         self.on_bug = on_bug
         self.on_answer = on_answer
+        self.draining = False
         self._deadlines: Deadlines[Conversation] = Deadlines(_still_waits)
         self._handlers: dict[int, Callable[[Indication, float], None]] = {
             tc.BEGIN: self._begun,
@@ -135,6 +136,9 @@ class Engine:
             reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
             self._refuse(dialogue, [reject], Reason.UNDECODABLE_ARGUMENT, now)
             return
+        if self.draining:
+            self._continue(dialogue, Reason.DRAINING, now)
+            return
         service = self.services.get(idp.service_key)
         if service is None:
             error = encode_return_error(first.invoke_id, MISSING_CUSTOMER_RECORD.code)
@@ -163,6 +167,15 @@ class Engine:
         self.telemetry.call(NO_SERVICE, decision, self.clock() - now)
         self.telemetry.discard("cap", str(reason))
         self.telemetry.dialogue_closed("error" if reason is Reason.UNKNOWN_SERVICE_KEY else "reject")
+
+    def _continue(self, dialogue: Dialogue, reason: Reason, now: float) -> None:
+        """Let a call go on that no service is asked about."""
+        invoke_id = self.tcap.next_invoke_id(dialogue)
+        octets = self.tcap.end(dialogue, [encode_invoke(invoke_id, Opcode.CONTINUE)])
+        self.signalling.send(dialogue.path, octets)
+        self.telemetry.operation(Opcode.CONTINUE, "out")
+        self.telemetry.call(NO_SERVICE, Decision(Action.CONTINUE, reason), self.clock() - now)
+        self.telemetry.dialogue_closed("ended")
 
     def _reported(self, indication: Indication, now: float) -> None:
         """TC-CONTINUE: what it brings are reports for the service."""

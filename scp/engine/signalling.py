@@ -100,6 +100,11 @@ class Link:
         """Whether DATA can go out."""
         return self.machine.state is AspState.ACTIVE
 
+    @property
+    def up(self) -> bool:
+        """Whether the ASP is up (inactive or active)."""
+        return self.machine.state is not AspState.DOWN
+
     def connected(self, transport: Transport) -> None:
         """The association is up: the ASP asks to come up."""
         self.transport = transport
@@ -164,7 +169,8 @@ class Signalling:
         """An association is up."""
         now = self.clock()
         self.observer.connection(link, "")
-        link.machine.connected(now)
+        assert link.transport is not None
+        link.machine.connected(now, link.transport.streams)
         self._after()
 
     def link_lost(self, link: Link, reason: str) -> None:

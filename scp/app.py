@@ -1,0 +1,271 @@
+"""Wires a node: from a configuration to running transports, stack, engine, store and pages."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, TypeAlias, final
+
+from scp.engine.engine import Engine
+from scp.engine.signalling import Signalling
+from scp.engine.status import StatusBoard
+from scp.net.lend import OneAtATime
+from scp.net.redial import Backoff
+from scp.net.tcp import Connector, Listener
+from scp.services.api import NodeSettings
+from scp.services.registry import build_services, installed
+from scp.stack.m3ua.asp import Asp
+from scp.stack.m3ua.settings import AspSettings, Role, SgpSettings, Timers, TrafficMode
+from scp.stack.m3ua.sgp import Sgp
+from scp.stack.sccp import Sccp
+from scp.stack.sccp_settings import SccpSettings
+from scp.stack.tcap import Tcap, TcapSettings
+from scp.store.open import open_store
+from ss7.cap.codec import FAST
+from ss7.cap.contexts import CONTEXTS
+from ss7.pointcode import parse_point_code
+from ss7.sccp import GlobalTitle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from random import Random
+
+    from scp.config import Config, Peer
+    from scp.domain.decision import Decision
+    from scp.engine.conversation import Conversation
+    from scp.engine.signalling import Link, Machine
+    from scp.ports import SubscriberStore, Telemetry
+    from scp.services.registry import EntryPoint
+    from ss7.cap.codec import Codec
+    from ss7.tcap import TcapCodec
+
+Attachment: TypeAlias = Connector | Listener
+
+DRAIN_STEP: Final = 0.05
+"""Seconds between two looks at whether a drain is done."""
+ACK_LIMIT: Final = 2.0
+"""Seconds that a drain waits for the acknowledgement of ASPIA and of ASPDN."""
+
+
+class Reporter:
+    """Where a node says what happens; the log is one."""
+
+    def link(self, name: str, what: str, trouble: bool) -> None:
+        """Something happened to a link."""
+
+    def service_bug(self, service: str, error: Exception) -> None:
+        """A service raised; the call was continued."""
+
+    def call(self, conversation: Conversation, decision: Decision, seconds: float) -> None:
+        """A call was answered."""
+
+
+@final
+class Node:
+    """One node.
+
+    Args:
+        config: everything that an operator sets.
+        random: transaction ids start, and reconnections jitter, at random.
+        telemetry: who counts.
+        reporter: who is told in words.
+        entry_points: services that other distributions add.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        random: Random,
+        telemetry: Telemetry,
+        reporter: Reporter,
+        entry_points: Iterable[EntryPoint] | None = None,
+    ) -> None:
+        self.config = config
+        self.draining = False
+        self._random = random
+        self._telemetry = telemetry
+        self._reporter = reporter
+        self.store: SubscriberStore = open_store(config.store.url.reveal(), telemetry=telemetry)
+        self.services = build_services(
+            config.services,
+            NodeSettings(config.numbering, config.store.on_failure),
+            installed() if entry_points is None else entry_points,
+        )
+        self.status = StatusBoard(time.time, reporter.link)
+        self.signalling: Signalling | None = None
+        self.engine: Engine | None = None
+        self._attachments: list[Attachment] = []
+
+    async def start(self, on_answer: Callable[[Conversation, Decision, float], None] | None = None) -> None:
+        """Open the store, then let the peers in.
+
+        Raises:
+            StoreError: the store does not open.
+            OSError: an address can't be listened on.
+        """
+        config = self.config
+        await self.store.open()
+        loop = asyncio.get_running_loop()
+        codec, tcap_codec = codecs(config.engine.codec)
+        self.signalling = signalling = Signalling(
+            loop,
+            Sccp(sccp_settings(config), self._random.randrange(1 << 24)),
+            Tcap(tcap_settings(config, self._random), tcap_codec),
+            config.node.network_indicator.code,
+            self._telemetry,
+            self.status,
+        )
+        self.engine = signalling.user = Engine(
+            signalling,
+            self.services,
+            self.store,
+            codec,
+            self._telemetry,
+            loop.time,
+            store_deadline=config.store.deadline_ms / 1000,
+            answer_deadline=config.engine.answer_deadline_ms / 1000,
+            on_bug=self._reporter.service_bug,
+            on_answer=on_answer,
+        )
+        for peer in config.m3ua.peers:
+            self.status.expect(peer.name)
+            attachment = self._attach(peer, signalling.add_link(peer.name, machine(peer)))
+            self._attachments.append(attachment)
+            await attachment.start()
+
+    def _attach(self, peer: Peer, link: Link) -> Attachment:
+        """Return what brings the association of ``peer`` up and keeps it."""
+
+        def failed(reason: str) -> None:
+            self.status.failed(peer.name, reason)
+
+        if peer.role.listens:
+
+            def refused(address: str) -> None:
+                failed(f"a connection from {address} was refused: not in remote, or another is up")
+
+            return Listener(
+                peer.name, peer.local, peer.port, OneAtATime(link).take, allowed=peer.remote, refused=refused
+            )
+        timers = peer.timers
+        return Connector(
+            peer.name,
+            peer.remote,
+            peer.port,
+            link,
+            random=self._random,
+            local=peer.local,
+            backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
+            failed=failed,
+            connect_timeout=timers.connect_s,
+        )
+
+    def why_not_ready(self) -> list[str]:
+        """Return, in words, why this node should get no calls; nothing if it should."""
+        reasons = ["draining"] if self.draining else []
+        if store := self.store.usable():
+            reasons.append(f"store: {store}")
+        if self.signalling is None or not any(link.active for link in self.signalling.links):
+            reasons.append("no ASP is active")
+        return reasons
+
+    async def drain(self, limit: float) -> bool:
+        """Let the calls in progress end and take the ASPs down; True if all ended within ``limit`` seconds.
+
+        An inactive ASP can't send DATA (RFC 4666 §4.3.1), so ASPIA waits for the open dialogues; what comes
+        meanwhile is continued at once and opens none. Then ASPIA, ASPDN, and the end of the association.
+        """
+        signalling, engine = self.signalling, self.engine
+        if signalling is None or engine is None:
+            return True
+        self.draining = engine.draining = True
+        until = time.monotonic() + limit
+        ended = await _wait(lambda: not len(signalling.tcap), until)
+        signalling.deactivate()
+        inactive = await _wait(lambda: not any(link.active for link in signalling.links), until + ACK_LIMIT)
+        signalling.down()
+        await _wait(lambda: not any(link.up for link in signalling.links), until + 2 * ACK_LIMIT)
+        return ended and inactive
+
+    async def stop(self, *, abort: bool = False) -> None:
+        """Close the associations, then the store."""
+        for attachment in self._attachments:
+            await attachment.close(abort=abort)
+        self._attachments.clear()
+        if self.signalling is not None:
+            self.signalling.stop()
+        await self.store.close()
+
+
+async def _wait(done: Callable[[], bool], until: float) -> bool:
+    """Look again and again whether something is done; False if it is not by ``until`` (monotonic seconds)."""
+    while not done():
+        if time.monotonic() >= until:
+            return False
+        await asyncio.sleep(DRAIN_STEP)  # a poll: what is waited for lives in machines that do not call back
+    return True
+
+
+def codecs(name: str) -> tuple[Codec, TcapCodec | None]:
+    """Return the CAP codec and the TCAP codec (None: the machine's own) for ``engine.codec``."""
+    if name == "fast":
+        return FAST, None
+    from ss7 import reference  # noqa: PLC0415 - half a second that only the reference codec costs
+
+    return reference.REFERENCE, reference.REFERENCE
+
+
+def machine(peer: Peer) -> Machine:
+    """Return the M3UA machine for a peer: the ASP, or the answering side where an IPSP connects to us."""
+    role = peer.role
+    timers = Timers(
+        ack=peer.timers.ack_s,
+        attempts=peer.timers.attempts,
+        retry=peer.timers.retry_s,
+        beat=peer.beat,
+        congestion=peer.timers.congestion_s,
+    )
+    context = -1 if peer.routing_context is None else peer.routing_context
+    appearance = -1 if peer.network_appearance is None else peer.network_appearance
+    mode = TrafficMode[peer.traffic_mode.name]
+    if role.ipsp and role.listens:
+        return Sgp(
+            SgpSettings(
+                routing_context=context, network_appearance=appearance, traffic_mode=mode, timers=timers
+            )
+        )
+    return Asp(
+        AspSettings(
+            role=Role.IPSP if role.ipsp else Role.ASP,
+            routing_context=context,
+            network_appearance=appearance,
+            traffic_mode=mode,
+            asp_identifier=-1 if peer.asp_identifier is None else peer.asp_identifier,
+            audit=tuple(peer.destinations),
+            timers=timers,
+        )
+    )
+
+
+def sccp_settings(config: Config) -> SccpSettings:
+    """Return SCCP's settings; an allowed caller with a dash is a point code, any other a prefix."""
+    sccp = config.sccp
+    return SccpSettings(
+        point_codes=(config.node.point_code,),
+        ssn=sccp.ssn,
+        global_title=None if sccp.global_title is None else GlobalTitle(sccp.global_title),
+        allowed_prefixes=tuple(caller for caller in sccp.allowed_callers if "-" not in caller),
+        allowed_point_codes=tuple(parse_point_code(each) for each in sccp.allowed_callers if "-" in each),
+        t_reassembly=sccp.reassembly_s,
+    )
+
+
+def tcap_settings(config: Config, random: Random) -> TcapSettings:
+    """Return TCAP's settings: call control contexts only, transaction ids that start at random."""
+    return TcapSettings(
+        instance=config.node.instance,
+        first_id=random.randrange(1 << 24),
+        max_dialogues=config.engine.max_dialogues,
+        contexts=frozenset(context.octets for context in CONTEXTS if context.call_control),
+        idle_limit=config.engine.dialogue_limit_s,
+    )
