@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 from scp.stack import tcap_dialogue as dha
 from scp.stack.tcap_components import free_answered, judge
 from scp.stack.tcap_dialogue import Dialogue, IdleQueue, Indication, LocalReject, step
-from scp.stack.tcap_invocation import REPORTS_SUCCESS, Invocation, InvocationTimers, forget_all
+from scp.stack.tcap_invocation import REPORTS_SUCCESS, Invocation, InvocationTimers, forget_all, retire
 from scp.stack.tcap_portions import (
     CONTEXT_NOT_SUPPORTED,
     DIALOGUE_REFUSED,
@@ -403,12 +403,8 @@ class Tcap:
             invocation = self._timers.expired(now)
             if invocation is None:
                 break
-            dialogue = invocation.dialogue
-            if dialogue is None or dialogue.invocations is None:
-                continue
-            dialogue.invocations.pop(invocation.invoke_id, None)
-            invocation.dialogue = None
-            if REPORTS_SUCCESS[invocation.operation_class]:
+            dialogue = retire(invocation)
+            if dialogue is not None and REPORTS_SUCCESS[invocation.operation_class]:
                 indications.append(Indication(dha.CANCEL, dialogue, invocation=invocation))
         while True:
             oldest = self._idle.oldest

@@ -112,12 +112,18 @@ class InvocationTimers:
         return None
 
 
-def forget(invocation: Invocation, timers: InvocationTimers) -> None:
-    """End one invocation of an open dialogue whose timer runs."""
+def retire(invocation: Invocation) -> Dialogue | None:
+    """End one invocation whose timer no longer counts; return the dialogue that it was in."""
     dialogue = invocation.dialogue
-    if dialogue is not None and dialogue.invocations is not None:
-        dialogue.invocations.pop(invocation.invoke_id, None)
     invocation.dialogue = None
+    if dialogue is not None and dialogue.invocations is not None:
+        del dialogue.invocations[invocation.invoke_id]
+    return dialogue
+
+
+def forget(invocation: Invocation, timers: InvocationTimers) -> None:
+    """End one invocation whose timer runs."""
+    retire(invocation)
     timers.finished()
 
 

@@ -111,6 +111,7 @@ def test_lengths_are_encoded_in_the_shortest_form(length, octets):
         ("3080", ber.NO_END),
         ("30800401", ber.TRUNCATED),
         ("3080308000000401", ber.TRUNCATED),
+        ("30809f800100", ber.TAG_TOO_LONG),
         ("04800000", ber.PRIMITIVE_INDEFINITE),
         ("308004800000", ber.PRIMITIVE_INDEFINITE),
         ("3080" * 33 + "0000" * 33, ber.TOO_DEEP),

@@ -321,6 +321,10 @@ def test_a_bad_dialogue_portion_is_a_value(portion):
     assert 0 <= message.dialogue.offset <= len(octets)
 
 
+def test_a_portion_that_ends_too_early_is_a_value():
+    assert isinstance(tcap.decode_dialogue(b"\x6b\x05"), MalformedDialogue)
+
+
 def test_the_protocol_version_counts_where_it_is_said():
     from ss7.tcap_dialogue import supports_version_1
 
@@ -491,6 +495,12 @@ def test_octets_that_may_be_an_object_identifier(octets):
     except DecodeError:
         return
     assert text.count(".") >= 1
+
+
+@pytest.mark.parametrize("octets", ["", "04" * 65, "2a818181818101", "2a81"])
+def test_octets_that_are_no_object_identifier(octets):
+    with pytest.raises(DecodeError):
+        tcap.oid_text(bytes.fromhex(octets))
 
 
 # tshark

@@ -583,6 +583,27 @@ def test_invoke_on_a_closed_dialogue_leaves_nothing(node):
     assert is_empty(node)
 
 
+def test_many_contexts_are_answered_each_in_its_own():
+    node = Tcap(TcapSettings())
+    for number in range(200):
+        context = b"\x04" + number.to_bytes(2, "big")
+        dialogue = begin(node, portion=Aarq(context)).dialogue
+        assert tcap.decode(node.end(dialogue, [])).dialogue == Aare(context)
+        dialogue = node.open("to", context, 0.0)
+        assert tcap.decode(node.begin(dialogue, [], 0.0)).dialogue == Aarq(context)
+        assert node.abort(dialogue) == b""
+    assert is_empty(node)
+
+
+@pytest.mark.parametrize("kind", [tcap.CONTINUE, tcap.END, tcap.ABORT])
+def test_a_guessed_transaction_id_does_not_touch_a_dialogue_that_has_not_begun(node, kind):
+    dialogue = node.open("to", V2, 0.0)
+    dialogue.remote_tid = b"\x01"
+    assert send(node, dialogue, kind) is None
+    assert node.events == [(DISCARD, "unexpected-message")]
+    assert node.begin(dialogue, [], 0.0)
+
+
 # Notice and time
 
 
