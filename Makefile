@@ -25,9 +25,8 @@ demo: ## a node, its API and an MSC simulator in one process: calls with their a
 	@$(BIN)/camel-scp demo
 
 test: set-up lint unit-compiled unit-plain coverage ## everything that must hold before a commit
-	@printf '\ncompiled: '; tail -n 1 build/test-compiled.log
-	@printf 'coverage: '; tail -n 1 build/coverage.log
-	@tail -n 1 build/test-plain.log
+	@printf '\non compiled code: '; tail -n 1 build/test-compiled.log
+	@printf 'on plain Python, the whole suite:\n'; tail -n 1 build/test-plain.log
 
 set-up: ## .venv, Python packages and, as root on Debian, the tools that tests use
 	@deploy/setup.sh test
@@ -48,14 +47,16 @@ unit: unit-plain unit-compiled ## the tests, on plain and on compiled code
 unit-plain: set-up
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 10 2>&1 | tee build/test-plain.log
+	@$(BIN)/coverage combine --quiet
 
 unit-compiled: compiled
 	$(COMPILED) $(PYTEST) -o pythonpath=build/compiled $(COMPILED_SUITES) 2>&1 | tee build/test-compiled.log
 
 coverage: ## report on the last plain run; the pure rooms have a floor
-	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report --include='$(COVERED)' --fail-under=$(COVERAGE_FLOOR) | tee build/coverage.log
-	@printf 'all rooms: '; $(BIN)/coverage report | tail -n 1
+	@printf 'coverage (lines and branches), all rooms: %s %%, ' "$$($(BIN)/coverage report --format=total)"
+	@printf 'ss7, domain and stack: %s %%\n' "$$($(BIN)/coverage report --format=total --include='$(COVERED)')"
+	@$(BIN)/coverage report --format=total --include='$(COVERED)' --fail-under=$(COVERAGE_FLOOR) >/dev/null || \
+	  { $(BIN)/coverage report --include='$(COVERED)'; echo 'coverage is below its floor of $(COVERAGE_FLOOR) %'; exit 1; }
 
 compiled: set-up build/compiled/.made ## build/compiled: the packages with the hot rooms compiled by mypyc
 
