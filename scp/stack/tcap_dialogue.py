@@ -211,7 +211,7 @@ HEARD_PERIOD: Final = 0.5
 """Seconds that an invoke id counts as live, at least; at most twice that.
 
 Its true life is the peer's operation timer, which TCAP does not know; no CAP operation's is below 1 s
-(29.078 §6.2: short is 1 to 20 s), so no correct peer uses an id again within this.
+(29.078: the short ones are 1 to 10 s), so no correct peer uses an id again within this.
 """
 
 
