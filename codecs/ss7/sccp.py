@@ -62,6 +62,7 @@ class ReturnCause(IntEnum):
 
 
 _UDT: Final = 0x09
+_XUDT: Final = 0x11
 _SERVICE_OF: Final = {0x09: 0x0A, 0x11: 0x12, 0x13: 0x14}
 _TYPE_NAMES: Final = {int(kind): kind.name for kind in MessageType}
 _CAUSE_NAMES: Final = names_of(ReturnCause)
@@ -269,23 +270,35 @@ def decode(octets: bytes) -> Message:
     Raises:
         DecodeError: another message type, or octets that break the cited clause.
     """
-    if len(octets) > 10 and octets[0] == _UDT:
-        data_at = 4 + octets[4]
-        calling_at = 3 + octets[3]
-        # the ordinary UDT: addresses and data in this order and nothing between
-        if octets[2] == 3 and calling_at == 6 + octets[5] and data_at < len(octets):
-            data_end = data_at + 1 + octets[data_at]
-            if data_at == calling_at + 1 + octets[calling_at] and data_at + 1 < data_end <= len(octets):
-                second = octets[1]
-                if calling_at > 6 and data_at > calling_at + 1 and second & 0x0F <= 1:
-                    return UnitData(
-                        _UDT,
-                        second & 0x0F,
-                        second >= _RETURN_ON_ERROR,
-                        octets[6:calling_at],
-                        octets[calling_at + 1 : data_at],
-                        octets[data_at + 1 : data_end],
-                    )
+    if len(octets) < 11:
+        return _decode_any(octets)
+    kind = octets[0]
+    if kind == _UDT:
+        at, end = 2, 5
+    elif kind == _XUDT and not octets[6]:
+        at, end = 3, 7
+    else:
+        return _decode_any(octets)
+    # the ordinary message: addresses and data in this order, nothing between and nothing optional after them
+    data_at = at + 2 + octets[at + 2]
+    calling_at = at + 1 + octets[at + 1]
+    second = octets[1]
+    if octets[at] == end - at and end + 1 < calling_at == end + 1 + octets[end] and data_at < len(octets):
+        data_end = data_at + 1 + octets[data_at]
+        if (
+            calling_at + 1 < data_at == calling_at + 1 + octets[calling_at]
+            and data_at + 1 < data_end <= len(octets)
+            and second & 0x0F <= 1
+        ):
+            return UnitData(
+                kind,
+                second & 0x0F,
+                second >= _RETURN_ON_ERROR,
+                octets[end + 1 : calling_at],
+                octets[calling_at + 1 : data_at],
+                octets[data_at + 1 : data_end],
+                -1 if kind == _UDT else octets[2],
+            )
     return _decode_any(octets)
 
 

@@ -121,6 +121,20 @@ def test_mutated_message_is_a_message_or_refused(octets, draw):
     judge(bytes(changed[: draw.draw(st.just(len(octets)) | st.integers(0, len(octets)))]))
 
 
+@given(messages.map(lambda message: message.encode()), st.data())
+def test_straight_way_decodes_as_the_layouts_do(octets, draw):
+    changed = bytearray(octets)
+    for at in draw.draw(st.lists(st.integers(0, min(len(octets), 40) - 1), max_size=2)):
+        changed[at] = draw.draw(st.integers(0, 12) | octet)
+    outcomes = []
+    for way in (sccp.decode, sccp._decode_any):
+        try:
+            outcomes.append(way(bytes(changed)))
+        except DecodeError as error:
+            outcomes.append((error.reason, error.offset, error.clause))
+    assert outcomes[0] == outcomes[1]
+
+
 def judge(octets):
     """Decoding gives a value that stays itself, or `DecodeError` with an offset in the message and a clause."""
     try:
