@@ -1,4 +1,4 @@
-"""The reference codec: CAP and TCAP through pycrate's compiled ASN.1 (TS 29.078 Rel-16, Q.773).
+"""The reference codec: CAP through pycrate's compiled ASN.1 (TS 29.078 Rel-16); TCAP in `ss7.reference_tcap`.
 
 It does everything that CAP has, slowly (some 200 µs an InitialDP), and decides what the fast codec declines.
 pycrate's definitions are objects that keep the last value they decoded: not for two threads at once.
@@ -32,6 +32,9 @@ from ss7.cap.operations import BY_OPCODE
 from ss7.cap.roots import argument_type, error_type
 from ss7.cap.schema import Component, OctetStringType, Type
 from ss7.errors import DecodeError, EncodeError
+from ss7.reference_tcap import REFERENCE_TCAP
+
+__all__ = ["REFERENCE", "REFERENCE_TCAP", "Generic", "ReferenceCodec"]
 
 _CLAUSE: Final = "TS 29.078 §6.1.1"
 _REFUSALS: Final = (

@@ -267,8 +267,9 @@ def _enumerated_value(kind: EnumeratedType, value: str) -> Any:
     for member in kind.cls:
         if member.identifier == value:
             return member
-    if kind.extensible and value.startswith("_ext_"):
-        return int(value.removeprefix("_ext_"))
+    number = value.removeprefix("_ext_")
+    if kind.extensible and number.isdecimal():
+        return int(number)
     raise DecodeError("unknown enumerated value", 0, _CLAUSE)
 
 
@@ -356,7 +357,7 @@ def _enumerated_to_pycrate(kind: EnumeratedType, value: Any) -> str:
     for member in kind.cls:
         if member == value:
             return member.identifier
-    _check(kind.extensible, "a value of the enumerated type")
+    _check(kind.extensible and value >= 0, "a value of the enumerated type")
     return f"_ext_{int(value)}"
 
 

@@ -19,7 +19,7 @@ _CLAUSE: Final = "TS 29.078 §6.1.1"
 
 
 class Codec(Protocol):
-    """Arguments, results and error parameters of CAP, from and to a component's parameter: one whole TLV, or b"".
+    """Arguments, results, error parameters of CAP; their octets are a component's parameter (one TLV or b"").
 
     ``version`` is the CAP version of the dialogue's application context, 1 to 4.
     Decoding raises `DecodeError` and nothing else; encoding raises `EncodeError` for a value that the

@@ -61,7 +61,10 @@ def _release_call(version: int) -> Type:
     return OneOfType(
         (
             (bytes, Component("allCallSegments", -1, cause)),
-            (types.AllCallSegmentsWithExtension, Component("allCallSegmentsWithExtension", 2, extended)),
+            (
+                types.AllCallSegmentsWithExtension,
+                Component("allCallSegmentsWithExtension", 2, extended, latest=2),
+            ),
         )
     )
 

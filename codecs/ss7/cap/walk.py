@@ -15,6 +15,7 @@ from msgspec.structs import astuple
 from ss7.ber import (
     INDEFINITE,
     REASONS,
+    TRUNCATED,
     encode_integer,
     encode_length,
     encode_tag,
@@ -147,7 +148,7 @@ class IntegerNode(Node):
 
 @final
 class EnumeratedNode(Node):
-    """ENUMERATED: a member, or the int itself where the type is extensible."""
+    """ENUMERATED: a member, or the (not negative) int itself where the type is extensible."""
 
     def __init__(self, members: dict[int, object], extensible: bool) -> None:
         self.members = members
@@ -163,13 +164,13 @@ class EnumeratedNode(Node):
         member = self.members.get(value)
         if member is not None:
             return member
-        if self.extensible:
+        if self.extensible and value >= 0:
             return value
         raise DecodeError("unknown enumerated value", start, CLAUSE)
 
     def encode(self, value: Any) -> bytes:
         """Return the value's octets."""
-        if not isinstance(value, int) or not (self.extensible or value in self.members):
+        if not isinstance(value, int) or not ((self.extensible and value >= 0) or value in self.members):
             raise EncodeError("not a value of the enumerated type", CLAUSE)
         return encode_integer(int(value))
 
@@ -232,8 +233,8 @@ class Entry:
         slot: index of the Struct's field.
         rank: position in the order of the ASN.1.
         node: decodes the contents octets.
-        low: fewest octets, if it is an OCTET STRING (so it needs no call), else -1.
-        high: most octets, if it is an OCTET STRING.
+        low: fewest octets, if it is an OCTET STRING and no choice was made (so it needs no call), else -1.
+        high: most octets, if so.
         choices: for an alternative of an untagged CHOICE: type and name of each choice made, the innermost
             first.
     """
@@ -245,8 +246,11 @@ class Entry:
         self.slot: i64 = slot
         self.rank: i64 = rank
         self.node = node
-        self.low: i64 = node.low if isinstance(node, OctetsNode) else -1
-        self.high: i64 = node.high if isinstance(node, OctetsNode) else -1
+        self.low: i64 = -1
+        self.high: i64 = -1
+        if isinstance(node, OctetsNode) and not choices:
+            self.low = node.low
+            self.high = node.high
         self.choices = choices
 
     def read(self, octets: bytes, start: i64, stop: i64) -> object:
@@ -320,14 +324,14 @@ class SequenceNode(Node):
                 tag = tag << 8 | octets[at]
                 at += 1
             if at >= stop:
-                raise DecodeError("element reaches beyond its surroundings", offset, "X.690 §8.1.1")
+                raise _bad_element(TRUNCATED, offset)
             length: i64 = octets[at]
             at += 1
             if length >= 0x80:
                 length, at = _long_length(octets, at - 1, stop)
             end = at + length
             if end > stop:
-                raise DecodeError("element reaches beyond its surroundings", offset, "X.690 §8.1.1")
+                raise _bad_element(TRUNCATED, offset)
             entry = entries.get(tag)
             if entry is None:
                 self._unknown(tag, offset)
@@ -485,12 +489,17 @@ class OneOfNode(Node):
         return put.node.element(put.tag, value)
 
 
+def _bad_element(code: i64, offset: i64) -> DecodeError:
+    """Return the error of a negative offset of `ss7.ber`."""
+    reason, clause = REASONS[code]
+    return DecodeError(reason, offset, clause)
+
+
 def _long_length(octets: bytes, offset: i64, stop: i64) -> tuple[i64, i64]:
     """Return length and offset of the contents of an element whose length octets are not the short form."""
     length, at = read_length(octets, offset, stop)
     if at < 0:
-        reason, clause = REASONS[at]
-        raise DecodeError(reason, offset, clause)
+        raise _bad_element(at, offset)
     if length == INDEFINITE:
         raise Declined
     return length, at
@@ -500,8 +509,7 @@ def _element(octets: bytes, offset: i64, stop: i64) -> tuple[i64, i64, i64, i64]
     """Return tag, start and stop of the contents, and offset of the next element; raise if there is none."""
     tag, start, end, after = read_element(octets, offset, stop)
     if after < 0:
-        reason, clause = REASONS[after]
-        raise DecodeError(reason, offset, clause)
+        raise _bad_element(after, offset)
     if after != end:
         raise Declined
     return tag, start, end, after
