@@ -1,0 +1,69 @@
+"""The command ``camel-scp``. Every command imports what it needs itself, so that each starts as fast as it can."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="camel-scp",
+    help="A CAMEL service control point: answers the InitialDP of MSCs with Connect or Continue.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+FAILED = 1
+"""Exit status: it ran, and the answer is no."""
+UNUSABLE = 2
+"""Exit status: the command line or a file is wrong."""
+
+
+def main() -> None:
+    """Run the command; the entry point."""
+    app()
+
+
+def _config(path: Path) -> Config:
+    from scp.config import ConfigError, load
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        for fault in error.faults:
+            typer.echo(f"{path}: {fault}", err=True)
+        raise typer.Exit(UNUSABLE) from None
+
+
+@app.command()
+def serve(
+    config: Annotated[Path, typer.Option("--config", "-c", help="the configuration, TOML")],
+) -> None:
+    """Run a node until SIGTERM, which drains it."""
+    from scp.run import serve as run
+
+    raise typer.Exit(run(_config(config)))
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="the configuration, TOML")]) -> None:
+    """Validate a configuration: every error with its path, and what a node would bind and connect to."""
+    from scp.config import describe
+
+    for line in describe(_config(file)):
+        typer.echo(line)
+
+
+@app.command()
+def example() -> None:
+    """Print a commented configuration with every key."""
+    from scp.config import EXAMPLE
+
+    typer.echo(EXAMPLE, nl=False)
+
+
+if __name__ == "__main__":
+    main()
