@@ -110,10 +110,12 @@ class Checker:
 
     Args:
         context: the application context that the calls are made in.
+        dialogue_portion: whether they name it.
     """
 
-    def __init__(self, context: ApplicationContext) -> None:
-        self._context = context
+    def __init__(self, context: ApplicationContext, *, dialogue_portion: bool = True) -> None:
+        self._version = context.version
+        self._echo = context.octets if dialogue_portion else b""
         self._known: dict[tuple[int, bytes], str] = {}
 
     def fault(self, answer: Backward, case: Case) -> str:
@@ -134,7 +136,7 @@ class Checker:
 
     def _parse(self, answer: Backward, case: Case) -> str:
         try:
-            read = read_message(decode_tcap(answer.octets), self._context.version)
+            read = read_message(decode_tcap(answer.octets), self._version)
         except DecodeError as error:
             return str(error)
-        return "; ".join(faults_of(read, case.expected, self._context.octets))
+        return "; ".join(faults_of(read, case.expected, self._echo))

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from scp.net.lend import OneAtATime
 from scp.net.tcp import DEFAULT_PORT, Connector, Listener
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.settings import AspSettings, Role, SgpSettings
 from scp.stack.m3ua.sgp import Sgp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from random import Random
 
-    from scp.ports import Transport, TransportUser
+    from scp.ports import TransportUser
 
 Machine: TypeAlias = Asp | Sgp
 
@@ -66,35 +67,10 @@ def attach(
     """
     if not endpoint.listen:
         return Connector("msc", endpoint.addresses, endpoint.port, user, random=random, failed=failed)
-    only = _OneAtATime(user)
     return Listener(
         "msc",
         endpoint.addresses,
         endpoint.port,
-        only.take,
+        OneAtATime(user).take,
         refused=lambda address: failed(f"{address}: refused, another association is up"),
     )
-
-
-class _OneAtATime:
-    """Lends its user to one connection after the other."""
-
-    def __init__(self, user: TransportUser) -> None:
-        self._user = user
-        self._lent = False
-
-    def take(self, address: str) -> _OneAtATime | None:  # noqa: ARG002 - the remote address, which may be any
-        if self._lent:
-            return None
-        self._lent = True
-        return self
-
-    def connected(self, transport: Transport) -> None:
-        self._user.connected(transport)
-
-    def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
-        self._user.received(messages)
-
-    def disconnected(self, reason: str) -> None:
-        self._lent = False
-        self._user.disconnected(reason)

@@ -166,7 +166,7 @@ class Load:
         self._network = network
         self._machine = machine(endpoint.side, network.routing_context)
         self._templates, self._cases = _prepare(scenario, calls, network, when)
-        self._checker = Checker(BY_VERSION[scenario.version])
+        self._checker = Checker(BY_VERSION[scenario.version], dialogue_portion=scenario.dialogue_portion)
         self._tid = first_tid & 0xFFFFFFFF
         self._outstanding: dict[bytes, tuple[float, Case]] = {}
         self._transport: Transport | None = None

@@ -43,6 +43,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: CAP version of the dialogue, 1 to 4.
+        dialogue_portion: False begins without an application context, as CAP v1 switches do.
         trigger: whose subscription made the MSC ask.
         a_number: E.164 digits of the calling party; "" sends none.
         b_number: the called number, as dialled (originating) or as routed (terminating, forwarded).
@@ -63,6 +64,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     """
 
     version: int = 2
+    dialogue_portion: bool = True
     trigger: Trigger = Trigger.TERMINATING
     a_number: str = "46700000009"
     b_number: str = "46700000001"

@@ -81,7 +81,8 @@ def _message(
 ) -> bytes:
     argument = initial_dp(replace(scenario, call_reference=b""), reference, when)
     parameter = FAST.encode_argument(Opcode.INITIAL_DP, argument, scenario.version)
-    portion = encode_dialogue(Aarq(BY_VERSION[scenario.version].octets))
+    context = BY_VERSION[scenario.version].octets
+    portion = encode_dialogue(Aarq(context)) if scenario.dialogue_portion else b""
     begin = build_begin(tid, portion, [encode_invoke(1, int(Opcode.INITIAL_DP), parameter)])
     unit = udt(network.called(), network.calling(), begin, CLASS_1_RETURN_ON_ERROR)
     encoder = DataEncoder(network.routing_context)

@@ -1,0 +1,228 @@
+"""The simulated MSC: makes calls through real signalling and says what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from math import inf
+from typing import TYPE_CHECKING, Final, final
+
+from scp.engine.signalling import Path, Signalling
+from scp.engine.status import StatusBoard
+from scp.simulator.dialogue import CallDialogue
+from scp.simulator.endpoint import attach, machine
+from scp.simulator.expect import Expectation
+from scp.simulator.idp import initial_dp, time_and_timezone
+from scp.simulator.quiet import QuietTelemetry
+from scp.stack.sccp import Sccp, SccpSettings
+from scp.stack.tcap import Tcap, TcapSettings
+from ss7.cap.contexts import BY_VERSION
+from ss7.sccp import GlobalTitle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from random import Random
+
+    from scp.engine.signalling import Link
+    from scp.ports import Telemetry
+    from scp.simulator.endpoint import Endpoint
+    from scp.simulator.network import Network
+    from scp.simulator.result import CallResult
+    from scp.simulator.scenario import Scenario
+    from scp.stack.tcap import Indication
+
+NAME: Final = "msc"
+_TOP_OF_TIDS: Final = 0xFFFFFF
+_SLS_VALUES: Final = 16
+
+
+class PlannedCall:
+    """A call to make: its scenario and what its answer has to be."""
+
+    __slots__ = ("expected", "scenario")
+
+    def __init__(self, scenario: Scenario, expected: Expectation | None = None) -> None:
+        self.scenario = scenario
+        self.expected = expected or Expectation()
+
+
+async def run_calls(
+    calls: Iterable[PlannedCall],
+    *,
+    network: Network,
+    endpoint: Endpoint,
+    random: Random,
+    at_once: int = 1,
+    give_up: float = 60.0,
+    connect_timeout: float = 10.0,
+    on_result: Callable[[CallResult], None] | None = None,
+    on_link: Callable[[str, bool], None] | None = None,
+    telemetry: Telemetry | None = None,
+) -> list[CallResult]:
+    """Make calls and return what came of each, in the order they were given.
+
+    Args:
+        calls: the calls.
+        network: addresses.
+        endpoint: where to.
+        random: for reconnections and transaction ids.
+        at_once: how many are in progress at a time.
+        give_up: seconds after which a call whose dialogue nothing ends is given up.
+        connect_timeout: seconds to wait for the association to become active.
+        on_result: shown each result as it comes.
+        on_link: told what happens to the association, and whether that is trouble.
+        telemetry: who counts; None: nobody.
+
+    Raises:
+        EncodeError: a scenario has no encoding.
+        TimeoutError: the association did not become active; the text says what happened instead.
+        OSError: the listening port can't be had.
+    """
+    msc = Msc(network, endpoint, random, telemetry or QuietTelemetry(), on_link, give_up)
+    connection = attach(endpoint, msc.link, random, msc.trouble)
+    await connection.start()
+    try:
+        await msc.active(connect_timeout)
+        return await msc.run(calls, at_once, on_result)
+    finally:
+        await connection.close()
+        msc.signalling.stop()
+
+
+@final
+class Msc:
+    """The TC-user: its calls and the signalling that they go through.
+
+    Attributes:
+        signalling: the stack.
+        link: the user of the one association.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        endpoint: Endpoint,
+        random: Random,
+        telemetry: Telemetry,
+        on_link: Callable[[str, bool], None] | None = None,
+        give_up: float = 60.0,
+    ) -> None:
+        self._network = network
+        self._give_up = give_up
+        self._on_link = on_link
+        self._last_trouble = ""
+        self._calls: dict[CallDialogue, asyncio.Future[CallResult]] = {}
+        self._made = 0
+        self._changed = asyncio.Event()
+        title = GlobalTitle(network.global_title) if network.global_title else None
+        self.signalling = Signalling(
+            asyncio.get_running_loop(),
+            Sccp(SccpSettings(point_codes=(network.point_code,), ssn=network.ssn, global_title=title)),
+            Tcap(TcapSettings(first_id=random.randint(0, _TOP_OF_TIDS))),
+            network.network_indicator,
+            telemetry,
+            StatusBoard(lambda: 0.0, self._report),
+        )
+        self.signalling.user = self
+        self._board.expect(NAME)
+        self.link: Link = self.signalling.add_link(NAME, machine(endpoint.side, network.routing_context))
+
+    @property
+    def _board(self) -> StatusBoard:
+        board = self.signalling.observer
+        assert isinstance(board, StatusBoard)
+        return board
+
+    def trouble(self, reason: str) -> None:
+        """Note why a connection failed or was refused."""
+        self._board.failed(NAME, reason)
+
+    async def active(self, seconds: float) -> None:
+        """Wait until calls can be made; `TimeoutError` says why they can't."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not self.link.active:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            why = f": {self._last_trouble}" if self._last_trouble else ""
+            raise TimeoutError(f"association not active after {seconds:g} s{why}") from None
+
+    async def run(
+        self, calls: Iterable[PlannedCall], at_once: int, on_result: Callable[[CallResult], None] | None
+    ) -> list[CallResult]:
+        """Make calls, so many at once; results in the order of the calls."""
+        gate = asyncio.Semaphore(at_once)
+        running: list[asyncio.Future[CallResult]] = []
+        for call in calls:
+            await gate.acquire()
+            future = self.call(call.scenario, call.expected)
+            future.add_done_callback(lambda _: gate.release())
+            if on_result is not None:
+                future.add_done_callback(lambda done: on_result(done.result()))
+            running.append(future)
+        return list(await asyncio.gather(*running))
+
+    def call(self, scenario: Scenario, expected: Expectation) -> asyncio.Future[CallResult]:
+        """Make one call; its result comes when its dialogue is over.
+
+        Raises:
+            EncodeError: the scenario has no encoding.
+        """
+        network, now = self._network, self.signalling.clock()
+        self._made += 1
+        argument = initial_dp(scenario, self._made.to_bytes(4, "big"), datetime.now().astimezone())
+        sls = self._made % _SLS_VALUES
+        path = Path(
+            self.link, network.point_code, network.scp_point_code, sls, network.called(), network.calling()
+        )
+        context = BY_VERSION[scenario.version].octets if scenario.dialogue_portion else b""
+        dialogue = self.signalling.tcap.open(path, context, now)
+        call = CallDialogue(
+            self.signalling,
+            dialogue,
+            scenario,
+            expected,
+            now,
+            give_up=self._give_up,
+            stop_time=lambda: time_and_timezone(datetime.now().astimezone())[:7],
+        )
+        dialogue.user = call
+        future: asyncio.Future[CallResult] = asyncio.get_running_loop().create_future()
+        self._calls[call] = future
+        call.begin(argument, now)
+        self.signalling.flush()
+        return future
+
+    # The TC-user
+
+    def indication(self, indication: Indication, now: float) -> None:
+        """Take one TC indication."""
+        call = indication.dialogue.user
+        if isinstance(call, CallDialogue):
+            call.indication(indication, now)
+            self._done(call)
+        elif not indication.dialogue.closed:
+            # An MSC of this kind serves no dialogue that another side opens.
+            self.signalling.send(indication.dialogue.path, self.signalling.tcap.abort(indication.dialogue))
+
+    def next_deadline(self) -> float:
+        """Return when the first of the calls is due."""
+        return min((call.next_deadline() for call in self._calls), default=inf)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        for call in [call for call in self._calls if call.next_deadline() <= now]:
+            call.tick(now)
+            self._done(call)
+
+    def _done(self, call: CallDialogue) -> None:
+        if call.over and (future := self._calls.pop(call, None)) is not None and not future.done():
+            future.set_result(call.finish())
+
+    def _report(self, link: str, what: str, trouble: bool) -> None:  # noqa: ARG002 - there is one link
+        self._changed.set()
+        if trouble:
+            self._last_trouble = what
+        if self._on_link is not None:
+            self._on_link(what, trouble)

@@ -1,0 +1,49 @@
+"""What came of one simulated call."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from scp.simulator.expect import NO_ANSWER, Answer
+from scp.simulator.scenario import Scenario  # noqa: TC001 - msgspec reads the annotations
+
+
+class Step(Struct, frozen=True):
+    """One TC message of a call, or something that happened in it.
+
+    Attributes:
+        seconds: since the InitialDP.
+        outward: whether the MSC sent it.
+        message: "TC-BEGIN", "TC-CONTINUE", "TC-END", "TC-U-ABORT", "TC-P-ABORT", "TC-NOTICE".
+        components: what was in it, in words: an operation and what matters in its argument, a result, …
+    """
+
+    seconds: float
+    outward: bool
+    message: str
+    components: tuple[str, ...] = ()
+
+
+class CallResult(Struct, kw_only=True):
+    """One call, once its dialogue is over.
+
+    Attributes:
+        scenario: what it was.
+        answer: the first thing that came back.
+        faults: what is wrong with that or with what followed, in words; empty: the call passed.
+        steps: its messages in order.
+        routed_to: digits that the call was connected to; "" where it went on unchanged.
+        outcome: what became of the call, in words.
+    """
+
+    scenario: Scenario
+    answer: Answer = NO_ANSWER
+    faults: list[str] = []
+    steps: list[Step] = []
+    routed_to: str = ""
+    outcome: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
