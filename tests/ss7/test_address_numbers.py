@@ -185,3 +185,15 @@ def test_tshark_reads_the_same_numbers(dissect):
     ), text
     assert "46700000001" in " ".join(seen.all("e164.msisdn") + seen.all("gsm_map.address.digits") + [text])
     assert "46700000002" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shows"),
+    [
+        (Imsi("240010123456789"), {"digits": "240010123456789"}),
+        (CellGlobalId("240", "01", 1, 65535), {"mcc": "240", "mnc": "01", "lac": 1, "ci": 65535}),
+        (LocationAreaId("310", "410", 7), {"mcc": "310", "mnc": "410", "lac": 7}),
+    ],
+)
+def test_what_json_shows(value, shows):
+    assert value.as_dict() == shows

@@ -239,3 +239,55 @@ def test_tshark_reads_the_same_numbers(dissect):
 def test_names_are_importable_where_they_are_used():
     assert isup.Cause is Cause
     assert NumberingPlan.ISDN == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "shows"),
+    [
+        (
+            CalledPartyNumber("1", 5, st=True),
+            {"digits": "1", "nature": "network-specific", "plan": "isdn", "inn": False, "st": True},
+        ),
+        (
+            CallingPartyNumber("1", 4, ni=True, presentation=1, screening=3),
+            {
+                "digits": "1",
+                "nature": "international",
+                "plan": "isdn",
+                "ni": True,
+                "presentation": "restricted",
+                "screening": "network",
+            },
+        ),
+        (
+            RedirectionInformation(3, 1, 2, 6),
+            {
+                "indicator": "diverted",
+                "original_reason": "user-busy",
+                "counter": 2,
+                "reason": "mobile-not-reachable",
+            },
+        ),
+        (RedirectionInformation(7, 9), {"indicator": 7, "original_reason": 9}),
+        (
+            Cause(17, 4, 0, b"\x01", 5),
+            {
+                "value": 17,
+                "name": "user-busy",
+                "location": "remote-public-network",
+                "coding_standard": "itu-t",
+                "recommendation": 5,
+                "diagnostic": "01",
+            },
+        ),
+        (Cause(17, 9, 2), {"value": 17, "location": 9, "coding_standard": "national"}),
+    ],
+)
+def test_what_json_shows(value, shows):
+    assert value.as_dict() == shows
+
+
+def test_recommendation_of_a_cause_is_read_and_has_to_be_followed():
+    assert Cause.decode(bytes.fromhex("048590ff")) == Cause(16, 4, diagnostic=b"\xff", recommendation=5)
+    with pytest.raises(DecodeError, match="recommendation"):
+        Cause.decode(bytes.fromhex("0485"))

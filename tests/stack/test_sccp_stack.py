@@ -484,3 +484,26 @@ def test_tshark_finds_nothing_wrong_with_what_is_sent(dissect):
     for dissection in (seen[0], *seen[4:5], *seen[6:]):
         assert "_ws.malformed" not in dissection.protocols, dissection.text()
     assert any("tcap" in dissection.protocols for dissection in seen[1:4]), seen[3].text()
+
+
+def test_reassembly_is_given_up_where_its_octets_run_out():
+    stack = node(max_reassembly_octets=10)
+    stack.receive(mtp(segment(bytes(6), 1, first=True, wanted=True).encode()), 0.0)
+    assert stack.receive(mtp(segment(bytes(5), 0).encode()), 0.0) is None
+    assert reasons(stack) == [Discard.REASSEMBLY_LIMIT]
+    assert sccp.decode(stack.outbox[0][2]).cause == ReturnCause.DESTINATION_CANNOT_REASSEMBLE
+    assert stack.receive(mtp(segment(bytes(11), 1, 2, first=True).encode()), 0.0) is None
+    assert reasons(stack) == [Discard.REASSEMBLY_LIMIT]
+    assert stack._reassembly.octets == 0
+
+
+def test_message_that_our_order_of_parts_has_no_pointers_for_is_not_returned():
+    called = Address(8, -1, GlobalTitle("1" * 200), True).encode()
+    calling = Address(8, -1, GlobalTitle("2" * 460), True).encode()
+    parts = bytes((len(called),)) + called, bytes((len(calling),)) + calling
+    octets = b"\x09\x81" + bytes((5, 5 + len(called), 1)) + b"\x01x" + b"".join(parts)
+    stack = node()
+    assert sccp.decode(octets).calling_raw == calling
+    assert stack.receive(mtp(octets), 0.0) is None
+    assert reasons(stack) == [Discard.UNEQUIPPED_USER]
+    assert not stack.outbox
