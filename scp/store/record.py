@@ -1,23 +1,31 @@
 """What a store may hold, and the two forms a record takes inside a store.
 
-- A **row** is what the database has: one column a field, readable with any SQLite tool and extended by
-  ``ALTER TABLE``.
-- A **packed** record is what memory has: one MessagePack array without the MSISDN, which is the key already.
+- A **row** is what SQLite has: one column a field, readable with any SQLite tool and extended by ``ALTER
+  TABLE``.
+- A **packed** record is what memory and Redis have: one MessagePack array without the MSISDN, which is the
+  key already::
 
-Measured for the packed form (500,000 subscribers with IMSI and a SIP address of 29 characters, key and
-dict included): 208 octets a subscriber and 0.27 µs for a hit, against 353 octets and 0.05 µs for a dict of
-`Subscriber`. A fifth of a microsecond is 1 % of a call; 145 MB for each million subscribers is what an
-operator pays for.
+      [schema, version, flags, imsi, aor, forwarding number, vlr, locations]
+
+  What is absent at the end is left out. ``version`` is always a uint 32 (octets 4 to 7), so that a Lua
+  script finds it, and octets 1 to 7 keep their meaning in every schema to come. Digits are integers behind
+  a 1, which keeps their leading zeros; the own MSISDN within the address of record is one octet, 1.
+
+A subscriber with IMSI and ``sip:+46…@voip.example`` packs into 37 octets, in 1.3 µs, and unpacks in 0.7 µs.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from scp.domain.subscriber import Subscriber, When
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Row: TypeAlias = tuple[
     str, str | None, int, str | None, str | None, int, str, str, int | None, str | None, int
@@ -37,9 +45,45 @@ COLUMNS: Final = (
     "version",
 )
 
-_Packed: TypeAlias = tuple[
-    str | None, bool, str | None, str | None, bool, When, tuple[str, ...], bool | None, str | None, int
-]  # the fields of `Subscriber` after `msisdn`, in order
+SCHEMA: Final = 1
+"""The schema that `pack` writes; `unpack` also reads those in `EARLIER`. A field that older releases may
+ignore is appended under the same number."""
+
+
+class _Packed(Struct, array_like=True, gc=False):
+    """The packed form's fields, in order."""
+
+    schema: int
+    version: int
+    flags: int
+    imsi: int | None = None
+    aor: str | None = None
+    forwarding_number: int | None = None
+    vlr: int | None = None
+    locations: tuple[str, ...] = ()
+
+
+class RecordError(Exception):
+    """A packed record that can't be read: damaged, or of a schema that this release does not know."""
+
+
+EARLIER: Final[dict[int, Callable[[str, bytes], Subscriber]]] = {}
+"""How records of schemas before `SCHEMA` are read, by number. They are rewritten when next changed, so nodes
+are upgraded one by one: first those that read the new schema, then what makes use of it."""
+
+
+_AUTHORIZED: Final = 1
+_FORWARDING: Final = 2
+_WHEN: Final[dict[str, int]] = {When.ALWAYS: 0, When.ROAMING: 4, When.LOCATIONS: 8}
+_ROAMING: Final[dict[bool | None, int]] = {None: 0, False: 16, True: 32}
+_FLAGS: Final = {  # flags → (authorized, forwarding, when, roaming): a look-up in place of four tests
+    when_bits | roaming_bits | low: (low & _AUTHORIZED != 0, low & _FORWARDING != 0, When(when), roaming)
+    for when, when_bits in _WHEN.items()
+    for roaming, roaming_bits in _ROAMING.items()
+    for low in range(4)
+}
+_OWN_MSISDN: Final = "\x01"  # not printable, so that no address of record has it (`check`)
+_VERSION_END: Final = 7
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(_Packed).decode
@@ -109,25 +153,112 @@ def from_row(row: Row) -> Subscriber:
     )
 
 
-def pack_row(row: Row) -> bytes:
-    """Return the packed form of a row, without making a `Subscriber` of it (loading does it for each)."""
-    _, imsi, authorized, aor, number, forwarding, when, locations, roaming, vlr, version = row
-    return _encode(
-        (
-            imsi,
-            authorized == 1,
-            aor,
-            number,
-            forwarding == 1,
-            when,
-            tuple(locations.split(",")) if locations else (),
-            None if roaming is None else roaming == 1,
-            vlr,
-            version,
-        )
+def pack(record: Subscriber) -> bytes:
+    """Return the packed form of a record that `check` lets pass."""
+    return _pack(
+        record.msisdn,
+        record.imsi,
+        record.authorized,
+        record.aor,
+        record.forwarding_number,
+        record.forwarding,
+        record.when,
+        record.locations,
+        record.roaming,
+        record.vlr,
+        record.version,
     )
 
 
+def pack_row(row: Row) -> bytes:
+    """Return the packed form of a row, without making a `Subscriber` of it (loading does it for each)."""
+    msisdn, imsi, authorized, aor, number, forwarding, when, locations, roaming, vlr, version = row
+    return _pack(
+        msisdn,
+        imsi,
+        authorized == 1,
+        aor,
+        number,
+        forwarding == 1,
+        when,
+        tuple(locations.split(",")) if locations else (),
+        None if roaming is None else roaming == 1,
+        vlr,
+        version,
+    )
+
+
+def _pack(
+    msisdn: str,
+    imsi: str | None,
+    authorized: bool,
+    aor: str | None,
+    number: str | None,
+    forwarding: bool,
+    when: str,
+    locations: tuple[str, ...],
+    roaming: bool | None,
+    vlr: str | None,
+    version: int,
+) -> bytes:
+    fields = [
+        (_AUTHORIZED if authorized else 0)
+        | (_FORWARDING if forwarding else 0)
+        | _WHEN[when]
+        | _ROAMING[roaming],
+        None if imsi is None else int("1" + imsi),
+        None if aor is None else aor.replace(msisdn, _OWN_MSISDN, 1),
+        None if number is None else int("1" + number),
+        None if vlr is None else int("1" + vlr),
+        locations or None,
+    ]
+    while fields[-1] is None:
+        fields.pop()
+    # MessagePack: 0x90 + n is an array of n < 16, 0xCE a uint 32. The header that `_encode` wrote is cut off.
+    head = bytes((0x92 + len(fields), SCHEMA, 0xCE))
+    return head + version.to_bytes(4, "big") + _encode(fields)[1:]
+
+
 def unpack(msisdn: str, packed: bytes) -> Subscriber:
-    """Return the record that ``packed`` holds."""
-    return Subscriber(msisdn, *_decode(packed))
+    """Return the record that ``packed`` holds.
+
+    Raises:
+        RecordError: ``packed`` is damaged, or newer than this release.
+    """
+    try:
+        found = _decode(packed)
+        authorized, forwarding, when, roaming = _FLAGS[found.flags]
+    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError):
+        return _unpack_other(msisdn, packed)
+    if found.schema != SCHEMA:
+        return _unpack_other(msisdn, packed)
+    imsi, aor, number, vlr = found.imsi, found.aor, found.forwarding_number, found.vlr
+    return Subscriber(
+        msisdn,
+        None if imsi is None else str(imsi)[1:],
+        authorized,
+        None if aor is None else aor.replace(_OWN_MSISDN, msisdn),
+        None if number is None else str(number)[1:],
+        forwarding,
+        when,
+        found.locations,
+        roaming,
+        None if vlr is None else str(vlr)[1:],
+        found.version,
+    )
+
+
+def _unpack_other(msisdn: str, packed: bytes) -> Subscriber:
+    """Read what is not of this schema, or not at all."""
+    schema = packed[1] if len(packed) >= _VERSION_END else 0
+    if schema > SCHEMA and packed[2] == 0xCE:
+        raise RecordError(f"the record has schema {schema}, this release reads those up to {SCHEMA}")
+    reader = EARLIER.get(schema)
+    if reader is None:
+        raise RecordError("the record is damaged")
+    return reader(msisdn, packed)
+
+
+def version_of(packed: bytes) -> int:
+    """Return the version in a packed record of any schema; 0 if it is too short to have one."""
+    return int.from_bytes(packed[_VERSION_END - 4 : _VERSION_END], "big")
