@@ -1,0 +1,211 @@
+"""Every metric that the node has, once: name, kind, help, labels with all their values.
+
+Every value set is bounded and known before the first call, so each combination that can occur is there from
+the start with 0: a rate over a counter that appears with its first increment misses that increment. What is
+not in a set counts as ``other``. No number of a subscriber or a point code is ever a label.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from scp.domain.decision import Action
+from scp.domain.reason import Reason
+from scp.stack.m3ua.events import DiscardReason
+from scp.stack.sccp_settings import Discard as SccpDiscard
+from scp.stack.tcap_settings import ABORTED_REASONS, DISCARD_REASONS, REFUSED_REASONS
+from ss7.cap.operations import OPERATIONS
+from ss7.m3ua import MESSAGES
+
+OTHER: Final = "other"
+NO_SERVICE: Final = "none"
+"""The service of a call that none was found for."""
+
+
+class Kind(StrEnum):
+    """As Prometheus has them."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Spec(NamedTuple):
+    """One metric.
+
+    Attributes:
+        name: with the prefix, and as exposed (``_total`` on counters).
+        kind: see `Kind`.
+        help: what it says, with the clause where a standard defines it.
+        labels: names, in order.
+        buckets: upper bounds in seconds, of a histogram.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+ANSWER_BUCKETS: Final = (
+    *(50e-6, 100e-6, 200e-6, 400e-6, 800e-6),
+    *(1.5e-3, 3e-3, 6e-3, 12e-3, 25e-3, 50e-3, 100e-3, 150e-3, 250e-3, 400e-3, 1.0),
+)
+"""From what an answer takes out of memory to the shortest Tssf, with the default deadlines as bounds."""
+STORE_BUCKETS: Final = (
+    100e-6,
+    250e-6,
+    500e-6,
+    1e-3,
+    2.5e-3,
+    5e-3,
+    10e-3,
+    25e-3,
+    50e-3,
+    150e-3,
+    0.5,
+    2.5,
+    10.0,
+)
+LAG_BUCKETS: Final = (0.5e-3, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 100e-3, 250e-3, 1.0)
+
+CALLS: Final = Spec(
+    "scp_calls_total",
+    Kind.COUNTER,
+    "InitialDPs answered, by what was said and why (TS 29.078 clause 11.20).",
+    ("service", "action", "reason"),
+)
+ANSWER: Final = Spec(
+    "scp_answer_seconds",
+    Kind.HISTOGRAM,
+    "From an InitialDP coming in to its answer going out; the shortest Tssf is 1 s (TS 29.078 clause 7.1).",
+    (),
+    ANSWER_BUCKETS,
+)
+DIALOGUES_OPEN: Final = Spec("scp_dialogues_open", Kind.GAUGE, "TCAP dialogues open (Q.774).")
+DIALOGUES: Final = Spec(
+    "scp_dialogues_total",
+    Kind.COUNTER,
+    "TCAP dialogues that are over, by how they ended (Q.774).",
+    ("outcome",),
+)
+OPERATIONS_TOTAL: Final = Spec(
+    "scp_operations_total",
+    Kind.COUNTER,
+    "CAP operations invoked by the switch (in) and by this node (out) (TS 29.078 clause 11).",
+    ("operation", "direction"),
+)
+DISCARDS: Final = Spec(
+    "scp_discards_total",
+    Kind.COUNTER,
+    "Messages, or parts of them, that were thrown away (RFC 4666, Q.714, Q.774, TS 29.078).",
+    ("layer", "reason"),
+)
+M3UA_MESSAGES: Final = Spec(
+    "scp_m3ua_messages_total",
+    Kind.COUNTER,
+    "M3UA messages (RFC 4666 section 3.1.2).",
+    ("peer", "direction", "type"),
+)
+ASP_STATE: Final = Spec(
+    "scp_m3ua_asp_state",
+    Kind.GAUGE,
+    "State of the ASP towards a peer, 1 for the one it is in (RFC 4666 section 4.3.1).",
+    ("peer", "state"),
+)
+STORE: Final = Spec(
+    "scp_store_seconds",
+    Kind.HISTOGRAM,
+    "Operations of the subscriber store, writes until they are durable.",
+    ("operation",),
+    STORE_BUCKETS,
+)
+STORE_ERRORS: Final = Spec(
+    "scp_store_errors_total", Kind.COUNTER, "Operations of the subscriber store that failed.", ("kind",)
+)
+OVERLOAD: Final = Spec(
+    "scp_overload_level", Kind.GAUGE, "0: every call is looked up. Higher: a growing share is continued."
+)
+LAG: Final = Spec(
+    "scp_event_loop_lag_seconds",
+    Kind.HISTOGRAM,
+    "How late the event loop wakes a task that sleeps: what every call waits for besides its own work.",
+    (),
+    LAG_BUCKETS,
+)
+BUILD: Final = Spec(
+    "scp_build_info",
+    Kind.GAUGE,
+    "Always 1; the labels say what runs.",
+    ("version", "python", "codec", "compiled"),
+)
+
+CATALOGUE: Final = (
+    CALLS,
+    ANSWER,
+    DIALOGUES_OPEN,
+    DIALOGUES,
+    OPERATIONS_TOTAL,
+    DISCARDS,
+    M3UA_MESSAGES,
+    ASP_STATE,
+    STORE,
+    STORE_ERRORS,
+    OVERLOAD,
+    LAG,
+    BUILD,
+)
+
+# --- label values ---
+
+_REFUSALS: Final = frozenset(
+    {Reason.UNKNOWN_SERVICE_KEY, Reason.UNDECODABLE_ARGUMENT, Reason.UNEXPECTED_OPERATION, Reason.ABANDONED}
+)
+_STORE_FAILURES: Final = frozenset({Reason.STORE_TIMEOUT, Reason.STORE_UNAVAILABLE})
+_NODE_REASONS: Final = frozenset({Reason.OVERLOAD, Reason.DRAINING})
+
+
+def actions_for(reason: Reason) -> tuple[Action, ...]:
+    """Return the actions that a decision with ``reason`` can have."""
+    if reason in _REFUSALS:
+        return (Action.ERROR,)
+    if reason is Reason.SERVICE_LOGIC:  # of a service added by the operator: all are possible
+        return tuple(Action)
+    if reason in _STORE_FAILURES:  # the configured policy decides
+        return (Action.CONTINUE, Action.RELEASE)
+    if reason.value.startswith("forwarded"):
+        return (Action.CONNECT,)
+    return (Action.CONTINUE,)
+
+
+def call_pairs(service: str) -> tuple[tuple[Action, Reason], ...]:
+    """Return the (action, reason) pairs that calls of ``service`` can have; `NO_SERVICE` has few."""
+    reasons = _REFUSALS | _NODE_REASONS if service == NO_SERVICE else frozenset(Reason)
+    return tuple((action, reason) for reason in Reason if reason in reasons for action in actions_for(reason))
+
+
+OUTCOMES: Final = (
+    *("ended", "aborted-by-peer", "aborted-by-us", "timeout", "error", "reject", "undeliverable"),
+    OTHER,
+)
+DIRECTIONS: Final = ("in", "out")
+OPERATION_NAMES: Final = {operation.opcode: operation.name for operation in OPERATIONS}
+MESSAGE_TYPES: Final = (*(message.name for message in MESSAGES.values()), OTHER)
+ASP_STATES: Final = ("down", "inactive", "active")
+STORE_OPERATIONS: Final = ("load", "find", "get", "put", "delete", "put_many", OTHER)
+STORE_ERROR_KINDS: Final = (
+    *("unavailable", "timeout", "locked", "disk-full", "read-only", "corrupt", "invalid", "cannot-open"),
+    *("io-error", "closed", "foreign", "foreign-write", "newer", OTHER),
+)
+DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
+    "m3ua": (*(str(reason) for reason in DiscardReason), OTHER),
+    "sccp": (*(str(reason) for reason in SccpDiscard), "returned", OTHER),
+    "tcap": (*DISCARD_REASONS, *REFUSED_REASONS, *ABORTED_REASONS, OTHER),
+    "cap": (
+        *(str(reason) for reason in Reason if reason in _REFUSALS - {Reason.ABANDONED}),
+        *("unrecognized-operation", OTHER),
+    ),
+    OTHER: (OTHER,),
+}

@@ -1,0 +1,179 @@
+"""JSON lines on stdout, one object a line, with subscribers' numbers masked and secrets left out.
+
+What other libraries say through `logging` (asyncio's unretrieved exceptions, uvicorn) goes the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import structlog
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+    from scp.domain.decision import Decision
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+SHOWN_DIGITS: Final = 4
+"""Digits of a number that masking leaves: country code and network, as a rule."""
+
+_NUMBER: Final = re.compile(r"[0-9]{7,}")
+# Values that are digits or hexadecimal without being anybody's number.
+_NOT_NUMBERS: Final = frozenset({"timestamp", "level", "logger", "dialogue", "otid", "dtid", "octets"})
+_SECRET: Final = re.compile(r"token|secret|password|passwd|authorization$|sha256|api_?key", re.IGNORECASE)
+
+
+def mask(text: str) -> str:
+    """Return ``text`` with every run of seven or more digits cut to its first four, the rest made ``x``.
+
+    ``46701234567`` becomes ``4670xxxxxxx``; shorter runs (short codes, point codes, ports) are left.
+    """
+    return _NUMBER.sub(_masked, text)
+
+
+def _masked(found: re.Match[str]) -> str:
+    digits = found[0]
+    return digits[:SHOWN_DIGITS] + "x" * (len(digits) - SHOWN_DIGITS)
+
+
+def mask_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Mask the numbers in every value, nested ones as well; a structlog processor."""
+    for key, value in event.items():
+        if key not in _NOT_NUMBERS:
+            event[key] = _deep_masked(value)
+    return event
+
+
+def _deep_masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask(str(value))
+    if isinstance(value, dict):
+        return {key: _deep_masked(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_deep_masked(one) for one in value]
+    if isinstance(value, (int, float, type(None))):
+        return value
+    return mask(str(value))
+
+
+def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace the value of every field that is named like a secret; a structlog processor."""
+    for key in event:
+        if _SECRET.search(key):
+            event[key] = "***"
+    return event
+
+
+def _as_json(event: EventDict, **_options: Any) -> str:
+    return _encode(event).decode()
+
+
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def processors(*, mask_numbers: bool) -> list[Processor]:
+    """Return what every event passes before it becomes JSON."""
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        hide_secrets,
+    ]
+    return [*chain, mask_event] if mask_numbers else chain
+
+
+def configure(level: str = "info", *, mask_numbers: bool = True, stream: TextIO | None = None) -> None:
+    """Set logging up for the process; call it again to change it (at a reload).
+
+    Args:
+        level: one of `LEVELS`; what is below costs a method call that does nothing.
+        mask_numbers: see `mask`.
+        stream: stdout by default.
+    """
+    out = stream if stream is not None else sys.stdout
+    chain = processors(mask_numbers=mask_numbers)
+    render: Processor = structlog.processors.JSONRenderer(serializer=_as_json)
+    structlog.configure(
+        processors=[*chain, render],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *chain],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(max(LEVELS[level], logging.INFO))
+
+
+def get_logger(**fields: Any) -> FilteringBoundLogger:
+    """Return a logger with ``fields`` on each line; bound at once, so that a disabled level is cheap."""
+    logger: FilteringBoundLogger = structlog.get_logger().bind(**fields)
+    return logger
+
+
+def log_call(
+    logger: FilteringBoundLogger,
+    *,
+    service: str,
+    decision: Decision,
+    a_number: str,
+    b_number: str,
+    seconds: float,
+    peer: str = "",
+    dialogue: str = "",
+    **more: Any,
+) -> None:
+    """Write the one line of a call, at level debug: who called whom, what was said, why, and how fast.
+
+    Guard it with ``if logging_calls:`` where even building the arguments is too much.
+
+    Args:
+        logger: from `get_logger`.
+        service: its name, "none" if there was none for the service key.
+        decision: what was answered.
+        a_number: calling number, E.164 digits; "" if not known.
+        b_number: called number as it came.
+        seconds: from the InitialDP to the answer.
+        peer: the M3UA peer that the request came from.
+        dialogue: the transaction id, hexadecimal.
+        more: further fields.
+    """
+    logger.debug(
+        "call",
+        service=service,
+        action=decision.action,
+        reason=decision.reason,
+        a_number=a_number,
+        b_number=b_number,
+        number=decision.number,
+        microseconds=round(seconds * 1e6),
+        peer=peer,
+        dialogue=dialogue,
+        **more,
+    )
+
+
+def calls_are_logged(level: str) -> bool:
+    """Return whether `log_call` writes anything at ``level``."""
+    return LEVELS[level] <= logging.DEBUG

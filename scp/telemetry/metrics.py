@@ -1,0 +1,245 @@
+"""The node's metrics: counted in plain dicts and lists, turned into Prometheus's families at a scrape only.
+
+One thread counts and renders, the event loop's (`scp.telemetry.server`); nothing is locked.
+"""
+
+from __future__ import annotations
+
+import platform
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final, final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from scp.telemetry import catalogue as c
+from scp.telemetry.catalogue import OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scp.domain.decision import Action, Decision
+    from scp.domain.reason import Reason
+    from scp.telemetry.catalogue import Spec
+
+_INFINITY: Final = "+Inf"
+_BOUNDS: Final = c.ANSWER_BUCKETS
+
+
+@final
+class Histogram:
+    """Counts by bucket and the sum; ``buckets`` has one more than ``bounds``, for what is above them all."""
+
+    __slots__ = ("bounds", "buckets", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.buckets = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count ``value``; a bound is the highest value of its bucket."""
+        self.buckets[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Return (bound, how many were at or below it), as Prometheus wants them."""
+        total = 0
+        found: list[tuple[str, float]] = []
+        for bound, count in zip((*map(str, self.bounds), _INFINITY), self.buckets, strict=True):
+            total += count
+            found.append((bound, total))
+        return found
+
+
+@final
+class Metrics(Collector):
+    """`scp.ports.Telemetry`, and the collector of what it was told.
+
+    Args:
+        services: names of the services that calls can have.
+        peers: names of the M3UA peers.
+        version: of camel-scp.
+        codec: "fast" or "reference".
+        compiled: whether the hot modules run compiled.
+    """
+
+    def __init__(
+        self,
+        services: Iterable[str] = (),
+        peers: Iterable[str] = (),
+        *,
+        version: str = "",
+        codec: str = "fast",
+        compiled: bool = False,
+    ) -> None:
+        self.overload_level = 0
+        self._build = (version, platform.python_version(), codec, "yes" if compiled else "no")
+        self._calls: dict[str, dict[Reason, dict[Action, int]]] = {}
+        for service in (*services, c.NO_SERVICE, OTHER):
+            reasons = self._calls[service] = {}
+            for action, reason in c.call_pairs(service):
+                reasons.setdefault(reason, {})[action] = 0
+        self._answer = Histogram(c.ANSWER_BUCKETS)
+        self._buckets = self._answer.buckets
+        self._answer_sum = 0.0
+        self._open = 0
+        self._outcomes = dict.fromkeys(c.OUTCOMES, 0)
+        self._operations = {
+            direction: dict.fromkeys((*c.OPERATION_NAMES, -1), 0) for direction in c.DIRECTIONS
+        }
+        self._discards = {
+            layer: dict.fromkeys(reasons, 0) for layer, reasons in c.DISCARD_REASONS_BY_LAYER.items()
+        }
+        self._messages = {
+            peer: {direction: dict.fromkeys(c.MESSAGE_TYPES, 0) for direction in c.DIRECTIONS}
+            for peer in (*peers, OTHER)
+        }
+        self._states = dict.fromkeys(peers, "down")
+        self._store = {operation: Histogram(c.STORE_BUCKETS) for operation in c.STORE_OPERATIONS}
+        self._store_errors = dict.fromkeys(c.STORE_ERROR_KINDS, 0)
+        self._lag = Histogram(c.LAG_BUCKETS)
+
+    # --- scp.ports.Telemetry ---
+
+    def call(self, service: str, decision: Decision, seconds: float) -> None:
+        """One InitialDP was answered, ``seconds`` after it came in."""
+        try:
+            self._calls[service][decision.reason][decision.action] += 1
+        except KeyError:
+            self._unforeseen_call(service, decision)
+        self._buckets[bisect_left(_BOUNDS, seconds)] += 1
+        self._answer_sum += seconds
+
+    def _unforeseen_call(self, service: str, decision: Decision) -> None:
+        """An unknown service is "other"; an unforeseen pair is still one of two enumerations' values."""
+        actions = self._calls.get(service, self._calls[OTHER]).setdefault(decision.reason, {})
+        actions[decision.action] = actions.get(decision.action, 0) + 1
+
+    def operation(self, opcode: int, direction: str) -> None:
+        """One CAP operation came ("in") or went ("out")."""
+        counts = self._operations[direction]
+        counts[opcode if opcode in counts else -1] += 1
+
+    def dialogue_opened(self) -> None:
+        """A dialogue was opened."""
+        self._open += 1
+
+    def dialogue_closed(self, outcome: str) -> None:
+        """A dialogue is over, by one of `scp.telemetry.catalogue.OUTCOMES`."""
+        self._open -= 1
+        self._outcomes[outcome if outcome in self._outcomes else OTHER] += 1
+
+    def discard(self, layer: str, reason: str) -> None:
+        """A message or part of it was thrown away."""
+        counts = self._discards.get(layer)
+        if counts is None:
+            counts = self._discards[OTHER]
+        counts[reason if reason in counts else OTHER] += 1
+
+    def m3ua_message(self, peer: str, direction: str, kind: str, count: int = 1) -> None:
+        """``count`` M3UA messages came or went; ``kind`` as RFC 4666 abbreviates it."""
+        directions = self._messages.get(peer)
+        if directions is None:
+            directions = self._messages[OTHER]
+        counts = directions[direction]
+        counts[kind if kind in counts else OTHER] += count
+
+    def asp_state(self, peer: str, state: str) -> None:
+        """An ASP changed its state; a peer that is not configured has none to show."""
+        if peer in self._states and state in c.ASP_STATES:
+            self._states[peer] = state
+
+    def store(self, operation: str, seconds: float, error: str = "") -> None:
+        """A store operation took ``seconds``; ``error`` is its kind, if it failed."""
+        self._store[operation if operation in self._store else OTHER].observe(seconds)
+        if error:
+            self._store_errors[error if error in self._store_errors else OTHER] += 1
+
+    # --- beside the port ---
+
+    def loop_lag(self, seconds: float) -> None:
+        """The event loop woke a sleeper ``seconds`` too late."""
+        self._lag.observe(seconds)
+
+    @property
+    def dialogues_open(self) -> int:
+        """How many dialogues are open."""
+        return self._open
+
+    # --- scraping ---
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families of the catalogue, in its order."""
+        yield _counter(
+            c.CALLS,
+            (
+                ((service, action, reason), count)
+                for service, reasons in self._calls.items()
+                for reason, actions in reasons.items()
+                for action, count in actions.items()
+            ),
+        )
+        self._answer.sum = self._answer_sum
+        yield _histogram(c.ANSWER, [((), self._answer)])
+        yield _gauge(c.DIALOGUES_OPEN, [((), self._open)])
+        yield _counter(c.DIALOGUES, (((outcome,), count) for outcome, count in self._outcomes.items()))
+        yield _counter(
+            c.OPERATIONS_TOTAL,
+            (
+                ((c.OPERATION_NAMES.get(opcode, OTHER), direction), count)
+                for direction, counts in self._operations.items()
+                for opcode, count in counts.items()
+            ),
+        )
+        yield _counter(
+            c.DISCARDS,
+            (
+                ((layer, reason), count)
+                for layer, reasons in self._discards.items()
+                for reason, count in reasons.items()
+            ),
+        )
+        yield _counter(
+            c.M3UA_MESSAGES,
+            (
+                ((peer, direction, kind), count)
+                for peer, directions in self._messages.items()
+                for direction, kinds in directions.items()
+                for kind, count in kinds.items()
+            ),
+        )
+        yield _gauge(
+            c.ASP_STATE,
+            (
+                ((peer, state), int(state == current))
+                for peer, current in self._states.items()
+                for state in c.ASP_STATES
+            ),
+        )
+        yield _histogram(c.STORE, (((name,), histogram) for name, histogram in self._store.items()))
+        yield _counter(c.STORE_ERRORS, (((kind,), count) for kind, count in self._store_errors.items()))
+        yield _gauge(c.OVERLOAD, [((), self.overload_level)])
+        yield _histogram(c.LAG, [((), self._lag)])
+        yield _gauge(c.BUILD, [(self._build, 1)])
+
+
+def _counter(spec: Spec, samples: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    family = CounterMetricFamily(spec.name, spec.help, labels=spec.labels)
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
+
+
+def _gauge(spec: Spec, samples: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    family = GaugeMetricFamily(spec.name, spec.help, labels=spec.labels)
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
+
+
+def _histogram(spec: Spec, samples: Iterable[tuple[tuple[str, ...], Histogram]]) -> Metric:
+    family = HistogramMetricFamily(spec.name, spec.help, labels=spec.labels)
+    for labels, histogram in samples:
+        family.add_metric(labels, histogram.cumulative(), histogram.sum)
+    return family

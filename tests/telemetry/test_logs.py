@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scp.domain.decision import Action, Decision
+from scp.domain.reason import Reason
+from scp.telemetry import logs
+
+FORWARDED = Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS, "990011234567")
+
+
+@pytest.fixture(autouse=True)
+def _leave_logging_as_it_was():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def logged(level: str = "info", *, mask_numbers: bool = True, **fields: object) -> dict[str, object]:
+    stream = io.StringIO()
+    logs.configure(level, mask_numbers=mask_numbers, stream=stream)
+    logs.get_logger(node="scp-1").info("happened", **fields)
+    (line,) = lines(stream)
+    return line
+
+
+def test_one_json_object_a_line() -> None:
+    line = logged(peer="stp-a", count=3, note="two\nlines", odd=Action.CONNECT, reason=Reason.AT_HOME)
+    assert line.pop("timestamp", "").endswith("Z")
+    assert line == {
+        "event": "happened",
+        "level": "info",
+        "node": "scp-1",
+        "peer": "stp-a",
+        "count": 3,
+        "note": "two\nlines",
+        "odd": "connect",
+        "reason": "at-home",
+    }
+
+
+def test_one_canonical_line_a_call() -> None:
+    stream = io.StringIO()
+    logs.configure("debug", stream=stream)
+    logs.log_call(
+        logs.get_logger(),
+        service="voip-forwarding",
+        decision=FORWARDED,
+        a_number="46700000001",
+        b_number="0011234567",
+        seconds=123e-6,
+        peer="stp-a",
+        dialogue="01000001",
+        trigger="terminating",
+    )
+    (line,) = lines(stream)
+    assert line.pop("timestamp")
+    assert line == {
+        "event": "call",
+        "level": "debug",
+        "service": "voip-forwarding",
+        "action": "connect",
+        "reason": "forwarded-always",
+        "a_number": "4670xxxxxxx",
+        "b_number": "0011xxxxxx",
+        "number": "9900xxxxxxxx",
+        "microseconds": 123,
+        "peer": "stp-a",
+        "dialogue": "01000001",
+        "trigger": "terminating",
+    }
+
+
+def test_levels() -> None:
+    stream = io.StringIO()
+    logs.configure("warning", stream=stream)
+    logger = logs.get_logger()
+    logger.debug("a")
+    logger.info("b")
+    logger.warning("c")
+    logger.error("d")
+    assert [line["event"] for line in lines(stream)] == ["c", "d"]
+    assert [logs.calls_are_logged(level) for level in ("debug", "info", "warning", "error")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("46701234567", "4670xxxxxxx"),
+        ("+46701234567", "+4670xxxxxxx"),
+        ("sip:+46701234567@voip.example", "sip:+4670xxxxxxx@voip.example"),
+        ("112", "112"),
+        ("123456", "123456"),
+        ("1234567", "1234xxx"),
+        ("0-23-1 port 2905", "0-23-1 port 2905"),
+        ("", ""),
+    ],
+)
+def test_mask(text: str, masked: str) -> None:
+    assert logs.mask(text) == masked
+
+
+@given(
+    number=st.text("0123456789", min_size=7, max_size=15),
+    before=st.text("abc: +/", max_size=5),
+    after=st.text("abc: @/", max_size=5),
+    key=st.sampled_from(["b_number", "event_text", "aor", "error", "anything"]),
+)
+def test_no_number_gets_through_wherever_it_stands(number: str, before: str, after: str, key: str) -> None:
+    event = {key: {"deep": [before + number + after, (number,)]}, "error": ValueError(number)}
+    assert number not in str(logs.mask_event(None, "info", event))
+
+
+def test_numbers_are_shown_if_the_operator_wants_them() -> None:
+    assert logged(mask_numbers=False, b_number="46701234567")["b_number"] == "46701234567"
+
+
+@pytest.mark.parametrize("key", ["token", "api_key", "sha256", "Authorization", "client_secret", "password"])
+def test_secrets_are_never_shown(key: str) -> None:
+    for mask_numbers in (False, True):
+        assert logged(mask_numbers=mask_numbers, **{key: "hunter2"})[key] == "***"
+
+
+def test_exceptions_are_in_the_line() -> None:
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    try:
+        int("number 46701234567")
+    except ValueError:
+        logs.get_logger().exception("failed")
+    (line,) = lines(stream)
+    assert "'number 4670xxxxxxx'" in line["exception"]
+
+
+def test_other_libraries_log_the_same_way() -> None:
+    stream = io.StringIO()
+    logs.configure("info", stream=stream)
+    logs.configure("info", stream=stream)  # a reload
+    logging.getLogger("uvicorn.error").warning("from %s", "46701234567")
+    logging.getLogger("uvicorn.error").debug("not this")
+    (line,) = lines(stream)
+    assert line["event"] == "from 4670xxxxxxx"
+    assert line["logger"] == "uvicorn.error"
+    assert line["level"] == "warning"
+
+
+def test_what_asyncio_complains_of_is_a_line() -> None:
+    stream = io.StringIO()
+    logs.configure("info", stream=stream)
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_exception_handler({"message": "lost", "exception": ValueError("x")})
+
+    asyncio.run(main())
+    (line,) = lines(stream)
+    assert line["logger"] == "asyncio"
+    assert "lost" in line["event"]
