@@ -86,7 +86,9 @@ class LoadReport(Struct, frozen=True, kw_only=True):
         stray: backward messages of no call that waits: too late, or twice.
         seconds: from the first call to the last answer.
         calls_per_second: answered, over ``seconds``.
-        latency_us: percentiles ("50", … "max", "mean") in microseconds.
+        latency_us: percentiles ("50", … "max", "mean") in microseconds, at a rate from when a call was due.
+        since_sent_us: the same from when it was sent; the difference is the generator's own lateness (it sends
+            once a millisecond) and time that calls waited for the window.
         most_outstanding: calls without an answer, at their most.
         generator_cpu: CPU seconds of this process from the first call to the last answer.
         trouble: what happened to the association, in words; empty: nothing.
@@ -100,6 +102,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
     seconds: float
     calls_per_second: float
     latency_us: dict[str, float]
+    since_sent_us: dict[str, float]
     most_outstanding: int
     generator_cpu: float
     trouble: tuple[str, ...] = ()
@@ -161,14 +164,15 @@ class Load:
         when: datetime | None = None,
     ) -> None:
         self.trouble: list[str] = []
-        self.histogram = Histogram()
+        self.from_due = Histogram()
+        self.from_sent = Histogram() if plan.rate else self.from_due
         self._plan = plan
         self._network = network
         self._machine = machine(endpoint.side, network.routing_context)
         self._templates, self._cases = _prepare(scenario, calls, network, when)
         self._checker = Checker(BY_VERSION[scenario.version], dialogue_portion=scenario.dialogue_portion)
         self._tid = first_tid & 0xFFFFFFFF
-        self._outstanding: dict[bytes, tuple[float, Case]] = {}
+        self._outstanding: dict[bytes, tuple[float, float, Case]] = {}
         self._transport: Transport | None = None
         # Not the loop's time: uvloop's is whole milliseconds, from when the loop last woke up.
         self._clock = time.perf_counter
@@ -264,7 +268,7 @@ class Load:
         for case in islice(self._next_case, count):
             tid = (tid + 1) & 0xFFFFFFFF
             octets = tid.to_bytes(4, "big")
-            outstanding[octets] = (now if due is None else next(due), case)
+            outstanding[octets] = (now if due is None else next(due), now, case)
             stream = 1 + (tid & 15) % streams if streams else 0
             batch.append((stream, templates[case.template].message(octets, case.number)))
         self._tid = tid
@@ -277,9 +281,11 @@ class Load:
         if waiting is None:
             self._stray += 1
             return
-        due, case = waiting
+        due, sent, case = waiting
         self._answered += 1
-        self.histogram.record(int((now - due) * _MICRO))
+        self.from_due.record(int((now - due) * _MICRO))
+        if self.from_sent is not self.from_due:
+            self.from_sent.record(int((now - sent) * _MICRO))
         fault = self._checker.fault(answer, case)
         if fault:
             self._wrong[fault if fault in self._wrong or len(self._wrong) < _MOST_REASONS else _OTHER] += 1
@@ -335,11 +341,6 @@ class Load:
             yield from self._cases
 
     def _report(self, seconds: float, cpu: float) -> LoadReport:
-        latency: dict[str, float] = {
-            f"{percent:g}": self.histogram.percentile(percent) for percent in _PERCENTILES
-        }
-        latency["max"] = self.histogram.largest
-        latency["mean"] = round(self.histogram.mean, 1)
         return LoadReport(
             sent=self._sent,
             answered=self._answered,
@@ -348,11 +349,17 @@ class Load:
             stray=self._stray,
             seconds=seconds,
             calls_per_second=self._answered / seconds if seconds else 0.0,
-            latency_us=latency,
+            latency_us=_summary(self.from_due),
+            since_sent_us=_summary(self.from_sent),
             most_outstanding=self._most,
             generator_cpu=cpu,
             trouble=tuple(self.trouble),
         )
+
+
+def _summary(histogram: Histogram) -> dict[str, float]:
+    summary: dict[str, float] = {f"{percent:g}": histogram.percentile(percent) for percent in _PERCENTILES}
+    return summary | {"max": histogram.largest, "mean": round(histogram.mean, 1)}
 
 
 def _prepare(

@@ -85,6 +85,7 @@ async def run_calls(
         await msc.active(connect_timeout)
         return await msc.run(calls, at_once, on_result)
     finally:
+        msc.leave()
         await connection.close()
         msc.signalling.stop()
 
@@ -136,6 +137,10 @@ class Msc:
     def trouble(self, reason: str) -> None:
         """Note why a connection failed or was refused."""
         self._board.failed(NAME, reason)
+
+    def leave(self) -> None:
+        """From here on the end of the association is no news."""
+        self._on_link = None
 
     async def active(self, seconds: float) -> None:
         """Wait until calls can be made; `TimeoutError` says why they can't."""

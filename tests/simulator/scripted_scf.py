@@ -8,6 +8,9 @@ from ss7.isup import CalledPartyNumber
 from ss7.rose import encode_invoke
 from ss7.tcap_dialogue import Aare, Aarq, encode_dialogue
 
+RETURNED = object()
+"""In a script's answers: the message goes back to its sender as a UDTS."""
+
 
 class ScriptedScf:
     """An ASP on one transport; ``script(message, number)`` returns whole TCAP messages to send back."""
@@ -36,7 +39,10 @@ class ScriptedScf:
             message = tcap.decode(unit.data)
             self.received_messages.append(message)
             for answer in self.script(message, len(self.received_messages) - 1):
-                payload = sccp.udt(unit.calling_raw, unit.called_raw, answer, 0x01)
+                if answer is RETURNED:
+                    payload = unit.returned(sccp.ReturnCause.UNEQUIPPED_USER).encode()
+                else:
+                    payload = sccp.udt(unit.calling_raw, unit.called_raw, answer, 0x01)
                 self.machine.send(data.dpc, data.opc, data.ni, data.sls, payload)
         self.flush()
 
@@ -73,4 +79,4 @@ def marked(begin, prefix="99", version=2):
     return CalledPartyNumber(prefix + called.digits, called.nature).encode()
 
 
-__all__ = ["ScriptedScf", "aare", "argument_of", "end", "going_on", "invoke", "m3ua", "marked"]
+__all__ = ["RETURNED", "ScriptedScf", "aare", "argument_of", "end", "going_on", "invoke", "m3ua", "marked"]

@@ -62,6 +62,7 @@ def test_every_call_is_answered_and_checked():
     assert report.passed
     assert report.most_outstanding <= 8
     assert len({message.otid for message in scf.received_messages}) == 100
+    assert report.latency_us == report.since_sent_us
     assert report.latency_us["50"] <= report.latency_us["99"] <= report.latency_us["max"]
     arguments = [argument_of(message) for message in scf.received_messages]
     called = [CalledPartyNumber.decode(argument.called_party_number).digits for argument in arguments]
@@ -149,6 +150,7 @@ def test_a_rate_is_kept_and_time_counts_from_when_a_call_was_due():
     # The 50 calls that were due during the stall waited up to 0.1 s, although they were sent after it.
     assert report.latency_us["max"] >= 80_000
     assert report.latency_us["90"] >= 30_000
+    assert report.since_sent_us["mean"] < report.latency_us["mean"]
 
 
 @pytest.mark.parametrize("listen", [False, True])

@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 
 import pytest
-from scripted_scf import ScriptedScf, argument_of, end, going_on, invoke, marked
+from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invoke, marked
 
 from scp.net.loopback import pair
 from scp.net.tcp import Connector, Listener
@@ -294,6 +294,57 @@ def test_operations_that_this_gsmssf_refuses_get_their_error(everything_sent):
 
     [result], _ = play(everything_sent, script, PlannedCall(Scenario()))
     assert result.faults == ["event 7 isn't this call's"]
+
+
+def test_what_sccp_brings_back_ends_the_call(everything_sent):
+    [result], _ = play(everything_sent, lambda *_: [RETURNED], PlannedCall(Scenario()))
+    assert result.faults == ["SCCP could not deliver it: return cause 4 (Q.713 §3.12)", "no answer"]
+    assert result.outcome == "continued, routing and ringing"
+
+
+def test_a_destination_that_is_no_number_is_said(everything_sent):
+    bad = ConnectArg(destination_routing_address=(b"\x83\x10",))  # an odd number of digits, but none there
+    [result], _ = play(
+        everything_sent, lambda begin, _: [end(begin, invoke(CONNECT, bad))], PlannedCall(Scenario())
+    )
+    assert "no number" not in result.routed_to
+    assert result.answer.action is Action.CONNECT
+    assert result.answer.words.startswith("connect: odd number")
+    assert "odd number" in result.steps[1].components[0]
+    assert result.routed_to == "8310"
+
+
+def test_a_dialogue_that_the_other_side_aborts_later(everything_sent):
+    def script(message, number):
+        if number == 0:
+            armed = arm(EventTypeBCSM.T_ANSWER)
+            return [going_on(message, invoke(RRB, armed, 1), invoke(CONTINUE, None, 2))]
+        return [tcap.build_p_abort(message.otid, 4)]
+
+    [result], _ = play(everything_sent, script, PlannedCall(Scenario(attempts=QUICK)))
+    assert result.faults == ["dialogue aborted: resourceLimitation"]
+
+
+def test_a_dialogue_that_never_ends_is_a_fault(everything_sent):
+    def script(message, number):
+        reset = invoke(RESET, ResetTimerArg(timervalue=600), 1)
+        return [going_on(message, reset)] if number == 0 else []
+
+    [result], _ = play(everything_sent, script, PlannedCall(Scenario()), give_up=0.1)
+    assert result.faults == ["the dialogue did not end"]
+    assert result.outcome == "continued, routing and ringing"
+
+
+def test_a_dialogue_that_the_gsmscf_opens_is_refused(everything_sent):
+    def script(message, number):
+        if number == 0:
+            opened = tcap.build_begin(b"\x99\x99\x99\x99", b"", [invoke(TEST, None, 1)])
+            return [opened, end(message, invoke(CONTINUE))]
+        return []
+
+    [result], scf = play(everything_sent, script, PlannedCall(Scenario()))
+    assert result.passed
+    assert [(m.kind, m.dtid) for m in scf.received_messages[1:]] == [(tcap.ABORT, b"\x99\x99\x99\x99")]
 
 
 def test_abandon_before_the_answer(everything_sent):
