@@ -210,9 +210,9 @@ def codecs(name: str) -> tuple[Codec, TcapCodec | None]:
     """Return the CAP codec and the TCAP codec (None: the machine's own) for ``engine.codec``."""
     if name == "fast":
         return FAST, None
-    from ss7 import reference  # noqa: PLC0415 - half a second that only the reference codec costs
+    from ss7 import reference, reference_tcap  # noqa: PLC0415 - half a second that only the reference codec costs
 
-    return reference.REFERENCE, reference.REFERENCE
+    return reference.REFERENCE, reference_tcap.REFERENCE_TCAP
 
 
 def machine(peer: Peer) -> Machine:

@@ -1,12 +1,14 @@
-"""The command ``camel-scp``. Every command imports what it needs itself, so that each starts as fast as it can."""
+"""The command ``camel-scp``. Each command imports what it needs itself, to start as fast as it can."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from scp.config import Config
 
 app = typer.Typer(
     name="camel-scp",
@@ -16,9 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-FAILED = 1
+FAILED: Final = 1
 """Exit status: it ran, and the answer is no."""
-UNUSABLE = 2
+UNUSABLE: Final = 2
 """Exit status: the command line or a file is wrong."""
 
 
@@ -43,7 +45,7 @@ def serve(
     config: Annotated[Path, typer.Option("--config", "-c", help="the configuration, TOML")],
 ) -> None:
     """Run a node until SIGTERM, which drains it."""
-    from scp.run import serve as run
+    from scp.process import serve as run
 
     raise typer.Exit(run(_config(config)))
 
