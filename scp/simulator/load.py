@@ -87,8 +87,8 @@ class LoadReport(Struct, frozen=True, kw_only=True):
         seconds: from the first call to the last answer.
         calls_per_second: answered, over ``seconds``.
         latency_us: percentiles ("50", … "max", "mean") in microseconds, at a rate from when a call was due.
-        since_sent_us: the same from when it was sent; the difference is the generator's own lateness (it sends
-            once a millisecond) and time that calls waited for the window.
+        since_sent_us: the same from when it was sent; the difference is the generator's own lateness (it
+            sends once a millisecond) and time that calls waited for the window.
         most_outstanding: calls without an answer, at their most.
         generator_cpu: CPU seconds of this process from the first call to the last answer.
         trouble: what happened to the association, in words; empty: nothing.
