@@ -36,7 +36,7 @@ lint: set-up ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing | tail -n 8
+	$(BIN)/lint-imports
 
 format: set-up ## lay out the code, mend what ruff can mend
 	$(BIN)/ruff format .
