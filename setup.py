@@ -2,7 +2,7 @@
 
 Everything else about the distribution stands in ``pyproject.toml``. ``CAMEL_SCP_PURE=1`` asks for plain
 Python, ``CAMEL_SCP_PURE=0`` for a compiled build or an error; unset, a failing compilation is a warning and
-the result is plain. An editable install is always plain, so that the source tree never holds compiled modules.
+the result is plain. An editable install is always plain: the source tree never holds compiled modules.
 """
 
 from __future__ import annotations

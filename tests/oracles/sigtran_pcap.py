@@ -44,8 +44,8 @@ class Frame:
         sent: whether the node sent it (else the peer did).
         at: seconds, any epoch.
         stream: SCTP stream.
-        association: frames of different associations get different IP addresses, so that tshark relates nothing
-            across them (transaction ids, SCCP segments).
+        association: frames of different associations get different IP addresses and sequence numbers. (tshark
+            relates TCAP transactions by SS7 point code all the same.)
         origin: the test or file that it came from; shown when the frame is found at fault.
     """
 
@@ -66,7 +66,7 @@ def m3ua_data(payload: bytes, opc: int, dpc: int, *, service_indicator: int = 3,
 
 
 def udt(payload: bytes, ssn: int = CAP_SSN) -> bytes:
-    """Return UDT (Q.713 §4.10), class 1, both addresses SSN alone with routing on SSN; XUDT where it is too long."""
+    """Return UDT (Q.713 §4.10), class 1, both addresses SSN alone with routing on SSN; LUDT where it is too long."""
     address = bytes((0x42, ssn))
     called = bytes((len(address),)) + address
     if len(payload) <= 255:
