@@ -18,8 +18,8 @@ def _needs_the_lab() -> None:
 
 
 def test_output_and_status_come_back() -> None:
-    result = uml.run(["sh", "-c", "echo said; echo complained >&2; exit 7"], environment={"X": "a b"})
-    assert (result.status, result.output) == (7, "said\ncomplained\n"), result.console
+    result = uml.run(["sh", "-c", 'echo "$SAID"; echo complained >&2; exit 7'], environment={"SAID": "it's"})
+    assert (result.status, result.output) == (7, "it's\ncomplained\n"), result.console
 
 
 def test_the_guest_cannot_write_to_the_host() -> None:

@@ -77,7 +77,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="camel-scp-lab-") as folder:
         lab = Path(folder)
         variables = [f"export {name}={shlex.quote(value)}\n" for name, value in (environment or {}).items()]
-        script = f"cd {shlex.quote(str(ROOT))}\n{''.join(variables)}exec {shlex.join(command)}\n"
+        script = f"cd {shlex.quote(str(ROOT))} || exit 126\n{''.join(variables)}exec {shlex.join(command)}\n"
         (lab / "command").write_text(script, encoding="utf-8")
         start = time.monotonic()
         boot(lab, memory_mb, seconds)
@@ -99,6 +99,7 @@ def boot(lab: Path, memory_mb: int, seconds: float) -> None:
         "ro",
         f"init={INIT}",
         f"lab={lab}",
+        f"tree={ROOT}",
         f"uml_dir={lab}/",
         "umid=lab",
         "con0=null,fd:1",
