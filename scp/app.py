@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from importlib import metadata
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
+import ss7.ber
 from scp.engine.engine import Engine
 from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
+from scp.engine.ticker import LoopTime
 from scp.net.lend import OneAtATime
 from scp.net.redial import Backoff
 from scp.net.tcp import Connector, Listener
@@ -21,6 +24,7 @@ from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
 from scp.store.open import open_store
+from scp.telemetry.metrics import Metrics
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CONTEXTS
 from ss7.pointcode import parse_point_code
@@ -31,8 +35,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from scp.config import Config, Peer
-    from scp.domain.decision import Decision
-    from scp.engine.conversation import Conversation
+    from scp.engine.engine import AnswerObserver
     from scp.engine.signalling import Link, Machine
     from scp.ports import SubscriberStore, Telemetry
     from scp.services.registry import EntryPoint
@@ -55,9 +58,6 @@ class Reporter:
 
     def service_bug(self, service: str, error: Exception) -> None:
         """A service raised; the call was continued."""
-
-    def call(self, conversation: Conversation, decision: Decision, seconds: float) -> None:
-        """A call was answered."""
 
 
 @final
@@ -96,7 +96,7 @@ class Node:
         self.engine: Engine | None = None
         self._attachments: list[Attachment] = []
 
-    async def start(self, on_answer: Callable[[Conversation, Decision, float], None] | None = None) -> None:
+    async def start(self, observer: AnswerObserver | None = None) -> None:
         """Open the store, then let the peers in.
 
         Raises:
@@ -105,10 +105,10 @@ class Node:
         """
         config = self.config
         await self.store.open()
-        loop = asyncio.get_running_loop()
+        source = LoopTime(asyncio.get_running_loop())
         codec, tcap_codec = codecs(config.engine.codec)
         self.signalling = signalling = Signalling(
-            loop,
+            source,
             Sccp(sccp_settings(config), self._random.randrange(1 << 24)),
             Tcap(tcap_settings(config, self._random), tcap_codec),
             config.node.network_indicator.code,
@@ -121,11 +121,11 @@ class Node:
             self.store,
             codec,
             self._telemetry,
-            loop.time,
+            source.time,
             store_deadline=config.store.deadline_ms / 1000,
             answer_deadline=config.engine.answer_deadline_ms / 1000,
             on_bug=self._reporter.service_bug,
-            on_answer=on_answer,
+            observer=observer,
         )
         for peer in config.m3ua.peers:
             self.status.expect(peer.name)
@@ -204,6 +204,23 @@ async def _wait(done: Callable[[], bool], until: float) -> bool:
             return False
         await asyncio.sleep(DRAIN_STEP)  # a poll: what is waited for lives in machines that do not call back
     return True
+
+
+def build_info() -> tuple[str, bool]:
+    """Return the version, and whether the hot modules run compiled."""
+    return metadata.version("camel-scp"), not ss7.ber.__file__.endswith(".py")
+
+
+def metrics_for(config: Config, services: list[str]) -> Metrics:
+    """Return the metrics of a node with this configuration."""
+    version, compiled = build_info()
+    return Metrics(
+        services,
+        [peer.name for peer in config.m3ua.peers],
+        version=version,
+        codec=config.engine.codec,
+        compiled=compiled,
+    )
 
 
 def codecs(name: str) -> tuple[Codec, TcapCodec | None]:

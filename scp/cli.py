@@ -41,6 +41,16 @@ def _config(path: Path) -> Config:
 
 
 @app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="leave the pages up until interrupted")] = False,
+) -> None:
+    """A node and a simulated MSC in one process: calls, their answers, and why."""
+    from scp.demo import run
+
+    raise typer.Exit(0 if run(keep=keep) else FAILED)
+
+
+@app.command()
 def serve(
     config: Annotated[Path, typer.Option("--config", "-c", help="the configuration, TOML")],
 ) -> None:
@@ -55,8 +65,7 @@ def check(file: Annotated[Path, typer.Argument(help="the configuration, TOML")])
     """Validate a configuration: every error with its path, and what a node would bind and connect to."""
     from scp.config import describe
 
-    for line in describe(_config(file)):
-        typer.echo(line)
+    typer.echo(describe(_config(file)))
 
 
 @app.command()

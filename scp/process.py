@@ -6,19 +6,16 @@ import asyncio
 import contextlib
 import gc
 import signal
-from importlib import metadata
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-import ss7.ber
-from scp.app import Node, Reporter
+from scp.app import Node, Reporter, build_info, metrics_for
 from scp.ports import StoreError
 from scp.services.idp import calling_digits, read_call
 from scp.services.registry import ServiceConfigError
 from scp.telemetry.logs import calls_are_logged, configure, get_logger, log_call
-from scp.telemetry.metrics import Metrics
 from scp.telemetry.server import MetricsServer, process_collectors, watch_loop
 
 if TYPE_CHECKING:
@@ -26,7 +23,8 @@ if TYPE_CHECKING:
 
     from scp.config import Config
     from scp.domain.decision import Decision
-    from scp.engine.conversation import Conversation
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.types import InitialDPArg
 
 OK: Final = 0
 FAILED: Final = 1
@@ -57,35 +55,19 @@ class LogReporter(Reporter):
         self.log.error("cannot start", reason=str(error))
         return FAILED
 
-    def call(self, conversation: Conversation, decision: Decision, seconds: float) -> None:
-        """See `Reporter`."""
-        idp = conversation.call.idp
+    def answered(
+        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
+    ) -> None:
+        """See `scp.engine.engine.AnswerObserver`."""
         log_call(
             self.log,
-            service=conversation.service,
+            service=service,
             decision=decision,
-            a_number=calling_digits(idp),
-            b_number=read_call(idp, self._numbering).digits,
+            a_number="" if idp is None else calling_digits(idp),
+            b_number="" if idp is None else read_call(idp, self._numbering).digits,
             seconds=seconds,
-            dialogue=conversation.dialogue.local_tid.hex(),
+            dialogue=dialogue.local_tid.hex(),
         )
-
-
-def build_info() -> tuple[str, bool]:
-    """Return the version, and whether the hot modules run compiled."""
-    return metadata.version("camel-scp"), not ss7.ber.__file__.endswith(".py")
-
-
-def metrics_for(config: Config, services: list[str]) -> Metrics:
-    """Return the metrics of a node with this configuration."""
-    version, compiled = build_info()
-    return Metrics(
-        services,
-        [peer.name for peer in config.m3ua.peers],
-        version=version,
-        codec=config.engine.codec,
-        compiled=compiled,
-    )
 
 
 def serve(config: Config) -> int:
@@ -110,7 +92,7 @@ async def _serve(config: Config) -> int:
     signals = _Signals()
     try:
         await page.start()
-        await node.start(reporter.call if calls_are_logged(config.telemetry.log_level) else None)
+        await node.start(reporter if calls_are_logged(config.telemetry.log_level) else None)
         reporter.log.info("started", version=build_info()[0], metrics=str(config.telemetry.metrics))
         # What start-up made lives as long as the process: the collector need not look at it again.
         gc.collect()

@@ -11,7 +11,7 @@ aborts a dialogue that brings them in TC-CONTINUE (§14.1.2.2.1).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
@@ -20,9 +20,10 @@ from scp.engine.timers import Deadlines
 from scp.ports import PENDING
 from scp.services.api import Call, Lookup, Outgoing, Report, ReportKind, StoreFailure
 from scp.stack import tcap_dialogue as tc
+from ss7.cap.common import CriticalityType
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
-from ss7.cap.errors import MISSING_CUSTOMER_RECORD
-from ss7.cap.operations import BY_OPCODE, Opcode
+from ss7.cap.errors import MISSING_CUSTOMER_RECORD, UNEXPECTED_COMPONENT_SEQUENCE, UNEXPECTED_PARAMETER
+from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode
 from ss7.errors import DecodeError, EncodeError
 from ss7.rose import (
     INVOKE_PROBLEM,
@@ -45,12 +46,42 @@ if TYPE_CHECKING:
     from scp.services.api import NextReport, Service
     from scp.stack.tcap import Dialogue, Indication
     from ss7.cap.codec import Codec
+    from ss7.cap.types import InitialDPArg
     from ss7.rose import Component
 
 NO_SERVICE: Final = "none"
 """The service name of calls that reached none."""
 
+STORE: Final = "store"
+"""What `Engine.on_bug` is told in place of a service's name when a store raised."""
+
+REJECTED: Final = "rejected-component"
+"""Discarded: a component that TCAP refused (Q.774 §3.2.2.2)."""
+
 CONTINUED: Final = Outgoing(Opcode.CONTINUE)
+
+REPORTS: Final[dict[int, int]] = {
+    operation.opcode: operation.since
+    for operation in OPERATIONS
+    if not operation.from_scf and operation.opcode in frozenset(Opcode)
+}
+"""Operations that a gsmSSF may invoke in call control, and the first CAP version that has each (§6.1.2)."""
+
+MOST_OCTETS: Final = 2400
+"""Of the components of one message: the 2560 octets of §14.2.2.1.5 less TCAP's own."""
+
+
+class AnswerObserver(Protocol):
+    """Who is shown every call that was answered."""
+
+    def answered(
+        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
+    ) -> None:
+        """Look at a call: dialogue, service ("none" if it reached none), InitialDP if it could be read.
+
+        Called when the first answer is on its way, ``seconds`` after the request came in.
+        """
+        ...
 
 
 @final
@@ -67,8 +98,7 @@ class Engine:
         store_deadline: seconds that a lookup may take.
         answer_deadline: seconds from InitialDP to the first answer, far below Tssf's shortest (1 s).
         on_bug: told of a service that raised, with the service's name; the call is continued.
-        on_answer: shown every conversation when its first answer goes out, with the decision and the seconds
-            it took (call log, CDRs, trace); None: nobody looks.
+        observer: shown the first answer of every dialogue (call log, CDRs, trace); None: nobody looks.
     """
 
     def __init__(
@@ -83,7 +113,7 @@ class Engine:
         store_deadline: float = 0.150,
         answer_deadline: float = 0.500,
         on_bug: Callable[[str, Exception], None],
-        on_answer: Callable[[Conversation, Decision, float], None] | None = None,
+        observer: AnswerObserver | None = None,
     ) -> None:
         self.signalling = signalling
         self.tcap = signalling.tcap
@@ -95,7 +125,7 @@ class Engine:
         self.store_deadline = store_deadline
         self.answer_deadline = answer_deadline
         self.on_bug = on_bug
-        self.on_answer = on_answer
+        self.observer = observer
         self.draining = False
         self._deadlines: Deadlines[Conversation] = Deadlines(_still_waits)
         self._handlers: dict[int, Callable[[Indication, float], None]] = {
@@ -136,45 +166,62 @@ class Engine:
             reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
             self._refuse(dialogue, [reject], Reason.UNDECODABLE_ARGUMENT, now)
             return
+        if idp.extensions is not None and _critical(idp):
+            error = encode_return_error(first.invoke_id, UNEXPECTED_PARAMETER.code)
+            self._refuse(dialogue, [error], Reason.CRITICAL_EXTENSION, now, idp)
+            return
         if self.draining:
-            self._continue(dialogue, Reason.DRAINING, now)
+            self._continue(dialogue, NO_SERVICE, idp, Reason.DRAINING, now)
             return
         service = self.services.get(idp.service_key)
         if service is None:
             error = encode_return_error(first.invoke_id, MISSING_CUSTOMER_RECORD.code)
-            self._refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now)
+            self._refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now, idp)
             return
         call = Call(idp, context)
-        conversation = Conversation(
-            self, dialogue, call, service.name, first.invoke_id, service.run(call), now
-        )
+        try:
+            run = service.run(call)
+        except Exception as bug:  # noqa: BLE001 - as in `_step`
+            self.on_bug(service.name, bug)
+            self._continue(dialogue, service.name, idp, Reason.SERVICE_ERROR, now)
+            return
+        conversation = Conversation(self, dialogue, call, service.name, first.invoke_id, run, now)
         dialogue.user = conversation
-        for component in components[1:]:
-            self._component(conversation, component)
-        if conversation.rejects:
-            conversation.run.close()
-            dialogue.user = None
-            self._refuse(dialogue, conversation.rejects, Reason.UNEXPECTED_OPERATION, now)
-        else:
-            self._step(conversation, None, now)
+        if len(components) > 1:
+            for component in components[1:]:
+                self._component(conversation, component)
+            if conversation.rejects:
+                self._stop(conversation)
+                self._refuse(dialogue, conversation.rejects, Reason.UNEXPECTED_OPERATION, now, idp)
+                return
+        self._step(conversation, None, now)
 
-    def _refuse(self, dialogue: Dialogue, components: list[bytes], reason: Reason, now: float) -> None:
+    def _refuse(
+        self,
+        dialogue: Dialogue,
+        components: list[bytes],
+        reason: Reason,
+        now: float,
+        idp: InitialDPArg | None = None,
+    ) -> None:
         """End a dialogue that reaches no service: with what is owed, or a user abort if nothing is."""
         tcap = self.tcap
         octets = tcap.end(dialogue, components) if components else tcap.abort(dialogue)
         self.signalling.send(dialogue.path, octets)
-        decision = Decision(Action.ERROR, reason)
-        self.telemetry.call(NO_SERVICE, decision, self.clock() - now)
+        self._tell(dialogue, NO_SERVICE, idp, Decision(Action.ERROR, reason), now)
         self.telemetry.discard("cap", str(reason))
-        self.telemetry.dialogue_closed("error" if reason is Reason.UNKNOWN_SERVICE_KEY else "reject")
+        outcome = "error" if reason in _ERRORS else "reject"
+        self.telemetry.dialogue_closed(outcome if components else "aborted-by-us")
 
-    def _continue(self, dialogue: Dialogue, reason: Reason, now: float) -> None:
-        """Let a call go on that no service is asked about."""
+    def _continue(
+        self, dialogue: Dialogue, service: str, idp: InitialDPArg, reason: Reason, now: float
+    ) -> None:
+        """Let a call go on that no service runs for."""
         invoke_id = self.tcap.next_invoke_id(dialogue)
         octets = self.tcap.end(dialogue, [encode_invoke(invoke_id, Opcode.CONTINUE)])
         self.signalling.send(dialogue.path, octets)
         self.telemetry.operation(Opcode.CONTINUE, "out")
-        self.telemetry.call(NO_SERVICE, Decision(Action.CONTINUE, reason), self.clock() - now)
+        self._tell(dialogue, service, idp, Decision(Action.CONTINUE, reason), now)
         self.telemetry.dialogue_closed("ended")
 
     def _reported(self, indication: Indication, now: float) -> None:
@@ -184,6 +231,8 @@ class Engine:
             return
         for component in indication.components:
             self._component(conversation, component)
+        for _ in indication.rejects:
+            self.telemetry.discard("cap", REJECTED)
         rejects = [*_owed(indication), *conversation.rejects]
         if rejects:
             self.signalling.send(indication.dialogue.path, self.tcap.end(indication.dialogue, rejects))
@@ -224,11 +273,13 @@ class Engine:
             self._over(conversation, ReportKind.ABORT, "timeout", now)
 
     def _over(self, conversation: Conversation, kind: ReportKind, outcome: str, now: float) -> None:
-        """The dialogue is gone: tell a service that waits for reports, close one that waits for the store."""
+        """The dialogue is gone: tell the service, or stop it if the call was not answered yet."""
         conversation.gone = True
         self.telemetry.dialogue_closed(outcome)
-        if conversation.wait is Wait.LOOKUP:
-            self._close(conversation)
+        if not conversation.answered:
+            self.telemetry.call(conversation.service, _ABANDONED, self.clock() - conversation.started)
+            self._deadlines.forget()
+            self._stop(conversation)
             return
         conversation.queue(Report(kind))
         self._wake(conversation, now)
@@ -247,23 +298,25 @@ class Engine:
             conversation.queue(Report(ReportKind.REJECT, _opcode(component.operation), code=problem))
 
     def _invoked(self, conversation: Conversation, component: Invoke) -> None:
+        """Queue an operation, or what is owed for one that can't be executed."""
         opcode = _opcode(component.opcode)
-        if opcode not in BY_OPCODE:
-            conversation.rejects.append(
-                encode_reject(component.invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)
-            )
+        invoke_id = component.invoke_id
+        version = conversation.call.context.version
+        rejects = conversation.rejects
+        if REPORTS.get(opcode, _NEVER) > version:
+            rejects.append(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
             self.telemetry.discard("cap", "unrecognized-operation")
             return
         self.telemetry.operation(opcode, "in")
+        if opcode == Opcode.INITIAL_DP:  # in an existing relationship: §10.1.12.3
+            rejects.append(encode_return_error(invoke_id, UNEXPECTED_COMPONENT_SEQUENCE.code))
+            self.telemetry.discard("cap", str(Reason.UNEXPECTED_OPERATION))
+            return
         try:
-            argument = self.codec.decode_argument(
-                opcode, component.parameter, conversation.call.context.version
-            )
+            argument = self.codec.decode_argument(opcode, component.parameter, version)
         except DecodeError:
-            conversation.rejects.append(
-                encode_reject(component.invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
-            )
-            self.telemetry.discard("cap", "undecodable-argument")
+            rejects.append(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
+            self.telemetry.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
             return
         conversation.queue(Report(ReportKind.INVOKE, opcode, argument))
 
@@ -289,16 +342,28 @@ class Engine:
                 return
 
     def _look_up(self, conversation: Conversation, msisdn: str, now: float) -> Found | Pending:
+        """Ask the store; what it does against its protocol is a failure of the store, not of the service."""
         if conversation.store_owes:
             return StoreFailure.TIMEOUT
-        found = self.store.find(msisdn, conversation)
+        try:
+            found = self.store.find(msisdn, conversation)
+        except Exception as bug:  # noqa: BLE001 - the configured policy answers, whatever a store does wrong
+            self.on_bug(STORE, bug)
+            return StoreFailure.UNAVAILABLE
         if found is PENDING:
+            due = now + self.store_deadline
             conversation.store_owes = True
-            self._suspend(conversation, Wait.LOOKUP, min(now + self.store_deadline, conversation.answer_by))
+            self._suspend(
+                conversation, Wait.LOOKUP, due if conversation.answered else min(due, conversation.answer_by)
+            )
         return found
 
     def _next_report(self, conversation: Conversation, request: NextReport, now: float) -> Report | Pending:
-        """Send the outbox, then give the next report, or `PENDING` and wait for it."""
+        """Send the outbox, then give the next report, or `PENDING` and wait for it.
+
+        A service that awaits more after it was told that the dialogue is over would wait for ever: it ends.
+        """
+        timeout = request.timeout
         call = conversation.call
         if conversation.gone:
             call.outbox.clear()
@@ -308,8 +373,9 @@ class Engine:
         if reports:
             return reports.popleft()
         if conversation.gone:
-            return Report(ReportKind.ABORT)
-        self._suspend(conversation, Wait.REPORT, now + request.timeout)
+            self._stop(conversation)
+            return PENDING
+        self._suspend(conversation, Wait.REPORT, now + timeout)
         return PENDING
 
     def _suspend(self, conversation: Conversation, wait: Wait, due: float) -> None:
@@ -341,7 +407,8 @@ class Engine:
         components = self._components(conversation, last=last)
         tcap = self.tcap
         octets = tcap.end(dialogue, components) if last else tcap.continue_(dialogue, components, now)
-        self.signalling.send(dialogue.path, octets)
+        # Returned, a TC-CONTINUE says that the switch has lost the call; a TC-END could say it to nobody.
+        self.signalling.send(dialogue.path, octets, return_on_error=not last)
         if not conversation.answered:
             self._answered(conversation)
 
@@ -355,9 +422,13 @@ class Engine:
         tcap = self.tcap
         dialogue = conversation.dialogue
         components = []
+        size = 0
         for outgoing in call.outbox:
             opcode = outgoing.opcode
             parameter = self.codec.encode_argument(opcode, outgoing.argument, call.context.version)
+            size += len(parameter)
+            if size > MOST_OCTETS:
+                raise EncodeError(f"more than {MOST_OCTETS} octets for one message", "29.078 §14.2.2.1.5")
             if last:
                 components.append(encode_invoke(tcap.next_invoke_id(dialogue), opcode, parameter))
             else:
@@ -365,54 +436,59 @@ class Engine:
                 components.append(
                     tcap.invoke(dialogue, opcode, parameter, operation.operation_class, operation.seconds)
                 )
-            self.telemetry.operation(opcode, "out")
+        for outgoing in call.outbox:
+            self.telemetry.operation(outgoing.opcode, "out")
         call.outbox.clear()
         return components
 
     def _answered(self, conversation: Conversation) -> None:
         conversation.answered = True
-        decision = conversation.call.decision or Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
-        seconds = self.clock() - conversation.started
-        self.telemetry.call(conversation.service, decision, seconds)
-        if self.on_answer is not None:
-            self.on_answer(conversation, decision, seconds)
+        call = conversation.call
+        decision = call.decision or Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
+        self._tell(conversation.dialogue, conversation.service, call.idp, decision, conversation.started)
+
+    def _tell(
+        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, started: float
+    ) -> None:
+        """Count an answer, and show it to who wants to see it."""
+        seconds = self.clock() - started
+        self.telemetry.call(service, decision, seconds)
+        if self.observer is not None:
+            self.observer.answered(dialogue, service, idp, decision, seconds)
 
     def _finished(self, conversation: Conversation, now: float) -> None:
         """The service returned: its outbox goes in TC-END, unless the dialogue is gone already."""
         if not conversation.gone:
-            conversation.gone = True
             try:
                 self._send(conversation, now, last=True)
-            except EncodeError as bug:
-                conversation.gone = False
+            except Exception as bug:  # noqa: BLE001 - an argument may be anything that a service made
                 self._rescue(conversation, bug, now)
                 return
+            conversation.gone = True
             self.telemetry.dialogue_closed("error" if conversation.call.error is not None else "ended")
-        self._forget(conversation)
+        conversation.dialogue.user = None
 
     def _rescue(self, conversation: Conversation, bug: Exception, now: float) -> None:
         """A service failed: an unanswered call goes on unchanged, a controlled one is left to the switch."""
         self.on_bug(conversation.service, bug)
-        conversation.run.close()
         if not conversation.gone:
             conversation.gone = True
             call = conversation.call
             call.error = None
             call.outbox[:] = [] if conversation.answered else [CONTINUED]
-            call.decided(Decision(Action.CONTINUE, Reason.SERVICE_ERROR))
+            call.decided(_FAILED)
             self._send(conversation, now, last=True)
             self.telemetry.dialogue_closed("error")
-        self._forget(conversation)
+        self._stop(conversation)
 
-    def _close(self, conversation: Conversation) -> None:
-        """Stop a service that nobody needs any more."""
+    def _stop(self, conversation: Conversation) -> None:
+        """Close a service that nobody needs any more, and forget it."""
         conversation.wait = Wait.NOTHING
-        self._deadlines.forget()
-        conversation.run.close()
-        self._forget(conversation)
-
-    def _forget(self, conversation: Conversation) -> None:
         conversation.dialogue.user = None
+        try:
+            conversation.run.close()
+        except Exception as bug:  # noqa: BLE001 - it failed while being closed, or would not be
+            self.on_bug(conversation.service, bug)
 
     # -- time ----------------------------------------------------------------------------------------------
 
@@ -431,10 +507,23 @@ class Engine:
 
 
 _TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
+_ABANDONED: Final = Decision(Action.ERROR, Reason.ABANDONED)
+_FAILED: Final = Decision(Action.CONTINUE, Reason.SERVICE_ERROR)
+_ERRORS: Final = frozenset({Reason.UNKNOWN_SERVICE_KEY, Reason.CRITICAL_EXTENSION})
+_NEVER: Final = 99
 
 
 def _still_waits(conversation: Conversation, number: int) -> bool:
     return conversation.wait is not Wait.NOTHING and conversation.wait_number == number
+
+
+def _critical(argument: Any) -> bool:
+    """Whether an argument has an extension that must not be ignored; there is none that we know.
+
+    CriticalityType "abort" forbids to execute the operation (Q.1400); of the errors that InitialDP can have,
+    unexpectedParameter says so (§10.1.14).
+    """
+    return any(field.criticality is CriticalityType.ABORT for field in argument.extensions)
 
 
 def _owed(indication: Indication) -> list[bytes]:

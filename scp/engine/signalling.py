@@ -12,13 +12,14 @@ from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.events import AspState, BringDown, Discard, StateChange
 from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp_settings import DISCARD
+from ss7.errors import EncodeError
 from ss7.m3ua import MESSAGES
 from ss7.sccp import UnitData
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Sequence
 
+    from scp.engine.ticker import TimeSource
     from scp.ports import Telemetry, Transport
     from scp.stack.m3ua.events import Event
     from scp.stack.sccp import Sccp
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from ss7.m3ua import Data
 
 Machine: TypeAlias = Asp | Sgp
+
+UNSENDABLE: Final = "unsendable"
+"""Discarded: a message of ours that SCCP can't carry to where it would have to go."""
 
 _DATA_CLASS: Final = 1
 _CLASS: Final = 2  # octets of the common header (RFC 4666 §3.1)
@@ -125,7 +129,7 @@ class Signalling:
     """Links, SCCP and TCAP of one node.
 
     Args:
-        loop: the event loop; its ``time()`` is the clock.
+        source: the clock and its timers.
         sccp: routing, ours or not.
         tcap: transactions.
         network_indicator: of outgoing DATA, 0 to 3.
@@ -135,14 +139,14 @@ class Signalling:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        source: TimeSource,
         sccp: Sccp,
         tcap: Tcap,
         network_indicator: int,
         telemetry: Telemetry,
         observer: Observer,
     ) -> None:
-        self.clock: Callable[[], float] = loop.time
+        self.clock: Callable[[], float] = source.time
         self.sccp = sccp
         self.tcap = tcap
         self.network_indicator = network_indicator
@@ -150,7 +154,7 @@ class Signalling:
         self.observer = observer
         self.links: list[Link] = []
         self.user: TcUser | None = None
-        self._ticker = Ticker(loop, self._tick)
+        self._ticker = Ticker(source, self._tick)
 
     def add_link(self, name: str, machine: Machine) -> Link:
         """Make a link; its transport calls it from then on."""
@@ -235,14 +239,29 @@ class Signalling:
 
     # -- out -----------------------------------------------------------------------------------------------
 
-    def send(self, path: object, octets: bytes) -> None:
-        """Send a TCAP message on its dialogue's way, a `Path`; b"" is nothing. It leaves with the batch."""
+    def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None:
+        """Send a TCAP message on its dialogue's way, a `Path`; b"" is nothing. It leaves with the batch.
+
+        With ``return_on_error``, TC-NOTICE tells the dialogue if it can't be delivered. What can't be sent is
+        counted: to a calling address that leaves SCCP no room for data, or too long for 16 segments.
+        """
         if not octets or not isinstance(path, Path):
             return
         link = path.link
         if not link.active:
             link = path.link = self._another(link)
-        self.sccp.send(path.called, path.calling, octets, dpc=path.dpc, sls=path.sls)
+        try:
+            self.sccp.send(
+                path.called,
+                path.calling,
+                octets,
+                dpc=path.dpc,
+                sls=path.sls,
+                return_on_error=return_on_error,
+            )
+        except EncodeError:
+            self.telemetry.discard("sccp", UNSENDABLE)
+            return
         self._sccp_out(link, path.opc)
 
     def _another(self, link: Link) -> Link:

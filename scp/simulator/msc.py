@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.engine.signalling import Path, Signalling
 from scp.engine.status import StatusBoard
+from scp.engine.ticker import LoopTime
 from scp.simulator.dialogue import CallDialogue
 from scp.simulator.endpoint import attach, machine
 from scp.simulator.expect import Expectation
@@ -117,7 +118,7 @@ class Msc:
         self._changed = asyncio.Event()
         title = GlobalTitle(network.global_title) if network.global_title else None
         self.signalling = Signalling(
-            asyncio.get_running_loop(),
+            LoopTime(asyncio.get_running_loop()),
             Sccp(SccpSettings(point_codes=(network.point_code,), ssn=network.ssn, global_title=title)),
             Tcap(TcapSettings(first_id=random.randint(0, _TOP_OF_TIDS))),
             network.network_indicator,
