@@ -10,11 +10,14 @@ import uml
 from oracles import servers
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _needs_the_lab() -> None:
     missing = uml.unavailable()
     if missing:
         pytest.skip(missing)
+    trial = uml.run(["true"], seconds=30)
+    if trial.status < 0 and "as init process" not in trial.console:
+        pytest.skip(f"User Mode Linux does not start here: {trial.console.strip().rpartition(chr(10))[2]}")
 
 
 def test_output_and_status_come_back() -> None:
