@@ -48,6 +48,7 @@ class Reason(StrEnum):
     SERVICE_LOGIC = "service-logic"
     UNKNOWN_SERVICE_KEY = "unknown-service-key"
     UNDECODABLE_ARGUMENT = "undecodable-argument"
+    CRITICAL_EXTENSION = "critical-extension"
     UNEXPECTED_OPERATION = "unexpected-operation"
     ABANDONED = "abandoned"
 
@@ -84,6 +85,7 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.SERVICE_LOGIC: "A service other than forwarding decided by its own rules.",
     Reason.UNKNOWN_SERVICE_KEY: "No service is configured for the request's service key.",
     Reason.UNDECODABLE_ARGUMENT: "The request's argument could not be decoded.",
+    Reason.CRITICAL_EXTENSION: "The request has an unknown extension that forbids to go on without it.",
     Reason.UNEXPECTED_OPERATION: "The dialogue was opened with an operation other than InitialDP.",
     Reason.ABANDONED: "The switch gave the dialogue up before it was answered.",
 }

@@ -161,7 +161,13 @@ CATALOGUE: Final = (
 # --- label values ---
 
 _REFUSALS: Final = frozenset(
-    {Reason.UNKNOWN_SERVICE_KEY, Reason.UNDECODABLE_ARGUMENT, Reason.UNEXPECTED_OPERATION, Reason.ABANDONED}
+    {
+        Reason.UNKNOWN_SERVICE_KEY,
+        Reason.UNDECODABLE_ARGUMENT,
+        Reason.CRITICAL_EXTENSION,
+        Reason.UNEXPECTED_OPERATION,
+        Reason.ABANDONED,
+    }
 )
 _STORE_FAILURES: Final = frozenset({Reason.STORE_TIMEOUT, Reason.STORE_UNAVAILABLE})
 _NODE_REASONS: Final = frozenset({Reason.OVERLOAD, Reason.DRAINING})
@@ -201,11 +207,11 @@ STORE_ERROR_KINDS: Final = (
 )
 DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
     "m3ua": (*(str(reason) for reason in DiscardReason), OTHER),
-    "sccp": (*(str(reason) for reason in SccpDiscard), "returned", OTHER),
+    "sccp": (*(str(reason) for reason in SccpDiscard), "returned", "unsendable", OTHER),
     "tcap": (*DISCARD_REASONS, *REFUSED_REASONS, *ABORTED_REASONS, OTHER),
     "cap": (
         *(str(reason) for reason in Reason if reason in _REFUSALS - {Reason.ABANDONED}),
-        *("unrecognized-operation", OTHER),
+        *("unrecognized-operation", "rejected-component", OTHER),
     ),
     OTHER: (OTHER,),
 }
