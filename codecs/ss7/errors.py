@@ -9,7 +9,7 @@ class DecodeError(ValueError):
     Attributes:
         reason: what is wrong, in words, without octets of the message.
         offset: index of the first octet at fault, counted from the start of the buffer given to the decoder.
-        clause: the clause of the standard that the octets break, e.g. ``"Q.713 §3.4"``; empty if none is cited.
+        clause: the clause of the standard that the octets break, as in ``"Q.713 §3.4"``; "" if none is cited.
     """
 
     def __init__(self, reason: str, offset: int = 0, clause: str = "") -> None:
