@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from scp.simulator.commands import msc
+
 if TYPE_CHECKING:
     from scp.config import Config
 
@@ -17,6 +19,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command()(msc)
 
 FAILED: Final = 1
 """Exit status: it ran, and the answer is no."""

@@ -1,0 +1,178 @@
+"""``camel-scp msc``: the simulated MSC; one call with its ladder, or load with its figures."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from random import SystemRandom
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import msgspec
+import typer
+import uvloop
+
+from scp.domain.call import Trigger
+from scp.simulator.endpoint import Endpoint, Side
+from scp.simulator.expect import Action, Expectation
+from scp.simulator.ladder import ladder
+from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
+from scp.simulator.msc import PlannedCall, run_calls
+from scp.simulator.network import Network
+from scp.simulator.scenario import Attempt, Ending, Scenario
+from ss7.errors import EncodeError
+from ss7.isup import NatureOfAddress
+from ss7.pointcode import parse_point_code
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from scp.simulator.result import CallResult
+
+Result = TypeVar("Result")
+
+FAILED: Final = 1
+UNUSABLE: Final = 2
+
+_WHERE: Final = "Where"
+_CALL: Final = "The call"
+_PARTY: Final = "The called party"
+_EXPECT: Final = "The answer"
+_LOAD: Final = "Load"
+
+
+class Nature(StrEnum):
+    """Nature of address of the called number."""
+
+    SUBSCRIBER = "subscriber"
+    UNKNOWN = "unknown"
+    NATIONAL = "national"
+    INTERNATIONAL = "international"
+    NETWORK_SPECIFIC = "network-specific"
+
+
+_NATURES: Final = {nature: NatureOfAddress[nature.name].value for nature in Nature}
+
+
+def _option(text: str, panel: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
+def msc(
+    *,
+    to: Annotated[str, _option("connect to the gsmSCF or STP here", _WHERE)] = "127.0.0.1:2905",
+    listen: Annotated[str, _option("have the other side connect to us here instead", _WHERE)] = "",
+    side: Annotated[Side, _option("what we are in M3UA: gateway, ASP, IPSP", _WHERE)] = Side.GATEWAY,
+    routing_context: Annotated[int, _option("-1: none", _WHERE)] = -1,
+    point_code: Annotated[str, _option("ours", _WHERE)] = "0-23-3",
+    scp_point_code: Annotated[str, _option("of the gsmSCF", _WHERE)] = "0-23-1",
+    network_indicator: Annotated[int, _option("0 international, 2 national", _WHERE)] = 0,
+    gt: Annotated[str, _option('our global title; "": route on point code and SSN', _WHERE)] = "46709000002",
+    scp_gt: Annotated[str, _option("the gsmSCF's global title", _WHERE)] = "46700000001",
+    a: Annotated[str, _option("calling number, E.164", _CALL, "--a")] = "46700000009",
+    b: Annotated[list[str] | None, _option("called number; again for more calls", _CALL, "--b")] = None,
+    nature: Annotated[Nature, _option("of the called number", _CALL)] = Nature.UNKNOWN,
+    trigger: Annotated[Trigger, _option("who asks, for whom", _CALL)] = Trigger.TERMINATING,
+    cap: Annotated[int, _option("CAP version", _CALL, "--cap")] = 2,
+    service_key: Annotated[int, _option("of the CSI", _CALL)] = 100,
+    vlr: Annotated[str, _option('VLR number of the served subscriber; "": none', _CALL)] = "46709000001",
+    cell: Annotated[str, _option("MCC-MNC-LAC-CI of its cell", _CALL)] = "240-01-4660-22136",
+    imsi: Annotated[str, _option("of the served subscriber", _CALL)] = "240011234567890",
+    calls: Annotated[int, _option("how many calls of each number; 0: one, with --load no limit", _CALL)] = 0,
+    ending: Annotated[Ending, _option("what happens when it rings", _PARTY)] = Ending.ANSWER,
+    ring: Annotated[float, _option("seconds until then", _PARTY)] = 0.2,
+    talk: Annotated[float, _option("seconds from answer to hang-up", _PARTY)] = 1.0,
+    hangs_up: Annotated[int, _option("leg that hangs up: 1 calling, 2 called", _PARTY)] = 2,
+    silent: Annotated[bool, _option("react to nothing after the answer", _PARTY, "--silent")] = False,
+    expect: Annotated[Action | None, _option("any other answer is wrong", _EXPECT)] = None,
+    expect_number: Annotated[str, _option("digits that Connect has to have", _EXPECT)] = "",
+    within: Annotated[float, _option("seconds that it may take", _EXPECT)] = 2.0,
+    load: Annotated[bool, _option("many calls, figures instead of ladders", _LOAD, "--load")] = False,
+    rate: Annotated[float, _option("calls a second; 0: as many as the window lets out", _LOAD)] = 0.0,
+    window: Annotated[int, _option("most calls outstanding", _LOAD)] = 256,
+    duration: Annotated[float, _option("seconds", _LOAD)] = 10.0,
+    json: Annotated[bool, _option("results as JSON", _LOAD, "--json")] = False,
+) -> None:
+    """Play an MSC: make calls to a gsmSCF, check its answers; exit status 1 if one was missing or wrong."""
+    try:
+        network = Network(
+            point_code=parse_point_code(point_code),
+            scp_point_code=parse_point_code(scp_point_code),
+            network_indicator=network_indicator,
+            global_title=gt,
+            scp_global_title=scp_gt,
+            routing_context=routing_context,
+        )
+        host, port = _address(listen or to)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    endpoint = Endpoint(side=side, listen=bool(listen), addresses=(host,), port=port)
+    scenario = Scenario(
+        version=cap,
+        trigger=trigger,
+        a_number=a,
+        b_nature=_NATURES[nature],
+        imsi=imsi,
+        vlr=vlr,
+        cell=cell,
+        service_key=service_key,
+        attempts=(Attempt(ending=ending, ring=ring, talk=talk, hangs_up=hangs_up),),
+        silent=silent,
+    )
+    numbers = b or ["0011234567"]
+    expected = Expectation(action=expect, number=expect_number, within=within)
+    if load:
+        plan = LoadPlan(rate=rate, window=window, calls=calls, duration=duration)
+        kinds = [LoadCall(b_number=number, expected=expected) for number in numbers]
+        report = _run(
+            run_load(scenario, kinds, plan, network=network, endpoint=endpoint, random=SystemRandom())
+        )
+        _print_load(report, json=json)
+        raise typer.Exit(0 if report.passed else FAILED)
+    planned = [
+        PlannedCall(msgspec.structs.replace(scenario, b_number=number), expected)
+        for _ in range(max(calls, 1))
+        for number in numbers
+    ]
+    results = _run(run_calls(planned, network=network, endpoint=endpoint, random=SystemRandom()))
+    for result in results:
+        _print_call(result, json=json)
+    raise typer.Exit(0 if all(result.passed for result in results) else FAILED)
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT`` or ``[V6]:PORT``; 2905 where there is no port (RFC 4666 §9.2)."""
+    host, colon, port = text.rpartition(":")
+    if not colon or (":" in host and not host.startswith("[")):
+        host, port = text, "2905"
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65535:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run it; what keeps it from running is one line and exit status 2."""
+    try:
+        return uvloop.run(work)
+    except (EncodeError, OSError, TimeoutError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(UNUSABLE) from None
+
+
+def _print_call(result: CallResult, *, json: bool) -> None:
+    if json:
+        typer.echo(msgspec.json.encode(result, enc_hook=str))
+    else:
+        typer.echo(f"{ladder(result)}\n")
+
+
+def _print_load(report: LoadReport, *, json: bool) -> None:
+    if json:
+        typer.echo(msgspec.json.encode(report))
+        return
+    typer.echo(f"{report.answered} of {report.sent} calls answered in {report.seconds:.1f} s: ", nl=False)
+    typer.echo(f"{report.calls_per_second:,.0f} a second, {report.missing} missing, {report.stray} stray")
+    for reason, count in report.wrong.items():
+        typer.echo(f"wrong: {count} times {reason}")
+    times = ", ".join(f"p{point} {value:,.0f}" for point, value in report.since_sent_us.items())
+    typer.echo(f"µs to the answer: {times}")
+    for trouble in report.trouble:
+        typer.echo(trouble)
