@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scp.ports import StoreError
+from scp.store.redis import RedisStore
+from scp.store.redis_url import parse_redis_url
 from scp.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -22,8 +24,18 @@ def _sqlite(url: str, *, read_only: bool, telemetry: Telemetry | None) -> Subscr
     return SqliteStore(path, read_only=read_only, telemetry=telemetry)
 
 
+def _redis(url: str, *, read_only: bool, telemetry: Telemetry | None) -> SubscriberStore:
+    return RedisStore(parse_redis_url(url), read_only=read_only, telemetry=telemetry)
+
+
 SCHEMES: Final[dict[str, _Opener]] = {
     "sqlite": _sqlite,
+    "redis": _redis,
+    "rediss": _redis,
+    "redis+sentinel": _redis,
+    "rediss+sentinel": _redis,
+    "redis+cluster": _redis,
+    "rediss+cluster": _redis,
 }
 
 
@@ -31,7 +43,8 @@ def open_store(url: str, *, read_only: bool = False, telemetry: Telemetry | None
     """Return the store that ``url`` names, not yet opened (``await store.open()``).
 
     Args:
-        url: ``sqlite:PATH`` or ``sqlite::memory:``. A relative path is taken from the working directory.
+        url: ``sqlite:PATH``, ``sqlite::memory:`` or a Redis URL (`scp.store.redis_url`). A relative path is
+            taken from the working directory.
         read_only: for tools that only look; see the store's class.
         telemetry: told of every operation.
 
