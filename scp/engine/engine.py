@@ -415,7 +415,7 @@ class Engine:
     def _components(self, conversation: Conversation, *, last: bool) -> list[bytes]:
         """Encode the outbox. In a TC-END nothing is awaited, so nothing is registered."""
         call = conversation.call
-        if call.error is not None:
+        if last and call.error is not None:
             error = call.error
             parameter = self.codec.encode_error(error.code, error.parameter, call.context.version)
             return [encode_return_error(conversation.invoke_id, error.code, parameter)]

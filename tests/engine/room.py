@@ -1,40 +1,86 @@
-"""A node and a switch on two ends of a loopback association, on a clock that only the test moves."""
+"""A node and switches around it on loopback associations, on a clock that only the test moves.
+
+The node is what `serve` runs, from M3UA up; a `Switch` is a gateway that says whatever octets the test gives it and
+keeps what comes back. All that the node sends goes to the recorder, for tshark to judge.
+"""
 
 from __future__ import annotations
 
 import heapq
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from oracles.recorder import Recorder
 
 from scp.domain.decision import Decision
 from scp.domain.numbers import Numbering
-from scp.domain.rules import Rules
-from scp.domain.subscriber import Subscriber
+from scp.domain.rules import OnFailure, Rules
+from scp.domain.subscriber import Subscriber, When
 from scp.engine.engine import Engine
-from scp.engine.signalling import Link, Path, Signalling
+from scp.engine.signalling import Link, Signalling
 from scp.engine.status import StatusBoard
 from scp.net import loopback
 from scp.ports import PENDING, Found, Pending, Waiter
 from scp.services.api import Service, StoreFailure
 from scp.services.voip_forwarding import VoipForwarding
+from scp.simulator.idp import initial_dp
 from scp.simulator.network import Network
+from scp.simulator.scenario import Scenario
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
+from ss7 import rose, sccp, tcap
 from ss7.cap.codec import FAST, Codec
-from ss7.cap.contexts import CONTEXTS
-from ss7.tcap import TcapCodec
+from ss7.cap.contexts import BY_VERSION, CONTEXTS
+from ss7.cap.operations import Opcode
+from ss7.reference import REFERENCE
+from ss7.reference_tcap import REFERENCE_TCAP
+from ss7.sccp import UnitData, UnitDataService
+from ss7.tcap_dialogue import Aarq, encode_dialogue
 
 NETWORK = Network()
-NUMBERING = Numbering(country_code="46", never_steer=("112",), home_vlr=("4670",))
-RULES = Rules(NUMBERING, prefix="99")
+NUMBERING = Numbering(country_code="46", never_steer=frozenset({"112"}), home_vlr=("4670",))
+DIALLED = "0011234567"
+STEERED = "990011234567"
+MSISDN = "11234567"
+READY = Subscriber(MSISDN, authorized=True, aor="sip:b@voip.example", forwarding=True)
+ROAMER = Subscriber(
+    MSISDN, authorized=True, aor="sip:b@voip.example", forwarding=True, when=When.ROAMING, roaming=True
+)
+ABROAD, AT_HOME = "31651000000", "46709000001"
+SERVICE_KEY = 100
+CALL_CONTROL = frozenset(context.octets for context in CONTEXTS if context.call_control)
+
+# Not the same twice in a session: tshark knows a transaction by its id.
+_otids = itertools.count(0x10000000)
+_rooms = itertools.count()
+
+
+def new_otid() -> bytes:
+    return next(_otids).to_bytes(4, "big")
+
+
+def idp(version: int = 2, **scenario: Any) -> bytes:
+    """The argument of an InitialDP."""
+    return FAST.encode_argument(
+        Opcode.INITIAL_DP,
+        initial_dp(
+            Scenario(version=version, **{"b_number": DIALLED, "b_nature": 2, **scenario}), b"\x01\x02"
+        ),
+        version,
+    )
+
+
+def forwarding(on_failure: OnFailure = OnFailure.CONTINUE) -> VoipForwarding:
+    return VoipForwarding(Rules(NUMBERING, prefix="99", on_failure=on_failure))
 
 
 class HandMovedLoop:
-    """What `Signalling` needs of an event loop."""
+    """A `scp.engine.ticker.TimeSource`."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -75,14 +121,17 @@ class Counts:
         self.calls: list[tuple[str, Decision]] = []
         self.discards: list[tuple[str, str]] = []
         self.outcomes: list[str] = []
+        self.operations: list[tuple[int, str]] = []
         self.opened = 0
+        self.seconds = 0.0
 
     def call(self, service: str, decision: Decision, seconds: float) -> None:
         assert seconds >= 0
         self.calls.append((service, decision))
+        self.seconds = seconds
 
     def operation(self, opcode: int, direction: str) -> None:
-        pass
+        self.operations.append((opcode, direction))
 
     def dialogue_opened(self) -> None:
         self.opened += 1
@@ -104,15 +153,18 @@ class Counts:
 
 
 class HandMovedStore:
-    """Answers at once, or when the test says so, or never."""
+    """Answers at once, or when the test says so, or never, or not as its protocol says."""
 
     def __init__(self, records: Mapping[str, Subscriber]) -> None:
         self.records = records
         self.slow = False
         self.failure: StoreFailure | None = None
+        self.bug: Exception | None = None
         self.waiting: list[tuple[str, Waiter]] = []
 
     def find(self, msisdn: str, waiter: Waiter) -> Found | Pending:
+        if self.bug is not None:
+            raise self.bug
         if self.failure is not None:
             return self.failure
         if self.slow:
@@ -129,142 +181,291 @@ class HandMovedStore:
         return ""
 
 
-class SwitchUser:
-    """The switch's TC-user: keeps indications."""
+@dataclass
+class Answer:
+    """A TCAP message of the node's, with what carried it."""
 
-    def __init__(self) -> None:
-        self.indications: list[Any] = []
+    message: tcap.Message
+    octets: bytes
+    unit: UnitData
+    opc: int
+    dpc: int
+    sls: int
 
-    def indication(self, indication: Any, now: float) -> None:
-        self.indications.append(indication)
+    @property
+    def component(self) -> Any:
+        [component] = self.message.components
+        return component
 
-    def next_deadline(self) -> float:
-        return float("inf")
+    @property
+    def opcodes(self) -> list[Any]:
+        return [component.opcode for component in self.message.components]
 
-    def tick(self, now: float) -> None:
-        pass
+    @property
+    def problem(self) -> tuple[int, int]:
+        reject = self.component
+        assert isinstance(reject, rose.Reject), reject
+        return reject.problem_type, reject.problem
+
+
+class Switch:
+    """The other end of one association: a gateway with an MSC behind it."""
+
+    def __init__(self, room: Room, name: str) -> None:
+        self.room = room
+        self.name = name
+        self.machine = Sgp()
+        self.transport: Any = None
+        self.answers: list[Answer] = []
+        self.returned: list[UnitDataService] = []
+        self.heard: list[bytes] = []
+
+    # a TransportUser
+
+    def connected(self, transport: Any) -> None:
+        self.transport = transport
+        self.machine.connected(self.room.loop.now, transport.streams)
+        self._write()
+
+    def received(self, messages: Any) -> None:
+        for stream, message in messages:
+            self.heard.append(message)
+            data = self.machine.receive(message, stream, self.room.loop.now)
+            if data is None:
+                continue
+            unit = sccp.decode(data.payload)
+            if isinstance(unit, UnitDataService):
+                self.returned.append(unit)
+            elif unit.called.ssn != 1:
+                assert unit.segmentation is None
+                answer = Answer(tcap.decode(unit.data), unit.data, unit, data.opc, data.dpc, data.sls)
+                self.answers.append(answer)
+        self._write()
+
+    def disconnected(self, reason: str) -> None:
+        self.transport = None
+        self.machine.lost(self.room.loop.now)
+
+    # what the test has it say
+
+    def m3ua(self, octets: bytes, stream: int = 1) -> None:
+        """Any octets as an M3UA message."""
+        if self.transport is not None:
+            self.transport.send([(stream, octets)])
+        self.room.turn()
+
+    def sccp(self, octets: bytes, **fields: int) -> None:
+        """Any octets as the payload of a DATA message."""
+        routing = {"opc": NETWORK.point_code, "dpc": NETWORK.scp_point_code, "ni": 0, "sls": 5, **fields}
+        self.machine.send(payload=octets, **routing)  # type: ignore[arg-type]
+        self._write()
+        self.room.turn()
+
+    def tcap(self, octets: bytes, called: bytes = b"", calling: bytes = b"", sls: int = 5) -> None:
+        """Any octets as the user data of a UDT, or of an XUDT where they are too long for one."""
+        called, calling = called or NETWORK.called(), calling or NETWORK.calling()
+        layer = Sccp(SccpSettings(), next(_otids) & 0xFFFFFF)
+        layer.send(called, calling, octets, dpc=0, sls=sls)
+        for _, _, message in layer.outbox:
+            self.sccp(message, sls=sls)
+
+    def _write(self) -> None:
+        if self.machine.outbox and self.transport is not None:
+            self.transport.send(self.machine.outbox[:])
+        self.machine.outbox.clear()
+        self.machine.events.clear()
+
+
+class Overheard:
+    """The node's link and, once connected, its transport: what goes either way is shown to the recorder."""
+
+    def __init__(self, link: Link, recorder: Recorder | None, association: int) -> None:
+        self.link = link
+        self.recorder = recorder
+        self.association = association
+        self.transport: Any = None
+
+    def connected(self, transport: Any) -> None:
+        self.transport = transport
+        self.name, self.streams = transport.name, transport.streams
+        self.link.connected(self)
+
+    def received(self, messages: Any) -> None:
+        if self.recorder is not None:
+            for stream, message in messages:
+                self.recorder.received(message, stream=stream, association=self.association)
+        self.link.received(messages)
+
+    def disconnected(self, reason: str) -> None:
+        self.link.disconnected(reason)
+
+    def send(self, messages: Any) -> None:
+        messages = list(messages)
+        if self.recorder is not None:
+            for stream, message in messages:
+                self.recorder.sent(message, stream=stream, association=self.association)
+        self.transport.send(messages)
+
+    def close(self, *, abort: bool = False) -> None:
+        self.transport.close(abort=abort)
 
 
 class Room:
-    """``switch`` and ``node`` with a link each; `turn` moves what was sent."""
+    """The node with its ``switches``; ``switch`` is the first."""
 
     def __init__(
         self,
-        records: Mapping[str, Subscriber],
+        *records: Subscriber,
         services: Mapping[int, Service] | None = None,
-        *,
-        codec: Codec = FAST,
-        tcap_codec: TcapCodec | None = None,
+        codec: str = "fast",
         max_dialogues: int = 1000,
-        sent: Callable[[bytes, int], None] = lambda message, stream: None,
+        links: int = 1,
+        recorder: Recorder | None = None,
+        sccp_settings: SccpSettings | None = None,
     ) -> None:
         self.loop = HandMovedLoop()
         self.counts = Counts()
-        self.store = HandMovedStore(records)
-        self.bugs: list[Exception] = []
+        self.store = HandMovedStore({record.msisdn: record for record in records})
+        self.bugs: list[tuple[str, Exception]] = []
         self.pump = loopback.Pump()
-        self.user = SwitchUser()
         self.log: list[str] = []
-        report = lambda name, what, trouble: self.log.append(f"{name}: {what}")  # noqa: E731
-        contexts = frozenset(context.octets for context in CONTEXTS if context.call_control)
-        self.node = self._signalling(
-            Sccp(SccpSettings(point_codes=(NETWORK.scp_point_code,))),
-            Tcap(TcapSettings(instance=7, contexts=contexts, max_dialogues=max_dialogues), tcap_codec),
+        self.shown: list[Decision] = []
+        self._recorder = recorder
+        board = StatusBoard(lambda: 0.0, lambda name, what, trouble: self.log.append(f"{name}: {what}"))
+        argument_codec: Codec = FAST if codec == "fast" else REFERENCE
+        settings = TcapSettings(
+            instance=7,
+            first_id=next(_rooms) << 8 & 0xFFFFFF,
+            contexts=CALL_CONTROL,
+            max_dialogues=max_dialogues,
+        )
+        self.node = Signalling(
+            self.loop,
+            Sccp(sccp_settings or SccpSettings(point_codes=(NETWORK.scp_point_code,))),
+            Tcap(settings, None if codec == "fast" else REFERENCE_TCAP),
+            0,
             self.counts,
-            StatusBoard(lambda: 0.0, report),
+            board,
         )
         self.engine = self.node.user = Engine(
             self.node,
-            services if services is not None else {100: VoipForwarding(RULES)},
+            services if services is not None else {SERVICE_KEY: forwarding()},
             self.store,
-            codec,
+            argument_codec,
             self.counts,
             self.loop.time,
-            on_bug=lambda service, bug: self.bugs.append(bug),
+            on_bug=lambda service, bug: self.bugs.append((service, bug)),
+            observer=self,
         )
-        self.switch = self._signalling(
-            Sccp(SccpSettings()), Tcap(TcapSettings(instance=1)), Counts(), StatusBoard(lambda: 0.0, report)
-        )
-        self.switch.user = self.user
-        for board, name in ((self.node.observer, "node"), (self.switch.observer, "switch")):
-            board.expect(name)  # type: ignore[attr-defined]
-        self.node_link = self.node.add_link("node", Asp())
-        self.switch_link = self.switch.add_link("switch", Sgp())
-        self._sent = sent
-        self.connect()
+        self.links: list[Link] = []
+        self.switches: list[Switch] = []
+        for number in range(links):
+            name = f"stp-{number}"
+            board.expect(name)
+            self.links.append(self.node.add_link(name, Asp()))
+            self.switches.append(Switch(self, name))
+            self.connect(number)
+        self.switch = self.switches[0]
 
-    def _signalling(self, sccp: Sccp, tcap: Tcap, counts: Counts, board: StatusBoard) -> Signalling:
-        return Signalling(self.loop, sccp, tcap, 0, counts, board)  # type: ignore[arg-type]
+    def answered(self, dialogue: Any, service: str, idp: Any, decision: Decision, seconds: float) -> None:
+        """Be the engine's observer."""
+        self.shown.append(decision)
 
-    def connect(self) -> None:
-        loopback.pair(Overheard(self.node_link, self._sent), self.switch_link, schedule=self.pump)
+    def connect(self, number: int = 0) -> None:
+        association = 0 if self._recorder is None else self._recorder.association()
+        overheard = Overheard(self.links[number], self._recorder, association)
+        loopback.pair(overheard, self.switches[number], schedule=self.pump)
         self.turn()
-        assert self.node_link.active
-        assert self.switch_link.active
+        assert self.links[number].active
+        assert self.switches[number].machine.state.value == "active"
+
+    def disconnect(self, number: int = 0) -> None:
+        self.switches[number].transport.close(abort=True)
+        self.turn()
 
     def turn(self) -> None:
         self.pump.run()
 
     def advance(self, seconds: float) -> None:
-        self.loop.advance(seconds)
+        """Let time pass in steps, so that messages move in between."""
+        until = self.loop.now + seconds
+        while (step := min(until, max(self.loop.now + 0.005, self._next()))) < until:
+            self.loop.advance(step - self.loop.now)
+            self.turn()
+        self.loop.advance(until - self.loop.now)
         self.turn()
 
-    def path(self) -> Path:
-        network = NETWORK
-        return Path(
-            self.switch_link,
-            network.point_code,
-            network.scp_point_code,
-            5,
-            network.called(),
-            network.calling(),
-        )
+    def _next(self) -> float:
+        return self.node._next_deadline()
 
-    def raw(self, octets: bytes) -> None:
-        """Send TCAP octets of any kind to the node."""
-        self.switch.send(self.path(), octets)
-        self.switch.flush()
+    def store_answers(self) -> None:
+        """Everything that the store was asked and has not answered."""
+        self.store.answer()
         self.turn()
 
-    def begin(self, context: bytes, *components: bytes) -> Any:
-        """Open a dialogue with components, and return it."""
-        dialogue = self.switch.tcap.open(self.path(), context, self.loop.time())
-        self.raw(self.switch.tcap.begin(dialogue, list(components), self.loop.time()))
-        return dialogue
+    # calls
 
-    def invoke(self, dialogue: Any, opcode: int, parameter: bytes) -> bytes:
-        return self.switch.tcap.invoke(dialogue, opcode, parameter, 2, 30.0)
+    def send(self, octets: bytes, **fields: Any) -> None:
+        self.switch.tcap(octets, **fields)
 
+    def begin(
+        self, *components: bytes, version: int = 2, otid: bytes = b"", portion: bool = True, **fields: Any
+    ) -> bytes:
+        """Open a dialogue with these components; return its id at the switch."""
+        otid = otid or new_otid()
+        dialogue = encode_dialogue(Aarq(BY_VERSION[version].octets)) if portion else b""
+        self.send(tcap.build_begin(otid, dialogue, list(components)), **fields)
+        return otid
 
-class Overheard:
-    """The node's link, with everything that it sends shown to somebody."""
+    def call(self, version: int = 2, *, portion: bool = True, invoke_id: int = 1, **scenario: Any) -> bytes:
+        """Begin with an InitialDP."""
+        argument = idp(version, **scenario)
+        invoke = rose.encode_invoke(invoke_id, Opcode.INITIAL_DP, argument)
+        return self.begin(invoke, version=version, portion=portion)
 
-    def __init__(self, link: Link, sent: Callable[[bytes, int], None]) -> None:
-        self._link = link
-        self._sent = sent
+    def go_on(self, otid: bytes, *components: bytes) -> None:
+        """A CONTINUE in the dialogue, which the node has answered."""
+        self.send(tcap.build_continue(otid, self.tid(otid), b"", list(components)))
 
-    def connected(self, transport: Any) -> None:
-        self._link.connected(OverheardTransport(transport, self._sent))
+    def end(self, otid: bytes, *components: bytes) -> None:
+        self.send(tcap.build_end(self.tid(otid), b"", list(components)))
 
-    def received(self, messages: Any) -> None:
-        self._link.received(messages)
+    def abort(self, otid: bytes, tid: bytes = b"") -> None:
+        self.send(tcap.build_abort(tid or self.tid(otid), b""))
 
-    def disconnected(self, reason: str) -> None:
-        self._link.disconnected(reason)
+    def tid(self, otid: bytes) -> bytes:
+        """The node's id for a dialogue, from its first CONTINUE."""
+        return next(answer.message.otid for answer in self.answers(otid) if answer.message.otid)
 
+    def answers(self, otid: bytes) -> list[Answer]:
+        return [
+            answer for switch in self.switches for answer in switch.answers if answer.message.dtid == otid
+        ]
 
-class OverheardTransport:
-    def __init__(self, transport: Any, sent: Callable[[bytes, int], None]) -> None:
-        self._transport = transport
-        self._sent = sent
-        self.name = transport.name
-        self.streams = transport.streams
+    def answer(self, otid: bytes) -> Answer:
+        """The one answer that there is."""
+        [answer] = self.answers(otid)
+        return answer
 
-    def send(self, messages: Any) -> None:
-        messages = list(messages)
-        for stream, message in messages:
-            self._sent(message, stream)
-        self._transport.send(messages)
+    @property
+    def waiting_tid(self) -> bytes:
+        """The node's id of the dialogue that was opened last."""
+        return list(self.node.tcap._dialogues)[-1]
 
-    def close(self, *, abort: bool = False) -> None:
-        self._transport.close(abort=abort)
+    @property
+    def decision(self) -> Decision:
+        return self.counts.calls[-1][1]
+
+    def serves(self) -> None:
+        """The next call is served."""
+        otid = self.call(2)
+        assert self.answer(otid).opcodes in ([Opcode.CONNECT], [Opcode.CONTINUE])
+
+    def nothing_left(self) -> None:
+        """No dialogue, timer, conversation or count stays behind once all times are over."""
+        self.advance(200_000.0)
+        assert not len(self.node.tcap)
+        assert not len(self.engine._deadlines)
+        assert not self.node.tcap._timers._heap
+        assert self.counts.opened == len(self.counts.outcomes)
+        assert self.node._next_deadline() == float("inf")
