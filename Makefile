@@ -22,7 +22,7 @@ help: ## this list
 
 demo: ## a node, its API and an MSC simulator in one process: calls with their answers
 	@deploy/setup.sh run
-	@$(BIN)/camel-scp demo
+	@$(BIN)/camel-scp demo $(ARGS)
 
 test: set-up lint unit-compiled unit-plain coverage ## everything that must hold before a commit
 	@printf '\non compiled code: '; tail -n 1 build/test-compiled.log

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
+from rich import box
 from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
@@ -62,7 +63,7 @@ prefix = "99"
 metrics = "127.0.0.1:{metrics}"
 """
 
-WIDTH: Final = 104
+WIDTH: Final = 120
 """Columns that the ladders and the table take, also where the output is no terminal."""
 HOME_VLR: Final = "46709000001"
 FOREIGN_VLR: Final = "491710000001"
@@ -102,7 +103,7 @@ def _connect(title: str, record: Subscriber, scenario: Scenario, number: str, re
 
 CARDS: Final = (
     _connect(
-        "Alice roams abroad: the call goes to her VoIP service",
+        "Alice roams: to her VoIP service",
         ALICE,
         DIALLED,
         "990011234567",
@@ -112,11 +113,9 @@ CARDS: Final = (
     _continue(
         "Alice switched forwarding off", replace(ALICE, forwarding=False), DIALLED, Reason.FORWARDING_DISABLED
     ),
+    _continue("Alice's app is not registered", replace(ALICE, aor=None), DIALLED, Reason.NOT_REGISTERED),
     _continue(
-        "Alice's phone app is not registered", replace(ALICE, aor=None), DIALLED, Reason.NOT_REGISTERED
-    ),
-    _continue(
-        "The operator withdrew Alice's authorization",
+        "The operator withdrew Alice",
         replace(ALICE, authorized=False),
         DIALLED,
         Reason.NOT_AUTHORIZED,
@@ -125,7 +124,7 @@ CARDS: Final = (
         "Somebody else is called", ALICE, replace(DIALLED, b_number="0011234568"), Reason.UNKNOWN_SUBSCRIBER
     ),
     _connect(
-        "CAP v3, O-CSI: a caller dials Bob",
+        "CAP v3, O-CSI: Bob is dialled",
         BOB,
         Scenario(
             version=3,
@@ -137,26 +136,26 @@ CARDS: Final = (
         Reason.FORWARDED_ALWAYS,
     ),
     _connect(
-        "CAP v4: a call that was forwarded to Bob; who forwarded it stays in the Connect",
+        "CAP v4: forwarded to Bob",
         BOB,
         Scenario(version=4, trigger=Trigger.FORWARDED, b_number=BOB.msisdn),
         f"99{BOB.msisdn}",
         Reason.FORWARDED_ALWAYS,
     ),
     _continue(
-        "An emergency call is never steered",
+        "An emergency call",
         ALICE,
         Scenario(trigger=Trigger.ORIGINATING, b_number="112", b_nature=NatureOfAddress.UNKNOWN),
         Reason.NEVER_STEER,
     ),
     _continue(
-        "The number carries the gateway's mark already: no loop",
+        "Marked already: no loop",
         ALICE,
         replace(DIALLED, b_number="990011234567"),
         Reason.ALREADY_MARKED,
     ),
     Card(
-        "A service key that nobody serves",
+        "A service key nobody serves",
         ALICE,
         replace(DIALLED, service_key=999),
         Expectation(action=Action.ERROR, code=ErrorCode.MISSING_CUSTOMER_RECORD, ended=True),
@@ -257,9 +256,9 @@ async def _provision(node: Node, record: Subscriber) -> None:
 
 
 def _summary(console: Console, outcomes: list[tuple[Card, CallResult, bool]]) -> None:
-    table = Table(title="\nCalls", title_justify="left")
+    table = Table(title="\nCalls", title_justify="left", box=box.SIMPLE, pad_edge=False)
     for column in ("call", "B-number", "CAP", "answer", "number", "reason", "ms", ""):
-        table.add_column(column, justify="right" if column == "ms" else "left", no_wrap=column != "call")
+        table.add_column(column, justify="right" if column == "ms" else "left", no_wrap=True)
     for card, result, passed in outcomes:
         answer = result.answer
         table.add_row(
