@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scp.ports import StoreError
 
@@ -34,8 +34,27 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
 )
 
 
+class Schema(NamedTuple):
+    """What a file is to contain.
+
+    Attributes:
+        application_id: tells the program's kinds of file apart (``PRAGMA application_id``).
+        migrations: the steps to the newest version.
+        what: for people.
+    """
+
+    application_id: int
+    migrations: tuple[tuple[str, ...], ...]
+    what: str
+
+
+SUBSCRIBERS: Final = Schema(APPLICATION_ID, MIGRATIONS, "a subscriber store")
+
+
 def migrate(
-    connection: sqlite3.Connection, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS
+    connection: sqlite3.Connection,
+    migrations: tuple[tuple[str, ...], ...] = MIGRATIONS,
+    schema: Schema = SUBSCRIBERS,
 ) -> tuple[int, int]:
     """Bring the database to the newest version, all steps in one transaction.
 
@@ -48,12 +67,12 @@ def migrate(
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        found = _version(connection, len(migrations))
+        found = _version(connection, len(migrations), schema)
         for step in migrations[found:]:
             for statement in step:
                 connection.execute(statement)
         if found < len(migrations):
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA application_id = {schema.application_id}")
             connection.execute(f"PRAGMA user_version = {len(migrations)}")
         connection.execute("COMMIT")
     except BaseException:
@@ -63,10 +82,10 @@ def migrate(
     return found, len(migrations)
 
 
-def _version(connection: sqlite3.Connection, newest: int) -> int:
+def _version(connection: sqlite3.Connection, newest: int, schema: Schema) -> int:
     """Return the schema version; 0 for a new, empty database. Refuse others' files and newer ones."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if application == APPLICATION_ID:
+    if application == schema.application_id:
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > newest:
             raise StoreError(
@@ -77,5 +96,5 @@ def _version(connection: sqlite3.Connection, newest: int) -> int:
         return version
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application != 0 or tables != 0:
-        raise StoreError("the file is another program's SQLite database, not a subscriber store", "foreign")
+        raise StoreError(f"the file is another program's SQLite database, not {schema.what}", "foreign")
     return 0
