@@ -426,7 +426,7 @@ class Engine:
         for outgoing in call.outbox:
             opcode = outgoing.opcode
             parameter = self.codec.encode_argument(opcode, outgoing.argument, call.context.version)
-            size += len(parameter)
+            size += _INVOKE_OVERHEAD + len(parameter)
             if size > MOST_OCTETS:
                 raise EncodeError(f"more than {MOST_OCTETS} octets for one message", "29.078 §14.2.2.1.5")
             if last:
@@ -473,6 +473,7 @@ class Engine:
         self.on_bug(conversation.service, bug)
         if not conversation.gone:
             conversation.gone = True
+            self.tcap.withdraw(conversation.dialogue)
             call = conversation.call
             call.error = None
             call.outbox[:] = [] if conversation.answered else [CONTINUED]
@@ -511,6 +512,7 @@ _ABANDONED: Final = Decision(Action.ERROR, Reason.ABANDONED)
 _FAILED: Final = Decision(Action.CONTINUE, Reason.SERVICE_ERROR)
 _ERRORS: Final = frozenset({Reason.UNKNOWN_SERVICE_KEY, Reason.CRITICAL_EXTENSION})
 _NEVER: Final = 99
+_INVOKE_OVERHEAD: Final = 14  # tags, lengths, invoke id and operation code
 
 
 def _still_waits(conversation: Conversation, number: int) -> bool:

@@ -384,6 +384,13 @@ class Tcap:
             dialogue.unsent.append(invocation)
         return octets
 
+    def withdraw(self, dialogue: Dialogue) -> None:
+        """Forget the operations that `invoke` registered since the last message: they are not sent after all."""
+        if dialogue.unsent is not None:
+            for invocation in dialogue.unsent:
+                retire(invocation)
+            dialogue.unsent = None
+
     # Time
 
     def next_deadline(self) -> float:

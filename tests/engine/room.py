@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from oracles.recorder import Recorder
-
 from scp.domain.decision import Decision
 from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure, Rules
