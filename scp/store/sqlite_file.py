@@ -24,7 +24,7 @@ _DELETE: Final = "DELETE FROM subscriber WHERE msisdn = ?"
 
 
 class Database(SqliteFile):
-    """The subscribers' file (or ``:memory:``). Every method blocks, and raises `StoreError` for what goes wrong."""
+    """The subscribers' file (or ``:memory:``). Every method blocks, and may raise `StoreError`."""
 
     def load(self) -> dict[str, bytes]:
         """Return every record, packed, by MSISDN."""

@@ -131,7 +131,7 @@ def test_two_stores_of_one_process(path: Path) -> None:
 
 
 def test_write_lock_of_another_program_is_waited_for_and_then_reported(path, monkeypatch) -> None:
-    monkeypatch.setattr("scp.store.sqlite_file.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("scp.store.sqlite_base.BUSY_SECONDS", 0.05)
 
     async def body(store):
         other = sqlite3.connect(path, isolation_level=None)

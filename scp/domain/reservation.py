@@ -1,0 +1,229 @@
+"""Reservations of money for a call: what can happen to one, as a table, and what that does to the account.
+
+An account has a balance and, of it, an amount that open reservations hold. What can be spent is the rest, the
+*available* amount, and never falls below 0. A reservation holds its price from `RESERVE` on, and is settled
+once: what was used is charged, never more than is held; the rest is free again.
+
+Every store applies the same table: SQLite through `advance`, Redis through a script made of `TABLE`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import Struct, structs
+
+from scp.domain.tariff import Tariff  # noqa: TC001 - read as a type hint at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class State(StrEnum):
+    """Where a reservation stands."""
+
+    NONE = "none"  # there is none with this id
+    RESERVED = "reserved"
+    EXTENDED = "extended"
+    COMMITTED = "committed"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class Event(StrEnum):
+    """What is asked for, or happens."""
+
+    RESERVE = "reserve"
+    EXTEND = "extend"
+    COMMIT = "commit"
+    RELEASE = "release"
+    EXPIRE = "expire"
+
+
+class Effect(StrEnum):
+    """What a row does to the money."""
+
+    HOLD = "hold"  # hold the given amount in all; only if what is missing is available
+    CHARGE = "charge"  # take the given amount, at most what is held, off the balance; hold nothing more
+    CHARGE_LATE = "charge-late"  # the same when nothing is held any more: at most what is available
+    FREE = "free"  # hold nothing more
+    REPEAT = "repeat"  # it was done before: nothing
+
+
+class Row(NamedTuple):
+    """What an event does in a state."""
+
+    effect: Effect
+    next: State
+    why: str
+
+
+TABLE: Final[Mapping[tuple[State, Event], Row]] = {
+    (State.NONE, Event.RESERVE): Row(Effect.HOLD, State.RESERVED, "minutes are asked for"),
+    (State.RESERVED, Event.RESERVE): Row(Effect.REPEAT, State.RESERVED, "the request came again"),
+    (State.EXTENDED, Event.RESERVE): Row(Effect.REPEAT, State.EXTENDED, "the first request came again"),
+    (State.COMMITTED, Event.RESERVE): Row(Effect.REPEAT, State.COMMITTED, "the first request came again"),
+    (State.RELEASED, Event.RESERVE): Row(Effect.REPEAT, State.RELEASED, "the first request came again"),
+    (State.EXPIRED, Event.RESERVE): Row(Effect.REPEAT, State.EXPIRED, "the first request came again"),
+    (State.RESERVED, Event.EXTEND): Row(Effect.HOLD, State.EXTENDED, "the total of minutes is raised"),
+    (State.EXTENDED, Event.EXTEND): Row(Effect.HOLD, State.EXTENDED, "the total of minutes is raised again"),
+    (State.RESERVED, Event.COMMIT): Row(Effect.CHARGE, State.COMMITTED, "the call is over"),
+    (State.EXTENDED, Event.COMMIT): Row(Effect.CHARGE, State.COMMITTED, "the call is over"),
+    (State.EXPIRED, Event.COMMIT): Row(
+        Effect.CHARGE_LATE, State.COMMITTED, "the call took place, its end was reported late: not forgotten"
+    ),
+    (State.COMMITTED, Event.COMMIT): Row(Effect.REPEAT, State.COMMITTED, "charged once"),
+    (State.RESERVED, Event.RELEASE): Row(Effect.FREE, State.RELEASED, "there was no call"),
+    (State.EXTENDED, Event.RELEASE): Row(Effect.FREE, State.RELEASED, "nothing is to be charged"),
+    (State.RELEASED, Event.RELEASE): Row(Effect.REPEAT, State.RELEASED, "released once"),
+    (State.EXPIRED, Event.RELEASE): Row(Effect.REPEAT, State.EXPIRED, "it holds nothing any more"),
+    (State.RESERVED, Event.EXPIRE): Row(Effect.FREE, State.EXPIRED, "nobody said how the call ended"),
+    (State.EXTENDED, Event.EXPIRE): Row(Effect.FREE, State.EXPIRED, "nobody said how the call ended"),
+}
+"""Whatever has no row is refused: extending or releasing what is settled, settling what is released."""
+
+OPEN: Final = frozenset({State.RESERVED, State.EXTENDED})
+"""States in which money is held."""
+
+
+class Account(Struct, frozen=True):
+    """An account; amounts in minor units.
+
+    Attributes:
+        msisdn: whose it is.
+        balance: what was credited less what was charged.
+        held: what open reservations hold of it.
+    """
+
+    msisdn: str
+    balance: int = 0
+    held: int = 0
+
+    @property
+    def available(self) -> int:
+        """What can be reserved."""
+        return self.balance - self.held
+
+
+class Reservation(Struct, frozen=True, kw_only=True):
+    """One reservation. All times are milliseconds since 1970-01-01 UTC.
+
+    Attributes:
+        id: unique among all.
+        account: MSISDN of who pays.
+        call_id: the VoIP service's id of the call.
+        a_number: who calls, E.164.
+        b_number: who is called, E.164.
+        created_ms: when it was made.
+        local_start: the local clock then, in seconds, which the tariff's bands go by.
+        tariff: as it was then; None where another system prices the call.
+        reference: that other system's id of it, "" if there is none.
+        fingerprint: of the request that made it: another one with the same id is refused.
+        state: where it stands.
+        held: the amount held, or last held.
+        granted_seconds: how long the call may last.
+        expires_ms: when it expires.
+        used_seconds: how long the call lasted, once committed.
+        charged: what was charged, once committed.
+        ended_ms: when it was settled, released or expired; 0: it was not.
+        steps: how many rows but `Effect.REPEAT` were applied.
+    """
+
+    id: str
+    account: str
+    call_id: str
+    a_number: str
+    b_number: str
+    created_ms: int
+    local_start: int = 0
+    tariff: Tariff | None = None
+    reference: str = ""
+    fingerprint: str = ""
+    state: State = State.NONE
+    held: int = 0
+    granted_seconds: int = 0
+    expires_ms: int = 0
+    used_seconds: int = 0
+    charged: int = 0
+    ended_ms: int = 0
+    steps: int = 0
+
+
+class Step(Struct, frozen=True):
+    """An event with what it brings.
+
+    Attributes:
+        event: what is asked for.
+        at_ms: when.
+        amount: minor units: to hold in all, or to charge.
+        seconds: granted in all, or used.
+        expires_ms: the new expiry, for `Event.RESERVE` and `Event.EXTEND`.
+    """
+
+    event: Event
+    at_ms: int
+    amount: int = 0
+    seconds: int = 0
+    expires_ms: int = 0
+
+
+class Result(StrEnum):
+    """What came of a step."""
+
+    DONE = "done"
+    REPEATED = "repeated"  # it had been done before; the reservation is as it was left
+    INSUFFICIENT = "insufficient"  # too little is available; nothing changed
+    REFUSED = "refused"  # the state does not allow it; nothing changed
+    UNKNOWN = "unknown"  # there is no such reservation
+    NO_ACCOUNT = "no-account"  # there is no such account
+
+
+class Outcome(Struct, frozen=True):
+    """A result, and the account and the reservation as they are now; None where there is none."""
+
+    result: Result
+    account: Account | None = None
+    reservation: Reservation | None = None
+
+
+def advance(account: Account | None, found: Reservation, step: Step) -> Outcome:
+    """Apply one step.
+
+    Args:
+        account: who pays; None: there is none, which only matters to what takes or holds money.
+        found: the reservation as it stands, or with `State.NONE` the one to be made.
+        step: what is to be done.
+    """
+    row = TABLE.get((found.state, step.event))
+    if row is None:
+        missing = found.state is State.NONE
+        return Outcome(Result.UNKNOWN if missing else Result.REFUSED, account, None if missing else found)
+    if row.effect is Effect.REPEAT:
+        return Outcome(Result.REPEATED, account, found)
+    if account is None:
+        if step.amount or found.held:
+            return Outcome(Result.NO_ACCOUNT)
+        account = Account(found.account)  # nothing is to be paid here: no account is needed
+    changed = structs.replace(found, state=row.next, steps=found.steps + 1)
+    if row.effect is Effect.HOLD:
+        return _hold(account, found, changed, step)
+    if row.effect is not Effect.CHARGE_LATE:
+        account = structs.replace(account, held=account.held - found.held)
+    changed = structs.replace(changed, ended_ms=step.at_ms)
+    if row.effect is not Effect.FREE:
+        charged = min(step.amount, found.held, max(account.available, 0))
+        account = structs.replace(account, balance=account.balance - charged)
+        changed = structs.replace(changed, charged=charged, used_seconds=step.seconds)
+    return Outcome(Result.DONE, account, changed)
+
+
+def _hold(account: Account, found: Reservation, changed: Reservation, step: Step) -> Outcome:
+    more = step.amount - found.held
+    if more > account.available:
+        return Outcome(Result.INSUFFICIENT, account, None if found.state is State.NONE else found)
+    return Outcome(
+        Result.DONE,
+        structs.replace(account, held=account.held + more),
+        structs.replace(changed, held=step.amount, granted_seconds=step.seconds, expires_ms=step.expires_ms),
+    )
