@@ -1,12 +1,16 @@
-"""What an operator sets for one M3UA peer, and the timers with their defaults."""
+"""What an operator sets for one M3UA peer, and the timers with their defaults.
+
+Plain dataclasses: mypyc drops the class keywords of a msgspec Struct, which would then not be frozen.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import TYPE_CHECKING, final
 
-from msgspec import Struct
-
-from ss7.m3ua_parameters import KeyDestination  # noqa: TC001 - msgspec reads the annotations
+if TYPE_CHECKING:
+    from ss7.m3ua_parameters import KeyDestination
 
 
 class Role(Enum):
@@ -25,7 +29,9 @@ class TrafficMode(IntEnum):
     BROADCAST = 3
 
 
-class Timers(Struct, frozen=True, kw_only=True):
+@final
+@dataclass(frozen=True, kw_only=True)
+class Timers:
     """All times are in seconds.
 
     Attributes:
@@ -45,7 +51,9 @@ class Timers(Struct, frozen=True, kw_only=True):
     congestion: float = 10.0
 
 
-class Key(Struct, frozen=True, kw_only=True):
+@final
+@dataclass(frozen=True, kw_only=True)
+class Key:
     """A routing key: to register by the ASP, or provisioned at the gateway.
 
     Attributes:
@@ -57,7 +65,9 @@ class Key(Struct, frozen=True, kw_only=True):
     routing_context: int = -1
 
 
-class AspSettings(Struct, frozen=True, kw_only=True):
+@final
+@dataclass(frozen=True, kw_only=True)
+class AspSettings:
     """Of our side.
 
     Attributes:
@@ -83,7 +93,9 @@ class AspSettings(Struct, frozen=True, kw_only=True):
     timers: Timers = Timers()
 
 
-class SgpSettings(Struct, frozen=True, kw_only=True):
+@final
+@dataclass(frozen=True, kw_only=True)
+class SgpSettings:
     """Of the gateway's side.
 
     Attributes:
