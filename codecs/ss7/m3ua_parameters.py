@@ -327,9 +327,9 @@ def _nested(octets: bytes, start: int, end: int, wanted: tuple[Tag, ...]) -> lis
             raise M3uaError(ErrorCode.UNEXPECTED_PARAMETER, f"nested parameter {tag:#06x} twice", value - 4)
         if tag in wanted:
             values[tag] = _decode_u32(octets, value, value_end)
-    for tag in wanted:
-        if tag not in values:
-            reason = f"nested parameter {tag.name} is missing"
+    for needed in wanted:
+        if needed not in values:
+            reason = f"nested parameter {needed.name} is missing"
             raise M3uaError(ErrorCode.MISSING_PARAMETER, reason, start, "RFC 4666 §3.6")
     return [values[tag] for tag in wanted]
 
