@@ -141,7 +141,7 @@ def test_an_indefinite_length_takes_linear_time(unit):
     assert seconds(bomb(16000)) < 8 * 4 * max(seconds(bomb(2000)), 1e-4)
 
 
-def test_a_bomb_of_nested_indefinite_lengths_is_refused_at_once():
+def test_a_bomb_of_nested_indefinite_lengths_is_refused_at_once(slowdown):
     bomb = b"\x30\x80" * 500_000
     assert ber.read_element(bomb, 0, len(bomb))[3] == ber.TOO_DEEP
-    assert seconds(bomb) < 0.01
+    assert seconds(bomb) < 0.003 * slowdown
