@@ -68,6 +68,15 @@ nature = "keep"                       # keep | unknown | national | internationa
 
 # [api]                               # without it there is no HTTP API
 # listen = "127.0.0.1:8080"
+# audit = "/var/log/camel-scp/audit.jsonl"   # numbers in full; without it: the log, masked as that is
+# max_body = 65536                    # octets of a request
+# max_import = 268435456              # octets of a bulk import
+# rate = 200.0                        # requests a second of each key …
+# burst = 400                         # … and at once
+# [api.tls]
+# certificate = "/etc/camel-scp/api.pem"
+# key = "/etc/camel-scp/api.key"
+# client_ca = "/etc/camel-scp/clients.pem"   # ask clients for certificates
 # [[api.keys]]
 # name = "operator"
 # sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token

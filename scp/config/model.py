@@ -294,11 +294,42 @@ class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):
             yield Fault("scopes", f"at least one is needed, of {', '.join(Scope)}")
 
 
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[api.tls]``: files in PEM.
+
+    Attributes:
+        certificate: the API's own, with the chain behind it.
+        key: its private key.
+        client_ca: if given, a client needs a certificate that one of these has signed, beside its token.
+    """
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
+
+
 class Api(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[api]``; without the table there is no HTTP API."""
+    """``[api]``; without the table there is no HTTP API.
+
+    Attributes:
+        listen: address and port.
+        keys: who may do what.
+        tls: without it the API speaks HTTP in the clear.
+        audit: a file for the audit lines, numbers in full; without it they go with the log, masked as that is.
+        max_body: octets of a request's body.
+        max_import: octets of the body of a bulk import.
+        rate: requests a second of each key, in the long run.
+        burst: requests of each key at once.
+    """
 
     listen: HostPort = HostPort("127.0.0.1", 8080)
     keys: tuple[ApiKey, ...] = ()
+    tls: Tls | None = None
+    audit: str | None = None
+    max_body: Annotated[int, Meta(ge=1024, le=1 << 24)] = 65_536
+    max_import: Annotated[int, Meta(ge=1024, le=1 << 34)] = 1 << 28
+    rate: Annotated[float, Meta(ge=0.1, le=1_000_000)] = 200.0
+    burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 400
 
     def faults(self) -> Iterator[Fault]:
         """Yield keys of one name."""

@@ -1,0 +1,216 @@
+"""The Litestar application: routers, problem details for every error, the OpenAPI document."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar import Litestar, Request, Response
+from litestar.config.app import AppConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+
+from scp.api import decisions, docs, health, imports, subscribers
+from scp.api.audit import Audit
+from scp.api.auth import Keyring, RateLimiter
+from scp.api.calls import BEARER, CHANGES
+from scp.api.context import Context, NodeView, key_name
+from scp.api.idempotency import Answers
+from scp.api.problems import (
+    INTERNAL,
+    INVALID,
+    MALFORMED,
+    METHOD_NOT_ALLOWED,
+    NO_SUCH_PATH,
+    TOO_LARGE,
+    UNAVAILABLE,
+    FieldError,
+    ProblemError,
+    as_response,
+)
+from scp.ports import StoreError
+from scp.telemetry.logs import get_logger
+from scp.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from litestar.types import ControllerRouterHandler
+
+    from scp.config import Api
+
+ROUTERS: Final[Sequence[ControllerRouterHandler]] = (
+    *subscribers.HANDLERS,
+    *imports.HANDLERS,
+    *decisions.HANDLERS,
+    *health.HANDLERS,
+    *docs.HANDLERS,
+)
+"""What every node serves; a router that needs more than the `Context` is given to `build_app`."""
+
+RETRY_AFTER: Final = "1"
+"""Seconds after which to try again when the store failed."""
+
+_ABOUT: Final = """\
+The operator authorizes subscribers, the VoIP service registers them and switches forwarding; every call is
+decided by what was said here, from the moment that it was answered.
+
+- **Tokens**: `Authorization: Bearer …`; the scope that a call needs is named with it.
+- **Numbers** are E.164 digits, country code first; a `+` and spaces in a path are accepted.
+- **Errors** are problem details (RFC 9457); `type` is for programs, and a path at which the node explains.
+- **Races**: a change is made to the record as it is at that instant. `If-Match` with an `ETag` refuses it (412)
+  where somebody else was faster.
+- **Repeats**: PUT and DELETE can be sent again. POSTs take an `Idempotency-Key`.
+"""
+
+
+def build_app(
+    config: Api, node: NodeView, routers: Sequence[ControllerRouterHandler] = (), audit: Audit | None = None
+) -> Litestar:
+    """Return the application.
+
+    Args:
+        config: ``[api]``.
+        node: the node that it runs in.
+        routers: beside `ROUTERS`.
+        audit: where changes are written; by default what ``config.audit`` says.
+
+    Raises:
+        OSError: the audit file can't be opened.
+    """
+    context = Context(
+        config,
+        node,
+        Keyring(config.keys),
+        RateLimiter(config.rate, config.burst, time.monotonic),
+        audit or Audit(config.audit),
+        Answers(time.monotonic),
+    )
+    return Litestar.from_config(
+        AppConfig(
+            route_handlers=[*ROUTERS, *routers],
+            dependencies={"context": Provide(_context)},
+            exception_handlers={
+                ProblemError: _problem,
+                StoreError: _store_failed,
+                HTTPException: _framework_error,
+                Exception: _bug,
+            },
+            state=State({"context": context}),
+            request_max_body_size=config.max_body,
+            logging_config=None,
+            openapi_config=_openapi(),
+        )
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="camel-scp",
+        version=VERSION,
+        summary="Authorize and register subscribers, switch forwarding, charge calls, and ask why.",
+        description=_ABOUT,
+        license=License("Apache-2.0", identifier="Apache-2.0"),
+        tags=[
+            Tag("subscribers", "What the operator and the VoIP service said of a number."),
+            Tag("calls", "What would happen to a call."),
+            Tag("charging", "Minutes in advance, and what calls came to."),
+            Tag("node", "Is it alive, does it take calls, and if not, why."),
+        ],
+        components=Components(
+            security_schemes={BEARER: SecurityScheme(type="http", scheme="bearer", description="A token.")}
+        ),
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        use_handler_docstrings=True,
+    )
+
+
+async def _context(state: State) -> Context:
+    context = state["context"]
+    assert isinstance(context, Context)
+    return context
+
+
+# --- errors ---
+
+
+def _problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[bytes]:
+    _audit_refusal(request, error)
+    return as_response(error)
+
+
+def _store_failed(request: Request[Any, Any, Any], error: StoreError) -> Response[bytes]:
+    get_logger().error("store failed", kind=error.kind, reason=str(error), path=request.url.path)
+    return _problem(request, ProblemError(UNAVAILABLE, str(error), headers={"Retry-After": RETRY_AFTER}))
+
+
+def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    get_logger().error("API call failed", path=request.url.path, method=request.method, exc_info=error)
+    return _problem(request, ProblemError(INTERNAL))
+
+
+def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Say a framework's error as problem details."""
+    if isinstance(error, MethodNotAllowedException):
+        allowed = ", ".join(_methods(request))
+        return _problem(request, ProblemError(METHOD_NOT_ALLOWED, headers={"Allow": allowed}))
+    if isinstance(error, NotFoundException):
+        return _problem(request, ProblemError(NO_SUCH_PATH, request.url.path))
+    if error.status_code == TOO_LARGE.status:
+        return _problem(request, ProblemError(TOO_LARGE))
+    if isinstance(error, ValidationException):
+        return _problem(request, _invalid(error))
+    if error.status_code >= 500:
+        return _bug(request, error)
+    return _problem(request, ProblemError(MALFORMED, error.detail))
+
+
+def _invalid(error: ValidationException) -> ProblemError:
+    """Return the problem of a path, query or header parameter that its annotation refuses."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    errors = tuple(_field_error(str(one.get("key", "")), str(one.get("message", ""))) for one in extra)
+    return ProblemError(INVALID, "; ".join(f"{one.path}: {one.reason}" for one in errors), errors)
+
+
+def _field_error(name: str, reason: str) -> FieldError:
+    if name == "data":  # a body that is not there; one that is, `scp.api.body` reads
+        return FieldError("body", "required, but not given")
+    return FieldError(name, reason)
+
+
+def _methods(request: Request[Any, Any, Any]) -> list[str]:
+    """Return the methods that the request's path knows (RFC 9110 §15.5.6 wants them in Allow)."""
+    asked = [part for part in request.url.path.split("/") if part]
+    methods: set[str] = set()
+    for route in request.app.routes:
+        parts = route.path_components
+        if len(parts) == len(asked) and all(
+            not isinstance(part, str) or part == one for part, one in zip(parts, asked, strict=True)
+        ):
+            methods.update(route.methods)
+    return sorted(methods)
+
+
+def _audit_refusal(request: Request[Any, Any, Any], error: ProblemError) -> None:
+    handler = request.scope.get("route_handler")
+    if handler is None or not handler.opt.get(CHANGES):
+        return
+    context: Context = request.app.state["context"]
+    context.audit.refused(
+        key_name(request),
+        f"{request.method} {request.url.path}",
+        error.kind.status,
+        error.kind.name,
+        detail=error.detail,
+        source=request.client.host if request.client else "",
+    )

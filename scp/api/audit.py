@@ -1,0 +1,85 @@
+"""Who changed what: one line for every change through the API, and for every change that was refused.
+
+With ``[api] audit`` the lines go to a file of their own, numbers in full, as an auditor needs them; the file
+may be moved away (logrotate), a new one is begun. Without it they go with the log and are masked as that is.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
+from typing import TYPE_CHECKING, Any, Final, final
+
+import msgspec
+
+from scp.telemetry.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EVENT: Final = "audit"
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
+
+
+@final
+class Audit:
+    """Writes audit lines.
+
+    Args:
+        path: the file; None: the log.
+        now: the wall clock.
+        failed: told, in words, when a line could not be written; the change stands all the same.
+
+    Raises:
+        OSError: the file can't be opened.
+    """
+
+    def __init__(
+        self,
+        path: str | None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        self._now = now
+        self._file = None if path is None else _File(path, failed or _log_failure)
+
+    def changed(self, who: str, what: str, before: object, after: object, **more: Any) -> None:
+        """Write that ``who`` did ``what``; ``before`` and ``after`` are the records, None for none."""
+        self._write({"result": "changed", "who": who, "what": what, "before": before, "after": after, **more})
+
+    def refused(self, who: str, what: str, status: int, problem: str, **more: Any) -> None:
+        """Write that ``who`` ("" for a stranger) wanted ``what`` and got ``problem``; nothing was changed."""
+        self._write(
+            {"result": "refused", "who": who, "what": what, "status": status, "problem": problem, **more}
+        )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._file is None:
+            get_logger().info(EVENT, **{key: msgspec.to_builtins(value) for key, value in line.items()})
+        else:
+            self._file.write(_encode({"timestamp": self._now().isoformat(), "event": EVENT, **line}).decode())
+
+
+@final
+class _File(WatchedFileHandler):
+    """The file; what can't be written is reported, not raised."""
+
+    def __init__(self, path: str, failed: Callable[[str], None]) -> None:
+        super().__init__(path, encoding="utf-8")
+        self._failed = failed
+
+    def write(self, line: str) -> None:
+        self.handle(logging.LogRecord("audit", logging.INFO, "", 0, line, None, None))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's
+        self._failed(f"{self.baseFilename}: an audit line could not be written")
+
+
+def _log_failure(reason: str) -> None:
+    get_logger().error("audit line lost", reason=reason)

@@ -1,0 +1,222 @@
+"""What the calls have in common: their scope, their documented problems, parameters, ETags, the answer."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypedDict
+
+import msgspec
+from litestar import Response
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import Parameter
+
+from scp.api.auth import authenticate
+from scp.api.body import JSON, JsonBody
+from scp.api.context import context_of
+from scp.api.problems import (
+    CHANGED,
+    INTERNAL,
+    INVALID,
+    MALFORMED,
+    MEDIA_TYPE,
+    MISSING_SCOPE,
+    TOO_LARGE,
+    TOO_MANY,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    UNSUPPORTED,
+    Kind,
+    Problem,
+    ProblemError,
+    invalid,
+)
+from scp.domain.numbers import parse_msisdn
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
+    from litestar.types import Guard
+
+    from scp.config import Scope
+
+BEARER: Final = "bearer"
+"""The name of the security scheme in the OpenAPI document."""
+CHANGES: Final = "changes"
+"""The handlers' option that says: a refusal of this call belongs into the audit."""
+
+Msisdn: TypeAlias = Annotated[
+    str,
+    Parameter(
+        description="E.164 digits, country code first; a + in front and spaces anywhere are accepted.",
+        schema_extra={
+            "pattern": r"^\s*(\+\s*)?[1-9](\s*[0-9]){4,14}\s*$",
+            "examples": ["46701234567"],
+        },
+    ),
+]
+IfMatch: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        header="If-Match",
+        description="The ETag of what is to be replaced, or * for anything: 412 if it is another by now.",
+    ),
+]
+IfNoneMatch: TypeAlias = Annotated[
+    str | None,
+    Parameter(header="If-None-Match", description="* to set it only where nothing is set: else 412."),
+]
+KnownTag: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        header="If-None-Match", description="The ETag of what is known already: 304 if it still holds."
+    ),
+]
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        header="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="The same key and body again get the first answer again, and nothing is done twice.",
+    ),
+]
+
+
+class Options(TypedDict, total=False):
+    """Arguments of a handler's decorator."""
+
+    guards: list[Guard]
+    security: list[dict[str, list[str]]]
+    responses: dict[int, ResponseSpec]
+    opt: dict[str, Any]
+    dto: type[JsonBody]
+    tags: list[str]
+
+
+def call(
+    scope: Scope, *kinds: Kind, tag: str, body: bool = False, changes: bool = False, **more: ResponseSpec
+) -> Options:
+    """Return the decorator's arguments for a call.
+
+    Args:
+        scope: what the key must have.
+        kinds: the problems that this call has beside those that all have.
+        tag: the group it is documented in.
+        body: it takes a JSON body.
+        changes: refusals of it are audited.
+        more: further documented answers: ``status_201=ResponseSpec(…)``.
+    """
+    every = [UNAUTHENTICATED, MISSING_SCOPE, INVALID, TOO_MANY, INTERNAL, UNAVAILABLE]
+    if body:
+        every += [MALFORMED, TOO_LARGE, UNSUPPORTED]
+    responses = problems(*every, *kinds)
+    responses |= {int(name.removeprefix("status_")): spec for name, spec in more.items()}
+    options = Options(
+        guards=[needs(scope)],
+        security=[{BEARER: [str(scope)]}],
+        responses=responses,
+        opt={CHANGES: changes},
+        tags=[tag],
+    )
+    if body:
+        options["dto"] = JsonBody
+    return options
+
+
+def needs(scope: Scope) -> Guard:
+    """Return the guard that lets only keys of this scope pass."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        context = context_of(connection)
+        authenticate(connection, context.keyring, context.limiter, scope)
+
+    return guard
+
+
+def problems(*kinds: Kind) -> dict[int, ResponseSpec]:
+    """Return the documentation of problems by status."""
+    by_status: dict[int, list[Kind]] = {}
+    for kind in kinds:
+        by_status.setdefault(kind.status, []).append(kind)
+    return {
+        status: ResponseSpec(
+            Problem,
+            generate_examples=False,
+            description="; ".join(kind.title for kind in several),
+            media_type=MEDIA_TYPE,
+            examples=[
+                Example(kind.name, summary=kind.title, value=msgspec.to_builtins(kind.problem()))
+                for kind in several
+            ],
+        )
+        for status, several in by_status.items()
+    }
+
+
+def msisdn_of(text: str, name: str = "msisdn") -> str:
+    """Return the E.164 digits of a number in a path or body.
+
+    Raises:
+        ProblemError: it is none (422).
+    """
+    try:
+        return parse_msisdn(text)
+    except ValueError as error:
+        raise invalid(name, str(error)) from None
+
+
+# --- answers and their ETags ---
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def etag_of(body: bytes) -> str:
+    """Return the strong ETag of a representation: the same octets have the same tag, on every node."""
+    return f'"{hashlib.blake2b(body, digest_size=9).hexdigest()}"'
+
+
+def answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response[Any]:
+    """Return a JSON answer."""
+    return Response(_encode(value), status_code=status, media_type=JSON, headers=headers or {})
+
+
+def tagged(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response[Any]:
+    """Return a JSON answer with its ETag."""
+    body = _encode(value)
+    return Response(
+        body, status_code=status, media_type=JSON, headers={"ETag": etag_of(body), **(headers or {})}
+    )
+
+
+def require(current: object | None, if_match: str | None, if_none_match: str | None) -> None:
+    """Hold a change to its preconditions (RFC 9110 §13.1.1, §13.1.2).
+
+    Args:
+        current: the representation that there is, None if there is none.
+        if_match: the header, None if absent; weak tags never match.
+        if_none_match: likewise.
+
+    Raises:
+        ProblemError: it does not hold (412).
+    """
+    if if_match is None and if_none_match is None:
+        return
+    tag = None if current is None else etag_of(_encode(current))
+    headers = {} if tag is None else {"ETag": tag}
+    if if_match is not None and not _fits(if_match, tag):
+        raise ProblemError(CHANGED, "If-Match", headers=headers)
+    if if_none_match is not None and _fits(if_none_match, tag):
+        raise ProblemError(CHANGED, "If-None-Match", headers=headers)
+
+
+def unchanged(current: object, if_none_match: str | None) -> bool:
+    """Return whether who reads has this representation already: 304 (RFC 9110 §13.1.2)."""
+    return if_none_match is not None and _fits(if_none_match.replace("W/", ""), etag_of(_encode(current)))
+
+
+def _fits(header: str, tag: str | None) -> bool:
+    """Return whether a list of tags, or ``*``, has this one; None: there is nothing to have one."""
+    if tag is None:
+        return False
+    return header.strip() == "*" or tag in (part.strip() for part in header.split(","))

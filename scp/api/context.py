@@ -1,0 +1,88 @@
+"""What every call of the API works with, and what it wants of the node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from litestar.connection import ASGIConnection
+
+    from scp.api.audit import Audit
+    from scp.api.auth import Keyring, RateLimiter
+    from scp.api.idempotency import Answers
+    from scp.config import Api, ApiKey
+    from scp.domain.rules import Rules
+    from scp.engine.status import LinkStatus
+    from scp.ports import SubscriberStore
+
+
+class NodeView(Protocol):
+    """What the API wants to know of the node that it runs in."""
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        ...
+
+    @property
+    def store(self) -> SubscriberStore:
+        """Where the records are."""
+        ...
+
+    @property
+    def store_deadline(self) -> float:
+        """Seconds that a lookup for a call may take."""
+        ...
+
+    def why_not_ready(self) -> Sequence[str]:
+        """Return, in words, why this node should get no calls; nothing if it should."""
+        ...
+
+    def links(self) -> Iterable[LinkStatus]:
+        """Return the state of every link."""
+        ...
+
+    def rules(self, service_key: int | None) -> Rules | None:
+        """Return what the service of this key steers by (None: the first that does); None if it does not."""
+        ...
+
+
+@final
+class Context:
+    """What every call of the API works with."""
+
+    def __init__(
+        self,
+        config: Api,
+        node: NodeView,
+        keyring: Keyring,
+        limiter: RateLimiter,
+        audit: Audit,
+        answers: Answers,
+    ) -> None:
+        self.config = config
+        self.node = node
+        self.keyring = keyring
+        self.limiter = limiter
+        self.audit = audit
+        self.answers = answers
+
+    @property
+    def store(self) -> SubscriberStore:
+        """Where the records are."""
+        return self.node.store
+
+
+def context_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Context:
+    """Return the context of a request."""
+    context = connection.app.state["context"]
+    assert isinstance(context, Context)
+    return context
+
+
+def key_name(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Return the name of the key that asks, "" before it has shown itself."""
+    key: ApiKey | None = connection.scope.get("auth")
+    return "" if key is None else key.name

@@ -1,0 +1,133 @@
+"""What would happen to a call, and why: the decision of the call path, written down."""
+
+# ruff: noqa: TC001 - the annotations are read at run time
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final, TypeAlias, final
+
+from litestar import Response, post
+from msgspec import Meta, Struct
+
+from scp.api.calls import answer, call
+from scp.api.context import Context
+from scp.api.problems import NO_RULES, ProblemError
+from scp.api.subscribers import E164
+from scp.config import Scope
+from scp.domain.call import CallFacts, Trigger, call_facts
+from scp.domain.decision import Action, Found, Step, path
+from scp.domain.numbers import Nature, Numbering, dialled
+from scp.domain.reason import Reason, explain
+from scp.ports import Found as StoreAnswer
+from scp.ports import Pending
+from scp.services.api import StoreFailure
+
+Dialled: TypeAlias = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=40,
+        description="as dialled (0701234567), or E.164 with + (+46701234567); spaces are accepted",
+        examples=["+46701234567"],
+    ),
+]
+
+
+class DecisionBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A call as a switch would ask about it."""
+
+    b_number: Dialled
+    a_number: Dialled | None = None
+    trigger: Trigger = Trigger.ORIGINATING
+    vlr: E164 | None = None
+    service_key: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+
+
+class Condition(Struct, frozen=True):
+    """One condition of the decision: what it looked at, and "yes" or why it does not hold."""
+
+    condition: str
+    value: str
+    outcome: str
+
+
+class DryRun(Struct, frozen=True):
+    """What would happen.
+
+    ``number`` is what Connect would carry, null for other actions; ``explanation`` says the reason in words.
+    """
+
+    action: Action
+    number: str | None
+    nature: Nature | None
+    reason: Reason
+    explanation: str
+    path: tuple[Condition, ...]
+
+
+@post(
+    "/v1/decisions",
+    operation_id="decide",
+    status_code=200,
+    **call(Scope.READ, NO_RULES, tag="calls", body=True),
+)
+async def decide(context: Context, data: DecisionBody) -> Response[DryRun]:
+    """Say what would happen to a call, and the path to it. Nothing is changed. Scope: read."""
+    rules = context.node.rules(data.service_key)
+    if rules is None:
+        what = "no service" if data.service_key is None else f"the service of key {data.service_key}"
+        raise ProblemError(NO_RULES, f"{what} steers by a subscriber's record")
+    facts = _facts(rules.numbering, data)
+    decision, steps = path(await _find(context, facts), facts, rules)
+    connects = decision.action is Action.CONNECT
+    return answer(
+        DryRun(
+            decision.action,
+            decision.number if connects else None,
+            decision.nature if connects else None,
+            decision.reason,
+            explain(decision.reason),
+            tuple(_condition(step) for step in steps),
+        )
+    )
+
+
+def _facts(numbering: Numbering, data: DecisionBody) -> CallFacts:
+    digits, nature = dialled(data.b_number)
+    return call_facts(
+        numbering, data.trigger, digits, nature, vlr="" if data.vlr is None else data.vlr.removeprefix("+")
+    )
+
+
+def _condition(step: Step) -> Condition:
+    return Condition(step.condition, step.value, step.outcome)
+
+
+@final
+class _Answer:
+    """A `scp.ports.Waiter` that can be awaited."""
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[StoreAnswer] = asyncio.get_running_loop().create_future()
+
+    def found(self, result: StoreAnswer) -> None:
+        if not self.future.done():
+            self.future.set_result(result)
+
+
+async def _find(context: Context, facts: CallFacts) -> Found:
+    """Look the called number up as a call would, within a call's deadline."""
+    if not facts.e164:
+        return None
+    waiter = _Answer()
+    found = context.store.find(facts.e164, waiter)
+    if isinstance(found, Pending):
+        try:
+            found = await asyncio.wait_for(waiter.future, context.node.store_deadline)
+        except TimeoutError:
+            return Reason.STORE_TIMEOUT
+    return Reason(found.value) if isinstance(found, StoreFailure) else found
+
+
+HANDLERS: Final[tuple[Any, ...]] = (decide,)

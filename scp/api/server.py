@@ -1,0 +1,124 @@
+"""uvicorn in the node's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from typing import TYPE_CHECKING, Final, final
+
+import uvicorn
+
+from scp.api.app import build_app
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from litestar.types import ControllerRouterHandler
+
+    from scp.api.context import NodeView
+    from scp.config import Api
+
+CONNECTIONS: Final = 512
+"""Connections and requests at once; beyond it 503."""
+GRACE: Final = 5
+"""Seconds that requests in progress have when the API closes."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves the process's signals to the process and says when it has started."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture nothing."""
+        yield
+
+
+@final
+class ApiServer:
+    """The API while it is served.
+
+    Attributes:
+        address: where it listens, ``(host, port)``.
+        url: its base URL.
+    """
+
+    def __init__(self, server: _Server, listener: socket.socket, *, tls: bool) -> None:
+        self._server = server
+        self.address: tuple[str, int] = listener.getsockname()[:2]
+        host, port = self.address
+        self.url = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+        self._task = asyncio.ensure_future(server.serve(sockets=[listener]))
+
+    async def started(self) -> None:
+        """Return when requests are answered."""
+        ready = asyncio.ensure_future(self._server.ready.wait())
+        await asyncio.wait((ready, self._task), return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._task.done():
+            await self._task
+
+    async def close(self) -> None:
+        """Take no more requests, answer those in progress, and stop."""
+        self._server.should_exit = True
+        await self._task
+
+
+async def serve_api(
+    config: Api, node: NodeView, routers: Sequence[ControllerRouterHandler] = ()
+) -> ApiServer:
+    """Serve the API in the running event loop.
+
+    Args:
+        config: ``[api]``.
+        node: the node that it runs in.
+        routers: beside those that every node has.
+
+    Raises:
+        OSError: the address can't be listened on, or a file (audit, certificate) not opened; `ssl.SSLError`,
+            for a certificate that is none, is one of these.
+    """
+    tls = config.tls
+    settings = uvicorn.Config(
+        build_app(config, node, routers),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=GRACE,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+        ssl_ca_certs=tls.client_ca if tls else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca else ssl.CERT_NONE,
+    )
+    settings.load()  # reads the certificates, before anything listens
+    server = ApiServer(
+        _Server(settings), _listen(config.listen.host, config.listen.port), tls=tls is not None
+    )
+    await server.started()
+    return server
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; "" is every address, of both families where the system can."""
+    if host:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    both = socket.has_dualstack_ipv6()
+    return socket.create_server(
+        ("", port), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both
+    )
