@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from scp.domain.subscriber import Subscriber
 from scp.services.api import StoreFailure
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     from scp.domain.decision import Decision
+    from scp.domain.reservation import Account, Outcome, Reservation, Step
 
 
 class Pending:
@@ -101,6 +102,83 @@ class SubscriberStore(SubscriberLookup, Protocol):
 
     async def count(self) -> int:
         """Return how many records there are."""
+        ...
+
+
+class Totals(NamedTuple):
+    """What a ledger's accounts and reservations add up to, in minor units.
+
+    Money is neither made nor lost: ``credited - charged == balance``, and ``held`` is what open reservations
+    hold.
+    """
+
+    balance: int
+    held: int
+    credited: int
+    charged: int
+
+
+class Ledger(Protocol):
+    """Accounts and the reservations on them. Every change is atomic, and durable when its coroutine returns.
+
+    Every method may raise `StoreError`: then it is not known whether the change was made, and asking again
+    finds out, since no change is made twice.
+    """
+
+    async def open(self) -> None:
+        """Connect or open."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and let go."""
+        ...
+
+    def usable(self) -> str:
+        """Return "" if it can be used now, else in words why not."""
+        ...
+
+    async def account(self, msisdn: str) -> Account | None:
+        """Return an account, None if there is none."""
+        ...
+
+    async def credit(self, msisdn: str, credit_id: str, amount: int, at_ms: int) -> Outcome:
+        """Add ``amount`` (or take it off, if negative) once for this id; the first opens the account.
+
+        The result is DONE, REPEATED, REFUSED (the id stands for another amount already) or INSUFFICIENT (less
+        than that is available, or the balance would pass `MAX_AMOUNT`).
+        """
+        ...
+
+    async def reservation(self, reservation_id: str) -> Reservation | None:
+        """Return a reservation, None if there is none or it was forgotten."""
+        ...
+
+    async def reserve(self, reservation: Reservation, step: Step) -> Outcome:
+        """Apply `Event.RESERVE` to a new reservation; if there is one with its id, `Result.REPEATED`."""
+        ...
+
+    async def step(self, reservation_id: str, step: Step) -> Outcome:
+        """Apply any other event to a reservation."""
+        ...
+
+    async def due(self, now_ms: int, most: int) -> list[str]:
+        """Return ids of open reservations whose time is up."""
+        ...
+
+    async def unrecorded(self, most: int) -> list[Reservation]:
+        """Return committed reservations of this node that no CDR is known to be written for."""
+        ...
+
+    async def recorded(self, reservation_ids: Sequence[str]) -> None:
+        """Note that the CDRs of these are written."""
+        ...
+
+    async def forget(self, before_ms: int, most: int) -> int:
+        """Drop reservations that ended before, and are recorded; return how many."""
+        ...
+
+    async def totals(self) -> Totals:
+        """Add everything up (slow: reads every account)."""
         ...
 
 

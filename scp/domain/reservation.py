@@ -9,8 +9,10 @@ Every store applies the same table: SQLite through `advance`, Redis through a sc
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
+from zlib import crc32
 
 from msgspec import Struct, structs
 
@@ -85,6 +87,30 @@ TABLE: Final[Mapping[tuple[State, Event], Row]] = {
 
 OPEN: Final = frozenset({State.RESERVED, State.EXTENDED})
 """States in which money is held."""
+
+
+BUCKETS: Final = 64
+"""Accounts are spread over so many buckets; what belongs to one account lies in one bucket, and so on one
+server of a cluster, where it changes at once."""
+
+
+def bucket_of(msisdn: str) -> int:
+    """Return the bucket of an account."""
+    return crc32(msisdn.encode()) % BUCKETS
+
+
+def reservation_id(msisdn: str, seed: bytes) -> str:
+    """Return a reservation's id: the bucket of its account as two hex digits, then those of ``seed``."""
+    return f"{bucket_of(msisdn):02x}{seed.hex()}"
+
+
+def bucket_of_id(reservation_id: str) -> int:
+    """Return the bucket that an id names, -1 if it is no id."""
+    bucket = int(reservation_id[:2], 16) if _ID(reservation_id) else -1
+    return bucket if bucket < BUCKETS else -1
+
+
+_ID: Final = re.compile(r"[0-9a-f]{4,64}", re.ASCII).fullmatch
 
 
 class Account(Struct, frozen=True):

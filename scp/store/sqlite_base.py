@@ -134,6 +134,12 @@ class SqliteFile:
         return self._connection
 
     @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Look, outside any transaction."""
+        with translated(self.path):
+            yield self._open
+
+    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Do what is inside as one transaction: all of it on the disk afterwards, none of it if it raises."""
         with translated(self.path):

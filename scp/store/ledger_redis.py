@@ -1,0 +1,288 @@
+"""The shared ledger: accounts and reservations in Redis, changed by Lua scripts.
+
+What belongs to one account lies in one bucket (`scp.domain.reservation.bucket_of`), whose keys share a hash
+tag: in a cluster they are on one server, so that one script changes them at once::
+
+    {PREFIX:l:HEX}:balance   hash  MSISDN → minor units
+    {PREFIX:l:HEX}:held      hash  MSISDN → minor units
+    {PREFIX:l:HEX}:credits:MSISDN  hash  id → amount
+    {PREFIX:l:HEX}:r:ID      hash  a reservation: ``body`` (what never changes) and what does
+    {PREFIX:l:HEX}:open      sorted set  id → when it expires
+    {PREFIX:l:HEX}:ended     sorted set  id → when it ended
+    {PREFIX:l:HEX}:out:NODE  set   committed, and NODE has not said yet that it wrote the CDR
+    {PREFIX:l:HEX}:sums      hash  credited, charged
+
+A change is acknowledged as a subscriber's record is (`scp.store.redis`): when ``acks`` replicas have it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
+
+import msgspec
+from msgspec import structs
+
+from scp.domain.reservation import (
+    BUCKETS,
+    Account,
+    Outcome,
+    Reservation,
+    Result,
+    State,
+    bucket_of,
+    bucket_of_id,
+)
+from scp.domain.tariff import MAX_AMOUNT
+from scp.ports import StoreError, Totals
+from scp.store.ledger_scripts import CREDIT, FORGET, LOAD_ALL, RECORDED, STEP
+from scp.store.redis_cluster import Cluster
+from scp.store.redis_errors import TRANSIENT, checked
+from scp.store.redis_single import Sentinel, Single, Watchers
+from scp.store.redis_url import Kind
+from scp.store.redis_wire import Write, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from scp.domain.reservation import Step
+    from scp.store.redis_link import Link
+    from scp.store.redis_scripts import Script
+    from scp.store.redis_url import RedisUrl
+    from scp.store.redis_wire import Command, Reply
+
+Deployment: TypeAlias = Single | Cluster
+_DEPLOYMENTS: Final[dict[Kind, Any]] = {
+    Kind.SINGLE: Single,
+    Kind.SENTINEL: Sentinel,
+    Kind.CLUSTER: Cluster,
+}
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(Reservation).decode
+
+
+@final
+class RedisLedger:
+    """`scp.ports.Ledger` on Redis 6 or later. Use it from one event loop.
+
+    Args:
+        url: where, and how.
+        node: whose CDRs `unrecorded` is about.
+    """
+
+    def __init__(self, url: RedisUrl, node: str) -> None:
+        self._url = structs.replace(url, cached=False, replicas=False)
+        self._node = node
+        self._tags = [f"{url.prefix}:l:{number:02x}".encode() for number in range(BUCKETS)]
+        self._deployment: Deployment | None = None
+
+    # --- opening and closing ---
+
+    async def open(self) -> None:
+        """Connect. As with the subscriber store, one that can't be reached now is tried again and again."""
+        if self._deployment is not None:
+            return
+        watchers = Watchers(_nothing, None, _nothing, _nothing, lambda: None)
+        self._deployment = deployment = _DEPLOYMENTS[self._url.kind](self._url, watchers, LOAD_ALL)
+        await deployment.start()
+        deployment.spread(self._tags)
+        trouble = deployment.trouble()
+        if trouble is not None:
+            if trouble.kind not in TRANSIENT:
+                await self.close()
+            raise trouble
+
+    async def close(self) -> None:
+        """Let what was begun be answered, then hang up."""
+        deployment, self._deployment = self._deployment, None
+        if deployment is not None:
+            await deployment.close()
+
+    def usable(self) -> str:
+        """Return "" or why not."""
+        if self._deployment is None:
+            return "redis: the ledger is not open"
+        trouble = self._deployment.trouble()
+        return "" if trouble is None else str(trouble)
+
+    # --- accounts ---
+
+    async def account(self, msisdn: str) -> Account | None:
+        """See `scp.ports.Ledger`."""
+        bucket = bucket_of(msisdn)
+        balance, held = await asyncio.gather(
+            self._ask(bucket, "HGET", self._key(bucket, "balance"), msisdn),
+            self._ask(bucket, "HGET", self._key(bucket, "held"), msisdn),
+        )
+        return None if balance is None else Account(msisdn, int(balance), int(held or 0))
+
+    async def credit(self, msisdn: str, credit_id: str, amount: int, at_ms: int) -> Outcome:  # noqa: ARG002
+        """See `scp.ports.Ledger`."""
+        bucket = bucket_of(msisdn)
+        keys = self._keys(bucket, f"credits:{msisdn}", "balance", "held", "sums")
+        result, balance, held = await self._run(bucket, CREDIT, keys, (msisdn, credit_id, amount, MAX_AMOUNT))
+        return Outcome(Result(result.decode()), Account(msisdn, balance, held))
+
+    # --- reservations ---
+
+    async def reservation(self, reservation_id: str) -> Reservation | None:
+        """See `scp.ports.Ledger`."""
+        bucket = bucket_of_id(reservation_id)
+        if bucket < 0:
+            return None
+        fields = await self._ask(bucket, "HGETALL", self._key(bucket, f"r:{reservation_id}"))
+        return _reservation(fields) if fields else None
+
+    async def reserve(self, reservation: Reservation, step: Step) -> Outcome:
+        """See `scp.ports.Ledger`; the id has to be one of `scp.domain.reservation.reservation_id`."""
+        new = structs.replace(reservation, state=State.NONE)
+        return await self._step(new.id, step, new.account, _encode(new))
+
+    async def step(self, reservation_id: str, step: Step) -> Outcome:
+        """See `scp.ports.Ledger`."""
+        if bucket_of_id(reservation_id) < 0:
+            return Outcome(Result.UNKNOWN)
+        return await self._step(reservation_id, step, "", b"")
+
+    async def _step(self, reservation_id: str, step: Step, account: str, body: bytes) -> Outcome:
+        bucket = bucket_of_id(reservation_id)
+        keys = self._keys(
+            bucket, f"r:{reservation_id}", "balance", "held", "open", "ended", f"out:{self._node}", "sums"
+        )
+        arguments = (
+            *(step.event.value, reservation_id, step.at_ms, step.amount, step.seconds, step.expires_ms),
+            *(account, body),
+        )
+        result, msisdn, balance, held, flat = await self._run(bucket, STEP, keys, arguments)
+        return Outcome(
+            Result(result.decode()),
+            None if balance is None else Account(msisdn.decode(), balance, held),
+            _reservation(dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None,
+        )
+
+    async def due(self, now_ms: int, most: int) -> list[str]:
+        """See `scp.ports.Ledger`."""
+        found = await self._ask_all("open", "ZRANGEBYSCORE", "-inf", now_ms, "LIMIT", 0, most)
+        return [each.decode() for ids in found for each in ids][:most]
+
+    async def unrecorded(self, most: int) -> list[Reservation]:
+        """See `scp.ports.Ledger`."""
+        found = await self._ask_all(f"out:{self._node}", "SRANDMEMBER", most)
+        ids = [each.decode() for ids in found for each in ids][:most]
+        records = await asyncio.gather(*(self.reservation(each) for each in ids))
+        return [record for record in records if record is not None]
+
+    async def recorded(self, reservation_ids: Sequence[str]) -> None:
+        """See `scp.ports.Ledger`."""
+        buckets: dict[int, list[str]] = {}
+        for each in reservation_ids:
+            buckets.setdefault(bucket_of_id(each), []).append(each)
+        await asyncio.gather(
+            *(
+                self._run(
+                    bucket, RECORDED, (self._key(bucket, f"out:{self._node}"), self._key(bucket, "r:")), ids
+                )
+                for bucket, ids in buckets.items()
+            )
+        )
+
+    async def forget(self, before_ms: int, most: int) -> int:
+        """See `scp.ports.Ledger`; ``most`` holds for each bucket."""
+        counts = await asyncio.gather(
+            *(
+                self._run(bucket, FORGET, self._keys(bucket, "ended", "r:"), (before_ms, most))
+                for bucket in range(BUCKETS)
+            )
+        )
+        return sum(counts)
+
+    async def totals(self) -> Totals:
+        """See `scp.ports.Ledger`."""
+        balances, holds, credited, charged = await asyncio.gather(
+            self._ask_all("balance", "HVALS"),
+            self._ask_all("held", "HVALS"),
+            self._ask_all("sums", "HGET", "credited"),
+            self._ask_all("sums", "HGET", "charged"),
+        )
+        return Totals(
+            sum(int(each) for bucket in balances for each in bucket),
+            sum(int(each) for bucket in holds for each in bucket),
+            sum(int(each or 0) for each in credited),
+            sum(int(each or 0) for each in charged),
+        )
+
+    # --- talking to Redis ---
+
+    def _key(self, bucket: int, name: str) -> bytes:
+        return b"{%b}:%b" % (self._tags[bucket], name.encode())
+
+    def _keys(self, bucket: int, *names: str) -> tuple[bytes, ...]:
+        return tuple(self._key(bucket, name) for name in names)
+
+    def _opened(self) -> Deployment:
+        if self._deployment is None:
+            raise StoreError("redis: the ledger is not open", "closed")
+        return self._deployment
+
+    def _link(self, bucket: int) -> Link:
+        writes = self._opened().writes
+        if not writes:
+            raise StoreError("redis: not connected yet", "unreachable")
+        return writes[bucket]
+
+    async def _ask_all(self, name: str, verb: str, *arguments: str | int) -> list[Any]:
+        """Put one question to every bucket, all at once."""
+        return await asyncio.gather(
+            *(self._ask(bucket, verb, self._key(bucket, name), *arguments) for bucket in range(BUCKETS))
+        )
+
+    async def _ask(self, bucket: int, *words: str | bytes | int) -> Reply:
+        command: Command = words
+        return await self._sent(bucket, pack(command))
+
+    async def _run(
+        self,
+        bucket: int,
+        script: Script,
+        keys: Sequence[bytes],
+        arguments: Iterable[str | bytes | int],
+    ) -> Reply:
+        """Call a script by its digest; by its text if the server has lost it (SCRIPT FLUSH)."""
+        words = list(arguments)
+        try:
+            return await self._sent(bucket, script.call(keys, words, whole=False))
+        except StoreError as error:
+            if error.kind != "no-script":
+                raise
+        return await self._sent(bucket, script.call(keys, words, whole=True))
+
+    async def _sent(self, bucket: int, octets: bytes) -> Reply:
+        """Return the reply once enough replicas have what led to it: also a repeated answer must last."""
+        deployment = self._opened()
+        write = Write(octets, deployment.redirect)
+        self._link(bucket).up.write(octets, write)
+        try:
+            return checked(await write.future)
+        except StoreError as error:
+            if error.kind == "read-only":
+                deployment.outdated(str(error))
+            raise
+
+
+def _nothing(told: object) -> None:
+    """Links come back by themselves."""
+
+
+def _reservation(fields: dict[bytes, bytes]) -> Reservation:
+    return structs.replace(
+        _decode(fields[b"body"]),
+        state=State(fields[b"state"].decode()),
+        held=int(fields.get(b"held", 0)),
+        granted_seconds=int(fields.get(b"granted", 0)),
+        expires_ms=int(fields.get(b"expires", 0)),
+        used_seconds=int(fields.get(b"used", 0)),
+        charged=int(fields.get(b"charged", 0)),
+        ended_ms=int(fields.get(b"ended", 0)),
+        steps=int(fields.get(b"steps", 0)),
+    )
