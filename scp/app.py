@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from importlib import metadata
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final, runtime_checkable
 
 import ss7.ber
 from scp.engine.engine import Engine
@@ -14,6 +14,10 @@ from scp.engine.status import StatusBoard
 from scp.engine.ticker import LoopTime
 from scp.net.lend import OneAtATime
 from scp.net.redial import Backoff
+from scp.net.sctp import Connector as SctpConnector
+from scp.net.sctp import Listener as SctpListener
+from scp.net.sctp_association import Watcher
+from scp.net.sctp_socket import SctpSettings
 from scp.net.tcp import Connector, Listener
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
@@ -34,20 +38,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from random import Random
 
+    from scp.api.server import ApiServer
     from scp.config import Config, Peer
+    from scp.domain.rules import Rules
     from scp.engine.engine import AnswerObserver
     from scp.engine.signalling import Link, Machine
+    from scp.engine.status import LinkStatus
     from scp.ports import SubscriberStore, Telemetry
     from scp.services.registry import EntryPoint
     from ss7.cap.codec import Codec
     from ss7.tcap import TcapCodec
 
-Attachment: TypeAlias = Connector | Listener
+Attachment: TypeAlias = Connector | Listener | SctpConnector | SctpListener
 
 DRAIN_STEP: Final = 0.05
 """Seconds between two looks at whether a drain is done."""
 ACK_LIMIT: Final = 2.0
 """Seconds that a drain waits for the acknowledgement of ASPIA and of ASPDN."""
+
+
+@runtime_checkable
+class Steering(Protocol):
+    """A service that steers by rules: what a dry run can decide for."""
+
+    rules: Rules
 
 
 class Reporter:
@@ -94,10 +108,11 @@ class Node:
         self.status = StatusBoard(time.time, reporter.link)
         self.signalling: Signalling | None = None
         self.engine: Engine | None = None
+        self.api: ApiServer | None = None
         self._attachments: list[Attachment] = []
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
-        """Open the store, then let the peers in.
+        """Open the store, let the peers in, serve the API.
 
         Raises:
             StoreError: the store does not open.
@@ -132,6 +147,31 @@ class Node:
             attachment = self._attach(peer, signalling.add_link(peer.name, machine(peer)))
             self._attachments.append(attachment)
             await attachment.start()
+        if config.api is not None:
+            from scp.api.server import serve_api  # noqa: PLC0415 - half a second that only the API costs
+
+            self.api = await serve_api(config.api, self)
+
+    # --- what the API sees of a node (`scp.api.context.NodeView`) ---
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.config.node.name
+
+    @property
+    def store_deadline(self) -> float:
+        """Seconds that a lookup for a call may take."""
+        return self.config.store.deadline_ms / 1000
+
+    def links(self) -> Iterable[LinkStatus]:
+        """Return the state of every link."""
+        return self.status.links.values()
+
+    def rules(self, service_key: int | None) -> Rules | None:
+        """Return what the service of this key steers by (None: the first that does); None if it does not."""
+        services = self.services.values() if service_key is None else [self.services.get(service_key)]
+        return next((each.rules for each in services if isinstance(each, Steering)), None)
 
     def _attach(self, peer: Peer, link: Link) -> Attachment:
         """Return what brings the association of ``peer`` up and keeps it."""
@@ -144,10 +184,35 @@ class Node:
             def refused(address: str) -> None:
                 failed(f"a connection from {address} was refused: not in remote, or another is up")
 
-            return Listener(
-                peer.name, peer.local, peer.port, OneAtATime(link).take, allowed=peer.remote, refused=refused
-            )
+            take = OneAtATime(link).take
+            if peer.transport == "sctp":
+                return SctpListener(
+                    peer.name,
+                    peer.local,
+                    peer.port,
+                    take,
+                    allowed=peer.remote,
+                    refused=refused,
+                    settings=sctp_settings(peer),
+                    watcher=_LinkWatcher(peer.name, self.status),
+                )
+            return Listener(peer.name, peer.local, peer.port, take, allowed=peer.remote, refused=refused)
         timers = peer.timers
+        if peer.transport == "sctp":
+            return SctpConnector(
+                peer.name,
+                peer.remote,
+                peer.port,
+                link,
+                random=self._random,
+                local=peer.local,
+                local_port=peer.local_port,
+                backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
+                failed=failed,
+                settings=sctp_settings(peer),
+                watcher=_LinkWatcher(peer.name, self.status),
+                connect_timeout=timers.connect_s,
+            )
         return Connector(
             peer.name,
             peer.remote,
@@ -188,13 +253,37 @@ class Node:
         return ended and inactive
 
     async def stop(self, *, abort: bool = False) -> None:
-        """Close the associations, then the store."""
+        """Close the API, the associations, then the store."""
+        if self.api is not None:
+            await self.api.close()
+            self.api = None
         for attachment in self._attachments:
             await attachment.close(abort=abort)
         self._attachments.clear()
         if self.signalling is not None:
             self.signalling.stop()
         await self.store.close()
+
+
+@final
+class _LinkWatcher(Watcher):
+    """Tells the status board what the association of one link goes through."""
+
+    def __init__(self, name: str, board: StatusBoard) -> None:
+        self._name = name
+        self._board = board
+
+    def note(self, what: str, trouble: bool) -> None:
+        """See `Watcher`."""
+        self._board.note(self._name, what, trouble)
+
+    def path(self, address: str, state: str) -> None:
+        """See `Watcher`."""
+        self._board.path(self._name, address, state)
+
+    def discard(self, reason: str, octets: bytes) -> None:
+        """See `Watcher`."""
+        self._board.discarded(self._name, "sctp", reason, octets)
 
 
 async def _wait(done: Callable[[], bool], until: float) -> bool:
@@ -261,6 +350,21 @@ def machine(peer: Peer) -> Machine:
             audit=tuple(peer.destinations),
             timers=timers,
         )
+    )
+
+
+def sctp_settings(peer: Peer) -> SctpSettings:
+    """Return a peer's SCTP parameters."""
+    sctp = peer.sctp
+    return SctpSettings(
+        rto_initial=sctp.rto_initial_s,
+        rto_min=sctp.rto_min_s,
+        rto_max=sctp.rto_max_s,
+        heartbeat=sctp.heartbeat_s,
+        path_retransmissions=sctp.path_retransmissions,
+        association_retransmissions=sctp.association_retransmissions,
+        init_attempts=sctp.init_attempts,
+        streams=sctp.streams,
     )
 
 

@@ -108,7 +108,7 @@ def _call(method: str, path: str, operation: Json) -> str:
     if "requestBody" in operation:
         rows.append(f"<tr><td>body<td><td>{_content(operation['requestBody'].get('content', {}))}")
     answers = [
-        f"<tr><td>{status}<td>{escape(answer.get('description', ''))}<td>{_content(answer.get('content') or {})}"
+        f"<tr><td>{status}<td>{escape(answer['description'])}<td>{_content(answer.get('content') or {})}"
         for status, answer in sorted(operation["responses"].items())
     ]
     return (
