@@ -43,6 +43,7 @@ _REFUSALS: Final = (
     AssertionError,
     AttributeError,
     LookupError,
+    NameError,  # its message for a tag of many octets names a variable that is not there
     RecursionError,
     TypeError,
     ValueError,

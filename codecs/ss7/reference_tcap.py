@@ -52,6 +52,7 @@ _REFUSALS: Final = (
     AssertionError,
     AttributeError,
     LookupError,
+    NameError,  # its message for a tag of many octets names a variable that is not there
     RecursionError,
     TypeError,
     ValueError,
@@ -289,6 +290,8 @@ class ReferenceTcap:
         pycrate passes quietly over what it does not expect: its reading counts if it writes the same octets.
         """
         classified = tcap.decode(octets)
+        if any(isinstance(component, Malformed) for component in classified.components):
+            return classified  # pycrate takes invoke ids and codes of any length
         try:
             message = read(octets)
             return message if write(message) == octets else classified

@@ -71,6 +71,10 @@ MOST_OCTETS: Final = 2400
 """Of the components of one message: the 2560 octets of §14.2.2.1.5 less TCAP's own."""
 
 
+MOST_REJECTS: Final = 64
+"""In one message: a message full of bad components must not make an answer that is too long to be sent."""
+
+
 class AnswerObserver(Protocol):
     """Who is shown every call that was answered."""
 
@@ -206,7 +210,7 @@ class Engine:
     ) -> None:
         """End a dialogue that reaches no service: with what is owed, or a user abort if nothing is."""
         tcap = self.tcap
-        octets = tcap.end(dialogue, components) if components else tcap.abort(dialogue)
+        octets = tcap.end(dialogue, components[:MOST_REJECTS]) if components else tcap.abort(dialogue)
         self.signalling.send(dialogue.path, octets)
         self._tell(dialogue, NO_SERVICE, idp, Decision(Action.ERROR, reason), now)
         self.telemetry.discard("cap", str(reason))
@@ -235,7 +239,8 @@ class Engine:
             self.telemetry.discard("cap", REJECTED)
         rejects = [*_owed(indication), *conversation.rejects]
         if rejects:
-            self.signalling.send(indication.dialogue.path, self.tcap.end(indication.dialogue, rejects))
+            octets = self.tcap.end(indication.dialogue, rejects[:MOST_REJECTS])
+            self.signalling.send(indication.dialogue.path, octets)
             self._over(conversation, ReportKind.ABORT, "reject", now)
         else:
             self._wake(conversation, now)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final
 
 from scp.engine.ticker import Ticker
 from scp.stack.m3ua.asp import Asp
-from scp.stack.m3ua.events import AspState, BringDown, Discard, StateChange
+from scp.stack.m3ua.events import AspState, BringDown, Discard, DiscardReason, StateChange
 from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp_settings import DISCARD
 from ss7.errors import EncodeError
@@ -269,9 +269,11 @@ class Signalling:
         return next((other for other in self.links if other.active), link)
 
     def _sccp_out(self, link: Link, opc: int) -> None:
+        """Send what SCCP wants sent; without an active link it is lost, as any message of MTP may be."""
         send = link.machine.send
         for dpc, sls, payload in self.sccp.outbox:
-            send(opc, dpc, self.network_indicator, sls, payload)
+            if not send(opc, dpc, self.network_indicator, sls, payload):
+                self.telemetry.discard("m3ua", DiscardReason.NOT_ACTIVE)
         self.sccp.outbox.clear()
 
     def _tcap_out(self) -> None:
@@ -353,6 +355,8 @@ class Signalling:
             if link.machine.next_deadline() <= now:
                 link.machine.tick(now)
         self.sccp.tick(now)
+        if self.sccp.outbox:
+            self._sccp_out(self._another(self.links[0]), self.sccp.point_code)
         for indication in self.tcap.tick(now):
             if self.user is not None:
                 self.user.indication(indication, now)

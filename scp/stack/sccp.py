@@ -57,11 +57,13 @@ class Sccp:
     Attributes:
         outbox: (destination point code, SLS, SCCP message) to send; the owner drains it.
         events: what happened; the owner drains it.
+        point_code: what we call ourselves in messages that answer nobody's; 0 without one.
     """
 
     def __init__(self, settings: SccpSettings, local_reference: int = 0) -> None:
         self.outbox: list[tuple[int, int, bytes]] = []
         self.events: list[Event] = []
+        self.point_code: Final = settings.point_codes[0] if settings.point_codes else 0
         self._settings: Final = settings
         self._point_codes: Final = frozenset(settings.point_codes)
         self._everybody: Final = not settings.allowed_prefixes and not settings.allowed_point_codes

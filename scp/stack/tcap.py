@@ -385,7 +385,7 @@ class Tcap:
         return octets
 
     def withdraw(self, dialogue: Dialogue) -> None:
-        """Forget the operations that `invoke` registered since the last message: they are not sent after all."""
+        """Forget the operations that `invoke` registered since the last message: they are not sent."""
         if dialogue.unsent is not None:
             for invocation in dialogue.unsent:
                 retire(invocation)

@@ -18,7 +18,7 @@ from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure, Rules
 from scp.domain.subscriber import Subscriber, When
 from scp.engine.engine import Engine
-from scp.engine.signalling import Link, Signalling
+from scp.engine.signalling import Link, Path, Signalling
 from scp.engine.status import StatusBoard
 from scp.net import loopback
 from scp.ports import PENDING, Found, Pending, Waiter
@@ -30,6 +30,7 @@ from scp.simulator.scenario import Scenario
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp import Sccp
+from scp.stack.sccp_reassembly import Reassembly
 from scp.stack.sccp_settings import SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
 from ss7 import rose, sccp, tcap
@@ -218,6 +219,7 @@ class Switch:
         self.answers: list[Answer] = []
         self.returned: list[UnitDataService] = []
         self.heard: list[bytes] = []
+        self.reassembly = Reassembly(SccpSettings())
 
     # a TransportUser
 
@@ -235,8 +237,13 @@ class Switch:
             unit = sccp.decode(data.payload)
             if isinstance(unit, UnitDataService):
                 self.returned.append(unit)
-            elif unit.called.ssn != 1:
-                assert unit.segmentation is None
+                continue
+            if unit.segmentation is not None:
+                whole = self.reassembly.receive(unit, unit.segmentation, data.opc, data.sls, 0.0)
+                if whole is None:
+                    continue
+                unit = whole
+            if unit.called.ssn != 1:
                 answer = Answer(tcap.decode(unit.data), unit.data, unit, data.opc, data.dpc, data.sls)
                 self.answers.append(answer)
         self._write()
@@ -396,6 +403,17 @@ class Room:
 
     def _next(self) -> float:
         return self.node._next_deadline()
+
+    def past_sccp(self, octets: bytes) -> None:
+        """Give TCAP what SCCP's limits would keep from it."""
+        link, now = self.links[0], self.loop.now
+        path = Path(link, NETWORK.scp_point_code, NETWORK.point_code, 5, NETWORK.calling(), NETWORK.called())
+        indication = self.node.tcap.receive(octets, path, now)
+        if indication is not None:
+            self.engine.indication(indication, now)
+        self.node._tcap_out()
+        self.node.flush()
+        self.turn()
 
     def store_answers(self) -> None:
         """Everything that the store was asked and has not answered."""
