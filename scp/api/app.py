@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from litestar import Litestar, Request, Response
 from litestar.config.app import AppConfig
@@ -67,8 +67,8 @@ decided by what was said here, from the moment that it was answered.
 - **Tokens**: `Authorization: Bearer …`; the scope that a call needs is named with it.
 - **Numbers** are E.164 digits, country code first; a `+` and spaces in a path are accepted.
 - **Errors** are problem details (RFC 9457); `type` is for programs, and a path at which the node explains.
-- **Races**: a change is made to the record as it is at that instant. With an `ETag` in `If-Match` it is refused
-  (412) where somebody else was faster.
+- **Races**: a change is made to the record as it is at that instant. With `If-Match` and an `ETag` it is
+  refused (412) where somebody else was faster.
 - **Repeats**: PUT and DELETE can be sent again. POSTs take an `Idempotency-Key`.
 """
 
@@ -202,7 +202,8 @@ def _methods(request: Request[Any, Any, Any]) -> list[str]:
 
 
 def _audit_refusal(request: Request[Any, Any, Any], error: ProblemError) -> None:
-    if "route_handler" not in request.scope or not request.route_handler.opt.get(CHANGES):
+    handler = cast("dict[str, Any]", request.scope).get("route_handler")  # not there at an unknown path
+    if handler is None or not handler.opt.get(CHANGES):
         return
     context: Context = request.app.state["context"]
     context.audit.refused(
