@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from importlib import metadata
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final, runtime_checkable
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 import ss7.ber
+from scp.domain.rules import Rules
 from scp.engine.engine import Engine
 from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
     from scp.api.server import ApiServer
     from scp.config import Config, Peer
-    from scp.domain.rules import Rules
     from scp.engine.engine import AnswerObserver
     from scp.engine.signalling import Link, Machine
     from scp.engine.status import LinkStatus
@@ -55,13 +55,6 @@ DRAIN_STEP: Final = 0.05
 """Seconds between two looks at whether a drain is done."""
 ACK_LIMIT: Final = 2.0
 """Seconds that a drain waits for the acknowledgement of ASPIA and of ASPDN."""
-
-
-@runtime_checkable
-class Steering(Protocol):
-    """A service that steers by rules: what a dry run can decide for."""
-
-    rules: Rules
 
 
 class Reporter:
@@ -143,7 +136,7 @@ class Node:
             observer=observer,
         )
         for peer in config.m3ua.peers:
-            self.status.expect(peer.name)
+            self.status.expect(peer.name, peer.transport, peer.destinations)
             attachment = self._attach(peer, signalling.add_link(peer.name, machine(peer)))
             self._attachments.append(attachment)
             await attachment.start()
@@ -171,10 +164,12 @@ class Node:
     def rules(self, service_key: int | None) -> Rules | None:
         """Return what the service of this key steers by (None: the first that does); None if it does not."""
         services = self.services.values() if service_key is None else [self.services.get(service_key)]
-        return next((each.rules for each in services if isinstance(each, Steering)), None)
+        found = (getattr(service, "rules", None) for service in services)
+        return next((rules for rules in found if isinstance(rules, Rules)), None)
 
     def _attach(self, peer: Peer, link: Link) -> Attachment:
         """Return what brings the association of ``peer`` up and keeps it."""
+        watcher = _LinkWatcher(peer.name, self.status, self._telemetry)
 
         def failed(reason: str) -> None:
             self.status.failed(peer.name, reason)
@@ -194,7 +189,7 @@ class Node:
                     allowed=peer.remote,
                     refused=refused,
                     settings=sctp_settings(peer),
-                    watcher=_LinkWatcher(peer.name, self.status),
+                    watcher=watcher,
                 )
             return Listener(peer.name, peer.local, peer.port, take, allowed=peer.remote, refused=refused)
         timers = peer.timers
@@ -210,7 +205,7 @@ class Node:
                 backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
                 failed=failed,
                 settings=sctp_settings(peer),
-                watcher=_LinkWatcher(peer.name, self.status),
+                watcher=watcher,
                 connect_timeout=timers.connect_s,
             )
         return Connector(
@@ -269,9 +264,10 @@ class Node:
 class _LinkWatcher(Watcher):
     """Tells the status board what the association of one link goes through."""
 
-    def __init__(self, name: str, board: StatusBoard) -> None:
+    def __init__(self, name: str, board: StatusBoard, telemetry: Telemetry) -> None:
         self._name = name
         self._board = board
+        self._telemetry = telemetry
 
     def note(self, what: str, trouble: bool) -> None:
         """See `Watcher`."""
@@ -283,6 +279,7 @@ class _LinkWatcher(Watcher):
 
     def discard(self, reason: str, octets: bytes) -> None:
         """See `Watcher`."""
+        self._telemetry.discard("sctp", reason)
         self._board.discarded(self._name, "sctp", reason, octets)
 
 
