@@ -41,7 +41,7 @@ from ss7.rose import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scp.engine.signalling import Signalling
+    from scp.engine.provider import TcProvider
     from scp.ports import Found, Pending, SubscriberLookup, Telemetry
     from scp.services.api import NextReport, Service
     from scp.stack.tcap import Dialogue, Indication
@@ -107,7 +107,7 @@ class Engine:
 
     def __init__(
         self,
-        signalling: Signalling,
+        signalling: TcProvider,
         services: Mapping[int, Service],
         store: SubscriberLookup,
         codec: Codec,
