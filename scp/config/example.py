@@ -42,6 +42,16 @@ traffic_mode = "loadshare"            # loadshare | override | broadcast | unspe
 # reconnect_first_s = 0.5             # until the next attempt, doubled with each …
 # reconnect_most_s = 30.0             # … up to this
 
+# [m3ua.peers.sctp]                   # RFC 9260 §16
+# rto_initial_s = 1.0
+# rto_min_s = 0.3                     # above the delay of the peer's SACKs (0.2 as a rule)
+# rto_max_s = 3.0
+# heartbeat_s = 10.0                  # how often an idle path is tested; 0: never
+# path_retransmissions = 3            # … without an answer: the path is down (traffic has left it after one)
+# association_retransmissions = 6     # … without an answer on any path: the association is down
+# init_attempts = 8
+# streams = 17                        # one for management, one for each SLS
+
 [store]
 url = "sqlite:camel-scp.db"           # sqlite:PATH | sqlite::memory:
 deadline_ms = 150                     # 1..900, below engine.answer_deadline_ms

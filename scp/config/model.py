@@ -150,6 +150,38 @@ class PeerTimers(Struct, frozen=True, forbid_unknown_fields=True):
             yield Fault("reconnect_most_s", f"less than reconnect_first_s ({self.reconnect_first_s:g})")
 
 
+class PeerSctp(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[m3ua.peers.sctp]``: protocol parameters of RFC 9260 §16, by default for signalling.
+
+    RFC 9260's own values would take a minute to give up a path. With these, traffic leaves a silent path
+    after one RTO; the path is reported down after four.
+
+    Attributes:
+        rto_initial_s: until there is a measured round trip.
+        rto_min_s: above the delay of the peer's SACKs, which is 0.2 s as a rule.
+        rto_max_s: the most that is waited for an acknowledgement.
+        heartbeat_s: HB.interval, how often an idle path is tested; 0: never.
+        path_retransmissions: Path.Max.Retrans, after which a path counts as down.
+        association_retransmissions: Association.Max.Retrans, after which the association does.
+        init_attempts: Max.Init.Retransmits.
+        streams: asked for each way: one for management and one for each SLS by default.
+    """
+
+    rto_initial_s: Annotated[float, Meta(ge=0.01, le=60, description="seconds, from 0.01 to 60")] = 1.0
+    rto_min_s: Annotated[float, Meta(ge=0.01, le=60, description="seconds, from 0.01 to 60")] = 0.3
+    rto_max_s: Annotated[float, Meta(ge=0.01, le=60, description="seconds, from 0.01 to 60")] = 3.0
+    heartbeat_s: Annotated[float, Meta(ge=0, le=3600, description="seconds, from 0 to 3600")] = 10.0
+    path_retransmissions: Annotated[int, Meta(ge=1, le=100)] = 3
+    association_retransmissions: Annotated[int, Meta(ge=1, le=100)] = 6
+    init_attempts: Annotated[int, Meta(ge=1, le=100)] = 8
+    streams: Annotated[int, Meta(ge=2, le=257)] = 17
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield RTOs out of order: the kernel would refuse them."""
+        if not self.rto_min_s <= self.rto_initial_s <= self.rto_max_s:
+            yield Fault("rto_initial_s", "must lie between rto_min_s and rto_max_s")
+
+
 TCP_HEARTBEAT_S: Final = 30.0
 
 
@@ -172,6 +204,7 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
         heartbeat_s: T(beat) between BEATs, 0 for none; by default none over SCTP, which has heartbeats of its
             own (RFC 4666 §4.3.4.6), and 30 over TCP.
         timers: see `PeerTimers`.
+        sctp: see `PeerSctp`.
     """
 
     name: Name
@@ -188,6 +221,7 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
     destinations: tuple[PointCode, ...] = ()
     heartbeat_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
     timers: PeerTimers = PeerTimers()
+    sctp: PeerSctp = PeerSctp()
 
     @property
     def beat(self) -> float:
@@ -315,7 +349,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
         listen: address and port.
         keys: who may do what.
         tls: without it the API speaks HTTP in the clear.
-        audit: a file for the audit lines, numbers in full; without it they go with the log, masked as that is.
+        audit: a file for the audit lines, numbers in full; without it they go with the log, masked as it is.
         max_body: octets of a request's body.
         max_import: octets of the body of a bulk import.
         rate: requests a second of each key, in the long run.

@@ -213,7 +213,7 @@ class Engine:
         octets = tcap.end(dialogue, components[:MOST_REJECTS]) if components else tcap.abort(dialogue)
         self.signalling.send(dialogue.path, octets)
         self._tell(dialogue, NO_SERVICE, idp, Decision(Action.ERROR, reason), now)
-        self.telemetry.discard("cap", str(reason))
+        self.signalling.discard("cap", str(reason))
         outcome = "error" if reason in _ERRORS else "reject"
         self.telemetry.dialogue_closed(outcome if components else "aborted-by-us")
 
@@ -236,7 +236,7 @@ class Engine:
         for component in indication.components:
             self._component(conversation, component)
         for _ in indication.rejects:
-            self.telemetry.discard("cap", REJECTED)
+            self.signalling.discard("cap", REJECTED)
         rejects = [*_owed(indication), *conversation.rejects]
         if rejects:
             octets = self.tcap.end(indication.dialogue, rejects[:MOST_REJECTS])
@@ -259,7 +259,7 @@ class Engine:
 
     def _undelivered(self, indication: Indication, now: float) -> None:
         """TC-NOTICE: SCCP could not deliver what we sent; the gsmSSF can't be told anything: end locally."""
-        self.telemetry.discard("sccp", "returned")
+        self.signalling.discard("sccp", "returned")
         self.tcap.end(indication.dialogue, [], prearranged=True)
         conversation = indication.dialogue.user
         if isinstance(conversation, Conversation):
@@ -310,18 +310,18 @@ class Engine:
         rejects = conversation.rejects
         if REPORTS.get(opcode, _NEVER) > version:
             rejects.append(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
-            self.telemetry.discard("cap", "unrecognized-operation")
+            self.signalling.discard("cap", "unrecognized-operation")
             return
         self.telemetry.operation(opcode, "in")
         if opcode == Opcode.INITIAL_DP:  # in an existing relationship: §10.1.12.3
             rejects.append(encode_return_error(invoke_id, UNEXPECTED_COMPONENT_SEQUENCE.code))
-            self.telemetry.discard("cap", str(Reason.UNEXPECTED_OPERATION))
+            self.signalling.discard("cap", str(Reason.UNEXPECTED_OPERATION))
             return
         try:
             argument = self.codec.decode_argument(opcode, component.parameter, version)
         except DecodeError:
             rejects.append(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
-            self.telemetry.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
+            self.signalling.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
             return
         conversation.queue(Report(ReportKind.INVOKE, opcode, argument))
 

@@ -11,7 +11,7 @@ from scp.engine.ticker import Ticker
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.events import AspState, BringDown, Discard, DiscardReason, StateChange
 from scp.stack.m3ua.sgp import Sgp
-from scp.stack.sccp_settings import DISCARD
+from scp.stack.sccp_settings import DISCARD, SUBSYSTEM
 from ss7.errors import EncodeError
 from ss7.m3ua import MESSAGES
 from ss7.sccp import UnitData
@@ -88,6 +88,17 @@ class Observer(Protocol):
         """A link's association came up (reason "") or went down."""
         ...
 
+    def subsystem(self, point_code: int, ssn: int, state: str) -> None:
+        """SCMG said something of another node's subsystem: "allowed", "prohibited", "congested"."""
+        ...
+
+    def discarded(self, name: str, layer: str, reason: str, octets: bytes) -> None:
+        """Something was thrown away. ``name`` is the link that brought it, ``octets`` the M3UA message.
+
+        Both are empty where it was no received message: one of ours, or a reassembly that ran out of time.
+        """
+        ...
+
 
 @final
 class Link:
@@ -154,6 +165,8 @@ class Signalling:
         self.observer = observer
         self.links: list[Link] = []
         self.user: TcUser | None = None
+        self._from = ""  # the link and the message that are worked on, for samples of what is discarded
+        self._message = b""
         self._ticker = Ticker(source, self._tick)
 
     def add_link(self, name: str, machine: Machine) -> Link:
@@ -203,9 +216,12 @@ class Signalling:
     def received(self, link: Link, messages: Sequence[tuple[int, bytes]]) -> None:
         """Take a batch of M3UA messages from ``link``."""
         now = self.clock()
-        take = link.machine.receive
+        machine, sccp, tcap = link.machine, self.sccp, self.tcap
+        take = machine.receive
+        self._from = link.name
         data_count = 0
         for stream, message in messages:
+            self._message = message
             data = take(message, stream, now)
             if data is not None:
                 data_count += 1
@@ -213,6 +229,9 @@ class Signalling:
             elif len(message) > _TYPE:
                 kind = message[_CLASS] << 8 | message[_TYPE]
                 self.telemetry.m3ua_message(link.name, "in", _KINDS.get(kind, "other"))
+            if machine.events or sccp.events or tcap.events:
+                self._tell(link)
+        self._from, self._message = "", b""
         if data_count:
             self.telemetry.m3ua_message(link.name, "in", "DATA", data_count)
         self._after()
@@ -260,7 +279,7 @@ class Signalling:
                 return_on_error=return_on_error,
             )
         except EncodeError:
-            self.telemetry.discard("sccp", UNSENDABLE)
+            self.discard("sccp", UNSENDABLE)
             return
         self._sccp_out(link, path.opc)
 
@@ -273,7 +292,7 @@ class Signalling:
         send = link.machine.send
         for dpc, sls, payload in self.sccp.outbox:
             if not send(opc, dpc, self.network_indicator, sls, payload):
-                self.telemetry.discard("m3ua", DiscardReason.NOT_ACTIVE)
+                self.discard("m3ua", DiscardReason.NOT_ACTIVE)
         self.sccp.outbox.clear()
 
     def _tcap_out(self) -> None:
@@ -293,17 +312,8 @@ class Signalling:
             machine = link.machine
             if machine.outbox:
                 self._write(link, machine.outbox)
-            if machine.events:
+            if machine.events or self.sccp.events or self.tcap.events:
                 self._tell(link)
-        if self.sccp.events:
-            for event in self.sccp.events:
-                if event.kind == DISCARD:
-                    self.telemetry.discard("sccp", event.reason)
-            self.sccp.events.clear()
-        if self.tcap.events:
-            for _, reason in self.tcap.events:
-                self.telemetry.discard("tcap", reason)
-            self.tcap.events.clear()
         self._ticker.at(self._next_deadline())
 
     def _write(self, link: Link, outbox: list[tuple[int, bytes]]) -> None:
@@ -320,18 +330,32 @@ class Signalling:
             link.transport.send(outbox[:])
         outbox.clear()
 
+    def discard(self, layer: str, reason: str) -> None:
+        """Count something that was thrown away, and show the message that it came in."""
+        self.telemetry.discard(layer, reason)
+        self.observer.discarded(self._from, layer, reason, self._message)
+
     def _tell(self, link: Link) -> None:
-        """Pass on what the link's machine has to say."""
+        """Pass on what the layers have to say."""
         events = link.machine.events[:]
         link.machine.events.clear()
         for event in events:
             if isinstance(event, StateChange):
                 self.telemetry.asp_state(link.name, event.new)
             elif isinstance(event, Discard):
-                self.telemetry.discard("m3ua", event.reason)
+                self.discard("m3ua", event.reason)
             elif isinstance(event, BringDown) and link.transport is not None:
                 link.transport.close(abort=True)
             self.observer.link_event(link, event)
+        for told in self.sccp.events:
+            if told.kind == DISCARD:
+                self.discard("sccp", told.reason)
+            elif told.kind == SUBSYSTEM:
+                self.observer.subsystem(told.point_code, told.ssn, told.reason)
+        self.sccp.events.clear()
+        for _, reason in self.tcap.events:
+            self.discard("tcap", reason)
+        self.tcap.events.clear()
 
     # -- time ----------------------------------------------------------------------------------------------
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from scp.engine.discards import Discards
 from scp.stack.m3ua.events import (
     AspState,
     AsStateChange,
+    Availability,
     BringDown,
+    Congestion,
+    DestinationChange,
     ErrorReceived,
     ErrorSent,
+    Registered,
     RegistrationRefused,
     StateChange,
     Unanswered,
+    UserPartUnavailable,
 )
+from scp.stack.sccp_settings import Status
+from ss7.pointcode import format_point_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +35,27 @@ _CHECK_CONNECTION: Final = (
     "address and port, a firewall between, whether the peer runs and allows our address"
 )
 _CHECK_ASP: Final = "the peer's entry for this ASP: routing context, traffic mode, ASP identifier, point code"
+_CHECK_PATH: Final = "routing and firewalls between this host and that address, and the peer's network card"
+_CHECK_DESTINATION: Final = "with the gateway's operator: its route to the point code"
+_CHECK_SUBSYSTEM: Final = "with the operator of that point code: whether the subsystem is in service"
+
+_PATH_UP: Final = "up"
+_MOST: Final = 1024
+"""Destinations, and subsystems, that are shown; a gateway may speak of any number."""
+
+
+class Condition(Struct):
+    """State of something that is a part of a link or behind one.
+
+    Attributes:
+        state: in a word or a few.
+        since: seconds since 1970.
+        check: what to look at; "" where nothing is wrong.
+    """
+
+    state: str
+    since: float
+    check: str = ""
 
 
 class LinkStatus(Struct):
@@ -36,10 +65,16 @@ class LinkStatus(Struct):
         name: the peer's name.
         connected: the association is up.
         asp: state of the ASP (RFC 4666 §4.3.1).
-        since: when the latest change was, in seconds since 1970.
+        since: when the latest change of association or ASP was, in seconds since 1970.
         application_server: state of the AS as the peer notified it, "" if it did not.
         last_error: in words; "" if there never was one. It stays after recovery.
         check: what to look at while the link is not active; "" when it is.
+        transport: "sctp" or "tcp".
+        associated: when the association came up or was lost.
+        server_since: when the AS had its latest change.
+        last_error_at: when that was.
+        paths: the peer's addresses, over SCTP.
+        destinations: point codes that the gateway spoke of, and those that are configured.
     """
 
     name: str
@@ -49,6 +84,12 @@ class LinkStatus(Struct):
     application_server: str = ""
     last_error: str = ""
     check: str = _CHECK_CONNECTION
+    transport: str = ""
+    associated: float = 0.0
+    server_since: float = 0.0
+    last_error_at: float = 0.0
+    paths: dict[str, Condition] = field(default_factory=dict)
+    destinations: dict[str, Condition] = field(default_factory=dict)
 
 
 @final
@@ -58,52 +99,138 @@ class StatusBoard:
     Args:
         wall: seconds since 1970.
         report: told ``(link, what happened, is it trouble)``, for the log.
+
+    Attributes:
+        links: by name.
+        subsystems: of other nodes, as SCMG told: "SSN at POINT-CODE".
+        discards: what was thrown away.
     """
 
     def __init__(self, wall: Callable[[], float], report: Callable[[str, str, bool], None]) -> None:
         self._wall = wall
         self._report = report
         self.links: dict[str, LinkStatus] = {}
+        self.subsystems: dict[str, Condition] = {}
+        self.discards = Discards(wall)
 
-    def expect(self, name: str) -> None:
+    def expect(self, name: str, transport: str = "", destinations: tuple[int, ...] = ()) -> None:
         """Show a link before it first connects."""
-        self.links[name] = LinkStatus(name, False, AspState.DOWN, self._wall())
+        now = self._wall()
+        self.links[name] = LinkStatus(
+            name,
+            False,
+            AspState.DOWN,
+            now,
+            transport=transport,
+            associated=now,
+            destinations={_point_codes(each, 0): _unknown(now) for each in destinations},
+        )
+
+    # -- the association -------------------------------------------------------------------------------------
 
     def failed(self, name: str, reason: str) -> None:
         """An attempt to connect failed, or a connection was refused."""
-        status = self.links[name]
-        if reason != status.last_error:
+        if reason != self.links[name].last_error:
             self._report(name, reason, True)
-        status.last_error = reason
+        self._trouble(self.links[name], reason)
 
     def connection(self, link: Link, reason: str) -> None:
         """See `scp.engine.signalling.Observer`."""
         status = self.links[link.name]
         status.connected = not reason
-        status.since = self._wall()
+        status.since = status.associated = self._wall()
         status.check = _CHECK_CONNECTION if reason else _CHECK_ASP
+        for code in status.destinations:  # what was said on one association doesn't hold on the next
+            status.destinations[code] = _unknown(status.since)
         if reason:
             status.application_server = ""
-            status.last_error = reason
+            self._trouble(status, reason)
         self._report(link.name, f"association lost: {reason}" if reason else "association up", bool(reason))
+
+    def note(self, name: str, what: str, trouble: bool) -> None:
+        """Something happened to a link's association that did not end it."""
+        if trouble:
+            self._trouble(self.links[name], what)
+        self._report(name, what, trouble)
+
+    def path(self, name: str, address: str, state: str) -> None:
+        """One of the peer's addresses has another state; "": it is none of the peer's any more."""
+        paths = self.links[name].paths
+        if state:
+            paths[address] = Condition(state, self._wall(), "" if state == _PATH_UP else _CHECK_PATH)
+        else:
+            paths.pop(address, None)
+
+    def discarded(self, name: str, layer: str, reason: str, octets: bytes) -> None:
+        """See `scp.engine.signalling.Observer`."""
+        self.discards.add(name, layer, reason, octets)
+
+    # -- M3UA ------------------------------------------------------------------------------------------------
 
     def link_event(self, link: Link, event: Event) -> None:
         """See `scp.engine.signalling.Observer`."""
         status = self.links[link.name]
         if isinstance(event, StateChange):
-            status.asp = event.new
-            status.since = self._wall()
-            if event.new is AspState.ACTIVE:
-                status.check = ""
-            elif status.connected:
-                status.check = _CHECK_ASP
-            self._report(link.name, f"ASP {event.new}: {event.why}", event.old is AspState.ACTIVE)
+            self._asp(status, event)
         elif isinstance(event, AsStateChange):
             status.application_server = event.new.name.lower()
+            status.server_since = self._wall()
             self._report(link.name, f"AS {status.application_server}", False)
+        elif isinstance(event, DestinationChange):
+            self._destination(status, event.point_code, event.mask, event.availability)
+        elif isinstance(event, Congestion):
+            state = f"congested, level {event.level}" if event.level else Availability.AVAILABLE
+            self._destination(status, event.point_code, event.mask, state)
+        elif isinstance(event, Registered):
+            self._report(link.name, f"routing context {event.routing_context} was registered", False)
         elif (words := _words(event)) is not None:
-            status.last_error = words
+            self._trouble(status, words)
             self._report(link.name, words, True)
+
+    def _asp(self, status: LinkStatus, event: StateChange) -> None:
+        status.asp = event.new
+        status.since = self._wall()
+        if event.new is AspState.ACTIVE:
+            status.check = ""
+        elif status.connected:
+            status.check = _CHECK_ASP
+        self._report(status.name, f"ASP {event.new}: {event.why}", event.old is AspState.ACTIVE)
+
+    def _destination(self, status: LinkStatus, point_code: int, mask: int, state: str) -> None:
+        name = _point_codes(point_code, mask)
+        fine = state == Availability.AVAILABLE
+        known = status.destinations.get(name)
+        if known is not None and known.state == state:
+            return
+        if known is None and len(status.destinations) >= _MOST:
+            return
+        status.destinations[name] = Condition(str(state), self._wall(), "" if fine else _CHECK_DESTINATION)
+        self._report(status.name, f"destination {name} is {state}", not fine)
+
+    # -- SCCP ------------------------------------------------------------------------------------------------
+
+    def subsystem(self, point_code: int, ssn: int, state: str) -> None:
+        """See `scp.engine.signalling.Observer`."""
+        name = f"{ssn} at {format_point_code(point_code)}"
+        if name not in self.subsystems and len(self.subsystems) >= _MOST:
+            return
+        fine = state == Status.ALLOWED
+        self.subsystems[name] = Condition(str(state), self._wall(), "" if fine else _CHECK_SUBSYSTEM)
+        self._report("", f"subsystem {name} is {state}", not fine)
+
+    def _trouble(self, status: LinkStatus, what: str) -> None:
+        status.last_error = what
+        status.last_error_at = self._wall()
+
+
+def _unknown(now: float) -> Condition:
+    return Condition("nothing said of it", now)
+
+
+def _point_codes(point_code: int, mask: int) -> str:
+    """Return a point code, or a range of them: its first one and how many bits are wild."""
+    first = format_point_code(point_code)
+    return f"{first}/{mask}" if mask else first
 
 
 def _words(event: Event) -> str | None:
@@ -118,4 +245,6 @@ def _words(event: Event) -> str | None:
         return event.why
     if isinstance(event, Unanswered):
         return f"{event.request} was not answered {event.attempts} times in a row"
+    if isinstance(event, UserPartUnavailable):
+        return f"user part {event.user} is not available at {format_point_code(event.point_code)}"
     return None

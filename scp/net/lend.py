@@ -26,7 +26,8 @@ class OneAtATime:
         return self
 
     def connected(self, transport: Transport) -> None:
-        """Pass it on."""
+        """Pass it on. A restarted association is a new one without having been taken again."""
+        self._lent = True
         self._user.connected(transport)
 
     def received(self, messages: Sequence[tuple[int, bytes]]) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from scp.net.lend import OneAtATime
+from scp.net.sctp import Connector as SctpConnector
+from scp.net.sctp import Listener as SctpListener
 from scp.net.tcp import DEFAULT_PORT, Connector, Listener
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.settings import AspSettings, Role, SgpSettings
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from scp.ports import TransportUser
 
 Machine: TypeAlias = Asp | Sgp
+Attachment: TypeAlias = Connector | Listener | SctpConnector | SctpListener
 
 
 class Side(StrEnum):
@@ -30,6 +33,13 @@ class Side(StrEnum):
     IPSP = "ipsp"  # towards a gsmSCF without anything between
 
 
+class Carrier(StrEnum):
+    """What carries M3UA."""
+
+    SCTP = "sctp"
+    TCP = "tcp"
+
+
 class Endpoint(Struct, frozen=True, kw_only=True):
     """One association.
 
@@ -38,12 +48,16 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         listen: whether the other side connects to us.
         addresses: remote addresses, tried in turn; of a listening side the local ones.
         port: remote, or local, port.
+        carrier: over SCTP, ``addresses`` are all of one host, and of one association.
+        local: of a connecting side over SCTP: its own addresses; empty: the system's choice.
     """
 
     side: Side = Side.GATEWAY
     listen: bool = False
     addresses: tuple[str, ...] = ("127.0.0.1",)
     port: int = DEFAULT_PORT
+    carrier: Carrier = Carrier.TCP
+    local: tuple[str, ...] = ()
 
 
 def machine(side: Side, routing_context: int) -> Machine:
@@ -56,7 +70,7 @@ def machine(side: Side, routing_context: int) -> Machine:
 
 def attach(
     endpoint: Endpoint, user: TransportUser, random: Random, failed: Callable[[str], None]
-) -> Connector | Listener:
+) -> Attachment:
     """Return what keeps the association up once it is started.
 
     Args:
@@ -65,12 +79,16 @@ def attach(
         random: for the jitter of reconnections.
         failed: told, in words, of every attempt that failed and every connection refused.
     """
-    if not endpoint.listen:
-        return Connector("msc", endpoint.addresses, endpoint.port, user, random=random, failed=failed)
-    return Listener(
-        "msc",
-        endpoint.addresses,
-        endpoint.port,
-        OneAtATime(user).take,
-        refused=lambda address: failed(f"{address}: refused, another association is up"),
-    )
+
+    def refused(address: str) -> None:
+        failed(f"{address}: refused, another association is up")
+
+    addresses, port, sctp = endpoint.addresses, endpoint.port, endpoint.carrier is Carrier.SCTP
+    if endpoint.listen:
+        take = OneAtATime(user).take
+        if sctp:
+            return SctpListener("msc", addresses, port, take, refused=refused)
+        return Listener("msc", addresses, port, take, refused=refused)
+    if sctp:
+        return SctpConnector("msc", addresses, port, user, random=random, local=endpoint.local, failed=failed)
+    return Connector("msc", addresses, port, user, random=random, failed=failed)

@@ -206,6 +206,7 @@ STORE_ERROR_KINDS: Final = (
     *("io-error", "closed", "foreign", "foreign-write", "newer", OTHER),
 )
 DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
+    "sctp": ("payload-protocol", "partial-delivery", OTHER),
     "m3ua": (*(str(reason) for reason in DiscardReason), OTHER),
     "sccp": (*(str(reason) for reason in SccpDiscard), "returned", "unsendable", OTHER),
     "tcap": (*DISCARD_REASONS, *REFUSED_REASONS, *ABORTED_REASONS, OTHER),
