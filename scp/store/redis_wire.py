@@ -124,6 +124,7 @@ class Request(Expected):
         """Raise ``error`` where the future is awaited."""
         if not self.future.done():
             self.future.set_exception(error)
+            self.future.exception()  # who gave up waiting needs no warning in the log
 
     def lost(self, reason: str) -> None:
         """Say that the answer will not come."""
