@@ -246,6 +246,7 @@ class Switch:
             if unit.called.ssn != 1:
                 answer = Answer(tcap.decode(unit.data), unit.data, unit, data.opc, data.dpc, data.sls)
                 self.answers.append(answer)
+                self.room.said.append(answer)
         self._write()
 
     def disconnected(self, reason: str) -> None:
@@ -336,6 +337,7 @@ class Room:
         self.pump = loopback.Pump()
         self.log: list[str] = []
         self.shown: list[Decision] = []
+        self.said: list[Answer] = []
         self._recorder = recorder
         board = StatusBoard(lambda: 0.0, lambda name, what, trouble: self.log.append(f"{name}: {what}"))
         argument_codec: Codec = FAST if codec == "fast" else REFERENCE
@@ -455,9 +457,8 @@ class Room:
         return next(answer.message.otid for answer in self.answers(otid) if answer.message.otid)
 
     def answers(self, otid: bytes) -> list[Answer]:
-        return [
-            answer for switch in self.switches for answer in switch.answers if answer.message.dtid == otid
-        ]
+        """What the node said in a dialogue, in its order, on whatever link."""
+        return [answer for answer in self.said if answer.message.dtid == otid]
 
     def answer(self, otid: bytes) -> Answer:
         """The one answer that there is."""
