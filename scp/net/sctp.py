@@ -119,7 +119,7 @@ class Connector:
             endpoint.close()
             raise
         association = SctpAssociation(self.name, endpoint, self._user, self._limits, self._watcher)
-        association.begin(self._port)
+        association.begin(self._port, [plain(each) for each in addresses])
         return association
 
 

@@ -26,7 +26,7 @@ from scp.net.sctp_socket import (
 from scp.net.tcp import KIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from scp.net.sctp_socket import Received, SctpSocket
     from scp.net.tcp import Limits
@@ -135,14 +135,19 @@ class SctpAssociation:
         """Outbound streams that the peer granted."""
         return self._streams
 
-    def begin(self, port: int) -> None:
-        """The association is up: tell the user, and read."""
+    def begin(self, port: int, given: Sequence[str] = ()) -> None:
+        """The association is up: tell the user, and read.
+
+        Args:
+            port: the peer's.
+            given: addresses that were given to set it up; they count as confirmed (RFC 9260 §5.4).
+        """
         self._streams = max(1, self._socket.streams())
         addresses = self._socket.peer_addresses()
         self.remote = f"{', '.join(addresses)} port {port}"
         for position, address in enumerate(addresses):
-            # The set-up went over the primary path; the kernel confirms the others (RFC 9260 §5.4).
-            self._path(address, UNCONFIRMED if position else UP)
+            # The set-up went over the primary path; the kernel tests the others.
+            self._path(address, UNCONFIRMED if position and address not in given else UP)
         self._read(True)
         self._user.connected(self)
 

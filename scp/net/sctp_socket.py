@@ -30,7 +30,7 @@ NO_SCTP: Final = (
 )
 
 _READ_SIZE: Final = 64 * 1024
-_ADDRESSES_SIZE: Final = 4096
+_ADDRESSES_SIZE: Final = 1024  # the most that Python asks the kernel for: thirty addresses
 _BUFFER: Final = 1024 * 1024
 
 # Socket options (level IPPROTO_SCTP).
@@ -368,7 +368,7 @@ def read_notification(octets: bytes) -> Received:
     kind = int.from_bytes(octets[:2], byteorder)
     if kind == Notification.ASSOC_CHANGE and len(octets) >= _S_ASSOC_CHANGE.size:
         _, _, _, state, error, streams, _, _ = _S_ASSOC_CHANGE.unpack_from(octets)
-        return AssocChange(state, error, streams, len(octets) > _S_ASSOC_CHANGE.size)
+        return AssocChange(state, socket.ntohs(error), streams, len(octets) > _S_ASSOC_CHANGE.size)
     if kind == Notification.PEER_ADDR_CHANGE and len(octets) >= _S_ADDR_CHANGE.size:
         _, _, _, address, state, _, _ = _S_ADDR_CHANGE.unpack_from(octets)
         return AddrChange(_unpack(address), state)

@@ -11,7 +11,7 @@ import typer
 import uvloop
 
 from scp.domain.call import Trigger
-from scp.simulator.endpoint import Endpoint, Side
+from scp.simulator.endpoint import Carrier, Endpoint, Side
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder
 from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
@@ -58,8 +58,13 @@ def _option(text: str, panel: str, *names: str) -> Any:
 
 def msc(
     *,
-    to: Annotated[str, _option("connect to the gsmSCF or STP here", _WHERE)] = "127.0.0.1:2905",
+    to: Annotated[
+        str, _option("connect to the gsmSCF or STP here; SCTP: HOST,HOST…:PORT of one host", _WHERE)
+    ] = "127.0.0.1:2905",
     listen: Annotated[str, _option("have the other side connect to us here instead", _WHERE)] = "",
+    transport: Annotated[Carrier, _option("what carries M3UA", _WHERE)] = Carrier.TCP,
+    local: Annotated[str, _option("over SCTP: our addresses, HOST,HOST…", _WHERE)] = "",
+    local_port: Annotated[int, _option("over SCTP: ours; 0: the system chooses", _WHERE)] = 0,
     side: Annotated[Side, _option("what we are in M3UA: gateway, ASP, IPSP", _WHERE)] = Side.GATEWAY,
     routing_context: Annotated[int, _option("-1: none", _WHERE)] = -1,
     point_code: Annotated[str, _option("ours", _WHERE)] = "0-23-3",
@@ -104,7 +109,15 @@ def msc(
         host, port = _address(listen or to)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    endpoint = Endpoint(side=side, listen=bool(listen), addresses=(host,), port=port)
+    endpoint = Endpoint(
+        side=side,
+        listen=bool(listen),
+        addresses=_hosts(host),
+        port=port,
+        carrier=transport,
+        local=_hosts(local),
+        local_port=local_port,
+    )
     scenario = Scenario(
         version=cap,
         trigger=trigger,
@@ -146,6 +159,11 @@ def _address(text: str) -> tuple[str, int]:
     if not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65535:
         raise ValueError(f"{text!r} is not HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Return the parts of ``HOST,HOST…``."""
+    return tuple(host for host in text.split(",") if host)
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

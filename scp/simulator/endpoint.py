@@ -50,6 +50,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         port: remote, or local, port.
         carrier: over SCTP, ``addresses`` are all of one host, and of one association.
         local: of a connecting side over SCTP: its own addresses; empty: the system's choice.
+        local_port: its own port; 0: the system's choice.
     """
 
     side: Side = Side.GATEWAY
@@ -58,6 +59,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     port: int = DEFAULT_PORT
     carrier: Carrier = Carrier.TCP
     local: tuple[str, ...] = ()
+    local_port: int = 0
 
 
 def machine(side: Side, routing_context: int) -> Machine:
@@ -90,5 +92,14 @@ def attach(
             return SctpListener("msc", addresses, port, take, refused=refused)
         return Listener("msc", addresses, port, take, refused=refused)
     if sctp:
-        return SctpConnector("msc", addresses, port, user, random=random, local=endpoint.local, failed=failed)
+        return SctpConnector(
+            "msc",
+            addresses,
+            port,
+            user,
+            random=random,
+            local=endpoint.local,
+            local_port=endpoint.local_port,
+            failed=failed,
+        )
     return Connector("msc", addresses, port, user, random=random, failed=failed)
