@@ -1,14 +1,17 @@
 """``camel-scp demo``: a node and a simulated MSC in one process, over real sockets.
 
-Every call has the answer and the reason that are expected of it; one that comes out otherwise fails it.
+The subscribers are provisioned through the HTTP API, as an operator and a VoIP service do it. Every call has
+the answer and the reason that are expected of it, and the API's dry run has to say the same; else it fails.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
 from random import SystemRandom
-from typing import TYPE_CHECKING, Final
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,17 +20,18 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
 
+from scp import client
 from scp.app import Node, Reporter, metrics_for
 from scp.config import loads
 from scp.domain.call import Trigger
 from scp.domain.reason import Reason, explain
-from scp.domain.subscriber import Subscriber, When
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder
 from scp.simulator.msc import PlannedCall, run_calls
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
+from scp.telemetry.logs import configure
 from scp.telemetry.server import MetricsServer
 from ss7.cap.errors import ErrorCode
 from ss7.isup import NatureOfAddress
@@ -59,18 +63,34 @@ home_vlr = ["4670"]
 [services.voip-forwarding]
 service_keys = [100]
 prefix = "99"
+[api]
+listen = "127.0.0.1:{api}"
+[[api.keys]]
+name = "demo"
+sha256 = "{sha256}"
+scopes = ["authorization", "registration", "forwarding", "read"]
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
+log_level = "warning"
 """
 
 WIDTH: Final = 120
 """Columns that the ladders and the table take, also where the output is no terminal."""
+SERVED: Final = frozenset({100})
 HOME_VLR: Final = "46709000001"
 FOREIGN_VLR: Final = "491710000001"
-ALICE: Final = Subscriber(
-    "11234567", authorized=True, aor="sip:+11234567@voip.example", forwarding=True, when=When.ROAMING
+ALICE: Final = "11234567"
+BOB: Final = "46701234567"
+ALICE_ROAMS: Final = (
+    client.authorize(ALICE),
+    client.register(ALICE, "sip:+11234567@voip.example"),
+    client.set_forwarding(ALICE, enabled=True, when="roaming"),
 )
-BOB: Final = Subscriber("46701234567", authorized=True, aor="sip:bob@voip.example", forwarding=True)
+BOB_ALWAYS: Final = (
+    client.authorize(BOB),
+    client.register(BOB, "sip:bob@voip.example"),
+    client.set_forwarding(BOB, enabled=True),
+)
 DIALLED: Final = Scenario(b_number="0011234567", b_nature=NatureOfAddress.UNKNOWN, vlr=FOREIGN_VLR)
 
 
@@ -79,84 +99,76 @@ class Card(Struct, frozen=True):
 
     Attributes:
         title: what it shows.
-        record: what the store has to say before it.
+        provision: what the operator and the VoIP service say before it.
         scenario: the call.
         expected: the answer.
         reason: why.
     """
 
     title: str
-    record: Subscriber
+    provision: tuple[client.Call[Any], ...]
     scenario: Scenario
     expected: Expectation
     reason: Reason
 
 
-def _continue(title: str, record: Subscriber, scenario: Scenario, reason: Reason) -> Card:
-    return Card(title, record, scenario, Expectation(action=Action.CONTINUE, ended=True), reason)
+def _continue(
+    title: str, provision: tuple[client.Call[Any], ...], scenario: Scenario, reason: Reason
+) -> Card:
+    return Card(title, provision, scenario, Expectation(action=Action.CONTINUE, ended=True), reason)
 
 
-def _connect(title: str, record: Subscriber, scenario: Scenario, number: str, reason: Reason) -> Card:
+def _connect(
+    title: str, provision: tuple[client.Call[Any], ...], scenario: Scenario, number: str, reason: Reason
+) -> Card:
     expected = Expectation(action=Action.CONNECT, number=number, ended=True)
-    return Card(title, record, scenario, expected, reason)
+    return Card(title, provision, scenario, expected, reason)
 
 
 CARDS: Final = (
     _connect(
-        "Alice roams: to her VoIP service",
-        ALICE,
+        "Alice roams: to her VoIP service", ALICE_ROAMS, DIALLED, "990011234567", Reason.FORWARDED_ROAMING
+    ),
+    _continue("Alice is at home", (), replace(DIALLED, vlr=HOME_VLR), Reason.AT_HOME),
+    _continue(
+        "Alice switched forwarding off",
+        (client.set_forwarding(ALICE, enabled=False, when="roaming"),),
         DIALLED,
-        "990011234567",
-        Reason.FORWARDED_ROAMING,
+        Reason.FORWARDING_DISABLED,
     ),
-    _continue("Alice is at home", ALICE, replace(DIALLED, vlr=HOME_VLR), Reason.AT_HOME),
+    _continue("Alice's app is not registered", (client.deregister(ALICE),), DIALLED, Reason.NOT_REGISTERED),
+    _continue("The operator withdrew Alice", (client.withdraw(ALICE),), DIALLED, Reason.NOT_AUTHORIZED),
     _continue(
-        "Alice switched forwarding off", replace(ALICE, forwarding=False), DIALLED, Reason.FORWARDING_DISABLED
-    ),
-    _continue("Alice's app is not registered", replace(ALICE, aor=None), DIALLED, Reason.NOT_REGISTERED),
-    _continue(
-        "The operator withdrew Alice",
-        replace(ALICE, authorized=False),
-        DIALLED,
-        Reason.NOT_AUTHORIZED,
-    ),
-    _continue(
-        "Somebody else is called", ALICE, replace(DIALLED, b_number="0011234568"), Reason.UNKNOWN_SUBSCRIBER
+        "Somebody else is called", (), replace(DIALLED, b_number="0011234568"), Reason.UNKNOWN_SUBSCRIBER
     ),
     _connect(
         "CAP v3, O-CSI: Bob is dialled",
-        BOB,
+        BOB_ALWAYS,
         Scenario(
-            version=3,
-            trigger=Trigger.ORIGINATING,
-            b_number="0701234567",
-            b_nature=NatureOfAddress.UNKNOWN,
+            version=3, trigger=Trigger.ORIGINATING, b_number="0701234567", b_nature=NatureOfAddress.UNKNOWN
         ),
         "990701234567",
         Reason.FORWARDED_ALWAYS,
     ),
     _connect(
         "CAP v4: forwarded to Bob",
-        BOB,
-        Scenario(version=4, trigger=Trigger.FORWARDED, b_number=BOB.msisdn),
-        f"99{BOB.msisdn}",
+        (),
+        Scenario(version=4, trigger=Trigger.FORWARDED, b_number=BOB),
+        f"99{BOB}",
         Reason.FORWARDED_ALWAYS,
     ),
     _continue(
         "An emergency call",
-        ALICE,
+        (),
         Scenario(trigger=Trigger.ORIGINATING, b_number="112", b_nature=NatureOfAddress.UNKNOWN),
         Reason.NEVER_STEER,
     ),
     _continue(
-        "Marked already: no loop",
-        ALICE,
-        replace(DIALLED, b_number="990011234567"),
-        Reason.ALREADY_MARKED,
+        "Marked already: no loop", (), replace(DIALLED, b_number="990011234567"), Reason.ALREADY_MARKED
     ),
     Card(
         "A service key nobody serves",
-        ALICE,
+        (),
         replace(DIALLED, service_key=999),
         Expectation(action=Action.ERROR, code=ErrorCode.MISSING_CUSTOMER_RECORD, ended=True),
         Reason.UNKNOWN_SERVICE_KEY,
@@ -201,8 +213,11 @@ def run(*, keep: bool, console: Console | None = None) -> bool:
 
 
 async def _run(console: Console, *, keep: bool) -> bool:
-    m3ua, metrics_port = _free_ports(2)
-    config = loads(CONFIG.format(m3ua=m3ua, metrics=metrics_port))
+    m3ua, api_port, metrics_port = _free_ports(3)
+    token = token_urlsafe()
+    sha256 = hashlib.sha256(token.encode()).hexdigest()
+    config = loads(CONFIG.format(m3ua=m3ua, api=api_port, metrics=metrics_port, sha256=sha256))
+    configure(config.telemetry.log_level)
     metrics = metrics_for(config, sorted(config.services))
     reporter, latest = _Decisions(), _Latest()
     node = Node(config, SystemRandom(), metrics, reporter, entry_points=())
@@ -210,28 +225,37 @@ async def _run(console: Console, *, keep: bool) -> bool:
     await page.start()
     await node.start(latest)
     console.print(f"A node of camel-scp listens for M3UA on 127.0.0.1:{m3ua} and an MSC connects to it.")
+    api = client.AsyncClient(f"http://127.0.0.1:{api_port}", token)
     outcomes: list[tuple[Card, CallResult, bool]] = []
     try:
-        outcomes.extend([await _play(card, node, latest, m3ua, console) for card in CARDS])
+        outcomes.extend([await _play(card, api, latest, m3ua, console) for card in CARDS])
         _summary(console, outcomes)
         for bug in reporter.bugs:
             console.print(f"a service failed: {bug}")
         if keep:
-            console.print(f"\nhttp://127.0.0.1:{metrics_port}/metrics stays up; Ctrl-C ends it.")
+            console.print(
+                f"\nhttp://127.0.0.1:{metrics_port}/metrics and http://127.0.0.1:{api_port}/docs stay up."
+            )
+            console.print(f"The API's bearer token is {token}; Ctrl-C ends it all.")
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         pass
     finally:
+        await api.close()
         await node.stop()
         await page.close()
     return len(outcomes) == len(CARDS) and all(passed for _, _, passed in outcomes) and not reporter.bugs
 
 
 async def _play(
-    card: Card, node: Node, latest: _Latest, port: int, console: Console
+    card: Card, api: client.AsyncClient, latest: _Latest, port: int, console: Console
 ) -> tuple[Card, CallResult, bool]:
-    """Make one call and show it."""
-    await _provision(node, card.record)
+    """Provision, make one call, show it, and ask the dry run what it would have done."""
+    console.print()
+    console.print(Rule(card.title, align="left"))
+    for call in card.provision:
+        await api.send(call)
+        console.print(f"{'API':>12}  {call.method} {call.path} {(call.body or b'').decode()}", markup=False)
     latest.forget()
     (result,) = await run_calls(
         [PlannedCall(card.scenario, card.expected)],
@@ -241,18 +265,25 @@ async def _play(
     )
     decision = latest.decision
     passed = result.passed and decision is not None and decision.reason is card.reason
-    console.print()
-    console.print(Rule(card.title, align="left"))
     console.print(ladder(result), markup=False)
     if decision is not None:
         console.print(f"{'why':>12}  {decision.reason}: {explain(decision.reason)}")
+        if await _dry_run_differs(card, api):
+            console.print(f"{'':>12}  the API's dry run says otherwise")
+            passed = False
     return card, result, passed
 
 
-async def _provision(node: Node, record: Subscriber) -> None:
-    """Have the store say what the card wants."""
-    current = await node.store.get(record.msisdn)
-    await node.store.put(replace(record, version=0 if current is None else current.version))
+async def _dry_run_differs(card: Card, api: client.AsyncClient) -> bool:
+    """Whether ``POST /v1/decisions`` decides otherwise than the call was answered (of a served key)."""
+    scenario = card.scenario
+    if scenario.service_key not in SERVED:
+        return False
+    text = (
+        f"+{scenario.b_number}" if scenario.b_nature == NatureOfAddress.INTERNATIONAL else scenario.b_number
+    )
+    said = await api.send(client.decide(text, trigger=scenario.trigger.value, vlr=scenario.vlr))
+    return said.reason != card.reason or (said.number or "") != card.expected.number
 
 
 def _summary(console: Console, outcomes: list[tuple[Card, CallResult, bool]]) -> None:

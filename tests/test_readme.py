@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -32,10 +33,8 @@ def test_the_demo_passes_and_the_readme_shows_its_output() -> None:
 
 
 def test_a_wrong_answer_fails_the_demo(monkeypatch) -> None:
-    wrong = demo.CARDS[1].reason
-    monkeypatch.setattr(
-        demo, "CARDS", (demo.Card("x", demo.BOB, demo.DIALLED, demo.CARDS[0].expected, wrong),)
-    )
+    steered, continued = demo.CARDS[0], demo.CARDS[1]
+    monkeypatch.setattr(demo, "CARDS", (steered, replace(continued, expected=steered.expected)))
     assert CliRunner().invoke(app, ["demo"]).exit_code == 1
 
 
