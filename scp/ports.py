@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from scp.domain.subscriber import Subscriber
 from scp.services.api import StoreFailure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+    from scp.domain.cdr import Record
     from scp.domain.decision import Decision
     from scp.domain.reservation import Account, Outcome, Reservation, Step
 
@@ -179,6 +181,121 @@ class Ledger(Protocol):
 
     async def totals(self) -> Totals:
         """Add everything up (slow: reads every account)."""
+        ...
+
+
+class ChargingRequest(NamedTuple):
+    """Minutes that the VoIP service asks for.
+
+    Attributes:
+        id: the reservation's id; the same request sent again has the same.
+        account: MSISDN of who pays.
+        call_id: the VoIP service's id of the call.
+        a_number: who calls, E.164.
+        b_number: who is called, E.164.
+        minutes: how many.
+        fingerprint: of all of that.
+    """
+
+    id: str
+    account: str
+    call_id: str
+    a_number: str
+    b_number: str
+    minutes: int
+    fingerprint: str
+
+
+class Denied(StrEnum):
+    """Why no minutes are granted, or a reservation can't be changed."""
+
+    NO_TARIFF = "no-tariff"  # nothing says what a call to this number costs
+    UNKNOWN_ACCOUNT = "unknown-account"
+    INSUFFICIENT = "insufficient-balance"
+    SERVICE_DENIED = "service-denied"  # the operator's charging system does not let this subscriber
+    UNAVAILABLE = "charging-unavailable"  # the operator's charging system did not answer
+    TOO_LONG = "too-many-minutes"  # more than [charging] max_minutes in all
+    UNKNOWN_RESERVATION = "unknown-reservation"
+    CLOSED = "closed"  # it is committed, released or expired
+    MISMATCH = "another-request"  # the same id or settlement with other particulars
+
+
+class Grant(NamedTuple):
+    """What came of a request: the reservation as it is now, and if it is not what was asked for, why.
+
+    Attributes:
+        reservation: as it stands; None where there is none.
+        denied: None if granted.
+    """
+
+    reservation: Reservation | None
+    denied: Denied | None = None
+
+
+class ChargingSystem(Protocol):
+    """How calls are charged: by the ledger here, or by the operator's own system behind an adapter.
+
+    The three operations of converged charging (TS 32.290 §5.2). Each may be sent again after a failure or a
+    crash: nothing is held, charged or freed twice. `StoreError`: it is not known what came of it.
+    """
+
+    async def create(self, request: ChargingRequest) -> Grant:
+        """Reserve minutes, perhaps fewer than asked for; the reservation says how many."""
+        ...
+
+    async def update(self, reservation_id: str, minutes: int) -> Grant:
+        """Raise the total of minutes; a total that is granted already changes nothing."""
+        ...
+
+    async def release(self, reservation_id: str, used_seconds: int | None) -> Grant:
+        """End a reservation: charge ``used_seconds``, or nothing if None: there was no call."""
+        ...
+
+    async def expire(self, now_ms: int) -> int:
+        """Free what reservations hold whose time is up; return how many there were."""
+        ...
+
+
+class StoredCdr(NamedTuple):
+    """A call detail record as it is kept: its number, which later ones exceed, and its JSON."""
+
+    seq: int
+    json: str
+
+
+class CdrStore(Protocol):
+    """Call detail records of one node. Every method may raise `StoreError`."""
+
+    async def open(self) -> None:
+        """Open."""
+        ...
+
+    async def close(self) -> None:
+        """Let go."""
+        ...
+
+    async def add(self, records: Sequence[Record]) -> int:
+        """Keep records, each once by its id; return how many were new. Durable when it returns."""
+        ...
+
+    async def add_made(self, make: Callable[[], bytes]) -> int:
+        """Keep what ``make``, which is called in another thread, returns: a JSON array of records."""
+        ...
+
+    async def get(self, record_id: str) -> StoredCdr | None:
+        """Return one record."""
+        ...
+
+    async def page(self, after: int, most: int, *, since_ms: int = 0, until_ms: int = 0) -> list[StoredCdr]:
+        """Return records above the number ``after``, oldest first, kept from ``since_ms`` to ``until_ms``."""
+        ...
+
+    async def related(self, record_id: str, most: int) -> list[StoredCdr]:
+        """Return the records that belong to one call with this one, by their correlation ids; itself too."""
+        ...
+
+    async def forget(self, before_ms: int, most: int) -> int:
+        """Drop the oldest records if they were kept before; return how many."""
         ...
 
 

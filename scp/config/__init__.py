@@ -12,6 +12,8 @@ from scp.config.load import load, loads
 from scp.config.model import (
     Api,
     ApiKey,
+    Charging,
+    Chf,
     Config,
     Engine,
     M3ua,
@@ -34,6 +36,8 @@ __all__ = [
     "EXAMPLE",
     "Api",
     "ApiKey",
+    "Charging",
+    "Chf",
     "Config",
     "ConfigError",
     "Endpoint",

@@ -76,6 +76,45 @@ prefix = "99"                         # or suffix = "…"
 digits = "as-dialled"                 # as-dialled | international | national
 nature = "keep"                       # keep | unknown | national | international | network-specific
 
+[charging]
+# ledger = "sqlite:camel-scp.db.ledger" # as store.url; without it in the store's Redis, or beside its file
+# records = "sqlite:camel-scp.db.cdr" # file of this node's CDRs
+call_records = true                   # a CDR for every call attempt
+retention_days = 30
+currency = "EUR"                      # amounts are integers in its minor unit
+timezone = "UTC"                      # whose clock tariffs go by
+max_minutes = 240                     # 1..1440, of one reservation
+grace_s = 300                         # after its last minute, time to ring included, a reservation expires
+
+# [[charging.tariffs]]                # the longest prefix of the called number counts; none: all are denied
+# prefix = "46"                       # E.164 digits; "" is every number
+# price = 12                          # minor units for per_seconds; rounded up once a call
+# per_seconds = 60
+# name = "Sweden"
+# setup = 5                           # once an answered call
+# minimum_seconds = 60                # the least that is billed
+# increment_seconds = 1               # what is billed is a whole multiple of it
+# [[charging.tariffs.bands]]          # other prices at times
+# price = 20
+# start = "08:00"
+# end = "18:00"
+# days = ["mon", "tue", "wed", "thu", "fri"]
+
+# [charging.chf]                      # in place of tariffs: the operator's charging function (TS 32.291)
+# url = "https://chf.example"
+# rating_group = 1
+# consumer = "camel-scp"              # our FQDN in nfConsumerIdentification
+# functionality = "IMS_Node"
+# deadline_ms = 2000                  # of a request, all attempts together
+# attempt_ms = 800
+# breaker_failures = 5                # without an answer in a row: left alone …
+# breaker_rest_s = 5.0                # … for so long
+# failure_handling = "terminate"      # terminate | continue: grant minutes while it can't be reached
+# ca = "/etc/camel-scp/chf-ca.pem"
+# certificate = "/etc/camel-scp/chf.pem"
+# key = "/etc/camel-scp/chf.key"
+# http2 = false                       # needs the extra http2
+
 # [api]                               # without it there is no HTTP API
 # listen = "127.0.0.1:8080"
 # audit = "/var/log/camel-scp/audit.jsonl"   # numbers in full; without it: the log, masked as that is

@@ -1,28 +1,46 @@
-"""The call detail record: what is kept of one call attempt."""
+"""Call detail records: what is kept of a call by each of those who took part in it.
+
+Three kinds: the SCP's own of every call attempt, the VoIP service's of its leg, and one for every charge.
+What belongs to one call is found by its correlation ids: the switch's call reference number together with the
+address of the MSC that allocated it (they are in the switch's own record as well), and the VoIP service's id
+of the call.
+"""
 
 # ruff: noqa: TC001 - the annotations are read at run time
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+from msgspec import Meta, Struct
 
 from scp.domain.call import Trigger
 from scp.domain.decision import Action
 from scp.domain.reason import Reason
 
+if TYPE_CHECKING:
+    from scp.domain.reservation import Reservation
 
-class CallAttempt(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+Time: TypeAlias = Annotated[
+    int, Meta(ge=0, le=253_402_300_799_999, description="milliseconds since 1970-01-01 UTC")
+]
+Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
+Number: TypeAlias = Annotated[str, Meta(max_length=64)]
+
+
+class CallAttempt(
+    Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind", tag="attempt"
+):
     """One call attempt, one record. All times are milliseconds since 1970-01-01 UTC.
 
-    The switch's own record of the call has the same call reference number and MSC address; by these two
-    together one is found from the other.
-
     Attributes:
+        id: unique among all records.
+        node: name of the node that answered.
         received_ms: when the request came.
         decided_ms: when it was answered.
-        service: the name of the service that decided, "" if none was reached.
-        service_key: the request's.
-        trigger: who asked.
+        service: the name of the service that decided, "none" if none was reached.
+        service_key: the request's; -1 if it could not be read.
+        trigger: who asked; None if the request could not be read.
         a_number: calling party number, digits as received, "" if absent.
         b_number: called number, digits as received, "" if absent.
         action: what the switch was told.
@@ -38,11 +56,13 @@ class CallAttempt(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
         reservation: id of the charging reservation, None if there was none.
     """
 
+    id: str = ""
+    node: str = ""
     received_ms: int
     decided_ms: int
     service: str
     service_key: int
-    trigger: Trigger
+    trigger: Trigger | None
     action: Action
     reason: Reason
     a_number: str = ""
@@ -56,3 +76,112 @@ class CallAttempt(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
     release_cause: int | None = None
     charged_ms: int | None = None
     reservation: str | None = None
+
+
+class VoipRecord(
+    Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind", tag="voip"
+):
+    """The VoIP service's record of its leg of a call.
+
+    Attributes:
+        id: the VoIP service's own, unique among its records; a record is kept once.
+        call_id: the VoIP service's id of the call (a SIP Call-ID), as in its reservations.
+        a_number: who called.
+        b_number: who was called.
+        started_ms: when the call came.
+        answered_ms: when it was answered, None if it was not.
+        ended_ms: when it was over.
+        cause: Q.850 cause value, or SIP status code (from 300), of its end.
+        call_reference: call reference number that came with the call, hex octets.
+        msc_address: E.164 digits of the MSC that allocated it.
+        reservation: id of the reservation that it was charged to.
+    """
+
+    id: Key
+    call_id: Key
+    a_number: Number
+    b_number: Number
+    started_ms: Time
+    ended_ms: Time
+    answered_ms: Time | None = None
+    cause: Annotated[int, Meta(ge=0, le=699)] | None = None
+    call_reference: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}){0,8}$(?!\n)")] = ""
+    msc_address: Annotated[str, Meta(pattern=r"^[0-9]{0,15}$(?!\n)")] = ""
+    reservation: Annotated[str, Meta(max_length=64)] = ""
+
+
+class ChargeRecord(
+    Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind", tag="charge"
+):
+    """One charge: a reservation that was committed. Amounts in minor units of `currency`.
+
+    Attributes:
+        id: ``charge-`` and the reservation's id: one charge, one record.
+        node: the node that charged.
+        account: MSISDN of who paid.
+        call_id: the VoIP service's id of the call.
+        a_number: who called.
+        b_number: who was called.
+        reservation: id of the reservation.
+        reserved_ms: when minutes were first asked for.
+        ended_ms: when it was committed.
+        granted_seconds: how long the call might have lasted.
+        used_seconds: how long it lasted.
+        charged: what was taken off the account.
+        currency: ISO 4217 code.
+        tariff: prefix of the tariff; None where another system priced the call.
+        reference: that system's id of it, "" if there is none.
+    """
+
+    id: str
+    node: str
+    account: str
+    call_id: str
+    a_number: str
+    b_number: str
+    reservation: str
+    reserved_ms: int
+    ended_ms: int
+    granted_seconds: int
+    used_seconds: int
+    charged: int = 0
+    currency: str = ""
+    tariff: str | None = None
+    reference: str = ""
+
+
+Record: TypeAlias = CallAttempt | VoipRecord | ChargeRecord
+
+
+def charge_record(reservation: Reservation, node: str, currency: str) -> ChargeRecord:
+    """Return the record of a committed reservation: the same each time but for the node."""
+    return ChargeRecord(
+        id=f"charge-{reservation.id}",
+        node=node,
+        account=reservation.account,
+        call_id=reservation.call_id,
+        a_number=reservation.a_number,
+        b_number=reservation.b_number,
+        reservation=reservation.id,
+        reserved_ms=reservation.created_ms,
+        ended_ms=reservation.ended_ms,
+        granted_seconds=reservation.granted_seconds,
+        used_seconds=reservation.used_seconds,
+        charged=reservation.charged,
+        currency=currency,
+        tariff=None if reservation.tariff is None else reservation.tariff.prefix,
+        reference=reservation.reference,
+    )
+
+
+COLUMNS: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        (
+            "seq",
+            "id",
+            "kind",
+            *(f for r in (CallAttempt, VoipRecord, ChargeRecord) for f in r.__struct_fields__),
+        )
+    )
+)
+"""The columns of a CSV export, which every record fits in: those that it has no field for stay empty."""

@@ -22,6 +22,8 @@ def call_attempt(
     *,
     received_ms: int,
     decided_ms: int,
+    record_id: str = "",
+    node: str = "",
 ) -> CallAttempt:
     """Return the record of a call attempt.
 
@@ -32,6 +34,8 @@ def call_attempt(
         numbering: the home numbering plan.
         received_ms: when the request came, milliseconds since 1970.
         decided_ms: when it was answered, likewise.
+        record_id: the record's id.
+        node: name of the node that answered.
     """
     trigger = trigger_of(idp)
     try:
@@ -39,6 +43,8 @@ def call_attempt(
     except DecodeError:
         b_number = ""
     return CallAttempt(
+        id=record_id,
+        node=node,
         received_ms=received_ms,
         decided_ms=decided_ms,
         service=service,

@@ -1,0 +1,171 @@
+"""Charging by the node's own tariffs and ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step
+from scp.domain.tariff import MINUTE
+from scp.ports import Denied, Grant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.domain.reservation import Outcome
+    from scp.domain.tariff import Tariff, TariffTable
+    from scp.ports import ChargingRequest, Ledger
+
+TRIES: Final = 5
+"""How often a smaller grant is tried while others take from the same balance."""
+EXPIRE_AT_ONCE: Final = 500
+
+_DENIALS: Final = {
+    Result.INSUFFICIENT: Denied.INSUFFICIENT,
+    Result.REFUSED: Denied.CLOSED,
+    Result.UNKNOWN: Denied.UNKNOWN_RESERVATION,
+    Result.NO_ACCOUNT: Denied.UNKNOWN_ACCOUNT,
+}
+
+
+@final
+class LocalCharging:
+    """`scp.ports.ChargingSystem` on a ledger.
+
+    Args:
+        ledger: where the money is.
+        tariffs: what calls cost.
+        wall: milliseconds since 1970-01-01 UTC.
+        local: seconds of the clock that tariffs go by, for such milliseconds.
+        grace_ms: how long after its last minute a reservation waits to be committed.
+        max_minutes: the most that one reservation may grant.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        tariffs: TariffTable,
+        wall: Callable[[], int],
+        local: Callable[[int], int],
+        *,
+        grace_ms: int,
+        max_minutes: int,
+    ) -> None:
+        self._ledger = ledger
+        self._tariffs = tariffs
+        self._wall = wall
+        self._local = local
+        self._grace_ms = grace_ms
+        self._max_minutes = max_minutes
+
+    async def create(self, request: ChargingRequest) -> Grant:
+        """See `scp.ports.ChargingSystem`."""
+        before = await self._ledger.reservation(request.id)
+        if before is not None:
+            return repeated(before, request.fingerprint)
+        if request.minutes > self._max_minutes:
+            return Grant(None, Denied.TOO_LONG)
+        tariff = self._tariffs.find(request.b_number)
+        if tariff is None:
+            return Grant(None, Denied.NO_TARIFF)
+        now = self._wall()
+        new = new_reservation(request, now, self._local(now), tariff)
+        minutes = request.minutes
+        for _ in range(TRIES):
+            outcome = await self._ledger.reserve(new, self._hold(Event.RESERVE, new, tariff, minutes, now))
+            if outcome.result is Result.REPEATED and outcome.reservation is not None:
+                return repeated(outcome.reservation, request.fingerprint)
+            if outcome.result is not Result.INSUFFICIENT or outcome.account is None:
+                return granted(outcome)
+            minutes = tariff.affordable_minutes(outcome.account.available, minutes - 1, new.local_start)
+            if not minutes:
+                break
+        return Grant(None, Denied.INSUFFICIENT)
+
+    async def update(self, reservation_id: str, minutes: int) -> Grant:
+        """See `scp.ports.ChargingSystem`."""
+        found = await self._ledger.reservation(reservation_id)
+        if found is None:
+            return Grant(None, Denied.UNKNOWN_RESERVATION)
+        if found.state not in OPEN or found.tariff is None:
+            return Grant(found, Denied.CLOSED)
+        if minutes > self._max_minutes:
+            return Grant(found, Denied.TOO_LONG)
+        had = found.granted_seconds // MINUTE
+        if minutes <= had:
+            return Grant(found)
+        while minutes > had:
+            step = self._hold(Event.EXTEND, found, found.tariff, minutes, self._wall())
+            outcome = await self._ledger.step(reservation_id, step)
+            if outcome.result is not Result.INSUFFICIENT or outcome.account is None:
+                return granted(outcome)
+            spendable = outcome.account.available + found.held
+            minutes = found.tariff.affordable_minutes(spendable, minutes - 1, found.local_start)
+        return Grant(found, Denied.INSUFFICIENT)
+
+    async def release(self, reservation_id: str, used_seconds: int | None) -> Grant:
+        """See `scp.ports.ChargingSystem`."""
+        found = await self._ledger.reservation(reservation_id)
+        if found is None:
+            return Grant(None, Denied.UNKNOWN_RESERVATION)
+        if used_seconds is None:
+            return granted(await self._ledger.step(reservation_id, Step(Event.RELEASE, self._wall())))
+        cost = 0 if found.tariff is None else found.tariff.cost(used_seconds, found.local_start)
+        outcome = await self._ledger.step(
+            reservation_id, Step(Event.COMMIT, self._wall(), cost, used_seconds)
+        )
+        return settled(outcome, used_seconds)
+
+    async def expire(self, now_ms: int) -> int:
+        """See `scp.ports.ChargingSystem`."""
+        due = await self._ledger.due(now_ms, EXPIRE_AT_ONCE)
+        for each in due:
+            await self._ledger.step(each, Step(Event.EXPIRE, now_ms))
+        return len(due)
+
+    def _hold(self, event: Event, of: Reservation, tariff: Tariff, minutes: int, now: int) -> Step:
+        seconds = minutes * MINUTE
+        return Step(
+            event,
+            now,
+            tariff.cost(seconds, of.local_start),
+            seconds,
+            of.created_ms + seconds * 1000 + self._grace_ms,
+        )
+
+
+def new_reservation(
+    request: ChargingRequest, now: int, local_start: int, tariff: Tariff | None, reference: str = ""
+) -> Reservation:
+    """Return the reservation that a request asks for, not made yet."""
+    return Reservation(
+        id=request.id,
+        account=request.account,
+        call_id=request.call_id,
+        a_number=request.a_number,
+        b_number=request.b_number,
+        created_ms=now,
+        local_start=local_start,
+        tariff=tariff,
+        reference=reference,
+        fingerprint=request.fingerprint,
+    )
+
+
+def repeated(before: Reservation, fingerprint: str) -> Grant:
+    """Return what a request with the id of an earlier one gets: the same, if it is the same request."""
+    return Grant(before, None if before.fingerprint == fingerprint else Denied.MISMATCH)
+
+
+def granted(outcome: Outcome) -> Grant:
+    """Return what came of a step."""
+    return Grant(outcome.reservation, _DENIALS.get(outcome.result))
+
+
+def settled(outcome: Outcome, used_seconds: int) -> Grant:
+    """Return what came of a commit; one that was settled before has to have been the same."""
+    found = outcome.reservation
+    if outcome.result is Result.REPEATED and found is not None and found.used_seconds != used_seconds:
+        return Grant(found, Denied.MISMATCH)
+    if found is not None and found.state is State.COMMITTED:
+        return Grant(found)
+    return granted(outcome)

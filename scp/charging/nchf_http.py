@@ -1,0 +1,139 @@
+"""Requests to a charging function: within a deadline, sent again where that helps, not while it is down."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, final
+
+import httpx
+import msgspec
+from msgspec import structs
+
+from scp.charging.nchf_messages import ProblemDetails
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from random import Random
+
+    from scp.charging.nchf_messages import ChargingDataRequest
+    from scp.domain.breaker import Breaker
+
+TRY_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+"""Statuses that may be over with the next attempt (TS 29.500 §5.2.7.2)."""
+FIRST_PAUSE: Final = 0.05
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class ChfUnavailableError(Exception):
+    """No answer, or none that can be read; whether the request was carried out is not known."""
+
+
+class ChfRefusedError(Exception):
+    """The charging function refused; ``cause`` is its problem's, "" if it gave none."""
+
+    def __init__(self, status: int, cause: str) -> None:
+        super().__init__(f"{status} {cause}")
+        self.status = status
+        self.cause = cause
+
+
+@final
+class ChfClient:
+    """Sends requests to one charging function.
+
+    Args:
+        url: its API root: ``https://chf.example``, perhaps with a path.
+        breaker: the circuit to it.
+        clock: monotonic seconds.
+        random: spreads the pauses between attempts.
+        deadline: seconds that a request may take, all attempts together.
+        attempt: seconds that one of them may take.
+        tls: what connections are secured with; None: what the system trusts.
+        http2: speak HTTP/2 (with prior knowledge where it is not TLS), as TS 29.500 §5.2 wants it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        breaker: Breaker,
+        clock: Callable[[], float],
+        random: Random,
+        *,
+        deadline: float,
+        attempt: float,
+        tls: ssl.SSLContext | None = None,
+        http2: bool = False,
+    ) -> None:
+        self._breaker = breaker
+        self._clock = clock
+        self._random = random
+        self._deadline = deadline
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            timeout=attempt,
+            verify=True if tls is None else tls,
+            http1=not http2,
+            http2=http2,
+            headers={"Content-Type": "application/json"},
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+    async def post(self, path: str, request: ChargingDataRequest) -> httpx.Response:
+        """Return the answer to a request that was carried out (2xx).
+
+        Raises:
+            ChfUnavailableError: the circuit is open, or no attempt was answered in time.
+            ChfRefusedError: it was answered with any other error.
+        """
+        until = self._clock() + self._deadline
+        reason = "not asked: the circuit is open"
+        pause = FIRST_PAUSE
+        first = True
+        while (left := until - self._clock()) > 0 and self._breaker.allows(self._clock()):
+            outcome = await self._attempt(
+                path, request if first else structs.replace(request, retransmission=True), left
+            )
+            if isinstance(outcome, httpx.Response):
+                return outcome
+            reason = outcome
+            first = False
+            await asyncio.sleep(max(0.0, min(pause * self._random.uniform(0.5, 1.5), until - self._clock())))
+            pause *= 2
+        raise ChfUnavailableError(reason)
+
+    async def _attempt(self, path: str, request: ChargingDataRequest, left: float) -> httpx.Response | str:
+        """Return the answer, or in words why another attempt is worth it."""
+        try:
+            async with asyncio.timeout(left):
+                response = await self._client.post(path, content=_encode(request))
+        except (httpx.TransportError, TimeoutError) as error:
+            self._breaker.failed(self._clock())
+            return f"{type(error).__name__}: {error}"
+        except BaseException:  # cancelled: nothing is known of the server, but a probe has to end
+            self._breaker.failed(self._clock())
+            raise
+        if response.status_code in TRY_AGAIN:
+            self._breaker.failed(self._clock())
+            return f"status {response.status_code}"
+        self._breaker.succeeded(self._clock())
+        if not response.is_success:
+            raise ChfRefusedError(response.status_code, _cause(response))
+        return response
+
+
+def _cause(response: httpx.Response) -> str:
+    try:
+        return msgspec.json.decode(response.content, type=ProblemDetails).cause
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""The charging function knows the session no longer."""

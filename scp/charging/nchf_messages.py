@@ -1,0 +1,114 @@
+"""The messages of Nchf_ConvergedCharging as far as minutes of calls need them (TS 32.291 §6.1.6.2)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct, field
+
+from scp.ports import Denied
+
+SUCCESS: Final = "SUCCESS"
+NO_QUOTA_NEEDED: Final = "QUOTA_MANAGEMENT_NOT_APPLICABLE"
+DENIALS: Final = {
+    "QUOTA_LIMIT_REACHED": Denied.INSUFFICIENT,
+    "END_USER_SERVICE_DENIED": Denied.SERVICE_DENIED,
+    "END_USER_SERVICE_REJECTED": Denied.SERVICE_DENIED,
+    "END_USER_REQUEST_DENIED": Denied.SERVICE_DENIED,
+    "END_USER_REQUEST_REJECTED": Denied.SERVICE_DENIED,
+    "USER_UNKNOWN": Denied.UNKNOWN_ACCOUNT,
+    "RATING_FAILED": Denied.NO_TARIFF,
+}
+"""ResultCode, or the ``cause`` of problem details, to why; any other is `Denied.SERVICE_DENIED`."""
+
+
+class NfIdentification(Struct, frozen=True, omit_defaults=True):
+    """NFIdentification: who asks."""
+
+    functionality: str = field(name="nodeFunctionality")
+    fqdn: str = field(default="", name="nFFqdn")
+
+
+class Unit(Struct, frozen=True, omit_defaults=True):
+    """RequestedUnit, GrantedUnit: seconds."""
+
+    time: int | None = None
+
+
+class UsedUnit(Struct, frozen=True, rename="camel"):
+    """UsedUnitContainer."""
+
+    local_sequence_number: int
+    time: int
+
+
+class UnitUsage(Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """MultipleUnitUsage: what is asked for, or was used, of one rating group."""
+
+    rating_group: int
+    requested_unit: Unit | None = None
+    used_unit_container: tuple[UsedUnit, ...] = ()
+
+
+class ImsInformation(Struct, frozen=True, omit_defaults=True):
+    """IMSChargingInformation: who calls whom (TS 32.260)."""
+
+    calling: tuple[str, ...] = field(name="callingPartyAddresses")
+    called: str = field(name="calledPartyAddress")
+
+
+class ChargingDataRequest(Struct, frozen=True, omit_defaults=True):
+    """ChargingDataRequest."""
+
+    subscriber: str = field(name="subscriberIdentifier")
+    consumer: NfIdentification = field(name="nfConsumerIdentification")
+    time_stamp: str = field(name="invocationTimeStamp")
+    sequence_number: int = field(name="invocationSequenceNumber")
+    usage: tuple[UnitUsage, ...] = field(name="multipleUnitUsage")
+    ims: ImsInformation | None = field(default=None, name="iMSChargingInformation")
+    retransmission: bool = field(default=False, name="retransmissionIndicator")
+
+
+class ProblemDetails(Struct, frozen=True):
+    """ProblemDetails (TS 29.571 §5.2.4.1)."""
+
+    cause: str = ""
+
+
+class InvocationResult(Struct, frozen=True):
+    """InvocationResult: there if the request as a whole failed."""
+
+    error: ProblemDetails | None = None
+
+
+class UnitInformation(Struct, frozen=True, rename="camel"):
+    """MultipleUnitInformation: what is granted of one rating group."""
+
+    rating_group: int
+    result_code: str = SUCCESS
+    granted_unit: Unit | None = None
+    validity_time: int | None = None
+
+
+class ChargingDataResponse(Struct, frozen=True):
+    """ChargingDataResponse."""
+
+    result: InvocationResult | None = field(default=None, name="invocationResult")
+    units: tuple[UnitInformation, ...] = field(default=(), name="multipleUnitInformation")
+
+
+def granted_seconds(
+    response: ChargingDataResponse, rating_group: int, asked: int
+) -> tuple[int, int | None] | Denied:
+    """Return the seconds granted and how long they may wait to be used (None: not said), or why none are."""
+    if response.result is not None and response.result.error is not None:
+        return DENIALS.get(response.result.error.cause, Denied.SERVICE_DENIED)
+    unit = next((each for each in response.units if each.rating_group == rating_group), None)
+    if unit is None:
+        return Denied.SERVICE_DENIED
+    if unit.result_code == NO_QUOTA_NEEDED:
+        return asked, unit.validity_time
+    if unit.result_code != SUCCESS:
+        return DENIALS.get(unit.result_code, Denied.SERVICE_DENIED)
+    seconds = unit.granted_unit.time if unit.granted_unit is not None else None
+    return (seconds, unit.validity_time) if seconds else Denied.INSUFFICIENT

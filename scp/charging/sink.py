@@ -1,0 +1,187 @@
+"""From calls to call detail records, off the call path.
+
+A call leaves one tuple in a list (`CdrSink.answered`). Ten times a second what has gathered is made into
+records and written as one batch, in the store's thread. Calls never wait for a disk: while it is full or
+fails, what waits grows to `MOST_WAITING`; beyond it records are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias, final
+
+import msgspec
+
+from scp.domain.cdr import CallAttempt
+from scp.ports import StoreError
+from scp.services.record import call_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scp.domain.decision import Decision
+    from scp.domain.numbers import Numbering
+    from scp.ports import CdrStore
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.types import InitialDPArg
+
+Answered: TypeAlias = "tuple[float, str, InitialDPArg | None, Decision, float]"
+
+FLUSH_SECONDS: Final = 0.1
+"""What a `kill -9` may cost: the attempts of so long."""
+RETRY_SECONDS: Final = 1.0
+BATCH: Final = 5_000
+MOST_WAITING: Final = 100_000
+SLICE: Final = 16
+"""Records that are made between two offers of Python's lock to the thread that answers calls."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@final
+class CdrSink:
+    """Keeps a record of every call attempt; an `scp.engine.engine.AnswerObserver`.
+
+    Args:
+        store: where they go; open from `start` to `stop`.
+        node: the node's name.
+        numbering: for the MSC's address and the called number.
+        failed: told in words when the store began to fail, and with "" when it works again.
+        wall: seconds since 1970-01-01 UTC.
+
+    Attributes:
+        written: how many records were written.
+        dropped: how many were not, because too many waited.
+    """
+
+    def __init__(
+        self,
+        store: CdrStore,
+        node: str,
+        numbering: Numbering,
+        failed: Callable[[str], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.written = 0
+        self.dropped = 0
+        self._store = store
+        self._node = node
+        self._numbering = numbering
+        self._failed = failed
+        self._wall = wall
+        self._trouble = ""
+        self._waiting: list[Answered] = []
+        self._room = MOST_WAITING
+        self._number = 0
+        self._boot = f"{node}-{int(wall() * 1000):x}-"
+        self._task: asyncio.Task[None] | None = None
+
+    # --- the call path ---
+
+    def answered(
+        self,
+        dialogue: Dialogue,  # noqa: ARG002 - a record has the switch's own id of the call
+        service: str,
+        idp: InitialDPArg | None,
+        decision: Decision,
+        seconds: float,
+    ) -> None:
+        """Note that a call was answered."""
+        if self._room:
+            self._room -= 1
+            self._waiting.append((self._wall(), service, idp, decision, seconds))
+        else:
+            self.dropped += 1
+
+    # --- beside it ---
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Write what waits, if the store takes it, and end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        with contextlib.suppress(StoreError):
+            await self.flush()
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait to be written."""
+        return MOST_WAITING - self._room
+
+    async def flush(self) -> None:
+        """Write what waits; raises `StoreError`, and then it waits on."""
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            try:
+                await self._store.add_made(partial(self._made, batch, self._number))
+            except BaseException:
+                self._waiting = batch + self._waiting
+                raise
+            self._number += len(batch)
+            self._room += len(batch)
+            self.written += len(batch)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_SECONDS if self._trouble else FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except StoreError as error:
+                self._say(str(error))
+            else:
+                self._say("")
+
+    def _say(self, trouble: str) -> None:
+        if bool(trouble) != bool(self._trouble):
+            self._failed(trouble)
+        self._trouble = trouble
+
+    # --- in the store's thread ---
+
+    def _made(self, batch: Sequence[Answered], number: int) -> bytes:
+        """Return the records as a JSON array; the same each time, so that a batch may be written again."""
+        parts: list[bytes] = []
+        for start in range(0, len(batch), SLICE):
+            parts.extend(
+                _encode(self._record(each, number + at))
+                for at, each in enumerate(batch[start : start + SLICE], start)
+            )
+            time.sleep(0)  # calls first
+        return b"[" + b",".join(parts) + b"]"
+
+    def _record(self, answered: Answered, number: int) -> CallAttempt:
+        when, service, idp, decision, seconds = answered
+        record_id = f"{self._boot}{number:x}"
+        decided_ms = int(when * 1000)
+        received_ms = int((when - seconds) * 1000)
+        if idp is not None:
+            return call_attempt(
+                idp,
+                decision,
+                service,
+                self._numbering,
+                received_ms=received_ms,
+                decided_ms=decided_ms,
+                record_id=record_id,
+                node=self._node,
+            )
+        return CallAttempt(
+            id=record_id,
+            node=self._node,
+            received_ms=received_ms,
+            decided_ms=decided_ms,
+            service=service,
+            service_key=-1,
+            trigger=None,
+            action=decision.action,
+            reason=decision.reason,
+        )
