@@ -109,6 +109,7 @@ class Link:
         self.name = name
         self.machine = machine
         self.transport: Transport | None = None
+        self._given_up = ""  # why we end the association, which its transport can't know
 
     @property
     def active(self) -> bool:
@@ -132,7 +133,14 @@ class Link:
     def disconnected(self, reason: str) -> None:
         """The association is gone."""
         self.transport = None
+        reason, self._given_up = self._given_up or reason, ""
         self.signalling.link_lost(self, reason)
+
+    def give_up(self, why: str) -> None:
+        """End the association: its peer does not do as M3UA wants."""
+        if self.transport is not None:
+            self._given_up = why
+            self.transport.close(abort=True)
 
 
 @final
@@ -344,8 +352,8 @@ class Signalling:
                 self.telemetry.asp_state(link.name, event.new)
             elif isinstance(event, Discard):
                 self.discard("m3ua", event.reason)
-            elif isinstance(event, BringDown) and link.transport is not None:
-                link.transport.close(abort=True)
+            elif isinstance(event, BringDown):
+                link.give_up(event.why)
             self.observer.link_event(link, event)
         for told in self.sccp.events:
             if told.kind == DISCARD:
