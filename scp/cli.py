@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from scp.simulator.bench_commands import bench
 from scp.simulator.commands import msc
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 
 app.command()(msc)
+app.command()(bench)
 
 FAILED: Final = 1
 """Exit status: it ran, and the answer is no."""

@@ -229,6 +229,7 @@ class Load:
     def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
         """Take a batch: answers to the calls, and what the machine deals with."""
         now = self._clock()
+        before = len(self._outstanding)
         for stream, message in messages:
             if message[2] == _DATA_CLASS:
                 answer = backward(message)
@@ -239,7 +240,7 @@ class Load:
         if self._machine.outbox or self._machine.events:
             self._after_control()
         if not self._plan.rate and now < self._ended and self._started <= now:
-            self._send(self._plan.window - len(self._outstanding), now)
+            self._send(before - len(self._outstanding), now)
         if not self._outstanding:
             self._finish_if_done(now)
 
@@ -314,13 +315,14 @@ class Load:
                 self._send(
                     count, now, (self._started + (first + n) / plan.rate for n in range(max(0, count)))
                 )
-            elif not self._outstanding and now < self._ended:
-                self._send(plan.window, now)
+            elif now < self._ended:
+                # Half of what is missing: were all calls one bunch, the peer would idle while we read.
+                self._send((plan.window - len(self._outstanding) + 1) // 2, now)
             if now - swept >= _SWEEP:
                 swept = now
                 self._sweep(now)
             self._finish_if_done(now)
-            await asyncio.sleep(_TICK if plan.rate else _SWEEP)
+            await asyncio.sleep(_TICK)
 
     def _sweep(self, now: float) -> None:
         """Count out the calls whose time is up: they are the first in the dictionary."""

@@ -1,0 +1,124 @@
+"""The command ``camel-scp bench``, and its tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from scp.ports import StoreError
+from scp.simulator.bench import FULL, NAMES, QUICK, as_json, ratios, run
+from scp.simulator.bench_server import ServerError
+
+if TYPE_CHECKING:
+    from scp.simulator.bench import Report
+
+
+def bench(
+    scenarios: Annotated[list[str] | None, typer.Argument(help=f"{', '.join(NAMES)}; all")] = None,
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="seconds instead of minutes, fewer subscribers")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+) -> None:
+    """Measure calls a second, CPU, latency, memory; exit status 1 if an answer was missing or wrong."""
+    names = scenarios or list(NAMES)
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(NAMES)}")
+    said = Console(stderr=True, highlight=False)
+    try:
+        report = run(names, QUICK if quick else FULL, lambda text: said.print(f"[dim]{text}[/dim]"))
+    except (OSError, ServerError, StoreError, TimeoutError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(as_json(report))))
+    else:
+        _show(report)
+    faults = [f"{name}: {fault}" for name, result in report.results.items() for fault in result.faults]
+    for fault in faults:
+        typer.echo(fault, err=True)
+    raise typer.Exit(1 if faults else 0)
+
+
+def _show(report: Report) -> None:
+    console = Console(highlight=False, width=120)
+    machine = report.machine
+    code = "compiled by mypyc" if machine.compiled else "plain Python, not compiled"
+    console.print(
+        f"{machine.cpu}, {machine.system}, Python {machine.python}, {code}\n"
+        f"node on processor {machine.node_core}, generator on {machine.generator_core}; "
+        f"run queue at the start: {machine.load:.1f}; {report.size.subscribers:,} subscribers\n"
+    )
+    if report.results:
+        console.print(_saturation(report))
+        console.print(_latency(report))
+        console.print(_ratios(report))
+    if report.codec:
+        console.print(_codec(report))
+
+
+def _saturation(report: Report) -> Table:
+    table = _table(
+        "At saturation", "calls/s", "CPU µs a call", "node", "others", "generator", "MiB", "B a subscriber"
+    )
+    for name, result in report.results.items():
+        best = result.saturation
+        table.add_row(
+            name,
+            f"{best.calls_per_s:,.0f}",
+            f"{best.cpu_us_per_call:,.1f}",
+            f"{best.node_busy:.0%}",
+            f"{best.elsewhere_busy:.0%}",
+            f"{best.generator_busy:.0%}",
+            f"{result.memory_mib:,.0f}",
+            "" if result.bytes_per_subscriber is None else f"{result.bytes_per_subscriber:,.0f}",
+        )
+    table.caption = (
+        "node, others: who had the node's processor meanwhile; generator: how much of its own it used"
+    )
+    return table
+
+
+def _latency(report: Report) -> Table:
+    table = _table(
+        "Milliseconds to the answer", "at 50 %: p50", "p99", "p99.9", "at 80 %: p50", "p99", "p99.9"
+    )
+    for name, result in report.results.items():
+        half, most = result.half, result.most
+        times = (half.p50_ms, half.p99_ms, half.p999_ms, most.p50_ms, most.p99_ms, most.p999_ms)
+        table.add_row(name, *(f"{time:,.2f}" for time in times))
+    return table
+
+
+def _ratios(report: Report) -> Table:
+    table = _table("Ratios", "calls/s", "calls a CPU second")
+    by_cpu = ratios(report, of_cpu=True)
+    for pair, ratio in ratios(report).items():
+        table.add_row(pair, f"{ratio:.2f}", f"{by_cpu[pair]:.2f}")
+    return table
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    table.add_column("")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _codec(report: Report) -> Table:
+    table = _table("Codec, µs a message", *report.codec)
+    for direction, layers in report.codec["fast"].items():
+        for layer in layers:
+            table.add_row(
+                f"{direction} {layer}",
+                *(f"{times[direction][layer]:,.2f}" for times in report.codec.values()),
+                end_section=layer == "all",
+            )
+    return table

@@ -1,0 +1,91 @@
+"""The load generator of a benchmark: a process of its own, alone on one processor."""
+
+from __future__ import annotations
+
+import gc
+import os
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from multiprocessing import get_context
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+from msgspec import Struct
+
+from scp.simulator.bench_subscribers import ABROAD, calls
+from scp.simulator.endpoint import Endpoint
+from scp.simulator.load import LoadPlan, run_load
+from scp.simulator.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scp.simulator.load import LoadCall, LoadReport
+
+_SEED: Final = 29078
+"""The same numbers are drawn in every run."""
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """One load test.
+
+    Attributes:
+        port: of the server, at 127.0.0.1.
+        plan: how much.
+        subscribers: how many there are.
+        numbers: how many of them are called, again and again.
+        canned: the server answers Continue whatever is asked.
+        first: None: numbers are drawn at random; else ``numbers`` subscribers from this one on.
+    """
+
+    port: int
+    plan: LoadPlan
+    subscribers: int
+    numbers: int
+    canned: bool = False
+    first: int | None = None
+
+
+class Generator:
+    """Runs jobs, one at a time."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    def run(self, job: Job) -> LoadReport:
+        """Run a job and return its report; raises as `run_load`."""
+        return self._pool.submit(_run, job).result()
+
+
+@contextmanager
+def generator(core: int) -> Iterator[Generator]:
+    """Start the process, on processor ``core``."""
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=_prepare, initargs=(core,)
+    ) as pool:
+        yield Generator(pool)
+
+
+def _prepare(core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    gc.disable()  # its cases are millions of objects to look at, and it lives for minutes
+
+
+def _run(job: Job) -> LoadReport:
+    return uvloop.run(
+        run_load(
+            ABROAD,
+            _calls(job.subscribers, job.numbers, job.canned, job.first),
+            job.plan,
+            network=Network(),
+            endpoint=Endpoint(port=job.port),
+            random=Random(_SEED),  # noqa: S311 - no secret
+        )
+    )
+
+
+@lru_cache(maxsize=2)
+def _calls(subscribers: int, numbers: int, canned: bool, first: int | None) -> list[LoadCall]:
+    return calls(subscribers, numbers, Random(_SEED), canned=canned, first=first)  # noqa: S311 - no secret

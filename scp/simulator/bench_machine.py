@@ -1,0 +1,88 @@
+"""What a benchmark reads of the machine: processors, CPU time and memory of a process, all from /proc."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+import ss7.ber
+
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_UTIME: Final = 11
+"""Index of utime in /proc/PID/stat after the name in parentheses; stime follows (proc(5))."""
+_IDLE: Final = (3, 4)
+"""Columns of /proc/stat that are no work: idle and iowait."""
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """Where the figures are from.
+
+    Attributes:
+        cpu: its model.
+        cores: processors that the benchmark could use.
+        node_core: the processor of the node.
+        generator_core: that of the load generator; the same if there is one only.
+        system: kernel and architecture.
+        python: version.
+        compiled: whether ss7, stack and domain run compiled by mypyc.
+        load: run queue length of the last minute when the benchmark began: anything but 0 is somebody else.
+    """
+
+    cpu: str
+    cores: int
+    node_core: int
+    generator_core: int
+    system: str
+    python: str
+    compiled: bool
+    load: float
+
+
+def describe() -> Machine:
+    """Describe this machine and this process's code."""
+    cores = sorted(os.sched_getaffinity(0))
+    return Machine(
+        cpu=_cpu_model(),
+        cores=len(cores),
+        node_core=cores[0],
+        generator_core=cores[-1] if len(cores) == 1 else cores[1],
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=platform.python_version(),
+        compiled=not ss7.ber.__file__.endswith(".py"),
+        load=os.getloadavg()[0],
+    )
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds, user and system, that all threads of a process have had."""
+    fields = (
+        Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    )
+    return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) / _TICKS
+
+
+def resident(pid: int) -> int:
+    """Return the octets of memory that a process has."""
+    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def busy_seconds(core: int) -> float:
+    """Return the seconds since boot that a processor worked, for whomever."""
+    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
+        name, *columns = line.split()
+        if name == f"cpu{core}":
+            return sum(int(column) for n, column in enumerate(columns[:8]) if n not in _IDLE) / _TICKS
+    return 0.0
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.processor() or "unknown"

@@ -1,0 +1,156 @@
+"""The servers under test: processes of their own, alone on one processor."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from scp.simulator.bench_subscribers import HOME, PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+START_LIMIT: Final = 120.0
+"""Seconds that a node may take to load its store."""
+_POLL: Final = 0.05
+
+_CONFIG: Final = """\
+[node]
+name = "bench"
+point_code = "0-23-1"
+
+[sccp]
+global_title = "46700000001"
+
+[[m3ua.peers]]
+name = "msc"
+transport = "tcp"
+role = "asp-listen"
+local = ["127.0.0.1"]
+port = {port}
+
+[store]
+url = "{store}"
+
+[numbering]
+country_code = "46"
+home_vlr = ["{home}"]
+
+[engine]
+codec = "{codec}"
+
+{services}
+
+[telemetry]
+metrics = "127.0.0.1:{metrics}"
+"""
+STEERING: Final = f'[services.voip-forwarding]\nservice_keys = [100]\nprefix = "{PREFIX}"'
+
+
+class ServerError(Exception):
+    """A server did not start; the text says why, as far as it said so itself."""
+
+
+class Server:
+    """A server that runs.
+
+    Attributes:
+        pid: of its process.
+        port: where it listens for M3UA, at 127.0.0.1.
+    """
+
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
+        self.port = port
+
+
+@contextmanager
+def echo(folder: Path, core: int) -> Iterator[Server]:
+    """Run `scp.simulator.echo`."""
+    port = free_port()
+    command = _python("scp.simulator.echo", str(port))
+    with _running(command, folder / "echo.log", core, {}) as pid:
+        yield Server(pid, port)
+
+
+@contextmanager
+def node(
+    folder: Path,
+    core: int,
+    *,
+    name: str,
+    store: str,
+    codec: str = "fast",
+    services: str = STEERING,
+    path: Sequence[Path] = (),
+) -> Iterator[Server]:
+    """Run ``camel-scp serve``.
+
+    Args:
+        folder: for its configuration and log.
+        core: the processor that it gets.
+        name: of the scenario: those files are called after it.
+        store: URL of the store.
+        codec: ``engine.codec``.
+        services: the tables of the configuration's services.
+        path: folders where more distributions are, with services in them.
+    """
+    port = free_port()
+    config = folder / f"{name}.toml"
+    config.write_text(
+        _CONFIG.format(
+            port=port, store=store, home=HOME, codec=codec, services=services, metrics=free_port()
+        ),
+        encoding="utf-8",
+    )
+    known = os.environ.get("PYTHONPATH")
+    places = [*map(str, path), *([known] if known else [])]
+    environment = {"PYTHONPATH": os.pathsep.join(places)} if places else {}
+    command = _python("scp.cli", "serve", "-c", str(config))
+    with _running(command, folder / f"{name}.log", core, environment) as pid:
+        yield Server(pid, port)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of the installed packages, not of the working directory."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+@contextmanager
+def _running(command: list[str], log: Path, core: int, environment: Mapping[str, str]) -> Iterator[int]:
+    """Run a command until the block ends; it has started once it says so in its log."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=os.environ | environment
+        )
+        try:
+            os.sched_setaffinity(process.pid, {core})  # its threads, all made later, get the same
+            _await_start(process, log)
+            yield process.pid
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _await_start(process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_LIMIT
+    while True:
+        said = log.read_text(encoding="utf-8", errors="replace")
+        if "started" in said:
+            return
+        if process.poll() is not None or time.monotonic() > until:
+            raise ServerError(f"{log.stem} did not start: {said.strip()[-1000:] or 'it said nothing'}")
+        time.sleep(_POLL)

@@ -1,0 +1,110 @@
+"""The benchmark itself, in seconds: real processes, few subscribers, every answer checked."""
+
+import json
+import os
+from random import Random
+
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner
+
+from scp.cli import app
+from scp.simulator import bench, bench_commands
+from scp.simulator.bench_codec import codec_times
+from scp.simulator.bench_machine import busy_seconds, cpu_seconds, describe, resident
+from scp.simulator.bench_server import ServerError, node
+from scp.simulator.bench_subscribers import calls, subscriber
+from scp.simulator.expect import Action
+
+TINY = bench.Size(subscribers=50, numbers=40, rounds=2, seconds=0.2, latency_seconds=0.2, codec_seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def report():
+    told = []
+    found = bench.run(("steer-sqlite", "echo"), TINY, told.append)
+    assert "saturation, round 2 of 2" in told
+    return found
+
+
+def test_a_run_measures_and_every_answer_is_right(report):
+    assert set(report.results) == {"steer-sqlite", "echo"}
+    assert report.codec == {}
+    for result in report.results.values():
+        assert result.faults == ()
+        assert result.calls > 100
+        assert result.saturation.calls_per_s > 100
+        assert result.saturation.generator_us_per_call > 0
+        assert 0 < result.half.p50_ms <= result.half.p99_ms <= result.half.p999_ms
+        assert result.half.rate < result.most.rate < result.saturation.calls_per_s
+        assert result.memory_mib > 5
+    assert report.results["echo"].bytes_per_subscriber is None
+
+
+def test_the_json_has_what_is_documented(report):
+    shown = bench.as_json(report)
+    assert set(shown) == {"machine", "size", "scenarios", "ratios", "cpu_ratios"}
+    assert set(shown["ratios"]) == set(shown["cpu_ratios"]) == {"steer-sqlite/echo"}
+    assert {"calls_per_s", "cpu_us_per_call", "p50_ms", "p99_ms"} <= set(shown["scenarios"]["steer-sqlite"])
+
+
+def with_faults(report, *faults):
+    results = {name: replace(result, faults=faults) for name, result in report.results.items()}
+    return replace(report, results=results, codec=codec_times(0.0))
+
+
+@pytest.mark.parametrize(("faults", "status"), [((), 0), (("3 answers missing",), 1)])
+def test_the_command_prints_it_and_fails_with_the_answers(report, monkeypatch, faults, status):
+    found = with_faults(report, *faults)
+    asked = []
+
+    def run(names, size, tell):
+        asked.append((tuple(names), size))
+        return found
+
+    monkeypatch.setattr(bench_commands, "run", run)
+    table = CliRunner().invoke(app, ["bench", "--quick", "echo"])
+    assert table.exit_code == status
+    for text in ("steer-sqlite/echo", "calls/s", "p99.9", "decode cap", "encode m3ua", *faults):
+        assert text in table.output
+    parsed = CliRunner().invoke(app, ["bench", "--json"])
+    assert parsed.exit_code == status
+    shown = json.loads(parsed.stdout)
+    assert shown["scenarios"]["codec"]["reference"]["decode"]["all"] > 0
+    assert asked == [(("echo",), bench.QUICK), (bench.NAMES, bench.FULL)]
+
+
+def test_a_scenario_that_is_not_there_is_refused():
+    result = CliRunner().invoke(app, ["bench", "stear"])
+    assert result.exit_code == 2
+    assert "stear" in result.output
+
+
+def test_a_node_that_does_not_start_says_why(tmp_path):
+    with (
+        pytest.raises(ServerError, match=r"engine\.codec"),
+        node(tmp_path, min(os.sched_getaffinity(0)), name="bad", store="sqlite::memory:", codec="slow"),
+    ):
+        pass
+
+
+def test_half_of_the_subscribers_are_steered():
+    drawn = calls(1000, 400, Random(1))
+    steered = [call for call in drawn if call.expected.action is Action.CONNECT]
+    assert 150 < len(steered) < 250
+    for call in steered:
+        assert call.expected.number == f"99{call.b_number}"
+        assert subscriber(int(call.b_number[-3:])).forwarding
+    assert [call.b_number[-3:] for call in calls(1000, 5, Random(1), first=998)] == ["998", "999"]
+    assert {call.expected.action for call in calls(10, 50, Random(1), canned=True)} == {Action.CONTINUE}
+
+
+def test_proc_is_read_right():
+    machine = describe()
+    assert machine.node_core in os.sched_getaffinity(0)
+    times = os.times()
+    used = times.user + times.system
+    assert used - 0.05 <= cpu_seconds(os.getpid()) <= used + 1
+    assert 1 << 20 < resident(os.getpid()) < 1 << 36
+    assert busy_seconds(machine.node_core) > 0
+    assert busy_seconds(10_000) == 0
