@@ -1,0 +1,171 @@
+"""``camel-scp subscribers import|export|show``: many records, or one, from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+import msgspec
+import typer
+
+from scp.ports import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rich.progress import Progress
+
+    from scp.domain.subscriber import Subscriber
+    from scp.ports import SubscriberStore
+    from scp.store.transfer import State
+
+T = TypeVar("T")
+
+FAILED: Final = 1
+UNUSABLE: Final = 2
+SHOWN_FAULTS: Final = 20
+
+app = typer.Typer(help="Load, save and look at subscribers, in SQLite or Redis.", no_args_is_help=True)
+
+Url = Annotated[str, typer.Option("--store", help="the store's URL", metavar="URL")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="take the URL from [store] there")]
+Restart = Annotated[bool, typer.Option("--restart", help="do not go on with what was interrupted")]
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _url(url: str, config: Path | None) -> str:
+    if url:
+        return url
+    if config is None:
+        raise typer.BadParameter("say which store: --store URL or --config FILE")
+    from scp.config import ConfigError, load  # noqa: PLC0415 - a command imports what it needs, when it runs
+
+    try:
+        return load(config).store.url.reveal()
+    except ConfigError as error:
+        for fault in error.faults:
+            _say(f"{config}: {fault}")
+        raise typer.Exit(UNUSABLE) from None
+
+
+def _with_store(url: str, work: Callable[[SubscriberStore], Awaitable[T]], *, read_only: bool) -> T:
+    """Run ``work`` on the open store; say what went wrong and exit if something does."""
+    from scp.store.open import open_store  # noqa: PLC0415
+    from scp.store.transfer import TransferError  # noqa: PLC0415
+
+    async def main() -> T:
+        store = open_store(url, read_only=read_only)
+        try:
+            await store.open()
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(main())
+    except (StoreError, TransferError) as error:
+        _say(str(error))
+        raise typer.Exit(FAILED) from None
+
+
+def _bar(unit: str) -> Progress:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[said]}"))
+    return Progress(*columns, TextColumn(unit), TimeRemainingColumn(), console=Console(stderr=True))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="NDJSON, or CSV if its name ends in .csv")],
+    store: Url = "",
+    config: ConfigFile = None,
+    restart: Restart = False,
+) -> None:
+    """Load records from a file; each line replaces the whole record, wrong ones are named and left out.
+
+    Interrupted, it goes on where it was when it is started again with the same file.
+    """
+    from scp.store.transfer import Import  # noqa: PLC0415
+
+    url = _url(store, config)
+    faults = 0
+
+    def refused(number: int, why: str) -> None:
+        nonlocal faults
+        faults += 1
+        if faults <= SHOWN_FAULTS:
+            _say(f"{file}:{number}: {why}")
+
+    started = time.monotonic()
+    with _bar("records") as bar:
+        task = bar.add_task("import", total=file.stat().st_size if file.exists() else 0, said="0")
+
+        def moved(state: State) -> None:
+            bar.update(task, completed=state.octets, said=f"{state.records:,}")
+
+        async def work(opened: SubscriberStore) -> State:
+            return await Import(opened, file, restart=restart, moved=moved, refused=refused).run()
+
+        state = _with_store(url, work, read_only=False)
+    seconds = time.monotonic() - started
+    typer.echo(f"{state.records} records in {seconds:.1f} s, {state.refused} lines refused")
+    raise typer.Exit(FAILED if state.refused else 0)
+
+
+@app.command("export")
+def export_(
+    file: Annotated[Path, typer.Argument(help="NDJSON, or CSV if its name ends in .csv")],
+    store: Url = "",
+    config: ConfigFile = None,
+    restart: Restart = False,
+) -> None:
+    """Save all records to a file. Interrupted, it goes on where it was when it is started again."""
+    from scp.store.transfer import export  # noqa: PLC0415
+
+    url = _url(store, config)
+    started = time.monotonic()
+    with _bar("records") as bar:
+
+        async def work(opened: SubscriberStore) -> int:
+            task = bar.add_task("export", total=await opened.count(), said="0")
+
+            def moved(number: int) -> None:
+                bar.update(task, completed=number, said=f"{number:,}")
+
+            return await export(opened, file, restart=restart, moved=moved)
+
+        number = _with_store(url, work, read_only=True)
+    typer.echo(f"{number} records in {time.monotonic() - started:.1f} s")
+
+
+@app.command()
+def show(
+    msisdn: Annotated[str, typer.Argument(help="E.164 digits; + and spaces are accepted")],
+    store: Url = "",
+    config: ConfigFile = None,
+) -> None:
+    """Print one record, with every field."""
+    digits = msisdn.replace("+", "").replace(" ", "")
+
+    async def work(opened: SubscriberStore) -> Subscriber | None:
+        return await opened.get(digits)
+
+    record = _with_store(_url(store, config), work, read_only=True)
+    if record is None:
+        _say(f"no record for {digits}")
+        raise typer.Exit(FAILED)
+    fields = msgspec.structs.asdict(record)
+    typer.echo(msgspec.json.format(msgspec.json.encode(fields)).decode())
