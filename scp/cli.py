@@ -9,6 +9,7 @@ import typer
 
 from scp.simulator.bench_commands import bench
 from scp.simulator.commands import msc
+from scp.store.commands import app as subscribers
 
 if TYPE_CHECKING:
     from scp.config import Config
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 app.command()(msc)
+app.add_typer(subscribers, name="subscribers")
 app.command()(bench)
 
 FAILED: Final = 1
