@@ -85,7 +85,7 @@ cs7 instance 0
  point-code 0.23.7
  xua rkm routing-key-allocation dynamic-permitted
  listen m3ua 2905
-  local-ip 127.0.0.1
+{addresses}
   accept-asp-connections dynamic-permitted
 """
 
@@ -113,16 +113,18 @@ def stp_unavailable() -> str:
 
 
 @contextlib.contextmanager
-def osmo_stp(folder: Path, extra: str = "") -> Iterator[Stp]:
+def osmo_stp(folder: Path, extra: str = "", addresses: tuple[str, ...] = ("127.0.0.1",)) -> Iterator[Stp]:
     """Run osmo-stp; it takes any ASP, and routing keys by registration (RFC 4666 §3.6).
 
     Args:
         folder: for its configuration and log.
         extra: further lines of configuration, inside ``cs7 instance 0``.
+        addresses: of its associations.
     """
     stp = Stp(folder / "osmo-stp.log")
     config = folder / "osmo-stp.cfg"
-    config.write_text(STP_CONFIG + extra, encoding="utf-8")
+    own = "\n".join(f"  local-ip {address}" for address in addresses)
+    config.write_text(STP_CONFIG.format(addresses=own) + extra, encoding="utf-8")
     # M3UA's listener is configured before the VTY listens: when that answers, both are there
     with running(["osmo-stp", "-c", str(config)], lambda: answers_tcp(stp.vty), stp.log):
         yield stp

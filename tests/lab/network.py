@@ -1,0 +1,223 @@
+"""The lab's network: an MSC simulator, an STP with two addresses, two nodes with two addresses each.
+
+    MSC 0-23-3 (127.0.0.1) ── STP 0-23-7 (10.23.0.1, 10.23.1.1) ══╦══ node a ─┐
+                                                                  ╚══ node b ─┴ 0-23-1, one AS, loadshare
+
+Everything that the operator would start is started as the operator would: `camel-scp serve`, `camel-scp msc`,
+osmo-stp with a configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from oracles import servers
+from scp.domain.subscriber import Subscriber
+from scp.store.open import open_store
+
+STP_ADDRESSES: Final = ("10.23.0.1", "10.23.1.1")
+MSISDN: Final = "11234567"
+DIALLED: Final = "0011234567"
+STEERED: Final = "990011234567"
+UNKNOWN: Final = "0011999999"
+
+STP_PEERS: Final = """\
+ asp a 2911 2905 m3ua
+  remote-ip 10.23.0.2
+  remote-ip 10.23.1.2
+  role sg
+  sctp-role server
+ asp b 2912 2905 m3ua
+  remote-ip 10.23.0.2
+  remote-ip 10.23.1.2
+  role sg
+  sctp-role server
+ asp msc 2913 2905 m3ua
+  remote-ip 127.0.0.1
+  role sg
+  sctp-role server
+ as scp m3ua
+  asp a
+  asp b
+  routing-key 1 0.23.1
+  traffic-mode loadshare
+ as msc m3ua
+  asp msc
+  routing-key 3 0.23.3
+  traffic-mode loadshare
+ route-table system
+  update route 0.23.1 7.255.7 linkset scp
+  update route 0.23.3 7.255.7 linkset msc
+"""
+
+NODE: Final = """\
+[node]
+name = "{name}"
+instance = {instance}
+point_code = "0-23-1"
+
+[[m3ua.peers]]
+name = "stp"
+transport = "sctp"
+remote = ["10.23.0.1", "10.23.1.1"]
+local = ["10.23.0.2", "10.23.1.2"]
+local_port = {port}
+routing_context = 1
+[m3ua.peers.timers]
+reconnect_most_s = 2
+[m3ua.peers.sctp]
+heartbeat_s = 1
+
+[store]
+url = "sqlite:{folder}/{name}.db"
+
+[numbering]
+country_code = "46"
+
+[api]
+listen = "127.0.0.1:{api}"
+
+[telemetry]
+metrics = "127.0.0.1:{metrics}"
+"""
+
+
+@dataclass
+class Node:
+    """A `camel-scp serve` that runs."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    config: Path
+    metrics: int
+    api: int
+
+    def metric(self, start: str) -> float:
+        """Return the sum of all samples whose line begins so."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=5) as page:
+            text = page.read().decode()
+        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(start))
+
+    @property
+    def active(self) -> bool:
+        """Whether its ASP is active."""
+        try:
+            return self.metric('scp_m3ua_asp_state{peer="stp",state="active"}') == 1
+        except OSError:
+            return False
+
+    @property
+    def calls(self) -> float:
+        """How many calls it has answered."""
+        return self.metric("scp_calls_total")
+
+    def said(self, words: str) -> bool:
+        """Whether its log has these words."""
+        return words in self.log.read_text(errors="replace")
+
+
+class Lab:
+    """What runs, in one folder; leaving the block ends all of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running = ExitStack()
+        self._stp = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+        self._stp.close()
+
+    def start_stp(self) -> servers.Stp:
+        return self._stp.enter_context(
+            servers.osmo_stp(self.folder, STP_PEERS, ("127.0.0.1", *STP_ADDRESSES))
+        )
+
+    def stop_stp(self) -> None:
+        self._stp.close()
+
+    def start_node(self, name: str) -> Node:
+        """Start a node that has the one subscriber; it may not be active yet."""
+        number = ord(name) - ord("a")
+        config = self.folder / f"{name}.toml"
+        metrics, api = 9464 + number, 8080 + number
+        config.write_text(
+            NODE.format(
+                name=name, instance=number, port=2911 + number, folder=self.folder, metrics=metrics, api=api
+            ),
+            encoding="utf-8",
+        )
+        if not (self.folder / f"{name}.db").exists():
+            asyncio.run(provision(f"sqlite:{self.folder}/{name}.db"))
+        log = self.folder / f"{name}.log"
+        process = self._running.enter_context(started([*COMMAND, "serve", "-c", str(config)], log))
+        return Node(name, process, log, config, metrics, api)
+
+    def load(self, seconds: float, *, rate: float = 20, numbers: Sequence[str] = (DIALLED,)) -> Load:
+        """Begin to make calls."""
+        command = [*MSC, "--load", "--rate", str(rate), "--duration", str(seconds), "--json"]
+        return Load([*command, *(word for number in numbers for word in ("--b", number))])
+
+
+COMMAND: Final = [sys.executable, "-m", "scp.cli"]
+MSC: Final = [
+    *(*COMMAND, "msc", "--transport", "sctp", "--to", "127.0.0.1:2905", "--local", "127.0.0.1"),
+    *("--side", "asp", "--local-port", "2913", "--routing-context", "3", "--point-code", "0-23-3"),
+    *("--scp-point-code", "0-23-1", "--gt", "", "--scp-gt", ""),
+]
+
+
+class Load:
+    """A `camel-scp msc --load` that runs."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def report(self) -> dict[str, Any]:
+        """Wait for its end and return what it found."""
+        output, errors = self._process.communicate(timeout=60)
+        assert output, errors
+        report: dict[str, Any] = json.loads(output)
+        return report
+
+
+def started(command: list[str], log: Path) -> Any:
+    """Run a program whose readiness is seen elsewhere."""
+    return servers.running(command, lambda: True, log)
+
+
+async def provision(url: str) -> None:
+    """Have a store know the one subscriber who is registered and steered."""
+    store = open_store(url)
+    await store.open()
+    await store.put(Subscriber(MSISDN, authorized=True, aor="sip:b@voip.example", forwarding=True))
+    await store.close()
+
+
+def wait(what: str, condition: Any, seconds: float = 20.0) -> float:
+    """Wait until the condition holds and return how long that took; `what` is for the failure's text."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, f"not {what} within {seconds:g} s"
+        time.sleep(0.05)
+    return time.monotonic() - start
+
+
+def kill(node: Node) -> None:
+    """As a power cut would: nothing is said to anybody but what the kernel says (ABORT)."""
+    node.process.send_signal(signal.SIGKILL)
