@@ -1,7 +1,5 @@
 """Request bodies: read strictly, with the path of each fault."""
 
-# ruff: noqa: TC002 - the annotations are read at run time
-
 from __future__ import annotations
 
 import re

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, PathParameter
 
 from scp.api.auth import authenticate
 from scp.api.body import JSON, JsonBody
@@ -47,7 +47,7 @@ CHANGES: Final = "changes"
 
 Msisdn: TypeAlias = Annotated[
     str,
-    Parameter(
+    PathParameter(
         description="E.164 digits, country code first; a + in front and spaces anywhere are accepted.",
         schema_extra={
             "pattern": r"^\s*(\+\s*)?[1-9](\s*[0-9]){4,14}\s*$",
@@ -57,25 +57,25 @@ Msisdn: TypeAlias = Annotated[
 ]
 IfMatch: TypeAlias = Annotated[
     str | None,
-    Parameter(
-        header="If-Match",
+    HeaderParameter(
+        name="If-Match",
         description="The ETag of what is to be replaced, or * for anything: 412 if it is another by now.",
     ),
 ]
 IfNoneMatch: TypeAlias = Annotated[
     str | None,
-    Parameter(header="If-None-Match", description="* to set it only where nothing is set: else 412."),
+    HeaderParameter(name="If-None-Match", description="* to set it only where nothing is set: else 412."),
 ]
 KnownTag: TypeAlias = Annotated[
     str | None,
-    Parameter(
-        header="If-None-Match", description="The ETag of what is known already: 304 if it still holds."
+    HeaderParameter(
+        name="If-None-Match", description="The ETag of what is known already: 304 if it still holds."
     ),
 ]
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         min_length=1,
         max_length=255,
         description="The same key and body again get the first answer again, and nothing is done twice.",
@@ -125,9 +125,9 @@ def call(
 
 
 def needs(scope: Scope) -> Guard:
-    """Return the guard that lets only keys of this scope pass."""
+    """Return the guard that lets only keys of this scope pass; Litestar would run a plain one in a thread."""
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
         context = context_of(connection)
         authenticate(connection, context.keyring, context.limiter, scope)
 

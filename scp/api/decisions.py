@@ -1,13 +1,13 @@
 """What would happen to a call, and why: the decision of the call path, written down."""
 
-# ruff: noqa: TC001 - the annotations are read at run time
-
 from __future__ import annotations
 
 import asyncio
 from typing import Annotated, Any, Final, TypeAlias, final
 
 from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from scp.api.calls import answer, call
@@ -72,7 +72,7 @@ class DryRun(Struct, frozen=True):
     status_code=200,
     **call(Scope.READ, NO_RULES, tag="calls", body=True),
 )
-async def decide(context: Context, data: DecisionBody) -> Response[DryRun]:
+async def decide(context: NamedDependency[Context], data: JSONBody[DecisionBody]) -> Response[DryRun]:
     """Say what would happen to a call, and the path to it. Nothing is changed. Scope: read."""
     rules = context.node.rules(data.service_key)
     if rules is None:

@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request, Response, get
+from litestar.params import FromPath
 
 from scp.api.calls import problems
 from scp.api.problems import INTERNAL, KINDS, NO_SUCH_PATH, TYPE_PATH, ProblemError
@@ -57,7 +58,7 @@ async def docs(request: Request[Any, Any, Any]) -> Response[str]:
     tags=["node"],
     responses=problems(NO_SUCH_PATH, INTERNAL),
 )
-async def problem(name: str) -> Response[str]:
+async def problem(name: FromPath[str]) -> Response[str]:
     """What a problem's `type` means, and what to do. Needs no token."""
     kind = KINDS.get(name)
     if kind is None:

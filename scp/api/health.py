@@ -1,13 +1,12 @@
 """Is the node alive, does it take calls, and if not, why."""
 
-# ruff: noqa: TC001 - the annotations are read at run time
-
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from litestar import Response, get
+from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from msgspec import Struct
 
@@ -71,7 +70,7 @@ async def livez() -> Response[Alive]:
         **problems(INTERNAL),
     },
 )
-async def readyz(context: Context) -> Response[Ready]:
+async def readyz(context: NamedDependency[Context]) -> Response[Ready]:
     """Whether the node takes calls: an ASP active, the store usable, and not draining. Needs no token."""
     reasons = tuple(context.node.why_not_ready())
     return answer(Ready(not reasons, reasons), 503 if reasons else 200, _UNCACHED)
@@ -89,7 +88,7 @@ async def readyz(context: Context) -> Response[Ready]:
         **problems(INTERNAL),
     },
 )
-async def health(context: Context) -> Response[Health]:
+async def health(context: NamedDependency[Context]) -> Response[Health]:
     """Every link and the store, with what to look at where something is wrong. Needs no token."""
     found = observe(context)
     return Response(

@@ -4,8 +4,6 @@ Lines are read as they come, stored in batches, and answered when the last one i
 the answer only after they have sent everything, so one that came earlier would block both sides.
 """
 
-# ruff: noqa: TC001, TC003 - the annotations are read at run time
-
 from __future__ import annotations
 
 import asyncio
@@ -15,7 +13,8 @@ from typing import Annotated, Any, Final, Literal, final
 
 import msgspec
 from litestar import Request, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 from litestar.response import Stream
 from msgspec import Struct
 
@@ -199,10 +198,10 @@ async def lines(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes
 )
 async def import_subscribers(
     request: Request[Any, Any, Any],
-    context: Context,
+    context: NamedDependency[Context],
     results: Annotated[
         Literal["all", "refused"],
-        Parameter(query="results", description="whether lines that were stored have a result, too"),
+        QueryParameter(name="results", description="whether lines that were stored have a result, too"),
     ] = "all",
 ) -> Stream:
     """Load many subscribers, one JSON object a line; each takes the place of the whole record that is there.

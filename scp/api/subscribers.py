@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from litestar import Request, Response, delete, get, put
+from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
+from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
 from scp.api.calls import IfMatch, IfNoneMatch, KnownTag, Msisdn, call, msisdn_of, require, tagged, unchanged
@@ -287,7 +289,7 @@ def _created(kind: type[Struct]) -> ResponseSpec:
     **call(Scope.AUTHORIZATION, NOT_SET, tag=_TAG, status_304=_UNSEEN),
 )
 async def get_authorization(
-    context: Context, msisdn: Msisdn, if_none_match: KnownTag = None
+    context: NamedDependency[Context], msisdn: Msisdn, if_none_match: KnownTag = None
 ) -> Response[Authorization]:
     """Whether the operator lets the number use the service. Scope: authorization."""
     return await show(context, msisdn, _authorization, if_none_match)
@@ -302,9 +304,9 @@ async def get_authorization(
 )
 async def put_authorization(
     request: Request[Any, Any, Any],
-    context: Context,
+    context: NamedDependency[Context],
     msisdn: Msisdn,
-    data: AuthorizationBody,
+    data: JSONBody[AuthorizationBody],
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[Authorization]:
@@ -321,7 +323,10 @@ async def put_authorization(
     **call(Scope.AUTHORIZATION, CHANGED, tag=_TAG, changes=True),
 )
 async def delete_authorization(
-    request: Request[Any, Any, Any], context: Context, msisdn: Msisdn, if_match: IfMatch = None
+    request: Request[Any, Any, Any],
+    context: NamedDependency[Context],
+    msisdn: Msisdn,
+    if_match: IfMatch = None,
 ) -> None:
     """End the number's authorization, and with it registration and forwarding. Scope: authorization."""
     await change(request, context, msisdn, Withdraw(), _authorization, (if_match, None))
@@ -333,7 +338,7 @@ async def delete_authorization(
     **call(Scope.REGISTRATION, NOT_SET, tag=_TAG, status_304=_UNSEEN),
 )
 async def get_registration(
-    context: Context, msisdn: Msisdn, if_none_match: KnownTag = None
+    context: NamedDependency[Context], msisdn: Msisdn, if_none_match: KnownTag = None
 ) -> Response[Registration]:
     """The number's registration with the VoIP service. Scope: registration."""
     return await show(context, msisdn, _registration, if_none_match)
@@ -354,9 +359,9 @@ async def get_registration(
 )
 async def put_registration(
     request: Request[Any, Any, Any],
-    context: Context,
+    context: NamedDependency[Context],
     msisdn: Msisdn,
-    data: RegistrationBody,
+    data: JSONBody[RegistrationBody],
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[Registration]:
@@ -376,7 +381,10 @@ async def put_registration(
     **call(Scope.REGISTRATION, CHANGED, tag=_TAG, changes=True),
 )
 async def delete_registration(
-    request: Request[Any, Any, Any], context: Context, msisdn: Msisdn, if_match: IfMatch = None
+    request: Request[Any, Any, Any],
+    context: NamedDependency[Context],
+    msisdn: Msisdn,
+    if_match: IfMatch = None,
 ) -> None:
     """End the number's registration, and its forwarding. Scope: registration."""
     await change(request, context, msisdn, Deregister(), _registration, (if_match, None))
@@ -388,7 +396,7 @@ async def delete_registration(
     **call(Scope.FORWARDING, NOT_SET, tag=_TAG, status_304=_UNSEEN),
 )
 async def get_forwarding(
-    context: Context, msisdn: Msisdn, if_none_match: KnownTag = None
+    context: NamedDependency[Context], msisdn: Msisdn, if_none_match: KnownTag = None
 ) -> Response[Forwarding]:
     """Whether the number's calls are forwarded, and under which condition. Scope: forwarding."""
     return await show(context, msisdn, _forwarding, if_none_match)
@@ -410,9 +418,9 @@ async def get_forwarding(
 )
 async def put_forwarding(
     request: Request[Any, Any, Any],
-    context: Context,
+    context: NamedDependency[Context],
     msisdn: Msisdn,
-    data: ForwardingBody,
+    data: JSONBody[ForwardingBody],
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[Forwarding]:
@@ -432,7 +440,9 @@ async def put_forwarding(
     operation_id="getRoaming",
     **call(Scope.FORWARDING, NOT_SET, tag=_TAG, status_304=_UNSEEN),
 )
-async def get_roaming(context: Context, msisdn: Msisdn, if_none_match: KnownTag = None) -> Response[Roaming]:
+async def get_roaming(
+    context: NamedDependency[Context], msisdn: Msisdn, if_none_match: KnownTag = None
+) -> Response[Roaming]:
     """Where the subscriber is, as another system said. Scope: forwarding."""
     return await show(context, msisdn, _roaming, if_none_match)
 
@@ -444,9 +454,9 @@ async def get_roaming(context: Context, msisdn: Msisdn, if_none_match: KnownTag 
 )
 async def put_roaming(
     request: Request[Any, Any, Any],
-    context: Context,
+    context: NamedDependency[Context],
     msisdn: Msisdn,
-    data: RoamingBody,
+    data: JSONBody[RoamingBody],
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[Roaming]:
@@ -461,7 +471,7 @@ async def put_roaming(
     **call(Scope.READ, NOT_SET, tag=_TAG, status_304=_UNSEEN),
 )
 async def get_subscriber(
-    context: Context, msisdn: Msisdn, if_none_match: KnownTag = None
+    context: NamedDependency[Context], msisdn: Msisdn, if_none_match: KnownTag = None
 ) -> Response[SubscriberView]:
     """All that was said of a number. Scope: read."""
     return await show(context, msisdn, view, if_none_match)

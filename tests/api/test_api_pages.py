@@ -1,0 +1,146 @@
+"""livez, readyz, health, the pages and the document."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import httpx
+import msgspec
+import pytest
+from api_node import Served
+
+from scp import client as client_module
+from scp.client import Client, readiness
+from scp.engine.status import LinkStatus
+
+VOID = {"meta", "link", "br"}
+
+
+def test_alive_needs_nothing(shared: Served) -> None:
+    response = httpx.get(shared.url + "/livez")
+    assert (response.status_code, response.json()) == (200, {"alive": True})
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_ready_says_why_not(served: Served, operator: Client) -> None:
+    assert operator.send(readiness()).ready
+    served.node.reasons = ["draining", "no ASP is active"]
+    assert operator.exchange(readiness()).status == 503
+    assert operator.send(readiness()).reasons == ("draining", "no ASP is active")
+
+
+def test_health_says_what_to_look_at(served: Served) -> None:
+    def health() -> tuple[int, dict[str, object]]:
+        response = httpx.get(served.url + "/health")
+        assert response.headers["content-type"] == "application/health+json"
+        return response.status_code, response.json()
+
+    status, body = health()
+    assert (status, body["status"], body["serviceId"]) == (200, "pass", "scp-test")
+    down = LinkStatus(
+        "stp-b", connected=False, asp="down", since=0.0, last_error="refused", check="the address"
+    )
+    served.node.status.append(down)
+    status, body = health()
+    assert (status, body["status"]) == (200, "warn")
+    assert body["checks"]["m3ua:asp"][1] == {  # type: ignore[index]
+        "componentId": "stp-b",
+        "componentType": "component",
+        "status": "fail",
+        "observedValue": "not connected",
+        "time": "1970-01-01T00:00:00.000+00:00",
+        "output": "refused; check the address",
+    }
+    served.node.reasons = ["no ASP is active"]
+    status, body = health()
+    assert (status, body["status"], body["notes"]) == (503, "fail", ["no ASP is active"])
+
+
+class Page(HTMLParser):
+    """What a page refers to, and whether it is all closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.ids: set[str] = set()
+        self.tags: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name in {"href", "src"}:
+                self.references.append(value or "")
+            if name == "id":
+                self.ids.add(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_pages_work_without_a_network(shared: Served) -> None:
+    response = httpx.get(shared.url + "/docs")
+    assert response.headers["content-type"].startswith("text/html")
+    assert "script" not in response.headers["content-security-policy"]
+    page = Page()
+    page.feed(response.text)
+    assert not page.tags & {"script", "link", "img", "iframe"}
+    for reference in page.references:
+        assert reference.startswith(("/", "#")), reference
+        if reference.startswith("#"):
+            assert reference[1:] in page.ids
+        else:
+            assert httpx.get(shared.url + reference).status_code == 200
+    document = httpx.get(shared.url + "/schema/openapi.json").json()
+    for path in document["paths"]:
+        assert path in page.text
+
+
+def test_every_call_is_described_with_scope_answers_and_examples(shared: Served) -> None:
+    document = httpx.get(shared.url + "/schema/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert document["components"]["securitySchemes"] == {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A token."}
+    }
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            where = f"{method} {path}"
+            assert operation["description"], where
+            if path.startswith("/v1"):
+                assert operation["security"], where
+                assert {"401", "403", "422", "429", "500", "503"} <= set(operation["responses"]), where
+            for status, answer in operation["responses"].items():
+                for kind, content in (answer.get("content") or {}).items():
+                    if int(status) >= 400 and kind == "application/problem+json":
+                        assert content["examples"], where
+
+
+STRUCTS = {
+    name: kind
+    for name, kind in vars(client_module).items()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == "scp.client"
+}
+SAME = {
+    "Authorization": "Authorization",
+    "Registration": "Registration",
+    "Forwarding": "Forwarding",
+    "Roaming": "Roaming",
+    "Subscriber": "SubscriberView",
+    "Condition": "Condition",
+    "Decision": "DryRun",
+    "FieldError": "FieldError",
+    "LineResult": "LineResult",
+    "Problem": "Problem",
+    "Readiness": "Ready",
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_client_has_the_shapes_of_the_document(shared: Served, name: str) -> None:
+    schemas = httpx.get(shared.url + "/schema/openapi.json").json()["components"]["schemas"]
+    schema = next((s for key, s in schemas.items() if re.fullmatch(rf"(.*_)?{SAME[name]}", key)), None)
+    if schema is None:
+        assert SAME[name] == "LineResult"  # its media type, NDJSON, has no schema in OpenAPI 3.1
+        return
+    assert set(schema["properties"]) == set(STRUCTS[name].__struct_fields__)
