@@ -20,6 +20,7 @@ from scp.net.sctp import Listener as SctpListener
 from scp.net.sctp_association import Watcher
 from scp.net.sctp_socket import SctpSettings
 from scp.net.tcp import Connector, Listener
+from scp.ports import StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
 from scp.stack.m3ua.asp import Asp
@@ -108,11 +109,15 @@ class Node:
         """Open the store, let the peers in, serve the API.
 
         Raises:
-            StoreError: the store does not open.
+            StoreError: the store does not open, and it will not without somebody's help.
             OSError: an address can't be listened on.
         """
         config = self.config
-        await self.store.open()
+        try:
+            await self.store.open()
+        except StoreError as error:
+            if error.kind != "unreachable":
+                raise  # else it goes on trying: until it is there, calls go on by policy and /readyz says why
         source = LoopTime(asyncio.get_running_loop())
         codec, tcap_codec = codecs(config.engine.codec)
         self.signalling = signalling = Signalling(
