@@ -53,7 +53,7 @@ traffic_mode = "loadshare"            # loadshare | override | broadcast | unspe
 # streams = 17                        # one for management, one for each SLS
 
 [store]
-url = "sqlite:camel-scp.db"           # sqlite:PATH | sqlite::memory:
+url = "sqlite:camel-scp.db"           # sqlite:PATH | redis://… | redis+sentinel://… | redis+cluster://…
 deadline_ms = 150                     # 1..900, below engine.answer_deadline_ms
 on_failure = "continue"               # continue | release: what a call gets when the store can't say
 

@@ -269,7 +269,7 @@ class Store(Struct, frozen=True, forbid_unknown_fields=True):
     """``[store]``.
 
     Attributes:
-        url: ``sqlite:PATH`` or ``sqlite::memory:``.
+        url: ``sqlite:PATH``, ``sqlite::memory:`` or a Redis URL (`scp.store.redis_url`).
         deadline_ms: how long a lookup may take; then `on_failure` holds.
         on_failure: what a call gets when the store can't say.
     """
