@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 import ss7.ber
+from scp.charging_wiring import Both, charging_room
 from scp.domain.rules import Rules
 from scp.engine.engine import Engine
 from scp.engine.signalling import Signalling
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from scp.config import Config, Peer
     from scp.engine.engine import AnswerObserver
     from scp.engine.signalling import Link, Machine
-    from scp.engine.status import LinkStatus
+    from scp.engine.status import Condition, LinkStatus
     from scp.ports import SubscriberStore, Telemetry
     from scp.services.registry import EntryPoint
     from ss7.cap.codec import Codec
@@ -63,6 +64,9 @@ class Reporter:
 
     def link(self, name: str, what: str, trouble: bool) -> None:
         """Something happened to a link."""
+
+    def charging(self, what: str, trouble: bool) -> None:
+        """Charging, or the keeping of CDRs, began to fail or works again."""
 
     def service_bug(self, service: str, error: Exception) -> None:
         """A service raised; the call was continued."""
@@ -103,6 +107,9 @@ class Node:
         self.signalling: Signalling | None = None
         self.engine: Engine | None = None
         self.api: ApiServer | None = None
+        self.charging = charging_room(
+            config, random, lambda trouble: reporter.charging(trouble or "works again", bool(trouble))
+        )
         self._attachments: list[Attachment] = []
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
@@ -118,6 +125,10 @@ class Node:
         except StoreError as error:
             if error.kind != "unreachable":
                 raise  # else it goes on trying: until it is there, calls go on by policy and /readyz says why
+        await self.charging.start()
+        if self.charging.sink is not None:
+            sink = self.charging.sink
+            observer = sink if observer is None else Both(sink, observer)
         source = LoopTime(asyncio.get_running_loop())
         codec, tcap_codec = codecs(config.engine.codec)
         self.signalling = signalling = Signalling(
@@ -146,9 +157,13 @@ class Node:
             self._attachments.append(attachment)
             await attachment.start()
         if config.api is not None:
-            from scp.api.server import serve_api  # noqa: PLC0415 - half a second that only the API costs
+            from scp.api.charging import charging_router  # noqa: PLC0415 - half a second that only …
+            from scp.api.server import serve_api  # noqa: PLC0415 - … the API costs
 
-            self.api = await serve_api(config.api, self)
+            from scp.api.discards import discards_router  # noqa: PLC0415 - likewise
+
+            routers = [charging_router(self.charging), discards_router(self.status.discards)]
+            self.api = await serve_api(config.api, self, routers)
 
     # --- what the API sees of a node (`scp.api.context.NodeView`) ---
 
@@ -161,6 +176,10 @@ class Node:
     def store_deadline(self) -> float:
         """Seconds that a lookup for a call may take."""
         return self.config.store.deadline_ms / 1000
+
+    def subsystems(self) -> dict[str, Condition]:
+        """What was said of other nodes' subsystems."""
+        return self.status.subsystems
 
     def links(self) -> Iterable[LinkStatus]:
         """Return the state of every link."""
@@ -262,6 +281,7 @@ class Node:
         self._attachments.clear()
         if self.signalling is not None:
             self.signalling.stop()
+        await self.charging.stop()
         await self.store.close()
 
 

@@ -46,6 +46,10 @@ class LogReporter(Reporter):
         """See `Reporter`."""
         (self.log.warning if trouble else self.log.info)("link", peer=name, what=what)
 
+    def charging(self, what: str, trouble: bool) -> None:
+        """See `Reporter`."""
+        (self.log.error if trouble else self.log.info)("charging", what=what)
+
     def service_bug(self, service: str, error: Exception) -> None:
         """See `Reporter`."""
         self.log.error("service failed, call continued", service=service, exc_info=error)

@@ -78,10 +78,8 @@ class CallAttempt(
     reservation: str | None = None
 
 
-class VoipRecord(
-    Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind", tag="voip"
-):
-    """The VoIP service's record of its leg of a call.
+class VoipLeg(Struct, frozen=True, kw_only=True):
+    """What the VoIP service says of its leg of a call.
 
     Attributes:
         id: the VoIP service's own, unique among its records; a record is kept once.
@@ -108,6 +106,12 @@ class VoipRecord(
     call_reference: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}){0,8}$(?!\n)")] = ""
     msc_address: Annotated[str, Meta(pattern=r"^[0-9]{0,15}$(?!\n)")] = ""
     reservation: Annotated[str, Meta(max_length=64)] = ""
+
+
+class VoipRecord(
+    VoipLeg, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind", tag="voip"
+):
+    """The VoIP service's record of its leg of a call; `id` is ``voip-`` and the one that it gave."""
 
 
 class ChargeRecord(

@@ -1,0 +1,435 @@
+"""Minutes in advance, balances, and call detail records.
+
+What must not happen twice is told apart in the ledger, by the reservation's id, so that a request may be
+repeated at any time, on any node: an ``Idempotency-Key`` makes the id, PUT says totals, a commit and a
+release happen once. A denial is an answer and no error: 200 with ``approved: false`` and the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, post, put
+from litestar.di import Provide
+from litestar.openapi import ResponseSpec
+from litestar.params import Parameter
+from litestar.response import Stream
+from msgspec import Meta, Raw, Struct
+
+from scp.api.calls import IdempotencyKey, Msisdn, answer, call, msisdn_of
+from scp.api.context import Context, key_name
+from scp.api.problems import KEY_REUSED, NOT_SET, Kind, ProblemError, define
+from scp.charging.export import as_json, export
+from scp.charging.room import ChargingRoom
+from scp.config import Scope
+from scp.domain.cdr import VoipLeg, VoipRecord
+from scp.domain.reservation import Account, Reservation, Result, State, reservation_id
+from scp.domain.tariff import MAX_AMOUNT, MINUTE
+from scp.ports import ChargingRequest, Denied, Grant
+
+CLOSED: Final = define(
+    "reservation-closed",
+    409,
+    "The reservation is settled, released or expired",
+    "GET it: its state says which. Minutes for a call that goes on need a new one.",
+)
+OTHERWISE: Final = define(
+    "settled-otherwise", 409, "It was done before, with other particulars", "What was done first stands."
+)
+TOO_LITTLE: Final = define(
+    "balance-out-of-range",
+    409,
+    "The balance does not allow it",
+    "What reservations hold can't be taken back; a balance has a limit.",
+)
+
+CallId: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=255, description="the VoIP service's id of the call (Call-ID)")
+]
+E164: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^\+?[1-9][0-9]{4,14}$(?!\n)",
+        description="E.164 digits, country code first",
+        examples=["46701234567"],
+    ),
+]
+Minutes: TypeAlias = Annotated[int, Meta(ge=1, le=1440)]
+ReservationId: TypeAlias = Annotated[
+    str, Parameter(description="The id that the reservation was given.", schema_extra={"maxLength": 64})
+]
+CreditId: TypeAlias = Annotated[
+    str, Parameter(min_length=1, max_length=128, description="The operator's id of the payment.")
+]
+
+
+class ReservationBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Minutes that are asked for. Who pays is ``account``, without it ``a_number``."""
+
+    call_id: CallId
+    a_number: E164
+    b_number: E164
+    minutes: Minutes
+    account: E164 | None = None
+
+
+class ExtensionBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The minutes wanted in all, from the start of the call."""
+
+    minutes: Minutes
+
+
+class CommitBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the call lasted after it was answered; 0 if it was not."""
+
+    used_seconds: Annotated[int, Meta(ge=0, le=604_800)]
+
+
+class CreditBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to add to the balance, in minor units; negative: to take off."""
+
+    amount: Annotated[int, Meta(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
+
+
+class VoipBody(VoipLeg, frozen=True, forbid_unknown_fields=True):
+    """The VoIP service's record of its leg of a call. Times in milliseconds since 1970-01-01 UTC."""
+
+
+class ReservationView(Struct, frozen=True):
+    """A reservation, or why there is none. Amounts in minor units of ``currency``, times in ms since 1970."""
+
+    approved: bool
+    reason: Denied | None = None
+    id: str | None = None
+    state: State | None = None
+    account: str | None = None
+    call_id: str | None = None
+    granted_minutes: int = 0
+    granted_seconds: int = 0
+    price: int = 0
+    used_seconds: int = 0
+    charged: int = 0
+    currency: str = ""
+    expires_ms: int = 0
+
+
+class AccountView(Struct, frozen=True):
+    """An account; amounts in minor units of ``currency``."""
+
+    msisdn: str
+    balance: int
+    held: int
+    available: int
+    currency: str
+
+
+class CdrPage(Struct, frozen=True):
+    """Some call detail records; ``next`` is the ``after`` of the following page, null at the end."""
+
+    cdrs: list[Any]
+    next: int | None
+
+
+_PROBLEMS: Final[dict[Denied, Kind]] = {
+    Denied.UNKNOWN_RESERVATION: NOT_SET,
+    Denied.CLOSED: CLOSED,
+    Denied.MISMATCH: OTHERWISE,
+}
+_TAG: Final = "charging"
+_PAGE_LIMIT: Final = 1000
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def _view(room: ChargingRoom, grant: Grant, mismatch: Kind = OTHERWISE) -> ReservationView:
+    """Return what came of a request; raise what is a fault of it."""
+    denied, found = grant.denied, grant.reservation
+    if denied is Denied.MISMATCH:
+        raise ProblemError(mismatch)
+    if denied in _PROBLEMS:
+        raise ProblemError(_PROBLEMS[denied], "" if found is None else f"it is {found.state}")
+    if found is None:
+        return ReservationView(approved=False, reason=denied, currency=room.currency)
+    return _shown(room, found, denied)
+
+
+def _shown(room: ChargingRoom, found: Reservation, denied: Denied | None = None) -> ReservationView:
+    return ReservationView(
+        approved=denied is None,
+        reason=denied,
+        id=found.id,
+        state=found.state,
+        account=found.account,
+        call_id=found.call_id,
+        granted_minutes=found.granted_seconds // MINUTE,
+        granted_seconds=found.granted_seconds,
+        price=found.held,
+        used_seconds=found.used_seconds,
+        charged=found.charged,
+        currency=room.currency,
+        expires_ms=found.expires_ms,
+    )
+
+
+def _made(kind: type[Struct], what: str) -> ResponseSpec:
+    return ResponseSpec(kind, generate_examples=False, description=what)
+
+
+# --- reservations ---
+
+
+@post(
+    "/charging/reservations",
+    operation_id="reserve",
+    status_code=201,
+    **call(
+        Scope.CHARGING,
+        KEY_REUSED,
+        tag=_TAG,
+        body=True,
+        changes=True,
+        status_200=_made(ReservationView, "Denied, with the reason"),
+    ),
+)
+async def reserve(
+    request: Request[Any, Any, Any],
+    context: Context,
+    charging: ChargingRoom,
+    data: ReservationBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[ReservationView]:
+    """Ask for minutes: fewer are granted where the balance does not suffice for all. Scope: charging."""
+    a_number, b_number = msisdn_of(data.a_number, "a_number"), msisdn_of(data.b_number, "b_number")
+    account = a_number if data.account is None else msisdn_of(data.account, "account")
+    particulars = _encode((data.call_id, a_number, b_number, data.minutes, account))
+    wanted = ChargingRequest(
+        reservation_id(account, _seed(key_name(request), idempotency_key)),
+        account,
+        data.call_id,
+        a_number,
+        b_number,
+        data.minutes,
+        hashlib.blake2b(particulars, digest_size=12).hexdigest(),
+    )
+    view = _view(charging, await charging.system.create(wanted), KEY_REUSED)
+    context.audit.changed(key_name(request), "reserve", None, view)
+    return answer(view, 201 if view.approved else 200)
+
+
+def _seed(who: str, key: str | None) -> bytes:
+    """Return what a reservation's id is made of: the same for the same key of the same client."""
+    if key is None:
+        return secrets.token_bytes(15)
+    return hashlib.blake2b(f"{who}\0{key}".encode(), digest_size=15).digest()
+
+
+@get(
+    "/charging/reservations/{reservation:str}",
+    operation_id="getReservation",
+    **call(Scope.CHARGING, NOT_SET, tag=_TAG),
+)
+async def get_reservation(charging: ChargingRoom, reservation: ReservationId) -> Response[ReservationView]:
+    """Show a reservation; one that ended is there for a week. Scope: charging."""
+    found = await charging.ledger.reservation(reservation)
+    if found is None:
+        raise ProblemError(NOT_SET, "no such reservation")
+    return answer(_shown(charging, found))
+
+
+@put(
+    "/charging/reservations/{reservation:str}",
+    operation_id="extendReservation",
+    **call(Scope.CHARGING, NOT_SET, CLOSED, tag=_TAG, body=True, changes=True),
+)
+async def extend(
+    request: Request[Any, Any, Any],
+    context: Context,
+    charging: ChargingRoom,
+    reservation: ReservationId,
+    data: ExtensionBody,
+) -> Response[ReservationView]:
+    """Raise the minutes to a total; a total that is granted already changes nothing. Scope: charging."""
+    view = _view(charging, await charging.system.update(reservation, data.minutes))
+    context.audit.changed(key_name(request), "extend", None, view)
+    return answer(view)
+
+
+@post(
+    "/charging/reservations/{reservation:str}/commit",
+    operation_id="commitReservation",
+    status_code=200,
+    **call(Scope.CHARGING, NOT_SET, CLOSED, OTHERWISE, tag=_TAG, body=True, changes=True),
+)
+async def commit(
+    request: Request[Any, Any, Any],
+    context: Context,
+    charging: ChargingRoom,
+    reservation: ReservationId,
+    data: CommitBody,
+) -> Response[ReservationView]:
+    """Settle: charge what was used, at most what was granted, and free the rest. Scope: charging."""
+    view = _view(charging, await charging.system.release(reservation, data.used_seconds))
+    charging.committed()
+    context.audit.changed(key_name(request), "commit", None, view)
+    return answer(view)
+
+
+@delete(
+    "/charging/reservations/{reservation:str}",
+    operation_id="releaseReservation",
+    **call(Scope.CHARGING, NOT_SET, CLOSED, tag=_TAG, changes=True),
+)
+async def release(
+    request: Request[Any, Any, Any], context: Context, charging: ChargingRoom, reservation: ReservationId
+) -> None:
+    """Give the minutes back: there was no call. Scope: charging."""
+    view = _view(charging, await charging.system.release(reservation, None))
+    context.audit.changed(key_name(request), "release", None, view)
+
+
+# --- accounts ---
+
+
+def _account(room: ChargingRoom, account: Account) -> AccountView:
+    return AccountView(account.msisdn, account.balance, account.held, account.available, room.currency)
+
+
+@get(
+    "/charging/accounts/{msisdn:str}",
+    operation_id="getAccount",
+    **call(Scope.CHARGING, NOT_SET, tag=_TAG),
+)
+async def get_account(charging: ChargingRoom, msisdn: Msisdn) -> Response[AccountView]:
+    """Show an account. Scope: charging."""
+    number = msisdn_of(msisdn)
+    account = await charging.ledger.account(number)
+    if account is None:
+        raise ProblemError(NOT_SET, f"no account {number}")
+    return answer(_account(charging, account))
+
+
+@put(
+    "/charging/accounts/{msisdn:str}/credits/{credit:str}",
+    operation_id="putCredit",
+    **call(
+        Scope.AUTHORIZATION,
+        OTHERWISE,
+        TOO_LITTLE,
+        tag=_TAG,
+        body=True,
+        changes=True,
+        status_201=_made(AccountView, "The balance was changed"),
+    ),
+)
+async def put_credit(
+    request: Request[Any, Any, Any],
+    context: Context,
+    charging: ChargingRoom,
+    msisdn: Msisdn,
+    credit: CreditId,
+    data: CreditBody,
+) -> Response[AccountView]:
+    """Add an amount to an account, once for each payment's id; opens the account. Scope: authorization."""
+    number = msisdn_of(msisdn)
+    outcome = await charging.ledger.credit(number, credit, data.amount, charging.wall())
+    account = _account(charging, outcome.account or Account(number))
+    if outcome.result is Result.REFUSED:
+        raise ProblemError(OTHERWISE, f"credit {credit} stands for another amount")
+    if outcome.result is Result.INSUFFICIENT:
+        raise ProblemError(TOO_LITTLE, f"available: {account.available}")
+    if outcome.result is Result.REPEATED:
+        return answer(account)
+    context.audit.changed(key_name(request), f"credit {credit}: {data.amount}", None, account)
+    return answer(account, 201)
+
+
+# --- call detail records ---
+
+
+@post(
+    "/cdrs",
+    operation_id="postCdr",
+    status_code=201,
+    **call(
+        Scope.CHARGING,
+        OTHERWISE,
+        tag=_TAG,
+        body=True,
+        changes=True,
+        status_200=_made(VoipRecord, "It was there already"),
+    ),
+)
+async def post_cdr(charging: ChargingRoom, data: VoipBody) -> Response[VoipRecord]:
+    """Keep the VoIP service's record of its leg, once by its id. Scope: charging."""
+    fields = msgspec.structs.asdict(data)
+    record = VoipRecord(**{**fields, "id": f"voip-{data.id}"})
+    if await charging.cdrs.add([record]):
+        return answer(record, 201)
+    kept = await charging.cdrs.get(record.id)
+    if kept is not None and msgspec.json.decode(kept.json, type=VoipRecord) != record:
+        raise ProblemError(OTHERWISE, f"record {data.id}")
+    return answer(record)
+
+
+Limit: TypeAlias = Annotated[int, Parameter(ge=1, le=_PAGE_LIMIT, description="Records in a JSON page.")]
+After: TypeAlias = Annotated[
+    int, Parameter(ge=0, le=(1 << 62), description="Begin behind the record with this ``seq``.")
+]
+Since: TypeAlias = Annotated[int, Parameter(ge=0, le=(1 << 53), description="Kept at or after, ms.")]
+Until: TypeAlias = Annotated[int, Parameter(ge=0, le=(1 << 53), description="Kept before, ms; 0: no end.")]
+Wanted: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        header="Accept",
+        description="application/json: a page. application/x-ndjson or text/csv: all of them, streamed.",
+    ),
+]
+STREAMS: Final = {"application/x-ndjson": "ndjson", "text/csv": "csv"}
+
+
+@get("/cdrs", operation_id="getCdrs", **call(Scope.CHARGING, tag=_TAG))
+async def get_cdrs(
+    charging: ChargingRoom,
+    after: After = 0,
+    limit: Limit = 100,
+    since_ms: Since = 0,
+    until_ms: Until = 0,
+    accept: Wanted = None,
+) -> Response[CdrPage] | Stream:
+    """Show this node's call detail records, oldest first. Scope: charging."""
+    form = next((form for kind, form in STREAMS.items() if kind in (accept or "")), "")
+    if form:
+        kind = next(kind for kind, each in STREAMS.items() if each == form)
+        stream = export(charging.cdrs, form, after, since_ms=since_ms, until_ms=until_ms)
+        return Stream(stream, media_type=kind)
+    records = await charging.cdrs.page(after, limit, since_ms=since_ms, until_ms=until_ms)
+    more = records[-1].seq if len(records) == limit else None
+    return answer(CdrPage([Raw(as_json(each).encode()) for each in records], more))
+
+
+@get("/cdrs/{record:str}/related", operation_id="getRelatedCdrs", **call(Scope.CHARGING, NOT_SET, tag=_TAG))
+async def get_related(charging: ChargingRoom, record: str) -> Response[CdrPage]:
+    """Show the records of one call: those that share a correlation id with this one. Scope: charging."""
+    records = await charging.cdrs.related(record, _PAGE_LIMIT)
+    if not records:
+        raise ProblemError(NOT_SET, "no such record")
+    return answer(CdrPage([Raw(as_json(each).encode()) for each in records], None))
+
+
+def charging_router(room: ChargingRoom) -> Router:
+    """Return the calls of a node that has ``room``."""
+
+    async def the_room() -> ChargingRoom:
+        return room
+
+    return Router(
+        "/v1",
+        route_handlers=[
+            *(reserve, get_reservation, extend, commit, release),
+            *(get_account, put_credit),
+            *(post_cdr, get_cdrs, get_related),
+        ],
+        dependencies={"charging": Provide(the_room)},
+    )

@@ -1,0 +1,148 @@
+"""What a node has for charging, as long as it runs: the ledger, the CDRs, and who sweeps after them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final, final
+
+from scp.domain.cdr import charge_record
+from scp.ports import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.charging.sink import CdrSink
+    from scp.ports import CdrStore, ChargingSystem, Ledger
+
+SWEEP_SECONDS: Final = 1.0
+FORGET_SECONDS: Final = 60.0
+KEEP_MS: Final = 7 * 86_400_000
+"""How long an ended reservation answers to repeated requests."""
+AT_ONCE: Final = 500
+LATER: Final = frozenset({"unreachable", "unavailable"})
+"""Kinds of failure with which a ledger goes on trying by itself: the node starts without it."""
+
+
+@final
+class ChargingRoom:
+    """Charging in one node.
+
+    Args:
+        ledger: reservations and balances.
+        cdrs: the node's call detail records.
+        system: who charges.
+        sink: makes a CDR of every call attempt; None: nobody does.
+        node: the node's name.
+        currency: of all amounts.
+        retention_ms: how long CDRs are kept.
+        failed: told in words when sweeping began to fail, and with "" when it works again.
+        wall: milliseconds since 1970-01-01 UTC.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        cdrs: CdrStore,
+        system: ChargingSystem,
+        sink: CdrSink | None,
+        *,
+        node: str,
+        currency: str,
+        retention_ms: int,
+        failed: Callable[[str], None],
+        wall: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        self.ledger = ledger
+        self.cdrs = cdrs
+        self.system = system
+        self.sink = sink
+        self.node = node
+        self.currency = currency
+        self.wall = wall
+        self._retention_ms = retention_ms
+        self._failed = failed
+        self._trouble = ""
+        self._due = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open everything; raises `StoreError` for what will not mend by itself."""
+        await self.cdrs.open()
+        try:
+            await self.ledger.open()
+        except StoreError as error:
+            if error.kind not in LATER:
+                await self.cdrs.close()
+                raise
+        if self.sink is not None:
+            self.sink.start()
+        self._task = asyncio.create_task(self._sweep_for_ever())
+
+    async def stop(self) -> None:
+        """Write what waits and let go."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        if self.sink is not None:
+            await self.sink.stop()
+        with contextlib.suppress(StoreError):
+            await self.record()
+        await self.ledger.close()
+        await self.cdrs.close()
+
+    def committed(self) -> None:
+        """A reservation was committed: write its CDR soon."""
+        self._due.set()
+
+    async def record(self) -> int:
+        """Write the CDRs of what was charged and has none yet; return how many.
+
+        The CDR first, then the note that it is written: after a crash in between it is written again, which
+        its id makes nothing of.
+        """
+        total = 0
+        while charged := await self.ledger.unrecorded(AT_ONCE):
+            await self.cdrs.add([charge_record(each, self.node, self.currency) for each in charged])
+            await self.ledger.recorded([each.id for each in charged])
+            total += len(charged)
+        return total
+
+    async def sweep(self) -> None:
+        """Expire what is due, write the CDRs that are missing."""
+        now = self.wall()
+        while await self.system.expire(now):
+            pass
+        await self.record()
+
+    async def forget(self) -> None:
+        """Drop CDRs and reservations that are kept no longer."""
+        now = self.wall()
+        while await self.cdrs.forget(now - self._retention_ms, AT_ONCE):
+            pass
+        while await self.ledger.forget(now - KEEP_MS, AT_ONCE):
+            pass
+
+    async def _sweep_for_ever(self) -> None:
+        forget_at = 0.0
+        while True:
+            try:
+                await self.sweep()
+                if time.monotonic() >= forget_at:
+                    forget_at = time.monotonic() + FORGET_SECONDS
+                    await self.forget()
+            except StoreError as error:
+                self._say(str(error))
+            else:
+                self._say("")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), SWEEP_SECONDS)
+            self._due.clear()
+
+    def _say(self, trouble: str) -> None:
+        if bool(trouble) != bool(self._trouble):
+            self._failed(trouble)
+        self._trouble = trouble

@@ -1,0 +1,141 @@
+"""Wires a node's charging: from ``[charging]`` to a `ChargingRoom`. Part of `scp.app`."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, final
+from zoneinfo import ZoneInfo
+
+from scp.charging.local import LocalCharging
+from scp.charging.room import ChargingRoom
+from scp.charging.sink import CdrSink
+from scp.domain.tariff import TariffTable
+from scp.ports import StoreError
+from scp.store.ledger_open import open_cdrs, open_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from scp.config import Charging, Chf, Config
+    from scp.domain.decision import Decision
+    from scp.engine.engine import AnswerObserver
+    from scp.ports import ChargingSystem, Ledger
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.types import InitialDPArg
+
+
+def charging_room(config: Config, random: Random, failed: Callable[[str], None]) -> ChargingRoom:
+    """Return a node's charging, not yet started.
+
+    Args:
+        config: the node's.
+        random: for pauses between attempts.
+        failed: told in words when something begins to fail, and with "" when it works again.
+
+    Raises:
+        StoreError: kind "config".
+    """
+    charging = config.charging
+    store_url = config.store.url.reveal()
+    node = config.node.name
+    ledger = open_ledger(charging.ledger and charging.ledger.reveal(), store_url, node)
+    cdrs = open_cdrs(charging.records and charging.records.reveal(), store_url)
+    system = (
+        _local(charging, ledger) if charging.chf is None else _chf(charging, charging.chf, ledger, random)
+    )
+    return ChargingRoom(
+        ledger,
+        cdrs,
+        system,
+        CdrSink(cdrs, node, config.numbering, failed) if charging.call_records else None,
+        node=node,
+        currency=charging.currency,
+        retention_ms=charging.retention_days * 86_400_000,
+        failed=failed,
+    )
+
+
+def wall_ms() -> int:
+    """Return milliseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def local_clock(zone: str) -> Callable[[int], int]:
+    """Return what turns milliseconds since 1970 into seconds of the clock of a time zone."""
+    info = ZoneInfo(zone)
+
+    def local(at_ms: int) -> int:
+        offset = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(info).utcoffset()
+        return at_ms // 1000 + (0 if offset is None else int(offset.total_seconds()))
+
+    return local
+
+
+def _local(charging: Charging, ledger: Ledger) -> ChargingSystem:
+    return LocalCharging(
+        ledger,
+        TariffTable(charging.tariffs),
+        wall_ms,
+        local_clock(charging.timezone),
+        grace_ms=charging.grace_s * 1000,
+        max_minutes=charging.max_minutes,
+    )
+
+
+def _chf(charging: Charging, chf: Chf, ledger: Ledger, random: Random) -> ChargingSystem:
+    from scp.charging.nchf import NchfCharging  # noqa: PLC0415 - the HTTP client is only for who has a CHF
+    from scp.charging.nchf_http import ChfClient  # noqa: PLC0415
+    from scp.charging.nchf_messages import NfIdentification  # noqa: PLC0415
+    from scp.domain.breaker import Breaker  # noqa: PLC0415
+
+    try:
+        client = ChfClient(
+            chf.url,
+            Breaker(chf.breaker_failures, chf.breaker_rest_s),
+            time.monotonic,
+            random,
+            deadline=chf.deadline_ms / 1000,
+            attempt=chf.attempt_ms / 1000,
+            tls=_tls(chf),
+            http2=chf.http2,
+        )
+    except (OSError, ImportError) as error:  # a certificate's file; or HTTP/2 without its package
+        raise StoreError(f"charging.chf: {error}", "config") from None
+    return NchfCharging(
+        client,
+        ledger,
+        NfIdentification(chf.functionality, chf.consumer),
+        chf.rating_group,
+        wall_ms,
+        grace_ms=charging.grace_s * 1000,
+        max_minutes=charging.max_minutes,
+        carry_on=chf.failure_handling == "continue",
+    )
+
+
+def _tls(chf: Chf) -> ssl.SSLContext | None:
+    if not chf.url.startswith("https:"):
+        return None
+    context = ssl.create_default_context(cafile=chf.ca)
+    if chf.certificate is not None:
+        context.load_cert_chain(chf.certificate, chf.key)
+    return context
+
+
+@final
+class Both:
+    """Shows every answer to two observers."""
+
+    def __init__(self, first: AnswerObserver, second: AnswerObserver) -> None:
+        self._first = first
+        self._second = second
+
+    def answered(
+        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
+    ) -> None:
+        """See `scp.engine.engine.AnswerObserver`."""
+        self._first.answered(dialogue, service, idp, decision, seconds)
+        self._second.answered(dialogue, service, idp, decision, seconds)

@@ -1,0 +1,50 @@
+"""From URLs to a ledger and to a file of call detail records, and what they are where none is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from scp.ports import StoreError
+from scp.store.cdr_sqlite import SqliteCdrStore
+from scp.store.ledger_sqlite import SqliteLedger
+from scp.store.sqlite_base import MEMORY
+
+if TYPE_CHECKING:
+    from scp.ports import CdrStore, Ledger
+
+_SQLITE: Final = "sqlite:"
+
+
+def open_ledger(url: str | None, store_url: str, node: str) -> Ledger:
+    """Return the ledger that ``url`` names, not yet opened.
+
+    Args:
+        url: as for a store; None: the store's Redis, or a file beside the store's.
+        store_url: of the subscriber store.
+        node: the node's name.
+
+    Raises:
+        StoreError: kind "config".
+    """
+    given = _beside(store_url, ".ledger") if url is None else url
+    if given.startswith(_SQLITE):
+        return SqliteLedger(given.removeprefix(_SQLITE))
+    from scp.store.ledger_redis import RedisLedger  # noqa: PLC0415 - only who has Redis needs its client
+    from scp.store.redis_url import parse_redis_url  # noqa: PLC0415
+
+    if not given.startswith(("redis:", "rediss:", "redis+", "rediss+")):
+        raise StoreError("no ledger for this URL: it may be in SQLite or Redis", "config")
+    return RedisLedger(parse_redis_url(given), node)
+
+
+def open_cdrs(url: str | None, store_url: str, *, read_only: bool = False) -> CdrStore:
+    """Return the file of call detail records, not yet opened; ``url`` and ``store_url`` as `open_ledger`."""
+    given = _beside(store_url, ".cdr") if url is None else url
+    path = given.removeprefix(_SQLITE) if given.startswith(_SQLITE) else "camel-scp.cdr"
+    return SqliteCdrStore(path, read_only=read_only)
+
+
+def _beside(store_url: str, suffix: str) -> str:
+    if store_url.startswith(_SQLITE) and not store_url.endswith(MEMORY):
+        return store_url + suffix
+    return store_url
