@@ -158,9 +158,8 @@ class Node:
             await attachment.start()
         if config.api is not None:
             from scp.api.charging import charging_router  # noqa: PLC0415 - half a second that only …
-            from scp.api.server import serve_api  # noqa: PLC0415 - … the API costs
-
             from scp.api.discards import discards_router  # noqa: PLC0415 - likewise
+            from scp.api.server import serve_api  # noqa: PLC0415 - … the API costs
 
             routers = [charging_router(self.charging), discards_router(self.status.discards)]
             self.api = await serve_api(config.api, self, routers)

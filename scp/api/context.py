@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from litestar.connection import ASGIConnection
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scp.api.idempotency import Answers
     from scp.config import Api, ApiKey
     from scp.domain.rules import Rules
-    from scp.engine.status import LinkStatus
+    from scp.engine.status import Condition, LinkStatus
     from scp.ports import SubscriberStore
 
 
@@ -42,6 +42,10 @@ class NodeView(Protocol):
 
     def links(self) -> Iterable[LinkStatus]:
         """Return the state of every link."""
+        ...
+
+    def subsystems(self) -> Mapping[str, Condition]:
+        """Return what was said of other nodes' subsystems."""
         ...
 
     def rules(self, service_key: int | None) -> Rules | None:

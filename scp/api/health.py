@@ -13,6 +13,7 @@ from msgspec import Struct
 from scp.api.calls import answer, problems
 from scp.api.context import Context
 from scp.api.problems import INTERNAL
+from scp.engine.status import UNSAID, Condition, LinkStatus
 from scp.version import VERSION
 
 HEALTH: Final = "application/health+json"
@@ -35,7 +36,11 @@ class Alive(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One observation (draft-inadarei-api-health-check §4)."""
+    """One observation (draft-inadarei-api-health-check §4).
+
+    ``time`` is since when it is so. ``lastError`` is the latest trouble in words, which stays after recovery;
+    ``check`` says what to look at.
+    """
 
     component_id: str
     component_type: str
@@ -43,6 +48,9 @@ class Check(Struct, frozen=True, rename="camel", omit_defaults=True):
     observed_value: str
     time: str
     output: str = ""
+    last_error: str = ""
+    last_error_time: str = ""
+    check: str = ""
 
 
 class Health(Struct, frozen=True, rename="camel"):
@@ -102,21 +110,11 @@ async def health(context: NamedDependency[Context]) -> Response[Health]:
 def observe(context: Context) -> Health:
     """Return the node's health now."""
     node = context.node
-    links = []
+    checks: dict[str, list[Check]] = {"m3ua:association": [], "m3ua:asp": []}
     for link in node.links():
-        since = datetime.fromtimestamp(link.since, UTC).isoformat(timespec="milliseconds")
-        trouble = "; ".join(part for part in (link.last_error, link.check and f"check {link.check}") if part)
-        active = link.asp == "active"
-        links.append(
-            Check(
-                link.name,
-                "component",
-                "pass" if active else "fail",
-                f"ASP {link.asp}" if link.connected else "not connected",
-                since,
-                "" if active else trouble,
-            )
-        )
+        _link(link, checks)
+    for name, condition in node.subsystems().items():
+        _condition(checks, "sccp:subsystem", name, condition, {"allowed"})
     unusable = node.store.usable()
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     store = Check(
@@ -131,10 +129,67 @@ def observe(context: Context) -> Health:
     status: Status = "pass"
     if reasons:
         status = "fail"
-    elif any(check.status == "fail" for check in links):
+    elif any(check.status != "pass" for group in checks.values() for check in group):
         status = "warn"
-    checks = {"m3ua:asp": tuple(links), "store:records": (store,)}
-    return Health(status, VERSION, node.name, reasons, checks)
+    checks["store:records"] = [store]
+    return Health(status, VERSION, node.name, reasons, {name: tuple(group) for name, group in checks.items()})
+
+
+def _link(link: LinkStatus, checks: dict[str, list[Check]]) -> None:
+    """Add what there is to say of one link, from the association up to the destinations behind it."""
+    active = link.asp == "active"
+    trouble = "; ".join(part for part in (link.last_error, link.check and f"check {link.check}") if part)
+    checks["m3ua:association"].append(
+        Check(
+            link.name,
+            "component",
+            "pass" if link.connected else "fail",
+            "connected" if link.connected else "not connected",
+            _time(link.associated or link.since),
+            "" if link.connected else trouble,
+        )
+    )
+    checks["m3ua:asp"].append(
+        Check(
+            link.name,
+            "component",
+            "pass" if active else "fail",
+            f"ASP {link.asp}" if link.connected else "not connected",
+            _time(link.since),
+            "" if active else trouble,
+            link.last_error,
+            _time(link.last_error_at) if link.last_error_at else "",
+            link.check,
+        )
+    )
+    if link.application_server:
+        condition = Condition(link.application_server, link.server_since)
+        _condition(checks, "m3ua:as", link.name, condition, {"active"})
+    for address, condition in link.paths.items():
+        _condition(checks, "sctp:path", f"{link.name} {address}", condition, {"up"})
+    for point_code, condition in link.destinations.items():
+        _condition(checks, "m3ua:destination", f"{link.name} {point_code}", condition, {"available", UNSAID})
+
+
+def _condition(
+    checks: dict[str, list[Check]], group: str, name: str, condition: Condition, fine: set[str]
+) -> None:
+    """Add the state of a part of a link, or of what is behind one; it is never worse than a warning."""
+    checks.setdefault(group, []).append(
+        Check(
+            name,
+            "component",
+            "pass" if condition.state in fine else "warn",
+            condition.state,
+            _time(condition.since),
+            condition.check and f"check {condition.check}",
+            check=condition.check,
+        )
+    )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 HANDLERS: Final[tuple[Any, ...]] = (livez, readyz, health)

@@ -39,6 +39,11 @@ _CHECK_PATH: Final = "routing and firewalls between this host and that address, 
 _CHECK_DESTINATION: Final = "with the gateway's operator: its route to the point code"
 _CHECK_SUBSYSTEM: Final = "with the operator of that point code: whether the subsystem is in service"
 
+CLOSED_BY_US: Final = "closed by us"
+"""What transports say when we wanted it so."""
+UNSAID: Final = "nothing said of it"
+"""State of a destination that the gateway has not spoken of: traffic may go to it (RFC 4666 §4.5.2)."""
+
 _PATH_UP: Final = "up"
 _MOST: Final = 1024
 """Destinations, and subsystems, that are shown; a gateway may speak of any number."""
@@ -144,8 +149,11 @@ class StatusBoard:
             status.destinations[code] = _unknown(status.since)
         if reason:
             status.application_server = ""
+        if reason and reason != CLOSED_BY_US:
             self._trouble(status, reason)
-        self._report(link.name, f"association lost: {reason}" if reason else "association up", bool(reason))
+        ours = reason == CLOSED_BY_US
+        words = f"association lost: {reason}" if reason and not ours else "association closed"
+        self._report(link.name, words if reason else "association up", bool(reason) and not ours)
 
     def note(self, name: str, what: str, trouble: bool) -> None:
         """Something happened to a link's association that did not end it."""
@@ -224,7 +232,7 @@ class StatusBoard:
 
 
 def _unknown(now: float) -> Condition:
-    return Condition("nothing said of it", now)
+    return Condition(UNSAID, now)
 
 
 def _point_codes(point_code: int, mask: int) -> str:

@@ -19,7 +19,7 @@ from scp.config import Api, ApiKey, HostPort, Scope, Secret
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber
-from scp.engine.status import LinkStatus
+from scp.engine.status import Condition, LinkStatus
 from scp.ports import Found, Pending
 from scp.store.sqlite import SqliteStore
 
@@ -68,6 +68,9 @@ class FakeNode:
 
     def why_not_ready(self) -> list[str]:
         return self.reasons
+
+    def subsystems(self) -> dict[str, Condition]:
+        return {}
 
     def links(self) -> Iterable[LinkStatus]:
         return self.status
