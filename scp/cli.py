@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from scp.cdr_commands import app as cdrs
 from scp.simulator.bench_commands import bench
 from scp.simulator.commands import msc
 from scp.store.commands import app as subscribers
@@ -24,6 +25,7 @@ app = typer.Typer(
 
 app.command()(msc)
 app.add_typer(subscribers, name="subscribers")
+app.add_typer(cdrs, name="cdrs")
 app.command()(bench)
 
 FAILED: Final = 1

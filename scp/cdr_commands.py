@@ -1,0 +1,78 @@
+"""``camel-scp cdrs``: a node's call detail records, beside the running node."""
+
+# ruff: noqa: TC003, PLC0415 - typer reads the annotations; each command imports what it needs
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from scp.config import Config
+
+app = typer.Typer(help="Call detail records.", no_args_is_help=True)
+
+FAILED: Final = 1
+UNUSABLE: Final = 2
+
+
+class Form(StrEnum):
+    """What a record is written as."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+@app.callback()
+def cdrs() -> None:
+    """Call detail records."""
+
+
+@app.command()
+def export(
+    config: Annotated[Path, typer.Option("--config", "-c", help="the node's configuration, TOML")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="a file; without it stdout")] = None,
+    form: Annotated[Form, typer.Option("--format", help="what a record is written as")] = Form.NDJSON,
+    after: Annotated[int, typer.Option(min=0, help="begin behind the record with this seq")] = 0,
+    since_ms: Annotated[int, typer.Option(min=0, help="kept at or after, ms since 1970")] = 0,
+    until_ms: Annotated[int, typer.Option(min=0, help="kept before, ms since 1970; 0: no end")] = 0,
+) -> None:
+    """Write the records of a node, oldest first; the node may be running. To go on later: --after."""
+    from scp.config import ConfigError, load
+    from scp.ports import StoreError
+
+    try:
+        settings = load(config)
+    except ConfigError as error:
+        for fault in error.faults:
+            typer.echo(f"{config}: {fault}", err=True)
+        raise typer.Exit(UNUSABLE) from None
+    try:
+        if output is None:
+            asyncio.run(_write(settings, sys.stdout.buffer, form, after, (since_ms, until_ms)))
+            return
+        with output.open("wb") as file:
+            asyncio.run(_write(settings, file, form, after, (since_ms, until_ms)))
+    except (StoreError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(FAILED) from None
+
+
+async def _write(config: Config, to: BinaryIO, form: Form, after: int, kept: tuple[int, int]) -> None:
+    from scp.charging.export import export as pieces
+    from scp.store.ledger_open import open_cdrs
+
+    records = config.charging.records
+    store = open_cdrs(records and records.reveal(), config.store.url.reveal(), read_only=True)
+    await store.open()
+    try:
+        async for piece in pieces(store, form.value, after, since_ms=kept[0], until_ms=kept[1]):
+            to.write(piece)
+        to.flush()
+    finally:
+        await store.close()
