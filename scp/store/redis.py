@@ -194,7 +194,7 @@ class RedisStore:
         closed.
 
         Raises:
-            StoreError: kind "config" (TLS files), "unreachable", "unavailable", "auth", "too-old", "newer" (a
+            StoreError: kind "config" (TLS files), "unreachable", "auth", "too-old", "missing", "newer" (a
                 newer camel-scp's store), "foreign" (the prefix is somebody else's).
         """
         if self._deployment is not None:
@@ -213,8 +213,9 @@ class RedisStore:
         except StoreError as error:
             self._told("open", started, error.kind)
             self._unusable = error
-            if error.kind not in TRANSIENT:
-                await self.close()
+            if error.kind in TRANSIENT:
+                raise StoreError(str(error), "unreachable") from None
+            await self.close()
             raise
         self._told("open", started)
 
@@ -234,10 +235,11 @@ class RedisStore:
         """Learn how many buckets the store has; make it if it is new."""
         deployment = self._opened
         key = meta_key(self.url.prefix)
-        if not self.read_only:
-            for name, value in (("buckets", self.url.buckets), ("schema", SCHEMA)):
-                await self._write(deployment.link_of(key), command(("HSETNX", key, name, value)))
         meta = checked(await self._request(deployment.link_of(key), ("HGETALL", key)))
+        if not self.read_only and not {b"buckets", b"schema"} <= meta.keys():
+            for name, value in (("buckets", self.url.buckets), ("schema", SCHEMA)):  # others may do so too
+                await self._write(deployment.link_of(key), command(("HSETNX", key, name, value)))
+            meta = checked(await self._request(deployment.link_of(key), ("HGETALL", key)))
         if not meta:
             raise StoreError(f"redis: there is no store with the prefix {self.url.prefix}", "missing")
         try:
@@ -288,7 +290,7 @@ class RedisStore:
         try:
             await self._prepare()
         except StoreError as error:
-            if error.kind not in TRANSIENT:
+            if error.kind not in TRANSIENT or self._unusable is not None:
                 self._unusable = error
         finally:
             self._preparing = None

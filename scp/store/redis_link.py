@@ -151,8 +151,8 @@ class Link:
         if task is None:
             return
         wire = self.wire
-        if wire is not None:
-            with contextlib.suppress(StoreError):  # replies come in order: this one last
+        while wire is not None and wire.pending and not wire.lost.done():
+            with contextlib.suppress(StoreError):  # replies come in order; a WAIT may follow what is sent now
                 await request(wire, ("PING",)).future
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

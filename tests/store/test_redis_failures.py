@@ -234,8 +234,9 @@ def test_a_partitioned_quorum_makes_no_two_truths(own_sentinel: Lab) -> None:
             sentinel.kill()
         old.thaw()
         behind = open_store(f"redis://127.0.0.1:{old.port}?acks=1&ack_ms=100")
-        with pytest.raises(StoreError) as raised:  # to open it writes, if only what is there already
-            await behind.open()
+        await behind.open()
+        with pytest.raises(StoreError) as raised:
+            await behind.put(msgspec.structs.replace(truth, imsi="3"))
         assert raised.value.kind == "unacknowledged"
         await behind.close()
         for sentinel in own_sentinel.sentinels:
@@ -277,8 +278,7 @@ def test_slots_that_move_are_followed(own_cluster: Lab) -> None:
             slots = [slot for slot in range(5461) if old.execute_command("CLUSTER", "COUNTKEYSINSLOT", slot)]
             assert len(slots) > 20
             ids = [node.execute_command("CLUSTER", "MYID") for node in (old, new)]
-            load.answers.clear()
-            load.asked = 0
+            before = Counter(load.answers)
             for slot in slots:
                 new.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
                 old.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
@@ -292,7 +292,7 @@ def test_slots_that_move_are_followed(own_cluster: Lab) -> None:
                 assert (await store.put(subscriber(number, version=2))).version == 3
             await load.until("Subscriber")
             await load.stop()
-            assert set(load.answers) == {"Subscriber"}
+            assert set(load.answers - before) == {"Subscriber"}
 
     asyncio.run(main())
 

@@ -342,7 +342,7 @@ def test_kill_9_loses_nothing_acknowledged(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "store.db", "redis://:secret@host/0", "sqlite", "sqlite:", "://x", "se cret:x"]
+    "url", ["", "store.db", "mysql://:secret@host/0", "sqlite", "sqlite:", "://x", "se cret:x"]
 )
 def test_urls_that_name_no_store(url: str) -> None:
     with pytest.raises(StoreError) as raised:
