@@ -317,10 +317,14 @@ def roaming(msisdn: str) -> Call[Roaming]:
     return Call("GET", _of("roaming", msisdn), _ROAMING)
 
 
-def set_roaming(msisdn: str, roaming: bool | None, vlr: str | None = None) -> Call[Roaming]:
-    """Return the call that says where a subscriber is; None takes back what was said."""
-    body = _encode({"roaming": roaming, "vlr": vlr})
-    return Call("PUT", _of("roaming", msisdn), _ROAMING, body, (("Content-Type", "application/json"),))
+def set_roaming(msisdn: str, roaming: bool, vlr: str | None = None) -> Call[Roaming]:
+    """Return the call that says where a subscriber is."""
+    return json_call("PUT", _of("roaming", msisdn), _ROAMING, {"roaming": roaming, "vlr": vlr})
+
+
+def forget_roaming(msisdn: str) -> Call[None]:
+    """Return the call that takes back what was said of where a subscriber is."""
+    return Call("DELETE", _of("roaming", msisdn), NOTHING)
 
 
 def subscriber(msisdn: str) -> Call[Subscriber]:

@@ -18,6 +18,7 @@ from litestar.exceptions import (
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from msgspec import Struct
 
 from scp.api import decisions, docs, health, imports, subscribers
 from scp.api.audit import Audit
@@ -95,7 +96,7 @@ def build_app(
         audit or Audit(config.audit),
         Answers(time.monotonic),
     )
-    return Litestar.from_config(
+    app = Litestar.from_config(
         AppConfig(
             route_handlers=[*ROUTERS, *routers],
             dependencies={"context": Provide(_context)},
@@ -111,6 +112,20 @@ def build_app(
             openapi_config=_openapi(),
         )
     )
+    _close_bodies(app)
+    return app
+
+
+def _close_bodies(app: Litestar) -> None:
+    """Say in the document which bodies take no further fields; Litestar leaves that out."""
+    schemas = app.openapi_schema.components.schemas or {}
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            body = None if handler.parsed_data_field is None else handler.parsed_data_field.annotation
+            if body is not None and issubclass(body, Struct) and body.__struct_config__.forbid_unknown_fields:
+                for schema in schemas.values():
+                    if schema.title == body.__name__:
+                        schema.additional_properties = False
 
 
 def _openapi() -> OpenAPIConfig:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, final
 
 import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import QueryParameter
 from litestar.response import Stream
 from msgspec import Struct
@@ -188,8 +190,28 @@ async def lines(pieces: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes
         yield rest
 
 
+_EXAMPLE: Final = """\
+{"msisdn": "46701234567", "aor": "sip:+46701234567@voip.example", "forwarding": true, "when": "roaming"}
+{"msisdn": "46701234568", "imsi": "240010123456789"}
+"""
+
+
+@dataclass
+class ImportOperation(Operation):
+    """Documents the body, of which OpenAPI 3.1 can only say that it is text."""
+
+    def __post_init__(self) -> None:
+        """Add the body."""
+        self.request_body = RequestBody(
+            description=(ImportLine.__doc__ or "").partition("\n")[0],
+            required=True,
+            content={NDJSON: OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING), example=_EXAMPLE)},
+        )
+
+
 @post(
     "/v1/subscribers:import",
+    operation_class=ImportOperation,
     operation_id="importSubscribers",
     status_code=200,
     media_type=NDJSON,

@@ -34,6 +34,7 @@ from scp.domain.provisioning import (
     Deregister,
     DisableForwarding,
     EnableForwarding,
+    ForgetRoaming,
     Operation,
     Refusal,
     Register,
@@ -43,7 +44,7 @@ from scp.domain.provisioning import (
 from scp.domain.subscriber import Subscriber, When
 from scp.ports import VersionConflictError
 
-_ENDS: Final = (Withdraw, Deregister)
+_ENDS: Final = (Withdraw, Deregister, ForgetRoaming)
 """Operations that make no record where there is none."""
 ATTEMPTS: Final = 100
 """Writers that may overtake one change before it is given up with 503."""
@@ -109,9 +110,9 @@ class ForwardingBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoamingBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the subscriber is, from another system. ``null`` takes back what was said."""
+    """Where the subscriber is, from another system."""
 
-    roaming: bool | None
+    roaming: bool
     vlr: E164 | None = None
 
 
@@ -465,6 +466,21 @@ async def put_roaming(
     return _put_answer(await change(request, context, msisdn, operation, _roaming, (if_match, if_none_match)))
 
 
+@delete(
+    "/v1/roaming/{msisdn:str}",
+    operation_id="deleteRoaming",
+    **call(Scope.FORWARDING, CHANGED, tag=_TAG, changes=True),
+)
+async def delete_roaming(
+    request: Request[Any, Any, Any],
+    context: NamedDependency[Context],
+    msisdn: Msisdn,
+    if_match: IfMatch = None,
+) -> None:
+    """Take back what was said of where the subscriber is. Scope: forwarding."""
+    await change(request, context, msisdn, ForgetRoaming(), _roaming, (if_match, None))
+
+
 @get(
     "/v1/subscribers/{msisdn:str}",
     operation_id="getSubscriber",
@@ -488,5 +504,6 @@ HANDLERS: Final[tuple[Any, ...]] = (
     put_forwarding,
     get_roaming,
     put_roaming,
+    delete_roaming,
     get_subscriber,
 )

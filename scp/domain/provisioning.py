@@ -63,12 +63,23 @@ class DisableForwarding(Struct, frozen=True):
 class SetRoaming(Struct, frozen=True):
     """Another system knows where the subscriber is."""
 
-    roaming: bool | None
+    roaming: bool
     vlr: str | None = None
 
 
+class ForgetRoaming(Struct, frozen=True):
+    """It does so no longer."""
+
+
 Operation: TypeAlias = (
-    Authorize | Withdraw | Register | Deregister | EnableForwarding | DisableForwarding | SetRoaming
+    Authorize
+    | Withdraw
+    | Register
+    | Deregister
+    | EnableForwarding
+    | DisableForwarding
+    | SetRoaming
+    | ForgetRoaming
 )
 
 
@@ -100,6 +111,7 @@ RULES: Final[dict[type[Operation], Rule]] = {
     ),
     DisableForwarding: Rule(sets=(("forwarding", False),)),
     SetRoaming: Rule(),
+    ForgetRoaming: Rule(ends=("roaming", "vlr")),
 }
 """All the rules between the flags."""
 

@@ -44,7 +44,7 @@ def test_health_says_what_to_look_at(served: Served) -> None:
     served.node.status.append(down)
     status, body = health()
     assert (status, body["status"]) == (200, "warn")
-    assert body["checks"]["m3ua:asp"][1] == {  # type: ignore[index]
+    expected = {
         "componentId": "stp-b",
         "componentType": "component",
         "status": "fail",
@@ -52,6 +52,7 @@ def test_health_says_what_to_look_at(served: Served) -> None:
         "time": "1970-01-01T00:00:00.000+00:00",
         "output": "refused; check the address",
     }
+    assert body["checks"]["m3ua:asp"][1].items() >= expected.items()  # type: ignore[index]
     served.node.reasons = ["no ASP is active"]
     status, body = health()
     assert (status, body["status"], body["notes"]) == (503, "fail", ["no ASP is active"])

@@ -29,9 +29,10 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "deregister": ("DELETE", f"/v1/registrations/{NUMBER}", None),
     "forward": ("PUT", f"/v1/forwarding/{NUMBER}", {"enabled": False}),
     "roaming": ("PUT", f"/v1/roaming/{NUMBER}", {"roaming": True}),
+    "forget": ("DELETE", f"/v1/roaming/{NUMBER}", None),
     "import": ("POST", "/v1/subscribers:import", None),
 }
-SCOPES = {"authorize", "withdraw", "import"}, {"register", "deregister", "forward", "roaming"}
+SCOPES = {"authorize", "withdraw", "import"}, {"register", "deregister", "forward", "roaming", "forget"}
 
 
 def ask(served: Served, what: str, headers: dict[str, str], **more: Any) -> httpx.Response:

@@ -16,6 +16,7 @@ from scp.client import (
     authorize,
     decide,
     deregister,
+    forget_roaming,
     forwarding,
     register,
     registration,
@@ -63,6 +64,8 @@ def test_a_change_is_what_the_next_call_sees(served: Served, operator: Client) -
     assert after.aor == AOR
     operator.send(withdraw(NUMBER))
     assert served.find(NUMBER) == Subscriber(NUMBER, roaming=True, vlr="46730000001", version=6)
+    operator.send(forget_roaming(NUMBER))
+    assert served.find(NUMBER) == Subscriber(NUMBER, version=7)
 
 
 def test_what_was_put_is_what_is_got(operator: Client) -> None:
@@ -97,6 +100,7 @@ def test_of_an_unknown_number_there_is_nothing(operator: Client, call: type) -> 
 def test_ending_what_never_was_makes_no_record(served: Served, operator: Client) -> None:
     operator.send(withdraw(NUMBER))
     operator.send(deregister(NUMBER))
+    operator.send(forget_roaming(NUMBER))
     assert served.find(NUMBER) is None
 
 

@@ -15,6 +15,7 @@ from scp.domain.provisioning import (
     Deregister,
     DisableForwarding,
     EnableForwarding,
+    ForgetRoaming,
     Operation,
     Refusal,
     Register,
@@ -72,6 +73,10 @@ TABLE: dict[tuple[str, Operation], dict[str, object] | Refusal] = {
     ("authorized", ROAMING): {"roaming": False, "vlr": "4670"},
     ("registered", ROAMING): {"roaming": False, "vlr": "4670"},
     ("forwarded", ROAMING): {"roaming": False, "vlr": "4670"},
+    ("empty", ForgetRoaming()): {},
+    ("authorized", ForgetRoaming()): {"roaming": None, "vlr": None},
+    ("registered", ForgetRoaming()): {"roaming": None, "vlr": None},
+    ("forwarded", ForgetRoaming()): {"roaming": None, "vlr": None},
 }
 
 
@@ -101,7 +106,8 @@ operations = st.one_of(
         st.sampled_from([kind(When.ALWAYS), kind(When.ROAMING), kind(When.LOCATIONS, ("46", "42f010"))])
         for kind in (EnableForwarding, DisableForwarding)
     ),
-    st.builds(SetRoaming, st.none() | st.booleans(), st.none() | st.just("4670")),
+    st.builds(SetRoaming, st.booleans(), st.none() | st.just("4670")),
+    st.just(ForgetRoaming()),
 )
 
 
