@@ -22,11 +22,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 from msgspec import Struct
+from msgspec.structs import replace
 
+from scp.services.voip_forwarding import VoipForwarding
 from scp.simulator import bench_server as server
 from scp.simulator.bench_generator import Job, generator
 from scp.simulator.bench_machine import Machine, busy_seconds, cpu_seconds, describe, resident
 from scp.simulator.bench_subscribers import fill
+from scp.simulator.followup import Then
+from scp.simulator.held import Held, install
 from scp.simulator.load import LoadPlan
 
 if TYPE_CHECKING:
@@ -49,20 +53,36 @@ class Scenario(Struct, frozen=True, kw_only=True):
 
     Attributes:
         summary: what it is, for people.
-        store: "sqlite", or "" for none.
+        store: "sqlite", "redis", "redis-cached", or "" for none.
         codec: ``engine.codec``.
         window: calls outstanding at saturation.
+        held: whether the calls' dialogues are held open until they are over.
     """
 
     summary: str
     store: str = ""
     codec: str = "fast"
     window: int = 256
+    held: bool = False
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the node has the subscribers in its own memory."""
+        return self.store in ("sqlite", "redis-cached")
 
 
 SCENARIOS: Final = {
-    "steer-sqlite": Scenario(
-        summary="InitialDP to Connect or Continue in TC-END, the record from the SQLite store", store="sqlite"
+    "steer": Scenario(
+        summary="InitialDP to Connect or Continue in TC-END, each record read from Redis", store="redis"
+    ),
+    "steer-sqlite": Scenario(summary="the same, the records in the embedded SQLite store", store="sqlite"),
+    "steer-cached": Scenario(
+        summary="as steer, with cached=true, after every subscriber was called once", store="redis-cached"
+    ),
+    "held": Scenario(
+        summary="InitialDP, RequestReport with Connect or Continue, answer, disconnect, Continue in TC-END",
+        store="sqlite",
+        held=True,
     ),
     "reference": Scenario(
         summary="as steer-sqlite, but pycrate decodes and encodes all of TCAP and CAP",
@@ -85,6 +105,7 @@ class Size(Struct, frozen=True, kw_only=True):
         seconds: of one of them.
         latency_seconds: at each of the two rates.
         codec_seconds: for each step of the codec.
+        dialogues: held open at once, to see what memory they take.
     """
 
     subscribers: int
@@ -93,13 +114,26 @@ class Size(Struct, frozen=True, kw_only=True):
     seconds: float
     latency_seconds: float
     codec_seconds: float
+    dialogues: int
 
 
 FULL: Final = Size(
-    subscribers=1_000_000, numbers=100_000, rounds=5, seconds=4.0, latency_seconds=10.0, codec_seconds=0.5
+    subscribers=1_000_000,
+    numbers=100_000,
+    rounds=5,
+    seconds=4.0,
+    latency_seconds=10.0,
+    codec_seconds=0.5,
+    dialogues=50_000,
 )
 QUICK: Final = Size(
-    subscribers=100_000, numbers=20_000, rounds=3, seconds=1.0, latency_seconds=1.5, codec_seconds=0.1
+    subscribers=100_000,
+    numbers=20_000,
+    rounds=3,
+    seconds=1.0,
+    latency_seconds=1.5,
+    codec_seconds=0.1,
+    dialogues=20_000,
 )
 
 
@@ -140,6 +174,7 @@ class Result(Struct, frozen=True, kw_only=True):
         half, most: latencies at 50 % and at 80 % of it.
         memory_mib: of the node after it.
         bytes_per_subscriber: of the node's memory; None where it keeps none of them.
+        bytes_per_dialogue: of the node's memory; None where dialogues are not held open.
         calls: that were made in all.
         faults: answers that were wrong or missing, in words.
     """
@@ -149,6 +184,7 @@ class Result(Struct, frozen=True, kw_only=True):
     most: Latency
     memory_mib: float
     bytes_per_subscriber: float | None
+    bytes_per_dialogue: float | None
     calls: int
     faults: tuple[str, ...] = ()
 
@@ -219,6 +255,7 @@ class _Bench:
         self._size = size
         self._folder = folder
         self._tell = tell
+        self._redis = ""
 
     def run(self, scenarios: dict[str, Scenario]) -> dict[str, Result]:
         """Run them; results by name."""
@@ -229,7 +266,7 @@ class _Bench:
             empty = self._empty_node() if any(scenario.store for scenario in scenarios.values()) else 0
             tallies = {name: _Tally() for name in scenarios}
             for name, scenario in scenarios.items():
-                load.run(self._job(scenario, servers[name], LoadPlan(window=scenario.window, duration=0.3)))
+                self._warm(load, scenario, servers[name])
             for turn in range(size.rounds):
                 tell(f"saturation, round {turn + 1} of {size.rounds}")
                 for name, scenario in scenarios.items():
@@ -244,10 +281,30 @@ class _Bench:
         core = self._machine.node_core
         if not scenario.store:
             return stack.enter_context(server.echo(self._folder, core))
-        store = self._sqlite(name)
+        path = []
+        if scenario.held:
+            path = [self._folder / "services"]
+            install(path[0])
+        store = self._sqlite(name) if scenario.store == "sqlite" else self._on_redis(stack, scenario)
         return stack.enter_context(
-            server.node(self._folder, core, name=name, store=store, codec=scenario.codec)
+            server.node(
+                self._folder,
+                core,
+                name=name,
+                store=store,
+                codec=scenario.codec,
+                service=Held.name if scenario.held else VoipForwarding.name,
+                path=path,
+            )
         )
+
+    def _on_redis(self, stack: ExitStack, scenario: Scenario) -> str:
+        """Return the URL of a Redis server with all subscribers; one for all nodes."""
+        if not self._redis:
+            self._redis = stack.enter_context(server.redis(self._folder, self._machine.generator_core))
+            self._tell(f"writing {self._size.subscribers:,} subscribers to Redis")
+            uvloop.run(fill(self._redis, self._size.subscribers))
+        return f"{self._redis}?cached=true" if scenario.store == "redis-cached" else self._redis
 
     def _sqlite(self, name: str) -> str:
         """Return the URL of a file with all subscribers, one a node: its owner locks it."""
@@ -274,11 +331,22 @@ class _Bench:
             subscribers=size.subscribers,
             numbers=size.numbers,
             canned=not scenario.store,
+            ended=not scenario.held,
         )
+
+    def _warm(self, load: Generator, scenario: Scenario, target: Server) -> None:
+        """Have a node do everything once, and read every subscriber if it remembers what it reads."""
+        plan = LoadPlan(window=scenario.window, duration=0.3, then=_then(scenario))
+        job = self._job(scenario, target, plan)
+        load.run(job)
+        if scenario.store == "redis-cached":
+            plan = LoadPlan(window=scenario.window, calls=job.numbers, duration=600.0)
+            for first in range(0, job.subscribers, job.numbers):
+                load.run(replace(job, first=first, plan=plan))
 
     def _saturate(self, load: Generator, scenario: Scenario, target: Server, tally: _Tally) -> None:
         core = self._machine.node_core
-        plan = LoadPlan(window=scenario.window, duration=self._size.seconds)
+        plan = LoadPlan(window=scenario.window, duration=self._size.seconds, then=_then(scenario))
         all_before, before = busy_seconds(core), cpu_seconds(target.pid)
         report = load.run(self._job(scenario, target, plan))
         used, all_used = cpu_seconds(target.pid) - before, busy_seconds(core) - all_before
@@ -306,27 +374,44 @@ class _Bench:
         half = self._latency(load, scenario, target, tally, best.calls_per_s * HALF)
         most = self._latency(load, scenario, target, tally, best.calls_per_s * MOST)
         memory = resident(target.pid)
-        in_memory = scenario.store == "sqlite"
         return Result(
             saturation=best,
             half=half,
             most=most,
             memory_mib=memory / _MIB,
-            bytes_per_subscriber=(memory - empty) / self._size.subscribers if in_memory else None,
+            bytes_per_subscriber=(memory - empty) / self._size.subscribers if scenario.remembers else None,
+            bytes_per_dialogue=self._open_dialogues(load, scenario, target) if scenario.held else None,
             calls=tally.calls,
             faults=tuple(tally.faults),
         )
 
+    def _open_dialogues(self, load: Generator, scenario: Scenario, target: Server) -> float:
+        """Leave dialogues open and return the octets of memory that each takes."""
+        count = self._size.dialogues
+        before = resident(target.pid)
+        plan = LoadPlan(window=scenario.window, calls=count, duration=600.0, then=Then.LEAVE)
+        load.run(self._job(scenario, target, plan))
+        return (resident(target.pid) - before) / count
+
     def _latency(
         self, load: Generator, scenario: Scenario, target: Server, tally: _Tally, rate: float
     ) -> Latency:
-        plan = LoadPlan(rate=max(rate, 1.0), window=1 << 14, duration=self._size.latency_seconds)
+        plan = LoadPlan(
+            rate=max(rate, 1.0),
+            window=1 << 14,
+            duration=self._size.latency_seconds,
+            then=_then(scenario),
+        )
         report = load.run(self._job(scenario, target, plan))
         tally.add(report)
         times = report.latency_us
         return Latency(
             rate=rate, p50_ms=times["50"] / 1e3, p99_ms=times["99"] / 1e3, p999_ms=times["99.9"] / 1e3
         )
+
+
+def _then(scenario: Scenario) -> Then:
+    return Then.REPORT if scenario.held else Then.END
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -382,6 +467,7 @@ def _flat(result: Result) -> dict[str, Any]:
         "bytes_per_subscriber": None
         if result.bytes_per_subscriber is None
         else round(result.bytes_per_subscriber),
+        "bytes_per_dialogue": None if result.bytes_per_dialogue is None else round(result.bytes_per_dialogue),
         "calls": result.calls,
         "faults": list(result.faults),
     }

@@ -65,7 +65,15 @@ def _show(report: Report) -> None:
 
 def _saturation(report: Report) -> Table:
     table = _table(
-        "At saturation", "calls/s", "CPU µs a call", "node", "others", "generator", "MiB", "B a subscriber"
+        "At saturation",
+        "calls/s",
+        "CPU µs a call",
+        "node",
+        "others",
+        "generator",
+        "MiB",
+        "B/subscriber",
+        "B/dialogue",
     )
     for name, result in report.results.items():
         best = result.saturation
@@ -78,6 +86,7 @@ def _saturation(report: Report) -> Table:
             f"{best.generator_busy:.0%}",
             f"{result.memory_mib:,.0f}",
             "" if result.bytes_per_subscriber is None else f"{result.bytes_per_subscriber:,.0f}",
+            "" if result.bytes_per_dialogue is None else f"{result.bytes_per_dialogue:,.0f}",
         )
     table.caption = (
         "node, others: who had the node's processor meanwhile; generator: how much of its own it used"

@@ -37,6 +37,7 @@ class Job(Struct, frozen=True, kw_only=True):
         subscribers: how many there are.
         numbers: how many of them are called, again and again.
         canned: the server answers Continue whatever is asked.
+        ended: the answers come in TC-END.
         first: None: numbers are drawn at random; else ``numbers`` subscribers from this one on.
     """
 
@@ -45,6 +46,7 @@ class Job(Struct, frozen=True, kw_only=True):
     subscribers: int
     numbers: int
     canned: bool = False
+    ended: bool = True
     first: int | None = None
 
 
@@ -77,7 +79,7 @@ def _run(job: Job) -> LoadReport:
     return uvloop.run(
         run_load(
             ABROAD,
-            _calls(job.subscribers, job.numbers, job.canned, job.first),
+            _calls(job.subscribers, job.numbers, job.canned, job.ended, job.first),
             job.plan,
             network=Network(),
             endpoint=Endpoint(port=job.port),
@@ -87,5 +89,6 @@ def _run(job: Job) -> LoadReport:
 
 
 @lru_cache(maxsize=2)
-def _calls(subscribers: int, numbers: int, canned: bool, first: int | None) -> list[LoadCall]:
-    return calls(subscribers, numbers, Random(_SEED), canned=canned, first=first)  # noqa: S311 - no secret
+def _calls(subscribers: int, numbers: int, canned: bool, ended: bool, first: int | None) -> list[LoadCall]:
+    random = Random(_SEED)  # noqa: S311 - no secret
+    return calls(subscribers, numbers, random, canned=canned, ended=ended, first=first)

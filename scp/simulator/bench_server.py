@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -50,7 +51,7 @@ codec = "{codec}"
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
 """
-STEERING: Final = f'[services.voip-forwarding]\nservice_keys = [100]\nprefix = "{PREFIX}"'
+_SERVICE: Final = '[services.{name}]\nservice_keys = [100]\nprefix = "{prefix}"'
 
 
 class ServerError(Exception):
@@ -87,25 +88,32 @@ def node(
     name: str,
     store: str,
     codec: str = "fast",
-    services: str = STEERING,
+    service: str = "voip-forwarding",
     path: Sequence[Path] = (),
 ) -> Iterator[Server]:
     """Run ``camel-scp serve``.
 
     Args:
-        folder: for its configuration and log.
+        folder: where it gets one of its own, for its configuration and all that it writes.
         core: the processor that it gets.
-        name: of the scenario: those files are called after it.
+        name: of that folder.
         store: URL of the store.
         codec: ``engine.codec``.
-        services: the tables of the configuration's services.
+        service: the name of the service.
         path: folders where more distributions are, with services in them.
     """
     port = free_port()
-    config = folder / f"{name}.toml"
+    home = folder / name
+    home.mkdir()
+    config = home / "scp.toml"
     config.write_text(
         _CONFIG.format(
-            port=port, store=store, home=HOME, codec=codec, services=services, metrics=free_port()
+            port=port,
+            store=store,
+            home=HOME,
+            codec=codec,
+            services=_SERVICE.format(name=service, prefix=PREFIX),
+            metrics=free_port(),
         ),
         encoding="utf-8",
     )
@@ -113,8 +121,20 @@ def node(
     places = [*map(str, path), *([known] if known else [])]
     environment = {"PYTHONPATH": os.pathsep.join(places)} if places else {}
     command = _python("scp.cli", "serve", "-c", str(config))
-    with _running(command, folder / f"{name}.log", core, environment) as pid:
+    with _running(command, home / "log", core, environment) as pid:
         yield Server(pid, port)
+
+
+@contextmanager
+def redis(folder: Path, core: int) -> Iterator[str]:
+    """Run a Redis server that keeps nothing on disk, and give its URL."""
+    program = shutil.which("redis-server")
+    if program is None:
+        raise ServerError("redis-server is not installed; the scenarios of SQLite do without")
+    port = free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with _running(command, folder / "redis.log", core, {}, "Ready to accept connections"):
+        yield f"redis://127.0.0.1:{port}"
 
 
 def free_port() -> int:
@@ -130,27 +150,36 @@ def _python(module: str, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def _running(command: list[str], log: Path, core: int, environment: Mapping[str, str]) -> Iterator[int]:
-    """Run a command until the block ends; it has started once it says so in its log."""
+def _running(
+    command: list[str], log: Path, core: int, environment: Mapping[str, str], sign: str = "started"
+) -> Iterator[int]:
+    """Run a command until the block ends; it has started once ``sign`` is in its log."""
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=os.environ | environment
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=log.parent,
+            env=os.environ | environment,
         )
         try:
             os.sched_setaffinity(process.pid, {core})  # its threads, all made later, get the same
-            _await_start(process, log)
+            _await_start(process, log, sign)
             yield process.pid
         finally:
             process.kill()
             process.wait()
 
 
-def _await_start(process: subprocess.Popen[bytes], log: Path) -> None:
+def _await_start(process: subprocess.Popen[bytes], log: Path, sign: str) -> None:
     until = time.monotonic() + START_LIMIT
     while True:
         said = log.read_text(encoding="utf-8", errors="replace")
-        if "started" in said:
+        if sign in said:
             return
         if process.poll() is not None or time.monotonic() > until:
-            raise ServerError(f"{log.stem} did not start: {said.strip()[-1000:] or 'it said nothing'}")
+            raise ServerError(
+                f"{log.parent.name}/{log.name}: it did not start: {said.strip()[-1000:] or 'it said nothing'}"
+            )
         time.sleep(_POLL)

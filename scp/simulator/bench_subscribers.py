@@ -52,7 +52,13 @@ async def fill(url: str, count: int) -> None:
 
 
 def calls(
-    subscribers: int, most: int, random: Random, *, canned: bool = False, first: int | None = None
+    subscribers: int,
+    most: int,
+    random: Random,
+    *,
+    canned: bool = False,
+    ended: bool = True,
+    first: int | None = None,
 ) -> list[LoadCall]:
     """Return calls to ``most`` subscribers, with the answer that each must get.
 
@@ -61,6 +67,7 @@ def calls(
         most: how many calls; a load test repeats them.
         random: the source of chance.
         canned: every answer is Continue.
+        ended: the answer comes in TC-END.
         first: None: they are drawn at random; else they are this one and those that follow.
     """
     if first is None:
@@ -71,9 +78,9 @@ def calls(
     return [
         LoadCall(
             b_number=msisdn(number),
-            expected=Expectation(action=Action.CONNECT, number=f"{PREFIX}{msisdn(number)}", ended=True)
+            expected=Expectation(action=Action.CONNECT, number=f"{PREFIX}{msisdn(number)}", ended=ended)
             if connected
-            else Expectation(action=Action.CONTINUE, ended=True),
+            else Expectation(action=Action.CONTINUE, ended=ended),
         )
         for number, connected in zip(drawn, steered, strict=True)
     ]

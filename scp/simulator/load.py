@@ -19,14 +19,14 @@ from msgspec.structs import replace
 from scp.simulator.answers import Case, Checker, backward
 from scp.simulator.endpoint import attach, machine
 from scp.simulator.expect import Action, Expectation
+from scp.simulator.followup import FollowUp, Then
 from scp.simulator.histogram import Histogram
 from scp.simulator.idp import called_party_octets
-from scp.simulator.template import CLASS_1_RETURN_ON_ERROR, Template
+from scp.simulator.template import Template
 from scp.stack.m3ua.events import AspState
 from ss7.cap.contexts import BY_VERSION
 from ss7.digits import isup_octets
-from ss7.sccp import udt
-from ss7.tcap import CONTINUE, build_end
+from ss7.tcap import CONTINUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +45,8 @@ _DATA_CLASS: Final = 1
 _MICRO: Final = 1_000_000
 _MOST_REASONS: Final = 20
 _OTHER: Final = "for other reasons"
+_GOODBYE: Final = Case(b"", Expectation(action=Action.CONTINUE, ended=True), b"", 0, 0)
+"""How the gsmSCF has to answer the disconnect of a dialogue that it held open."""
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
 
 
@@ -65,6 +67,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
         duration: stop after so many seconds.
         timeout: seconds after which an answer counts as missing.
         connect_timeout: seconds to wait for the association to become active.
+        then: what happens to dialogues that the gsmSCF holds open.
     """
 
     rate: float = 0.0
@@ -73,6 +76,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
     duration: float = 10.0
     timeout: float = 2.0
     connect_timeout: float = 10.0
+    then: Then = Then.END
 
 
 class LoadReport(Struct, frozen=True, kw_only=True):
@@ -85,7 +89,8 @@ class LoadReport(Struct, frozen=True, kw_only=True):
         missing: calls without an answer.
         stray: backward messages of no call that waits: too late, or twice.
         seconds: from the first call to the last answer.
-        calls_per_second: answered, over ``seconds``.
+        calls_per_second: answered, over ``seconds``; with `Then.REPORT` ended by the gsmSCF.
+        ended: dialogues that the gsmSCF ended after the reports; 0 without any.
         latency_us: percentiles ("50", … "max", "mean") in microseconds, at a rate from when a call was due.
         since_sent_us: the same from when it was sent; the difference is the generator's own lateness (it
             sends once a millisecond) and time that calls waited for the window.
@@ -101,6 +106,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
     stray: int
     seconds: float
     calls_per_second: float
+    ended: int
     latency_us: dict[str, float]
     since_sent_us: dict[str, float]
     most_outstanding: int
@@ -170,9 +176,15 @@ class Load:
         self._network = network
         self._machine = machine(endpoint.side, network.routing_context)
         self._templates, self._cases = _prepare(scenario, calls, network, when)
-        self._checker = Checker(BY_VERSION[scenario.version], dialogue_portion=scenario.dialogue_portion)
+        version = BY_VERSION[scenario.version]
+        self._checker = Checker(version, dialogue_portion=scenario.dialogue_portion)
+        self._goodbye_checker = Checker(version, dialogue_portion=False)
+        self._follow_up = FollowUp(plan.then, scenario, network)
+        self._reporting = plan.then is Then.REPORT
         self._tid = first_tid & 0xFFFFFFFF
         self._outstanding: dict[bytes, tuple[float, float, Case]] = {}
+        self._held: dict[bytes, tuple[float, float, Case]] = {}
+        self._queue: list[tuple[int, bytes]] = []
         self._transport: Transport | None = None
         # Not the loop's time: uvloop's is whole milliseconds, from when the loop last woke up.
         self._clock = time.perf_counter
@@ -184,6 +196,7 @@ class Load:
         self._sent = 0
         self._answered = 0
         self._missing = 0
+        self._goodbyes = 0
         self._stray = 0
         self._most = 0
         self._wrong: Counter[str] = Counter()
@@ -229,7 +242,7 @@ class Load:
     def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
         """Take a batch: answers to the calls, and what the machine deals with."""
         now = self._clock()
-        before = len(self._outstanding)
+        before = self._busy()
         for stream, message in messages:
             if message[2] == _DATA_CLASS:
                 answer = backward(message)
@@ -239,9 +252,12 @@ class Load:
                 self._machine.receive(message, stream, now)
         if self._machine.outbox or self._machine.events:
             self._after_control()
+        if self._queue and self._transport is not None:
+            self._transport.send(self._queue[:])
+        self._queue.clear()
         if not self._plan.rate and now < self._ended and self._started <= now:
-            self._send(before - len(self._outstanding), now)
-        if not self._outstanding:
+            self._send(before - self._busy(), now)
+        if not self._busy():
             self._finish_if_done(now)
 
     def _after_control(self) -> None:
@@ -256,6 +272,9 @@ class Load:
 
     # Calls
 
+    def _busy(self) -> int:
+        return len(self._outstanding) + len(self._held)
+
     def _send(self, count: int, now: float, due: Iterator[float] | None = None) -> None:
         """Begin so many calls in one write; ``due`` has the times that they count from, if not ``now``."""
         count = min(count, self._limit - self._sent)
@@ -263,44 +282,50 @@ class Load:
             return
         outstanding, templates = self._outstanding, self._templates
         tid = self._tid
-        # DATA keeps off stream 0 (RFC 4666 §1.4.7) where there are others; the SLS chooses among them.
-        streams = self._transport.streams - 1
         batch = []
         for case in islice(self._next_case, count):
             tid = (tid + 1) & 0xFFFFFFFF
             octets = tid.to_bytes(4, "big")
             outstanding[octets] = (now if due is None else next(due), now, case)
-            stream = 1 + (tid & 15) % streams if streams else 0
-            batch.append((stream, templates[case.template].message(octets, case.number)))
+            batch.append((self._stream(tid), templates[case.template].message(octets, case.number)))
         self._tid = tid
         self._sent += count
-        self._most = max(self._most, len(outstanding))
+        self._most = max(self._most, self._busy())
         self._transport.send(batch)
+
+    def _stream(self, tid: int) -> int:
+        """DATA keeps off stream 0 (RFC 4666 §1.4.7) where there are others; the SLS chooses among them."""
+        streams = self._transport.streams - 1 if self._transport is not None else 0
+        return 1 + (tid & 15) % streams if streams else 0
 
     def _answer(self, answer: Backward, now: float) -> None:
         waiting = self._outstanding.pop(answer.dtid, None)
         if waiting is None:
-            self._stray += 1
+            self._late(answer)
             return
         due, sent, case = waiting
         self._answered += 1
         self.from_due.record(int((now - due) * _MICRO))
         if self.from_sent is not self.from_due:
             self.from_sent.record(int((now - sent) * _MICRO))
-        fault = self._checker.fault(answer, case)
+        self._note(self._checker.fault(answer, case))
+        if answer.kind == CONTINUE:
+            stream = self._stream(answer.dtid[3])
+            self._queue += [(stream, octets) for octets in self._follow_up.messages(answer.dtid, answer.otid)]
+            if self._reporting:
+                self._held[answer.dtid] = waiting
+
+    def _late(self, answer: Backward) -> None:
+        """Take the end of a dialogue that was held open, or what nobody waits for."""
+        if self._held.pop(answer.dtid, None) is None:
+            self._stray += 1
+            return
+        self._goodbyes += 1
+        self._note(self._goodbye_checker.fault(answer, _GOODBYE))
+
+    def _note(self, fault: str) -> None:
         if fault:
             self._wrong[fault if fault in self._wrong or len(self._wrong) < _MOST_REASONS else _OTHER] += 1
-        if answer.kind == CONTINUE:
-            self._hang_up(answer)
-
-    def _hang_up(self, answer: Backward) -> None:
-        """End a dialogue that the gsmSCF holds open: the load is in the first answer only."""
-        network = self._network
-        unit = udt(
-            network.called(), network.calling(), build_end(answer.otid, b"", []), CLASS_1_RETURN_ON_ERROR
-        )
-        sls = answer.dtid[3] & 15
-        self._machine.send(network.point_code, network.scp_point_code, network.network_indicator, sls, unit)
 
     async def _pace(self) -> None:
         """Begin calls when they are due, look for missing answers, find the end."""
@@ -310,14 +335,14 @@ class Load:
             now = self._clock()
             if plan.rate:
                 due = min(int((min(now, self._ended) - self._started) * plan.rate) + 1, self._limit)
-                count = min(due - self._sent, plan.window - len(self._outstanding))
+                count = min(due - self._sent, plan.window - self._busy())
                 first = self._sent
                 self._send(
                     count, now, (self._started + (first + n) / plan.rate for n in range(max(0, count)))
                 )
             elif now < self._ended:
                 # Half of what is missing: were all calls one bunch, the peer would idle while we read.
-                self._send((plan.window - len(self._outstanding) + 1) // 2, now)
+                self._send((plan.window - self._busy() + 1) // 2, now)
             if now - swept >= _SWEEP:
                 swept = now
                 self._sweep(now)
@@ -327,15 +352,16 @@ class Load:
     def _sweep(self, now: float) -> None:
         """Count out the calls whose time is up: they are the first in the dictionary."""
         before = now - self._plan.timeout
-        while self._outstanding:
-            tid = next(iter(self._outstanding))
-            if self._outstanding[tid][0] > before:
-                return
-            del self._outstanding[tid]
-            self._missing += 1
+        for waiting in (self._outstanding, self._held):
+            while waiting:
+                tid = next(iter(waiting))
+                if waiting[tid][0] > before:
+                    break
+                del waiting[tid]
+                self._missing += 1
 
     def _finish_if_done(self, now: float) -> None:
-        if not self._outstanding and (now >= self._ended or self._sent >= self._limit):
+        if not self._busy() and (now >= self._ended or self._sent >= self._limit):
             self._finished.set()
 
     def _cycle(self) -> Iterator[Case]:
@@ -350,7 +376,8 @@ class Load:
             missing=self._missing,
             stray=self._stray,
             seconds=seconds,
-            calls_per_second=self._answered / seconds if seconds else 0.0,
+            calls_per_second=(self._goodbyes if self._reporting else self._answered) / seconds,
+            ended=self._goodbyes,
             latency_us=_summary(self.from_due),
             since_sent_us=_summary(self.from_sent),
             most_outstanding=self._most,

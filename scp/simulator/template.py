@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CLASS_1_RETURN_ON_ERROR: Final = 0x81  # Q.713 §3.6
 _TID_OCTETS: Final = 4
-_SLS_VALUES: Final = 16  # 4 bits in ITU networks (Q.704 §2.2.4)
+SLS_VALUES: Final = 16  # 4 bits in ITU networks (Q.704 §2.2.4)
 
 
 @final
@@ -55,9 +55,7 @@ class Template:
         number_at = _hole(base, built(other), number, other_number)
         number_end = number_at + len(number)
         self.number_octets = len(number)
-        self._heads = [
-            base[:sls_at] + bytes((sls,)) + base[sls_at + 1 : tid_at] for sls in range(_SLS_VALUES)
-        ]
+        self._heads = [base[:sls_at] + bytes((sls,)) + base[sls_at + 1 : tid_at] for sls in range(SLS_VALUES)]
         tid_end = tid_at + _TID_OCTETS
         reference_end = reference_at + _TID_OCTETS
         self._number_first = number_at < reference_at

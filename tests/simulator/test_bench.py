@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from random import Random
 
 import pytest
@@ -16,19 +17,40 @@ from scp.simulator.bench_server import ServerError, node
 from scp.simulator.bench_subscribers import calls, subscriber
 from scp.simulator.expect import Action
 
-TINY = bench.Size(subscribers=50, numbers=40, rounds=2, seconds=0.2, latency_seconds=0.2, codec_seconds=0.0)
+TINY = bench.Size(
+    subscribers=50,
+    numbers=40,
+    rounds=1,
+    seconds=0.2,
+    latency_seconds=0.2,
+    codec_seconds=0.0,
+    dialogues=30,
+)
+REDIS = ("steer", "steer-cached") if shutil.which("redis-server") else ()
+LATENCY = bench.Latency(rate=50.0, p50_ms=0.1, p99_ms=0.2, p999_ms=0.3)
+RESULT = bench.Result(
+    saturation=bench.Saturation(
+        calls_per_s=100.0,
+        cpu_us_per_call=8.0,
+        node_busy=0.9,
+        elsewhere_busy=0.1,
+        generator_busy=0.5,
+        generator_us_per_call=4.0,
+    ),
+    half=LATENCY,
+    most=LATENCY,
+    memory_mib=30.0,
+    bytes_per_subscriber=None,
+    bytes_per_dialogue=None,
+    calls=1000,
+)
 
 
-@pytest.fixture(scope="module")
-def report():
+def test_a_run_measures_and_every_answer_is_right():
     told = []
-    found = bench.run(("steer-sqlite", "echo"), TINY, told.append)
-    assert "saturation, round 2 of 2" in told
-    return found
-
-
-def test_a_run_measures_and_every_answer_is_right(report):
-    assert set(report.results) == {"steer-sqlite", "echo"}
+    report = bench.run((*REDIS, "steer-sqlite", "held", "echo"), TINY, told.append)
+    assert "saturation, round 1 of 1" in told
+    assert set(report.results) == {*REDIS, "steer-sqlite", "held", "echo"}
     assert report.codec == {}
     for result in report.results.values():
         assert result.faults == ()
@@ -38,34 +60,48 @@ def test_a_run_measures_and_every_answer_is_right(report):
         assert 0 < result.half.p50_ms <= result.half.p99_ms <= result.half.p999_ms
         assert result.half.rate < result.most.rate < result.saturation.calls_per_s
         assert result.memory_mib > 5
-    assert report.results["echo"].bytes_per_subscriber is None
+    remembers = {name for name, result in report.results.items() if result.bytes_per_subscriber is not None}
+    assert remembers == {"steer-sqlite", "held", *REDIS[1:]}
+    held = {name for name, result in report.results.items() if result.bytes_per_dialogue is not None}
+    assert held == {"held"}
+    assert {f"{name}/echo" for name in remembers | {*REDIS}} == set(bench.ratios(report))
 
 
-def test_the_json_has_what_is_documented(report):
-    shown = bench.as_json(report)
+def made_up(*faults):
+    other = replace(RESULT, saturation=replace(RESULT.saturation, calls_per_s=25.0, cpu_us_per_call=16.0))
+    return bench.Report(
+        machine=describe(),
+        size=TINY,
+        results={"steer": replace(RESULT, faults=faults), "reference": other, "echo": RESULT},
+        codec=codec_times(0.0),
+    )
+
+
+def test_the_json_has_what_is_documented():
+    shown = bench.as_json(made_up())
     assert set(shown) == {"machine", "size", "scenarios", "ratios", "cpu_ratios"}
-    assert set(shown["ratios"]) == set(shown["cpu_ratios"]) == {"steer-sqlite/echo"}
-    assert {"calls_per_s", "cpu_us_per_call", "p50_ms", "p99_ms"} <= set(shown["scenarios"]["steer-sqlite"])
-
-
-def with_faults(report, *faults):
-    results = {name: replace(result, faults=faults) for name, result in report.results.items()}
-    return replace(report, results=results, codec=codec_times(0.0))
+    assert shown["ratios"] == {
+        "steer/reference": 4.0,
+        "steer/echo": 1.0,
+        "reference/echo": 0.25,
+    }
+    assert shown["cpu_ratios"] == {"steer/reference": 2.0, "steer/echo": 1.0, "reference/echo": 0.5}
+    assert {"calls_per_s", "cpu_us_per_call", "p50_ms", "p99_ms"} <= set(shown["scenarios"]["steer"])
+    assert set(shown["scenarios"]["codec"]["fast"]["decode"]) == {"m3ua", "sccp", "tcap", "cap", "all"}
 
 
 @pytest.mark.parametrize(("faults", "status"), [((), 0), (("3 answers missing",), 1)])
-def test_the_command_prints_it_and_fails_with_the_answers(report, monkeypatch, faults, status):
-    found = with_faults(report, *faults)
+def test_the_command_prints_it_and_fails_with_the_answers(monkeypatch, faults, status):
     asked = []
 
     def run(names, size, tell):
         asked.append((tuple(names), size))
-        return found
+        return made_up(*faults)
 
     monkeypatch.setattr(bench_commands, "run", run)
     table = CliRunner().invoke(app, ["bench", "--quick", "echo"])
     assert table.exit_code == status
-    for text in ("steer-sqlite/echo", "calls/s", "p99.9", "decode cap", "encode m3ua", *faults):
+    for text in ("steer/echo", "calls/s", "p99.9", "decode cap", "encode m3ua", *faults):
         assert text in table.output
     parsed = CliRunner().invoke(app, ["bench", "--json"])
     assert parsed.exit_code == status
@@ -78,6 +114,12 @@ def test_a_scenario_that_is_not_there_is_refused():
     result = CliRunner().invoke(app, ["bench", "stear"])
     assert result.exit_code == 2
     assert "stear" in result.output
+
+
+def test_without_redis_it_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ServerError, match="redis-server is not installed"):
+        bench.run(("steer",), TINY, lambda _: None)
 
 
 def test_a_node_that_does_not_start_says_why(tmp_path):

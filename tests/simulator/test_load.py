@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scripted_scf import ScriptedScf, argument_of, end, going_on, invoke, marked
 
 from scp.net.loopback import pair
@@ -13,6 +14,7 @@ from scp.net.tcp import Connector
 from scp.simulator.answers import Case, Checker, backward
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
+from scp.simulator.followup import Then
 from scp.simulator.load import Load, LoadCall, LoadPlan, run_load
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario, Trigger
@@ -20,11 +22,12 @@ from scp.simulator.template import Template
 from ss7 import m3ua, sccp, tcap
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import BY_VERSION
+from ss7.cap.events import EventTypeBCSM, MessageType
 from ss7.cap.types import ConnectArg
 from ss7.digits import isup_octets
 from ss7.isup import CalledPartyNumber
 
-CONNECT, CONTINUE, RELEASE = 20, 31, 22
+CONNECT, CONTINUE, RELEASE, ACTIVITY_TEST = 20, 31, 22, 55
 NETWORK = Network(routing_context=7)
 PLAN = LoadPlan(window=8, calls=100, duration=20, timeout=0.3, connect_timeout=2)
 
@@ -122,6 +125,60 @@ def test_dialogues_held_open_are_ended():
     assert report.passed
     assert sum(message.kind == tcap.END for message in scf.received_messages) == 100
     assert {m.dtid for m in scf.received_messages if m.kind == tcap.END} == {b"\1\2\3\4"}
+
+
+def reporting(answers=True, last=CONTINUE):
+    """A script that holds every dialogue open and ends it at the second report."""
+
+    def script(message, _):
+        if message.kind == tcap.BEGIN:
+            return [going_on(message, connect(message), tid=message.otid)]
+        report = argument_of(message)
+        over = report.event_type_bcsm == EventTypeBCSM.T_DISCONNECT
+        assert report.misc_call_info.message_type == (
+            MessageType.REQUEST if over else MessageType.NOTIFICATION
+        )
+        assert message.components[0].invoke_id == (3 if over else 2)
+        return [tcap.build_end(message.otid, b"", [invoke(last)])] if over and answers else []
+
+    return script
+
+
+HELD = [LoadCall(b_number="46700000001", expected=Expectation(action=Action.CONNECT, ended=False))]
+
+
+def test_answer_and_disconnect_are_reported_and_the_gsmscf_ends_the_dialogue():
+    report, scf = play(reporting(), HELD, replace(PLAN, then=Then.REPORT))
+    assert report.passed
+    assert (report.sent, report.answered, report.ended, report.stray) == (100, 100, 100, 0)
+    assert report.most_outstanding <= 8
+    continues = [message for message in scf.received_messages if message.kind == tcap.CONTINUE]
+    assert len(continues) == 200
+    assert all(message.otid == message.dtid for message in continues)
+
+
+def test_a_held_dialogue_that_ends_wrongly_or_not_at_all_is_noticed():
+    report, _ = play(reporting(last=ACTIVITY_TEST), HELD, replace(PLAN, then=Then.REPORT))
+    assert sum(report.wrong.values()) == 100
+    report, _ = play(reporting(answers=False), HELD, replace(PLAN, then=Then.REPORT, calls=10, timeout=0.1))
+    assert (report.answered, report.ended, report.missing) == (10, 0, 10)
+
+
+def test_dialogues_can_be_left_open():
+    report, scf = play(reporting(), HELD, replace(PLAN, then=Then.LEAVE))
+    assert report.passed
+    assert {message.kind for message in scf.received_messages} == {tcap.BEGIN}
+
+
+def test_a_transaction_id_of_another_length_gets_its_reports_too():
+    def script(message, _):
+        if message.kind == tcap.BEGIN:
+            return [going_on(message, connect(message), tid=b"\7")]
+        return []
+
+    report, scf = play(script, HELD, replace(PLAN, then=Then.REPORT, calls=2, timeout=0.1))
+    assert report.answered == 2
+    assert [message.dtid for message in scf.received_messages if message.kind == tcap.CONTINUE] == [b"\7"] * 4
 
 
 def test_aborts_are_answers():
