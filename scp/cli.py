@@ -10,6 +10,7 @@ import typer
 from scp.cdr_commands import app as cdrs
 from scp.simulator.bench_commands import bench
 from scp.simulator.commands import msc
+from scp.status_command import status
 from scp.store.commands import app as subscribers
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ app.command()(msc)
 app.add_typer(subscribers, name="subscribers")
 app.add_typer(cdrs, name="cdrs")
 app.command()(bench)
+app.command()(status)
 
 FAILED: Final = 1
 """Exit status: it ran, and the answer is no."""

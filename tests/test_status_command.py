@@ -1,0 +1,140 @@
+"""`camel-scp status` against a node that runs: what it says, and how it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+import struct
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from typer.testing import CliRunner
+
+from scp.app import Node, Reporter
+from scp.cli import app
+from scp.config import loads
+from scp.simulator.endpoint import Endpoint, attach
+from scp.simulator.msc import Msc
+from scp.simulator.network import Network
+from scp.simulator.quiet import QuietTelemetry
+from scp.status_command import age
+
+CONFIG = """\
+[node]
+name = "scp-1"
+point_code = "0-23-1"
+[[m3ua.peers]]
+name = "msc"
+transport = "tcp"
+role = "asp-listen"
+port = {m3ua}
+[store]
+url = "sqlite::memory:"
+[numbering]
+country_code = "46"
+[api]
+listen = "127.0.0.1:{api}"
+[[api.keys]]
+name = "reader"
+sha256 = "{sha256}"
+scopes = ["read"]
+"""
+TOKEN = "token"
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+async def status(*options: str) -> tuple[int, str]:
+    """Run the command beside the loop."""
+    environment = {"CAMEL_SCP_TOKEN": TOKEN, "COLUMNS": "200"}
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["status", *options], env=environment)
+    return result.exit_code, result.output
+
+
+def test_status_says_why_it_is_down_and_what_was_thrown_away(tmp_path: Path) -> None:
+    m3ua, api = free_ports(2)
+    text = CONFIG.format(m3ua=m3ua, api=api, sha256=hashlib.sha256(TOKEN.encode()).hexdigest())
+    (tmp_path / "node.toml").write_text(text, encoding="utf-8")
+    file = ("-c", str(tmp_path / "node.toml"))
+
+    async def test() -> dict[str, Any]:
+        code, said = await status(*file)
+        assert (code, "is the node running" in said) == (2, True), said
+        node = Node(loads(text), Random(1), QuietTelemetry(), Reporter(), entry_points=())
+        await node.start()
+        try:
+            code, said = await status(*file)
+            assert code == 1, said
+            for words in ("scp-1", "takes no calls", "no ASP is active", "not connected", "firewall"):
+                assert words in said
+            return await with_a_switch(node, m3ua, file)
+        finally:
+            await node.stop()
+
+    discards = asyncio.run(test())["discards"]
+    (garbage,) = [kind for kind in discards if kind["layer"] == "sccp"]
+    assert (garbage["reason"], garbage["count"]) == ("unsupported-message", 1)
+    (sample,) = garbage["samples"]
+    assert sample["peer"] == "msc"
+    assert sample["hex"].endswith("feedface")
+    assert len(sample["hex"]) == 2 * sample["size"]
+
+
+async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[str, Any]:
+    """Have a switch connect and send something that is no SCCP message; return what was thrown away."""
+    endpoint = Endpoint(port=port)
+    msc = Msc(Network(), endpoint, Random(2), QuietTelemetry())
+    connection = attach(endpoint, msc.link, Random(3), msc.trouble)
+    await connection.start()
+    await msc.active(10)
+    network = Network()
+    msc.link.machine.send(
+        network.point_code,
+        network.scp_point_code,
+        network.network_indicator,
+        0,
+        struct.pack("!I", 0xFEEDFACE),
+    )
+    msc.signalling.flush()
+    for _ in range(1000):
+        if node.status.discards.all():
+            break
+        await asyncio.sleep(0.01)
+    code, said = await status(*file)
+    assert code == 0, said
+    assert "takes calls" in said
+    assert "ASP active" in said
+    code, said = await status(*file, "--discards")
+    assert (code, "feedface" in said) == (0, True), said
+    code, said = await status(
+        "--url", f"http://127.0.0.1:{node.config.api.listen.port}", "--discards", "--json"
+    )
+    await connection.close()
+    msc.signalling.stop()
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+def test_ages_are_in_their_two_largest_units() -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+
+    def ago(**units: int) -> str:
+        return age((now - timedelta(**units)).isoformat(), now)
+
+    assert [ago(seconds=7), ago(seconds=61), ago(hours=1, minutes=2), ago(days=3, hours=4)] == [
+        "7 s",
+        "1 min 1 s",
+        "1 h 2 min",
+        "3 d 4 h",
+    ]
+    assert ago(seconds=-5) == "0 s"
