@@ -77,9 +77,9 @@ def page(document: Json) -> str:
         _paragraphs(info["description"]),
         "<p>For programs: <a href=/schema/openapi.json>the OpenAPI document</a>.",
     ]
-    for tag in document.get("tags", []):
-        parts.append(f"<h2>{escape(tag['name'])}</h2><p>{escape(tag.get('description', ''))}")
-        parts += _calls(document["paths"], tag["name"])
+    for name, description in _tags(document).items():
+        parts.append(f"<h2>{escape(name)}</h2><p>{escape(description)}")
+        parts += _calls(document["paths"], name)
     parts.append("<h2>Values</h2>")
     parts += [_schema(name, schema) for name, schema in sorted(schemas.items())]
     parts.append("<h2>Problems</h2><table><tr><th>type<th>status<th>meaning<th>what to do")
@@ -88,6 +88,15 @@ def page(document: Json) -> str:
         for kind in KINDS.values()
     ]
     return "\n".join([*parts, "</table>"])
+
+
+def _tags(document: Json) -> dict[str, str]:
+    """Return every tag with its description: those that are described, then what else calls carry."""
+    tags = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
+    for item in document["paths"].values():
+        for operation in item.values():
+            tags |= {name: tags.get(name, "") for name in operation.get("tags", [])}
+    return tags
 
 
 def _calls(paths: Mapping[str, Json], tag: str) -> Iterator[str]:
