@@ -11,7 +11,7 @@
   script finds it, and octets 1 to 7 keep their meaning in every schema to come. Digits are integers behind
   a 1, which keeps their leading zeros; the own MSISDN within the address of record is one octet, 1.
 
-A subscriber with IMSI and ``sip:+46…@voip.example`` packs into 37 octets, in 1.3 µs, and unpacks in 0.7 µs.
+A subscriber with IMSI and ``sip:+46…@voip.example`` packs into 37 octets, in 1.3 µs, and unpacks in 0.9 µs.
 """
 
 from __future__ import annotations

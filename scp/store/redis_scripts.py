@@ -3,7 +3,7 @@
 A record is a field of a hash: the MSISDN, with the packed record (`scp.store.record`) as its value. The
 hashes are buckets, ``PREFIX:s:HEX``, chosen by the MSISDN's CRC-32. Redis keeps small hashes of short values
 in a compact form (listpacks: up to 512 entries of at most 64 octets, with its own settings), so that a
-subscriber costs some 55 octets in place of 150 with a key each; the buckets spread over a cluster's slots;
+subscriber costs 61 octets in place of 136 with a key each; the buckets spread over a cluster's slots;
 and walking through them by number visits every record exactly once, in the same order each time.
 
 ``PREFIX:meta`` holds the number of buckets, which the first to open the store decides, and the newest schema
