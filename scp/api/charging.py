@@ -13,9 +13,9 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.openapi import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, QueryParameter
 from litestar.response import Stream
 from msgspec import Meta, Raw, Struct
 
@@ -59,10 +59,11 @@ E164: TypeAlias = Annotated[
 ]
 Minutes: TypeAlias = Annotated[int, Meta(ge=1, le=1440)]
 ReservationId: TypeAlias = Annotated[
-    str, Parameter(description="The id that the reservation was given.", schema_extra={"maxLength": 64})
+    str, PathParameter(description="The id that the reservation was given.", schema_extra={"maxLength": 64})
 ]
+RecordId: TypeAlias = Annotated[str, PathParameter(description="A record's id.")]
 CreditId: TypeAlias = Annotated[
-    str, Parameter(min_length=1, max_length=128, description="The operator's id of the payment.")
+    str, PathParameter(min_length=1, max_length=128, description="The operator's id of the payment.")
 ]
 
 
@@ -195,9 +196,9 @@ def _made(kind: type[Struct], what: str) -> ResponseSpec:
 )
 async def reserve(
     request: Request[Any, Any, Any],
-    context: Context,
-    charging: ChargingRoom,
-    data: ReservationBody,
+    context: NamedDependency[Context],
+    charging: NamedDependency[ChargingRoom],
+    data: JSONBody[ReservationBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ReservationView]:
     """Ask for minutes: fewer are granted where the balance does not suffice for all. Scope: charging."""
@@ -230,7 +231,9 @@ def _seed(who: str, key: str | None) -> bytes:
     operation_id="getReservation",
     **call(Scope.CHARGING, NOT_SET, tag=_TAG),
 )
-async def get_reservation(charging: ChargingRoom, reservation: ReservationId) -> Response[ReservationView]:
+async def get_reservation(
+    charging: NamedDependency[ChargingRoom], reservation: ReservationId
+) -> Response[ReservationView]:
     """Show a reservation; one that ended is there for a week. Scope: charging."""
     found = await charging.ledger.reservation(reservation)
     if found is None:
@@ -245,10 +248,10 @@ async def get_reservation(charging: ChargingRoom, reservation: ReservationId) ->
 )
 async def extend(
     request: Request[Any, Any, Any],
-    context: Context,
-    charging: ChargingRoom,
+    context: NamedDependency[Context],
+    charging: NamedDependency[ChargingRoom],
     reservation: ReservationId,
-    data: ExtensionBody,
+    data: JSONBody[ExtensionBody],
 ) -> Response[ReservationView]:
     """Raise the minutes to a total; a total that is granted already changes nothing. Scope: charging."""
     view = _view(charging, await charging.system.update(reservation, data.minutes))
@@ -264,10 +267,10 @@ async def extend(
 )
 async def commit(
     request: Request[Any, Any, Any],
-    context: Context,
-    charging: ChargingRoom,
+    context: NamedDependency[Context],
+    charging: NamedDependency[ChargingRoom],
     reservation: ReservationId,
-    data: CommitBody,
+    data: JSONBody[CommitBody],
 ) -> Response[ReservationView]:
     """Settle: charge what was used, at most what was granted, and free the rest. Scope: charging."""
     view = _view(charging, await charging.system.release(reservation, data.used_seconds))
@@ -282,7 +285,10 @@ async def commit(
     **call(Scope.CHARGING, NOT_SET, CLOSED, tag=_TAG, changes=True),
 )
 async def release(
-    request: Request[Any, Any, Any], context: Context, charging: ChargingRoom, reservation: ReservationId
+    request: Request[Any, Any, Any],
+    context: NamedDependency[Context],
+    charging: NamedDependency[ChargingRoom],
+    reservation: ReservationId,
 ) -> None:
     """Give the minutes back: there was no call. Scope: charging."""
     view = _view(charging, await charging.system.release(reservation, None))
@@ -301,7 +307,7 @@ def _account(room: ChargingRoom, account: Account) -> AccountView:
     operation_id="getAccount",
     **call(Scope.CHARGING, NOT_SET, tag=_TAG),
 )
-async def get_account(charging: ChargingRoom, msisdn: Msisdn) -> Response[AccountView]:
+async def get_account(charging: NamedDependency[ChargingRoom], msisdn: Msisdn) -> Response[AccountView]:
     """Show an account. Scope: charging."""
     number = msisdn_of(msisdn)
     account = await charging.ledger.account(number)
@@ -325,11 +331,11 @@ async def get_account(charging: ChargingRoom, msisdn: Msisdn) -> Response[Accoun
 )
 async def put_credit(
     request: Request[Any, Any, Any],
-    context: Context,
-    charging: ChargingRoom,
+    context: NamedDependency[Context],
+    charging: NamedDependency[ChargingRoom],
     msisdn: Msisdn,
     credit: CreditId,
-    data: CreditBody,
+    data: JSONBody[CreditBody],
 ) -> Response[AccountView]:
     """Add an amount to an account, once for each payment's id; opens the account. Scope: authorization."""
     number = msisdn_of(msisdn)
@@ -361,7 +367,7 @@ async def put_credit(
         status_200=_made(VoipRecord, "It was there already"),
     ),
 )
-async def post_cdr(charging: ChargingRoom, data: VoipBody) -> Response[VoipRecord]:
+async def post_cdr(charging: NamedDependency[ChargingRoom], data: JSONBody[VoipBody]) -> Response[VoipRecord]:
     """Keep the VoIP service's record of its leg, once by its id. Scope: charging."""
     fields = msgspec.structs.asdict(data)
     record = VoipRecord(**{**fields, "id": f"voip-{data.id}"})
@@ -373,16 +379,18 @@ async def post_cdr(charging: ChargingRoom, data: VoipBody) -> Response[VoipRecor
     return answer(record)
 
 
-Limit: TypeAlias = Annotated[int, Parameter(ge=1, le=_PAGE_LIMIT, description="Records in a JSON page.")]
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=_PAGE_LIMIT, description="Records in a JSON page.")]
 After: TypeAlias = Annotated[
-    int, Parameter(ge=0, le=(1 << 62), description="Begin behind the record with this ``seq``.")
+    int, QueryParameter(ge=0, le=(1 << 62), description="Begin behind the record with this ``seq``.")
 ]
-Since: TypeAlias = Annotated[int, Parameter(ge=0, le=(1 << 53), description="Kept at or after, ms.")]
-Until: TypeAlias = Annotated[int, Parameter(ge=0, le=(1 << 53), description="Kept before, ms; 0: no end.")]
+Since: TypeAlias = Annotated[int, QueryParameter(ge=0, le=(1 << 53), description="Kept at or after, ms.")]
+Until: TypeAlias = Annotated[
+    int, QueryParameter(ge=0, le=(1 << 53), description="Kept before, ms; 0: no end.")
+]
 Wanted: TypeAlias = Annotated[
     str | None,
-    Parameter(
-        header="Accept",
+    HeaderParameter(
+        name="Accept",
         description="application/json: a page. application/x-ndjson or text/csv: all of them, streamed.",
     ),
 ]
@@ -391,7 +399,7 @@ STREAMS: Final = {"application/x-ndjson": "ndjson", "text/csv": "csv"}
 
 @get("/cdrs", operation_id="getCdrs", **call(Scope.CHARGING, tag=_TAG))
 async def get_cdrs(
-    charging: ChargingRoom,
+    charging: NamedDependency[ChargingRoom],
     after: After = 0,
     limit: Limit = 100,
     since_ms: Since = 0,
@@ -410,7 +418,7 @@ async def get_cdrs(
 
 
 @get("/cdrs/{record:str}/related", operation_id="getRelatedCdrs", **call(Scope.CHARGING, NOT_SET, tag=_TAG))
-async def get_related(charging: ChargingRoom, record: str) -> Response[CdrPage]:
+async def get_related(charging: NamedDependency[ChargingRoom], record: FromPath[str]) -> Response[CdrPage]:
     """Show the records of one call: those that share a correlation id with this one. Scope: charging."""
     records = await charging.cdrs.related(record, _PAGE_LIMIT)
     if not records:

@@ -1,0 +1,405 @@
+"""Call detail records: kept once, found by their correlation ids, exported, forgotten; and never in a call's way."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from scp.charging import sink as sink_module
+from scp.charging.export import export
+from scp.charging.sink import CdrSink
+from scp.cli import app
+from scp.domain.call import Trigger
+from scp.domain.cdr import COLUMNS, CallAttempt, ChargeRecord, VoipRecord
+from scp.domain.decision import Action, Decision
+from scp.domain.numbers import Numbering
+from scp.domain.reason import Reason
+from scp.ports import StoreError
+from scp.store.cdr_sqlite import SqliteCdrStore
+from ss7.cap.types import InitialDPArg
+
+NUMBERING = Numbering(country_code="46")
+DECISION = Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS, "990011234567")
+IDP = InitialDPArg(
+    service_key=100,
+    called_party_number=bytes.fromhex("0390101032547698"),
+    calling_party_number=bytes.fromhex("0313000032547698"),
+    imsi=bytes.fromhex("42000121436587f9"),
+    call_reference_number=b"\x01\xab",
+    msc_address=bytes.fromhex("916407000000f1"),
+)
+
+
+def attempt(number: int = 1, **fields) -> CallAttempt:
+    plain = {
+        "id": f"a-{number}",
+        "received_ms": 1000,
+        "decided_ms": 1001,
+        "service": "voip-forwarding",
+        "service_key": 100,
+        "trigger": Trigger.TERMINATING,
+        "action": Action.CONNECT,
+        "reason": Reason.FORWARDED_ALWAYS,
+    }
+    return CallAttempt(**plain | fields)
+
+
+def voip(number: int = 1, **fields) -> VoipRecord:
+    plain = {
+        "id": f"voip-{number}",
+        "call_id": "c",
+        "a_number": "1",
+        "b_number": "2",
+        "started_ms": 1,
+        "ended_ms": 2,
+    }
+    return VoipRecord(**plain | fields)
+
+
+def charge(number: int = 1, **fields) -> ChargeRecord:
+    plain = {
+        "id": f"charge-{number}",
+        "node": "scp-1",
+        "account": "46700000001",
+        "call_id": "c",
+        "a_number": "1",
+        "b_number": "2",
+        "reservation": "00",
+        "reserved_ms": 1,
+        "ended_ms": 2,
+        "granted_seconds": 60,
+        "used_seconds": 5,
+    }
+    return ChargeRecord(**plain | fields)
+
+
+def run(body, path: str = ":memory:", **options) -> None:
+    async def main() -> None:
+        store = SqliteCdrStore(path, **options)
+        await store.open()
+        try:
+            await body(store)
+        finally:
+            await store.close()
+
+    asyncio.run(main())
+
+
+def ids(records) -> list[str]:
+    return [json.loads(each.json)["id"] for each in records]
+
+
+def test_each_once_by_its_id() -> None:
+    async def body(store):
+        assert await store.add([attempt(1), attempt(2), attempt(1)]) == 2
+        assert await store.add([attempt(2, a_number="other"), voip(3)]) == 1
+        assert await store.add([]) == 0
+        page = await store.page(0, 10)
+        assert ids(page) == ["a-1", "a-2", "voip-3"]
+        assert [each.seq for each in page] == sorted(each.seq for each in page)
+        assert ids(await store.page(page[0].seq, 1)) == ["a-2"]
+        assert "a_number" not in (await store.get("a-2")).json
+        assert await store.get("a-3") is None
+
+    run(body)
+
+
+def test_what_belongs_to_one_call() -> None:
+    async def body(store):
+        switch = {"call_reference": "01ab", "msc_address": "46701"}
+        await store.add(
+            [
+                attempt(1, **switch),
+                attempt(2, call_reference="01ab", msc_address="46702"),
+                attempt(3),
+                voip(4, call_id="call-1", call_reference="01AB", msc_address="46701"),
+                voip(5, call_id="call-2"),
+                charge(6, call_id="call-1"),
+                charge(7, call_id="call-2"),
+            ]
+        )
+        for each in ("a-1", "voip-4", "charge-6"):
+            assert ids(await store.related(each, 10)) == ["a-1", "voip-4", "charge-6"]
+        assert ids(await store.related("charge-7", 10)) == ["voip-5", "charge-7"]
+        assert ids(await store.related("a-2", 10)) == ["a-2"]
+        assert ids(await store.related("a-3", 10)) == ["a-3"]
+        assert await store.related("a-9", 10) == []
+
+    run(body)
+
+
+def test_when_they_are_forgotten() -> None:
+    now = [100.0]
+
+    async def body(store):
+        await store.add([attempt(1), attempt(2)])
+        now[0] = 200.0
+        await store.add([attempt(3)])
+        assert ids(await store.page(0, 9, since_ms=150_000)) == ["a-3"]
+        assert ids(await store.page(0, 9, until_ms=150_000)) == ["a-1", "a-2"]
+        assert await store.forget(100_000, 10) == 0
+        assert await store.forget(150_000, 1) == 1
+        assert await store.forget(150_000, 10) == 1
+        assert await store.forget(150_000, 10) == 0
+        (left,) = await store.page(0, 9)
+        assert await store.forget(10**15, 10) == 1
+        await store.add([attempt(4)])
+        assert (await store.page(0, 9))[0].seq > left.seq  # numbers are never used again
+
+    run(body, clock=lambda: now[0])
+
+
+def test_export() -> None:
+    async def body(store):
+        await store.add([attempt(n, a_number='4"6,') for n in range(1203)])
+        await store.add([voip(1), charge(1, charged=12)])
+        lines = b"".join([piece async for piece in export(store, "ndjson")]).splitlines()
+        assert len(lines) == 1205
+        assert json.loads(lines[0]) | {"seq": 1, "kind": "attempt", "id": "a-0"} == json.loads(lines[0])
+        table = b"".join([piece async for piece in export(store, "csv")]).decode()
+        rows = list(csv.DictReader(io.StringIO(table)))
+        assert tuple(rows[0]) == COLUMNS
+        assert len(rows) == 1205
+        assert rows[7]["a_number"] == '4"6,'
+        assert (rows[-1]["kind"], rows[-1]["charged"], rows[-1]["service"]) == ("charge", "12", "")
+        later = [piece async for piece in export(store, "ndjson", json.loads(lines[-2])["seq"])]
+        assert json.loads(b"".join(later))["id"] == "charge-1"
+
+    run(body)
+
+
+# --- the sink ---
+
+
+def sink(store, **options) -> CdrSink:
+    return CdrSink(store, "scp-1", NUMBERING, lambda trouble: None, **options)
+
+
+async def written(it: CdrSink) -> None:
+    """Wait until nothing waits."""
+    for _ in range(250):
+        if not it.waiting:
+            return
+        await asyncio.sleep(0.02)
+
+
+def show(to: CdrSink, times: int, idp: InitialDPArg | None = IDP) -> None:
+    for _ in range(times):
+        to.answered(None, "voip-forwarding", idp, DECISION, 0.25)
+
+
+def test_a_call_leaves_its_record() -> None:
+    async def body(store):
+        it = sink(store, wall=lambda: 1000.0)
+        show(it, 1)
+        show(it, 1, None)
+        assert it.waiting == 2
+        await it.flush()
+        assert (it.waiting, it.written) == (0, 2)
+        first, second = [json.loads(each.json) for each in await store.page(0, 9)]
+        assert first == {
+            "kind": "attempt",
+            "id": "scp-1-f4240-0",
+            "node": "scp-1",
+            "received_ms": 999_750,
+            "decided_ms": 1_000_000,
+            "service": "voip-forwarding",
+            "service_key": 100,
+            "trigger": "originating",
+            "action": "connect",
+            "reason": "forwarded-always",
+            "a_number": first["a_number"],
+            "b_number": first["b_number"],
+            "number": "990011234567",
+            "call_reference": "01ab",
+            "msc_address": "46700000001",
+            "imsi": first["imsi"],
+        }
+        assert first["a_number"]
+        assert first["b_number"]
+        assert second["trigger"] is None
+        assert second["id"] == "scp-1-f4240-1"
+
+    run(body)
+
+
+def test_it_writes_by_itself_and_what_waits_at_the_end() -> None:
+    async def body(store):
+        it = sink(store)
+        it.start()
+        show(it, 10)
+        await written(it)
+        assert it.written == 10
+        show(it, 5)
+        await it.stop()
+        assert it.written == 15
+        assert len(await store.page(0, 99)) == 15
+
+    run(body)
+
+
+class Full:
+    """A store whose disk is full until it is not; a batch may have been written before it said so."""
+
+    def __init__(self, store: SqliteCdrStore) -> None:
+        self.store = store
+        self.full = True
+        self.writes_first = False
+
+    async def add_made(self, make) -> int:
+        if self.full and not self.writes_first:
+            raise StoreError("the disk is full", "disk-full")
+        count = await self.store.add_made(make)
+        if self.full:
+            raise StoreError("who knows", "io-error")
+        return count
+
+
+@pytest.mark.parametrize("writes_first", [False, True])
+def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, writes_first: bool) -> None:
+    """Calls go on; what does not fit is counted; what was kept is written once when there is room again."""
+    monkeypatch.setattr(sink_module, "MOST_WAITING", 100)
+    monkeypatch.setattr(sink_module, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(sink_module, "FLUSH_SECONDS", 0.02)
+    said: list[str] = []
+
+    async def body(store):
+        disk = Full(store)
+        disk.writes_first = writes_first
+        it = CdrSink(disk, "scp-1", NUMBERING, said.append)
+        it.start()
+        show(it, 60)
+        await asyncio.sleep(0.1)
+        show(it, 60)
+        assert (it.waiting, it.written, it.dropped) == (100, 0, 20)
+        assert said == ["who knows" if writes_first else "the disk is full"]
+        disk.full = False
+        await written(it)
+        show(it, 1)
+        await it.stop()
+        assert (it.written, it.dropped) == (101, 20)
+        kept = ids(await store.page(0, 1000))
+        assert len(kept) == len(set(kept)) == 101
+        assert said[1:] == [""]
+
+    run(body)
+
+
+def test_sqlite_that_can_not_grow(tmp_path: Path) -> None:
+    """A real refusal of SQLite's: nothing of the batch is there, later batches are taken."""
+
+    async def body(store):
+        await store.add([attempt(1)])
+
+        async def limit(pages: int) -> None:
+            await store._writer.read(lambda c: c.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+
+        await limit(1)
+        with pytest.raises(StoreError) as raised:
+            await store.add([attempt(n, a_number="9" * 60) for n in range(2, 1000)])
+        assert raised.value.kind == "disk-full"
+        await limit(1 << 30)
+        assert ids(await store.page(0, 9)) == ["a-1"]
+        assert await store.add([attempt(2)]) == 1
+
+    run(body, str(tmp_path / "cdr.db"))
+
+
+def test_what_a_call_pays(slowdown: float, capsys: pytest.CaptureFixture[str]) -> None:
+    """The call path: about 0.3 µs. Off it a record is made in some µs, in slices that let calls through."""
+
+    async def body(store):
+        it = sink(store)
+        answered, times = it.answered, 5_000
+        a_call = spent = cpu = late = 1.0
+        for _ in range(5):
+            started = time.perf_counter()
+            for _ in range(times):
+                answered(None, "voip-forwarding", IDP, DECISION, 0.0001)
+            a_call = min(a_call, (time.perf_counter() - started) / times)
+            started, cpu_started, most = time.perf_counter(), time.process_time(), 0.0
+            flushing = asyncio.ensure_future(it.flush())
+            while not flushing.done():
+                tick = time.perf_counter()
+                await asyncio.sleep(0.001)
+                most = max(most, time.perf_counter() - tick - 0.001)
+            spent = min(spent, (time.perf_counter() - started) / times)
+            cpu = min(cpu, (time.process_time() - cpu_started) / times)
+            late = min(late, most)
+        with capsys.disabled():
+            print(
+                f"\nCDR: {a_call * 1e6:.2f} µs in the call; off it {spent * 1e6:.1f} µs, {cpu * 1e6:.1f} µs CPU,"
+                f" loop late by {late * 1e3:.1f} ms at most"
+            )
+        assert a_call < 1e-6 * slowdown
+        assert it.written == 5 * times
+
+    run(body)
+
+
+def test_it_runs_in_a_thread_of_its_own() -> None:
+    made_in: list[int] = []
+
+    async def body(store):
+        it = sink(store)
+        record = it._record
+        it._record = lambda *args: made_in.append(threading.get_ident()) or record(*args)
+        show(it, 3)
+        await it.flush()
+        assert made_in == [made_in[0]] * 3
+        assert made_in[0] != threading.get_ident()
+
+    run(body)
+
+
+# --- the command ---
+
+CONFIG = """
+[node]
+point_code = 1
+[[m3ua.peers]]
+name = "a"
+remote = ["127.0.0.1"]
+[numbering]
+country_code = "46"
+[store]
+url = "sqlite:{path}"
+"""
+
+
+def test_the_command(tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text(CONFIG.format(path=tmp_path / "store.db"))
+    runner = CliRunner()
+    missing = runner.invoke(app, ["cdrs", "export", "-c", str(config)])
+    assert missing.exit_code == 1
+    run(lambda store: store.add([attempt(1), voip(2)]), str(tmp_path / "store.db.cdr"))
+    shown = runner.invoke(app, ["cdrs", "export", "-c", str(config), "--after", "1"])
+    assert shown.exit_code == 0
+    assert json.loads(shown.output)["id"] == "voip-2"
+    out = tmp_path / "out.csv"
+    assert (
+        runner.invoke(app, ["cdrs", "export", "-c", str(config), "--format", "csv", "-o", str(out)]).exit_code
+        == 0
+    )
+    assert len(out.read_text().splitlines()) == 3
+    assert runner.invoke(app, ["cdrs", "export", "-c", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_the_file_is_not_taken_for_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE calls (id)")
+    other.close()
+    with pytest.raises(StoreError) as raised:
+        run(lambda store: store.page(0, 1), str(path))
+    assert raised.value.kind == "foreign"
