@@ -1,0 +1,134 @@
+"""Where a replay looks subscribers up: a copy of a store, an export of one, or a running node's API."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+import msgspec
+
+from scp.client import ApiError, Client, TransportError, subscriber
+from scp.domain.subscriber import Subscriber, When
+from scp.ports import StoreError
+from scp.services.api import StoreFailure
+from scp.store.open import open_store
+from scp.store.transfer import TransferError, form_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from scp.ports import Found, Pending, SubscriberLookup, Waiter
+
+_API_SCHEMES: Final = ("http://", "https://")
+_EXPORTS: Final = (".ndjson", ".jsonl", ".csv")
+_NOT_FOUND: Final = 404
+
+
+class RecordsError(Exception):
+    """Subscribers can't be had from there; the text says why."""
+
+
+@final
+class Snapshot:
+    """Records in memory; a `scp.ports.SubscriberLookup` that answers at once."""
+
+    def __init__(self, records: Mapping[str, Subscriber]) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def find(self, msisdn: str, waiter: Waiter) -> Found | Pending:  # noqa: ARG002 - it never has to wait
+        """Return the record, None if there is none."""
+        return self._records.get(msisdn)
+
+    def usable(self) -> str:
+        """Return "": it always is."""
+        return ""
+
+
+@final
+class ApiRecords:
+    """A running node's records, each asked for once and waited for; a `scp.ports.SubscriberLookup`."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._client = Client(url, token)
+        self._known: dict[str, Subscriber | None] = {}
+
+    def find(self, msisdn: str, waiter: Waiter) -> Found | Pending:  # noqa: ARG002 - it never has to wait
+        """Return the record, None if there is none, or why the node does not say."""
+        if msisdn not in self._known:
+            try:
+                self._known[msisdn] = self._ask(msisdn)
+            except TransportError:
+                return StoreFailure.UNAVAILABLE
+        return self._known[msisdn]
+
+    def _ask(self, msisdn: str) -> Subscriber | None:
+        try:
+            view = self._client.send(subscriber(msisdn))
+        except ApiError as error:
+            if error.problem.status == _NOT_FOUND:
+                return None
+            raise RecordsError(f"the node refuses to show {msisdn[:4]}…: {error}") from error
+        return Subscriber(
+            view.msisdn,
+            imsi=view.imsi,
+            authorized=view.authorized,
+            aor=view.aor,
+            forwarding_number=view.forwarding_number,
+            forwarding=view.forwarding,
+            when=When(view.when),
+            locations=view.locations,
+            roaming=view.roaming,
+            vlr=view.vlr,
+            version=view.version,
+        )
+
+    def usable(self) -> str:
+        """Return "": what it can't say shows in each answer."""
+        return ""
+
+
+def open_records(where: str, token: str = "") -> SubscriberLookup:
+    """Return the subscribers of ``where``.
+
+    Args:
+        where: a store's URL, of which a copy is taken; a file that ``subscribers export`` wrote; or the base
+            URL of a running node's API. "" is a store without anybody in it.
+        token: for the API, scope "read".
+
+    Raises:
+        RecordsError: they can't be had from there.
+    """
+    if not where:
+        return Snapshot({})
+    if where.startswith(_API_SCHEMES):
+        return ApiRecords(where, token)
+    try:
+        if where.endswith(_EXPORTS):
+            return Snapshot({record.msisdn: record for record in _exported(Path(where))})
+        return Snapshot(asyncio.run(_copied(where)))
+    except (StoreError, TransferError, msgspec.MsgspecError, ValueError, OSError) as error:
+        raise RecordsError(f"{where.partition('@')[0]}: {error}") from error
+
+
+def _exported(path: Path) -> Iterator[Subscriber]:
+    with path.open("rb") as file:
+        first = file.readline()
+        form = form_of(path, first)
+        if path.suffix != ".csv" and first.strip():
+            yield form.read(first)
+        for line in file:
+            if line.strip():
+                yield form.read(line)
+
+
+async def _copied(url: str) -> dict[str, Subscriber]:
+    store = open_store(url, read_only=True)
+    await store.open()
+    try:
+        return {record.msisdn: record async for record in store.scan()}
+    finally:
+        await store.close()
