@@ -55,7 +55,6 @@ ABROAD, AT_HOME = "31651000000", "46709000001"
 SERVICE_KEY = 100
 CALL_CONTROL = frozenset(context.octets for context in CONTEXTS if context.call_control)
 
-# Not the same twice in a session: tshark knows a transaction by its id.
 _otids = itertools.count(0x10000000)
 _rooms = itertools.count()
 
@@ -341,15 +340,16 @@ class Room:
         self._recorder = recorder
         board = StatusBoard(lambda: 0.0, lambda name, what, trouble: self.log.append(f"{name}: {what}"))
         argument_codec: Codec = FAST if codec == "fast" else REFERENCE
+        number = next(_rooms)  # what tshark relates messages by is not the same twice in a session
         settings = TcapSettings(
             instance=7,
-            first_id=next(_rooms) << 8 & 0xFFFFFF,
+            first_id=number << 8 & 0xFFFFFF,
             contexts=CALL_CONTROL,
             max_dialogues=max_dialogues,
         )
         self.node = Signalling(
             self.loop,
-            Sccp(sccp_settings or SccpSettings(point_codes=(NETWORK.scp_point_code,))),
+            Sccp(sccp_settings or SccpSettings(point_codes=(NETWORK.scp_point_code,)), number << 12),
             Tcap(settings, None if codec == "fast" else REFERENCE_TCAP),
             0,
             self.counts,
