@@ -21,7 +21,7 @@ from scp.net.sctp import Listener as SctpListener
 from scp.net.sctp_association import Watcher
 from scp.net.sctp_socket import SctpSettings
 from scp.net.tcp import Connector, Listener
-from scp.ports import StoreError
+from scp.ports import ChargingTelemetry, StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
 from scp.stack.m3ua.asp import Asp
@@ -108,7 +108,10 @@ class Node:
         self.engine: Engine | None = None
         self.api: ApiServer | None = None
         self.charging = charging_room(
-            config, random, lambda trouble: reporter.charging(trouble or "works again", bool(trouble))
+            config,
+            random,
+            lambda trouble: reporter.charging(trouble or "works again", bool(trouble)),
+            telemetry if isinstance(telemetry, ChargingTelemetry) else None,
         )
         self._attachments: list[Attachment] = []
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, final
 from zoneinfo import ZoneInfo
 
+from scp.charging.counted import Counted
 from scp.charging.local import LocalCharging
 from scp.charging.room import ChargingRoom
 from scp.charging.sink import CdrSink
@@ -22,18 +23,21 @@ if TYPE_CHECKING:
     from scp.config import Charging, Chf, Config
     from scp.domain.decision import Decision
     from scp.engine.engine import AnswerObserver
-    from scp.ports import ChargingSystem, Ledger
+    from scp.ports import ChargingSystem, ChargingTelemetry, Ledger
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
 
 
-def charging_room(config: Config, random: Random, failed: Callable[[str], None]) -> ChargingRoom:
+def charging_room(
+    config: Config, random: Random, failed: Callable[[str], None], telemetry: ChargingTelemetry | None = None
+) -> ChargingRoom:
     """Return a node's charging, not yet started.
 
     Args:
         config: the node's.
         random: for pauses between attempts.
         failed: told in words when something begins to fail, and with "" when it works again.
+        telemetry: who counts.
 
     Raises:
         StoreError: kind "config".
@@ -46,11 +50,13 @@ def charging_room(config: Config, random: Random, failed: Callable[[str], None])
     system = (
         _local(charging, ledger) if charging.chf is None else _chf(charging, charging.chf, ledger, random)
     )
+    if telemetry is not None:
+        system = Counted(system, telemetry)
     return ChargingRoom(
         ledger,
         cdrs,
         system,
-        CdrSink(cdrs, node, config.numbering, failed) if charging.call_records else None,
+        CdrSink(cdrs, node, config.numbering, failed, telemetry=telemetry) if charging.call_records else None,
         node=node,
         currency=charging.currency,
         retention_ms=charging.retention_days * 86_400_000,

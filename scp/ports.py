@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from scp.domain.subscriber import Subscriber
 from scp.services.api import StoreFailure
@@ -253,6 +253,19 @@ class ChargingSystem(Protocol):
 
     async def expire(self, now_ms: int) -> int:
         """Free what reservations hold whose time is up; return how many there were."""
+        ...
+
+
+@runtime_checkable
+class ChargingTelemetry(Protocol):
+    """What charging reports; label values are bounded."""
+
+    def reservation(self, result: str) -> None:
+        """One request came to this: "approved", "extended", "committed", "released", or a `Denied`."""
+        ...
+
+    def cdrs(self, result: str, count: int) -> None:
+        """``count`` CDRs of call attempts were "written" or "dropped"."""
         ...
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
-    from scp.ports import CdrStore
+    from scp.ports import CdrStore, ChargingTelemetry
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
 
@@ -51,6 +51,7 @@ class CdrSink:
         numbering: for the MSC's address and the called number.
         failed: told in words when the store began to fail, and with "" when it works again.
         wall: seconds since 1970-01-01 UTC.
+        telemetry: told how many were written and dropped.
 
     Attributes:
         written: how many records were written.
@@ -64,6 +65,7 @@ class CdrSink:
         numbering: Numbering,
         failed: Callable[[str], None],
         wall: Callable[[], float] = time.time,
+        telemetry: ChargingTelemetry | None = None,
     ) -> None:
         self.written = 0
         self.dropped = 0
@@ -72,6 +74,7 @@ class CdrSink:
         self._numbering = numbering
         self._failed = failed
         self._wall = wall
+        self._telemetry = telemetry
         self._trouble = ""
         self._waiting: list[Answered] = []
         self._room = MOST_WAITING
@@ -95,6 +98,8 @@ class CdrSink:
             self._waiting.append((self._wall(), service, idp, decision, seconds))
         else:
             self.dropped += 1
+            if self._telemetry is not None:
+                self._telemetry.cdrs("dropped", 1)
 
     # --- beside it ---
 
@@ -129,6 +134,8 @@ class CdrSink:
             self._number += len(batch)
             self._room += len(batch)
             self.written += len(batch)
+            if self._telemetry is not None:
+                self._telemetry.cdrs("written", len(batch))
 
     async def _run(self) -> None:
         while True:

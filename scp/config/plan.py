@@ -52,6 +52,7 @@ def describe(config: Config) -> str:
         f"on failure {config.store.on_failure}; every call is answered within "
         f"{config.engine.answer_deadline_ms} ms"
     )
+    lines.append(_charging(config))
     if config.api is None:
         lines.append("no HTTP API: there is no [api]")
     elif not config.api.keys:
@@ -60,6 +61,18 @@ def describe(config: Config) -> str:
         verb = "listens on" if endpoint.direction == "listen" else "connects to"
         lines.append(f"{verb} {endpoint.transport} {', '.join(endpoint.addresses)}: {endpoint.purpose}")
     return "\n".join(lines)
+
+
+def _charging(config: Config) -> str:
+    charging = config.charging
+    if charging.chf is not None:
+        who = f"by the charging function at {charging.chf.url}"
+    elif charging.tariffs:
+        who = f"by {len(charging.tariffs)} tariffs in {charging.currency}"
+    else:
+        who = "denied: there are no tariffs"
+    kept = f"kept {charging.retention_days} days" if charging.call_records else "not made of call attempts"
+    return f"reservations {who}; call detail records {kept}"
 
 
 def _address(host: str, port: int) -> str:

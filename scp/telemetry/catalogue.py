@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from scp.domain.decision import Action
 from scp.domain.reason import Reason
+from scp.ports import Denied
 from scp.stack.m3ua.events import DiscardReason
 from scp.stack.sccp_settings import Discard as SccpDiscard
 from scp.stack.tcap_settings import ABORTED_REASONS, DISCARD_REASONS, REFUSED_REASONS
@@ -125,6 +126,18 @@ STORE: Final = Spec(
 STORE_ERRORS: Final = Spec(
     "scp_store_errors_total", Kind.COUNTER, "Operations of the subscriber store that failed.", ("kind",)
 )
+RESERVATIONS: Final = Spec(
+    "scp_reservations_total",
+    Kind.COUNTER,
+    "Requests for minutes, extensions and settlements, by what came of them (TS 32.290 clause 5.2).",
+    ("result",),
+)
+CDRS: Final = Spec(
+    "scp_cdrs_total",
+    Kind.COUNTER,
+    "Call detail records of call attempts that were written, or dropped because too many waited.",
+    ("result",),
+)
 OVERLOAD: Final = Spec(
     "scp_overload_level", Kind.GAUGE, "0: every call is looked up. Higher: a growing share is continued."
 )
@@ -153,6 +166,8 @@ CATALOGUE: Final = (
     ASP_STATE,
     STORE,
     STORE_ERRORS,
+    RESERVATIONS,
+    CDRS,
     OVERLOAD,
     LAG,
     BUILD,
@@ -205,6 +220,12 @@ STORE_ERROR_KINDS: Final = (
     *("unavailable", "timeout", "locked", "disk-full", "read-only", "corrupt", "invalid", "cannot-open"),
     *("io-error", "closed", "foreign", "foreign-write", "newer", OTHER),
 )
+RESERVATION_RESULTS: Final = (
+    *("approved", "extended", "committed", "released", "expired"),
+    *(str(reason) for reason in Denied),
+    OTHER,
+)
+CDR_RESULTS: Final = ("written", "dropped", OTHER)
 DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
     "sctp": ("payload-protocol", "partial-delivery", OTHER),
     "m3ua": (*(str(reason) for reason in DiscardReason), OTHER),

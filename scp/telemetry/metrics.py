@@ -98,6 +98,8 @@ class Metrics(Collector):
         self._states = dict.fromkeys(peers, "down")
         self._store = {operation: Histogram(c.STORE_BUCKETS) for operation in c.STORE_OPERATIONS}
         self._store_errors = dict.fromkeys(c.STORE_ERROR_KINDS, 0)
+        self._reservations = dict.fromkeys(c.RESERVATION_RESULTS, 0)
+        self._cdrs = dict.fromkeys(c.CDR_RESULTS, 0)
         self._lag = Histogram(c.LAG_BUCKETS)
 
     # --- scp.ports.Telemetry ---
@@ -155,6 +157,16 @@ class Metrics(Collector):
         self._store[operation if operation in self._store else OTHER].observe(seconds)
         if error:
             self._store_errors[error if error in self._store_errors else OTHER] += 1
+
+    # --- scp.ports.ChargingTelemetry ---
+
+    def reservation(self, result: str) -> None:
+        """One request for minutes, or about a reservation, came to ``result``."""
+        self._reservations[result if result in self._reservations else OTHER] += 1
+
+    def cdrs(self, result: str, count: int) -> None:
+        """``count`` CDRs of call attempts were "written" or "dropped"."""
+        self._cdrs[result if result in self._cdrs else OTHER] += count
 
     # --- beside the port ---
 
@@ -219,6 +231,8 @@ class Metrics(Collector):
         )
         yield _histogram(c.STORE, (((name,), histogram) for name, histogram in self._store.items()))
         yield _counter(c.STORE_ERRORS, (((kind,), count) for kind, count in self._store_errors.items()))
+        yield _counter(c.RESERVATIONS, (((result,), n) for result, n in self._reservations.items()))
+        yield _counter(c.CDRS, (((result,), n) for result, n in self._cdrs.items()))
         yield _gauge(c.OVERLOAD, [((), self.overload_level)])
         yield _histogram(c.LAG, [((), self._lag)])
         yield _gauge(c.BUILD, [(self._build, 1)])
