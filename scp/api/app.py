@@ -43,7 +43,7 @@ from scp.telemetry.logs import get_logger
 from scp.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from litestar.types import ControllerRouterHandler
 
@@ -112,20 +112,30 @@ def build_app(
             openapi_config=_openapi(),
         )
     )
-    _close_bodies(app)
+    _complete(app)
     return app
 
 
-def _close_bodies(app: Litestar) -> None:
-    """Say in the document which bodies take no further fields; Litestar leaves that out."""
-    schemas = app.openapi_schema.components.schemas or {}
+def _complete(app: Litestar) -> None:
+    """Put into the document what Litestar leaves out: examples, and which bodies take no further fields."""
+    schemas = {schema.title: schema for schema in (app.openapi_schema.components.schemas or {}).values()}
+    for kind in _kinds(app):
+        schema = schemas.get(kind.__name__)
+        if schema is not None:
+            example = getattr(kind, "EXAMPLE", None)
+            schema.examples = None if example is None else [example]
+            schema.additional_properties = False if kind.__struct_config__.forbid_unknown_fields else None
+
+
+def _kinds(app: Litestar) -> Iterator[type[Struct]]:
+    """Yield what the calls take and answer."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
-            body = None if handler.parsed_data_field is None else handler.parsed_data_field.annotation
-            if body is not None and issubclass(body, Struct) and body.__struct_config__.forbid_unknown_fields:
-                for schema in schemas.values():
-                    if schema.title == body.__name__:
-                        schema.additional_properties = False
+            taken = handler.parsed_data_field
+            answered = handler.parsed_return_field
+            for field in (*(() if taken is None else (taken,)), *answered.inner_types):
+                if isinstance(field.annotation, type) and issubclass(field.annotation, Struct):
+                    yield field.annotation
 
 
 def _openapi() -> OpenAPIConfig:

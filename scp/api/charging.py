@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
@@ -70,6 +70,12 @@ CreditId: TypeAlias = Annotated[
 class ReservationBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Minutes that are asked for. Who pays is ``account``, without it ``a_number``."""
 
+    EXAMPLE: ClassVar = {
+        "call_id": "a84b4c76e66710@voip.example",
+        "a_number": "46701234567",
+        "b_number": "46850000001",
+        "minutes": 5,
+    }
     call_id: CallId
     a_number: E164
     b_number: E164
@@ -80,23 +86,37 @@ class ReservationBody(Struct, frozen=True, forbid_unknown_fields=True):
 class ExtensionBody(Struct, frozen=True, forbid_unknown_fields=True):
     """The minutes wanted in all, from the start of the call."""
 
+    EXAMPLE: ClassVar = {"minutes": 10}
     minutes: Minutes
 
 
 class CommitBody(Struct, frozen=True, forbid_unknown_fields=True):
     """How long the call lasted after it was answered; 0 if it was not."""
 
+    EXAMPLE: ClassVar = {"used_seconds": 272}
     used_seconds: Annotated[int, Meta(ge=0, le=604_800)]
 
 
 class CreditBody(Struct, frozen=True, forbid_unknown_fields=True):
     """What to add to the balance, in minor units; negative: to take off."""
 
+    EXAMPLE: ClassVar = {"amount": 2000}
     amount: Annotated[int, Meta(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
 
 
 class VoipBody(VoipLeg, frozen=True, forbid_unknown_fields=True):
     """The VoIP service's record of its leg of a call. Times in milliseconds since 1970-01-01 UTC."""
+
+    EXAMPLE: ClassVar = {
+        "id": "voip-1/000017",
+        "call_id": "a84b4c76e66710@voip.example",
+        "a_number": "46701234567",
+        "b_number": "46850000001",
+        "started_ms": 1767225600000,
+        "answered_ms": 1767225608000,
+        "ended_ms": 1767225880000,
+        "cause": 16,
+    }
 
 
 class ReservationView(Struct, frozen=True):

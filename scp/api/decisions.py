@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final, TypeAlias, final
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, final
 
 from litestar import Response, post
 from litestar.di import NamedDependency
@@ -37,6 +37,7 @@ Dialled: TypeAlias = Annotated[
 class DecisionBody(Struct, frozen=True, forbid_unknown_fields=True):
     """A call as a switch would ask about it."""
 
+    EXAMPLE: ClassVar = {"a_number": "+46709999999", "b_number": "0701234567", "trigger": "originating"}
     b_number: Dialled
     a_number: Dialled | None = None
     trigger: Trigger = Trigger.ORIGINATING
@@ -58,6 +59,14 @@ class DryRun(Struct, frozen=True):
     ``number`` is what Connect would carry, null for other actions; ``explanation`` says the reason in words.
     """
 
+    EXAMPLE: ClassVar = {
+        "action": "connect",
+        "number": "990701234567",
+        "nature": "unknown",
+        "reason": "forwarded-always",
+        "explanation": explain(Reason.FORWARDED_ALWAYS),
+        "path": [{"condition": "authorized", "value": "true", "outcome": "yes"}],
+    }
     action: Action
     number: str | None
     nature: Nature | None

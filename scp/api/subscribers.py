@@ -7,7 +7,7 @@ rules (`scp.domain.provisioning`), write if the record is still the one that was
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
 from litestar import Request, Response, delete, get, put
 from litestar.di import NamedDependency
@@ -85,18 +85,24 @@ Location: TypeAlias = Annotated[
 Locations: TypeAlias = Annotated[tuple[Location, ...], Meta(max_length=64)]
 
 
+_NUMBER: Final = "46701234567"
+_AOR: Final = "sip:+46701234567@voip.example"
+
+
 # --- what is sent ---
 
 
 class AuthorizationBody(Struct, frozen=True, forbid_unknown_fields=True):
     """The operator lets the number use the service."""
 
+    EXAMPLE: ClassVar = {"imsi": "240010123456789"}
     imsi: Imsi | None = None
 
 
 class RegistrationBody(Struct, frozen=True, forbid_unknown_fields=True):
     """The VoIP service knows the number. ``forwarding_number`` (a DID) replaces the marked number."""
 
+    EXAMPLE: ClassVar = {"aor": _AOR}
     aor: Aor
     forwarding_number: E164 | None = None
 
@@ -104,6 +110,7 @@ class RegistrationBody(Struct, frozen=True, forbid_unknown_fields=True):
 class ForwardingBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether calls are forwarded, and under which condition."""
 
+    EXAMPLE: ClassVar = {"enabled": True, "when": "locations", "locations": ["4673", "42f0100001"]}
     enabled: bool
     when: When = When.ALWAYS
     locations: Locations = ()
@@ -112,6 +119,7 @@ class ForwardingBody(Struct, frozen=True, forbid_unknown_fields=True):
 class RoamingBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the subscriber is, from another system."""
 
+    EXAMPLE: ClassVar = {"roaming": True, "vlr": "491710000001"}
     roaming: bool
     vlr: E164 | None = None
 
@@ -122,6 +130,7 @@ class RoamingBody(Struct, frozen=True, forbid_unknown_fields=True):
 class Authorization(Struct, frozen=True):
     """An authorization."""
 
+    EXAMPLE: ClassVar = {"msisdn": _NUMBER, "imsi": "240010123456789"}
     msisdn: str
     imsi: str | None
 
@@ -129,6 +138,7 @@ class Authorization(Struct, frozen=True):
 class Registration(Struct, frozen=True):
     """A registration."""
 
+    EXAMPLE: ClassVar = {"msisdn": _NUMBER, "aor": _AOR, "forwarding_number": None}
     msisdn: str
     aor: str
     forwarding_number: str | None
@@ -137,6 +147,7 @@ class Registration(Struct, frozen=True):
 class Forwarding(Struct, frozen=True):
     """Forwarding and its condition."""
 
+    EXAMPLE: ClassVar = {"msisdn": _NUMBER, "enabled": True, "when": "roaming", "locations": []}
     msisdn: str
     enabled: bool
     when: When
@@ -146,6 +157,7 @@ class Forwarding(Struct, frozen=True):
 class Roaming(Struct, frozen=True):
     """Where the subscriber is, as another system said."""
 
+    EXAMPLE: ClassVar = {"msisdn": _NUMBER, "roaming": True, "vlr": "491710000001"}
     msisdn: str
     roaming: bool | None
     vlr: str | None
@@ -154,6 +166,20 @@ class Roaming(Struct, frozen=True):
 class SubscriberView(Struct, frozen=True):
     """All that was said of a number. ``version`` counts its changes."""
 
+    EXAMPLE: ClassVar = {
+        "msisdn": _NUMBER,
+        "authorized": True,
+        "imsi": "240010123456789",
+        "registered": True,
+        "aor": _AOR,
+        "forwarding_number": None,
+        "forwarding": True,
+        "when": "roaming",
+        "locations": [],
+        "roaming": None,
+        "vlr": None,
+        "version": 3,
+    }
     msisdn: str
     authorized: bool
     imsi: str | None

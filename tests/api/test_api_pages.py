@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import httpx
 import msgspec
 import pytest
-from api_node import Served
+from api_node import FakeNode, Served
 
 from scp import client as client_module
+from scp.api.app import build_app
+from scp.api.charging import charging_router
+from scp.api.discards import discards_router
 from scp.client import Client, readiness
+from scp.config import Api
 from scp.engine.status import LinkStatus
 
 VOID = {"meta", "link", "br"}
@@ -145,3 +150,24 @@ def test_the_client_has_the_shapes_of_the_document(shared: Served, name: str) ->
         assert SAME[name] == "LineResult"  # its media type, NDJSON, has no schema in OpenAPI 3.1
         return
     assert set(schema["properties"]) == set(STRUCTS[name].__struct_fields__)
+
+
+def test_every_body_has_an_example_that_is_one() -> None:
+    from litestar.openapi.spec import Schema
+
+    nothing: Any = None
+    app = build_app(Api(), FakeNode(), [charging_router(nothing), discards_router(nothing)])
+    schemas = {schema.title: schema for schema in app.openapi_schema.components.schemas.values()}
+    bodies = [
+        handler.parsed_data_field.annotation
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", ())
+        if handler.parsed_data_field is not None
+    ]
+    assert len(bodies) >= 10
+    for kind in bodies:
+        schema = schemas[kind.__name__]
+        assert isinstance(schema, Schema)
+        assert schema.additional_properties is False
+        [example] = schema.examples or [None]
+        msgspec.json.decode(msgspec.json.encode(example), type=kind)
