@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 import time
 from pathlib import Path
@@ -436,3 +437,25 @@ def test_a_drain_ends_in_time_when_the_peer_does_not_answer_or_a_call_does_not_e
             assert not node.signalling.links[0].up
 
     asyncio.run(run())
+
+
+# --- call detail records ---
+
+
+def test_every_call_leaves_a_record(everything_sent, free_tcp_port):
+    async def run():
+        async with (
+            gateway(everything_sent, free_tcp_port) as switch,
+            running(("stp", "asp", free_tcp_port)) as node,
+        ):
+            for _ in range(3):
+                await a_call(switch)
+            await node.charging.sink.flush()
+            return [json.loads(each.json) for each in await node.charging.cdrs.page(0, 9)]
+
+    records = asyncio.run(run())
+    assert len({each["id"] for each in records}) == 3
+    for each in records:
+        assert (each["kind"], each["action"], each["service"]) == ("attempt", "connect", "voip-forwarding")
+        assert each["number"].startswith("99")
+        assert each["b_number"]
