@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test set-up lint format unit unit-plain unit-compiled coverage compiled build bench clean
+.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled coverage compiled build bench clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -41,6 +41,9 @@ lint: set-up ## ruff, mypy --strict, import contracts
 format: set-up ## lay out the code, mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+lab: set-up ## nodes, an STP and an MSC over kernel SCTP; here or in a guest kernel
+	$(BIN)/pytest -rs -s tests/lab
 
 unit: unit-plain unit-compiled ## the tests, on plain and on compiled code
 

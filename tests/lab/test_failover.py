@@ -1,4 +1,4 @@
-"""Issue by issue what a network does to its nodes, over kernel SCTP and osmo-stp. Runs in the lab's guest (test_lab.py)."""
+"""What a network does to its nodes, over kernel SCTP and osmo-stp. Runs in the lab (test_lab.py)."""
 
 from __future__ import annotations
 
@@ -74,9 +74,14 @@ def test_a_path_that_dies_loses_no_message(lab: Lab, pair: dict[str, Node]) -> N
     try:
         for node in pair.values():
             wait("noticed", lambda node=node: node.said("path to 10.23.0.1 is down"))
+        command = [*network.COMMAND, "status", "-c", str(pair["a"].config)]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     finally:
         subprocess.run(["ip", "address", "add", "10.23.0.1/32", "dev", "lo"], check=True)
     assert perfect(load.report())
+    (path,) = [line for line in told.stdout.splitlines() if "10.23.0.1" in line and "path" in line]
+    assert "down" in path, told.stdout
+    assert told.returncode == 0, "it still takes calls"
     for node in pair.values():
         wait("back", lambda node=node: node.said("path to 10.23.0.1 is up"))
         assert not node.said("association lost")

@@ -1,7 +1,9 @@
-"""Runs the tests that are marked ``sctp`` in the lab, where this kernel has no SCTP."""
+"""Runs the tests that are marked ``sctp`` in the lab: a guest, or where this kernel has SCTP a network of its own."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -9,9 +11,24 @@ import uml
 
 from oracles import servers
 
+TESTS = [
+    sys.executable,
+    "-m",
+    "pytest",
+    "-m",
+    "sctp",
+    "-p",
+    "no:cacheprovider",
+    "-rs",
+    "--durations=5",
+    "tests/lab",
+]
+DIRECTLY = servers.kernel_has_sctp()
 
-@pytest.fixture(scope="session", autouse=True)
-def _needs_the_lab() -> None:
+
+@pytest.fixture(scope="module")
+def guest() -> None:
+    """Skip where there is no User Mode Linux that starts."""
     missing = uml.unavailable()
     if missing:
         pytest.skip(missing)
@@ -20,28 +37,39 @@ def _needs_the_lab() -> None:
         pytest.skip(f"User Mode Linux does not start here: {trial.console.strip().rpartition(chr(10))[2]}")
 
 
+@pytest.mark.usefixtures("guest")
 def test_output_and_status_come_back() -> None:
     result = uml.run(["sh", "-c", 'echo "$SAID"; echo complained >&2; exit 7'], environment={"SAID": "it's"})
     assert (result.status, result.output) == (7, "it's\ncomplained\n"), result.console
 
 
+@pytest.mark.usefixtures("guest")
 def test_the_guest_cannot_write_to_the_host() -> None:
     result = uml.run(["sh", "-c", "touch README.md && echo written"])
     assert result.status != 0
     assert "Read-only file system" in result.output
 
 
+@pytest.mark.usefixtures("guest")
 def test_a_command_without_end_is_killed() -> None:
     result = uml.run(["sleep", "100"], seconds=2)
     assert result.status == -1
     assert result.seconds < 8
 
 
-@pytest.mark.skipif(servers.kernel_has_sctp(), reason="this kernel has SCTP: those tests run here")
-def test_what_needs_sctp_holds_in_the_lab() -> None:
-    result = uml.run(
-        [sys.executable, "-m", "pytest", "-m", "sctp", "-p", "no:cacheprovider", "-rs", "tests/lab"],
-        seconds=300,
-    )
+@pytest.mark.skipif(DIRECTLY, reason="this kernel has SCTP: a network of its own does")
+@pytest.mark.usefixtures("guest")
+def test_what_needs_sctp_holds_in_the_guest() -> None:
+    result = uml.run(TESTS, seconds=400, environment={"CAMEL_SCP_LAB": "guest"})
     print(result.output)
     assert result.status == 0, result.console
+
+
+@pytest.mark.skipif(not DIRECTLY, reason="this kernel has no SCTP: the guest's does")
+def test_what_needs_sctp_holds_on_a_network_of_its_own() -> None:
+    if os.geteuid():
+        pytest.skip("a network of its own takes root")
+    result = subprocess.run(
+        uml.on_own_network(TESTS), check=False, timeout=400, env={**os.environ, "CAMEL_SCP_LAB": "here"}
+    )
+    assert result.returncode == 0

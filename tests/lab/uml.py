@@ -89,6 +89,13 @@ def run(
         )
 
 
+def on_own_network(command: Sequence[str]) -> list[str]:
+    """Return what runs a command on this kernel with a loopback and addresses of its own. Takes root."""
+    addresses = "".join(f"ip address add {address}/32 dev lo; " for address in ADDRESSES)
+    script = f"ip link set lo up; {addresses}cd {shlex.quote(str(ROOT))}; exec {shlex.join(command)}"
+    return ["unshare", "--net", "sh", "-c", script]
+
+
 def boot(lab: Path, memory_mb: int, seconds: float) -> None:
     """Run the guest kernel to its end, or kill it with all its processes when its time is up."""
     kernel = [
