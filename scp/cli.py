@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from scp.capture.commands import decode, explain, replay
 from scp.cdr_commands import app as cdrs
 from scp.simulator.bench_commands import bench
 from scp.simulator.commands import msc
@@ -28,6 +29,9 @@ app.command()(msc)
 app.add_typer(subscribers, name="subscribers")
 app.add_typer(cdrs, name="cdrs")
 app.command()(bench)
+app.command()(decode)
+app.command()(replay)
+app.command()(explain)
 app.command()(status)
 
 FAILED: Final = 1

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _API_SCHEMES: Final = ("http://", "https://")
 _EXPORTS: Final = (".ndjson", ".jsonl", ".csv")
+_EMPTY: Final = ("", "sqlite::memory:")  # the latter is empty in every process that begins
 _NOT_FOUND: Final = 404
 
 
@@ -102,7 +103,7 @@ def open_records(where: str, token: str = "") -> SubscriberLookup:
     Raises:
         RecordsError: they can't be had from there.
     """
-    if not where:
+    if where in _EMPTY:
         return Snapshot({})
     if where.startswith(_API_SCHEMES):
         return ApiRecords(where, token)

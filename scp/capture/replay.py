@@ -321,7 +321,7 @@ class Replay:
         self._follower.over.clear()
 
     def _over(self, followed: Followed, replayed: Replayed) -> None:
-        """Report a dialogue, and cut what points in circles: the collector would be busy with nothing else."""
+        """Report a dialogue, and cut what points in circles, or collecting it takes a third of the time."""
         followed.user = None
         self._done(replayed)
         replayed.dialogue = None
@@ -344,8 +344,9 @@ class Replay:
         if self.tcap.events:
             self.tcap.events.clear()
 
-    def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None:  # noqa: ARG002
+    def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None:
         """Take what the engine sends; a `scp.engine.provider.TcProvider`."""
+        del return_on_error
         if octets and isinstance(path, Replayed) and len(path.ours) < MAX_MESSAGES:
             path.ours.append(octets)
 

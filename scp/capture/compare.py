@@ -1,0 +1,111 @@
+"""What our answer to a dialogue has in common with the capture's, field by field.
+
+Transaction and invoke ids are each side's own and are not compared.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from scp.capture.view import tcap_json
+from scp.capture.wire.transaction import read_transaction, with_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scp.capture.replay import Replayed
+
+
+class Verdict(StrEnum):
+    """How the two answers compare."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    UNANSWERED = "unanswered"  # the capture has no answer: its SCP was silent, or the capture misses it
+    SILENT = "silent"  # we have none
+
+
+class Difference(Struct, frozen=True):
+    """One field that is not the same; "" where a side does not have it.
+
+    Attributes:
+        field: path into what ``decode --json`` shows of the answer.
+        theirs: what the capture's SCP said.
+        ours: what our service says.
+    """
+
+    field: str
+    theirs: str
+    ours: str
+
+
+_ID: Final = b"\0\0\0\0"
+_NOT_COMPARED: Final = frozenset({"otid", "dtid", "invoke_id"})
+_MAX_DIFFERENCES: Final = 50
+
+
+def verdict_of(replayed: Replayed) -> Verdict:
+    """Return how the answers compare; equal octets are not decoded."""
+    ours, theirs = replayed.ours, replayed.theirs
+    if not theirs:
+        return Verdict.UNANSWERED
+    if ours == theirs:
+        return Verdict.SAME
+    if not ours:
+        return Verdict.SILENT
+    return Verdict.DIFFERENT if differences(replayed) else Verdict.SAME
+
+
+def differences(replayed: Replayed) -> list[Difference]:
+    """Return every field in which the two sequences of answers differ."""
+    found: list[Difference] = []
+    version = replayed.version
+    for index in range(max(len(replayed.theirs), len(replayed.ours))):
+        theirs, ours = _at(replayed.theirs, index), _at(replayed.ours, index)
+        if theirs and ours and _without_ids(theirs) == _without_ids(ours):
+            continue
+        prefix = f"answer[{index + 1}]." if index else ""
+        flat_theirs, flat_ours = dict(_flat(theirs, version)), dict(_flat(ours, version))
+        for field in {**flat_theirs, **flat_ours}:
+            one, other = flat_theirs.get(field, ""), flat_ours.get(field, "")
+            if one != other:
+                found.append(Difference(prefix + field, one, other))
+        if len(found) >= _MAX_DIFFERENCES:
+            break
+    return found[:_MAX_DIFFERENCES]
+
+
+def _at(messages: Sequence[bytes], index: int) -> bytes:
+    return messages[index] if index < len(messages) else b""
+
+
+def _without_ids(octets: bytes) -> bytes:
+    return with_ids(octets, _ID, _ID) if read_transaction(octets).kind else octets
+
+
+def _flat(octets: bytes, version: int) -> Iterator[tuple[str, str]]:
+    """Yield the leaves of a message; nothing for none."""
+    if not octets:
+        return
+    shown = tcap_json(octets, version)
+    message = dict(shown["tcap"])
+    yield "message", str(message.pop("type", "undecodable"))
+    yield from leaves(message, "tcap")
+    for index, component in enumerate(shown.get("components", ())):
+        yield from leaves(component, f"component[{index + 1}]")
+
+
+def leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of every leaf of a JSON value, save ids."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name not in _NOT_COMPARED:
+                yield from leaves(item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index + 1}]")
+    else:
+        yield path, "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

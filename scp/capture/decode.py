@@ -1,0 +1,261 @@
+"""``camel-scp decode``: a capture, or the octets of one message of any layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, final
+
+from msgspec import Struct
+
+from scp.capture.view import (
+    JsonDict,
+    data_json,
+    error_json,
+    fault_json,
+    management_json,
+    message_json,
+    tcap_json,
+    user_json,
+    version_of,
+)
+from scp.capture.wire.follow import Follower, read_transaction
+from scp.capture.wire.messages import Message
+from ss7 import m3ua, sccp, tcap
+from ss7.cap.codec import FAST
+from ss7.cap.operations import BY_NAME, BY_OPCODE, operation_name
+from ss7.cap.render import argument_to_json
+from ss7.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scp.capture.source import Capture, Item
+
+
+class Filter(Struct, frozen=True):
+    """Which messages are shown; an empty field takes all, several have to hold together.
+
+    Attributes:
+        number: digits that a number in the message contains.
+        imsi: digits that its IMSI begins with.
+        tid: a transaction id in hex.
+        operation: ASN.1 names or codes of operations.
+        reason: words of why something can't be decoded.
+        faults: only what can't be decoded.
+    """
+
+    number: str = ""
+    imsi: str = ""
+    tid: str = ""
+    operation: tuple[str, ...] = ()
+    reason: str = ""
+    faults: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything is shown."""
+        return self == Filter()
+
+    @property
+    def of_dialogues(self) -> bool:
+        """Whether a match brings the rest of its dialogue with it: who asks wants to see the answer."""
+        return bool(self.number or self.imsi)
+
+    def matches(self, shown: JsonDict) -> bool:
+        """Return whether a message is one of those."""
+        return all(
+            test(self, shown)
+            for wanted, test in (
+                (self.number, _has_number),
+                (self.imsi, _has_imsi),
+                (self.tid, _has_tid),
+                (self.operation, _has_operation),
+                (self.reason or self.faults, _has_fault),
+            )
+            if wanted
+        )
+
+
+def _has_number(wanted: Filter, shown: JsonDict) -> bool:
+    digits = wanted.number.lstrip("+").replace(" ", "")
+    return any(digits in value for name, value in _texts(shown) if name == "digits")
+
+
+def _has_imsi(wanted: Filter, shown: JsonDict) -> bool:
+    return any(
+        value.startswith(wanted.imsi) for name, value in _texts(shown, inside="iMSI") if name == "digits"
+    )
+
+
+def _has_tid(wanted: Filter, shown: JsonDict) -> bool:
+    message = shown.get("tcap", {})
+    return wanted.tid.lower() in (message.get("otid"), message.get("dtid"))
+
+
+def _has_operation(wanted: Filter, shown: JsonDict) -> bool:
+    operations = {
+        str(value)
+        for component in shown.get("components", ())
+        for value in (component.get("operation"), component.get("opcode"))
+    }
+    return not operations.isdisjoint(wanted.operation)
+
+
+def _has_fault(wanted: Filter, shown: JsonDict) -> bool:
+    reasons = [value for name, value in _texts(shown) if name in {"error", "reason", "note"}]
+    reasons = [reason for reason in reasons if wanted.reason.lower() in reason.lower()]
+    return bool(reasons) and ("fault" in shown or wanted.reason != "" or _is_undecodable(shown))
+
+
+def _is_undecodable(value: Any) -> bool:
+    """Whether something in a message could not be decoded."""
+    if isinstance(value, dict):
+        if ("error" in value and "offset" in value) or "note" in value:
+            return True
+        return any(_is_undecodable(item) for item in value.values())
+    return isinstance(value, list) and any(_is_undecodable(item) for item in value)
+
+
+def _texts(value: Any, name: str = "", inside: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the name and text of every leaf; with ``inside``, of those below a field of that name."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, key, "" if key == inside else inside)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item, name, inside)
+    elif isinstance(value, str) and not inside:
+        yield name, value
+
+
+@final
+class Decoder:
+    """Shows what a capture yields, each dialogue with the CAP version that it was opened with."""
+
+    def __init__(self, wanted: Filter) -> None:
+        self._wanted = wanted
+        self._follower = Follower()
+
+    def show(self, capture: Capture) -> Iterator[JsonDict]:
+        """Yield the messages and faults that the filter takes."""
+        for item in capture:
+            shown, matched = self._item(item)
+            if matched:
+                yield shown
+        self._follower.finish()
+
+    def _item(self, item: Item) -> tuple[JsonDict, bool]:
+        if not isinstance(item, Message):
+            shown = fault_json(item)
+            return shown, self._wanted.matches(shown)
+        transaction = read_transaction(item.tcap) if item.tcap else None
+        if transaction is None or not transaction.kind:
+            shown = message_json(item)
+            return shown, self._wanted.matches(shown)
+        _, dialogue = self._follower.follow(item, transaction)
+        self._follower.over.clear()
+        if dialogue is None:
+            shown = message_json(item)
+            return shown, self._wanted.matches(shown)
+        if dialogue.user is None:
+            dialogue.user = _Known(_begun_version(dialogue.begin.tcap))
+        known = dialogue.user
+        assert isinstance(known, _Known)
+        shown = message_json(item, known.version)
+        matched = known.matched or self._wanted.matches(shown)
+        if matched and self._wanted.of_dialogues:
+            known.matched = True
+        return shown, matched
+
+
+class _Known:
+    """What is known of a dialogue: its CAP version, and whether one of its messages was wanted."""
+
+    __slots__ = ("matched", "version")
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.matched = False
+
+
+def _begun_version(octets: bytes) -> int:
+    try:
+        return version_of(tcap.decode(octets))
+    except DecodeError:
+        return 0
+
+
+# -- octets of one message -------------------------------------------------------------------------------
+
+LAYERS: Final = ("m3ua", "sccp", "tcap", "cap")
+
+
+def decode_octets(
+    octets: bytes, layer: str = "", *, version: int = 0, operation: str = "initialDP"
+) -> JsonDict:
+    """Return a message of any layer, with the layers in it.
+
+    Args:
+        octets: the message.
+        layer: one of `LAYERS`; "": the outermost that the octets can be.
+        version: CAP version; 0: by the application context, else the latest.
+        operation: for the layer "cap", the operation (name or code) whose argument the octets are.
+
+    Raises:
+        DecodeError: the layer that was asked for, or every layer, refuses the octets.
+        ValueError: no such layer or operation.
+    """
+    if layer and layer not in LAYERS:
+        raise ValueError(f"no layer {layer!r}: {', '.join(LAYERS)}")
+    if layer == "cap":
+        return _argument(octets, version or 4, operation)
+    if layer:
+        return _READERS[layer](octets, version)
+    for name in ("m3ua", "tcap", "sccp"):
+        if _begins(octets, name):
+            return _READERS[name](octets, version)
+    raise DecodeError("neither M3UA nor SCCP nor TCAP begins so", 0)
+
+
+def _begins(octets: bytes, layer: str) -> bool:
+    if layer == "m3ua":
+        return len(octets) >= 8 and octets[0] == 1 and octets[2] << 8 | octets[3] in m3ua.MESSAGES
+    first = octets[0] if octets else 0
+    return first in tcap.KIND_NAMES if layer == "tcap" else first in {int(kind) for kind in sccp.MessageType}
+
+
+def _m3ua(octets: bytes, version: int) -> JsonDict:
+    message = m3ua.decode(octets)
+    if isinstance(message, m3ua.Message):
+        return {"m3ua": management_json(message)}
+    shown: JsonDict = {"m3ua": data_json(message)}
+    if message.si != 3:
+        return shown | {"octets": message.payload.hex()}
+    try:
+        return shown | _sccp(message.payload, version)
+    except DecodeError as error:
+        return shown | {"sccp": error_json(error, message.payload)}
+
+
+def _sccp(octets: bytes, version: int) -> JsonDict:
+    unit = sccp.decode(octets)
+    shown: JsonDict = {"sccp": unit.as_dict()}
+    if unit.segmentation is not None and not (unit.segmentation.first and not unit.segmentation.remaining):
+        return shown | {"segment": unit.data.hex()}
+    return shown | user_json(unit.data, unit, version)
+
+
+def _tcap(octets: bytes, version: int) -> JsonDict:
+    tcap.decode(octets)
+    return tcap_json(octets, version)
+
+
+_READERS: Final[dict[str, Callable[[bytes, int], JsonDict]]] = {"m3ua": _m3ua, "sccp": _sccp, "tcap": _tcap}
+
+
+def _argument(octets: bytes, version: int, operation: str) -> JsonDict:
+    known = BY_OPCODE.get(int(operation)) if operation.isdigit() else BY_NAME.get(operation)
+    if known is None:
+        raise ValueError(f"no CAP operation {operation!r}")
+    value = FAST.decode_argument(known.opcode, octets, version)
+    shown = {"opcode": known.opcode, "operation": operation_name(known.opcode)}
+    return shown | {"argument": argument_to_json(known.opcode, value, version)}

@@ -1,0 +1,82 @@
+"""Why a call is answered as it is: its decision as the path through the conditions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from scp.domain.call import CallFacts, Trigger, call_facts
+from scp.domain.decision import Decision, Step, path
+from scp.domain.numbers import dialled
+from scp.domain.reason import Reason, explain
+from scp.domain.rules import Rules
+from scp.ports import Pending
+from scp.services.api import StoreFailure
+from scp.services.idp import read_call
+
+if TYPE_CHECKING:
+    from scp.domain.decision import Found
+    from scp.ports import Found as StoreAnswer
+    from scp.ports import SubscriberLookup
+    from scp.services.api import Service
+    from ss7.cap.types import InitialDPArg
+
+
+class Explanation(Struct, frozen=True):
+    """A decision and every condition that led to it."""
+
+    decision: Decision
+    steps: tuple[Step, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON shows, named as the API's dry run names it."""
+        decision = self.decision
+        return {
+            "action": str(decision.action),
+            "number": decision.number or None,
+            "nature": str(decision.nature) if decision.number else None,
+            "reason": str(decision.reason),
+            "explanation": explain(decision.reason),
+            "path": [
+                {"condition": step.condition, "value": step.value, "outcome": step.outcome}
+                for step in self.steps
+            ],
+        }
+
+
+def rules_of(service: Service | None) -> Rules | None:
+    """Return the rules that a service decides by, if it decides by such."""
+    rules = getattr(service, "rules", None)
+    return rules if isinstance(rules, Rules) else None
+
+
+def explain_call(facts: CallFacts, rules: Rules, store: SubscriberLookup) -> Explanation:
+    """Return the decision on a call whose facts are known."""
+    decision, steps = path(_found(store, facts.e164), facts, rules)
+    return Explanation(decision, tuple(steps))
+
+
+def explain_request(idp: InitialDPArg, rules: Rules, store: SubscriberLookup) -> Explanation:
+    """Return the decision on a call that a switch asked about."""
+    return explain_call(read_call(idp, rules.numbering), rules, store)
+
+
+def typed_call(b_number: str, rules: Rules, *, trigger: Trigger, vlr: str = "") -> CallFacts:
+    """Return the facts of a call that somebody typed in: a number as dialled, or with ``+``."""
+    digits, nature = dialled(b_number)
+    return call_facts(rules.numbering, trigger, digits, nature, vlr=vlr)
+
+
+class _Nobody:
+    """Waits for an answer that does not come."""
+
+    def found(self, result: StoreAnswer) -> None:
+        """Take no answer."""
+
+
+def _found(store: SubscriberLookup, msisdn: str) -> Found:
+    answer = store.find(msisdn, _Nobody()) if msisdn else None
+    if isinstance(answer, Pending):
+        return Reason.STORE_TIMEOUT
+    return Reason(answer.value) if isinstance(answer, StoreFailure) else answer

@@ -1,0 +1,48 @@
+"""A replay as one page that needs nothing else: counts, a chart, search, ladders, every message decoded."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from scp.capture.compare import Verdict
+from scp.domain.reason import Reason, explain
+
+if TYPE_CHECKING:
+    from scp.capture.report import Report
+
+_HOLE: Final = "@DATA@"
+_ORDER: Final = (Verdict.DIFFERENT, Verdict.SILENT, Verdict.UNANSWERED, Verdict.SAME)
+
+
+def page(report: Report, name: str, account: str) -> str:
+    """Return the page.
+
+    Args:
+        report: what was found, its dialogues kept in full.
+        name: of the capture.
+        account: what was read of it, in a line.
+    """
+    data = {
+        "name": name,
+        "account": account,
+        "verdicts": {str(verdict): count for verdict, count in report.verdicts.items()},
+        "decisions": [
+            {
+                "action": str(action),
+                "reason": str(reason),
+                "explanation": explain(Reason(reason)) if reason else "",
+                "count": count,
+            }
+            for (action, reason), count in report.decisions.most_common()
+        ],
+        "fields": [{"field": field, "count": count} for field, count in report.fields.most_common(20)],
+        "calls": sorted(report.kept, key=lambda call: (_ORDER.index(call["verdict"]), call["dialogue"])),
+        "left_out": report.left_out,
+    }
+    # "<" never stands in the data, so that nothing in a capture can end the script that holds it
+    text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
+    template = resources.files("scp.capture").joinpath("page.html").read_text(encoding="utf-8")
+    return template.replace(_HOLE, text)

@@ -1,0 +1,153 @@
+"""Messages as text: one line each, or a tree of all that they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scp.capture.view import JsonDict
+
+_TIME: Final = slice(11, 26)
+_NUMBERS: Final = (
+    "calledPartyNumber",
+    "calledPartyBCDNumber",
+    "callingPartyNumber",
+    "destinationRoutingAddress",
+)
+
+
+def line(shown: JsonDict) -> str:
+    """Return what a message or fault is, in one line: frame, time, from whom to whom, ids, operations."""
+    head = f"{shown.get('frame', ''):>7} {str(shown.get('time', ''))[_TIME]}"
+    if "fault" in shown:
+        fault = shown["fault"]
+        clause = f" ({fault['clause']})" if fault["clause"] else ""
+        return f"{head} ! {fault['layer']}: {fault['reason']} at octet {fault['offset']}{clause}"
+    return f"{head} {_route(shown)} {' '.join(_words(shown))}".rstrip()
+
+
+def _route(shown: JsonDict) -> str:
+    for layer in ("m3ua", "m2ua", "m2pa", "mtp3"):
+        if "opc" in shown.get(layer, {}):
+            return f"{shown[layer]['opc']} → {shown[layer]['dpc']}"
+    return f"{shown['source']} → {shown['destination']}" if "source" in shown else ""
+
+
+def _words(shown: JsonDict) -> Iterator[str]:
+    if "tcap" in shown:
+        yield from _tcap_words(shown["tcap"])
+        yield from (
+            (component_words(component) for component in shown["components"])
+            if ("components" in shown)
+            else ()
+        )
+    elif "scmg" in shown:
+        yield f"SCMG {shown['scmg'].get('type', 'undecodable')}"
+    elif "sccp" in shown:
+        segmentation = shown["sccp"].get("segmentation")
+        yield str(shown["sccp"]["type"])
+        if segmentation:
+            yield f"segment, {segmentation['remaining']} to come"
+    elif "m3ua" in shown:
+        yield f"M3UA {shown['m3ua']['type']}"
+    else:
+        yield "MTP3 user message"
+
+
+def _tcap_words(message: JsonDict) -> Iterator[str]:
+    if "error" in message:
+        yield f"TCAP undecodable: {message['error']} at octet {message['offset']} ({message['clause']})"
+        return
+    yield str(message["type"])
+    yield from (f"{name} {message[name]}" for name in ("otid", "dtid") if name in message)
+    if "application_context_name" in message:
+        yield str(message["application_context_name"]).partition("-gsm")[0]
+    if "p_abort_cause" in message:
+        yield str(message["p_abort_cause"])
+    if message.get("result") == "reject-permanent":
+        yield f"refused: {message['diagnostic']}"
+
+
+def component_words(component: JsonDict) -> str:
+    """Return a component's name and the numbers in it."""
+    kind = component["type"]
+    if kind == "invoke":
+        argument = component.get("argument", {})
+        return " ".join((str(component["operation"]), *_details(argument)))
+    if kind == "returnError":
+        return f"error {component.get('error', component['error_code'])}"
+    if kind == "reject":
+        return f"reject {component['problem']}"
+    if kind == "malformed":
+        return f"malformed component: {component['error']} at octet {component['offset']}"
+    return f"result {component.get('operation', '')}".rstrip()
+
+
+def _details(argument: Any) -> Iterator[str]:
+    if not isinstance(argument, dict):
+        return
+    if "error" in argument and "octets" in argument:
+        yield f"undecodable: {argument['error']} at octet {argument['offset']}"
+        return
+    if "serviceKey" in argument:
+        yield f"sk {argument['serviceKey']}"
+    for name in _NUMBERS:
+        number = argument.get(name)
+        number = number[0] if isinstance(number, list) and number else number
+        if isinstance(number, dict) and "digits" in number:
+            yield f"{_SHORT.get(name, '')}{number['digits']}"
+    if "cause" in argument and isinstance(argument["cause"], dict):
+        yield f"cause {argument['cause'].get('value', '')}"
+    elif "value" in argument:
+        yield f"cause {argument['value']}"
+    if "eventTypeBCSM" in argument:
+        yield str(argument["eventTypeBCSM"])
+
+
+_SHORT: Final = {"callingPartyNumber": "a ", "calledPartyNumber": "b ", "calledPartyBCDNumber": "b "}
+
+
+def tree(shown: JsonDict) -> str:
+    """Return all of a message: its line, then every layer with its fields below it."""
+    layers = {
+        name: value
+        for name, value in shown.items()
+        if name not in {"frame", "time", "source", "destination", "stream"}
+    }
+    head = line(shown)
+    if "source" in shown:
+        head += f"\n{'':7} {shown['source']} → {shown['destination']}"
+        head += f", stream {shown['stream']}" if "stream" in shown else ""
+    return "\n".join((head, *_branches(layers, "        ")))
+
+
+def _branches(value: Any, indent: str) -> Iterator[str]:
+    items = list(value.items()) if isinstance(value, dict) else list(enumerate(value, 1))
+    for number, (name, item) in enumerate(items, 1):
+        last = number == len(items)
+        stem, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
+        if isinstance(item, (dict, list)) and item:
+            flat = flat_words(item)
+            if flat:
+                yield f"{indent}{stem}{name}: {flat}"
+                continue
+            yield f"{indent}{stem}{name}"
+            yield from _branches(item, indent + below)
+        else:
+            yield f"{indent}{stem}{name}: {_leaf(item)}"
+
+
+def flat_words(value: Any) -> str:
+    """Return a small object in one line, "" for one that needs more."""
+    if not isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in value.values()):
+        return ""
+    words = ", ".join(f"{name} {_leaf(item)}" for name, item in value.items())
+    return words if len(words) <= 100 else ""
+
+
+def _leaf(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value in ({}, [], None) else str(value)

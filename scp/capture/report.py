@@ -1,0 +1,183 @@
+"""What a replay found: counts of everything, and the dialogues that are worth a look in full."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, final
+
+from scp.capture.compare import Verdict, differences, verdict_of
+from scp.capture.explain import explain_request, rules_of
+from scp.capture.lines import component_words
+from scp.capture.view import at, message_json, tcap_json
+from scp.domain.reason import explain
+from scp.services.idp import called_number, calling_digits, imsi_digits, trigger_of
+from ss7.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from scp.capture.replay import Replayed
+    from scp.capture.view import JsonDict
+    from scp.ports import SubscriberLookup
+    from scp.services.api import Service
+
+KEPT: Final = 500
+"""Dialogues of each verdict that are kept in full."""
+NO_ANSWER: Final = "no answer"
+
+
+@final
+class Report:
+    """Takes dialogues as they come.
+
+    Args:
+        services: by service key, to explain decisions.
+        store: likewise.
+        each: shown every dialogue as JSON, if given: what ``--json`` prints.
+        wanted: digits that the called or calling number of a shown dialogue contains; "" takes all.
+        reason: reason of a shown dialogue; "" takes all.
+        full: keep what the dialogues say, for a page.
+
+    Attributes:
+        verdicts: how many dialogues have each.
+        decisions: how many dialogues we decided so: (action, reason).
+        fields: how many dialogues differ in each field.
+        kept: dialogues in full, at most `KEPT` of each verdict.
+        left_out: how many are not there for that.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[int, Service],
+        store: SubscriberLookup,
+        *,
+        each: Callable[[JsonDict], object] | None = None,
+        wanted: str = "",
+        reason: str = "",
+        full: bool = False,
+    ) -> None:
+        self._services = services
+        self._store = store
+        self._each = each
+        self._wanted = wanted.lstrip("+")
+        self._reason = reason
+        self._full = full
+        self.verdicts: Counter[Verdict] = Counter()
+        self.decisions: Counter[tuple[str, str]] = Counter()
+        self.fields: Counter[str] = Counter()
+        self.kept: list[JsonDict] = []
+        self.left_out = 0
+        self._kept: Counter[Verdict] = Counter()
+
+    def take(self, replayed: Replayed) -> None:
+        """Take a dialogue that is over."""
+        decision = replayed.decision
+        if self._reason and (decision is None or decision.reason != self._reason):
+            return
+        if self._wanted and not any(self._wanted in number for number in numbers(replayed)):
+            return
+        verdict = verdict_of(replayed)
+        self.verdicts[verdict] += 1
+        if decision is None:
+            self.decisions[NO_ANSWER, ""] += 1
+        else:
+            self.decisions[decision.action, decision.reason] += 1
+        shown: JsonDict | None = None
+        if verdict is not Verdict.SAME or self._each is not None:
+            shown = self.as_json(replayed, verdict)
+            for field in {each["field"] for each in shown["differences"]}:
+                self.fields[field] += 1
+        if self._each is not None and shown is not None:
+            self._each(shown)
+        self._keep(replayed, verdict, shown)
+
+    def _keep(self, replayed: Replayed, verdict: Verdict, shown: JsonDict | None) -> None:
+        if verdict is Verdict.SAME and not self._full:
+            return
+        if self._kept[verdict] >= KEPT:
+            self.left_out += 1
+            return
+        self._kept[verdict] += 1
+        shown = shown or self.as_json(replayed, verdict)
+        if self._full:
+            version = replayed.version
+            shown["messages"] = [
+                {"from_switch": forward, **message_json(message, version)}
+                for forward, message in replayed.messages
+            ]
+            shown["ours_messages"] = [tcap_json(octets, version) for octets in replayed.ours]
+        self.kept.append(shown)
+
+    def as_json(self, replayed: Replayed, verdict: Verdict) -> JsonDict:
+        """Return what ``--json`` shows of a dialogue."""
+        begin, decision = replayed.begin, replayed.decision
+        a_number, b_number, imsi = numbers(replayed)
+        idp = replayed.idp
+        shown: JsonDict = {
+            "dialogue": replayed.number,
+            "frame": begin.signal.frame,
+            "time": at(begin.signal.time),
+            "cap_version": replayed.version or None,
+            "service_key": None if idp is None else idp.service_key,
+            "trigger": None if idp is None else str(trigger_of(idp)),
+            "a_number": a_number,
+            "b_number": b_number,
+            "imsi": imsi,
+            "verdict": str(verdict),
+            "theirs": [summary(octets, replayed.version) for octets in replayed.theirs],
+            "ours": [summary(octets, replayed.version) for octets in replayed.ours],
+            "service": replayed.service,
+        }
+        if decision is not None:
+            shown |= {
+                "action": str(decision.action),
+                "number": decision.number,
+                "reason": str(decision.reason),
+                "explanation": explain(decision.reason),
+            }
+        shown["differences"] = (
+            [
+                {"field": each.field, "theirs": each.theirs, "ours": each.ours}
+                for each in differences(replayed)
+            ]
+            if replayed.theirs
+            else []
+        )
+        shown["path"] = self._path(replayed)
+        if replayed.bugs:
+            shown["bugs"] = replayed.bugs
+        return shown
+
+    def _path(self, replayed: Replayed) -> list[Any]:
+        idp = replayed.idp
+        rules = None if idp is None else rules_of(self._services.get(idp.service_key))
+        if idp is None or rules is None:
+            return []
+        steps: list[Any] = explain_request(idp, rules, self._store).as_json()["path"]
+        return steps
+
+
+def numbers(replayed: Replayed) -> tuple[str, str, str]:
+    """Return the digits of A-number, B-number and IMSI, "" for what is not there or can't be read."""
+    idp = replayed.idp
+    if idp is None:
+        return "", "", ""
+    try:
+        called = called_number(idp, trigger_of(idp))[0]
+    except DecodeError:
+        called = ""
+    return calling_digits(idp), called, imsi_digits(idp)
+
+
+def summary(octets: bytes, version: int) -> str:
+    """Return a TCAP message in a few words: ``end: connect 990011234567``."""
+    shown = tcap_json(octets, version)
+    message = shown["tcap"]
+    if "error" in message:
+        return f"undecodable: {message['error']}"
+    words = [component_words(component) for component in shown["components"]]
+    if "p_abort_cause" in message:
+        words.append(str(message["p_abort_cause"]))
+    if message.get("result") == "reject-permanent":
+        words.append(f"refused: {message['diagnostic']}")
+    return f"{message['type']}: {' + '.join(words)}" if words else str(message["type"])

@@ -1,0 +1,61 @@
+"""Finds one InitialDP in a capture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scp.capture.replay import version_of_begin
+from scp.capture.wire.messages import Message
+from scp.services.idp import called_number, calling_digits, trigger_of
+from ss7 import tcap
+from ss7.cap.codec import FAST
+from ss7.cap.operations import Opcode
+from ss7.errors import DecodeError
+from ss7.rose import Invoke
+
+if TYPE_CHECKING:
+    from scp.capture.source import Capture
+    from ss7.cap.types import InitialDPArg
+
+
+def find_request(
+    capture: Capture, frame: int = 0, a_number: str = "", b_number: str = ""
+) -> InitialDPArg | None:
+    """Return the first InitialDP that fits; None if there is none.
+
+    Args:
+        capture: read until it is found.
+        frame: number of its packet; 0: any.
+        a_number: digits that its calling number contains.
+        b_number: likewise, its called number.
+    """
+    for item in capture:
+        if not isinstance(item, Message) or (frame and item.signal.frame != frame):
+            continue
+        idp = read_request(item.tcap) if item.tcap else None
+        if idp is not None and _fits(idp, a_number.lstrip("+"), b_number.lstrip("+")):
+            return idp
+    return None
+
+
+def read_request(octets: bytes) -> InitialDPArg | None:
+    """Return the InitialDP of a TCAP message; None if it has none that can be read."""
+    try:
+        message = tcap.decode(octets)
+        first = message.components[0] if message.components else None
+        if message.kind != tcap.BEGIN or not isinstance(first, Invoke) or first.opcode != Opcode.INITIAL_DP:
+            return None
+        idp: InitialDPArg = FAST.decode_argument(
+            Opcode.INITIAL_DP, first.parameter, version_of_begin(octets) or 4
+        )
+    except DecodeError:
+        return None
+    return idp
+
+
+def _fits(idp: InitialDPArg, a_number: str, b_number: str) -> bool:
+    try:
+        called = called_number(idp, trigger_of(idp))[0]
+    except DecodeError:
+        called = ""
+    return a_number in calling_digits(idp) and b_number in called

@@ -1,0 +1,130 @@
+"""What the commands on captures print: tables and a progress bar."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from scp.capture.compare import Verdict
+from scp.domain.reason import Reason, explain
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterator
+
+    from scp.capture.explain import Explanation
+    from scp.capture.report import Report
+    from scp.capture.source import Capture
+    from scp.capture.view import JsonDict
+
+LISTED: Final = 20
+"""Dialogues that a table lists; --json and --html have all."""
+_VERDICTS: Final = {
+    Verdict.SAME: "same answer",
+    Verdict.DIFFERENT: "different answer",
+    Verdict.UNANSWERED: "no answer in the capture",
+    Verdict.SILENT: "no answer of ours",
+}
+
+
+@contextlib.contextmanager
+def progress(capture: Capture, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show how far a file is read, where somebody can see it; yields what is told the messages so far."""
+    bar = Progress(
+        TextColumn("{task.fields[messages]:,} messages"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=quiet or not capture.size,
+    )
+    with bar:
+        task = bar.add_task("", total=capture.size or None, messages=0)
+
+        def moved(messages: int) -> None:
+            bar.update(task, completed=capture.read, messages=messages)
+
+        yield moved
+
+
+def print_summary(report: Report, skipped: Counter[str], seconds: float) -> None:
+    """Print the counts, and the first dialogues that are not the same."""
+    console = Console(highlight=False)
+    total = sum(report.verdicts.values())
+    console.print(_verdicts(report, total))
+    console.print(_decisions(report))
+    if report.fields:
+        console.print(_fields(report))
+    odd = [shown for shown in report.kept if shown["verdict"] != Verdict.SAME]
+    if odd:
+        console.print(_dialogues(odd[:LISTED]))
+        more = sum(report.verdicts.values()) - report.verdicts[Verdict.SAME] - min(len(odd), LISTED)
+        if more:
+            console.print(f"… and {more} more: --json or --html has them")
+    for reason, count in skipped.most_common():
+        console.print(f"{count} messages were not replayed: {reason}")
+    console.print(f"{total} dialogues in {seconds:.1f} s")
+
+
+def _verdicts(report: Report, total: int) -> Table:
+    table = Table(title="Answers", title_justify="left")
+    table.add_column("")
+    table.add_column("dialogues", justify="right")
+    table.add_column("%", justify="right")
+    for verdict, words in _VERDICTS.items():
+        count = report.verdicts[verdict]
+        table.add_row(words, str(count), f"{100 * count / total:.1f}" if total else "")
+    return table
+
+
+def _decisions(report: Report) -> Table:
+    table = Table(title="\nOur decisions", title_justify="left")
+    for column in ("action", "reason", "dialogues", ""):
+        table.add_column(column, justify="right" if column == "dialogues" else "left")
+    for (action, reason), count in report.decisions.most_common():
+        table.add_row(action, reason, str(count), explain(Reason(reason)) if reason else "")
+    return table
+
+
+def _fields(report: Report) -> Table:
+    table = Table(title="\nWhat differs", title_justify="left")
+    table.add_column("field")
+    table.add_column("dialogues", justify="right")
+    for field, count in report.fields.most_common(LISTED):
+        table.add_row(field, str(count))
+    return table
+
+
+def _dialogues(dialogues: list[JsonDict]) -> Table:
+    table = Table(title="\nDialogues", title_justify="left")
+    for column in ("frame", "A", "B", "the capture's SCP", "we", "our reason"):
+        table.add_column(column, overflow="fold")
+    for shown in dialogues:
+        table.add_row(
+            str(shown["frame"]),
+            shown["a_number"],
+            shown["b_number"],
+            "\n".join(shown["theirs"]) or "nothing",
+            "\n".join(shown["ours"]) or "nothing",
+            shown.get("reason", ""),
+        )
+    return table
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Print a decision as the path through its conditions."""
+    console = Console(highlight=False)
+    decision = explanation.decision
+    number = f" {decision.number} ({decision.nature})" if decision.number else ""
+    console.print(f"{decision.action}{number}: {decision.reason}")
+    console.print(explain(decision.reason))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("", "condition", "value", "outcome"):
+        table.add_column(column)
+    for number_, step in enumerate(explanation.steps, 1):
+        table.add_row(str(number_), step.condition, step.value, step.outcome)
+    console.print(table)
