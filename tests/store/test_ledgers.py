@@ -10,7 +10,9 @@ import redis
 from ledger_contract import A, LedgerContract, NewLedger, commit, reservation, reserve
 
 from oracles.redis_lab import Lab
+from oracles.servers import answers_tcp, running
 from scp.domain.reservation import Result
+from scp.ports import StoreError
 from scp.store.ledger_redis import RedisLedger
 from scp.store.ledger_sqlite import SqliteLedger
 from scp.store.redis_url import parse_redis_url
@@ -80,5 +82,29 @@ def test_scripts_that_the_server_lost(single: Lab, fresh: str) -> None:
         assert (await ledger.credit(A, "p", 100, 1)).result is Result.DONE
         assert (await ledger.reserve(reservation(), reserve(60))).result is Result.DONE
         await ledger.close()
+
+    asyncio.run(main())
+
+
+def test_it_is_usable_once_its_server_is_there(tmp_path: Path, free_tcp_port: int) -> None:
+    """A node may start without its Redis: the ledger goes on trying."""
+    url = parse_redis_url(f"redis://127.0.0.1:{free_tcp_port}")
+
+    async def main() -> None:
+        ledger = RedisLedger(url, "scp-1")
+        with pytest.raises(StoreError) as raised:
+            await ledger.open()
+        assert raised.value.kind == "unreachable"
+        assert ledger.usable() != ""
+        with pytest.raises(StoreError):
+            await ledger.credit(A, "p", 100, 1)
+        command = ["redis-server", "--port", str(free_tcp_port), "--save", "", "--dir", str(tmp_path)]
+        with running(command, lambda: answers_tcp(free_tcp_port), tmp_path / "redis.log"):
+            for _ in range(250):
+                if not ledger.usable():
+                    break
+                await asyncio.sleep(0.02)
+            assert (await ledger.credit(A, "p", 100, 1)).result is Result.DONE
+            await ledger.close()
 
     asyncio.run(main())
