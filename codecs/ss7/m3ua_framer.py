@@ -32,6 +32,11 @@ class Framer:
         self._padding: int = 0
         self.error: M3uaError | None = None
 
+    @property
+    def held(self) -> int:
+        """Octets that came of a message that is not whole yet."""
+        return self._have
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take what was read; return the messages it completes, in order.
 

@@ -33,11 +33,17 @@ class Framer(Protocol):
 
     Attributes:
         error: set once boundaries are lost, as soon as the messages before that were returned.
+        held: octets that came of a message that is not whole yet.
     """
 
     @property
     def error(self) -> DecodeError | None:
         """Why the stream can't be followed any more, or None."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """Octets of an unfinished message."""
         ...
 
     def feed(self, chunk: bytes) -> list[bytes]:
@@ -88,7 +94,6 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._limits = limits
         self._reason = ""
         self._buffer = memoryview(bytearray(READ_SIZE))
-        self._taken = 0  # octets read less octets handed over: what the framer holds of an unfinished message
         self._socket: asyncio.Transport
 
     @property
@@ -145,21 +150,16 @@ class TcpConnection(asyncio.BufferedProtocol):
         except DecodeError as error:
             self._fail(f"message boundaries lost: {error}")
             return
-        self._taken += nbytes
         if messages:
-            batch = []
-            for octets in messages:
-                # The last parameter's padding may come outside the length, or not at all (RFC 4666 §3.1.4).
-                self._taken = max(-3, self._taken - (len(octets) + 3 & ~3))
-                batch.append((0, octets))
-            self._user.received(batch)
+            self._user.received([(0, octets) for octets in messages])
         if self._framer.error is not None:
             self._fail(f"message boundaries lost: {self._framer.error}")
 
     def eof_received(self) -> bool:
         """Name the reason; False has the loop close our side as well."""
         if not self._reason:
-            cut = f" in the middle of a message, after {self._taken} octets of it" if self._taken > 0 else ""
+            held = self._framer.held
+            cut = f" in the middle of a message, after {held} octets of it" if held else ""
             self._reason = f"closed by peer{cut}"
         return False
 
