@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled coverage compiled build bench clean
+.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled coverage compiled build bench conformance clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -73,6 +73,9 @@ build: set-up ## the wheel, in dist/
 
 bench: compiled ## the benchmark scenarios, on compiled code
 	@$(COMPILED) $(BIN)/camel-scp bench
+
+conformance: set-up ## the conformance cases as a table; deploy/conformance.md lists them
+	@$(BIN)/python tests/conformance
 
 clean: ## remove all that these commands made, .venv included
 	rm -rf .venv build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \

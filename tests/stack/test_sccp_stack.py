@@ -8,43 +8,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from sccp_node import (
+    FROM_ELSEWHERE,
+    FROM_MSC,
+    FROM_MSC_SSN,
+    MSC,
+    OWN,
+    OWN_TITLE,
+    STP,
+    TO_SSN,
+    TO_US,
+    management,
+    mtp,
+    node,
+    reasons,
+    segment,
+    sent_management,
+    udt,
+)
 
 from oracles.sigtran_pcap import Frame, Layer
 from scp.stack.sccp import Sccp
-from scp.stack.sccp_settings import DISCARD, SUBSYSTEM, Discard, SccpSettings, Status
+from scp.stack.sccp_settings import SUBSYSTEM, Discard, SccpSettings, Status
 from ss7 import sccp
 from ss7.errors import EncodeError
-from ss7.m3ua import Data
-from ss7.sccp import Address, GlobalTitle, MessageType, ReturnCause, Segmentation, UnitData, UnitDataService
+from ss7.sccp import Address, GlobalTitle, MessageType, ReturnCause, UnitDataService
 from ss7.scmg import Management, ScmgType
-
-OWN, STP, MSC = 185, 200, 300
-OWN_TITLE = GlobalTitle("46700000001")
-MSC_TITLE = GlobalTitle("46700000099")
-TO_US = Address(146, -1, OWN_TITLE).encode()
-TO_SSN = Address(146, OWN, None, True).encode()
-FROM_MSC = Address(146, -1, MSC_TITLE).encode()
-FROM_MSC_SSN = Address(146, MSC, None, True).encode()
-FROM_ELSEWHERE = Address(146, -1, GlobalTitle("4917000")).encode()
-
-
-def node(**changed):
-    return Sccp(SccpSettings(**{"point_codes": (OWN,), **changed}))
-
-
-def mtp(payload, opc=STP, dpc=OWN, si=3, sls=5):
-    return Data(opc, dpc, si, 2, 0, sls, payload)
-
-
-def udt(called=TO_US, calling=FROM_MSC, user=b"user", kind=MessageType.UDT, wanted=False, hops=-1, part=None):
-    hops = 9 if kind != MessageType.UDT and hops < 0 else hops
-    return UnitData(kind, 1, wanted, called, calling, user, hops, part)
-
-
-def reasons(stack):
-    found = [event.reason for event in stack.events if event.kind == DISCARD]
-    stack.events.clear()
-    return found
 
 
 @pytest.mark.parametrize("kind", [MessageType.UDT, MessageType.XUDT, MessageType.LUDT])
@@ -217,10 +206,6 @@ def test_udt_where_it_fits_and_no_empty_or_endless_message():
         node(max_message=30).send(TO_US, FROM_MSC, bytes(40), dpc=1, sls=0)
 
 
-def segment(user, remaining, reference=1, first=False, **changed):
-    return udt(user=user, kind=MessageType.XUDT, part=Segmentation(first, remaining, reference), **changed)
-
-
 def test_lost_segment_returns_the_first_one():
     stack = node()
     first = segment(b"a", 2, first=True, wanted=True)
@@ -364,25 +349,6 @@ class Reassembling(RuleBasedStateMachine):
 
 TestReassembling = Reassembling.TestCase
 TestReassembling.settings = settings(max_examples=30, stateful_step_count=40)
-
-
-def management(kind, ssn=146, point_code=OWN, opc=STP):
-    peers = Address(1, OWN, None, True).encode(), Address(1, opc, None, True).encode()
-    congestion = 1 if kind == ScmgType.SSC else -1
-    payload = Management(kind, ssn, point_code, 0, congestion).encode()
-    return mtp(UnitData(MessageType.UDT, 0, False, *peers, payload).encode(), opc)
-
-
-def sent_management(stack):
-    sent = []
-    for dpc, sls, octets in stack.outbox:
-        message = sccp.decode(octets)
-        assert (message.called.ssn, message.calling.ssn, message.protocol_class) == (1, 1, 0)
-        assert message.called.route_on_ssn
-        assert message.calling.point_code == OWN
-        sent.append((dpc, sls, Management.decode(message.data)))
-    stack.outbox.clear()
-    return sent
 
 
 @pytest.mark.parametrize("ssn", [146, 1])

@@ -1,0 +1,79 @@
+"""What these suites have, or these standards describe, and our cases leave out, with the reason."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Gap(NamedTuple):
+    """Something without a case."""
+
+    what: str
+    why: str
+
+
+ELSEWHERE = "tried elsewhere"
+ABSENT = "not in the product"
+
+NOT_COVERED = (
+    Gap(
+        "M3UA: SCTP associations, multi-homing, path and stream changes",
+        f"{ELSEWHERE}: `tests/lab`, on kernel SCTP",
+    ),
+    Gap(
+        "M3UA: the gateway between several ASPs and its AS (loadshare, override, broadcast at an SGP)",
+        f"{ABSENT}: the node is an ASP or an IPSP, no signalling gateway",
+    ),
+    Gap(
+        "M3UA: IPSP double exchange (RFC 4666 §4.3.4.1.2)",
+        f"{ABSENT}: the peer's own ASPUP and ASPAC are answered, ours are sent; both ends meet in single exchange",
+    ),
+    Gap(
+        "M3UA: several routing contexts in one association",
+        f"{ABSENT}: one a peer; peers may share an address",
+    ),
+    Gap(
+        "M3UA: dynamic deregistration (DEREG REQ by the ASP)",
+        f"{ABSENT}: going down deregisters (RFC 4666 §4.4.2)",
+    ),
+    Gap(
+        "M3UA: correlation id, broadcast of the first DATA to a new ASP (RFC 4666 §4.5.2)",
+        "read and ignored: nothing of ours is loadshared over it",
+    ),
+    Gap("M3UA: MTP3 restart and the SGP's side of SSNM", f"{ABSENT}: the procedures are the gateway's"),
+    Gap(
+        "SCCP: classes 2 and 3, connection-oriented messages",
+        f"{ABSENT}: CAP is connectionless; such messages are discarded (S.1)",
+    ),
+    Gap(
+        "SCCP: relay of messages for other nodes, global title translation of what passes through",
+        f"{ABSENT}: an end node; what is not ours is returned or discarded",
+    ),
+    Gap(
+        "SCCP: coordinated state change (SOR, SOG), replicated subsystems (Q.714 §5.3.5)",
+        f"{ABSENT}: nodes of a pair are told apart by their gateways' traffic mode",
+    ),
+    Gap(
+        "SCCP: sending of LUDT, and its segmentation on the way",
+        f"{ABSENT}: our messages go as UDT or XUDT; LUDT is read",
+    ),
+    Gap("TCAP: unidirectional messages", f"{ABSENT}: no CAP operation comes in one; discarded and counted"),
+    Gap("TCAP: the connection-oriented network service", f"{ABSENT}: as SCCP classes 2 and 3"),
+    Gap(
+        "TCAP: sending results in segments",
+        f"{ABSENT}: no CAP operation of call control has a result that long",
+    ),
+    Gap("CAP: SMS, GPRS and IMS contexts", f"{ABSENT}: call control only; the contexts are refused (N.2)"),
+    Gap(
+        "CAP: specialised resource functions (assist, ConnectToResource, PlayAnnouncement)",
+        f"{ABSENT}: the codec knows them; no service of ours uses them",
+    ),
+    Gap(
+        "Any sequence of events and any octets",
+        f"{ELSEWHERE}: property tests in `tests/stack` and `tests/engine`",
+    ),
+    Gap(
+        "Another implementation at the other end",
+        f"{ELSEWHERE}: osmo-stp in `tests/lab`; tshark reads what the node sends in `tests/engine`",
+    ),
+)
