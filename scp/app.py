@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from scp.engine.signalling import Link, Machine
     from scp.engine.status import Condition, LinkStatus
     from scp.ports import SubscriberStore, Telemetry
+    from scp.services.api import Service
     from scp.services.registry import EntryPoint
     from ss7.cap.codec import Codec
     from ss7.tcap import TcapCodec
@@ -93,16 +94,13 @@ class Node:
         entry_points: Iterable[EntryPoint] | None = None,
     ) -> None:
         self.config = config
+        self._entry_points = entry_points
         self.draining = False
         self._random = random
         self._telemetry = telemetry
         self._reporter = reporter
         self.store: SubscriberStore = open_store(config.store.url.reveal(), telemetry=telemetry)
-        self.services = build_services(
-            config.services,
-            NodeSettings(config.numbering, config.store.on_failure),
-            installed() if entry_points is None else entry_points,
-        )
+        self.services = self._built(config)
         self.status = StatusBoard(time.time, reporter.link)
         self.signalling: Signalling | None = None
         self.engine: Engine | None = None
@@ -129,9 +127,6 @@ class Node:
             if error.kind != "unreachable":
                 raise  # else it goes on trying: until it is there, calls go on by policy and /readyz says why
         await self.charging.start()
-        if self.charging.sink is not None:
-            sink = self.charging.sink
-            observer = sink if observer is None else Both(sink, observer)
         source = LoopTime(asyncio.get_running_loop())
         codec, tcap_codec = codecs(config.engine.codec)
         self.signalling = signalling = Signalling(
@@ -152,7 +147,7 @@ class Node:
             store_deadline=config.store.deadline_ms / 1000,
             answer_deadline=config.engine.answer_deadline_ms / 1000,
             on_bug=self._reporter.service_bug,
-            observer=observer,
+            observer=self._observer(observer),
         )
         for peer in config.m3ua.peers:
             self.status.expect(peer.name, peer.transport, peer.destinations)
@@ -166,6 +161,46 @@ class Node:
 
             routers = [charging_router(self.charging), discards_router(self.status.discards)]
             self.api = await serve_api(config.api, self, routers)
+
+    def _built(self, config: Config) -> dict[int, Service]:
+        """Return the services of a configuration; raises `ServiceConfigError`."""
+        return build_services(
+            config.services,
+            NodeSettings(config.numbering, config.store.on_failure),
+            installed() if self._entry_points is None else self._entry_points,
+        )
+
+    def _observer(self, observer: AnswerObserver | None) -> AnswerObserver | None:
+        """Return who is shown every answer: the CDRs' sink, if there is one, beside ``observer``."""
+        sink = self.charging.sink
+        if sink is None:
+            return observer
+        return sink if observer is None else Both(sink, observer)
+
+    def adopt(self, config: Config, observer: AnswerObserver | None = None) -> None:
+        """Run with what `scp.reload.LIVE` names of another configuration, or raise and change nothing.
+
+        Calls in progress end with the service that they began with.
+
+        Args:
+            config: `scp.reload.Plan.config`.
+            observer: as for `start`.
+
+        Raises:
+            ServiceConfigError: a service refuses its settings.
+        """
+        services = self._built(config)
+        self.config = config
+        self.services = services
+        if self.engine is not None:
+            self.engine.services = services
+            self.engine.store_deadline = config.store.deadline_ms / 1000
+            self.engine.answer_deadline = config.engine.answer_deadline_ms / 1000
+            self.engine.observer = self._observer(observer)
+        if self.charging.sink is not None:
+            self.charging.sink.numbering = config.numbering
+        if self.api is not None and config.api is not None:
+            self.api.adopt(config.api)
 
     # --- what the API sees of a node (`scp.api.context.NodeView`) ---
 

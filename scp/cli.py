@@ -70,10 +70,10 @@ def demo(
 def serve(
     config: Annotated[Path, typer.Option("--config", "-c", help="the configuration, TOML")],
 ) -> None:
-    """Run a node until SIGTERM, which drains it."""
+    """Run a node until SIGTERM, which drains it; SIGHUP has it read its configuration again."""
     from scp.process import serve as run
 
-    raise typer.Exit(run(_config(config)))
+    raise typer.Exit(run(_config(config), config))
 
 
 @app.command()

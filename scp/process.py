@@ -1,18 +1,24 @@
-"""The life of a serving process: start, signals, drain, end; the pages beside the node."""
+"""The life of a serving process: start, reload, drain, end; the pages beside the node."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
+import os
 import signal
+import time
 from random import SystemRandom
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 import uvloop
 
 from scp.app import Node, Reporter, build_info, metrics_for
+from scp.config import ConfigError, load
+from scp.node_metrics import NodeMetrics
 from scp.ports import StoreError
+from scp.reload import plan
+from scp.service_manager import ALIVE, READY, STOPPING, ServiceManager
 from scp.services.idp import calling_digits, read_call
 from scp.services.registry import ServiceConfigError
 from scp.telemetry.logs import calls_are_logged, configure, get_logger, log_call
@@ -20,10 +26,13 @@ from scp.telemetry.server import MetricsServer, process_collectors, watch_loop
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from pathlib import Path
 
     from scp.config import Config
     from scp.domain.decision import Decision
+    from scp.reload import Plan
     from scp.stack.tcap import Dialogue
+    from scp.telemetry.metrics import Metrics
     from ss7.cap.types import InitialDPArg
 
 OK: Final = 0
@@ -34,13 +43,24 @@ UNDRAINED: Final = 3
 DRAIN_LIMIT: Final = 30.0
 """Seconds that a drain gives open dialogues."""
 
+STATUS_SECONDS: Final = 1.0
+"""How often the service manager is told, at the least."""
+
 
 class LogReporter(Reporter):
     """Says in the log what happens."""
 
     def __init__(self, config: Config) -> None:
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Go on with another configuration; `scp.telemetry.logs.configure` comes first."""
         self.log = get_logger(node=config.node.name)
         self._numbering = config.numbering
+
+    def observer(self, config: Config) -> LogReporter | None:
+        """Return this reporter if calls are to be logged: who is not there costs nothing."""
+        return self if calls_are_logged(config.telemetry.log_level) else None
 
     def link(self, name: str, what: str, trouble: bool) -> None:
         """See `Reporter`."""
@@ -74,14 +94,19 @@ class LogReporter(Reporter):
         )
 
 
-def serve(config: Config) -> int:
-    """Run a node until SIGTERM or SIGINT and return the exit status; a second signal ends a drain at once."""
+def serve(config: Config, file: Path) -> int:
+    """Run a node until SIGTERM or SIGINT and return the exit status; a second signal ends a drain at once.
+
+    Args:
+        config: what to run with.
+        file: where that came from; read again on SIGHUP.
+    """
     with contextlib.suppress(KeyboardInterrupt):
-        return uvloop.run(_serve(config))
+        return uvloop.run(_serve(config, file))
     return FAILED
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, file: Path) -> int:
     configure(config.telemetry.log_level, mask_numbers=config.telemetry.mask_numbers)
     reporter = LogReporter(config)
     metrics = metrics_for(config, sorted(config.services))
@@ -89,19 +114,28 @@ async def _serve(config: Config) -> int:
         node = Node(config, SystemRandom(), metrics, reporter)
     except (ServiceConfigError, StoreError) as error:
         return reporter.cannot_start(error)
-    page = MetricsServer(
-        config.telemetry.metrics.host, config.telemetry.metrics.port, (metrics, *process_collectors())
-    )
-    lag = asyncio.ensure_future(watch_loop(metrics.loop_lag))
+    telemetry = config.telemetry.metrics
+    page = MetricsServer(telemetry.host, telemetry.port, (metrics, NodeMetrics(node), *process_collectors()))
+    manager = ServiceManager(os.environ)
     signals = _Signals()
+    beside = [asyncio.ensure_future(watch_loop(metrics.loop_lag))]
     try:
         await page.start()
-        await node.start(reporter if calls_are_logged(config.telemetry.log_level) else None)
-        reporter.log.info("started", version=build_info()[0], metrics=str(config.telemetry.metrics))
+        await node.start(reporter.observer(config))
+        metrics.config_loaded(time.time())
+        reporter.log.info("started", version=build_info()[0], metrics=str(telemetry))
         # What start-up made lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        manager.tell(READY)
+        beside.append(asyncio.ensure_future(_keep_told(manager, node)))
+        beside.append(
+            asyncio.ensure_future(
+                _reload_when_asked(signals, _Reload(node, metrics, reporter, file), manager)
+            )
+        )
         await signals.first()
+        manager.tell(STOPPING)
         reporter.log.info("draining", limit_s=DRAIN_LIMIT)
         drained = await signals.or_second(node.drain(DRAIN_LIMIT))
         reporter.log.info("stopped", drained=drained)
@@ -112,21 +146,90 @@ async def _serve(config: Config) -> int:
     finally:
         await node.stop()
         await page.close()
-        lag.cancel()
+        for task in beside:
+            task.cancel()
+
+
+async def _keep_told(manager: ServiceManager, node: Node) -> None:
+    """Tell the service manager that the event loop turns, and whether the node takes calls."""
+    told = ""
+    while manager.listens:
+        if manager.watchdog:
+            manager.tell(ALIVE)
+        status = "; ".join(node.why_not_ready())
+        status = f"takes no calls: {status}" if status else "takes calls"
+        if status != told:
+            manager.status(status)
+            told = status
+        await asyncio.sleep(min(STATUS_SECONDS, manager.watchdog / 3 or STATUS_SECONDS))
+
+
+async def _reload_when_asked(signals: _Signals, reload: _Reload, manager: ServiceManager) -> None:
+    while True:
+        await signals.reload()
+        manager.reloading()
+        reload()
+        manager.tell(READY)
+
+
+@final
+class _Reload:
+    """Reads the configuration again and has the node run with what it can take over."""
+
+    def __init__(self, node: Node, metrics: Metrics, reporter: LogReporter, file: Path) -> None:
+        self._node = node
+        self._metrics = metrics
+        self._reporter = reporter
+        self._file = file
+
+    def __call__(self) -> None:
+        """Take over the file as a whole, or say what is wrong with it and change nothing."""
+        try:
+            found = plan(self._node.config, load(self._file))
+            self._node.adopt(found.config, self._reporter.observer(found.config))
+        except ConfigError as error:
+            self._refused([str(fault) for fault in error.faults])
+        except Exception as error:  # noqa: BLE001 - a service of another distribution may raise anything
+            self._refused([str(error) or type(error).__name__])
+        else:
+            self._taken(found)
+
+    def _refused(self, faults: list[str]) -> None:
+        self._metrics.reloaded(False, time.time())
+        self._reporter.log.error("reload refused, the configuration in use stays", faults=faults)
+
+    def _taken(self, found: Plan) -> None:
+        telemetry = found.config.telemetry
+        configure(telemetry.log_level, mask_numbers=telemetry.mask_numbers)
+        self._reporter.configure(found.config)
+        self._metrics.know_services(sorted(found.config.services))
+        self._metrics.restart_needed = len(found.restart)
+        self._metrics.reloaded(True, time.time())
+        log = self._reporter.log
+        log.info("reloaded", changed=found.live)
+        if found.restart:
+            log.warning("restart needed", changed=found.restart)
 
 
 class _Signals:
-    """SIGTERM and SIGINT, the first and the second one."""
+    """SIGTERM and SIGINT, the first and the second one; SIGHUP."""
 
     def __init__(self) -> None:
         self._events = (asyncio.Event(), asyncio.Event())
+        self._reload = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._caught)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
 
     def _caught(self) -> None:
         first, second = self._events
         (second if first.is_set() else first).set()
+
+    async def reload(self) -> None:
+        """Return after the next SIGHUP; several that came meanwhile are one."""
+        await self._reload.wait()
+        self._reload.clear()
 
     async def first(self) -> None:
         await self._events[0].wait()

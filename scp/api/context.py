@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Protocol, final
+
+from scp.api.auth import Keyring, RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +13,6 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
 
     from scp.api.audit import Audit
-    from scp.api.auth import Keyring, RateLimiter
     from scp.api.idempotency import Answers
     from scp.config import Api, ApiKey
     from scp.domain.rules import Rules
@@ -72,6 +74,11 @@ class Context:
         self.limiter = limiter
         self.audit = audit
         self.answers = answers
+
+    def adopt(self, config: Api) -> None:
+        """Take over another configuration's keys and rates; what was asked so far counts no more."""
+        self.keyring = Keyring(config.keys)
+        self.limiter = RateLimiter(config.rate, config.burst, time.monotonic)
 
     @property
     def store(self) -> SubscriberStore:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ControllerRouterHandler
 
-    from scp.api.context import NodeView
+    from scp.api.context import Context, NodeView
     from scp.config import Api
 
 CONNECTIONS: Final = 512
@@ -53,8 +53,9 @@ class ApiServer:
         url: its base URL.
     """
 
-    def __init__(self, server: _Server, listener: socket.socket, *, tls: bool) -> None:
+    def __init__(self, server: _Server, listener: socket.socket, context: Context, *, tls: bool) -> None:
         self._server = server
+        self._context = context
         self.address: tuple[str, int] = listener.getsockname()[:2]
         host, port = self.address
         self.url = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -67,6 +68,10 @@ class ApiServer:
         ready.cancel()
         if self._task.done():
             await self._task
+
+    def adopt(self, config: Api) -> None:
+        """Let in who holds a key of ``config`` from now on, as often as it says."""
+        self._context.adopt(config)
 
     async def close(self) -> None:
         """Take no more requests, answer those in progress, and stop."""
@@ -89,8 +94,9 @@ async def serve_api(
             for a certificate that is none, is one of these.
     """
     tls = config.tls
+    app = build_app(config, node, routers)
     settings = uvicorn.Config(
-        build_app(config, node, routers),
+        app,
         http="h11",
         ws="none",
         lifespan="off",
@@ -107,7 +113,10 @@ async def serve_api(
     )
     settings.load()  # reads the certificates, before anything listens
     server = ApiServer(
-        _Server(settings), _listen(config.listen.host, config.listen.port), tls=tls is not None
+        _Server(settings),
+        _listen(config.listen.host, config.listen.port),
+        app.state["context"],
+        tls=tls is not None,
     )
     await server.started()
     return server

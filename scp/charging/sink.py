@@ -56,6 +56,7 @@ class CdrSink:
     Attributes:
         written: how many records were written.
         dropped: how many were not, because too many waited.
+        numbering: as given; a reload may set another.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class CdrSink:
         self.dropped = 0
         self._store = store
         self._node = node
-        self._numbering = numbering
+        self.numbering = numbering
         self._failed = failed
         self._wall = wall
         self._telemetry = telemetry
@@ -175,7 +176,7 @@ class CdrSink:
                 idp,
                 decision,
                 service,
-                self._numbering,
+                self.numbering,
                 received_ms=received_ms,
                 decided_ms=decided_ms,
                 record_id=record_id,

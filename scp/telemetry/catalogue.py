@@ -155,6 +155,25 @@ BUILD: Final = Spec(
     ("version", "python", "codec", "compiled"),
 )
 
+RELOADS: Final = Spec(
+    "scp_config_reloads_total", Kind.COUNTER, "Reloads of the configuration (SIGHUP).", ("result",)
+)
+RELOAD_OK: Final = Spec(
+    "scp_config_last_reload_successful",
+    Kind.GAUGE,
+    "1: the configuration was taken over as it stood when it was last loaded. 0: the one before is in use.",
+)
+RELOAD_TIME: Final = Spec(
+    "scp_config_last_reload_success_timestamp_seconds",
+    Kind.GAUGE,
+    "When a configuration was last taken over, in seconds since 1970.",
+)
+RESTART_NEEDED: Final = Spec(
+    "scp_config_restart_needed",
+    Kind.GAUGE,
+    "How many changed settings of the file in use wait for a restart.",
+)
+
 CATALOGUE: Final = (
     CALLS,
     ANSWER,
@@ -171,6 +190,59 @@ CATALOGUE: Final = (
     OVERLOAD,
     LAG,
     BUILD,
+    RELOADS,
+    RELOAD_OK,
+    RELOAD_TIME,
+    RESTART_NEEDED,
+)
+
+# --- what is looked up in the node when it is scraped (`scp.node_metrics`) ---
+
+READY: Final = Spec(
+    "scp_ready", Kind.GAUGE, "1: the node takes calls, an ASP is active and the store usable. 0: see /health."
+)
+DRAINING: Final = Spec("scp_draining", Kind.GAUGE, "1 from SIGTERM on.")
+STORE_USABLE: Final = Spec("scp_store_usable", Kind.GAUGE, "1: the subscriber store can be read.")
+ASSOCIATION: Final = Spec(
+    "scp_m3ua_association_up", Kind.GAUGE, "1: the association with a peer is up (RFC 9260).", ("peer",)
+)
+AS_STATE: Final = Spec(
+    "scp_m3ua_as_state",
+    Kind.GAUGE,
+    "State of the AS as the peer notified it, 1 for the one it is in (RFC 4666 section 4.3.2).",
+    ("peer", "state"),
+)
+DESTINATIONS: Final = Spec(
+    "scp_m3ua_destinations",
+    Kind.GAUGE,
+    "Destinations behind a peer by what it said of them (RFC 4666 section 3.4).",
+    ("peer", "state"),
+)
+PATHS: Final = Spec(
+    "scp_sctp_paths",
+    Kind.GAUGE,
+    "Addresses of a peer by their state (RFC 9260 section 8).",
+    ("peer", "state"),
+)
+SUBSYSTEMS: Final = Spec(
+    "scp_sccp_subsystems", Kind.GAUGE, "Subsystems of other nodes by state (Q.714 clause 5).", ("state",)
+)
+CDRS_WAITING: Final = Spec("scp_cdrs_waiting", Kind.GAUGE, "Call detail records that are not written yet.")
+DIALOGUES_LIMIT: Final = Spec(
+    "scp_dialogues_limit", Kind.GAUGE, "engine.max_dialogues: beyond it dialogues are refused."
+)
+
+STATE_CATALOGUE: Final = (
+    READY,
+    DRAINING,
+    STORE_USABLE,
+    ASSOCIATION,
+    AS_STATE,
+    DESTINATIONS,
+    PATHS,
+    SUBSYSTEMS,
+    CDRS_WAITING,
+    DIALOGUES_LIMIT,
 )
 
 # --- label values ---
@@ -214,6 +286,11 @@ OUTCOMES: Final = (
 DIRECTIONS: Final = ("in", "out")
 OPERATION_NAMES: Final = {operation.opcode: operation.name for operation in OPERATIONS}
 MESSAGE_TYPES: Final = (*(message.name for message in MESSAGES.values()), OTHER)
+RELOAD_RESULTS: Final = ("success", "failure")
+AS_STATES: Final = ("unknown", "down", "inactive", "active", "pending")
+DESTINATION_STATES: Final = ("available", "restricted", "unavailable", "congested", "unknown")
+PATH_STATES: Final = ("up", "down", "unknown")
+SUBSYSTEM_STATES: Final = ("allowed", "prohibited", "congested")
 ASP_STATES: Final = ("down", "inactive", "active")
 STORE_OPERATIONS: Final = ("load", "find", "get", "put", "delete", "put_many", OTHER)
 STORE_ERROR_KINDS: Final = (

@@ -74,12 +74,10 @@ class Metrics(Collector):
         compiled: bool = False,
     ) -> None:
         self.overload_level = 0
+        self.restart_needed = 0
         self._build = (version, platform.python_version(), codec, "yes" if compiled else "no")
         self._calls: dict[str, dict[Reason, dict[Action, int]]] = {}
-        for service in (*services, c.NO_SERVICE, OTHER):
-            reasons = self._calls[service] = {}
-            for action, reason in c.call_pairs(service):
-                reasons.setdefault(reason, {})[action] = 0
+        self.know_services((*services, c.NO_SERVICE, OTHER))
         self._answer = Histogram(c.ANSWER_BUCKETS)
         self._buckets = self._answer.buckets
         self._answer_sum = 0.0
@@ -101,6 +99,9 @@ class Metrics(Collector):
         self._reservations = dict.fromkeys(c.RESERVATION_RESULTS, 0)
         self._cdrs = dict.fromkeys(c.CDR_RESULTS, 0)
         self._lag = Histogram(c.LAG_BUCKETS)
+        self._reloads = dict.fromkeys(c.RELOAD_RESULTS, 0)
+        self._reload_ok = True
+        self._reload_at = 0.0
 
     # --- scp.ports.Telemetry ---
 
@@ -168,7 +169,27 @@ class Metrics(Collector):
         """``count`` CDRs of call attempts were "written" or "dropped"."""
         self._cdrs[result if result in self._cdrs else OTHER] += count
 
-    # --- beside the port ---
+    # --- beside the ports ---
+
+    def know_services(self, names: Iterable[str]) -> None:
+        """Show these services' calls from now on, at 0; what is known already goes on counting."""
+        for service in names:
+            if service not in self._calls:
+                reasons: dict[Reason, dict[Action, int]] = {}
+                for action, reason in c.call_pairs(service):
+                    reasons.setdefault(reason, {})[action] = 0
+                self._calls[service] = reasons
+
+    def config_loaded(self, at: float) -> None:
+        """A configuration is in use since ``at`` (seconds since 1970): the one of the start."""
+        self._reload_at = at
+
+    def reloaded(self, success: bool, at: float) -> None:
+        """A configuration was taken over, or refused, at ``at`` (seconds since 1970)."""
+        self._reloads["success" if success else "failure"] += 1
+        self._reload_ok = success
+        if success:
+            self._reload_at = at
 
     def loop_lag(self, seconds: float) -> None:
         """The event loop woke a sleeper ``seconds`` too late."""
@@ -183,7 +204,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families of the catalogue, in its order."""
-        yield _counter(
+        yield counter(
             c.CALLS,
             (
                 ((service, action, reason), count)
@@ -194,9 +215,9 @@ class Metrics(Collector):
         )
         self._answer.sum = self._answer_sum
         yield _histogram(c.ANSWER, [((), self._answer)])
-        yield _gauge(c.DIALOGUES_OPEN, [((), self._open)])
-        yield _counter(c.DIALOGUES, (((outcome,), count) for outcome, count in self._outcomes.items()))
-        yield _counter(
+        yield gauge(c.DIALOGUES_OPEN, [((), self._open)])
+        yield counter(c.DIALOGUES, (((outcome,), count) for outcome, count in self._outcomes.items()))
+        yield counter(
             c.OPERATIONS_TOTAL,
             (
                 ((c.OPERATION_NAMES.get(opcode, OTHER), direction), count)
@@ -204,7 +225,7 @@ class Metrics(Collector):
                 for opcode, count in counts.items()
             ),
         )
-        yield _counter(
+        yield counter(
             c.DISCARDS,
             (
                 ((layer, reason), count)
@@ -212,7 +233,7 @@ class Metrics(Collector):
                 for reason, count in reasons.items()
             ),
         )
-        yield _counter(
+        yield counter(
             c.M3UA_MESSAGES,
             (
                 ((peer, direction, kind), count)
@@ -221,7 +242,7 @@ class Metrics(Collector):
                 for kind, count in kinds.items()
             ),
         )
-        yield _gauge(
+        yield gauge(
             c.ASP_STATE,
             (
                 ((peer, state), int(state == current))
@@ -230,22 +251,28 @@ class Metrics(Collector):
             ),
         )
         yield _histogram(c.STORE, (((name,), histogram) for name, histogram in self._store.items()))
-        yield _counter(c.STORE_ERRORS, (((kind,), count) for kind, count in self._store_errors.items()))
-        yield _counter(c.RESERVATIONS, (((result,), n) for result, n in self._reservations.items()))
-        yield _counter(c.CDRS, (((result,), n) for result, n in self._cdrs.items()))
-        yield _gauge(c.OVERLOAD, [((), self.overload_level)])
+        yield counter(c.STORE_ERRORS, (((kind,), count) for kind, count in self._store_errors.items()))
+        yield counter(c.RESERVATIONS, (((result,), n) for result, n in self._reservations.items()))
+        yield counter(c.CDRS, (((result,), n) for result, n in self._cdrs.items()))
+        yield gauge(c.OVERLOAD, [((), self.overload_level)])
         yield _histogram(c.LAG, [((), self._lag)])
-        yield _gauge(c.BUILD, [(self._build, 1)])
+        yield gauge(c.BUILD, [(self._build, 1)])
+        yield counter(c.RELOADS, (((result,), count) for result, count in self._reloads.items()))
+        yield gauge(c.RELOAD_OK, [((), int(self._reload_ok))])
+        yield gauge(c.RELOAD_TIME, [((), self._reload_at)])
+        yield gauge(c.RESTART_NEEDED, [((), self.restart_needed)])
 
 
-def _counter(spec: Spec, samples: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+def counter(spec: Spec, samples: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    """Return a counter's family: (label values, count) each."""
     family = CounterMetricFamily(spec.name, spec.help, labels=spec.labels)
     for labels, value in samples:
         family.add_metric(labels, value)
     return family
 
 
-def _gauge(spec: Spec, samples: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+def gauge(spec: Spec, samples: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    """Return a gauge's family: (label values, value) each."""
     family = GaugeMetricFamily(spec.name, spec.help, labels=spec.labels)
     for labels, value in samples:
         family.add_metric(labels, value)

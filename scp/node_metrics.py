@@ -1,0 +1,69 @@
+"""Metrics that are looked up in the node when it is scraped: what is up, and how much waits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, final
+
+from prometheus_client.registry import Collector
+
+from scp.telemetry import catalogue as c
+from scp.telemetry.metrics import gauge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from prometheus_client.core import Metric
+
+    from scp.app import Node
+    from scp.engine.status import Condition
+
+
+@final
+class NodeMetrics(Collector):
+    """The collector of `scp.telemetry.catalogue.STATE_CATALOGUE`."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families, in the catalogue's order."""
+        node = self._node
+        links = tuple(node.links())
+        sink = node.charging.sink
+        yield gauge(c.READY, [((), int(not node.why_not_ready()))])
+        yield gauge(c.DRAINING, [((), int(node.draining))])
+        yield gauge(c.STORE_USABLE, [((), int(not node.store.usable()))])
+        yield gauge(c.ASSOCIATION, [((link.name,), int(link.connected)) for link in links])
+        yield gauge(
+            c.AS_STATE,
+            [
+                ((link.name, state), int(state == (link.application_server or "unknown")))
+                for link in links
+                for state in c.AS_STATES
+            ],
+        )
+        destinations = ((link.name, link.destinations.values()) for link in links)
+        yield gauge(c.DESTINATIONS, _by_state(destinations, c.DESTINATION_STATES))
+        paths = ((link.name, link.paths.values()) for link in links)
+        yield gauge(c.PATHS, _by_state(paths, c.PATH_STATES))
+        found = Counter(_state(each, c.SUBSYSTEM_STATES) for each in node.subsystems().values())
+        yield gauge(c.SUBSYSTEMS, [((state,), found[state]) for state in c.SUBSYSTEM_STATES])
+        yield gauge(c.CDRS_WAITING, [((), 0 if sink is None else sink.waiting)])
+        yield gauge(c.DIALOGUES_LIMIT, [((), node.config.engine.max_dialogues)])
+
+
+def _by_state(
+    groups: Iterable[tuple[str, Iterable[Condition]]], states: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, str], int]]:
+    """Yield how many conditions of each peer are in each of the states."""
+    for peer, conditions in groups:
+        found = Counter(_state(each, states) for each in conditions)
+        for state in states:
+            yield (peer, state), found[state]
+
+
+def _state(condition: Condition, states: tuple[str, ...]) -> str:
+    """Return the condition's state as a label: its first word ("congested, level 2"), the last if unknown."""
+    word = condition.state.partition(",")[0]
+    return word if word in states else states[-1]
