@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypedDict
 
 import msgspec
 from litestar import Response
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import HeaderParameter, PathParameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from scp.api.auth import authenticate
 from scp.api.body import JSON, JsonBody
@@ -127,11 +128,25 @@ def call(
 def needs(scope: Scope) -> Guard:
     """Return the guard that lets only keys of this scope pass; Litestar would run a plain one in a thread."""
 
-    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         context = context_of(connection)
         authenticate(connection, context.keyring, context.limiter, scope)
+        for name in connection.query_params if connection.scope["query_string"] else ():
+            if name not in _query_names(handler):
+                raise invalid(name, "there is no such query parameter")
 
     return guard
+
+
+@lru_cache(maxsize=256)
+def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
+    """Return the query parameters that a call has; one that is mistyped must not go unnoticed."""
+    fields = handler.parsed_fn_signature.parameters.items()
+    return frozenset(
+        field.kwarg_definition.name or name
+        for name, field in fields
+        if isinstance(field.kwarg_definition, QueryParameter)
+    )
 
 
 def problems(*kinds: Kind) -> dict[int, ResponseSpec]:

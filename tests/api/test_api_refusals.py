@@ -193,6 +193,13 @@ def test_paths_and_methods_that_are_not_there(shared: Served) -> None:
     assert response.headers["allow"] == "DELETE, GET, OPTIONS, PUT"
 
 
+@pytest.mark.parametrize("query", ["?result=refused", "?results=some", "?=1"])
+def test_a_query_that_is_mistyped(shared: Served, query: str) -> None:
+    url = f"{shared.url}/v1/subscribers:import{query}"
+    headers = bearer(OPERATOR) | {"Content-Type": "application/x-ndjson"}
+    refused(shared, httpx.post(url, content=b'{"msisdn": "46701234567"}', headers=headers), 422, "invalid")
+
+
 def test_a_key_that_asks_too_often(tmp_path: Path) -> None:
     keys = (*KEYS, key("slow", SLOW, *Scope))
     with serve(tmp_path, keys=keys, rate=0.5, burst=3) as served:
