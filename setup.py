@@ -27,7 +27,14 @@ ROOT = Path(__file__).parent
 PURE = os.environ.get("CAMEL_SCP_PURE", "")
 COMPILING_COMMANDS = {"bdist_wheel", "build", "build_ext", "install"}
 GROUP = "camel_scp"  # one group: its modules call each other as C functions and share one library
-HOT = ("codecs/ss7/**/*.py", "scp/stack/**/*.py", "scp/domain/**/*.py", "scp/capture/wire/*.py")
+HOT = (
+    "codecs/ss7/**/*.py",
+    "scp/stack/**/*.py",
+    "scp/domain/**/*.py",
+    "scp/capture/wire/*.py",
+    "scp/engine/*.py",
+    "scp/services/idp.py",
+)
 
 # What stays plain though it stands in a hot room, by file name. Modules that define a msgspec.Struct stay
 # plain as well (`defines_struct` finds them): mypyc has no native subclass of it.

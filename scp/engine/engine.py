@@ -114,9 +114,9 @@ class Engine:
         telemetry: Telemetry,
         clock: Callable[[], float],
         *,
+        on_bug: Callable[[str, Exception], None],
         store_deadline: float = 0.150,
         answer_deadline: float = 0.500,
-        on_bug: Callable[[str, Exception], None],
         observer: AnswerObserver | None = None,
     ) -> None:
         self.signalling = signalling
