@@ -43,7 +43,7 @@ class Difference(Struct, frozen=True):
 
 
 _ID: Final = b"\0\0\0\0"
-_NOT_COMPARED: Final = frozenset({"otid", "dtid", "invoke_id"})
+_NOT_COMPARED: Final = frozenset({"otid", "dtid", "invoke_id", "opcode"})  # the operation has a name
 _MAX_DIFFERENCES: Final = 50
 
 

@@ -139,6 +139,8 @@ class Decoder:
         """Yield the messages and faults that the filter takes."""
         for item in capture:
             shown, matched = self._item(item)
+            if "fault" not in shown and _is_undecodable(shown):
+                capture.counts["fault:message"] += 1
             if matched:
                 yield shown
         self._follower.finish()

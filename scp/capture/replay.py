@@ -124,6 +124,10 @@ class CaptureClock:
         heapq.heappush(self._timers, (when, next(self._count), timer))
         return timer
 
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """See `scp.engine.ticker.TimeSource`; the store here answers at once, so nothing is under way."""
+        action()
+
     def move_to(self, now: float) -> None:
         """Let time pass; it never runs backwards, even where a capture's does."""
         timers = self._timers
@@ -169,6 +173,9 @@ class _Telemetry:
         """See `Telemetry`."""
 
     def asp_state(self, peer: str, state: str) -> None:
+        """See `Telemetry`."""
+
+    def overload(self, level: int) -> None:
         """See `Telemetry`."""
 
     def store(self, operation: str, seconds: float, error: str = "") -> None:
@@ -287,7 +294,9 @@ class Replay:
             portion = tcap_codec.decode(message.tcap).dialogue
         except DecodeError:
             return False
-        return isinstance(portion, Aarq) and portion.context not in _CALL_CONTROL
+        if not isinstance(portion, Aarq) or portion.context in _CALL_CONTROL:
+            return False
+        return portion.context in BY_OCTETS
 
     def _went_on(self, message: Message, followed: Followed) -> None:
         replayed = followed.user

@@ -71,7 +71,7 @@ class Capture:
         yield parser.feed(self._first)
         for chunk in self._chunks():
             yield parser.feed(chunk)
-        parser.finish()
+        yield parser.finish()
 
     def batches(self) -> Iterator[list[Item]]:
         """Yield messages and faults in the order of their packets, in lists of what was read together."""

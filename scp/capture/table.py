@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LISTED: Final = 20
 """Dialogues that a table lists; --json and --html have all."""
+WIDTH: Final = 110
+"""Columns that the tables take, also where the output is no terminal."""
 _VERDICTS: Final = {
     Verdict.SAME: "same answer",
     Verdict.DIFFERENT: "different answer",
@@ -54,6 +56,7 @@ def progress(capture: Capture, *, quiet: bool) -> Iterator[Callable[[int], None]
 def print_summary(report: Report, skipped: Counter[str], seconds: float) -> None:
     """Print the counts, and the first dialogues that are not the same."""
     console = Console(highlight=False)
+    console.width = max(console.width, WIDTH)
     total = sum(report.verdicts.values())
     console.print(_verdicts(report, total))
     console.print(_decisions(report))
@@ -102,7 +105,7 @@ def _fields(report: Report) -> Table:
 def _dialogues(dialogues: list[JsonDict]) -> Table:
     table = Table(title="\nDialogues", title_justify="left")
     for column in ("frame", "A", "B", "the capture's SCP", "we", "our reason"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=column in {"frame", "A", "B"}, overflow="fold")
     for shown in dialogues:
         table.add_row(
             str(shown["frame"]),

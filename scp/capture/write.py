@@ -131,6 +131,11 @@ class Association:
             self._tsn[way] = (self._tsn[way] + 1) & _MASK32
             yield head + part + bytes(-length & 3)
 
+    def skip_tsn(self, *, sent: bool) -> None:
+        """Leave one TSN to a caller that makes a chunk of its own."""
+        way = 0 if sent else 1
+        self._tsn[way] = (self._tsn[way] + 1) & _MASK32
+
     def packet(self, chunks: list[bytes], *, sent: bool) -> bytes:
         """Return one frame with these chunks."""
         (source, source_port, _), (target, target_port, tag) = self._ends if sent else self._ends[::-1]

@@ -66,11 +66,20 @@ class Parser:
         self._rest = octets[at:]
         return frames
 
-    def finish(self) -> None:
-        """The file is at its end: report a record that it cuts short."""
-        if self._rest:
+    def finish(self) -> list[Frame]:
+        """The file is at its end: report the record that it cuts short; return packets that stand within.
+
+        There are some where it was not the file that was short, but a length that was wrong.
+        """
+        frames: list[Frame] = []
+        while self._rest:
             self._fault("the file ends within a record", len(self._rest))
-            self._rest = b""
+            before = self.packets
+            self._lost = True
+            octets = self._rest[1:]
+            at = self._records(octets, frames)
+            self._rest = octets[at:] if self.packets > before else b""
+        return frames
 
     def _records(self, octets: bytes, frames: list[Frame]) -> i64:
         """Append the whole records and return where the first unfinished one begins."""
@@ -104,7 +113,8 @@ class PcapParser(Parser):
         while size - at >= _RECORD:
             record: tuple[int, int, int, int] = unpack(octets, at)
             seconds, fraction, captured, length = record
-            if captured > MAX_RECORD or fraction * unit >= 1.0 or self._lost:
+            odd = captured > length or fraction * unit >= 1.0
+            if self._lost or captured > MAX_RECORD or (odd and not self._followed(octets, at)):
                 found = self._search(octets, at)
                 if found < 0:
                     return max(at, size - _RECORD + 1)
@@ -134,20 +144,32 @@ class PcapParser(Parser):
             self._fault("a record that can't be: looking for the next one", start)
             self._lost = True
             at += 1
-        unpack = self._record.unpack_from
         last: i64 = len(octets) - _RECORD
         while at <= last:
-            record: tuple[int, int, int, int] = unpack(octets, at)
-            seconds, fraction, captured, length = record
-            if (
-                0 < captured <= length <= MAX_RECORD
-                and (not self.packets or abs(seconds - self._time) < _A_DAY)
-                and fraction * self._unit < 1.0
-            ):
+            if self._possible(octets, at) and self._followed(octets, at):
                 self._lost = False
                 return at
             at += 1
         return -1
+
+    def _possible(self, octets: bytes, at: i64) -> bool:
+        """Whether a record can begin here: near in time to the last one, with lengths that fit."""
+        record: tuple[int, int, int, int] = self._record.unpack_from(octets, at)
+        seconds, fraction, captured, length = record
+        return (
+            0 < captured <= length <= MAX_RECORD
+            and (not self.packets or abs(seconds - self._time) < _A_DAY)
+            and fraction * self._unit < 1.0
+        )
+
+    def _followed(self, octets: bytes, at: i64) -> bool:
+        """Whether a record's length leads to another one, or to the end of what is there."""
+        captured: int = self._record.unpack_from(octets, at)[2]
+        end: i64 = at + _RECORD + captured
+        if end + _RECORD > len(octets):
+            return end == len(octets)
+        record: tuple[int, int, int, int] = self._record.unpack_from(octets, end)
+        return 0 < record[2] <= record[3] <= MAX_RECORD
 
 
 @final

@@ -124,17 +124,16 @@ class Direction:
 
     def _step_over(self) -> None:
         """Give the gap up: go on at the first held segment that begins with a message."""
-        held = self._held
+        held, self._held = self._held, {}
         following = self._following
         order = sorted([((sequence - following) & _MASK32, sequence) for sequence in held])
         self.notes.append((GAP, 1))
         self._following = -1
-        for _, sequence in order:
-            octets = held.pop(sequence)
+        for index, (_, sequence) in enumerate(order):
             if self._following < 0:
-                self._resume(sequence, octets)
+                self._resume(sequence, held[sequence])
             elif sequence == self._following:
-                self._take(octets)
+                self._take(held[sequence])
             else:
-                held[sequence] = octets
+                self._held = {later: held[later] for _, later in order[index:]}
                 return
