@@ -172,7 +172,9 @@ class RealNode:
     def call(self, number: str) -> CallResult:
         """Make one call with the simulated MSC, in this process."""
         endpoint = Endpoint(port=int(self.settings["m3ua"]))
-        planned = [PlannedCall(Scenario(b_number=number, b_nature=NatureOfAddress.UNKNOWN.value), Expectation())]
+        planned = [
+            PlannedCall(Scenario(b_number=number, b_nature=NatureOfAddress.UNKNOWN.value), Expectation())
+        ]
         calls = run_calls(planned, network=Network(), endpoint=endpoint, random=Random())
         return asyncio.run(calls)[0]
 

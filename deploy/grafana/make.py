@@ -1,0 +1,204 @@
+"""Writes the dashboards: ``python deploy/grafana/make.py``. What is shown is the table of panels below."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+HERE: Final = Path(__file__).parent
+NODE: Final = 'instance=~"$instance"'
+RATE: Final = "$__rate_interval"
+WIDTH: Final = 12
+HEIGHT: Final = 8
+
+
+class Panel(NamedTuple):
+    """One panel.
+
+    Attributes:
+        title: with what it tells whom.
+        expression: PromQL; ``{}`` is the selector of the chosen nodes.
+        legend: Grafana's legend format.
+        unit: Grafana's name of it.
+        kind: "timeseries" or "stat".
+        text: shown at the panel's (i).
+    """
+
+    title: str
+    expression: str
+    legend: str
+    unit: str = "short"
+    kind: str = "timeseries"
+    text: str = ""
+
+
+def rate(metric: str, by: str, selector: str = "") -> str:
+    """Return the rate of a counter by labels."""
+    inside = f"{NODE},{selector}" if selector else NODE
+    return f"sum by ({by}) (rate({metric}{{{inside}}}[{RATE}]))"
+
+
+def quantile(share: float, metric: str, by: str = "", selector: str = "") -> str:
+    """Return a quantile of a histogram, of all chosen nodes together."""
+    inside = f"{NODE},{selector}" if selector else NODE
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{{{inside}}}[{RATE}])))"
+
+
+def gauge(metric: str, selector: str = "") -> str:
+    """Return a gauge of the chosen nodes."""
+    return f"{metric}{{{f'{NODE},{selector}' if selector else NODE}}}"
+
+
+SERVICE: Final = (
+    Panel("Ready", gauge("scp_ready"), "{{instance}}", kind="stat", text="1: takes calls. 0: see /health."),
+    Panel("Calls a second", rate("scp_calls_total", "instance"), "{{instance}}", "cps"),
+    Panel("What was answered", rate("scp_calls_total", "action"), "{{action}}", "cps"),
+    Panel("And why", f"topk(12, {rate('scp_calls_total', 'reason')})", "{{reason}}", "cps"),
+    Panel("Time to the answer, median", quantile(0.5, "scp_answer_seconds"), "p50", "s"),
+    Panel("Time to the answer, 99 %", quantile(0.99, "scp_answer_seconds"), "p99", "s"),
+    Panel(
+        "Answers that a store's failure decided",
+        rate("scp_calls_total", "reason", 'reason=~"store-.*"'),
+        "{{reason}}",
+        "cps",
+    ),
+    Panel("Refused", rate("scp_calls_total", "reason", 'action="error"'), "{{reason}}", "cps"),
+    Panel("Overload level", gauge("scp_overload_level"), "{{instance}}"),
+    Panel("Reservations", rate("scp_reservations_total", "result"), "{{result}}", "reqps"),
+    Panel("Call detail records", rate("scp_cdrs_total", "result"), "{{result}}", "cps"),
+    Panel("Records that wait", gauge("scp_cdrs_waiting"), "{{instance}}"),
+)
+SIGNALLING: Final = (
+    Panel("ASP active", gauge("scp_m3ua_asp_state", 'state="active"'), "{{instance}} {{peer}}", kind="stat"),
+    Panel("Association up", gauge("scp_m3ua_association_up"), "{{instance}} {{peer}}", kind="stat"),
+    Panel("AS as the peer says", f"{gauge('scp_m3ua_as_state')} == 1", "{{instance}} {{peer}} {{state}}"),
+    Panel("Destinations", gauge("scp_m3ua_destinations"), "{{instance}} {{peer}} {{state}}"),
+    Panel("SCTP paths", gauge("scp_sctp_paths"), "{{instance}} {{peer}} {{state}}"),
+    Panel("Subsystems of others", gauge("scp_sccp_subsystems"), "{{instance}} {{state}}"),
+    Panel(
+        "DATA a second",
+        rate("scp_m3ua_messages_total", "peer, direction", 'type="DATA"'),
+        "{{peer}} {{direction}}",
+        "mps",
+    ),
+    Panel(
+        "Other M3UA messages",
+        rate("scp_m3ua_messages_total", "type, direction", 'type!="DATA"'),
+        "{{type}} {{direction}}",
+        "mps",
+    ),
+    Panel("Dialogues open", gauge("scp_dialogues_open"), "{{instance}}"),
+    Panel("Dialogues, by how they ended", rate("scp_dialogues_total", "outcome"), "{{outcome}}", "ops"),
+    Panel(
+        "CAP operations",
+        f"topk(12, {rate('scp_operations_total', 'operation, direction')})",
+        "{{operation}} {{direction}}",
+        "ops",
+    ),
+    Panel(
+        "Discarded",
+        f"topk(12, {rate('scp_discards_total', 'layer, reason')})",
+        "{{layer}} {{reason}}",
+        "mps",
+        text="camel-scp status --discards shows samples.",
+    ),
+)
+RUNTIME: Final = (
+    Panel("Versions", gauge("scp_build_info"), "{{instance}} {{version}} compiled {{compiled}}", kind="stat"),
+    Panel("CPU", f"rate(process_cpu_seconds_total{{{NODE}}}[{RATE}])", "{{instance}}", "percentunit"),
+    Panel("Memory", gauge("process_resident_memory_bytes"), "{{instance}}", "bytes"),
+    Panel(
+        "Event loop lag, 99 %", quantile(0.99, "scp_event_loop_lag_seconds", "instance"), "{{instance}}", "s"
+    ),
+    Panel("Store usable", gauge("scp_store_usable"), "{{instance}}", kind="stat"),
+    Panel("Store operations", rate("scp_store_seconds_count", "operation"), "{{operation}}", "ops"),
+    Panel(
+        "Time of a write, 99 %",
+        quantile(0.99, "scp_store_seconds", "operation", 'operation!~"find|get"'),
+        "{{operation}}",
+        "s",
+    ),
+    Panel("Store errors", rate("scp_store_errors_total", "kind"), "{{kind}}", "ops"),
+    Panel("File descriptors", gauge("process_open_fds"), "{{instance}}"),
+    Panel(
+        "Garbage collections",
+        rate("python_gc_collections_total", "instance, generation"),
+        "{{instance}} {{generation}}",
+        "ops",
+    ),
+    Panel("Last reload taken", gauge("scp_config_last_reload_successful"), "{{instance}}", kind="stat"),
+    Panel("Reloads", rate("scp_config_reloads_total", "result"), "{{result}}", "ops"),
+    Panel("Settings that wait for a restart", gauge("scp_config_restart_needed"), "{{instance}}"),
+    Panel(
+        "Since the last reload",
+        f"time() - {gauge('scp_config_last_reload_success_timestamp_seconds')}",
+        "{{instance}}",
+        "s",
+    ),
+    Panel(
+        "Dialogues, share of the limit",
+        f"{gauge('scp_dialogues_open')} / {gauge('scp_dialogues_limit')}",
+        "{{instance}}",
+        "percentunit",
+    ),
+    Panel("Draining", gauge("scp_draining"), "{{instance}}"),
+)
+DASHBOARDS: Final = {
+    "service": ("camel-scp: service", SERVICE),
+    "signalling": ("camel-scp: signalling", SIGNALLING),
+    "runtime": ("camel-scp: runtime", RUNTIME),
+}
+SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
+
+
+def panel(number: int, one: Panel) -> dict[str, Any]:
+    """Return Grafana's JSON of a panel, two in a row."""
+    return {
+        "id": number + 1,
+        "type": one.kind,
+        "title": one.title,
+        "description": one.text,
+        "datasource": SOURCE,
+        "gridPos": {"x": number % 2 * WIDTH, "y": number // 2 * HEIGHT, "w": WIDTH, "h": HEIGHT},
+        "fieldConfig": {"defaults": {"unit": one.unit, "min": 0}, "overrides": []},
+        "targets": [{"refId": "A", "datasource": SOURCE, "expr": one.expression, "legendFormat": one.legend}],
+    }
+
+
+def dashboard(name: str) -> str:
+    """Return a dashboard's JSON (Grafana's schema 39: Grafana 11)."""
+    title, panels = DASHBOARDS[name]
+    variables = [
+        {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Prometheus"},
+        {
+            "name": "instance",
+            "type": "query",
+            "datasource": SOURCE,
+            "query": "label_values(scp_build_info, instance)",
+            "includeAll": True,
+            "multi": True,
+            "allValue": ".*",
+            "refresh": 2,
+            "current": {"text": "All", "value": "$__all"},
+        },
+    ]
+    whole = {
+        "uid": f"camel-scp-{name}",
+        "title": title,
+        "tags": ["camel-scp"],
+        "schemaVersion": 39,
+        "version": 1,
+        "refresh": "30s",
+        "time": {"from": "now-3h", "to": "now"},
+        "templating": {"list": variables},
+        "links": [{"type": "dashboards", "tags": ["camel-scp"], "title": "camel-scp", "asDropdown": False}],
+        "panels": [panel(number, one) for number, one in enumerate(panels)],
+    }
+    return json.dumps(whole, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    for each in DASHBOARDS:
+        (HERE / f"{each}.json").write_text(dashboard(each), encoding="utf-8")
