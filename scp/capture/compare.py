@@ -43,7 +43,9 @@ class Difference(Struct, frozen=True):
 
 
 _ID: Final = b"\0\0\0\0"
-_NOT_COMPARED: Final = frozenset({"otid", "dtid", "invoke_id", "opcode"})  # the operation has a name
+_NOT_COMPARED: Final = frozenset({"otid", "dtid", "invoke_id"})
+_NAMES: Final = frozenset({"operation", "opcode", "error", "error_code"})
+_COMPONENT: Final = "@"
 _MAX_DIFFERENCES: Final = 50
 
 
@@ -60,19 +62,25 @@ def verdict_of(replayed: Replayed) -> Verdict:
 
 
 def differences(replayed: Replayed) -> list[Difference]:
-    """Return every field in which the two sequences of answers differ."""
+    """Return every field in which the two sequences of answers differ.
+
+    Components are compared with those of the same operation; which ones there are is a field of its own.
+    """
     found: list[Difference] = []
     version = replayed.version
     for index in range(max(len(replayed.theirs), len(replayed.ours))):
         theirs, ours = _at(replayed.theirs, index), _at(replayed.ours, index)
+        prefix = f"answer[{index + 1}]." if index else ""
         if theirs and ours and _without_ids(theirs) == _without_ids(ours):
             continue
-        prefix = f"answer[{index + 1}]." if index else ""
-        flat_theirs, flat_ours = dict(_flat(theirs, version)), dict(_flat(ours, version))
-        for field in {**flat_theirs, **flat_ours}:
-            one, other = flat_theirs.get(field, ""), flat_ours.get(field, "")
-            if one != other:
-                found.append(Difference(prefix + field, one, other))
+        one, other = dict(_flat(theirs, version)), dict(_flat(ours, version))
+        for field in {**one, **other}:
+            part = field.partition(".")[0]
+            if part[:1] == _COMPONENT and not (part in one and part in other):
+                continue
+            if one.get(field, "") != other.get(field, ""):
+                name = prefix + field.lstrip(_COMPONENT)
+                found.append(Difference(name, one.get(field, ""), other.get(field, "")))
         if len(found) >= _MAX_DIFFERENCES:
             break
     return found[:_MAX_DIFFERENCES]
@@ -87,15 +95,22 @@ def _without_ids(octets: bytes) -> bytes:
 
 
 def _flat(octets: bytes, version: int) -> Iterator[tuple[str, str]]:
-    """Yield the leaves of a message; nothing for none."""
+    """Yield the leaves of a message, those of a component behind a mark and its name."""
     if not octets:
         return
     shown = tcap_json(octets, version)
     message = dict(shown["tcap"])
     yield "message", str(message.pop("type", "undecodable"))
+    names: list[str] = []
+    for component in shown.get("components", ()):
+        name = str(component.get("operation") or component.get("error") or component["type"])
+        number = sum(each == name for each in names) + 1
+        names.append(name)
+        mark = _COMPONENT + (name if number == 1 else f"{name}[{number}]")
+        yield mark, ""
+        yield from leaves({key: item for key, item in component.items() if key not in _NAMES}, mark)
+    yield "components", " + ".join(names)
     yield from leaves(message, "tcap")
-    for index, component in enumerate(shown.get("components", ())):
-        yield from leaves(component, f"component[{index + 1}]")
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 KEPT: Final = 500
 """Dialogues of each verdict that are kept in full."""
 NO_ANSWER: Final = "no answer"
+REFUSED: Final = "refused by TCAP"
 
 
 @final
@@ -79,7 +80,7 @@ class Report:
         verdict = verdict_of(replayed)
         self.verdicts[verdict] += 1
         if decision is None:
-            self.decisions[NO_ANSWER, ""] += 1
+            self.decisions[REFUSED if replayed.ours else NO_ANSWER, ""] += 1
         else:
             self.decisions[decision.action, decision.reason] += 1
         shown: JsonDict | None = None
