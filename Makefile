@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled coverage compiled build bench conformance clean
+.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled coverage compiled build bench conformance overload clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -76,6 +76,9 @@ bench: compiled ## the benchmark scenarios, on compiled code
 
 conformance: set-up ## the conformance cases as a table; deploy/conformance.md lists them
 	@$(BIN)/python tests/conformance
+
+overload: set-up ## a minute at twice the capacity: what is served, what is let by, memory
+	@CAMEL_SCP_OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/node/test_overload.py
 
 clean: ## remove all that these commands made, .venv included
 	rm -rf .venv build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -21,6 +21,7 @@ from scp.net.sctp import Listener as SctpListener
 from scp.net.sctp_association import Watcher
 from scp.net.sctp_socket import SctpSettings
 from scp.net.tcp import Connector, Listener
+from scp.overload_wiring import Sheddable, admission_for, pressure_on
 from scp.ports import ChargingTelemetry, StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from scp.api.server import ApiServer
     from scp.config import Config, Peer
     from scp.engine.engine import AnswerObserver
+    from scp.engine.pressure import Pressure
     from scp.engine.signalling import Link, Machine
     from scp.engine.status import Condition, LinkStatus
     from scp.ports import SubscriberStore, Telemetry
@@ -68,6 +70,9 @@ class Reporter:
 
     def charging(self, what: str, trouble: bool) -> None:
         """Charging, or the keeping of CDRs, began to fail or works again."""
+
+    def overload(self, level: int, why: str) -> None:
+        """The level of overload is another one (0: none), because of these signals."""
 
     def service_bug(self, service: str, error: Exception) -> None:
         """A service raised; the call was continued."""
@@ -105,6 +110,8 @@ class Node:
         self.signalling: Signalling | None = None
         self.engine: Engine | None = None
         self.api: ApiServer | None = None
+        self.admission = admission_for(config)
+        self._pressure: Pressure | None = None
         self.charging = charging_room(
             config,
             random,
@@ -136,6 +143,7 @@ class Node:
             config.node.network_indicator.code,
             self._telemetry,
             self.status,
+            self.admission,
         )
         self.engine = signalling.user = Engine(
             signalling,
@@ -148,7 +156,10 @@ class Node:
             answer_deadline=config.engine.answer_deadline_ms / 1000,
             on_bug=self._reporter.service_bug,
             observer=self._observer(observer),
+            admission=self.admission,
         )
+        self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
+        self._pressure.start()
         for peer in config.m3ua.peers:
             self.status.expect(peer.name, peer.transport, peer.destinations)
             attachment = self._attach(peer, signalling.add_link(peer.name, machine(peer)))
@@ -173,9 +184,15 @@ class Node:
     def _observer(self, observer: AnswerObserver | None) -> AnswerObserver | None:
         """Return who is shown every answer: the CDRs' sink, if there is one, beside ``observer``."""
         sink = self.charging.sink
+        if observer is not None:
+            observer = Sheddable(observer, self.admission)
         if sink is None:
             return observer
         return sink if observer is None else Both(sink, observer)
+
+    def _overloaded(self, level: int, why: str) -> None:
+        self._telemetry.overload(level)
+        self._reporter.overload(level, why)
 
     def adopt(self, config: Config, observer: AnswerObserver | None = None) -> None:
         """Run with what `scp.reload.LIVE` names of another configuration, or raise and change nothing.
@@ -316,6 +333,8 @@ class Node:
         for attachment in self._attachments:
             await attachment.close(abort=abort)
         self._attachments.clear()
+        if self._pressure is not None:
+            self._pressure.stop()
         if self.signalling is not None:
             self.signalling.stop()
         await self.charging.stop()

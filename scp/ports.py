@@ -378,6 +378,10 @@ class Telemetry(Protocol):
         """An ASP changed its state: "down", "inactive", "active"."""
         ...
 
+    def overload(self, level: int) -> None:
+        """The level of overload is another one: 0 to 3 (`scp.engine.admission`)."""
+        ...
+
     def store(self, operation: str, seconds: float, error: str = "") -> None:
         """A store operation took ``seconds``; ``error`` is its kind, if it failed."""
         ...

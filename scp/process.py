@@ -70,6 +70,10 @@ class LogReporter(Reporter):
         """See `Reporter`."""
         (self.log.error if trouble else self.log.info)("charging", what=what)
 
+    def overload(self, level: int, why: str) -> None:
+        """See `Reporter`."""
+        (self.log.warning if level else self.log.info)("overload", level=level, signals=why)
+
     def service_bug(self, service: str, error: Exception) -> None:
         """See `Reporter`."""
         self.log.error("service failed, call continued", service=service, exc_info=error)

@@ -299,6 +299,46 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
     codec: Literal["fast", "reference"] = "fast"
 
 
+class Overload(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[overload]``: what happens to new calls that this node can't keep up with (`scp.engine.admission`).
+
+    Attributes:
+        delay_ms: a call that has waited for longer is continued without a lookup.
+        refuse_ms: one that has waited for longer is refused: resourceLimitation (Q.773 §4.2.1.4).
+        memory_mb: what the process may have; 0: what its control group allows, or the machine has.
+        call_gap_s: how long a switch is asked for fewer calls by CallGap (TS 29.078 §11.5); 0: it is not.
+    """
+
+    delay_ms: Annotated[int, Meta(ge=10, le=900, description="milliseconds, from 10 to 900")] = 100
+    refuse_ms: Annotated[int, Meta(ge=20, le=5000, description="milliseconds, from 20 to 5000")] = 400
+    memory_mb: Annotated[int, Meta(ge=0, le=1 << 24)] = 0
+    call_gap_s: Annotated[int, Meta(ge=0, le=86_400, description="seconds, from 0 to 86400")] = 10
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield a refusal that would come before the answer by policy."""
+        if self.refuse_ms <= self.delay_ms:
+            yield Fault("refuse_ms", f"must be above delay_ms ({self.delay_ms})")
+
+
+Rate: TypeAlias = Annotated[float, Meta(ge=0, le=1_000_000, description="calls a second, 0 for no limit")]
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[limits]``: new calls above these rates are continued without a lookup. 0: no limit.
+
+    Attributes:
+        peer_rate: calls a second of each M3UA peer, in the long run.
+        peer_burst: of them at once; 0: those of a second.
+        caller_rate: calls a second of each calling SCCP address, a switch.
+        caller_burst: of them at once; 0: those of a second.
+    """
+
+    peer_rate: Rate = 0.0
+    peer_burst: Rate = 0.0
+    caller_rate: Rate = 0.0
+    caller_burst: Rate = 0.0
+
+
 class Scope(StrEnum):
     """What a token may do."""
 
@@ -492,6 +532,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     sccp: Sccp = Sccp()
     store: Store = Store()
     engine: Engine = Engine()
+    overload: Overload = Overload()
+    limits: Limits = Limits()
     services: dict[str, dict[str, Any]] = field(default_factory=_default_services)
     charging: Charging = Charging()
     api: Api | None = None

@@ -42,6 +42,7 @@ class Reason(StrEnum):
 
     # The node answered in place of the service.
     OVERLOAD = "overload"
+    RATE_LIMITED = "rate-limited"
     DRAINING = "draining"
     DEADLINE = "deadline"
     SERVICE_ERROR = "service-error"
@@ -79,6 +80,7 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.STORE_TIMEOUT: "The subscriber store did not answer within its deadline.",
     Reason.STORE_UNAVAILABLE: "The subscriber store could not be asked.",
     Reason.OVERLOAD: "The node was overloaded and let the call go on without looking it up.",
+    Reason.RATE_LIMITED: "The peer or switch sent more calls than it may; this one went on without a lookup.",
     Reason.DRAINING: "The node was being taken out of service and let the call go on.",
     Reason.DEADLINE: "The service had not decided when the answer was due.",
     Reason.SERVICE_ERROR: "The service failed on this call; the log has the error.",

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
+from scp.engine.callgap import call_gap
 from scp.engine.conversation import Conversation, Wait
+from scp.engine.signalling import Path
 from scp.engine.timers import Deadlines
 from scp.ports import PENDING
 from scp.services.api import Call, Lookup, Outgoing, Report, ReportKind, StoreFailure
@@ -41,6 +43,7 @@ from ss7.rose import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scp.engine.admission import Admission
     from scp.engine.provider import TcProvider
     from scp.ports import Found, Pending, SubscriberLookup, Telemetry
     from scp.services.api import NextReport, Service
@@ -103,6 +106,7 @@ class Engine:
         answer_deadline: seconds from InitialDP to the first answer, far below Tssf's shortest (1 s).
         on_bug: told of a service that raised, with the service's name; the call is continued.
         observer: shown the first answer of every dialogue (call log, CDRs, trace); None: nobody looks.
+        admission: says which new calls are served; None: all.
     """
 
     def __init__(
@@ -118,6 +122,7 @@ class Engine:
         store_deadline: float = 0.150,
         answer_deadline: float = 0.500,
         observer: AnswerObserver | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.signalling = signalling
         self.tcap = signalling.tcap
@@ -130,6 +135,7 @@ class Engine:
         self.answer_deadline = answer_deadline
         self.on_bug = on_bug
         self.observer = observer
+        self.admission = admission
         self.draining = False
         self._deadlines: Deadlines[Conversation] = Deadlines(_still_waits)
         self._handlers: dict[int, Callable[[Indication, float], None]] = {
@@ -163,6 +169,8 @@ class Engine:
             self._refuse(dialogue, [reject], Reason.UNEXPECTED_OPERATION, now)
             return
         self.telemetry.operation(Opcode.INITIAL_DP, "in")
+        if self.admission is not None and self._let_by(self.admission, dialogue, first, now):
+            return
         context = BY_OCTETS.get(dialogue.context, CAP_V1)
         try:
             idp = self.codec.decode_argument(Opcode.INITIAL_DP, first.parameter, context.version)
@@ -217,12 +225,45 @@ class Engine:
         outcome = "error" if reason in _ERRORS else "reject"
         self.telemetry.dialogue_closed(outcome if components else "aborted-by-us")
 
+    def _let_by(self, admission: Admission, dialogue: Dialogue, first: Invoke, now: float) -> bool:
+        """Let a new call go on at once if it is not admitted; nothing of it is read that needs not be."""
+        path = dialogue.path
+        peer, caller = (path.link.name, path.called) if isinstance(path, Path) else ("", b"")
+        clock = self.clock()
+        reason = admission.admit(peer, caller, clock)
+        if reason is None:
+            return False
+        gap: tuple[bytes, ...] = ()
+        if reason is Reason.OVERLOAD and admission.gap_due(caller, clock):
+            gap = self._call_gap(dialogue, first, admission.limits.gap_duration)
+        self._continue(dialogue, NO_SERVICE, None, reason, now, gap)
+        return True
+
+    def _call_gap(self, dialogue: Dialogue, first: Invoke, seconds: float) -> tuple[bytes, ...]:
+        """Return the operation that asks the switch for fewer of these calls; CAP v1 and v2 have none."""
+        version = BY_OCTETS.get(dialogue.context, CAP_V1).version
+        if version < BY_OPCODE[Opcode.CALL_GAP].since:
+            return ()
+        try:
+            idp = self.codec.decode_argument(Opcode.INITIAL_DP, first.parameter, version)
+        except DecodeError:
+            return ()
+        parameter = self.codec.encode_argument(Opcode.CALL_GAP, call_gap(idp.service_key, seconds), version)
+        self.telemetry.operation(Opcode.CALL_GAP, "out")
+        return (encode_invoke(self.tcap.next_invoke_id(dialogue), Opcode.CALL_GAP, parameter),)
+
     def _continue(
-        self, dialogue: Dialogue, service: str, idp: InitialDPArg, reason: Reason, now: float
+        self,
+        dialogue: Dialogue,
+        service: str,
+        idp: InitialDPArg | None,
+        reason: Reason,
+        now: float,
+        before: tuple[bytes, ...] = (),
     ) -> None:
-        """Let a call go on that no service runs for."""
+        """Let a call go on that no service runs for; ``before`` are operations that go ahead of Continue."""
         invoke_id = self.tcap.next_invoke_id(dialogue)
-        octets = self.tcap.end(dialogue, [encode_invoke(invoke_id, Opcode.CONTINUE)])
+        octets = self.tcap.end(dialogue, [*before, encode_invoke(invoke_id, Opcode.CONTINUE)])
         self.signalling.send(dialogue.path, octets)
         self.telemetry.operation(Opcode.CONTINUE, "out")
         self._tell(dialogue, service, idp, Decision(Action.CONTINUE, reason), now)
@@ -401,7 +442,10 @@ class Engine:
 
     def store_answered(self, conversation: Conversation, result: Found) -> None:
         """Resume a service with the store's answer; called from the event loop."""
-        self._resume(conversation, result, self.clock())
+        now = self.clock()
+        if self.admission is not None and not conversation.answered:
+            self.admission.store_took(now - conversation.started)
+        self._resume(conversation, result, now)
         self.signalling.flush()
 
     # -- what goes to the network --------------------------------------------------------------------------
@@ -505,9 +549,11 @@ class Engine:
     def tick(self, now: float) -> None:
         """Resume the services whose wait is over."""
         for conversation in self._deadlines.due(now):
-            late: StoreFailure | Report = (
-                _TIMED_OUT if conversation.wait is Wait.REPORT else StoreFailure.TIMEOUT
-            )
+            late: StoreFailure | Report = _TIMED_OUT
+            if conversation.wait is Wait.LOOKUP:
+                late = StoreFailure.TIMEOUT
+                if self.admission is not None:
+                    self.admission.store_took(self.store_deadline)
             conversation.wait = Wait.NOTHING
             self._step(conversation, late, now)
 

@@ -19,6 +19,7 @@ from ss7.sccp import UnitData
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from scp.engine.admission import Admission
     from scp.engine.ticker import TimeSource
     from scp.ports import Telemetry, Transport
     from scp.stack.m3ua.events import Event
@@ -30,6 +31,9 @@ Machine: TypeAlias = Asp | Sgp
 
 UNSENDABLE: Final = "unsendable"
 """Discarded: a message of ours that SCCP can't carry to where it would have to go."""
+
+_EVERY: Final = 15
+"""A mask: after so many messages and one the clock is read, to see whether what begins is refused."""
 
 _DATA_CLASS: Final = 1
 _CLASS: Final = 2  # octets of the common header (RFC 4666 §3.1)
@@ -154,6 +158,7 @@ class Signalling:
         network_indicator: of outgoing DATA, 0 to 3.
         telemetry: who counts.
         observer: who is told of links.
+        admission: told how long the node has worked on what it read; None: nobody asks.
     """
 
     def __init__(
@@ -164,6 +169,7 @@ class Signalling:
         network_indicator: int,
         telemetry: Telemetry,
         observer: Observer,
+        admission: Admission | None = None,
     ) -> None:
         self.clock: Callable[[], float] = source.time
         self.sccp = sccp
@@ -171,6 +177,7 @@ class Signalling:
         self.network_indicator = network_indicator
         self.telemetry = telemetry
         self.observer = observer
+        self.admission = admission
         self.links: list[Link] = []
         self.user: TcUser | None = None
         self._from = ""  # the link and the message that are worked on, for samples of what is discarded
@@ -225,6 +232,9 @@ class Signalling:
         """Take a batch of M3UA messages from ``link``."""
         now = self.clock()
         machine, sccp, tcap = link.machine, self.sccp, self.tcap
+        admission = self.admission
+        if admission is not None:
+            admission.turn.begin(now)
         take = machine.receive
         self._from = link.name
         data_count = 0
@@ -233,6 +243,8 @@ class Signalling:
             data = take(message, stream, now)
             if data is not None:
                 data_count += 1
+                if admission is not None and not data_count & _EVERY:
+                    tcap.refusing = admission.refuses(self.clock())
                 self._data(link, data, now)
             elif len(message) > _TYPE:
                 kind = message[_CLASS] << 8 | message[_TYPE]
@@ -243,6 +255,9 @@ class Signalling:
         if data_count:
             self.telemetry.m3ua_message(link.name, "in", "DATA", data_count)
         self._after()
+        if admission is not None:
+            tcap.refusing = False
+            admission.batch_done(self.clock(), data_count)
 
     def _data(self, link: Link, data: Data, now: float) -> None:
         """DATA: through SCCP and TCAP to the user."""
@@ -341,7 +356,8 @@ class Signalling:
     def discard(self, layer: str, reason: str) -> None:
         """Count something that was thrown away, and show the message that it came in."""
         self.telemetry.discard(layer, reason)
-        self.observer.discarded(self._from, layer, reason, self._message)
+        sheds = self.admission is not None and self.admission.sheds
+        self.observer.discarded(self._from, layer, reason, b"" if sheds else self._message)
 
     def _tell(self, link: Link) -> None:
         """Pass on what the layers have to say."""

@@ -33,5 +33,8 @@ class QuietTelemetry:
     def asp_state(self, peer: str, state: str) -> None:
         """Count nothing."""
 
+    def overload(self, level: int) -> None:
+        """Count nothing."""
+
     def store(self, operation: str, seconds: float, error: str = "") -> None:
         """Count nothing."""

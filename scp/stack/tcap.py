@@ -77,6 +77,7 @@ class Tcap:
     of one node before and after a restart don't as long as ``first_id`` is far from where the counter was.
 
     Attributes:
+        refusing: a BEGIN is answered as if the most dialogues were open; those that are go on.
         outbox: ``(path, octets)`` to send: the ABORTs that TCAP answers with by itself.
         events: ``(kind, reason)``: see `DISCARD_REASONS`, `REFUSED_REASONS`, `ABORTED_REASONS`.
     """
@@ -85,6 +86,7 @@ class Tcap:
         """Build one; ``codec`` None is `ss7.tcap`'s own, called directly."""
         self.outbox: list[tuple[object, bytes]] = []
         self.events: list[tuple[str, str]] = []
+        self.refusing: bool = False
         self._codec = codec
         self._contexts = settings.contexts
         self._default_context = settings.default_context
@@ -175,7 +177,7 @@ class Tcap:
     def _receive_begin(self, message: Message, path: object, now: float) -> Indication | None:
         """Open a dialogue (Figure A.5/Q.774 sheet 3), or answer why not."""
         otid = message.otid
-        if len(self._dialogues) >= self._max_dialogues:
+        if self.refusing or len(self._dialogues) >= self._max_dialogues:
             self._p_abort(path, otid, tcap.RESOURCE_LIMITATION)
             return None
         portion = message.dialogue

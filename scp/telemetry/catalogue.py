@@ -257,7 +257,7 @@ _REFUSALS: Final = frozenset(
     }
 )
 _STORE_FAILURES: Final = frozenset({Reason.STORE_TIMEOUT, Reason.STORE_UNAVAILABLE})
-_NODE_REASONS: Final = frozenset({Reason.OVERLOAD, Reason.DRAINING})
+_NODE_REASONS: Final = frozenset({Reason.OVERLOAD, Reason.RATE_LIMITED, Reason.DRAINING})
 
 
 def actions_for(reason: Reason) -> tuple[Action, ...]:

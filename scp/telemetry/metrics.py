@@ -191,6 +191,10 @@ class Metrics(Collector):
         if success:
             self._reload_at = at
 
+    def overload(self, level: int) -> None:
+        """The level of overload is another one."""
+        self.overload_level = level
+
     def loop_lag(self, seconds: float) -> None:
         """The event loop woke a sleeper ``seconds`` too late."""
         self._lag.observe(seconds)

@@ -122,6 +122,7 @@ class Counts:
         self.outcomes: list[str] = []
         self.operations: list[tuple[int, str]] = []
         self.opened = 0
+        self.level = 0
         self.seconds = 0.0
 
     def call(self, service: str, decision: Decision, seconds: float) -> None:
@@ -146,6 +147,9 @@ class Counts:
 
     def asp_state(self, peer: str, state: str) -> None:
         pass
+
+    def overload(self, level: int) -> None:
+        self.level = level
 
     def store(self, operation: str, seconds: float, error: str = "") -> None:
         pass

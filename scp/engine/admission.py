@@ -1,0 +1,275 @@
+"""Admission: which new calls are looked up when there is more to do than can be done. No clock, no I/O.
+
+Three ways to do less, in this order, none of which touches a dialogue that is open:
+
+1. what nobody's call needs is left out: the call log, samples of discarded messages;
+2. new calls are answered at once and without a lookup: Continue, `Reason.OVERLOAD`;
+3. new calls are refused before TCAP opens a dialogue (resourceLimitation, Q.773 §4.2.1.4), and switches are
+   asked for fewer (CallGap, TS 29.078 §11.5).
+
+A call is judged by how long it has waited: for how long this node has worked since it last found its sockets
+empty (`Turn`). That is what a caller notices, it needs no estimate of the node's capacity, and every moment
+that the answers by policy leave goes to lookups: admission by a share or by a rate would leave some of them
+unused, or queue. The levels say the same of a longer time, and of what is no queue: the ceiling of dialogues,
+a slow store, memory (`THRESHOLDS`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+from typing import TYPE_CHECKING, Final, final
+
+from scp.domain.reason import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Signal(StrEnum):
+    """What is looked at."""
+
+    DELAY = "delay"
+    DIALOGUES = "dialogues"
+    STORE = "store"
+    MEMORY = "memory"
+
+
+NORMAL: Final = 0
+SHED: Final = 1
+POLICY: Final = 2
+REFUSE: Final = 3
+
+THRESHOLDS: Final[Mapping[Signal, tuple[float, float, float]]] = {
+    Signal.DELAY: (0.5, 1.0, 4.0),  # the longest turn or lateness of a timer, of `Limits.delay`
+    Signal.DIALOGUES: (0.75, 0.9, 0.98),  # open, of the most that may be
+    Signal.STORE: (
+        0.5,
+        0.9,
+        inf,
+    ),  # mean wait for a lookup, of its deadline; a slow store is no reason to refuse
+    Signal.MEMORY: (0.8, 0.9, 0.97),  # resident, of what the process may have
+}
+"""Where levels 1, 2 and 3 begin."""
+
+LEAVE: Final = 0.8
+"""A level ends below this share of where it began …"""
+HOLD: Final = 1.0
+"""… for so many seconds; then the next lower one holds for as long: after 3 s all is normal again."""
+
+PROBE: Final = 16
+"""Of so many new calls one is looked up at level 2: how else would a store be seen to be quick again?"""
+
+FULL: Final = 256
+"""Messages in a batch that say that more are waiting: SCTP's transport takes no more at once."""
+BACK_TO_BACK: Final = 0.0005
+"""Seconds between the end of one batch and the next that say so, too: the loop found it without waiting."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """``[overload]`` and ``[limits]``.
+
+    Attributes:
+        delay: seconds after which a call that still waits is answered by policy.
+        refuse: seconds after which it is refused: answers by policy are too many as well.
+        store_deadline: seconds that a lookup may take.
+        peer_rate: new calls a second of each peer; 0: as many as come.
+        peer_burst: of them at once.
+        caller_rate: new calls a second of each calling SCCP address; 0: as many as come.
+        caller_burst: of them at once.
+        gap_duration: seconds that a CallGap holds; 0: none is sent.
+    """
+
+    delay: float = 0.1
+    refuse: float = 0.4
+    store_deadline: float = 0.15
+    peer_rate: float = 0.0
+    peer_burst: float = 0.0
+    caller_rate: float = 0.0
+    caller_burst: float = 0.0
+    gap_duration: float = 10.0
+
+
+@final
+class Buckets:
+    """A token bucket for each key; the one that was made first goes when there are too many.
+
+    Who makes us forget others to get its tokens back needs as many addresses as we remember for each burst.
+
+    Args:
+        rate: tokens a second.
+        burst: the most that a bucket holds.
+        most: buckets.
+    """
+
+    def __init__(self, rate: float, burst: float, most: int = 4096) -> None:
+        self._rate = rate
+        self._burst = max(burst, 1.0)
+        self._most = most
+        self._buckets: dict[object, tuple[float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, key: object, now: float) -> bool:
+        """Take a token; False if there is none."""
+        buckets = self._buckets
+        bucket = buckets.get(key)
+        if bucket is None:
+            if len(buckets) >= self._most:
+                del buckets[next(iter(buckets))]
+            tokens = self._burst
+        else:
+            tokens = min(self._burst, bucket[0] + (now - bucket[1]) * self._rate)
+        if tokens < 1.0:
+            buckets[key] = (tokens, now)
+            return False
+        buckets[key] = (tokens - 1.0, now)
+        return True
+
+
+@final
+class Turn:
+    """For how long the node has worked without finding its sockets empty.
+
+    A server that reads when it can has its backlog in the sockets' buffers, where nobody sees its age. But a
+    batch of `FULL` messages right after another has left some there: then the turn goes on. A message has
+    waited for about as long as the turn that it is read in.
+    """
+
+    def __init__(self) -> None:
+        self.began = inf
+        self._ended = -inf
+        self._more = False
+
+    def begin(self, now: float) -> None:
+        """A batch was read."""
+        if not (self._more and now - self._ended < BACK_TO_BACK):
+            self.began = now
+
+    def end(self, now: float, messages: int) -> float:
+        """It was dealt with; return for how long the turn has lasted."""
+        self._ended = now
+        self._more = messages >= FULL
+        return now - self.began
+
+
+@final
+class Level:
+    """The level of one signal: up at once, down step by step."""
+
+    def __init__(self, thresholds: tuple[float, float, float]) -> None:
+        self.now = NORMAL
+        self._thresholds = thresholds
+        self._until = -inf
+
+    def update(self, value: float, now: float) -> int:
+        """Take a new value and return the level."""
+        reached = sum(value >= threshold for threshold in self._thresholds)
+        if reached >= self.now:
+            self.now = reached
+            self._until = now + HOLD
+        elif value >= LEAVE * self._thresholds[self.now - 1]:
+            self._until = now + HOLD
+        elif now >= self._until:
+            self.now -= 1
+            self._until = now + HOLD
+        return self.now
+
+
+@final
+class Admission:
+    """What a node does with new calls.
+
+    Attributes:
+        level: 0 to 3.
+        why: the signals that hold it there.
+        turn: see `Turn`.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.level = NORMAL
+        self.why: list[Signal] = []
+        self.turn = Turn()
+        self._levels = {signal: Level(thresholds) for signal, thresholds in THRESHOLDS.items()}
+        self._peers = Buckets(limits.peer_rate, limits.peer_burst) if limits.peer_rate else None
+        self._callers = Buckets(limits.caller_rate, limits.caller_burst) if limits.caller_rate else None
+        self._gaps = Buckets(1 / limits.gap_duration, 1.0) if limits.gap_duration else None
+        self._all_by_policy = False
+        self._calls = 0
+        self._longest = 0.0
+        self._store_seconds = 0.0
+        self._store_answers = 0
+
+    @property
+    def sheds(self) -> bool:
+        """Whether what no call needs is left out."""
+        return self.level >= SHED
+
+    def admit(self, peer: str, caller: bytes, now: float) -> Reason | None:
+        """Judge a new call: None: serve it, else why it is continued at once.
+
+        Args:
+            peer: the link that brought it.
+            caller: its calling SCCP address, as it came.
+            now: seconds of the clock that `Turn` has; not the beginning of the batch.
+        """
+        if self._peers is not None and not self._peers.take(peer, now):
+            return Reason.RATE_LIMITED
+        if self._callers is not None and not self._callers.take(caller, now):
+            return Reason.RATE_LIMITED
+        if now - self.turn.began > self.limits.delay:
+            return Reason.OVERLOAD
+        if self._all_by_policy:
+            self._calls += 1
+            if self._calls % PROBE:
+                return Reason.OVERLOAD
+        return None
+
+    def refuses(self, now: float) -> bool:
+        """Whether what begins now gets no dialogue."""
+        return now - self.turn.began > self.limits.refuse
+
+    def gap_due(self, caller: bytes, now: float) -> bool:
+        """Whether the switch at this address is to be asked for fewer calls: once while that holds."""
+        return self.level >= REFUSE and self._gaps is not None and self._gaps.take(caller, now)
+
+    def batch_done(self, now: float, messages: int) -> None:
+        """A batch was dealt with."""
+        self._longest = max(self._longest, self.turn.end(now, messages))
+
+    def store_took(self, seconds: float) -> None:
+        """A lookup was answered, or given up, after so long."""
+        self._store_seconds += seconds
+        self._store_answers += 1
+
+    def sample(self, now: float, late: float, dialogues: float, memory: float) -> bool:
+        """Find the level, some times a second; True if it is another one.
+
+        Args:
+            now: seconds.
+            late: seconds by which the event loop was late with this very call.
+            dialogues: open, as a share of the most that may be.
+            memory: as a share of the most that may be.
+        """
+        store = self._store_seconds / self._store_answers if self._store_answers else 0.0
+        values = {
+            Signal.DELAY: max(late, self._longest) / self.limits.delay,
+            Signal.DIALOGUES: dialogues,
+            Signal.STORE: store / self.limits.store_deadline,
+            Signal.MEMORY: memory,
+        }
+        self._longest = self._store_seconds = 0.0
+        self._store_answers = 0
+        levels = {signal: self._levels[signal].update(value, now) for signal, value in values.items()}
+        before, self.level = self.level, max(levels.values())
+        self.why = [signal for signal, level in levels.items() if level == self.level and level]
+        # The delay judges each call by itself.
+        self._all_by_policy = any(
+            level >= POLICY for signal, level in levels.items() if signal is not Signal.DELAY
+        )
+        return self.level != before

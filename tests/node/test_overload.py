@@ -1,0 +1,128 @@
+"""A node in a process of its own, offered twice what it can serve.
+
+A few seconds in `make test`, a minute in `make overload`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import urllib.request
+from pathlib import Path
+from random import Random
+
+import pytest
+import uvloop
+
+from scp.simulator.bench_machine import resident
+from scp.simulator.bench_server import node
+from scp.simulator.endpoint import Endpoint
+from scp.simulator.expect import Action, Expectation
+from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
+from scp.simulator.network import Network
+from scp.simulator.scenario import Scenario
+
+SECONDS = float(os.environ.get("CAMEL_SCP_OVERLOAD_SECONDS", "4"))
+SPENT = 0.0005
+SERVICE = f'''
+import time
+from scp.domain.decision import Action, Decision, Reason
+from ss7.cap.operations import Opcode
+from ss7.cap.types import ConnectArg
+from ss7.isup import CalledPartyNumber
+
+class Busy:
+    """Connects every call, and takes the processor for as long as a call with much to decide would."""
+
+    name = "busy"
+    answer = ConnectArg((CalledPartyNumber("990011234567", 2, 1).encode(),))
+
+    async def run(self, call):
+        until = time.perf_counter() + {SPENT}
+        while time.perf_counter() < until:
+            pass
+        call.decided(Decision(Action.CONNECT, Reason.SERVICE_LOGIC))
+        call.invoke(Opcode.CONNECT, self.answer)
+
+def busy(settings, node):
+    return Busy()
+'''
+
+
+def install(folder: Path) -> Path:
+    """Make ``folder`` a distribution with the service in it."""
+    about = folder / "camel_scp_busy-1.dist-info"
+    about.mkdir(parents=True)
+    (folder / "camel_scp_busy.py").write_text(SERVICE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: camel-scp-busy\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[camel_scp.services]\nbusy = camel_scp_busy:busy\n")
+    return folder
+
+
+def load(port: int, **plan: float) -> LoadReport:
+    """Make calls that are to be connected; those that were let go on count as wrong."""
+    calls = [LoadCall(b_number="0011234567", expected=Expectation(action=Action.CONNECT))]
+    return uvloop.run(
+        run_load(
+            Scenario(b_nature=2),
+            calls,
+            LoadPlan(**plan),
+            network=Network(),
+            endpoint=Endpoint(port=port, listen=False),
+            random=Random(3),
+        )
+    )
+
+
+def served(report: LoadReport) -> int:
+    return report.answered - sum(report.wrong.values())
+
+
+def level(page: str) -> int:
+    with urllib.request.urlopen(page, timeout=5) as answer:
+        return int(float(re.search(rb"^scp_overload_level (\S+)", answer.read(), re.MULTILINE)[1]))
+
+
+@pytest.fixture
+def busy_node(tmp_path):
+    core = min(os.sched_getaffinity(0))
+    with node(
+        tmp_path,
+        core,
+        name="busy",
+        store="sqlite::memory:",
+        service="busy",
+        path=[install(tmp_path / "dist")],
+    ) as server:
+        settings = (tmp_path / "busy" / "scp.toml").read_text()
+        page = re.search(r'metrics = "(\S+)"', settings)[1]
+        yield server, f"http://{page}/metrics"
+
+
+def test_twice_its_capacity_costs_no_call(busy_node):
+    server, page = busy_node
+    capacity = load(server.port, window=32, duration=1.5).calls_per_second
+    assert capacity < 1 / SPENT
+    rate = 2 * max(capacity, 0.8 / SPENT)  # a machine with other things to do may have measured less
+    before = resident(server.pid)
+    report = load(server.port, rate=rate, window=1_000_000, duration=SECONDS, timeout=2.0)
+    ended = time.monotonic()
+    grown = resident(server.pid) - before
+    print(
+        f"\ncapacity {capacity:.0f}/s; {report.sent} calls at {rate:.0f}/s: {served(report)} served"
+    )
+    print(f"{report.missing} missing, {report.wrong}; ms {report.since_sent_us}; {grown >> 10} KiB more")
+    assert report.missing == report.stray == 0
+    assert report.answered == report.sent
+    assert set(report.wrong) <= {"continue instead of connect"}
+    assert served(report) > 0.5 * capacity * SECONDS
+    assert report.latency_us["99"] < 900_000
+    assert grown < 24 << 20
+    assert level(page) >= 1
+    while level(page):
+        assert time.monotonic() - ended < 5.0, "not back to normal"
+        time.sleep(0.1)
+    after = load(server.port, rate=0.3 * capacity, window=1_000_000, duration=1.0)
+    assert after.missing == 0
+    assert served(after) == after.sent
