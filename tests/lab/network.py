@@ -118,6 +118,16 @@ class Node:
         except OSError:
             return False
 
+    def become_active(self, seconds: float = 60) -> float:
+        """Wait until it is active and return how long that took; its log is the failure's text."""
+        start = time.monotonic()
+        while not self.active:
+            waited = time.monotonic() - start
+            lost = waited > seconds or self.process.poll() is not None
+            assert not lost, f"{self.name} is not active after {waited:.1f} s: {self.log.read_text()[-3000:]}"
+            time.sleep(0.05)
+        return time.monotonic() - start
+
     @property
     def calls(self) -> float:
         """How many calls it has answered."""

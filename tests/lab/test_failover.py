@@ -45,7 +45,7 @@ def pair(lab: Lab) -> dict[str, Node]:
     """Both nodes, active; who ends one starts it again."""
     nodes = {name: lab.start_node(name) for name in ("a", "b")}
     for node in nodes.values():
-        wait(f"active: {node.name}", lambda node=node: node.active, 60)
+        node.become_active()
     return nodes
 
 
@@ -106,7 +106,7 @@ def test_new_calls_go_to_the_other_node_when_one_is_killed(lab: Lab, pair: dict[
     assert not report["stray"]
     assert pair["a"].calls - before >= 20 * 3, "all calls of the load's second half"
     pair["b"] = lab.start_node("b")
-    wait("active again", lambda: pair["b"].active, 60)
+    pair["b"].become_active()
 
 
 def test_a_restart_of_the_stp_is_survived_without_help(lab: Lab, pair: dict[str, Node]) -> None:
@@ -115,7 +115,7 @@ def test_a_restart_of_the_stp_is_survived_without_help(lab: Lab, pair: dict[str,
         wait("inactive", lambda node=node: not node.active)
     lab.start_stp()
     for node in pair.values():
-        took = wait(f"active again: {node.name}", lambda node=node: node.active, 15)
+        took = node.become_active(15)
         print(f"{node.name} active {took:.1f} s after the STP")
         assert node.process.poll() is None
     assert perfect(lab.load(3).report())
