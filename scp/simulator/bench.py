@@ -14,8 +14,10 @@ answers are Connect, the others Continue, all in TC-END.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -43,9 +45,11 @@ if TYPE_CHECKING:
 HALF: Final = 0.5
 MOST: Final = 0.8
 CODEC: Final = "codec"
+PARTS: Final = "parts"
 ECHO: Final = "echo"
 _MICRO: Final = 1e6
 _MIB: Final = 1 << 20
+_NUMBER: Final = re.compile(r"[0-9]{5,}")
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
@@ -57,6 +61,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
         codec: ``engine.codec``.
         window: calls outstanding at saturation.
         held: whether the calls' dialogues are held open until they are over.
+        records: whether every call leaves a CDR.
     """
 
     summary: str
@@ -64,6 +69,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     codec: str = "fast"
     window: int = 256
     held: bool = False
+    records: bool = False
 
     @property
     def remembers(self) -> bool:
@@ -76,6 +82,9 @@ SCENARIOS: Final = {
         summary="InitialDP to Connect or Continue in TC-END, each record read from Redis", store="redis"
     ),
     "steer-sqlite": Scenario(summary="the same, the records in the embedded SQLite store", store="sqlite"),
+    "steer-recorded": Scenario(
+        summary="as steer-sqlite, and every call leaves a CDR", store="sqlite", records=True
+    ),
     "steer-cached": Scenario(
         summary="as steer, with cached=true, after every subscriber was called once", store="redis-cached"
     ),
@@ -197,12 +206,14 @@ class Report(Struct, frozen=True, kw_only=True):
         size: how much.
         results: by scenario.
         codec: as `codec_times` returns it; empty if it was not asked for.
+        parts: microseconds of a call above the socket, as `part_times` returns them; empty likewise.
     """
 
     machine: Machine
     size: Size
     results: dict[str, Result]
     codec: dict[str, dict[str, dict[str, float]]]
+    parts: dict[str, float]
 
 
 def run(names: Sequence[str], size: Size, tell: Callable[[str], None]) -> Report:
@@ -222,12 +233,15 @@ def run(names: Sequence[str], size: Size, tell: Callable[[str], None]) -> Report
         bench = _Bench(machine, size, Path(folder), tell)
         results = bench.run(chosen) if chosen else {}
     codec: dict[str, dict[str, dict[str, float]]] = {}
+    parts: dict[str, float] = {}
     if CODEC in names:
         from scp.simulator.bench_codec import codec_times  # noqa: PLC0415 - half a second of pycrate
+        from scp.simulator.bench_parts import part_times  # noqa: PLC0415 - only where asked for
 
-        tell("codec")
+        tell("codec, and a call's parts")
         codec = codec_times(size.codec_seconds)
-    return Report(machine=machine, size=size, results=results, codec=codec)
+        parts = part_times(size.codec_seconds * 10)
+    return Report(machine=machine, size=size, results=results, codec=codec, parts=parts)
 
 
 class _Tally:
@@ -236,15 +250,22 @@ class _Tally:
     def __init__(self) -> None:
         self.best: Saturation | None = None
         self.calls = 0
-        self.faults: dict[str, None] = {}
+        self._wrong: Counter[str] = Counter()
+        self._trouble: dict[str, None] = {}
 
     def add(self, report: LoadReport) -> None:
         """Count a run's calls and note what was wrong."""
         self.calls += report.sent
-        self.faults |= {f"{count} times {reason}": None for reason, count in report.wrong.items()}
-        self.faults |= dict.fromkeys(report.trouble)
-        if report.missing:
-            self.faults[f"{report.missing} answers missing"] = None
+        for reason, count in report.wrong.items():
+            self._wrong[_NUMBER.sub("…", reason)] += count
+        self._wrong["missing"] += report.missing
+        self._trouble |= dict.fromkeys(report.trouble)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What was wrong, in words."""
+        counted = [f"{count:,} times {reason}" for reason, count in self._wrong.items() if count]
+        return (*counted, *self._trouble)
 
 
 class _Bench:
@@ -295,6 +316,7 @@ class _Bench:
                 codec=scenario.codec,
                 service=Held.name if scenario.held else VoipForwarding.name,
                 path=path,
+                records=scenario.records,
             )
         )
 
@@ -382,7 +404,7 @@ class _Bench:
             bytes_per_subscriber=(memory - empty) / self._size.subscribers if scenario.remembers else None,
             bytes_per_dialogue=self._open_dialogues(load, scenario, target) if scenario.held else None,
             calls=tally.calls,
-            faults=tuple(tally.faults),
+            faults=tally.faults,
         )
 
     def _open_dialogues(self, load: Generator, scenario: Scenario, target: Server) -> float:
@@ -419,6 +441,8 @@ def as_json(report: Report) -> dict[str, Any]:
     scenarios: dict[str, Any] = {name: _flat(result) for name, result in report.results.items()}
     if report.codec:
         scenarios[CODEC] = report.codec
+    if report.parts:
+        scenarios[PARTS] = report.parts
     return {
         "machine": report.machine,
         "size": report.size,

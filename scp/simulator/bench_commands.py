@@ -61,6 +61,7 @@ def _show(report: Report) -> None:
         console.print(_ratios(report))
     if report.codec:
         console.print(_codec(report))
+        console.print(_parts(report))
 
 
 def _saturation(report: Report) -> Table:
@@ -118,6 +119,13 @@ def _table(title: str, *headings: str) -> Table:
     table.add_column("")
     for heading in headings:
         table.add_column(heading, justify="right")
+    return table
+
+
+def _parts(report: Report) -> Table:
+    table = _table("A call of steer-sqlite above the socket, µs", *report.parts)
+    table.add_row("", *(f"{micros:.2f}" for micros in report.parts.values()))
+    table.caption = "codec: CAP's arguments; stack: M3UA to TCAP, and the engine; the rest is network"
     return table
 
 

@@ -21,6 +21,8 @@ START_LIMIT: Final = 120.0
 """Seconds that a node may take to load its store."""
 _POLL: Final = 0.05
 
+# The deadlines are long: where a machine is too slow, that shows as latency, not as calls that were continued
+# by policy.
 _CONFIG: Final = """\
 [node]
 name = "bench"
@@ -38,6 +40,7 @@ port = {port}
 
 [store]
 url = "{store}"
+deadline_ms = 800
 
 [numbering]
 country_code = "46"
@@ -45,8 +48,12 @@ home_vlr = ["{home}"]
 
 [engine]
 codec = "{codec}"
+answer_deadline_ms = 900
 
 {services}
+
+[charging]
+call_records = {records}
 
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
@@ -89,6 +96,7 @@ def node(
     store: str,
     codec: str = "fast",
     service: str = "voip-forwarding",
+    records: bool = False,
     path: Sequence[Path] = (),
 ) -> Iterator[Server]:
     """Run ``camel-scp serve``.
@@ -100,6 +108,7 @@ def node(
         store: URL of the store.
         codec: ``engine.codec``.
         service: the name of the service.
+        records: whether every call leaves a CDR.
         path: folders where more distributions are, with services in them.
     """
     port = free_port()
@@ -114,6 +123,7 @@ def node(
             codec=codec,
             services=_SERVICE.format(name=service, prefix=PREFIX),
             metrics=free_port(),
+            records="true" if records else "false",
         ),
         encoding="utf-8",
     )

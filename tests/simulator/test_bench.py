@@ -11,11 +11,16 @@ from typer.testing import CliRunner
 
 from scp.cli import app
 from scp.simulator import bench, bench_commands
+from scp.simulator.answers import backward
 from scp.simulator.bench_codec import codec_times
 from scp.simulator.bench_machine import busy_seconds, cpu_seconds, describe, resident
+from scp.simulator.bench_parts import BATCH, Rig, _Canned, _OneRecord, part_times
 from scp.simulator.bench_server import ServerError, node
 from scp.simulator.bench_subscribers import calls, subscriber
 from scp.simulator.expect import Action
+from scp.simulator.load import LoadReport
+from scp.simulator.quiet import QuietTelemetry
+from ss7.tcap import END
 
 TINY = bench.Size(
     subscribers=50,
@@ -74,6 +79,7 @@ def made_up(*faults):
         size=TINY,
         results={"steer": replace(RESULT, faults=faults), "reference": other, "echo": RESULT},
         codec=codec_times(0.0),
+        parts=part_times(0.0),
     )
 
 
@@ -87,6 +93,7 @@ def test_the_json_has_what_is_documented():
     }
     assert shown["cpu_ratios"] == {"steer/reference": 2.0, "steer/echo": 1.0, "reference/echo": 0.5}
     assert {"calls_per_s", "cpu_us_per_call", "p50_ms", "p99_ms"} <= set(shown["scenarios"]["steer"])
+    assert set(shown["scenarios"]["parts"]) == {"telemetry", "store", "service", "codec", "stack", "all"}
     assert set(shown["scenarios"]["codec"]["fast"]["decode"]) == {"m3ua", "sccp", "tcap", "cap", "all"}
 
 
@@ -130,6 +137,15 @@ def test_a_node_that_does_not_start_says_why(tmp_path):
         pass
 
 
+def test_the_call_path_without_a_socket_answers_every_call():
+    rig = Rig(_Canned(), _OneRecord(), QuietTelemetry())
+    for _ in range(2):
+        rig.run()
+        answers = [backward(message) for _, message in rig.sink.sent]
+        assert [answer.dtid for answer in answers] == [n.to_bytes(4, "big") for n in range(BATCH)]
+        assert {answer.kind for answer in answers} == {END}
+
+
 def test_half_of_the_subscribers_are_steered():
     drawn = calls(1000, 400, Random(1))
     steered = [call for call in drawn if call.expected.action is Action.CONNECT]
@@ -150,3 +166,26 @@ def test_proc_is_read_right():
     assert 1 << 20 < resident(os.getpid()) < 1 << 36
     assert busy_seconds(machine.node_core) > 0
     assert busy_seconds(10_000) == 0
+
+
+def test_faults_that_differ_in_a_number_are_one():
+    tally = bench._Tally()
+    one = LoadReport(
+        sent=3,
+        answered=2,
+        wrong={"number none instead of 99467000001": 1, "number none instead of 99467000002": 1},
+        missing=1,
+        stray=0,
+        seconds=1.0,
+        calls_per_second=2.0,
+        ended=0,
+        latency_us={},
+        since_sent_us={},
+        most_outstanding=1,
+        generator_cpu=0.1,
+        trouble=("reset",),
+    )
+    tally.add(one)
+    tally.add(one)
+    assert tally.calls == 6
+    assert tally.faults == ("4 times number none instead of …", "2 times missing", "reset")
