@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from scp.capture.commands import decode, explain, replay
+from scp.capture.commands import anonymise, decode, explain, replay
 from scp.cdr_commands import app as cdrs
 from scp.simulator.bench_commands import bench
 from scp.simulator.commands import msc
@@ -32,6 +32,7 @@ app.command()(bench)
 app.command()(decode)
 app.command()(replay)
 app.command()(explain)
+app.command()(anonymise)
 app.command()(status)
 
 FAILED: Final = 1

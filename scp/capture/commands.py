@@ -302,3 +302,31 @@ def _request(capture: Capture, frame: int, a: str, b: str) -> Any:
     if idp is None:
         raise _fail("no such InitialDP in the capture")
     return idp
+
+
+# -- anonymise -------------------------------------------------------------------------------------------
+
+
+def anonymise(
+    file: CaptureFile,
+    out: Annotated[Path, typer.Argument(help="where the pcapng goes")],
+    *,
+    key: Annotated[
+        str,
+        typer.Option(
+            help="a secret: the same one replaces alike in several captures", envvar="CAMEL_SCP_KEY"
+        ),
+    ] = "",
+) -> None:
+    """Replace every number, IMSI, point code, global title and host, so that a capture can be shown."""
+    import secrets
+
+    from scp.capture.anonymise import Anonymiser, Disguise
+    from scp.capture.write import PcapNgWriter
+
+    capture = _open(file)
+    run = Anonymiser(Disguise(key.encode() or secrets.token_bytes(32)))
+    with out.open("wb") as stream:
+        run.run(capture, PcapNgWriter(stream, comment="anonymised"))
+    left = ", ".join(f"{count} left out: {why}" for why, count in run.left_out.most_common())
+    _say(", ".join(filter(None, (f"{run.written} messages written", left))))

@@ -179,7 +179,9 @@ class PcapNgParser(Parser):
     def __init__(self) -> None:
         super().__init__()
         self._order = "<"
-        self._interfaces: list[tuple[int, int, float, float]] = []  # link type, snap length, unit, offset
+        self._interfaces: list[
+            tuple[int, int, int, float]
+        ] = []  # link type, snap length, ticks a second, offset
 
     def _records(self, octets: bytes, frames: list[Frame]) -> i64:
         at: i64 = 0
@@ -262,7 +264,7 @@ class PcapNgParser(Parser):
 
     def _interface(self, octets: bytes, at: i64, end: i64) -> None:
         head: tuple[int, int, int] = struct.unpack_from(self._order + "HHI", octets, at)
-        unit = 1e-6
+        ticks: int = 1_000_000
         offset = 0.0
         at += 8
         while end - at >= 4:
@@ -270,12 +272,12 @@ class PcapNgParser(Parser):
             code, length = option
             if code == _TIME_RESOLUTION and length == 1 and at + 4 < end:
                 exponent: i64 = octets[at + 4] & 0x7F
-                unit = float(2.0**-exponent) if octets[at + 4] & 0x80 else float(10.0**-exponent)
+                ticks = 1 << int(exponent) if octets[at + 4] & 0x80 else int("1" + "0" * exponent)
             elif code == _TIME_OFFSET and length == 8 and end - at >= 12:
                 shift: int = struct.unpack_from(self._order + "q", octets, at + 4)[0]
                 offset = float(shift)
             at += 4 + length + (-length & 3)
-        self._interfaces.append((head[0], head[2], unit, offset))
+        self._interfaces.append((head[0], head[2], ticks, offset))
 
     def _packet(
         self,
@@ -293,10 +295,10 @@ class PcapNgParser(Parser):
         if captured > end - at or interface >= len(self._interfaces):
             self._fault("a packet longer than its block, or of an interface that is not described")
             return
-        link, _, unit, offset = self._interfaces[interface]
+        link, _, ticks, offset = self._interfaces[interface]
         self.packets += 1
         if high >= 0:
-            self._time = (high << 32 | low) * unit + offset
+            self._time = (high << 32 | low) / ticks + offset
         frames.append(
             Frame(self.packets, self._time, link, octets[at : at + captured], max(0, length - captured))
         )
