@@ -183,6 +183,8 @@ class Signalling:
         self._from = ""  # the link and the message that are worked on, for samples of what is discarded
         self._message = b""
         self._ticker = Ticker(source, self._tick)
+        self._soon = source.call_soon
+        self._flushing = False
 
     def add_link(self, name: str, machine: Machine) -> Link:
         """Make a link; its transport calls it from then on."""
@@ -326,7 +328,17 @@ class Signalling:
             self.send(path, octets)
 
     def flush(self) -> None:
-        """Send what is queued; for whoever acts outside a batch or a tick."""
+        """Send what is queued; for whoever acts outside a batch or a tick.
+
+        It leaves once all that the event loop brought at the same time was dealt with: answers of a store come
+        many in one read, as messages do, and leave in one write as well.
+        """
+        if not self._flushing:
+            self._flushing = True
+            self._soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
         self._after()
 
     def _after(self) -> None:

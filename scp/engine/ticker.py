@@ -33,6 +33,10 @@ class TimeSource(Protocol):
         """Call ``action`` at ``when``, in seconds of the same clock."""
         ...
 
+    def call_soon(self, action: Callable[[], None]) -> object:
+        """Call ``action`` once, when what is under way is done."""
+        ...
+
 
 @final
 class LoopTime:
@@ -49,6 +53,10 @@ class LoopTime:
     def call_at(self, when: float, action: Callable[[], None]) -> Timer:
         """See `TimeSource`."""
         return self._loop.call_later(max(0.0, when - self.time()), action)
+
+    def call_soon(self, action: Callable[[], None]) -> object:
+        """See `TimeSource`."""
+        return self._loop.call_soon(action)
 
 
 @final

@@ -94,6 +94,9 @@ class HandMovedLoop:
         heapq.heappush(self._timers, (when, next(self._count), timer))
         return timer
 
+    def call_soon(self, action: Callable[[], None]) -> None:
+        action()
+
     def advance(self, seconds: float) -> None:
         until = self.now + seconds
         while self._timers and self._timers[0][0] <= until:

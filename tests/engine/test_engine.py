@@ -347,6 +347,21 @@ def test_a_continue_for_an_unknown_transaction_is_aborted_and_its_end_and_abort_
     room.serves()
 
 
+def test_answers_that_a_store_gives_at_once_leave_in_one_write(enter):
+    room = enter(READY)
+    room.store.slow = True
+    soon = []
+    room.node._soon = soon.append
+    calls = [room.call() for _ in range(3)]
+    room.store_answers()
+    assert [room.answers(otid) for otid in calls] == [[], [], []]
+    (flush,) = soon
+    flush()
+    room.turn()
+    for otid in calls:
+        assert room.answer(otid).opcodes == [Opcode.CONNECT]
+
+
 def test_above_the_ceiling_dialogues_are_refused_and_below_it_served_again(enter):
     room = enter(READY, max_dialogues=2)
     room.store.slow = True
