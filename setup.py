@@ -34,6 +34,8 @@ HOT = (
     "scp/capture/wire/*.py",
     "scp/engine/*.py",
     "scp/services/idp.py",
+    "scp/services/instructions.py",
+    "scp/telemetry/metrics.py",
 )
 
 # What stays plain though it stands in a hot room, by file name. Modules that define a msgspec.Struct stay

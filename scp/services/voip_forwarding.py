@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from scp.domain.decision import Action, Decision, judge, screen
+from scp.domain.decision import Action, judge, screen
 from scp.domain.reason import Reason
 from scp.domain.rules import DigitsPolicy, Mark, NaturePolicy, OnFailure, Rules
 from scp.services.api import Call, Lookup, NodeSettings, StoreFailure
-from scp.services.idp import NATURE_TO_Q763, read_call
+from scp.services.idp import read_call
+from scp.services.instructions import connect_argument
 from scp.services.settings import read_settings
 from ss7.cap.operations import Opcode
-from ss7.cap.types import ConnectArg
 from ss7.cause import Cause, CauseValue, Location
-from ss7.isup import CalledPartyNumber, NumberingPlan
 
 if TYPE_CHECKING:
     from scp.domain.decision import Found
@@ -30,7 +29,6 @@ STORE_FAILURE_CAUSE: Final = Cause(CauseValue.TEMPORARY_FAILURE, Location.LOCAL_
 _OPERATION_CONNECT: Final = Opcode.CONNECT
 _OPERATION_CONTINUE: Final = Opcode.CONTINUE
 _CONNECT: Final = Action.CONNECT
-_E164_PLAN: Final = int(NumberingPlan.ISDN)
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,23 +66,11 @@ class VoipForwarding:
             decision = judge(as_found(found), facts, self.rules)
         call.decided(decision)
         if decision.action is _CONNECT:
-            call.invoke(_OPERATION_CONNECT, self._connect(call, decision))
+            call.invoke(_OPERATION_CONNECT, connect_argument(call.idp, decision, st=self.st))
         elif decision.action is Action.RELEASE:
             call.invoke(Opcode.RELEASE_CALL, STORE_FAILURE_CAUSE)
         else:
             call.invoke(_OPERATION_CONTINUE)
-
-    def _connect(self, call: Call, decision: Decision) -> ConnectArg:
-        """Return Connect's argument; who the call was diverted by, if anyone, stays as it came."""
-        idp = call.idp
-        nature = NATURE_TO_Q763[decision.nature]
-        number = CalledPartyNumber(decision.number, nature, _E164_PLAN, inn=False, st=self.st)
-        return ConnectArg(
-            (number.encode(),),
-            original_called_party_id=idp.original_called_party_id,
-            redirecting_party_id=idp.redirecting_party_id,
-            redirection_information=idp.redirection_information,
-        )
 
 
 def as_found(answer: Found | StoreFailure) -> Found:

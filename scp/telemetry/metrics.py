@@ -10,7 +10,6 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from scp.telemetry import catalogue as c
 from scp.telemetry.catalogue import OTHER
@@ -53,8 +52,8 @@ class Histogram:
 
 
 @final
-class Metrics(Collector):
-    """`scp.ports.Telemetry`, and the collector of what it was told.
+class Metrics:
+    """`scp.ports.Telemetry`, and the collector of what it was told (`scp.telemetry.server.Collector`).
 
     Args:
         services: names of the services that calls can have.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from prometheus_client.core import Metric
-    from prometheus_client.registry import Collector
 
 MAX_REQUEST: Final = 8192
 SAMPLES: Final = 50
@@ -29,6 +28,14 @@ MAX_CONNECTIONS: Final = 16
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
+
+
+class Collector(Protocol):
+    """What prometheus_client's own collectors are to us; compiled classes can't be derived from its class."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the families as they are now."""
+        ...
 
 
 @final
