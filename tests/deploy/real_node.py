@@ -59,6 +59,7 @@ scopes = ["authorization", "registration", "forwarding", "charging", "read"]
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
 log_level = "{log_level}"
+mask_numbers = {mask}
 """
 
 
@@ -91,6 +92,7 @@ class RealNode:
             "prefix": "99",
             "sha256": sha256(TOKEN),
             "log_level": "info",
+            "mask": "true",
             **settings,
         }
         self.file = folder / "node.toml"
