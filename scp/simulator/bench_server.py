@@ -50,6 +50,10 @@ home_vlr = ["{home}"]
 codec = "{codec}"
 answer_deadline_ms = 900
 
+[overload]
+delay_ms = 900
+refuse_ms = 5000
+
 {services}
 
 [charging]

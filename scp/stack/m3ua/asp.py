@@ -109,6 +109,7 @@ class Asp(Link):
         self.destinations: Destinations = Destinations()
         self._inputs: dict[int, Input] = _WITH_PEER if self.settings.role is Role.IPSP else _ACKS
         self._phase: Phase = Phase.IDLE
+        self._state: AspState = STATE_OF[Phase.IDLE]
         self._wish: Goal = Goal.ACTIVE
         self._registered: bool = False
         self._attempts: int = 0
@@ -117,7 +118,7 @@ class Asp(Link):
     @property
     def state(self) -> AspState:
         """State of the ASP (§4.3.1)."""
-        return STATE_OF[self._phase]
+        return self._state  # every message asks, and an enum's hash is slow
 
     @property
     def phase(self) -> Phase:
@@ -195,8 +196,9 @@ class Asp(Link):
         return True
 
     def _enter(self, phase: Phase, why: str, now: float) -> None:
-        was, old, new = self._phase, STATE_OF[self._phase], STATE_OF[phase]
+        was, old, new = self._phase, self._state, STATE_OF[phase]
         self._phase = phase
+        self._state = new
         self._sending = phase in (Phase.ACTIVE, Phase.PROBING)
         self._receiving = self._sending or phase is Phase.ASPIA_SENT
         self._attempts = 0
