@@ -13,6 +13,7 @@ from real_node import TOKEN, RealNode, eventually, http, sha256
 
 from oracles.servers import redis_server, wait_until
 from scp.simulator.scenario import Scenario
+from scp.telemetry.catalogue import CATALOGUE, STATE_CATALOGUE
 
 PASSWORD = "redis-p4ssw0rd-9c1d"
 WRONG = "a-wrong-token-55e0"
@@ -93,6 +94,8 @@ def test_metrics_have_no_numbers_as_labels_and_promtool_likes_them(tmp_path: Pat
         names = "\n".join(node.scrape())
         text = http(f"http://127.0.0.1:{node.settings['metrics']}/metrics")[1]
     assert not re.search(r'"[^"]*[0-9]{7,}', names)
+    for spec in (*CATALOGUE, *STATE_CATALOGUE):
+        assert f"# TYPE {spec.name} {spec.kind}\n" in text.decode()
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed")
