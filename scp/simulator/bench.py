@@ -59,7 +59,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
         summary: what it is, for people.
         store: "sqlite", "redis", "redis-cached", or "" for none.
         codec: ``engine.codec``.
-        window: calls outstanding at saturation.
+        window: calls outstanding at saturation; 256 in one batch would look like a backlog to the node.
         held: whether the calls' dialogues are held open until they are over.
         records: whether every call leaves a CDR.
     """
@@ -67,7 +67,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     summary: str
     store: str = ""
     codec: str = "fast"
-    window: int = 256
+    window: int = 240
     held: bool = False
     records: bool = False
 
