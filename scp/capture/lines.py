@@ -38,27 +38,29 @@ def _route(shown: JsonDict) -> str:
 def _words(shown: JsonDict) -> Iterator[str]:
     if "tcap" in shown:
         yield from _tcap_words(shown["tcap"])
-        yield from (
-            (component_words(component) for component in shown["components"])
-            if ("components" in shown)
-            else ()
-        )
+        yield from map(component_words, shown.get("components", ()))
     elif "scmg" in shown:
-        yield f"SCMG {shown['scmg'].get('type', 'undecodable')}"
+        yield f"SCMG {shown['scmg'].get('type') or _refused(shown['scmg'])}"
     elif "sccp" in shown:
+        yield str(shown["sccp"].get("type") or f"SCCP {_refused(shown['sccp'])}")
         segmentation = shown["sccp"].get("segmentation")
-        yield str(shown["sccp"]["type"])
         if segmentation:
             yield f"segment, {segmentation['remaining']} to come"
     elif "m3ua" in shown:
         yield f"M3UA {shown['m3ua']['type']}"
+    elif "operation" in shown:
+        yield str(shown["operation"])
     else:
         yield "MTP3 user message"
 
 
+def _refused(error: JsonDict) -> str:
+    return f"undecodable: {error['error']} at octet {error['offset']} ({error['clause']})"
+
+
 def _tcap_words(message: JsonDict) -> Iterator[str]:
     if "error" in message:
-        yield f"TCAP undecodable: {message['error']} at octet {message['offset']} ({message['clause']})"
+        yield f"TCAP {_refused(message)}"
         return
     yield str(message["type"])
     yield from (f"{name} {message[name]}" for name in ("otid", "dtid") if name in message)

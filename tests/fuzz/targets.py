@@ -1,0 +1,174 @@
+"""What is fuzzed: every decoder and the capture reader. A target takes any octets and may raise nothing.
+
+`SEEDS` gives each target a corpus: the published PDUs where they are there, and what the captures in pcaps/ carry.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from scp.capture.anonymise import Anonymiser, Disguise
+from scp.capture.decode import LAYERS, Decoder, Filter, decode_octets
+from scp.capture.lines import line, tree
+from scp.capture.records import Snapshot
+from scp.capture.replay import Replay
+from scp.capture.report import Report
+from scp.capture.source import Capture, CaptureError
+from scp.capture.wire.dissector import Dissector
+from scp.capture.wire.messages import Message
+from scp.capture.wire.pcap import parser_for
+from scp.capture.wire.values import Frame
+from scp.capture.write import PcapNgWriter
+from scp.domain.numbers import Numbering
+from scp.domain.rules import Rules
+from scp.services.voip_forwarding import VoipForwarding
+from ss7 import m2pa, m2ua, mtp3, tcap
+from ss7.cap.codec import FAST
+from ss7.cap.operations import OPERATIONS
+from ss7.errors import DecodeError, EncodeError
+from ss7.m3ua_framer import Framer
+from ss7.sctp import read_chunks
+
+PCAPS = Path(__file__).parents[2] / "pcaps"
+CALL_CONTROL = [operation.opcode for operation in OPERATIONS if operation.argument is not None]
+
+
+def layers(octets: bytes) -> None:
+    """M3UA, SCCP, TCAP, CAP: decoded, shown as JSON, as a tree and as a line."""
+    for layer in LAYERS:
+        try:
+            shown = decode_octets(octets, layer)
+        except DecodeError:
+            continue
+        tree(shown)
+        line(shown)
+
+
+def arguments(octets: bytes) -> None:
+    """An argument of each operation in each version; what decodes has to encode, and to decode to the same."""
+    opcode = CALL_CONTROL[octets[0] % len(CALL_CONTROL)] if octets else 0
+    for version in range(1, 5):
+        try:
+            value = FAST.decode_argument(opcode, octets[1:], version)
+        except DecodeError:
+            continue
+        try:
+            again = FAST.encode_argument(opcode, value, version)
+        except EncodeError:
+            continue  # as in `tcap_twice`
+        assert FAST.decode_argument(opcode, again, version) == value
+
+
+def tcap_twice(octets: bytes) -> None:
+    """What TCAP decodes without a bad part, it encodes, and decodes to the same."""
+    try:
+        message = tcap.decode(octets)
+    except DecodeError:
+        return
+    bad = tcap.Malformed, tcap.MalformedDialogue
+    if any(isinstance(part, bad) for part in (message.dialogue, *message.components)):
+        return
+    try:
+        octets = tcap.encode(message)
+    except EncodeError:
+        return  # codes that the standard leaves open are read, and not written
+    assert tcap.decode(octets) == message
+
+
+def adaptations(octets: bytes) -> None:
+    """What only captures have: M2UA, M2PA, MTP3, SCTP chunks, M3UA in a TCP stream."""
+    for decode in (m2ua.decode, m2pa.decode, mtp3.decode):
+        try:
+            decode(octets)
+        except DecodeError:
+            continue
+    read_chunks(octets, 0, len(octets), [])
+    framer = Framer()
+    try:
+        framer.feed(octets)
+    except DecodeError:
+        return
+
+
+def packet(octets: bytes) -> None:
+    """One packet, its link type the first octet's choice."""
+    links = (1, 0, 101, 113, 276, 248, 141, 142)
+    dissector = Dissector()
+    for number in range(3):
+        dissector.packet(Frame(number, 0.0, links[octets[0] % len(links)] if octets else 1, octets[1:], 0))
+    dissector.finish()
+
+
+def capture(octets: bytes) -> None:
+    """A file: decoded, replayed with a report, anonymised."""
+    with tempfile.NamedTemporaryFile(suffix=".pcapng") as file:
+        file.write(octets)
+        file.flush()
+        try:
+            for shown in Decoder(Filter(reason="x")).show(Capture(file.name)):
+                tree(shown)
+        except CaptureError:
+            return
+        replay(file.name)
+        Anonymiser(Disguise(b"key")).run(Capture(file.name), PcapNgWriter(io.BytesIO()))
+
+
+def replay(name: str) -> None:
+    store = Snapshot({})
+    services = {100: VoipForwarding(Rules(Numbering(country_code="46"), prefix="99"))}
+    report = Report(services, store, each=lambda shown: None, full=True)
+    run = Replay(services, store, report.take, Counter())
+    for item in Capture(name):
+        run.take(item)
+    run.finish()
+    assert len(run.tcap) <= run.messages
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (layers, arguments, tcap_twice, adaptations, packet, capture)
+}
+
+
+@cache
+def seeds(name: str) -> tuple[bytes, ...]:
+    """The corpus of a target."""
+    files = [path.read_bytes() for path in sorted(PCAPS.glob("*.pcapng"))]
+    if name == "capture":
+        return tuple(files)
+    frames = [frame.octets for octets in files for frame in _frames(octets)]
+    if name == "packet":
+        return tuple(b"\0" + octets for octets in frames)
+    carried = [
+        item for path in sorted(PCAPS.glob("*.pcapng")) for item in Capture(path) if isinstance(item, Message)
+    ]
+    if name == "tcap_twice":
+        return tuple({item.tcap for item in carried if item.tcap})
+    if name == "arguments":
+        return tuple(_arguments(item.tcap) for item in carried if item.tcap and _arguments(item.tcap))
+    if name == "adaptations":
+        return tuple({*(octets[34:] for octets in frames), *(item.signal.octets for item in carried)})
+    units = {item.data.payload for item in carried if item.data is not None}
+    return tuple(
+        {*units, *(item.signal.octets for item in carried), *(item.tcap for item in carried if item.tcap)}
+    )
+
+
+def _frames(octets: bytes) -> list[Frame]:
+    parser = parser_for(octets[:4])
+    return parser.feed(octets) if parser is not None else []
+
+
+def _arguments(octets: bytes) -> bytes:
+    try:
+        components = tcap.decode(octets).components
+    except DecodeError:
+        return b""
+    for component in components:
+        if isinstance(component, tcap.Invoke) and component.opcode in CALL_CONTROL and component.parameter:
+            return bytes((CALL_CONTROL.index(component.opcode),)) + component.parameter
+    return b""
