@@ -26,15 +26,16 @@ from scp.ports import ChargingTelemetry, StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
 from scp.stack.m3ua.asp import Asp
-from scp.stack.m3ua.settings import AspSettings, Role, SgpSettings, Timers, TrafficMode
+from scp.stack.m3ua.settings import AspSettings, Key, Role, SgpSettings, Timers, TrafficMode
 from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp import Sccp
-from scp.stack.sccp_settings import SccpSettings
+from scp.stack.sccp_settings import SccpSettings, Translation
 from scp.stack.tcap import Tcap, TcapSettings
 from scp.store.open import open_store
 from scp.telemetry.metrics import Metrics
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CONTEXTS
+from ss7.m3ua_parameters import KeyDestination
 from ss7.pointcode import parse_point_code
 from ss7.sccp import GlobalTitle
 
@@ -159,10 +160,15 @@ class Node:
             admission=self.admission,
         )
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
-        self._pressure.start()
         for peer in config.m3ua.peers:
             self.status.expect(peer.name, peer.transport, peer.destinations)
-            attachment = self._attach(peer, signalling.add_link(peer.name, machine(peer)))
+            link = signalling.add_link(
+                peer.name,
+                machine(peer, config.node.point_code),
+                frozenset(peer.destinations),
+                alone=TrafficMode[peer.traffic_mode.name] is TrafficMode.OVERRIDE,
+            )
+            attachment = self._attach(peer, link)
             self._attachments.append(attachment)
             await attachment.start()
         if config.api is not None:
@@ -172,6 +178,7 @@ class Node:
 
             routers = [charging_router(self.charging), discards_router(self.status.discards)]
             self.api = await serve_api(config.api, self, routers)
+        self._pressure.start()
 
     def _built(self, config: Config) -> dict[int, Service]:
         """Return the services of a configuration; raises `ServiceConfigError`."""
@@ -399,7 +406,16 @@ def codecs(name: str) -> tuple[Codec, TcapCodec | None]:
     return reference.REFERENCE, reference_tcap.REFERENCE_TCAP
 
 
-def machine(peer: Peer) -> Machine:
+def routing_key(peer: Peer, point_code: int) -> Key | None:
+    """Return the routing key that a peer wants registered; ``point_code`` is the node's own."""
+    wanted = peer.routing_key
+    if wanted is None:
+        return None
+    own = point_code if wanted.point_code is None else wanted.point_code
+    return Key(destinations=(KeyDestination(own, wanted.service_indicators, wanted.origins),))
+
+
+def machine(peer: Peer, point_code: int = 0) -> Machine:
     """Return the M3UA machine for a peer: the ASP, or the answering side where an IPSP connects to us."""
     role = peer.role
     timers = Timers(
@@ -425,6 +441,7 @@ def machine(peer: Peer) -> Machine:
             network_appearance=appearance,
             traffic_mode=mode,
             asp_identifier=-1 if peer.asp_identifier is None else peer.asp_identifier,
+            key=routing_key(peer, point_code),
             audit=tuple(peer.destinations),
             timers=timers,
         )
@@ -450,11 +467,16 @@ def sccp_settings(config: Config) -> SccpSettings:
     """Return SCCP's settings; an allowed caller with a dash is a point code, any other a prefix."""
     sccp = config.sccp
     return SccpSettings(
-        point_codes=(config.node.point_code,),
+        point_codes=(config.node.point_code, *config.node.also),
         ssn=sccp.ssn,
         global_title=None if sccp.global_title is None else GlobalTitle(sccp.global_title),
         allowed_prefixes=tuple(caller for caller in sccp.allowed_callers if "-" not in caller),
         allowed_point_codes=tuple(parse_point_code(each) for each in sccp.allowed_callers if "-" in each),
+        translations=tuple(
+            Translation(each.prefix, tuple(each.point_codes), each.mode == "loadshare")
+            for each in sccp.translations
+        ),
+        return_on_error=sccp.return_on_error,
         t_reassembly=sccp.reassembly_s,
     )
 

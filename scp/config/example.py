@@ -11,12 +11,19 @@ name = "scp-1"
 instance = 1                          # 0..255, unique among running processes: part of transaction ids
 point_code = "0-23-1"                 # ITU 3-8-3, or an integer
 network_indicator = "international"   # international | national | reserved | spare
+# also = ["0-23-2"]                   # further point codes of ours: what comes to one is answered from it
 
 [sccp]
 ssn = 146                             # CAP
 # global_title = "46700000001"        # own address in answers; without it the received called address
 allowed_callers = []                  # GT prefixes or point codes that may open dialogues; empty = all
+# return_on_error = "open"            # never | open (in open dialogues) | always: what asks for its return
 # reassembly_s = 15.0                 # how long segments of a long message are waited for
+
+# [[sccp.translations]]               # where messages to global titles go; none: where the question came from
+# prefix = "4670"                     # of the title; the longest that fits counts
+# point_codes = ["0-1-1", "0-1-2"]
+# mode = "primary-backup"             # primary-backup | loadshare (by SLS)
 
 [[m3ua.peers]]
 name = "stp-a"
@@ -32,6 +39,11 @@ routing_context = 1                   # leave it out where the gateway has one o
 traffic_mode = "loadshare"            # loadshare | override | broadcast | unspecified
 # destinations = ["0-1-1"]            # point codes behind this peer; empty = all
 # heartbeat_s = 0                     # 0: none; without it none over SCTP, 30 over TCP
+
+# [m3ua.peers.routing_key]            # REG REQ in place of routing_context; an empty table: all SCCP to us
+# point_code = "0-23-1"               # the node's own
+# origins = ["0-1-1"]                 # originating point codes; none: all
+# service_indicators = [3]            # SCCP
 
 # [m3ua.peers.timers]
 # ack_s = 2.0                         # T(ack): until a request is sent again
@@ -62,6 +74,18 @@ max_dialogues = 100000                # beyond it: resourceLimitation
 answer_deadline_ms = 400              # 10..900: every InitialDP is answered by then; Tssf is 1 s at least
 dialogue_limit_s = 90000.0            # a dialogue without messages is given up
 codec = "fast"                        # fast | reference
+
+[overload]                            # new calls only; those in progress go on
+delay_ms = 100                        # 10..900: one that waited longer is continued without a lookup
+refuse_ms = 400                       # above that: one that waited longer is refused, resourceLimitation
+memory_mb = 0                         # of the process; 0: what its control group, or the machine, has
+call_gap_s = 10                       # how long switches are asked for fewer calls (CAP v3, v4); 0: not
+
+[limits]                              # new calls above are continued without a lookup; 0: no limit
+peer_rate = 0.0                       # calls a second of each peer …
+peer_burst = 0.0                      # … and at once; 0: those of a second
+caller_rate = 0.0                     # calls a second of each calling address, a switch …
+caller_burst = 0.0                    # … and at once
 
 [numbering]
 country_code = "46"

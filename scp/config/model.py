@@ -61,15 +61,36 @@ class Node(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         point_code: our own.
+        also: further point codes that are ours; what comes to one is answered from it.
         name: in logs and in ``/health``.
         instance: part of every TCAP transaction id; unique among the running processes of one address.
         network_indicator: of the messages that we send.
     """
 
     point_code: PointCode
+    also: tuple[PointCode, ...] = ()
     name: Name = "camel-scp"
     instance: Annotated[int, Meta(ge=0, le=255)] = 0
     network_indicator: NetworkIndicator = NetworkIndicator.INTERNATIONAL
+
+
+class Translation(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[sccp.translations]]``: where messages to some global titles go (Q.714 §2.4).
+
+    Attributes:
+        prefix: of the title's digits; the longest that fits counts, "" fits all.
+        point_codes: where to; each behind at least one of the peers.
+        mode: "primary-backup" uses the first that can be reached, "loadshare" all of them, by SLS.
+    """
+
+    prefix: Annotated[str, Meta(pattern=r"^[0-9]{0,15}\Z", description="0 to 15 digits")]
+    point_codes: tuple[PointCode, ...]
+    mode: Literal["primary-backup", "loadshare"] = "primary-backup"
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield a translation to nowhere."""
+        if not self.point_codes:
+            yield Fault("point_codes", "one or more are needed")
 
 
 class Sccp(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,12 +100,18 @@ class Sccp(Struct, frozen=True, forbid_unknown_fields=True):
         ssn: our subsystem; 146 is CAP (23.003 §8.2).
         global_title: our own address in answers; without it the received called address is used.
         allowed_callers: who may open dialogues, by the calling address; empty: everybody.
+        translations: see `Translation`; what fits none goes back the way that the question came.
+        return_on_error: which of our messages ask to be returned if they can't be delivered: "open": those
+            that keep a dialogue open, whose return ends it; "always": those that end one as well, for the
+            count of discards only.
         reassembly_s: how long segments are waited for (T(reassembly), Q.714 §3.8: 10 to 20 s).
     """
 
     ssn: Annotated[int, Meta(ge=2, le=254)] = 146
     global_title: GlobalTitle | None = None
     allowed_callers: tuple[Caller, ...] = ()
+    translations: tuple[Translation, ...] = ()
+    return_on_error: Literal["never", "open", "always"] = "open"
     reassembly_s: Seconds = 15.0
 
     def faults(self) -> Iterator[Fault]:
@@ -184,6 +211,22 @@ class PeerSctp(Struct, frozen=True, forbid_unknown_fields=True):
             yield Fault("rto_initial_s", "must lie between rto_min_s and rto_max_s")
 
 
+class RoutingKey(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[m3ua.peers.routing_key]``: registered with REG REQ (RFC 4666 §4.4.1); ``{}`` is all SCCP to us.
+
+    The gateway assigns the routing context, whatever ``routing_context`` says.
+
+    Attributes:
+        point_code: destination; None: the node's own.
+        origins: originating point codes that it is limited to; empty: all.
+        service_indicators: user parts; 3 is SCCP (Q.704 §14.2.1). Empty: all.
+    """
+
+    point_code: PointCode | None = None
+    origins: tuple[PointCode, ...] = ()
+    service_indicators: tuple[Annotated[int, Meta(ge=0, le=15)], ...] = (3,)
+
+
 TCP_HEARTBEAT_S: Final = 30.0
 
 
@@ -205,6 +248,7 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
         destinations: point codes behind this peer, for DAUD and for messages that are no answers; empty: all.
         heartbeat_s: T(beat) between BEATs, 0 for none; by default none over SCTP, which has heartbeats of its
             own (RFC 4666 §4.3.4.6), and 30 over TCP.
+        routing_key: see `RoutingKey`; None: the gateway has ours configured.
         timers: see `PeerTimers`.
         sctp: see `PeerSctp`.
     """
@@ -222,6 +266,7 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
     traffic_mode: TrafficMode = TrafficMode.LOADSHARE
     destinations: tuple[PointCode, ...] = ()
     heartbeat_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
+    routing_key: RoutingKey | None = None
     timers: PeerTimers = PeerTimers()
     sctp: PeerSctp = PeerSctp()
 
@@ -236,6 +281,8 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
         """Yield what is missing or makes no sense for the role."""
         if not self.role.listens and not self.remote:
             yield Fault("remote", f"required for role {self.role}: the peer's addresses")
+        if self.routing_key is not None and self.role.ipsp:
+            yield Fault("routing_key", f"role {self.role} has no gateway to register it with")
         if self.role.listens and self.local_port:
             yield Fault("local_port", f"for role {self.role} give our port as port")
 

@@ -202,6 +202,7 @@ class Admission:
         self._all_by_policy = False
         self._calls = 0
         self._longest = 0.0
+        self._late = 0.0
         self._store_seconds = 0.0
         self._store_answers = 0
 
@@ -258,11 +259,13 @@ class Admission:
         """
         store = self._store_seconds / self._store_answers if self._store_answers else 0.0
         values = {
-            Signal.DELAY: max(late, self._longest) / self.limits.delay,
+            # Late once is a pause (a collection, an import); late again and again there is too much to do.
+            Signal.DELAY: max(min(late, self._late), self._longest) / self.limits.delay,
             Signal.DIALOGUES: dialogues,
             Signal.STORE: store / self.limits.store_deadline,
             Signal.MEMORY: memory,
         }
+        self._late = late
         self._longest = self._store_seconds = 0.0
         self._store_answers = 0
         levels = {signal: self._levels[signal].update(value, now) for signal, value in values.items()}

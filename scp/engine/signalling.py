@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final
 
+from scp.engine.routes import CONGESTED, UNREACHABLE, choose, cost
 from scp.engine.ticker import Ticker
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.events import AspState, BringDown, Discard, DiscardReason, StateChange
@@ -106,12 +107,23 @@ class Observer(Protocol):
 
 @final
 class Link:
-    """One association with its M3UA machine; the `TransportUser` of its transport."""
+    """One association with its M3UA machine; the `TransportUser` of its transport.
 
-    def __init__(self, signalling: Signalling, name: str, machine: Machine) -> None:
+    Attributes:
+        destinations: what its gateway has said of destinations; None: there is none at the other end.
+        reaches: point codes behind the peer; empty: all.
+        alone: whether it takes all traffic that it can (override), or shares it by SLS.
+    """
+
+    def __init__(
+        self, signalling: Signalling, name: str, machine: Machine, reaches: frozenset[int], *, alone: bool
+    ) -> None:
         self.signalling = signalling
         self.name = name
         self.machine = machine
+        self.destinations = machine.destinations if isinstance(machine, Asp) else None
+        self.reaches = reaches
+        self.alone = alone
         self.transport: Transport | None = None
         self._given_up = ""  # why we end the association, which its transport can't know
 
@@ -186,9 +198,11 @@ class Signalling:
         self._soon = source.call_soon
         self._flushing = False
 
-    def add_link(self, name: str, machine: Machine) -> Link:
-        """Make a link; its transport calls it from then on."""
-        link = Link(self, name, machine)
+    def add_link(
+        self, name: str, machine: Machine, reaches: frozenset[int] = frozenset(), *, alone: bool = False
+    ) -> Link:
+        """Make a link; its transport calls it from then on. ``reaches`` and ``alone`` as for `Link`."""
+        link = Link(self, name, machine, reaches, alone=alone)
         self.links.append(link)
         self.telemetry.asp_state(name, machine.state)
         return link
@@ -265,12 +279,14 @@ class Signalling:
         """DATA: through SCCP and TCAP to the user."""
         unit = self.sccp.receive(data, now)
         if self.sccp.outbox:
-            self._sccp_out(link, data.dpc)
+            self._sccp_own(link, data.dpc)
         if unit is None:
             return
         if type(unit) is UnitData:
             sccp = self.sccp
             dpc = sccp.route_back(unit.calling_raw, data.opc)
+            if sccp.translates:
+                dpc = self._translated(unit.calling_raw, dpc, data.sls, now)
             own = sccp.own_address(unit.called_raw)
             path = Path(link, data.dpc, dpc, data.sls, unit.calling_raw, own)
             indication = self.tcap.receive(unit.data, path, now)
@@ -286,14 +302,18 @@ class Signalling:
     def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None:
         """Send a TCAP message on its dialogue's way, a `Path`; b"" is nothing. It leaves with the batch.
 
-        With ``return_on_error``, TC-NOTICE tells the dialogue if it can't be delivered. What can't be sent is
-        counted: to a calling address that leaves SCCP no room for data, or too long for 16 segments.
+        With ``return_on_error`` (and if `SccpSettings` agrees) TC-NOTICE says if it can't be delivered. What
+        can't be sent is counted: to a calling address that leaves SCCP no room for data, or too long for 16
+        segments.
         """
         if not octets or not isinstance(path, Path):
             return
         link = path.link
-        if not link.active:
-            link = path.link = self._another(link)
+        if not link.active or not (link.destinations is None or link.destinations.silent):
+            now = self.clock()
+            if self.sccp.translates:
+                path.dpc = self._translated(path.called, path.dpc, path.sls, now)
+            link = path.link = choose(self.links, link, path.dpc, path.sls, now)
         try:
             self.sccp.send(
                 path.called,
@@ -301,16 +321,20 @@ class Signalling:
                 octets,
                 dpc=path.dpc,
                 sls=path.sls,
-                return_on_error=return_on_error,
+                return_on_error=self.sccp.asks_return[return_on_error],
             )
         except EncodeError:
             self.discard("sccp", UNSENDABLE)
             return
         self._sccp_out(link, path.opc)
 
-    def _another(self, link: Link) -> Link:
-        """Return an active link in place of one that is not; the same if there is none."""
-        return next((other for other in self.links if other.active), link)
+    def _translated(self, called: bytes, otherwise: int, sls: int, now: float) -> int:
+        """Return the point code for a title: the first of its translation that can be reached."""
+        codes = self.sccp.translate(called, sls)
+        for code in codes:
+            if any(link.active and cost(link, code, now) < UNREACHABLE for link in self.links):
+                return code
+        return codes[0] if codes else otherwise
 
     def _sccp_out(self, link: Link, opc: int) -> None:
         """Send what SCCP wants sent; without an active link it is lost, as any message of MTP may be."""
@@ -319,6 +343,22 @@ class Signalling:
             if not send(opc, dpc, self.network_indicator, sls, payload):
                 self.discard("m3ua", DiscardReason.NOT_ACTIVE)
         self.sccp.outbox.clear()
+
+    def _sccp_own(self, link: Link, opc: int) -> None:
+        """Send what SCCP has to say itself: returned messages and management, which no call waits for.
+
+        To a congested destination they are not sent: of all messages they matter least (Q.714 §2.6: UDTS has
+        importance 3, UDT 4), and that is how a SCON is heeded while every call is answered.
+        """
+        sccp, now = self.sccp, self.clock()
+        own = sccp.outbox[:]
+        sccp.outbox.clear()
+        for dpc, sls, payload in own:
+            way = choose(self.links, link, dpc, sls, now)
+            if cost(way, dpc, now) in CONGESTED:
+                self.discard("m3ua", DiscardReason.CONGESTED)
+            elif not way.machine.send(opc, dpc, self.network_indicator, sls, payload):
+                self.discard("m3ua", DiscardReason.NOT_ACTIVE)
 
     def _tcap_out(self) -> None:
         """Send what TCAP answered by itself."""
@@ -416,7 +456,7 @@ class Signalling:
                 link.machine.tick(now)
         self.sccp.tick(now)
         if self.sccp.outbox:
-            self._sccp_out(self._another(self.links[0]), self.sccp.point_code)
+            self._sccp_own(self.links[0], self.sccp.point_code)
         for indication in self.tcap.tick(now):
             if self.user is not None:
                 self.user.indication(indication, now)

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.stack.sccp_management import Outgoing, Subsystems
 from scp.stack.sccp_reassembly import Reassembly
-from scp.stack.sccp_settings import DISCARD, SI_SCCP, Discard, Event, SccpSettings
+from scp.stack.sccp_settings import (
+    DISCARD,
+    RETURN_ON_ERROR,
+    SI_SCCP,
+    Discard,
+    Event,
+    SccpSettings,
+    Translation,
+)
 from ss7 import sccp
 from ss7.errors import DecodeError, EncodeError
 from ss7.sccp import Address, MessageType, ReturnCause, Segmentation, UnitData, UnitDataService, address_of
@@ -33,6 +41,7 @@ _UNSEEN: Final = -4
 _VIA_OPC: Final = -1  # it is reached where its message came from
 _BY_OPC: Final = -2  # it may call only if its message came from an allowed point code
 
+_NOT_LOOKED_UP: Final = Translation("", ())
 _MEMO_LIMIT: Final = 4096
 _HOPS: Final = 15  # Q.713 §3.18: the highest
 _MAX_SEGMENTS: Final = 16
@@ -58,6 +67,8 @@ class Sccp:
         outbox: (destination point code, SLS, SCCP message) to send; the owner drains it.
         events: what happened; the owner drains it.
         point_code: what we call ourselves in messages that answer nobody's; 0 without one.
+        translates: whether any titles are translated (`translate`).
+        asks_return: which of the user's messages ask for their return: those that end a dialogue, and others.
     """
 
     def __init__(self, settings: SccpSettings, local_reference: int = 0) -> None:
@@ -69,6 +80,10 @@ class Sccp:
         self._everybody: Final = not settings.allowed_prefixes and not settings.allowed_point_codes
         self._allowed_point_codes: Final = frozenset(settings.allowed_point_codes)
         self._max_message: Final = settings.max_message
+        self.translates: bool = bool(settings.translations)
+        self.asks_return: Final = RETURN_ON_ERROR[settings.return_on_error]
+        self._translations: Final = sorted(settings.translations, key=_longest_first)
+        self._translated_to: dict[bytes, Translation | None] = {}
         self._called: dict[bytes, int] = {}
         self._callers: dict[bytes, int] = {}
         self._reassembly: Final = Reassembly(settings)
@@ -160,6 +175,36 @@ class Sccp:
         if route == _BY_OPC:
             route = _reached_at(address_of(calling_raw))
         return route if route >= 0 else opc
+
+    def translate(self, called_raw: bytes, sls: int) -> tuple[int, ...]:
+        """Return the point codes that a message to this address may go to, the preferred one first.
+
+        Nothing is returned for an address that is routed on SSN, or whose title has no translation.
+        """
+        found = self._translated_to.get(called_raw, _NOT_LOOKED_UP)
+        if found is _NOT_LOOKED_UP:
+            found = self._translation(called_raw)
+            if len(self._translated_to) >= _MEMO_LIMIT:
+                self._translated_to.clear()
+            self._translated_to[called_raw] = found
+        if found is None:
+            return ()
+        codes = found.point_codes
+        first = sls % len(codes) if found.share else 0
+        return codes[first:] + codes[:first]
+
+    def _translation(self, called_raw: bytes) -> Translation | None:
+        try:
+            address = address_of(called_raw)
+        except DecodeError:
+            return None
+        title = address.global_title
+        if address.route_on_ssn or title is None:
+            return None
+        for translation in self._translations:
+            if title.digits.startswith(translation.prefix):
+                return translation
+        return None
 
     def out_of_service(self, now: float) -> None:  # noqa: ARG002 - events have their time
         """Our subsystem stops serving: SSP to the concerned signalling points; what comes is refused."""
@@ -366,6 +411,10 @@ class Sccp:
                 Segmentation(index == 0, count - 1 - index, reference, message.protocol_class == 1),
             )
             self.outbox.append((dpc, sls, segment.encode()))
+
+
+def _longest_first(translation: Translation) -> int:
+    return -len(translation.prefix)
 
 
 def _reached_at(address: Address) -> int:

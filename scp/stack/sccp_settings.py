@@ -74,6 +74,26 @@ class Event(NamedTuple):
 
 @final
 @dataclass(frozen=True)
+class Translation:
+    """Where messages to global titles that begin with ``prefix`` go (Q.714 §2.4); the longest prefix counts.
+
+    Attributes:
+        prefix: first digits; "": every title.
+        point_codes: the nodes that translate further, or the end nodes; one or more.
+        share: they share by SLS; else the first one that can be reached is used.
+    """
+
+    prefix: str
+    point_codes: tuple[int, ...]
+    share: bool = False
+
+
+RETURN_ON_ERROR: Final = {"never": (False, False), "open": (False, True), "always": (True, True)}
+"""Which of our messages ask to be returned if undeliverable: those that end a dialogue, and others."""
+
+
+@final
+@dataclass(frozen=True)
 class SccpSettings:
     """Who we are, who may call, and the limits.
 
@@ -86,6 +106,9 @@ class SccpSettings:
         allowed_prefixes: callers whose global title begins with one of these digits are served.
         allowed_point_codes: callers with this point code in their address, or as originating point code,
             are served. Nothing in either: everybody is.
+        translations: for what we send to global titles; without one that fits, it goes back where the
+            message came from that it answers.
+        return_on_error: a key of `RETURN_ON_ERROR`.
         concerned: point codes that are told (SSP, SSA) when our subsystem goes out of service or comes back.
         max_message: octets of the longest SCCP message that the network carries: 272 of MTP's signalling
             information field (Q.703 §2.3.8) less the routing label.
@@ -103,6 +126,8 @@ class SccpSettings:
     global_title: GlobalTitle | None = None
     allowed_prefixes: tuple[str, ...] = ()
     allowed_point_codes: tuple[int, ...] = ()
+    translations: tuple[Translation, ...] = ()
+    return_on_error: str = "open"
     concerned: tuple[int, ...] = ()
     max_message: int = 268
     t_reassembly: float = 15.0

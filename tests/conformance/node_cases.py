@@ -24,8 +24,9 @@ from scp.domain.call import Trigger
 from scp.domain.decision import Reason
 from scp.domain.rules import OnFailure
 from scp.domain.subscriber import Subscriber, When
+from scp.engine.admission import Admission, Limits
 from scp.services.api import StoreFailure
-from scp.stack.sccp_settings import SccpSettings
+from scp.stack.sccp_settings import SccpSettings, Translation
 from ss7 import tcap
 from ss7.ber import encode_element
 from ss7.cap.codec import FAST
@@ -45,9 +46,10 @@ from ss7.cap.types import (
 )
 from ss7.cause import Cause
 from ss7.isup import CalledPartyNumber
-from ss7.m3ua import ASPDN, ASPIA, Message, decode
+from ss7.m3ua import ASPDN, ASPIA, DRST, DUNA, SCON, Message, decode, encode
+from ss7.m3ua_parameters import AffectedPointCode, Tag
 from ss7.rose import Invoke, encode_invoke, encode_return_error, encode_return_result
-from ss7.sccp import Address, GlobalTitle, ReturnCause, UnitDataService
+from ss7.sccp import Address, GlobalTitle, ReturnCause, UnitData, UnitDataService
 from ss7.sccp import MessageType as SccpType
 from ss7.tcap_dialogue import REJECT_PERMANENT, SERVICE_USER, Aare, Aarq, encode_dialogue
 
@@ -169,6 +171,63 @@ def _() -> Iterable[Room]:
     room.switch.sccp(back.encode())
     assert room.counts.outcomes == ["undeliverable"]
     assert len(room.answers(otid)) == 1
+    return [room]
+
+
+SWITCH = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(NETWORK.point_code),)}
+
+
+@case(
+    "RFC 4666 §4.5.2",
+    "A gateway that says DUNA, DRST or SCON of a switch is passed over for one that reaches it",
+)
+def _() -> Iterable[Room]:
+    rooms = []
+    for kind in (DUNA, DRST, SCON):
+        room = Room(READY, links=2)
+        room.switch.m3ua(encode(Message(kind, SWITCH)), 0)
+        assert room.answer(room.call()).opcodes == [CONNECT]
+        assert [len(switch.answers) for switch in room.switches] == [0, 1]
+        rooms.append(room)
+    return rooms
+
+
+@case(
+    "RFC 4666 §3.4.4",
+    "SCON with no other way: calls are answered all the same, returned messages are not sent",
+)
+def _() -> Iterable[Room]:
+    room = Room(READY)
+    room.switch.m3ua(encode(Message(SCON, SWITCH)), 0)
+    other = Address(8, -1, None, True).encode()
+    room.switch.sccp(UnitData(SccpType.UDT, 1, True, other, NETWORK.calling(), b"x").encode())
+    assert room.switch.returned == []
+    assert room.answer(room.call()).opcodes == [CONNECT]
+    return [room]
+
+
+@case(
+    "Q.714 §2.4",
+    "A configured translation says where answers to a title go: the backup while the primary is away",
+)
+def _() -> Iterable[Room]:
+    settings = SccpSettings(
+        point_codes=(NETWORK.scp_point_code,), translations=(Translation("46709", (501, 502)),)
+    )
+    room = Room(READY, sccp_settings=settings)
+    assert room.answer(room.call()).dpc == 501
+    room.switch.m3ua(encode(Message(DUNA, {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(501),)})), 0)
+    assert room.answer(room.call()).dpc == 502
+    return [room]
+
+
+@case("Q.714 §2.3.1", "What comes to a further point code of ours is answered from that")
+def _() -> Iterable[Room]:
+    room = Room(READY, sccp_settings=SccpSettings(point_codes=(NETWORK.scp_point_code, 999)))
+    switch = room.switch
+    ask = switch.sccp
+    switch.sccp = lambda octets, **fields: ask(octets, **{**fields, "dpc": 999})  # type: ignore[method-assign]
+    assert room.answer(room.call()).opc == 999
     return [room]
 
 
@@ -560,6 +619,28 @@ def _() -> Iterable[Room]:
     room = Room(READY, services={SERVICE_KEY: Failing()})
     continues(room, room.call(), Reason.SERVICE_ERROR)
     assert len(room.bugs) == 1
+    return [room]
+
+
+@case("29.078 §7.1", "Overload: a call that has waited too long is continued without a lookup")
+def _() -> Iterable[Room]:
+    room = Room(READY)
+    room.engine.admission = admission = Admission(Limits())
+    admission.turn.begin(room.loop.now - 0.2)
+    continues(room, room.call(), Reason.OVERLOAD)
+    return [room]
+
+
+@case(
+    "29.078 §11.5", "Overload beyond that: each switch is asked for fewer calls, by CallGap (CAP v3 and v4)"
+)
+def _() -> Iterable[Room]:
+    room = Room(READY)
+    room.engine.admission = admission = Admission(Limits())
+    admission.sample(0.0, late=0.0, dialogues=1.0, memory=0.0)
+    admission.turn.begin(room.loop.now - 0.2)
+    answers = [room.answer(room.call(3)).opcodes for _ in range(2)]
+    assert answers == [[Opcode.CALL_GAP, CONTINUE], [CONTINUE]]
     return [room]
 
 

@@ -46,6 +46,8 @@ def at(level: int, signal: Signal = Signal.DELAY, now: float = 0.0) -> Admission
     else:
         name = "late" if signal is Signal.DELAY else str(signal)
         values[name] = value * (admission.limits.delay if signal is Signal.DELAY else 1.0)
+    if signal is Signal.DELAY:
+        assert not admission.sample(now - STEP, **values)  # late once is nothing
     assert admission.sample(now, **values)
     assert (admission.level, admission.why) == (level, [signal])
     return admission
@@ -248,7 +250,9 @@ def test_a_rate_holds_for_each_peer_and_each_caller(limit):
 @pytest.mark.parametrize(("version", "asked"), [(2, 0), (3, 1), (4, 1)])
 def test_switches_are_asked_for_fewer_calls_once_while_that_holds(version, asked):
     room, admission, _ = overloaded()
-    assert admission.sample(room.loop.now, late=1.0, dialogues=0.0, memory=0.0)
+    for _ in range(2):
+        admission.sample(room.loop.now, late=1.0, dialogues=0.0, memory=0.0)
+    assert admission.level == REFUSE
     answers = [room.answer(otid) for otid in burst(room, 12, version)]
     gaps = [answer for answer in answers if answer.opcodes == [Opcode.CALL_GAP, Opcode.CONTINUE]]
     assert len(gaps) == asked
@@ -280,7 +284,8 @@ def test_under_load_no_samples_are_kept_of_what_is_discarded():
     kept = room.node.observer.discards
     room.send(b"\xff")
     assert [len(each.samples) for each in kept.all()] == [1]
-    admission.sample(room.loop.now, late=1.0, dialogues=0.0, memory=0.0)
+    admission.sample(room.loop.now, late=0.0, dialogues=0.8, memory=0.0)
+    assert admission.level == SHED
     room.send(b"\xff")
     assert [(each.count, len(each.samples)) for each in kept.all()] == [(2, 1)]
 

@@ -109,9 +109,7 @@ def test_twice_its_capacity_costs_no_call(busy_node):
     report = load(server.port, rate=rate, window=1_000_000, duration=SECONDS, timeout=2.0)
     ended = time.monotonic()
     grown = resident(server.pid) - before
-    print(
-        f"\ncapacity {capacity:.0f}/s; {report.sent} calls at {rate:.0f}/s: {served(report)} served"
-    )
+    print(f"\ncapacity {capacity:.0f}/s; {report.sent} calls at {rate:.0f}/s: {served(report)} served")
     print(f"{report.missing} missing, {report.wrong}; ms {report.since_sent_us}; {grown >> 10} KiB more")
     assert report.missing == report.stray == 0
     assert report.answered == report.sent

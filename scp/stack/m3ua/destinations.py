@@ -22,6 +22,11 @@ class Ranges:
         self._entries: dict[tuple[int, int], tuple[int, float]] = {}
         self._masks: list[int] = []
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was said since the last `clear`."""
+        return not self._masks
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -74,6 +79,11 @@ class Destinations:
     def __init__(self) -> None:
         self._availability = Ranges()
         self._congestion = Ranges()
+
+    @property
+    def silent(self) -> bool:
+        """Whether the gateway has said nothing of any destination."""
+        return self._availability.silent and self._congestion.silent
 
     def set_availability(self, point_code: int, mask: int, availability: Availability) -> bool:
         """DUNA, DRST, DAVA; False if there is no room to remember it."""

@@ -40,6 +40,7 @@ class DiscardReason(StrEnum):
     QUEUE_FULL = "queue-full"
     RECOVERY_EXPIRED = "recovery-expired"  # T(r) ran out on messages queued in AS-PENDING
     TOO_MANY_DESTINATIONS = "too-many-destinations"
+    CONGESTED = "congested"  # what matters least, to a destination that SCON has spoken of
 
 
 class Availability(StrEnum):

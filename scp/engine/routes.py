@@ -1,0 +1,64 @@
+"""Which of several links a message takes: the one it belongs to, or the best of those that are up.
+
+One order holds for all (`COST`): what the gateways have said of the destination (DUNA, DRST, SCON; RFC 4666
+§3.4) comes first, then how the links share traffic: one in override is used alone, in the order of the
+configuration; those in loadshare and broadcast share by SLS, so that a dialogue's messages stay in order (Q.714
+§1.1.2.2). In broadcast it is the gateway that sends to all of its ASPs; what an ASP sends goes once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from scp.stack.m3ua.events import Availability
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scp.engine.signalling import Link
+
+COST: Final[dict[tuple[Availability, bool], int]] = {
+    (Availability.AVAILABLE, False): 0,
+    (Availability.AVAILABLE, True): 1,
+    (Availability.RESTRICTED, False): 2,
+    (Availability.RESTRICTED, True): 3,
+    (Availability.UNAVAILABLE, False): 4,
+    (Availability.UNAVAILABLE, True): 4,
+}
+"""(availability, congested) of the destination through a link → what that link costs; the least wins."""
+FREE: Final = 0
+CONGESTED: Final = frozenset((1, 3))
+UNREACHABLE: Final = 4
+
+
+def cost(link: Link, point_code: int, now: float) -> int:
+    """Return what it costs to send to ``point_code`` over this link, as far as its gateway has said."""
+    destinations = link.destinations
+    if destinations is None or destinations.silent:
+        return FREE
+    congested = destinations.congestion(point_code, now) > 0
+    return COST[destinations.availability(point_code), congested]
+
+
+def choose(links: Sequence[Link], current: Link, point_code: int, sls: int, now: float) -> Link:
+    """Return the link for a message to ``point_code``.
+
+    Args:
+        links: all, in the order of the configuration.
+        current: the one that it belongs to; it stays with that while no other is better.
+        point_code: where it goes.
+        sls: its signalling link selection.
+        now: seconds.
+    """
+    ways = [link for link in links if link.active and (not link.reaches or point_code in link.reaches)]
+    if not ways:
+        ways = [link for link in links if link.active]
+    if not ways:
+        return current
+    costs = [cost(link, point_code, now) for link in ways]
+    least = min(costs)
+    best = [link for link, each in zip(ways, costs, strict=True) if each == least]
+    if current in best:
+        return current
+    alone = next((link for link in best if link.alone), None)
+    return alone or best[sls % len(best)]

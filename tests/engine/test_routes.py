@@ -1,0 +1,263 @@
+"""Several gateways: which link a message takes, whatever they have said of its destination."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from held_open import HeldOpen
+from hypothesis import given
+from hypothesis import strategies as st
+from room import NETWORK, READY, SERVICE_KEY, Room, idp
+
+from scp import config
+from scp.app import machine, sccp_settings
+from scp.engine.routes import COST, choose, cost
+from scp.services.api import NextReport
+from scp.stack.m3ua.asp import Asp
+from scp.stack.m3ua.events import Availability
+from scp.stack.sccp_settings import SccpSettings, Translation
+from ss7.cap.operations import Opcode
+from ss7.m3ua import ASPUP_ACK, DAVA, DRST, DUNA, REG_REQ, SCON, Message, decode, encode
+from ss7.m3ua_parameters import AffectedPointCode, KeyDestination, Tag
+from ss7.rose import encode_invoke
+from ss7.sccp import Address, GlobalTitle, MessageType, UnitData
+
+MSC = NETWORK.point_code
+OTHER_SSN = Address(8, -1, None, True).encode()
+
+
+class Talkative:
+    """Says something each second."""
+
+    name = "talkative"
+
+    async def run(self, call):
+        call.invoke(Opcode.CONTINUE)
+        while not (await NextReport(1.0)).over:
+            call.invoke(Opcode.ACTIVITY_TEST)
+
+
+def ssnm(room: Room, number: int, kind: int, **more: int) -> None:
+    params = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(MSC),)}
+    if more:
+        params[Tag.CONGESTION_INDICATIONS] = more["level"]
+    room.switches[number].m3ua(encode(Message(kind, params)), 0)
+
+
+def heard(room: Room) -> list[int]:
+    return [len(switch.answers) for switch in room.switches]
+
+
+def three(service=None, **settings) -> Room:
+    return Room(READY, services={SERVICE_KEY: service} if service else None, links=3, **settings)
+
+
+# --- the choice ---
+
+
+def test_everything_that_can_be_said_has_its_cost():
+    assert set(COST) == set(itertools.product(Availability, (False, True)))
+    assert COST[Availability.AVAILABLE, False] == min(COST.values())
+    assert COST[Availability.UNAVAILABLE, False] == max(COST.values())
+
+
+def test_a_message_stays_on_its_link_while_no_other_is_better():
+    room = three()
+    for current in room.links:
+        assert choose(room.links, current, MSC, 5, 0.0) is current
+
+
+@given(
+    said=st.lists(
+        st.tuples(st.sampled_from(Availability), st.booleans(), st.booleans()), min_size=3, max_size=3
+    ),
+    alone=st.integers(-1, 2),
+    current=st.integers(0, 2),
+    sls=st.integers(0, 255),
+)
+def test_the_least_cost_wins(said, alone, current, sls):
+    room = three()
+    for number, (availability, congested, lost) in enumerate(said):
+        link = room.links[number]
+        link.alone = number == alone
+        link.destinations.set_availability(MSC, 0, availability)
+        if congested:
+            link.destinations.set_congestion(MSC, 0, 1, 0.0, 10.0)
+        if lost:
+            room.disconnect(number)
+    up = [link for link in room.links if link.active]
+    chosen = choose(room.links, room.links[current], MSC, sls, 1.0)
+    if not up:
+        assert chosen is room.links[current]
+        return
+    assert chosen in up
+    assert cost(chosen, MSC, 1.0) == min(cost(link, MSC, 1.0) for link in up)
+
+
+def test_the_first_in_override_takes_all_and_loadshare_goes_by_sls():
+    room = three()
+    room.disconnect(0)
+    gone = room.links[0]
+    assert {choose(room.links, gone, MSC, sls, 0.0).name for sls in range(16)} == {"stp-1", "stp-2"}
+    assert len({choose(room.links, gone, MSC, 7, 0.0).name for _ in range(9)}) == 1
+    room.links[2].alone = True
+    assert {choose(room.links, gone, MSC, sls, 0.0).name for sls in range(16)} == {"stp-2"}
+
+
+def test_only_links_that_reach_the_destination_are_taken_while_there_are_any():
+    room = three()
+    room.disconnect(0)
+    room.links[1].reaches = frozenset((MSC + 1,))
+    gone = room.links[0]
+    assert {choose(room.links, gone, MSC, sls, 0.0).name for sls in range(16)} == {"stp-2"}
+    room.disconnect(2)
+    assert choose(room.links, gone, MSC, 0, 0.0).name == "stp-1"
+
+
+# --- through the node ---
+
+
+@pytest.mark.parametrize(("kind", "moved"), [(DUNA, True), (DRST, True), (SCON, True), (DAVA, False)])
+def test_a_dialogue_moves_away_from_a_gateway_that_can_t_reach_its_switch(kind, moved):
+    room = three(Talkative())
+    room.call()
+    assert heard(room) == [1, 0, 0]
+    ssnm(room, 0, kind)
+    room.advance(1.5)
+    assert heard(room)[0] == (1 if moved else 2)
+    assert sum(heard(room)) == 2
+
+
+def test_a_switch_that_no_gateway_reaches_is_answered_where_it_asked():
+    room = three(HeldOpen(30.0))
+    for number in range(3):
+        ssnm(room, number, DUNA)
+    room.call()
+    assert heard(room) == [1, 0, 0]
+
+
+def test_under_scon_calls_are_answered_and_returned_messages_are_not_sent():
+    room = Room(READY)
+    ssnm(room, 0, SCON, level=2)
+    calling = Address(146, MSC, None, True).encode()
+    message = UnitData(MessageType.UDT, 1, True, OTHER_SSN, calling, b"x")
+    room.switch.sccp(message.encode())
+    assert room.switch.returned == []
+    assert sorted(room.counts.discards) == [("m3ua", "congested"), ("sccp", "unequipped-user")]
+    assert room.answer(room.call()).opcodes == [Opcode.CONNECT]
+    room.advance(10.0)
+    room.switch.sccp(message.encode())
+    assert len(room.switch.returned) == 1
+
+
+def test_what_comes_to_another_of_our_point_codes_is_answered_from_it():
+    room = Room(READY, sccp_settings=SccpSettings(point_codes=(NETWORK.scp_point_code, 999)))
+    switch = room.switch
+    ask = switch.sccp
+    switch.sccp = lambda octets, **fields: ask(octets, dpc=999, **fields)
+    answer = room.answer(room.call())
+    assert (answer.opc, answer.dpc) == (999, MSC)
+
+
+# --- the configuration ---
+
+CONFIG = """
+[node]
+point_code = 185
+also = [999, "0-23-1"]
+[numbering]
+country_code = "46"
+[[m3ua.peers]]
+name = "stp"
+remote = ["127.0.0.1"]
+{more}
+"""
+
+
+def test_point_codes_and_routing_keys_are_configured():
+    read = config.loads(CONFIG.format(more="routing_key = { origins = [300] }"), {})
+    assert sccp_settings(read).point_codes == (185, 999, 185)
+    asp = machine(read.m3ua.peers[0], 185)
+    assert isinstance(asp, Asp)
+    asp.connected(0.0, 3)
+    asp.receive(encode(Message(ASPUP_ACK, {})), 0, 0.0)
+    request = decode(asp.outbox[-1][1])
+    assert isinstance(request, Message)
+    assert request.kind == REG_REQ
+    [key] = request.params[Tag.ROUTING_KEY]
+    assert key.destinations == (KeyDestination(185, (3,), (300,)),)
+
+
+def test_a_routing_key_that_makes_no_sense_is_refused():
+    with pytest.raises(config.ConfigError, match="routing_key"):
+        config.loads(CONFIG.format(more='role = "ipsp"\nrouting_key = {}'), {})
+
+
+# --- global titles ---
+
+TRANSLATIONS = (
+    Translation("", (500,)),
+    Translation("467", (501, 502)),
+    Translation("49", (503, 504), share=True),
+)
+
+
+def translating(**settings) -> Room:
+    own = {"point_codes": (NETWORK.scp_point_code,), "translations": TRANSLATIONS, **settings}
+    return Room(READY, links=2, sccp_settings=SccpSettings(**own))
+
+
+def called_from(room: Room, digits: str, sls: int = 5) -> int:
+    """The point code that a caller with this title is answered at."""
+    calling = Address(ssn=146, global_title=GlobalTitle(digits)).encode()
+    invoke = encode_invoke(1, Opcode.INITIAL_DP, idp())
+    return room.answer(room.begin(invoke, calling=calling, sls=sls)).dpc
+
+
+def test_the_longest_prefix_says_where_a_title_goes():
+    room = translating()
+    assert called_from(room, "46700000099") == 501
+    assert called_from(room, "12345") == 500
+    assert {called_from(room, "4917000", sls) for sls in range(8)} == {503, 504}
+    assert len({called_from(room, "4917000", 3) for _ in range(5)}) == 1
+    assert called_from(translating(translations=TRANSLATIONS[1:]), "12345") == MSC
+    on_ssn = Address(ssn=146, point_code=77, route_on_ssn=True).encode()
+    assert room.answer(room.begin(encode_invoke(1, 0, idp()), calling=on_ssn)).dpc == 77
+
+
+def test_the_backup_is_used_while_the_primary_can_t_be_reached():
+    room = translating()
+    params = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(501),)}
+    for number in range(2):
+        assert called_from(room, "46700000099") == 501
+        room.switches[number].m3ua(encode(Message(DUNA, params)), 0)
+    assert called_from(room, "46700000099") == 502
+    room.switches[1].m3ua(encode(Message(DAVA, params)), 0)
+    assert called_from(room, "46700000099") == 501
+    assert [len(switch.answers) for switch in room.switches] == [2, 2]
+
+
+@pytest.mark.parametrize(("policy", "last", "open_"), [("never", 0, 0), ("open", 0, 1), ("always", 1, 1)])
+def test_what_asks_for_its_return_is_configured(policy, last, open_):
+    settings = SccpSettings(point_codes=(NETWORK.scp_point_code,), return_on_error=policy)
+    ends = Room(READY, sccp_settings=settings)
+    assert ends.answer(ends.call()).unit.return_on_error == last
+    stays = Room(READY, sccp_settings=settings, services={SERVICE_KEY: HeldOpen(30.0)})
+    assert stays.answer(stays.call()).unit.return_on_error == open_
+
+
+def test_translations_are_configured():
+    more = """
+[sccp]
+return_on_error = "never"
+[[sccp.translations]]
+prefix = "467"
+point_codes = ["0-1-1", 12]
+mode = "loadshare"
+"""
+    made = sccp_settings(config.loads(CONFIG.format(more=more), {}))
+    assert made.translations == (Translation("467", (9, 12), share=True),)
+    assert made.return_on_error == "never"
+    with pytest.raises(config.ConfigError, match="point_codes"):
+        config.loads(CONFIG.format(more=more.replace('["0-1-1", 12]', "[]")), {})
