@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 - typer reads the annotation
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from scp.ports import StoreError
 from scp.simulator.bench import FULL, NAMES, QUICK, as_json, ratios, run
+from scp.simulator.bench_plot import plot as draw
 from scp.simulator.bench_server import ServerError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def bench(
         bool, typer.Option("--quick", help="seconds instead of minutes, fewer subscribers")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="draw it into this file, SVG")] = None,
 ) -> None:
     """Measure calls a second, CPU, latency, memory; exit status 1 if an answer was missing or wrong."""
     names = scenarios or list(NAMES)
@@ -40,6 +43,8 @@ def bench(
         typer.echo(msgspec.json.format(msgspec.json.encode(as_json(report))))
     else:
         _show(report)
+    if plot is not None:
+        plot.write_text(draw(report), encoding="utf-8")
     faults = [f"{name}: {fault}" for name, result in report.results.items() for fault in result.faults]
     for fault in faults:
         typer.echo(fault, err=True)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from random import Random
+from xml.etree import ElementTree as ET
 
 import pytest
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from scp.simulator.answers import backward
 from scp.simulator.bench_codec import codec_times
 from scp.simulator.bench_machine import busy_seconds, cpu_seconds, describe, resident
 from scp.simulator.bench_parts import BATCH, Rig, _Canned, _OneRecord, part_times
+from scp.simulator.bench_plot import plot
 from scp.simulator.bench_server import ServerError, node
 from scp.simulator.bench_subscribers import calls, subscriber
 from scp.simulator.expect import Action
@@ -115,6 +117,24 @@ def test_the_command_prints_it_and_fails_with_the_answers(monkeypatch, faults, s
     shown = json.loads(parsed.stdout)
     assert shown["scenarios"]["codec"]["reference"]["decode"]["all"] > 0
     assert asked == [(("echo",), bench.QUICK), (bench.NAMES, bench.FULL)]
+
+
+def test_the_plot_is_svg_with_every_scenario_and_longer_bars_for_faster_ones(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_commands, "run", lambda *_: made_up())
+    file = tmp_path / "calls.svg"
+    assert CliRunner().invoke(app, ["bench", "--json", "--plot", str(file)]).exit_code == 0
+    svg = ET.parse(file).getroot()
+    shown = "".join(svg.itertext())
+    for text in ("steer", "reference", "echo", "100", "logarithmic"):
+        assert text in shown
+    drawn = replace(made_up(), results={"fast": with_speed(50_000.0), "slow": with_speed(900.0)})
+    bars = ET.fromstring(plot(drawn)).iter("{http://www.w3.org/2000/svg}rect")
+    fast, slow = (float(bar.get("width")) for bar in bars)
+    assert fast > 2 * slow > 0
+
+
+def with_speed(speed):
+    return replace(RESULT, saturation=replace(RESULT.saturation, calls_per_s=speed))
 
 
 def test_a_scenario_that_is_not_there_is_refused():
