@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled coverage compiled build bench conformance overload clean
+.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled coverage compiled build bench conformance overload fuzz bench-replay clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -79,6 +79,17 @@ conformance: set-up ## the conformance cases as a table; deploy/conformance.md l
 
 overload: set-up ## a minute at twice the capacity: what is served, what is let by, memory
 	@CAMEL_SCP_OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/node/test_overload.py
+
+bench-replay: compiled ## how fast a capture is replayed, beside how fast tshark decodes it
+	@$(COMPILED) $(BIN)/python tests/bench/replay_against_tshark.py
+
+FUZZ_SECONDS ?= 300
+fuzz: set-up ## every decoder and the capture reader under atheris, FUZZ_SECONDS each
+	$(BIN)/python -m pip install --quiet 'atheris>=3.0'
+	@for target in layers arguments tcap_twice adaptations packet capture; do \
+	  echo "fuzzing $$target"; PYTHONPATH=codecs:. $(BIN)/python tests/fuzz/fuzz.py $$target \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=0 || exit 1; \
+	done
 
 clean: ## remove all that these commands made, .venv included
 	rm -rf .venv build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scapy.utils import RawPcapNgReader, RawPcapReader
 
 from oracles.sigtran_pcap import Frame, Layer, pcap
+from oracles.vectors import Vector
 from scp.capture.decode import Decoder, Filter
 from scp.capture.source import Capture, CaptureError
 from scp.capture.wire import association, tcp
@@ -378,3 +379,17 @@ def test_a_foreign_writer_of_captures_is_read(tmp_path: Path) -> None:
     items, counts = read(path)
     assert [item.tcap for item in items if isinstance(item, Message)] == [frame.octets for frame in frames]
     assert counts == {"packets": 5}
+
+
+def test_the_published_pdus_are_read_out_of_a_capture(vectors: list[Vector], tmp_path: Path) -> None:
+    """The vectors are derived: wrapped by a writer that knows none of our code."""
+    frames = [
+        Frame(vector.octets, Layer.TCAP, at=10.0 * index, association=index)
+        for index, vector in enumerate(vectors)
+    ]
+    path = tmp_path / "vectors.pcap"
+    path.write_bytes(pcap(frames)[0])
+    for vector, shown in zip(vectors, Decoder(Filter()).show(Capture(path)), strict=True):
+        assert (shown["tcap"].get("otid", ""), shown["tcap"].get("dtid", "")) == (vector.otid, vector.dtid)
+        assert shown["tcap"]["type"] == vector.message
+        assert [component["opcode"] for component in shown["components"]] == vector.operations

@@ -1,5 +1,9 @@
 """What is fuzzed: every decoder and the capture reader. A target takes any octets and may raise nothing.
 
+Found so far, and fixed: a line for DATA whose SCCP is refused (KeyError); a pcapng block with a length too long ate the
+packets after it; a gap in a TCP stream lost the segments that waited behind it. Found, and meant so: problem codes that
+Q.773 leaves open decode and have no encoding.
+
 `SEEDS` gives each target a corpus: the published PDUs where they are there, and what the captures in pcaps/ carry.
 """
 

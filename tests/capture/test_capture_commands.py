@@ -1,0 +1,189 @@
+"""decode, replay, explain and anonymise as people call them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from scp.cli import app
+
+PCAPS = Path(__file__).parents[2] / "pcaps"
+CONFIG = """
+[node]
+point_code = 185
+[[m3ua.peers]]
+name = "msc"
+transport = "tcp"
+role = "asp-listen"
+local = ["127.0.0.1"]
+[store]
+url = "sqlite::memory:"
+[numbering]
+country_code = "46"
+never_steer = ["112"]
+home_vlr = ["4670"]
+[services.voip-forwarding]
+service_keys = [100]
+prefix = "99"
+"""
+RECORDS = [
+    {"msisdn": "11234567", "authorized": True, "aor": "sip:a@x", "forwarding": True, "when": "roaming"},
+    {"msisdn": "46701234567", "authorized": True, "aor": "sip:b@x", "forwarding": True},
+]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> list[str]:
+    (tmp_path / "scp.toml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "store.ndjson").write_text(
+        "".join(json.dumps(each) + "\n" for each in RECORDS), encoding="utf-8"
+    )
+    return ["-c", str(tmp_path / "scp.toml"), "--store", str(tmp_path / "store.ndjson")]
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(word) for word in arguments])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def objects(output: str) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in output.splitlines() if text.startswith("{")]
+
+
+def test_decode_a_capture_as_json_lines_and_tree() -> None:
+    path = PCAPS / "cap2-originating.pcapng"
+    begin, end = objects(run("decode", path, "--json"))
+    assert begin["tcap"]["application_context"] == "0.4.0.0.1.0.50.1"
+    [component] = end["components"]
+    assert component["operation"] == "connect"
+    assert component["argument"]["destinationRoutingAddress"][0]["digits"] == "990701234567"
+    assert "connect 990701234567" in run("decode", path, "--lines")
+    assert "└─ components" in run("decode", path)
+
+
+def test_decode_filters() -> None:
+    path = PCAPS / "charged-v4.pcapng"
+    assert len(objects(run("decode", path, "--json", "--number", "+46 70123"))) == 7
+    assert len(objects(run("decode", path, "--json", "--imsi", "24001"))) == 7
+    assert len(objects(run("decode", path, "--json", "--imsi", "46701"))) == 0
+    assert len(objects(run("decode", path, "--json", "--operation", "applyCharging"))) == 2
+    assert len(objects(run("decode", path, "--json", "--operation", "36"))) == 2
+    assert len(objects(run("decode", path, "--json", "--tid", "07000202"))) == 5
+    faults = objects(run("decode", PCAPS / "malformed.pcapng", "--json", "--faults"))
+    assert [each["frame"] for each in faults] == [1, 3, 4]
+    assert len(objects(run("decode", PCAPS / "malformed.pcapng", "--json", "--reason", "pointer"))) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["6410 4904 07000400 6c08 a106 020101 020116"],
+        ["6414 4904 07000400 6c0c a10a 020101 020116 0402 8090", "--layer", "tcap"],
+        ["04028490", "--layer", "cap", "--operation", "releaseCall"],
+        ["04028490", "--layer", "cap", "--operation", "22"],
+    ],
+)
+def test_decode_octets(words: list[str]) -> None:
+    [shown] = objects(run("decode", "--json", "--hex", *words))
+    [operation] = [each["operation"] for each in shown.get("components", [shown])]
+    assert operation == "releaseCall"
+
+
+def test_what_can_not_be_decoded_is_refused() -> None:
+    for words in (
+        ["--hex", "zz"],
+        ["--hex", "00"],
+        ["--hex", "8002", "--layer", "cap"],
+        ["--hex", "62", "--layer", "x"],
+        [],
+        ["absent.pcap"],
+        [str(PCAPS / "make.py")],
+    ):
+        run("decode", *words, code=2)
+
+
+def test_replay_says_that_answers_are_the_same_or_differ(settings: list[str]) -> None:
+    assert "same answer" in run("replay", PCAPS / "cap2-steered.pcapng", *settings)
+    output = run("replay", PCAPS / "released.pcapng", *settings, code=1)
+    assert "unknown-subscriber" in output
+    assert "releaseCall" in output
+
+
+def test_replay_as_json(settings: list[str]) -> None:
+    [shown] = objects(run("replay", PCAPS / "cap2-steered.pcapng", *settings, "--json"))
+    assert (shown["verdict"], shown["action"], shown["number"], shown["reason"]) == (
+        "same", "connect", "990011234567", "forwarded-roaming",
+    )  # fmt: skip
+    [shown] = objects(run("replay", PCAPS / "busy.pcapng", *settings, "--json", code=1))
+    assert {"field": "message", "theirs": "continue", "ours": "end"} in shown["differences"]
+    assert objects(run("replay", PCAPS / "busy.pcapng", *settings, "--json", "--number", "999")) == []
+
+
+def test_the_page_needs_nothing_else(settings: list[str], tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    run("replay", PCAPS / "busy.pcapng", *settings, "--html", page, code=1)
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=|https?://|@import|url\(", text)
+    data = json.loads(text.split('type="application/json">')[1].split("</script>")[0])
+    [call] = data["calls"]
+    assert [message["from_switch"] for message in call["messages"]] == [True, False, True, False]
+
+
+def test_the_page_works_in_a_browser(settings: list[str], tmp_path: Path) -> None:
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("chromium is not installed")
+    page = tmp_path / "page.html"
+    run("replay", PCAPS / "busy.pcapng", *settings, "--html", page, code=1)
+    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+    done = subprocess.run(
+        [
+            browser,
+            *flags.split(),
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            f"file://{page}#open",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    for words in (
+        "requestReportBCSMEvent + connect",
+        "ours · end: connect",
+        "forwarded-always",
+        "1 of 1 on this page",
+    ):
+        assert words in done.stdout
+
+
+def test_explain_a_call_that_is_typed_in_or_captured(settings: list[str]) -> None:
+    words = run("explain", *settings, "--b", "0701234567")
+    assert "connect 990701234567" in words
+    assert "forwarded-always" in words
+    shown = json.loads(
+        run("explain", *settings, "--capture", PCAPS / "cap2-at-home.pcapng", "--b", "0011234567", "--json")
+    )
+    assert (shown["action"], shown["reason"]) == ("continue", "at-home")
+    assert shown["path"][-1]["outcome"] == "at-home"
+    run("explain", *settings, code=2)
+    run("explain", *settings, "--capture", PCAPS / "cap2-at-home.pcapng", "--frame", 99, code=2)
+    run("explain", *settings, "--b", "0701234567", "--service-key", 7, code=2)
+
+
+def test_anonymise_writes_a_capture_that_can_be_decoded(tmp_path: Path) -> None:
+    out = tmp_path / "shared.pcapng"
+    assert "7 messages written" in run("anonymise", PCAPS / "charged-v4.pcapng", out)
+    before, after = (run("decode", path, "--lines") for path in (PCAPS / "charged-v4.pcapng", out))
+    assert "46701234567" in before
+    assert "46701234567" not in after
+    assert after.count("applyCharging") == before.count("applyCharging")
