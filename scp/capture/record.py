@@ -231,6 +231,11 @@ class Tap:
         """See `Transport`."""
         return 1 if self._transport is None else self._transport.streams
 
+    @property
+    def more(self) -> bool:
+        """See `Transport`."""
+        return self._transport is not None and self._transport.more
+
     def send(self, messages: Iterable[tuple[int, bytes]]) -> None:
         """See `Transport`."""
         sent = list(messages)

@@ -38,6 +38,7 @@ class Node:
 class Wire:
     name = "stp-a"
     streams = 17
+    more = False
 
     def __init__(self) -> None:
         self.sent: list[tuple[int, bytes]] = []
