@@ -2,8 +2,8 @@
 
 One order holds for all (`COST`): what the gateways have said of the destination (DUNA, DRST, SCON; RFC 4666
 §3.4) comes first, then how the links share traffic: one in override is used alone, in the order of the
-configuration; those in loadshare and broadcast share by SLS, so that a dialogue's messages stay in order (Q.714
-§1.1.2.2). In broadcast it is the gateway that sends to all of its ASPs; what an ASP sends goes once.
+configuration; those in loadshare and broadcast share by SLS, so that a dialogue's messages stay in order
+(Q.714 §1.1.2.2). In broadcast it is the gateway that sends to all of its ASPs; what an ASP sends goes once.
 """
 
 from __future__ import annotations
