@@ -330,6 +330,11 @@ class Transport(Protocol):
         """Outbound streams (1 for TCP)."""
         ...
 
+    @property
+    def more(self) -> bool:
+        """Whether the read that brought the last batch took all it could, so that more may be waiting."""
+        ...
+
 
 class TransportUser(Protocol):
     """Who uses a transport: the engine's link."""

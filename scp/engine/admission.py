@@ -7,11 +7,11 @@ Three ways to do less, in this order, none of which touches a dialogue that is o
 3. new calls are refused before TCAP opens a dialogue (resourceLimitation, Q.773 §4.2.1.4), and switches are
    asked for fewer (CallGap, TS 29.078 §11.5).
 
-A call is judged by how long it has waited: for how long this node has worked since it last found its sockets
-empty (`Turn`). That is what a caller notices, it needs no estimate of the node's capacity, and every moment
-that the answers by policy leave goes to lookups: admission by a share or by a rate would leave some of them
-unused, or queue. The levels say the same of a longer time, and of what is no queue: the ceiling of dialogues,
-a slow store, memory (`THRESHOLDS`).
+A call is judged by how long it has waited: for how long this node has been behind with its work (`Turn`).
+That is what a caller notices, it needs no estimate of the node's capacity, and every moment that the answers
+by policy leave goes to lookups: admission by a share or by a rate would leave some of them unused, or queue.
+The levels say the same of a longer time, and of what is no queue: the ceiling of dialogues, a slow store,
+memory (`THRESHOLDS`).
 """
 
 from __future__ import annotations
@@ -61,10 +61,12 @@ HOLD: Final = 1.0
 PROBE: Final = 16
 """Of so many new calls one is looked up at level 2: how else would a store be seen to be quick again?"""
 
-FULL: Final = 256
-"""Messages in a batch that say that more are waiting: SCTP's transport takes no more at once."""
-BACK_TO_BACK: Final = 0.0005
-"""Seconds between the end of one batch and the next that say so, too: the loop found it without waiting."""
+LONG: Final = 0.25
+"""Of `Limits.delay`: a batch that takes so long had much to read."""
+IDLE: Final = 0.05
+"""The share of a turn that a node that is behind may have waited in it …"""
+REMEMBERED: Final = 0.2
+"""… of its latest so many seconds: who was busy for a minute is idle again as soon as anybody."""
 
 
 @final
@@ -133,27 +135,41 @@ class Buckets:
 
 @final
 class Turn:
-    """For how long the node has worked without finding its sockets empty.
+    """For how long the node has been behind with its work; what it reads has waited for about as long.
 
-    A server that reads when it can has its backlog in the sockets' buffers, where nobody sees its age. But a
-    batch of `FULL` messages right after another has left some there: then the turn goes on. A message has
-    waited for about as long as the turn that it is read in.
+    A server that reads when it can has its backlog where nobody sees its age: in the sockets' buffers, and in
+    its peers once those are full. It is behind when a read took all it could, or brought so much that the
+    batch took long (a buffer may hold a few hundred messages, and the peer the rest). Then the turn goes on
+    until the node has waited for work: its batches are short again while calls are answered by policy, but
+    that is no sign that nothing more was waiting. A batch that is neither is a turn of its own, however many
+    calls a peer keeps outstanding: each of them came during the batch before.
+
+    Args:
+        long: seconds that a batch takes at least if it took long.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, long: float) -> None:
         self.began = inf
+        self._long = long
+        self._read = -inf
         self._ended = -inf
-        self._more = False
+        self._idle = 0.0
+        self._behind = False
 
     def begin(self, now: float) -> None:
         """A batch was read."""
-        if not (self._more and now - self._ended < BACK_TO_BACK):
+        self._read = now
+        self._idle += now - self._ended
+        if not self._behind or self._idle > IDLE * min(now - self.began, REMEMBERED):
             self.began = now
+            self._idle = 0.0
+            self._behind = False
 
-    def end(self, now: float, messages: int) -> float:
-        """It was dealt with; return for how long the turn has lasted."""
+    def end(self, now: float, more: bool) -> float:
+        """It was dealt with; ``more`` as for `Admission.batch_done`. Return how old the turn is."""
         self._ended = now
-        self._more = messages >= FULL
+        if more or now - self._read >= self._long:
+            self._behind = True
         return now - self.began
 
 
@@ -194,7 +210,7 @@ class Admission:
         self.limits = limits
         self.level = NORMAL
         self.why: list[Signal] = []
-        self.turn = Turn()
+        self.turn = Turn(limits.delay * LONG)
         self._levels = {signal: Level(thresholds) for signal, thresholds in THRESHOLDS.items()}
         self._peers = Buckets(limits.peer_rate, limits.peer_burst) if limits.peer_rate else None
         self._callers = Buckets(limits.caller_rate, limits.caller_burst) if limits.caller_rate else None
@@ -239,9 +255,9 @@ class Admission:
         """Whether the switch at this address is to be asked for fewer calls: once while that holds."""
         return self.level >= REFUSE and self._gaps is not None and self._gaps.take(caller, now)
 
-    def batch_done(self, now: float, messages: int) -> None:
-        """A batch was dealt with."""
-        self._longest = max(self._longest, self.turn.end(now, messages))
+    def batch_done(self, now: float, more: bool) -> None:
+        """A batch was dealt with; ``more``: see `scp.ports.Transport.more`."""
+        self._longest = max(self._longest, self.turn.end(now, more))
 
     def store_took(self, seconds: float) -> None:
         """A lookup was answered, or given up, after so long."""

@@ -273,7 +273,7 @@ class Signalling:
         self._after()
         if admission is not None:
             tcap.refusing = False
-            admission.batch_done(self.clock(), data_count)
+            admission.batch_done(self.clock(), link.transport is not None and link.transport.more)
 
     def _data(self, link: Link, data: Data, now: float) -> None:
         """DATA: through SCCP and TCAP to the user."""
@@ -370,8 +370,8 @@ class Signalling:
     def flush(self) -> None:
         """Send what is queued; for whoever acts outside a batch or a tick.
 
-        It leaves once all that the event loop brought at the same time was dealt with: answers of a store come
-        many in one read, as messages do, and leave in one write as well.
+        It leaves once all that the event loop brought at the same time was dealt with: answers of a store
+        come many in one read, as messages do, and leave in one write as well.
         """
         if not self._flushing:
             self._flushing = True

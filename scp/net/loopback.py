@@ -47,6 +47,7 @@ class LoopbackTransport:
     def __init__(self, name: str, user: TransportUser, streams: int, schedule: Schedule) -> None:
         self.name = name
         self.lost = ""
+        self.more = False  # all that was sent comes as one batch
         self._user = user
         self._streams = streams
         self._schedule = schedule

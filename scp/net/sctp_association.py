@@ -108,6 +108,7 @@ class SctpAssociation:
         self.name = name
         self.remote = ""
         self.congested = False
+        self.more = False
         self.pauses = 0
         self.paths: dict[str, str] = {}
         self._loop = asyncio.get_running_loop()
@@ -201,6 +202,7 @@ class SctpAssociation:
         """Read until there is nothing left, and hand the messages over as one batch."""
         batch: list[tuple[int, bytes]] = []
         receive = self._socket.receive
+        self.more = False
         try:
             for _ in range(READS):
                 item = receive()
@@ -210,6 +212,8 @@ class SctpAssociation:
                     self._chunk(item, batch)
                 elif self._event(item, batch):
                     break
+            else:
+                self.more = True
         except OSError as error:
             self._deliver(batch)
             self._lost_with(error)

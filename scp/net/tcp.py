@@ -80,6 +80,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         remote: the peer's address and port in words.
         lost: done when the connection is gone; the result is the reason that the user was given.
         congested: whether the peer is behind with reading, so that we don't read from it either.
+        more: see `scp.ports.Transport`.
         pauses: how often that began.
     """
 
@@ -88,6 +89,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self.remote = ""
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.congested = False
+        self.more = False
         self.pauses = 0
         self._user = user
         self._framer = framer
@@ -145,6 +147,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         """Cut what was read into messages and hand them over as one batch."""
         if self._reason:
             return
+        self.more = nbytes == READ_SIZE
         try:
             messages = self._framer.feed(bytes(self._buffer[:nbytes]))
         except DecodeError as error:

@@ -170,6 +170,7 @@ class _Sink:
 
     name = "sink"
     streams = 1
+    more = False
 
     def __init__(self) -> None:
         self.sent: list[tuple[int, bytes]] = []

@@ -51,8 +51,7 @@ codec = "{codec}"
 answer_deadline_ms = 900
 
 [overload]
-delay_ms = 900
-refuse_ms = 5000
+{overload}
 
 {services}
 
@@ -62,6 +61,7 @@ call_records = {records}
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
 """
+_PATIENT: Final = "delay_ms = 900\nrefuse_ms = 5000"
 _SERVICE: Final = '[services.{name}]\nservice_keys = [100]\nprefix = "{prefix}"'
 
 
@@ -101,6 +101,7 @@ def node(
     codec: str = "fast",
     service: str = "voip-forwarding",
     records: bool = False,
+    sheds: bool = False,
     path: Sequence[Path] = (),
 ) -> Iterator[Server]:
     """Run ``camel-scp serve``.
@@ -113,6 +114,8 @@ def node(
         codec: ``engine.codec``.
         service: the name of the service.
         records: whether every call leaves a CDR.
+        sheds: whether calls that waited too long are continued without a lookup: not where a generator keeps
+            calls outstanding all the time.
         path: folders where more distributions are, with services in them.
     """
     port = free_port()
@@ -127,6 +130,7 @@ def node(
             codec=codec,
             services=_SERVICE.format(name=service, prefix=PREFIX),
             metrics=free_port(),
+            overload="" if sheds else _PATIENT,
             records="true" if records else "false",
         ),
         encoding="utf-8",

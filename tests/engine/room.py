@@ -300,7 +300,7 @@ class Overheard:
 
     def connected(self, transport: Any) -> None:
         self.transport = transport
-        self.name, self.streams = transport.name, transport.streams
+        self.name, self.streams, self.more = transport.name, transport.streams, False
         self.link.connected(self)
 
     def received(self, messages: Any) -> None:

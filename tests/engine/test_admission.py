@@ -12,12 +12,12 @@ from room import READY, SERVICE_KEY, Room
 
 from scp.domain.decision import Action, Reason
 from scp.engine.admission import (
-    BACK_TO_BACK,
-    FULL,
     HOLD,
+    IDLE,
     POLICY,
     PROBE,
     REFUSE,
+    REMEMBERED,
     SHED,
     THRESHOLDS,
     Admission,
@@ -56,19 +56,33 @@ def at(level: int, signal: Signal = Signal.DELAY, now: float = 0.0) -> Admission
 # --- turns ---
 
 
-def test_a_turn_goes_on_while_batches_are_full_and_come_at_once():
-    turn = Turn()
+LONG = 0.05
+
+
+def turned(turn: Turn, now: float, seconds: float, *, more: bool = False) -> tuple[float, float]:
+    """One batch; return when its turn began and when it ended."""
+    turn.begin(now)
+    turn.end(now + seconds, more)
+    return turn.began, now + seconds
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_a_node_that_is_behind_stays_so_until_it_has_waited(more):
+    turn = Turn(LONG)
     assert turn.began == inf
-    turn.begin(1.0)
-    assert turn.end(1.5, FULL) == 0.5
-    turn.begin(1.5 + BACK_TO_BACK / 2)
-    assert turn.began == 1.0
-    assert turn.end(2.0, FULL - 1) == 1.0
-    turn.begin(2.0)
-    assert turn.began == 2.0  # the socket was emptied
-    turn.end(2.1, FULL)
-    turn.begin(2.1 + 2 * BACK_TO_BACK)
-    assert turn.began == 2.1 + 2 * BACK_TO_BACK  # the loop has waited
+    began, now = turned(turn, 1.0, 0.01 if more else LONG + 1e-9, more=more)
+    while now < began + 0.15:  # short batches, as by policy
+        found, now = turned(turn, now + 0.00001, 0.001)
+        assert found == began
+    assert turned(turn, now + IDLE * REMEMBERED, 0.001)[0] > began
+
+
+def test_short_batches_that_empty_the_socket_are_each_a_turn():
+    turn, now = Turn(LONG), 1.0
+    for _ in range(1000):
+        began, after = turned(turn, now, LONG * 0.9)
+        assert began == now
+        now = after
 
 
 def test_calls_are_judged_by_the_age_of_their_turn():
@@ -79,8 +93,8 @@ def test_calls_are_judged_by_the_age_of_their_turn():
     assert admission.admit("stp", b"", 10.11) is Reason.OVERLOAD
     assert not admission.refuses(10.39)
     assert admission.refuses(10.41)
-    admission.batch_done(10.5, 1)
-    admission.turn.begin(10.5)
+    admission.batch_done(10.5, more=False)
+    admission.turn.begin(10.53)
     assert admission.admit("stp", b"", 10.55) is None
 
 
@@ -214,6 +228,7 @@ def test_what_waited_too_long_goes_on_and_what_is_in_progress_is_answered():
     assert reasons == [Reason.SERVICE_LOGIC] * 4 + [Reason.OVERLOAD] * 8
     assert {decision.action for _, decision in room.counts.calls} == {Action.CONTINUE}
     assert service.served == 4
+    room.advance(0.02)
     room.call()
     assert room.decision.reason is Reason.SERVICE_LOGIC
     room.nothing_left()
