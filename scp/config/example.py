@@ -76,7 +76,7 @@ dialogue_limit_s = 90000.0            # a dialogue without messages is given up
 codec = "fast"                        # fast | reference
 
 [overload]                            # new calls only; those in progress go on
-delay_ms = 100                        # 10..900: one that waited longer is continued without a lookup
+delay_ms = 200                        # 10..900: one that waited longer is continued without a lookup
 refuse_ms = 400                       # above that: one that waited longer is refused, resourceLimitation
 memory_mb = 0                         # of the process; 0: what its control group, or the machine, has
 call_gap_s = 10                       # how long switches are asked for fewer calls (CAP v3, v4); 0: not

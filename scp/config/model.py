@@ -356,7 +356,7 @@ class Overload(Struct, frozen=True, forbid_unknown_fields=True):
         call_gap_s: how long a switch is asked for fewer calls by CallGap (TS 29.078 §11.5); 0: it is not.
     """
 
-    delay_ms: Annotated[int, Meta(ge=10, le=900, description="milliseconds, from 10 to 900")] = 100
+    delay_ms: Annotated[int, Meta(ge=10, le=900, description="milliseconds, from 10 to 900")] = 200
     refuse_ms: Annotated[int, Meta(ge=20, le=5000, description="milliseconds, from 20 to 5000")] = 400
     memory_mb: Annotated[int, Meta(ge=0, le=1 << 24)] = 0
     call_gap_s: Annotated[int, Meta(ge=0, le=86_400, description="seconds, from 0 to 86400")] = 10
