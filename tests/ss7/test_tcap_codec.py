@@ -148,7 +148,8 @@ def relength(octets: bytes, form: int) -> bytes:
     return out
 
 
-@given(st.sampled_from(PDUS) if PDUS else st.nothing(), st.integers(1, 5))
+@pytest.mark.skipif(not PDUS, reason="the published vectors (../shared/vectors) are not here")
+@given(st.sampled_from(PDUS or [{}]), st.integers(1, 5))
 def test_forms_of_length_don_t_change_a_message(pdu, form):
     octets = bytes.fromhex(pdu["hex"])
     plain = tcap.decode(octets)
