@@ -12,22 +12,31 @@ from hypothesis import strategies as st
 from scp.config import (
     EXAMPLE,
     Api,
+    ApiKey,
     Config,
     ConfigError,
     Endpoint,
+    Engine,
     HostPort,
+    M3ua,
     NetworkIndicator,
+    Node,
+    Peer,
     PeerRole,
+    PeerTimers,
     PointCode,
+    Sccp,
     Scope,
     Secret,
+    Store,
+    Telemetry,
     describe,
     endpoints,
     load,
     loads,
 )
-from scp.config import model as config_model
 from scp.config.reader import Reader
+from scp.config.services import service_faults
 
 MINIMAL = """
 [node]
@@ -98,20 +107,20 @@ def test_example_names_every_key_with_its_default() -> None:
     example = loads(every, {"CAMEL_SCP_OPERATOR_SHA256": HASH})
     kinds = [
         *tables(Config),
-        config_model.Node,
-        config_model.Peer,
+        Node,
+        Peer,
         Api,
-        config_model.ApiKey,
+        ApiKey,
         type(example.numbering),
     ]
     for kind in kinds:
         for name in kind.__struct_fields__:
             assert re.search(rf"(^|\[|\.){name}( =|\]|\.)", every, re.MULTILINE), f"{kind.__name__}.{name}"
     timers = example.m3ua.peers[0].timers
-    assert timers == config_model.PeerTimers()
-    assert example.engine == config_model.Engine()
-    assert example.telemetry == config_model.Telemetry()
-    assert example.store == config_model.Store()
+    assert timers == PeerTimers()
+    assert example.engine == Engine()
+    assert example.telemetry == Telemetry()
+    assert example.store == Store()
 
 
 def test_roles_and_heartbeats() -> None:
@@ -288,14 +297,14 @@ toml_values = st.recursive(
 PLACES = [
     (table, name)
     for table, kind in {
-        "node": config_model.Node,
-        "sccp": config_model.Sccp,
-        "m3ua": config_model.M3ua,
-        "store": config_model.Store,
-        "engine": config_model.Engine,
+        "node": Node,
+        "sccp": Sccp,
+        "m3ua": M3ua,
+        "store": Store,
+        "engine": Engine,
         "api": Api,
-        "telemetry": config_model.Telemetry,
-        "services": config_model.Config,
+        "telemetry": Telemetry,
+        "services": Config,
     }.items()
     for name in kind.__struct_fields__
 ]
@@ -307,7 +316,7 @@ def test_any_value_anywhere_is_taken_or_refused_with_its_path(place: tuple[str, 
     table.setdefault(place[0], {})[place[1]] = value
     reader = Reader({})
     reader.struct(Config, table, "")
-    reader.faults.extend(config_model.service_faults(table.get("services", {})))
+    reader.faults.extend(service_faults(table.get("services", {})))
     for fault in reader.faults:
         assert fault.path.startswith((place[0], "store.", "telemetry.metrics"))
         assert len(fault.reason) < 500

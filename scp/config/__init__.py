@@ -7,29 +7,17 @@ This package imports nothing of the project but `scp.domain` and `ss7.pointcode`
 above the ports may use it.
 """
 
+from scp.config.api import Api, ApiKey, Scope, Tls
+from scp.config.charging import Charging, Chf
+from scp.config.engine import Engine, Limits, Overload, Store
 from scp.config.example import EXAMPLE
 from scp.config.load import load, loads
-from scp.config.model import (
-    Api,
-    ApiKey,
-    Charging,
-    Chf,
-    Config,
-    Engine,
-    M3ua,
-    NetworkIndicator,
-    Node,
-    Peer,
-    PeerRole,
-    PeerTimers,
-    Sccp,
-    Scope,
-    Store,
-    Telemetry,
-    TrafficMode,
-)
+from scp.config.m3ua import M3ua, Peer, PeerRole, PeerSctp, PeerTimers, RoutingKey, TrafficMode
+from scp.config.model import Config
+from scp.config.node import NetworkIndicator, Node, Telemetry
 from scp.config.plan import Endpoint, describe, endpoints
 from scp.config.reader import ConfigError, Fault
+from scp.config.sccp import Sccp, Translation
 from scp.config.values import HostPort, PointCode, Secret
 
 __all__ = [
@@ -44,19 +32,25 @@ __all__ = [
     "Engine",
     "Fault",
     "HostPort",
+    "Limits",
     "M3ua",
     "NetworkIndicator",
     "Node",
+    "Overload",
     "Peer",
     "PeerRole",
+    "PeerSctp",
     "PeerTimers",
     "PointCode",
+    "RoutingKey",
     "Sccp",
     "Scope",
     "Secret",
     "Store",
     "Telemetry",
+    "Tls",
     "TrafficMode",
+    "Translation",
     "describe",
     "endpoints",
     "load",

@@ -7,8 +7,9 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scp.config.model import Config, service_faults
+from scp.config.model import Config
 from scp.config.reader import ConfigError, Fault, Reader
+from scp.config.services import service_faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from scp.config.model import Config, Peer
+    from scp.config.m3ua import Peer
+    from scp.config.model import Config
 
 
 class Endpoint(NamedTuple):

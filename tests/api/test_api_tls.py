@@ -11,7 +11,7 @@ import pytest
 from api_node import OPERATOR, served
 
 from scp.client import Client, TransportError, authorize
-from scp.config.model import Tls
+from scp.config import Tls
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 NUMBER = "46701234567"

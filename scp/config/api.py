@@ -1,0 +1,92 @@
+"""``[api]``: where it listens, and who may do what."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta, Struct
+
+from scp.config.kinds import Name
+from scp.config.reader import Fault
+from scp.config.values import HostPort, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Scope(StrEnum):
+    """What a token may do."""
+
+    AUTHORIZATION = "authorization"
+    REGISTRATION = "registration"
+    FORWARDING = "forwarding"
+    CHARGING = "charging"
+    READ = "read"
+
+
+class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[api.keys]]``: one bearer token.
+
+    Attributes:
+        name: whose it is, in logs.
+        sha256: of the token, 64 hexadecimal digits.
+        scopes: what it may do.
+    """
+
+    name: Name
+    sha256: Secret
+    scopes: frozenset[Scope]
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield a hash that is none, without showing it, and a key that may do nothing."""
+        if re.fullmatch(r"[0-9a-fA-F]{64}", self.sha256.reveal(), re.ASCII) is None:
+            yield Fault("sha256", "must be 64 hexadecimal digits: the token's SHA-256")
+        if not self.scopes:
+            yield Fault("scopes", f"at least one is needed, of {', '.join(Scope)}")
+
+
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[api.tls]``: files in PEM.
+
+    Attributes:
+        certificate: the API's own, with the chain behind it.
+        key: its private key.
+        client_ca: if given, a client needs a certificate that one of these has signed, beside its token.
+    """
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
+
+
+class Api(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[api]``; without the table there is no HTTP API.
+
+    Attributes:
+        listen: address and port.
+        keys: who may do what.
+        tls: without it the API speaks HTTP in the clear.
+        audit: a file for the audit lines, numbers in full; without it they go with the log, masked as it is.
+        max_body: octets of a request's body.
+        max_import: octets of the body of a bulk import.
+        rate: requests a second of each key, in the long run.
+        burst: requests of each key at once.
+    """
+
+    listen: HostPort = HostPort("127.0.0.1", 8080)
+    keys: tuple[ApiKey, ...] = ()
+    tls: Tls | None = None
+    audit: str | None = None
+    max_body: Annotated[int, Meta(ge=1024, le=1 << 24)] = 65_536
+    max_import: Annotated[int, Meta(ge=1024, le=1 << 34)] = 1 << 28
+    rate: Annotated[float, Meta(ge=0.1, le=1_000_000)] = 200.0
+    burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 400
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield keys of one name."""
+        names: dict[str, int] = {}
+        for index, key in enumerate(self.keys):
+            if names.setdefault(key.name, index) != index:
+                yield Fault(f"keys[{index}].name", f"{key.name} is keys[{names[key.name]}]'s name already")

@@ -1,0 +1,97 @@
+"""``[charging]``: who charges, in what currency, and where the records lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Meta, Struct
+
+from scp.config.kinds import Name, Seconds, UInt32
+from scp.config.reader import Fault
+from scp.config.values import Secret
+from scp.domain.tariff import Tariff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Chf(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[charging.chf]``: the operator's own converged charging function (TS 32.291) charges, not our ledger.
+
+    Attributes:
+        url: its API root, ``https://chf.example``.
+        rating_group: of these calls, agreed with its operator.
+        consumer: our FQDN in nfConsumerIdentification.
+        functionality: our nodeFunctionality there.
+        deadline_ms: how long a request may take, all attempts together.
+        attempt_ms: how long one attempt may take.
+        breaker_failures: attempts without an answer in a row, after which it is left alone …
+        breaker_rest_s: … for so long.
+        failure_handling: "continue" grants minutes unpaid while it can't be reached, "terminate" none.
+        ca: file with the certificates to trust (PEM); without it those of the system.
+        certificate: file with our own for it (PEM).
+        key: file with the key of `certificate`, unless that has it.
+        http2: HTTP/2, as TS 29.500 §5.2 wants it; needs the extra ``http2``.
+    """
+
+    url: Annotated[
+        str, Meta(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?\Z", description="an http or https URL")
+    ]
+    rating_group: UInt32 = 1
+    consumer: Name = "camel-scp"
+    functionality: Name = "IMS_Node"
+    deadline_ms: Annotated[int, Meta(ge=50, le=60_000, description="milliseconds, from 50 to 60000")] = 2000
+    attempt_ms: Annotated[int, Meta(ge=10, le=60_000, description="milliseconds, from 10 to 60000")] = 800
+    breaker_failures: Annotated[int, Meta(ge=1, le=1000)] = 5
+    breaker_rest_s: Seconds = 5.0
+    failure_handling: Literal["terminate", "continue"] = "terminate"
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    http2: bool = False
+
+
+class Charging(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[charging]``: reservations, balances, call detail records.
+
+    Attributes:
+        ledger: where balances are: as ``store.url``; without it in the store's Redis, or for SQLite in a file
+            beside the store's (PATH.ledger).
+        records: the file of this node's CDRs, ``sqlite:PATH``; without it beside the store's (PATH.cdr), or
+            camel-scp.cdr with Redis.
+        call_records: whether every call attempt leaves a CDR.
+        retention_days: how long CDRs are kept.
+        currency: ISO 4217; all amounts are integers in its minor unit.
+        timezone: whose clock the tariffs' bands go by (IANA).
+        max_minutes: the most that one reservation may grant.
+        grace_s: how long after its last minute a reservation waits to be committed; ringing is part of it.
+        tariffs: see `scp.domain.tariff.Tariff`; none: every reservation is denied.
+        chf: see `Chf`; with it the tariffs are not asked.
+    """
+
+    ledger: Secret | None = None
+    records: Secret | None = None
+    call_records: bool = True
+    retention_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="three capital letters (ISO 4217)")] = (
+        "EUR"
+    )
+    timezone: str = "UTC"
+    max_minutes: Annotated[int, Meta(ge=1, le=1440)] = 240
+    grace_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    tariffs: tuple[Tariff, ...] = ()
+    chf: Chf | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield tariffs of one prefix, a clock that nobody knows, tariffs that nobody asks."""
+        prefixes: dict[str, int] = {}
+        for index, tariff in enumerate(self.tariffs):
+            if prefixes.setdefault(tariff.prefix, index) != index:
+                yield Fault(f"tariffs[{index}].prefix", f"tariffs[{prefixes[tariff.prefix]}] has it already")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            yield Fault("timezone", f"{self.timezone!r} is no time zone known here (IANA, Europe/Stockholm)")
+        if self.records is not None and not self.records.reveal().startswith("sqlite:"):
+            yield Fault("records", "must be sqlite:PATH or sqlite::memory:")

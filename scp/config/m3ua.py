@@ -1,0 +1,203 @@
+"""``[m3ua]``: the peers, their roles, timers and transports."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from scp.config.kinds import Address, Name, Port, Seconds, UInt32
+from scp.config.reader import Fault
+from scp.config.values import PointCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class PeerRole(StrEnum):
+    """How we stand to the peer, and who connects."""
+
+    ASP = "asp"
+    ASP_LISTEN = "asp-listen"
+    IPSP = "ipsp"
+    IPSP_LISTEN = "ipsp-listen"
+
+    @property
+    def listens(self) -> bool:
+        """Whether the peer connects to us."""
+        return self in (PeerRole.ASP_LISTEN, PeerRole.IPSP_LISTEN)
+
+    @property
+    def ipsp(self) -> bool:
+        """Whether the peer is no gateway but a signalling point itself (RFC 4666 §1.4.8, single exchange)."""
+        return self in (PeerRole.IPSP, PeerRole.IPSP_LISTEN)
+
+
+class TrafficMode(StrEnum):
+    """Traffic Mode Type (RFC 4666 §3.7.1); "unspecified" sends none and takes what the gateway has."""
+
+    UNSPECIFIED = "unspecified"
+    OVERRIDE = "override"
+    LOADSHARE = "loadshare"
+    BROADCAST = "broadcast"
+
+
+class PeerTimers(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[m3ua.peers.timers]``; all in seconds but ``attempts``.
+
+    Attributes:
+        ack_s: T(ack), until a request is sent again (RFC 4666 §4.3.4: 2 s by default).
+        attempts: requests without an answer before the ASP starts anew.
+        retry_s: until a request that the gateway refused is sent again.
+        congestion_s: how long a SCON holds.
+        connect_s: how long one attempt to connect may take.
+        reconnect_first_s: until the second attempt; doubled with each.
+        reconnect_most_s: the most that is waited between attempts.
+    """
+
+    ack_s: Seconds = 2.0
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    retry_s: Seconds = 10.0
+    congestion_s: Seconds = 10.0
+    connect_s: Seconds = 5.0
+    reconnect_first_s: Seconds = 0.5
+    reconnect_most_s: Seconds = 30.0
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield a back-off that would shrink."""
+        if self.reconnect_most_s < self.reconnect_first_s:
+            yield Fault("reconnect_most_s", f"less than reconnect_first_s ({self.reconnect_first_s:g})")
+
+
+class PeerSctp(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[m3ua.peers.sctp]``: protocol parameters of RFC 9260 §16, by default for signalling.
+
+    RFC 9260's own values would take a minute to give up a path. With these, traffic leaves a silent path
+    after one RTO; the path is reported down after four.
+
+    Attributes:
+        rto_initial_s: until there is a measured round trip.
+        rto_min_s: above the delay of the peer's SACKs, which is 0.2 s as a rule.
+        rto_max_s: the most that is waited for an acknowledgement.
+        heartbeat_s: HB.interval, how often an idle path is tested; 0: never.
+        path_retransmissions: Path.Max.Retrans, after which a path counts as down.
+        association_retransmissions: Association.Max.Retrans, after which the association does.
+        init_attempts: Max.Init.Retransmits.
+        streams: asked for each way: one for management and one for each SLS by default.
+    """
+
+    rto_initial_s: Annotated[float, Meta(ge=0.01, le=60, description="seconds, from 0.01 to 60")] = 1.0
+    rto_min_s: Annotated[float, Meta(ge=0.01, le=60, description="seconds, from 0.01 to 60")] = 0.3
+    rto_max_s: Annotated[float, Meta(ge=0.01, le=60, description="seconds, from 0.01 to 60")] = 3.0
+    heartbeat_s: Annotated[float, Meta(ge=0, le=3600, description="seconds, from 0 to 3600")] = 10.0
+    path_retransmissions: Annotated[int, Meta(ge=1, le=100)] = 3
+    association_retransmissions: Annotated[int, Meta(ge=1, le=100)] = 6
+    init_attempts: Annotated[int, Meta(ge=1, le=100)] = 8
+    streams: Annotated[int, Meta(ge=2, le=257)] = 17
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield RTOs out of order: the kernel would refuse them."""
+        if not self.rto_min_s <= self.rto_initial_s <= self.rto_max_s:
+            yield Fault("rto_initial_s", "must lie between rto_min_s and rto_max_s")
+
+
+class RoutingKey(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[m3ua.peers.routing_key]``: registered with REG REQ (RFC 4666 §4.4.1); ``{}`` is all SCCP to us.
+
+    The gateway assigns the routing context, whatever ``routing_context`` says.
+
+    Attributes:
+        point_code: destination; None: the node's own.
+        origins: originating point codes that it is limited to; empty: all.
+        service_indicators: user parts; 3 is SCCP (Q.704 §14.2.1). Empty: all.
+    """
+
+    point_code: PointCode | None = None
+    origins: tuple[PointCode, ...] = ()
+    service_indicators: tuple[Annotated[int, Meta(ge=0, le=15)], ...] = (3,)
+
+
+TCP_HEARTBEAT_S: Final = 30.0
+
+
+class Peer(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[m3ua.peers]]``: a gateway (STP) or another signalling point.
+
+    Attributes:
+        name: in logs and metrics.
+        transport: SCTP, or TCP as Osmocom's STP offers it.
+        role: "asp" and "ipsp" connect, "asp-listen" and "ipsp-listen" are connected to.
+        remote: the peer's addresses, all of one host; where we listen: who may connect, empty for anybody.
+        local: our addresses to bind; empty: the system chooses, or all where we listen.
+        port: the peer's port, or where we listen: ours.
+        local_port: ours where we connect; 0: the system chooses.
+        routing_context: None where the gateway has one only and wants none.
+        network_appearance: None: not sent (RFC 4666 §3.3.1).
+        asp_identifier: None: not sent (RFC 4666 §3.5.1).
+        traffic_mode: asked for in ASPAC.
+        destinations: point codes behind this peer, for DAUD and for messages that are no answers; empty: all.
+        heartbeat_s: T(beat) between BEATs, 0 for none; by default none over SCTP, which has heartbeats of its
+            own (RFC 4666 §4.3.4.6), and 30 over TCP.
+        routing_key: see `RoutingKey`; None: the gateway has ours configured.
+        timers: see `PeerTimers`.
+        sctp: see `PeerSctp`.
+    """
+
+    name: Name
+    transport: Literal["sctp", "tcp"] = "sctp"
+    role: PeerRole = PeerRole.ASP
+    remote: tuple[Address, ...] = ()
+    local: tuple[Address, ...] = ()
+    port: Port = 2905
+    local_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    routing_context: UInt32 | None = None
+    network_appearance: UInt32 | None = None
+    asp_identifier: UInt32 | None = None
+    traffic_mode: TrafficMode = TrafficMode.LOADSHARE
+    destinations: tuple[PointCode, ...] = ()
+    heartbeat_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
+    routing_key: RoutingKey | None = None
+    timers: PeerTimers = PeerTimers()
+    sctp: PeerSctp = PeerSctp()
+
+    @property
+    def beat(self) -> float:
+        """T(beat) as it holds for this peer's transport."""
+        if self.heartbeat_s is not None:
+            return self.heartbeat_s
+        return TCP_HEARTBEAT_S if self.transport == "tcp" else 0.0
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what is missing or makes no sense for the role."""
+        if not self.role.listens and not self.remote:
+            yield Fault("remote", f"required for role {self.role}: the peer's addresses")
+        if self.routing_key is not None and self.role.ipsp:
+            yield Fault("routing_key", f"role {self.role} has no gateway to register it with")
+        if self.role.listens and self.local_port:
+            yield Fault("local_port", f"for role {self.role} give our port as port")
+
+
+class M3ua(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[m3ua]``."""
+
+    peers: tuple[Peer, ...]
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield peers of one name and listeners of one address."""
+        if not self.peers:
+            yield Fault("peers", "at least one is needed")
+        names: dict[str, int] = {}
+        sockets: dict[tuple[str, str, int], str] = {}
+        for index, peer in enumerate(self.peers):
+            if names.setdefault(peer.name, index) != index:
+                yield Fault(
+                    f"peers[{index}].name", f"{peer.name} is peers[{names[peer.name]}]'s name already"
+                )
+            if peer.role.listens:
+                for address in peer.local or ("",):
+                    owner = sockets.setdefault((peer.transport, address, peer.port), peer.name)
+                    if owner != peer.name:
+                        yield Fault(
+                            f"peers[{index}].port", f"{owner} listens on {address}:{peer.port} already"
+                        )

@@ -1,0 +1,60 @@
+"""``[node]`` and ``[telemetry]``: who this process is, and how it shows what it does."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from scp.config.kinds import Name
+from scp.config.values import HostPort, PointCode
+
+
+class NetworkIndicator(StrEnum):
+    """Of the service information octet (Q.704 §14.2.2)."""
+
+    INTERNATIONAL = "international"
+    SPARE = "spare"
+    NATIONAL = "national"
+    RESERVED = "reserved"
+
+    @property
+    def code(self) -> int:
+        """The two bits on the wire: 0 international, 1 spare, 2 national, 3 reserved."""
+        return _NI_CODES[self]
+
+
+_NI_CODES: Final = {indicator: code for code, indicator in enumerate(NetworkIndicator)}
+
+
+class Node(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[node]``: who this process is.
+
+    Attributes:
+        point_code: our own.
+        also: further point codes that are ours; what comes to one is answered from it.
+        name: in logs and in ``/health``.
+        instance: part of every TCAP transaction id; unique among the running processes of one address.
+        network_indicator: of the messages that we send.
+    """
+
+    point_code: PointCode
+    also: tuple[PointCode, ...] = ()
+    name: Name = "camel-scp"
+    instance: Annotated[int, Meta(ge=0, le=255)] = 0
+    network_indicator: NetworkIndicator = NetworkIndicator.INTERNATIONAL
+
+
+class Telemetry(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[telemetry]``.
+
+    Attributes:
+        metrics: where Prometheus scrapes.
+        log_level: at "debug" every call is a line.
+        mask_numbers: subscribers' numbers are shown in logs by their first four digits only.
+    """
+
+    metrics: HostPort = HostPort("127.0.0.1", 9464)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    mask_numbers: bool = True

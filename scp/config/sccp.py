@@ -1,0 +1,64 @@
+"""``[sccp]``: our subsystem, who may call it, and where global titles go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from scp.config.kinds import Caller, GlobalTitle, Seconds
+from scp.config.reader import Fault
+from scp.config.values import PointCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Translation(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[sccp.translations]]``: where messages to some global titles go (Q.714 §2.4).
+
+    Attributes:
+        prefix: of the title's digits; the longest that fits counts, "" fits all.
+        point_codes: where to; each behind at least one of the peers.
+        mode: "primary-backup" uses the first that can be reached, "loadshare" all of them, by SLS.
+    """
+
+    prefix: Annotated[str, Meta(pattern=r"^[0-9]{0,15}\Z", description="0 to 15 digits")]
+    point_codes: tuple[PointCode, ...]
+    mode: Literal["primary-backup", "loadshare"] = "primary-backup"
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield a translation to nowhere."""
+        if not self.point_codes:
+            yield Fault("point_codes", "one or more are needed")
+
+
+class Sccp(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[sccp]``.
+
+    Attributes:
+        ssn: our subsystem; 146 is CAP (23.003 §8.2).
+        global_title: our own address in answers; without it the received called address is used.
+        allowed_callers: who may open dialogues, by the calling address; empty: everybody.
+        translations: see `Translation`; what fits none goes back the way that the question came.
+        return_on_error: which of our messages ask to be returned if they can't be delivered: "open": those
+            that keep a dialogue open, whose return ends it; "always": those that end one as well, for the
+            count of discards only.
+        reassembly_s: how long segments are waited for (T(reassembly), Q.714 §3.8: 10 to 20 s).
+    """
+
+    ssn: Annotated[int, Meta(ge=2, le=254)] = 146
+    global_title: GlobalTitle | None = None
+    allowed_callers: tuple[Caller, ...] = ()
+    translations: tuple[Translation, ...] = ()
+    return_on_error: Literal["never", "open", "always"] = "open"
+    reassembly_s: Seconds = 15.0
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield callers that look like point codes but are none."""
+        for index, caller in enumerate(self.allowed_callers):
+            if "-" in caller:
+                try:
+                    PointCode.parse(caller)
+                except ValueError as error:
+                    yield Fault(f"allowed_callers[{index}]", str(error))
