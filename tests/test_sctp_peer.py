@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from oracles.servers import kernel_has_sctp
-from scp.app import Node, Reporter, sctp_settings
+from scp.app.links import sctp_settings
+from scp.app.node import Node, Reporter
 from scp.config import ConfigError, loads
 from scp.net.sctp import Connector, Listener
 from scp.net.sctp_socket import SctpSettings

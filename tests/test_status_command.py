@@ -14,14 +14,14 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from scp.app import Node, Reporter
+from scp.app.node import Node, Reporter
 from scp.cli import app
+from scp.cli.status import age
 from scp.config import loads
 from scp.simulator.endpoint import Endpoint, attach
 from scp.simulator.msc import Msc
 from scp.simulator.network import Network
 from scp.simulator.quiet import QuietTelemetry
-from scp.status_command import age
 
 CONFIG = """\
 [node]

@@ -27,7 +27,9 @@ FAILED: Final = 1
 UNUSABLE: Final = 2
 SHOWN_FAULTS: Final = 20
 
-app = typer.Typer(help="Load, save and look at subscribers, in SQLite or Redis.", no_args_is_help=True)
+app = typer.Typer(
+    help="Load, save and look at subscribers, in SQLite or Redis.", no_args_is_help=True, add_completion=False
+)
 
 Url = Annotated[str, typer.Option("--store", help="the store's URL", metavar="URL")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="take the URL from [store] there")]

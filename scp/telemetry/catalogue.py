@@ -196,7 +196,7 @@ CATALOGUE: Final = (
     RESTART_NEEDED,
 )
 
-# --- what is looked up in the node when it is scraped (`scp.node_metrics`) ---
+# --- what is looked up in the node when it is scraped (`scp.app.metrics`) ---
 
 READY: Final = Spec(
     "scp_ready", Kind.GAUGE, "1: the node takes calls, an ASP is active and the store usable. 0: see /health."

@@ -24,7 +24,8 @@ from oracles.servers import free_tcp_port
 from scp.api.app import build_app
 from scp.api.charging import charging_router
 from scp.api.discards import discards_router
-from scp.app import Node, Reporter, metrics_for
+from scp.app.metrics import metrics_for
+from scp.app.node import Node, Reporter
 from scp.client import Client, authorize, register
 from scp.config import Api, loads
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from room import NETWORK, READY, SERVICE_KEY, Room, idp
 
 from scp import config
-from scp.app import machine, sccp_settings
+from scp.app.links import machine
+from scp.app.settings import sccp_settings
 from scp.engine.routes import COST, choose, cost
 from scp.services.api import NextReport
 from scp.stack.m3ua.asp import Asp

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from datetime import UTC, datetime
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -62,7 +62,7 @@ def status(
 
 def _base(config: Path | None) -> str:
     """Return where the API of the node with this configuration is."""
-    from scp.config import ConfigError, load  # noqa: PLC0415 - only where a file is read
+    from scp.config import ConfigError, load
 
     if config is None:
         return "http://127.0.0.1:8080"
@@ -81,7 +81,7 @@ def _base(config: Path | None) -> str:
 
 
 def _get(url: str, ca: Path | None) -> httpx.Response:
-    import httpx  # noqa: PLC0415 - a tenth of a second that the other commands need not wait
+    import httpx
 
     token = os.environ.get(TOKEN, "")
     headers = {"Authorization": f"Bearer {token}"} if token else {}

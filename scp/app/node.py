@@ -4,58 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import time
-from importlib import metadata
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Final, final
 
-import ss7.ber
-from scp.charging_wiring import Both, charging_room
+from scp.app.charging import Both, charging_room
+from scp.app.links import attachment, machine
+from scp.app.overload import Sheddable, admission_for, pressure_on
+from scp.app.settings import codecs, sccp_settings, tcap_settings
 from scp.domain.rules import Rules
 from scp.engine.engine import Engine
 from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
 from scp.engine.ticker import LoopTime
-from scp.net.lend import OneAtATime
-from scp.net.redial import Backoff
-from scp.net.sctp import Connector as SctpConnector
-from scp.net.sctp import Listener as SctpListener
-from scp.net.sctp_association import Watcher
-from scp.net.sctp_socket import SctpSettings
-from scp.net.tcp import Connector, Listener
-from scp.overload_wiring import Sheddable, admission_for, pressure_on
 from scp.ports import ChargingTelemetry, StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
-from scp.stack.m3ua.asp import Asp
-from scp.stack.m3ua.settings import AspSettings, Key, Role, SgpSettings, Timers, TrafficMode
-from scp.stack.m3ua.sgp import Sgp
+from scp.stack.m3ua.settings import TrafficMode
 from scp.stack.sccp import Sccp
-from scp.stack.sccp_settings import SccpSettings, Translation
-from scp.stack.tcap import Tcap, TcapSettings
+from scp.stack.tcap import Tcap
 from scp.store.open import open_store
-from scp.telemetry.metrics import Metrics
-from ss7.cap.codec import FAST
-from ss7.cap.contexts import CONTEXTS
-from ss7.m3ua_parameters import KeyDestination
-from ss7.pointcode import parse_point_code
-from ss7.sccp import GlobalTitle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from random import Random
 
     from scp.api.server import ApiServer
-    from scp.config import Config, Peer
+    from scp.app.links import Attachment
+    from scp.config import Config
     from scp.engine.engine import AnswerObserver
     from scp.engine.pressure import Pressure
-    from scp.engine.signalling import Link, Machine
     from scp.engine.status import Condition, LinkStatus
     from scp.ports import SubscriberStore, Telemetry
     from scp.services.api import Service
     from scp.services.registry import EntryPoint
-    from ss7.cap.codec import Codec
-    from ss7.tcap import TcapCodec
-
-Attachment: TypeAlias = Connector | Listener | SctpConnector | SctpListener
 
 DRAIN_STEP: Final = 0.05
 """Seconds between two looks at whether a drain is done."""
@@ -168,9 +148,9 @@ class Node:
                 frozenset(peer.destinations),
                 alone=TrafficMode[peer.traffic_mode.name] is TrafficMode.OVERRIDE,
             )
-            attachment = self._attach(peer, link)
-            self._attachments.append(attachment)
-            await attachment.start()
+            attached = attachment(peer, link, self.status, self._telemetry, self._random)
+            self._attachments.append(attached)
+            await attached.start()
         if config.api is not None:
             from scp.api.charging import charging_router  # noqa: PLC0415 - half a second that only …
             from scp.api.discards import discards_router  # noqa: PLC0415 - likewise
@@ -202,12 +182,12 @@ class Node:
         self._reporter.overload(level, why)
 
     def adopt(self, config: Config, observer: AnswerObserver | None = None) -> None:
-        """Run with what `scp.reload.LIVE` names of another configuration, or raise and change nothing.
+        """Run with what `scp.app.reload.LIVE` names of another configuration, or raise and change nothing.
 
         Calls in progress end with the service that they began with.
 
         Args:
-            config: `scp.reload.Plan.config`.
+            config: `scp.app.reload.Plan.config`.
             observer: as for `start`.
 
         Raises:
@@ -252,59 +232,6 @@ class Node:
         found = (getattr(service, "rules", None) for service in services)
         return next((rules for rules in found if isinstance(rules, Rules)), None)
 
-    def _attach(self, peer: Peer, link: Link) -> Attachment:
-        """Return what brings the association of ``peer`` up and keeps it."""
-        watcher = _LinkWatcher(peer.name, self.status, self._telemetry)
-
-        def failed(reason: str) -> None:
-            self.status.failed(peer.name, reason)
-
-        if peer.role.listens:
-
-            def refused(address: str) -> None:
-                failed(f"a connection from {address} was refused: not in remote, or another is up")
-
-            take = OneAtATime(link).take
-            if peer.transport == "sctp":
-                return SctpListener(
-                    peer.name,
-                    peer.local,
-                    peer.port,
-                    take,
-                    allowed=peer.remote,
-                    refused=refused,
-                    settings=sctp_settings(peer),
-                    watcher=watcher,
-                )
-            return Listener(peer.name, peer.local, peer.port, take, allowed=peer.remote, refused=refused)
-        timers = peer.timers
-        if peer.transport == "sctp":
-            return SctpConnector(
-                peer.name,
-                peer.remote,
-                peer.port,
-                link,
-                random=self._random,
-                local=peer.local,
-                local_port=peer.local_port,
-                backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
-                failed=failed,
-                settings=sctp_settings(peer),
-                watcher=watcher,
-                connect_timeout=timers.connect_s,
-            )
-        return Connector(
-            peer.name,
-            peer.remote,
-            peer.port,
-            link,
-            random=self._random,
-            local=peer.local,
-            backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
-            failed=failed,
-            connect_timeout=timers.connect_s,
-        )
-
     def why_not_ready(self) -> list[str]:
         """Return, in words, why this node should get no calls; nothing if it should."""
         reasons = ["draining"] if self.draining else []
@@ -337,8 +264,8 @@ class Node:
         if self.api is not None:
             await self.api.close()
             self.api = None
-        for attachment in self._attachments:
-            await attachment.close(abort=abort)
+        for attached in self._attachments:
+            await attached.close(abort=abort)
         self._attachments.clear()
         if self._pressure is not None:
             self._pressure.stop()
@@ -348,29 +275,6 @@ class Node:
         await self.store.close()
 
 
-@final
-class _LinkWatcher(Watcher):
-    """Tells the status board what the association of one link goes through."""
-
-    def __init__(self, name: str, board: StatusBoard, telemetry: Telemetry) -> None:
-        self._name = name
-        self._board = board
-        self._telemetry = telemetry
-
-    def note(self, what: str, trouble: bool) -> None:
-        """See `Watcher`."""
-        self._board.note(self._name, what, trouble)
-
-    def path(self, address: str, state: str) -> None:
-        """See `Watcher`."""
-        self._board.path(self._name, address, state)
-
-    def discard(self, reason: str, octets: bytes) -> None:
-        """See `Watcher`."""
-        self._telemetry.discard("sctp", reason)
-        self._board.discarded(self._name, "sctp", reason, octets)
-
-
 async def _wait(done: Callable[[], bool], until: float) -> bool:
     """Look again and again whether something is done; False if it is not by ``until`` (monotonic seconds)."""
     while not done():
@@ -378,115 +282,3 @@ async def _wait(done: Callable[[], bool], until: float) -> bool:
             return False
         await asyncio.sleep(DRAIN_STEP)  # a poll: what is waited for lives in machines that do not call back
     return True
-
-
-def build_info() -> tuple[str, bool]:
-    """Return the version, and whether the hot modules run compiled."""
-    return metadata.version("camel-scp"), not ss7.ber.__file__.endswith(".py")
-
-
-def metrics_for(config: Config, services: list[str]) -> Metrics:
-    """Return the metrics of a node with this configuration."""
-    version, compiled = build_info()
-    return Metrics(
-        services,
-        [peer.name for peer in config.m3ua.peers],
-        version=version,
-        codec=config.engine.codec,
-        compiled=compiled,
-    )
-
-
-def codecs(name: str) -> tuple[Codec, TcapCodec | None]:
-    """Return the CAP codec and the TCAP codec (None: the machine's own) for ``engine.codec``."""
-    if name == "fast":
-        return FAST, None
-    from ss7 import reference, reference_tcap  # noqa: PLC0415 - half a second that only the reference codec costs
-
-    return reference.REFERENCE, reference_tcap.REFERENCE_TCAP
-
-
-def routing_key(peer: Peer, point_code: int) -> Key | None:
-    """Return the routing key that a peer wants registered; ``point_code`` is the node's own."""
-    wanted = peer.routing_key
-    if wanted is None:
-        return None
-    own = point_code if wanted.point_code is None else wanted.point_code
-    return Key(destinations=(KeyDestination(own, wanted.service_indicators, wanted.origins),))
-
-
-def machine(peer: Peer, point_code: int = 0) -> Machine:
-    """Return the M3UA machine for a peer: the ASP, or the answering side where an IPSP connects to us."""
-    role = peer.role
-    timers = Timers(
-        ack=peer.timers.ack_s,
-        attempts=peer.timers.attempts,
-        retry=peer.timers.retry_s,
-        beat=peer.beat,
-        congestion=peer.timers.congestion_s,
-    )
-    context = -1 if peer.routing_context is None else peer.routing_context
-    appearance = -1 if peer.network_appearance is None else peer.network_appearance
-    mode = TrafficMode[peer.traffic_mode.name]
-    if role.ipsp and role.listens:
-        return Sgp(
-            SgpSettings(
-                routing_context=context, network_appearance=appearance, traffic_mode=mode, timers=timers
-            )
-        )
-    return Asp(
-        AspSettings(
-            role=Role.IPSP if role.ipsp else Role.ASP,
-            routing_context=context,
-            network_appearance=appearance,
-            traffic_mode=mode,
-            asp_identifier=-1 if peer.asp_identifier is None else peer.asp_identifier,
-            key=routing_key(peer, point_code),
-            audit=tuple(peer.destinations),
-            timers=timers,
-        )
-    )
-
-
-def sctp_settings(peer: Peer) -> SctpSettings:
-    """Return a peer's SCTP parameters."""
-    sctp = peer.sctp
-    return SctpSettings(
-        rto_initial=sctp.rto_initial_s,
-        rto_min=sctp.rto_min_s,
-        rto_max=sctp.rto_max_s,
-        heartbeat=sctp.heartbeat_s,
-        path_retransmissions=sctp.path_retransmissions,
-        association_retransmissions=sctp.association_retransmissions,
-        init_attempts=sctp.init_attempts,
-        streams=sctp.streams,
-    )
-
-
-def sccp_settings(config: Config) -> SccpSettings:
-    """Return SCCP's settings; an allowed caller with a dash is a point code, any other a prefix."""
-    sccp = config.sccp
-    return SccpSettings(
-        point_codes=(config.node.point_code, *config.node.also),
-        ssn=sccp.ssn,
-        global_title=None if sccp.global_title is None else GlobalTitle(sccp.global_title),
-        allowed_prefixes=tuple(caller for caller in sccp.allowed_callers if "-" not in caller),
-        allowed_point_codes=tuple(parse_point_code(each) for each in sccp.allowed_callers if "-" in each),
-        translations=tuple(
-            Translation(each.prefix, tuple(each.point_codes), each.mode == "loadshare")
-            for each in sccp.translations
-        ),
-        return_on_error=sccp.return_on_error,
-        t_reassembly=sccp.reassembly_s,
-    )
-
-
-def tcap_settings(config: Config, random: Random) -> TcapSettings:
-    """Return TCAP's settings: call control contexts only, transaction ids that start at random."""
-    return TcapSettings(
-        instance=config.node.instance,
-        first_id=random.randrange(1 << 24),
-        max_dialogues=config.engine.max_dialogues,
-        contexts=frozenset(context.octets for context in CONTEXTS if context.call_control),
-        idle_limit=config.engine.dialogue_limit_s,
-    )

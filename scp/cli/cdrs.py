@@ -1,7 +1,5 @@
 """``camel-scp cdrs``: a node's call detail records, beside the running node."""
 
-# ruff: noqa: TC003, PLC0415 - typer reads the annotations; each command imports what it needs
-
 from __future__ import annotations
 
 import asyncio
@@ -15,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from scp.config import Config
 
-app = typer.Typer(help="Call detail records.", no_args_is_help=True)
+app = typer.Typer(help="Call detail records.", no_args_is_help=True, add_completion=False)
 
 FAILED: Final = 1
 UNUSABLE: Final = 2

@@ -1,22 +1,42 @@
-"""Metrics that are looked up in the node when it is scraped: what is up, and how much waits."""
+"""A node's metrics, and those that are looked up in it when it is scraped: what is up, and how much waits."""
 
 from __future__ import annotations
 
 from collections import Counter
+from importlib import metadata
 from typing import TYPE_CHECKING, final
 
 from prometheus_client.registry import Collector
 
+import ss7.ber
 from scp.telemetry import catalogue as c
-from scp.telemetry.metrics import gauge
+from scp.telemetry.metrics import Metrics, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from prometheus_client.core import Metric
 
-    from scp.app import Node
+    from scp.app.node import Node
+    from scp.config import Config
     from scp.engine.status import Condition
+
+
+def build_info() -> tuple[str, bool]:
+    """Return the version, and whether the hot modules run compiled."""
+    return metadata.version("camel-scp"), not ss7.ber.__file__.endswith(".py")
+
+
+def metrics_for(config: Config, services: list[str]) -> Metrics:
+    """Return the metrics of a node with this configuration."""
+    version, compiled = build_info()
+    return Metrics(
+        services,
+        [peer.name for peer in config.m3ua.peers],
+        version=version,
+        codec=config.engine.codec,
+        compiled=compiled,
+    )
 
 
 @final

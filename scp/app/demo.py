@@ -21,7 +21,8 @@ from rich.rule import Rule
 from rich.table import Table
 
 from scp import client
-from scp.app import Node, Reporter, metrics_for
+from scp.app.metrics import metrics_for
+from scp.app.node import Node, Reporter
 from scp.config import loads
 from scp.domain.call import Trigger
 from scp.domain.reason import Reason, explain

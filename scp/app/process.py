@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final, final
 
 import uvloop
 
-from scp.app import Node, Reporter, build_info, metrics_for
+from scp.app.metrics import NodeMetrics, build_info, metrics_for
+from scp.app.node import Node, Reporter
+from scp.app.reload import plan
+from scp.app.service_manager import ALIVE, READY, STOPPING, ServiceManager
 from scp.config import ConfigError, load
-from scp.node_metrics import NodeMetrics
 from scp.ports import StoreError
-from scp.reload import plan
-from scp.service_manager import ALIVE, READY, STOPPING, ServiceManager
 from scp.services.idp import calling_digits, read_call
 from scp.services.registry import ServiceConfigError
 from scp.telemetry.logs import calls_are_logged, configure, get_logger, log_call
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
+    from scp.app.reload import Plan
     from scp.config import Config
     from scp.domain.decision import Decision
-    from scp.reload import Plan
     from scp.stack.tcap import Dialogue
     from scp.telemetry.metrics import Metrics
     from ss7.cap.types import InitialDPArg

@@ -1,0 +1,1 @@
+"""The application: a node wired from its configuration, the process that runs it, and the demo."""

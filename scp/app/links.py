@@ -1,0 +1,163 @@
+"""Wires a node's links: from ``[[m3ua.peers]]`` to an M3UA machine and the association that it runs over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias, final
+
+from scp.net.lend import OneAtATime
+from scp.net.redial import Backoff
+from scp.net.sctp import Connector as SctpConnector
+from scp.net.sctp import Listener as SctpListener
+from scp.net.sctp_association import Watcher
+from scp.net.sctp_socket import SctpSettings
+from scp.net.tcp import Connector, Listener
+from scp.stack.m3ua.asp import Asp
+from scp.stack.m3ua.settings import AspSettings, Key, Role, SgpSettings, Timers, TrafficMode
+from scp.stack.m3ua.sgp import Sgp
+from ss7.m3ua_parameters import KeyDestination
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from scp.config import Peer
+    from scp.engine.signalling import Link, Machine
+    from scp.engine.status import StatusBoard
+    from scp.ports import Telemetry
+
+Attachment: TypeAlias = Connector | Listener | SctpConnector | SctpListener
+
+
+def routing_key(peer: Peer, point_code: int) -> Key | None:
+    """Return the routing key that a peer wants registered; ``point_code`` is the node's own."""
+    wanted = peer.routing_key
+    if wanted is None:
+        return None
+    own = point_code if wanted.point_code is None else wanted.point_code
+    return Key(destinations=(KeyDestination(own, wanted.service_indicators, wanted.origins),))
+
+
+def machine(peer: Peer, point_code: int = 0) -> Machine:
+    """Return the M3UA machine for a peer: the ASP, or the answering side where an IPSP connects to us."""
+    role = peer.role
+    timers = Timers(
+        ack=peer.timers.ack_s,
+        attempts=peer.timers.attempts,
+        retry=peer.timers.retry_s,
+        beat=peer.beat,
+        congestion=peer.timers.congestion_s,
+    )
+    context = -1 if peer.routing_context is None else peer.routing_context
+    appearance = -1 if peer.network_appearance is None else peer.network_appearance
+    mode = TrafficMode[peer.traffic_mode.name]
+    if role.ipsp and role.listens:
+        return Sgp(
+            SgpSettings(
+                routing_context=context, network_appearance=appearance, traffic_mode=mode, timers=timers
+            )
+        )
+    return Asp(
+        AspSettings(
+            role=Role.IPSP if role.ipsp else Role.ASP,
+            routing_context=context,
+            network_appearance=appearance,
+            traffic_mode=mode,
+            asp_identifier=-1 if peer.asp_identifier is None else peer.asp_identifier,
+            key=routing_key(peer, point_code),
+            audit=tuple(peer.destinations),
+            timers=timers,
+        )
+    )
+
+
+def sctp_settings(peer: Peer) -> SctpSettings:
+    """Return a peer's SCTP parameters."""
+    sctp = peer.sctp
+    return SctpSettings(
+        rto_initial=sctp.rto_initial_s,
+        rto_min=sctp.rto_min_s,
+        rto_max=sctp.rto_max_s,
+        heartbeat=sctp.heartbeat_s,
+        path_retransmissions=sctp.path_retransmissions,
+        association_retransmissions=sctp.association_retransmissions,
+        init_attempts=sctp.init_attempts,
+        streams=sctp.streams,
+    )
+
+
+def attachment(
+    peer: Peer, link: Link, status: StatusBoard, telemetry: Telemetry, random: Random
+) -> Attachment:
+    """Return what brings the association of ``peer`` up and keeps it; ``random`` is for pauses."""
+    watcher = _LinkWatcher(peer.name, status, telemetry)
+
+    def failed(reason: str) -> None:
+        status.failed(peer.name, reason)
+
+    if peer.role.listens:
+
+        def refused(address: str) -> None:
+            failed(f"a connection from {address} was refused: not in remote, or another is up")
+
+        take = OneAtATime(link).take
+        if peer.transport == "sctp":
+            return SctpListener(
+                peer.name,
+                peer.local,
+                peer.port,
+                take,
+                allowed=peer.remote,
+                refused=refused,
+                settings=sctp_settings(peer),
+                watcher=watcher,
+            )
+        return Listener(peer.name, peer.local, peer.port, take, allowed=peer.remote, refused=refused)
+    timers = peer.timers
+    if peer.transport == "sctp":
+        return SctpConnector(
+            peer.name,
+            peer.remote,
+            peer.port,
+            link,
+            random=random,
+            local=peer.local,
+            local_port=peer.local_port,
+            backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
+            failed=failed,
+            settings=sctp_settings(peer),
+            watcher=watcher,
+            connect_timeout=timers.connect_s,
+        )
+    return Connector(
+        peer.name,
+        peer.remote,
+        peer.port,
+        link,
+        random=random,
+        local=peer.local,
+        backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
+        failed=failed,
+        connect_timeout=timers.connect_s,
+    )
+
+
+@final
+class _LinkWatcher(Watcher):
+    """Tells the status board what the association of one link goes through."""
+
+    def __init__(self, name: str, board: StatusBoard, telemetry: Telemetry) -> None:
+        self._name = name
+        self._board = board
+        self._telemetry = telemetry
+
+    def note(self, what: str, trouble: bool) -> None:
+        """See `Watcher`."""
+        self._board.note(self._name, what, trouble)
+
+    def path(self, address: str, state: str) -> None:
+        """See `Watcher`."""
+        self._board.path(self._name, address, state)
+
+    def discard(self, reason: str, octets: bytes) -> None:
+        """See `Watcher`."""
+        self._telemetry.discard("sctp", reason)
+        self._board.discarded(self._name, "sctp", reason, octets)

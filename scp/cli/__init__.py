@@ -1,0 +1,73 @@
+"""The command ``camel-scp``. A command is imported when it is used: imports are most of its start."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+COMMANDS: Final = {
+    "demo": "scp.cli.node:demo",
+    "serve": "scp.cli.node:serve",
+    "check": "scp.cli.node:check",
+    "example": "scp.cli.node:example",
+    "msc": "scp.simulator.commands:msc",
+    "subscribers": "scp.store.commands:app",
+    "cdrs": "scp.cli.cdrs:app",
+    "status": "scp.cli.status:status",
+    "decode": "scp.capture.commands:decode",
+    "replay": "scp.capture.commands:replay",
+    "explain": "scp.capture.commands:explain",
+    "anonymise": "scp.capture.commands:anonymise",
+    "bench": "scp.simulator.bench_commands:bench",
+}
+"""Where each command is: a function, or a `typer.Typer` of several."""
+
+
+class Lazy(TyperGroup):
+    """A group whose commands are those of `COMMANDS`, found when they are asked for.
+
+    `Any` stands where typer's annotations say click's types: some versions of typer bring their own click.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """See `click.Group`."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """See `click.Group`."""
+        del ctx
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        found = getattr(import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            found.command(cmd_name)(function)
+        command = get_command(found)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    name="camel-scp",
+    cls=Lazy,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def about() -> None:
+    """A CAMEL service control point: answers the InitialDP of MSCs with Connect or Continue."""
+
+
+def main() -> None:
+    """Run the command; the entry point."""
+    app()

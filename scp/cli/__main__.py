@@ -1,0 +1,5 @@
+"""``python -m scp.cli``."""
+
+from scp.cli import main
+
+main()
