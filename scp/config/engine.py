@@ -1,4 +1,4 @@
-"""``[engine]``, ``[store]``, ``[overload]``, ``[limits]``: the times and bounds that calls are answered within."""
+"""``[engine]``, ``[store]``, ``[overload]``, ``[limits]``: times and bounds that calls are answered in."""
 
 from __future__ import annotations
 
