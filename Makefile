@@ -26,7 +26,7 @@ demo: ## a node, its API and an MSC simulator in one process: calls with their a
 
 test: set-up lint unit-compiled unit-plain coverage ## everything that must hold before a commit
 	@printf '\non compiled code: '; tail -n 1 build/test-compiled.log
-	@printf 'on plain Python, the whole suite:\n'; tail -n 1 build/test-plain.log
+	@printf 'on plain Python, the whole suite:\n'; tail -qn 1 build/test-plain.log build/test-alone.log
 
 set-up: ## .venv, Python packages and, as root on Debian, the tools that tests use
 	@deploy/setup.sh test
@@ -49,7 +49,8 @@ unit: unit-plain unit-compiled ## the tests, on plain and on compiled code
 
 unit-plain: set-up
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 10 2>&1 | tee build/test-plain.log
+	$(BIN)/coverage run $(PYTEST) --durations 10 -m 'not alone' 2>&1 | tee build/test-plain.log
+	$(BIN)/coverage run $(BIN)/pytest -m alone 2>&1 | tee build/test-alone.log
 	@$(BIN)/coverage combine --quiet
 
 unit-compiled: compiled

@@ -32,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse to test plain code where compiled code was meant, which would pass and show nothing."""
     if os.environ.get("CAMEL_SCP_TESTED") == "compiled" and not COMPILED:
         raise pytest.UsageError(f"compiled code is to be tested, but ss7 comes from {ss7.ber.__file__}")
+    config.addinivalue_line(
+        "markers", "alone: holds a time that is promised; runs after the others, by itself"
+    )
     config.addinivalue_line("markers", "sctp: needs SCTP in the kernel and a network of its own: the lab")
     config.stash[DISSECTED] = 0
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
-from scp import demo
+from scp.app import demo
 from scp.cli import COMMANDS, app
 from scp.config import loads
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from oracles.servers import kernel_has_sctp
-from scp.app.links import sctp_settings
+from scp.app.links import attachment, sctp_settings
 from scp.app.node import Node, Reporter
 from scp.config import ConfigError, loads
 from scp.net.sctp import Connector, Listener
@@ -65,7 +65,7 @@ def test_a_peers_role_decides_who_connects(role: str, kind: type) -> None:
     peer = node.config.m3ua.peers[0]
 
     async def test() -> None:
-        assert isinstance(node._attach(peer, None), kind)  # type: ignore[arg-type]  # nothing is started
+        assert isinstance(attachment(peer, None, node.status, QuietTelemetry(), Random(1)), kind)  # type: ignore[arg-type]  # nothing is started
 
     asyncio.run(test())
 

@@ -184,11 +184,9 @@ def test_down_and_up_again() -> None:
         assert (await desk.system.create(request(2))).denied is Denied.UNAVAILABLE
         assert desk.breaker.state is Circuit.OPEN
         asked = len(desk.chf.requests)
-        started = time.monotonic()
         assert (await desk.system.create(request(3))).denied is Denied.UNAVAILABLE
         with pytest.raises(StoreError):
             await desk.system.release(request(1).id, 60)
-        assert time.monotonic() - started < 0.2
         assert len(desk.chf.requests) == asked
         assert (await desk.ledger.reservation(request(1).id)).state is State.RESERVED
         await asyncio.sleep(0.35)

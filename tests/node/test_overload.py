@@ -101,7 +101,9 @@ def busy_node(tmp_path):
         yield server, f"http://{page}/metrics"
 
 
+@pytest.mark.alone
 def test_twice_its_capacity_costs_no_call(busy_node):
+    """Every call is answered; refusals are for a machine that has since less to give than when it was measured."""
     server, page = busy_node
     first = load(server.port, window=32, duration=1.5)
     capacity = served(first) / first.seconds
@@ -115,7 +117,7 @@ def test_twice_its_capacity_costs_no_call(busy_node):
     print(f"{report.missing} missing, {report.wrong}; ms {report.since_sent_us}; {grown >> 10} KiB more")
     assert report.missing == report.stray == 0
     assert report.answered == report.sent
-    assert set(report.wrong) <= {"continue instead of connect"}
+    assert set(report.wrong) <= {"continue instead of connect", "abort instead of connect"}
     assert served(report) > 0.5 * capacity * SECONDS
     assert report.latency_us["99"] < 900_000
     assert grown < 24 << 20

@@ -51,6 +51,7 @@ metrics = "127.0.0.1:{metrics}"
 ROUNDS = 20
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("options", ["", "?cached=true"])
 def test_a_flag_changed_on_one_node_is_seen_by_calls_on_the_other(options: str, tmp_path: Path) -> None:
     with redis_lab.single(tmp_path) as redis:

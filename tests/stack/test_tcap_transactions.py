@@ -597,18 +597,26 @@ def test_an_idle_dialogue_is_given_up_in_order_of_activity():
 
 
 def test_ticks_of_many_open_dialogues_cost_nothing():
+    import math
     import time
 
-    node = Tcap(TcapSettings())
     octets = tcap.encode(Message(tcap.BEGIN, b"\x01", b"", Aarq(V2), [IDP]))
-    for _ in range(20_000):
-        dialogue = node.receive(octets, None, 0.0).dialogue
-        node.continue_(dialogue, [node.invoke(dialogue, 23, b"", 2, 10.0)], 0.0)
-    began = time.perf_counter()
-    for _ in range(1000):
-        node.tick(5.0)
-        node.next_deadline()
-    assert time.perf_counter() - began < 0.1
+
+    def best_of_ticks(dialogues):
+        node = Tcap(TcapSettings())
+        for _ in range(dialogues):
+            dialogue = node.receive(octets, None, 0.0).dialogue
+            node.continue_(dialogue, [node.invoke(dialogue, 23, b"", 2, 10.0)], 0.0)
+        best = math.inf
+        for _ in range(20):
+            began = time.perf_counter()
+            for _ in range(100):
+                node.tick(5.0)
+                node.next_deadline()
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    assert best_of_ticks(20_000) < 20 * best_of_ticks(1)
 
 
 def test_timers_of_ended_invocations_are_let_go():

@@ -27,6 +27,7 @@ class Nobody:
 NOBODY = Nobody()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", ["single", "sentinel", "cluster"])
 def test_a_change_on_one_node_is_seen_on_another(
     name: str, fresh: str, request: pytest.FixtureRequest

@@ -118,6 +118,7 @@ async def loaded(url: str):
 GIVEN_UP = BEAT * (SILENT_BEATS + 2)
 
 
+@pytest.mark.alone
 def test_kill_9_and_restart_under_lookups(own_single: Lab) -> None:
     async def main() -> None:
         async with loaded(f"{own_single.url}?buckets=256") as (store, load):
