@@ -11,6 +11,7 @@ from litestar import Response
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
+from msgspec import Meta, Struct
 
 from scp.api.auth import authenticate
 from scp.api.body import JSON, JsonBody
@@ -167,6 +168,20 @@ def problems(*kinds: Kind) -> dict[int, ResponseSpec]:
         )
         for status, several in by_status.items()
     }
+
+
+def documented(kind: type[Struct], what: str) -> ResponseSpec:
+    """Return the documentation of an answer beside a call's ordinary one."""
+    return ResponseSpec(kind, generate_examples=False, description=what)
+
+
+def e164(example: str) -> Meta:
+    """Return what a body's E.164 number has to be."""
+    return Meta(
+        pattern=r"^\+?[1-9][0-9]{4,14}$(?!\n)",  # a $ also stands before a newline at the end
+        description="E.164 digits, country code first",
+        examples=[example],
+    )
 
 
 def msisdn_of(text: str, name: str = "msisdn") -> str:

@@ -1,4 +1,4 @@
-"""Minutes in advance, balances, and call detail records.
+"""Minutes in advance, and balances.
 
 What must not happen twice is told apart in the ledger, by the reservation's id, so that a request may be
 repeated at any time, on any node: an ``Idempotency-Key`` makes the id, PUT says totals, a commit and a
@@ -14,18 +14,15 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
 from litestar.di import NamedDependency, Provide
-from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody, PathParameter, QueryParameter
-from litestar.response import Stream
-from msgspec import Meta, Raw, Struct
+from litestar.params import JSONBody, PathParameter
+from msgspec import Meta, Struct
 
-from scp.api.calls import IdempotencyKey, Msisdn, answer, call, msisdn_of
+from scp.api import cdrs
+from scp.api.calls import IdempotencyKey, Msisdn, answer, call, documented, e164, msisdn_of
 from scp.api.context import Context, key_name
-from scp.api.problems import KEY_REUSED, NOT_SET, Kind, ProblemError, define
-from scp.charging.export import as_json, export
+from scp.api.problems import KEY_REUSED, NOT_SET, OTHERWISE, Kind, ProblemError, define
 from scp.charging.room import ChargingRoom
 from scp.config import Scope
-from scp.domain.cdr import VoipLeg, VoipRecord
 from scp.domain.reservation import Account, Reservation, Result, State, reservation_id
 from scp.domain.tariff import MAX_AMOUNT, MINUTE
 from scp.ports import ChargingRequest, Denied, Grant
@@ -35,9 +32,6 @@ CLOSED: Final = define(
     409,
     "The reservation is settled, released or expired",
     "GET it: its state says which. Minutes for a call that goes on need a new one.",
-)
-OTHERWISE: Final = define(
-    "settled-otherwise", 409, "It was done before, with other particulars", "What was done first stands."
 )
 TOO_LITTLE: Final = define(
     "balance-out-of-range",
@@ -49,19 +43,11 @@ TOO_LITTLE: Final = define(
 CallId: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=255, description="the VoIP service's id of the call (Call-ID)")
 ]
-E164: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^\+?[1-9][0-9]{4,14}$(?!\n)",
-        description="E.164 digits, country code first",
-        examples=["46701234567"],
-    ),
-]
+E164: TypeAlias = Annotated[str, e164("46701234567")]
 Minutes: TypeAlias = Annotated[int, Meta(ge=1, le=1440)]
 ReservationId: TypeAlias = Annotated[
     str, PathParameter(description="The id that the reservation was given.", schema_extra={"maxLength": 64})
 ]
-RecordId: TypeAlias = Annotated[str, PathParameter(description="A record's id.")]
 CreditId: TypeAlias = Annotated[
     str, PathParameter(min_length=1, max_length=128, description="The operator's id of the payment.")
 ]
@@ -104,21 +90,6 @@ class CreditBody(Struct, frozen=True, forbid_unknown_fields=True):
     amount: Annotated[int, Meta(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
 
 
-class VoipBody(VoipLeg, frozen=True, forbid_unknown_fields=True):
-    """The VoIP service's record of its leg of a call. Times in milliseconds since 1970-01-01 UTC."""
-
-    EXAMPLE: ClassVar = {
-        "id": "voip-1/000017",
-        "call_id": "a84b4c76e66710@voip.example",
-        "a_number": "46701234567",
-        "b_number": "46850000001",
-        "started_ms": 1767225600000,
-        "answered_ms": 1767225608000,
-        "ended_ms": 1767225880000,
-        "cause": 16,
-    }
-
-
 class ReservationView(Struct, frozen=True):
     """A reservation, or why there is none. Amounts in minor units of ``currency``, times in ms since 1970."""
 
@@ -147,20 +118,12 @@ class AccountView(Struct, frozen=True):
     currency: str
 
 
-class CdrPage(Struct, frozen=True):
-    """Some call detail records; ``next`` is the ``after`` of the following page, null at the end."""
-
-    cdrs: list[Any]
-    next: int | None
-
-
 _PROBLEMS: Final[dict[Denied, Kind]] = {
     Denied.UNKNOWN_RESERVATION: NOT_SET,
     Denied.CLOSED: CLOSED,
     Denied.MISMATCH: OTHERWISE,
 }
 _TAG: Final = "charging"
-_PAGE_LIMIT: Final = 1000
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -194,10 +157,6 @@ def _shown(room: ChargingRoom, found: Reservation, denied: Denied | None = None)
     )
 
 
-def _made(kind: type[Struct], what: str) -> ResponseSpec:
-    return ResponseSpec(kind, generate_examples=False, description=what)
-
-
 # --- reservations ---
 
 
@@ -211,7 +170,7 @@ def _made(kind: type[Struct], what: str) -> ResponseSpec:
         tag=_TAG,
         body=True,
         changes=True,
-        status_200=_made(ReservationView, "Denied, with the reason"),
+        status_200=documented(ReservationView, "Denied, with the reason"),
     ),
 )
 async def reserve(
@@ -346,7 +305,7 @@ async def get_account(charging: NamedDependency[ChargingRoom], msisdn: Msisdn) -
         tag=_TAG,
         body=True,
         changes=True,
-        status_201=_made(AccountView, "The balance was changed"),
+        status_201=documented(AccountView, "The balance was changed"),
     ),
 )
 async def put_credit(
@@ -371,81 +330,6 @@ async def put_credit(
     return answer(account, 201)
 
 
-# --- call detail records ---
-
-
-@post(
-    "/cdrs",
-    operation_id="postCdr",
-    status_code=201,
-    **call(
-        Scope.CHARGING,
-        OTHERWISE,
-        tag=_TAG,
-        body=True,
-        changes=True,
-        status_200=_made(VoipRecord, "It was there already"),
-    ),
-)
-async def post_cdr(charging: NamedDependency[ChargingRoom], data: JSONBody[VoipBody]) -> Response[VoipRecord]:
-    """Keep the VoIP service's record of its leg, once by its id. Scope: charging."""
-    fields = msgspec.structs.asdict(data)
-    record = VoipRecord(**{**fields, "id": f"voip-{data.id}"})
-    if await charging.cdrs.add([record]):
-        return answer(record, 201)
-    kept = await charging.cdrs.get(record.id)
-    if kept is not None and msgspec.json.decode(kept.json, type=VoipRecord) != record:
-        raise ProblemError(OTHERWISE, f"record {data.id}")
-    return answer(record)
-
-
-Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=_PAGE_LIMIT, description="Records in a JSON page.")]
-After: TypeAlias = Annotated[
-    int, QueryParameter(ge=0, le=(1 << 62), description="Begin behind the record with this ``seq``.")
-]
-Since: TypeAlias = Annotated[int, QueryParameter(ge=0, le=(1 << 53), description="Kept at or after, ms.")]
-Until: TypeAlias = Annotated[
-    int, QueryParameter(ge=0, le=(1 << 53), description="Kept before, ms; 0: no end.")
-]
-Wanted: TypeAlias = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Accept",
-        description="application/json: a page. application/x-ndjson or text/csv: all of them, streamed.",
-    ),
-]
-STREAMS: Final = {"application/x-ndjson": "ndjson", "text/csv": "csv"}
-
-
-@get("/cdrs", operation_id="getCdrs", **call(Scope.CHARGING, tag=_TAG))
-async def get_cdrs(
-    charging: NamedDependency[ChargingRoom],
-    after: After = 0,
-    limit: Limit = 100,
-    since_ms: Since = 0,
-    until_ms: Until = 0,
-    accept: Wanted = None,
-) -> Response[CdrPage] | Stream:
-    """Show this node's call detail records, oldest first. Scope: charging."""
-    form = next((form for kind, form in STREAMS.items() if kind in (accept or "")), "")
-    if form:
-        kind = next(kind for kind, each in STREAMS.items() if each == form)
-        stream = export(charging.cdrs, form, after, since_ms=since_ms, until_ms=until_ms)
-        return Stream(stream, media_type=kind)
-    records = await charging.cdrs.page(after, limit, since_ms=since_ms, until_ms=until_ms)
-    more = records[-1].seq if len(records) == limit else None
-    return answer(CdrPage([Raw(as_json(each).encode()) for each in records], more))
-
-
-@get("/cdrs/{record:str}/related", operation_id="getRelatedCdrs", **call(Scope.CHARGING, NOT_SET, tag=_TAG))
-async def get_related(charging: NamedDependency[ChargingRoom], record: FromPath[str]) -> Response[CdrPage]:
-    """Show the records of one call: those that share a correlation id with this one. Scope: charging."""
-    records = await charging.cdrs.related(record, _PAGE_LIMIT)
-    if not records:
-        raise ProblemError(NOT_SET, "no such record")
-    return answer(CdrPage([Raw(as_json(each).encode()) for each in records], None))
-
-
 def charging_router(room: ChargingRoom) -> Router:
     """Return the calls of a node that has ``room``."""
 
@@ -457,7 +341,7 @@ def charging_router(room: ChargingRoom) -> Router:
         route_handlers=[
             *(reserve, get_reservation, extend, commit, release),
             *(get_account, put_credit),
-            *(post_cdr, get_cdrs, get_related),
+            *cdrs.HANDLERS,
         ],
         dependencies={"charging": Provide(the_room)},
     )

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from scp.api.calls import answer, call
 from scp.api.context import Context
 from scp.api.problems import NO_RULES, ProblemError
-from scp.api.subscribers import E164
+from scp.api.subscriber_bodies import E164
 from scp.config import Scope
 from scp.domain.call import CallFacts, Trigger, call_facts
 from scp.domain.decision import Action, Found, Step, path

@@ -25,7 +25,7 @@ from scp.api.body import require_media_type
 from scp.api.calls import call
 from scp.api.context import Context, key_name
 from scp.api.problems import TOO_LARGE, UNSUPPORTED, FieldError, ProblemError
-from scp.api.subscribers import E164, Aor, Imsi, Locations
+from scp.api.subscriber_bodies import E164, Aor, Imsi, Locations
 from scp.config import Scope
 from scp.domain import provisioning
 from scp.domain.subscriber import Subscriber, When

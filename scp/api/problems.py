@@ -86,6 +86,9 @@ IN_PROGRESS: Final = define(
 NO_RULES: Final = define(
     "no-steering-service", 409, "No service decides here", "Configure [services.voip-forwarding]."
 )
+OTHERWISE: Final = define(
+    "settled-otherwise", 409, "It was done before, with other particulars", "What was done first stands."
+)
 CHANGED: Final = define(
     "changed-meanwhile",
     412,
