@@ -72,8 +72,8 @@ build/compiled/.made: $(SOURCES) setup.py pyproject.toml
 build: set-up ## the wheel, in dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
-bench: compiled ## the benchmark scenarios, on compiled code
-	@$(COMPILED) $(BIN)/camel-scp bench
+bench: compiled ## the benchmark scenarios, on compiled code; ARGS="--quick --json steer" for instance
+	@$(COMPILED) $(BIN)/camel-scp bench $(ARGS)
 
 conformance: set-up ## the conformance cases as a table; deploy/conformance.md lists them
 	@$(BIN)/python tests/conformance

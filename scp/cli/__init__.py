@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+
+from scp.cli.compiled import run_on_build
 
 COMMANDS: Final = {
     "demo": "scp.cli.node:demo",
@@ -70,4 +73,6 @@ def about() -> None:
 
 def main() -> None:
     """Run the command; the entry point."""
+    if sys.argv[1:2] == ["bench"]:
+        run_on_build()
     app()
