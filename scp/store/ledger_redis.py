@@ -18,7 +18,7 @@ A change is acknowledged as a subscriber's record is (`scp.store.redis`): when `
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import msgspec
 from msgspec import structs
@@ -36,27 +36,19 @@ from scp.domain.reservation import (
 from scp.domain.tariff import MAX_AMOUNT
 from scp.ports import StoreError, Totals
 from scp.store.ledger_scripts import CREDIT, FORGET, LOAD_ALL, RECORDED, STEP
-from scp.store.redis_cluster import Cluster
-from scp.store.redis_errors import TRANSIENT, checked
-from scp.store.redis_single import Sentinel, Single, Watchers
-from scp.store.redis_url import Kind
-from scp.store.redis_wire import Write, pack
+from scp.store.redis_errors import TRANSIENT
+from scp.store.redis_servers import Servers
+from scp.store.redis_single import Watchers
+from scp.store.redis_wire import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from scp.domain.reservation import Step
     from scp.store.redis_link import Link
     from scp.store.redis_scripts import Script
     from scp.store.redis_url import RedisUrl
-    from scp.store.redis_wire import Command, Reply
-
-Deployment: TypeAlias = Single | Cluster
-_DEPLOYMENTS: Final[dict[Kind, Any]] = {
-    Kind.SINGLE: Single,
-    Kind.SENTINEL: Sentinel,
-    Kind.CLUSTER: Cluster,
-}
+    from scp.store.redis_wire import Reply
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Reservation).decode
@@ -75,16 +67,16 @@ class RedisLedger:
         self._url = structs.replace(url, cached=False, replicas=False)
         self._node = node
         self._tags = [f"{url.prefix}:l:{number:02x}".encode() for number in range(BUCKETS)]
-        self._deployment: Deployment | None = None
+        self._servers = Servers("ledger")
 
     # --- opening and closing ---
 
     async def open(self) -> None:
         """Connect. As with the subscriber store, one that can't be reached now is tried again and again."""
-        if self._deployment is not None:
+        if self._servers.deployment is not None:
             return
         watchers = Watchers(_nothing, None, _nothing, _nothing, lambda: None)
-        self._deployment = deployment = _DEPLOYMENTS[self._url.kind](self._url, watchers, LOAD_ALL)
+        deployment = self._servers.begin(self._url, watchers, LOAD_ALL)
         await deployment.start()
         deployment.spread(self._tags)
         trouble = deployment.trouble()
@@ -95,15 +87,11 @@ class RedisLedger:
 
     async def close(self) -> None:
         """Let what was begun be answered, then hang up."""
-        deployment, self._deployment = self._deployment, None
-        if deployment is not None:
-            await deployment.close()
+        await self._servers.close()
 
     def usable(self) -> str:
         """Return "" or why not."""
-        if self._deployment is None:
-            return "redis: the ledger is not open"
-        trouble = self._deployment.trouble()
+        trouble = self._servers.trouble()
         return "" if trouble is None else str(trouble)
 
     # --- accounts ---
@@ -220,13 +208,8 @@ class RedisLedger:
     def _keys(self, bucket: int, *names: str) -> tuple[bytes, ...]:
         return tuple(self._key(bucket, name) for name in names)
 
-    def _opened(self) -> Deployment:
-        if self._deployment is None:
-            raise StoreError("redis: the ledger is not open", "closed")
-        return self._deployment
-
     def _link(self, bucket: int) -> Link:
-        writes = self._opened().writes
+        writes = self._servers.opened.writes
         if not writes:
             raise StoreError("redis: not connected yet", "unreachable")
         return writes[bucket]
@@ -238,36 +221,13 @@ class RedisLedger:
         )
 
     async def _ask(self, bucket: int, *words: str | bytes | int) -> Reply:
-        command: Command = words
-        return await self._sent(bucket, pack(command))
+        """Return the reply once enough replicas have what led to it: also a repeated answer must last."""
+        return await self._servers.write(self._link(bucket), pack(words))
 
     async def _run(
-        self,
-        bucket: int,
-        script: Script,
-        keys: Sequence[bytes],
-        arguments: Iterable[str | bytes | int],
+        self, bucket: int, script: Script, keys: Sequence[bytes], arguments: Sequence[str | bytes | int]
     ) -> Reply:
-        """Call a script by its digest; by its text if the server has lost it (SCRIPT FLUSH)."""
-        words = list(arguments)
-        try:
-            return await self._sent(bucket, script.call(keys, words, whole=False))
-        except StoreError as error:
-            if error.kind != "no-script":
-                raise
-        return await self._sent(bucket, script.call(keys, words, whole=True))
-
-    async def _sent(self, bucket: int, octets: bytes) -> Reply:
-        """Return the reply once enough replicas have what led to it: also a repeated answer must last."""
-        deployment = self._opened()
-        write = Write(octets, deployment.redirect)
-        self._link(bucket).up.write(octets, write)
-        try:
-            return checked(await write.future)
-        except StoreError as error:
-            if error.kind == "read-only":
-                deployment.outdated(str(error))
-            raise
+        return await self._servers.run(self._link(bucket), script, keys, arguments)
 
 
 def _nothing(told: object) -> None:

@@ -13,23 +13,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 from zlib import crc32
 
 import hiredis
-import msgspec
 
-from scp.ports import PENDING, StoreError, VersionConflictError
+from scp.ports import PENDING, StoreError
 from scp.services.api import StoreFailure
-from scp.store.record import SCHEMA, RecordError, check, pack, unpack
+from scp.store.record import SCHEMA, RecordError, check, unpack
 from scp.store.redis_cache import ABSENT, Cache
-from scp.store.redis_cluster import Cluster
 from scp.store.redis_errors import TRANSIENT, checked, kind_of
 from scp.store.redis_link import Link
-from scp.store.redis_scripts import DELETE, LOAD_ALL, PUT, PUT_MANY, Keys, bucket_number, meta_key
-from scp.store.redis_single import Sentinel, Single, Watchers
-from scp.store.redis_url import Kind, RedisUrl
-from scp.store.redis_wire import IGNORED, Expected, Reply, Request, Write
+from scp.store.redis_records import Records
+from scp.store.redis_scripts import LOAD_ALL, Keys, bucket_number, meta_key
+from scp.store.redis_servers import Servers
+from scp.store.redis_single import Watchers
+from scp.store.redis_wire import Expected
 from scp.store.redis_wire import pack as command
 
 if TYPE_CHECKING:
@@ -37,23 +36,10 @@ if TYPE_CHECKING:
 
     from scp.domain.subscriber import Subscriber
     from scp.ports import Clock, Found, Pending, Telemetry, Waiter
-    from scp.store.redis_scripts import Script
+    from scp.store.redis_url import RedisUrl
+    from scp.store.redis_wire import Reply
 
-Deployment: TypeAlias = Single | Cluster
-
-SLICE: Final = 250
-"""Records handled between two turns of the event loop, and changed by one script."""
-SCAN_BUCKETS: Final = 256
-"""Buckets that are read at a time."""
-COUNT_BUCKETS: Final = 4096
-
-_DEPLOYMENTS: Final[dict[Kind, Callable[..., Deployment]]] = {
-    Kind.SINGLE: Single,
-    Kind.SENTINEL: Sentinel,
-    Kind.CLUSTER: Cluster,
-}
-_MULTI: Final = command(("MULTI",))
-_EXEC: Final = command(("EXEC",))
+Done = TypeVar("Done")
 
 
 async def _nowhere() -> Any:
@@ -131,12 +117,12 @@ class RedisStore:
         self.cache: Cache | None = None
         self._telemetry = telemetry
         self._clock = clock
-        self._deployment: Deployment | None = None
-        self._keys = Keys(url.prefix, 1)
+        self._servers = Servers("store")
+        self._use(Keys(url.prefix, 1))
         self._reads = [Link(_nowhere)]
         self._mask = 0
         self._most = url.in_flight
-        self._unusable: StoreError | None = StoreError("redis: the store is not open", "closed")
+        self._unusable: StoreError | None = self._servers.closed
         self._preparing: asyncio.Task[None] | None = None
 
     # --- the call path ---
@@ -174,14 +160,14 @@ class RedisStore:
         """Follow a cluster's redirection; anything else that is no record is a failure."""
         if not isinstance(error, hiredis.ReplyError):
             self.lookup_failed(lookup.waiter, "corrupt")
-        elif self._deployment is None or not self._deployment.redirect(lookup, str(error)):
+        elif (deployment := self._servers.deployment) is None or not deployment.redirect(lookup, str(error)):
             self.lookup_failed(lookup.waiter, kind_of(error))
 
     def usable(self) -> str:
         """Return "" or why lookups are not answered."""
         if self._unusable is not None:
             return str(self._unusable)
-        trouble = self._deployment.trouble() if self._deployment is not None else None
+        trouble = self._servers.trouble()
         return "" if trouble is None else str(trouble)
 
     # --- opening and closing ---
@@ -197,16 +183,15 @@ class RedisStore:
             StoreError: kind "config" (TLS files), "unreachable", "auth", "too-old", "missing", "newer" (a
                 newer camel-scp's store), "foreign" (the prefix is somebody else's).
         """
-        if self._deployment is not None:
+        if self._servers.deployment is not None:
             return
         started = self._clock()
         watchers = Watchers(
             self._invalidated, self._timed, self._reads_changed, self._writes_changed, self._rerouted
         )
         first = () if self.read_only else LOAD_ALL
-        deployment = _DEPLOYMENTS[self.url.kind](self.url, watchers, first)
+        deployment = self._servers.begin(self.url, watchers, first)
         self._unusable = StoreError("redis: not connected yet", "unreachable")
-        self._deployment = deployment
         try:
             await deployment.start()
             await self._prepare()
@@ -221,25 +206,23 @@ class RedisStore:
 
     async def close(self) -> None:
         """Let writes that were begun be answered, then hang up."""
-        deployment, self._deployment = self._deployment, None
         self._unusable = StoreError("redis: the store is closed", "closed")
         if self._preparing is not None:
             self._preparing.cancel()
-        if deployment is not None:
-            await deployment.close()
+        await self._servers.close()
         self._reads = [Link(_nowhere)]
         self._mask = 0
         self.cache = None
 
     async def _prepare(self) -> None:
         """Learn how many buckets the store has; make it if it is new."""
-        deployment = self._opened
+        servers, deployment = self._servers, self._servers.opened
         key = meta_key(self.url.prefix)
-        meta = checked(await self._request(deployment.link_of(key), ("HGETALL", key)))
+        meta = checked(await servers.request(deployment.link_of(key), ("HGETALL", key)))
         if not self.read_only and not {b"buckets", b"schema"} <= meta.keys():
             for name, value in (("buckets", self.url.buckets), ("schema", SCHEMA)):  # others may do so too
-                await self._write(deployment.link_of(key), command(("HSETNX", key, name, value)))
-            meta = checked(await self._request(deployment.link_of(key), ("HGETALL", key)))
+                await servers.write(deployment.link_of(key), command(("HSETNX", key, name, value)))
+            meta = checked(await servers.request(deployment.link_of(key), ("HGETALL", key)))
         if not meta:
             raise StoreError(f"redis: there is no store with the prefix {self.url.prefix}", "missing")
         try:
@@ -253,11 +236,15 @@ class RedisStore:
                 "newer",
             )
         if not deployment.reads or buckets != self._keys.buckets:
-            self._keys = Keys(self.url.prefix, buckets)
+            self._use(Keys(self.url.prefix, buckets))
             self.cache = Cache(buckets, self.url.cache_records) if self.url.cached else None
             deployment.spread(self._keys.names)
             self._rerouted()
         self._unusable = None
+
+    def _use(self, keys: Keys) -> None:
+        self._keys = keys
+        self._records = Records(self._servers, keys, self._changed)
 
     # --- what the deployment tells ---
 
@@ -280,7 +267,7 @@ class RedisStore:
 
     def _writes_changed(self, link: Link) -> None:
         """A server is there again: see whether its store is the one that we know."""
-        deployment = self._deployment
+        deployment = self._servers.deployment
         if link.wire is None or deployment is None or self._preparing is not None:
             return
         if deployment.link_of(meta_key(self.url.prefix)) is link:
@@ -296,84 +283,27 @@ class RedisStore:
             self._preparing = None
 
     def _rerouted(self) -> None:
-        deployment = self._deployment
+        deployment = self._servers.deployment
         if deployment is not None and len(deployment.reads) == self._keys.buckets:
             self._reads = deployment.reads
             self._mask = self._keys.buckets - 1
         if self.cache is not None:
             self.cache.clear()
 
-    # --- administration: reading ---
+    # --- administration ---
 
     async def get(self, msisdn: str) -> Subscriber | None:
         """Read one record from the master."""
-        found: Subscriber | None = await self._timed_as("get", self._get(msisdn))
-        return found
-
-    async def _get(self, msisdn: str) -> Subscriber | None:
-        bucket = self._bucket(msisdn)
-        link = self._opened.writes[bucket]
-        return _unpacked(msisdn, await self._request(link, ("HGET", self._keys.names[bucket], msisdn)))
+        return await self._timed_as("get", lambda: self._readable().get(msisdn))
 
     async def count(self) -> int:
         """Return how many records there are."""
-        total = 0
-        self._require_open()
-        for start in range(0, self._keys.buckets, COUNT_BUCKETS):
-            total += sum(await self._ask_buckets("HLEN", start, COUNT_BUCKETS))
-        return total
+        return await self._readable().count()
 
     async def scan(self, after: str = "") -> AsyncIterator[Subscriber]:
-        """Iterate over the records behind ``after`` in the store's own order: by bucket, then by MSISDN.
-
-        No record comes twice. Those that can't be read are left out, and a `StoreError` of the kind "corrupt"
-        at the end says how many there were.
-        """
-        self._require_open()
-        first = self._keys.bucket(after) if after else 0
-        unreadable = 0
-        for start in range(first, self._keys.buckets, SCAN_BUCKETS):
-            for number, fields in enumerate(await self._ask_buckets("HGETALL", start, SCAN_BUCKETS), start):
-                for name in sorted(fields):
-                    msisdn = name.decode("ascii", "replace")
-                    if number == first and msisdn <= after:
-                        continue
-                    try:
-                        record = unpack(msisdn, fields[name])
-                    except RecordError:
-                        unreadable += 1
-                    else:
-                        yield record
-        if unreadable:
-            raise StoreError(f"redis: {unreadable} records could not be read and were left out", "corrupt")
-
-    async def _ask_buckets(self, verb: str, start: int, number: int) -> list[Reply]:
-        deployment = self._opened
-        asked = [
-            self._request(link, (verb, name))
-            for link, name in zip(
-                deployment.writes[start : start + number],
-                self._keys.names[start : start + number],
-                strict=True,
-            )
-        ]
-        replies = await asyncio.gather(*asked, return_exceptions=True)
-        for reply in replies:
-            if isinstance(reply, BaseException):
-                raise reply
-        return [checked(reply) for reply in replies]
-
-    def _request(self, link: Link, words: tuple[str | bytes | int, ...]) -> asyncio.Future[Reply]:
-        """Send a command now; the future's result may be an error that has to be `checked`."""
-        octets = command(words)
-        made = Request(octets, self._opened.redirect)
-        try:
-            link.up.send(octets, made)
-        except StoreError as error:
-            made.fail(error)
-        return made.future
-
-    # --- administration: writing ---
+        """Iterate over the records, see `Records.scan`."""
+        async for record in self._readable().scan(after):
+            yield record
 
     async def put(self, record: Subscriber) -> Subscriber:
         """Compare and set, see `scp.ports.SubscriberStore.put`.
@@ -382,140 +312,40 @@ class RedisStore:
             ValueError: the record is not one that a store may hold (`scp.store.record.check`).
         """
         check(record)
-        new = msgspec.structs.replace(record, version=record.version + 1)
-        change = self._change(PUT, record.msisdn, (record.version, pack(new)))
-        conflict = await self._timed_as("put", change)
-        if conflict == 1:
-            return new
-        raise VersionConflictError(record.msisdn, _unpacked(record.msisdn, conflict))
+        return await self._timed_as("put", lambda: self._writable().put(record))
 
     async def delete(self, msisdn: str, version: int) -> None:
         """Remove the record if its version is ``version``; 0 for one that is not there does nothing."""
-        conflict = await self._timed_as("delete", self._change(DELETE, msisdn, (version,)))
-        if conflict != 1:
-            raise VersionConflictError(msisdn, _unpacked(msisdn, conflict))
+        await self._timed_as("delete", lambda: self._writable().delete(msisdn, version))
 
     async def put_many(self, records: Sequence[Subscriber]) -> None:
         """Overwrite all; of two with the same MSISDN the later one stays."""
-        packed: list[tuple[int, str, bytes]] = []
-        self._require_writable()
-        for start in range(0, len(records), SLICE):
-            for record in records[start : start + SLICE]:
-                check(record)
-                new = msgspec.structs.replace(record, version=1)
-                packed.append((self._keys.bucket(record.msisdn), record.msisdn, pack(new)))
-            await asyncio.sleep(0)
+        packed = await self._writable().packed(records)
         if packed:
-            await self._timed_as("put_many", self._change_many(packed))
+            await self._timed_as("put_many", lambda: self._writable().put_many(packed))
 
-    async def _change(self, script: Script, msisdn: str, arguments: tuple[int | bytes, ...]) -> Reply:
-        """Run a script on one record's bucket; return 1, or what is there in place of what was expected."""
-        self._require_writable()
-        bucket = self._keys.bucket(msisdn)
-        names = (self._keys.names[bucket],)
-        link = self._opened.writes[bucket]
-        try:
-            return await self._with_script(
-                lambda whole: self._write(link, script.call(names, (msisdn, *arguments), whole=whole))
-            )
-        finally:
-            self._changed([bucket])
+    # --- helpers ---
 
-    async def _change_many(self, packed: Sequence[tuple[int, str, bytes]]) -> None:
-        self._require_writable()
-        deployment = self._opened
-        write = self._write_together if deployment.transactions else self._write_by_bucket
-        try:
-            await self._with_script(lambda whole: write(deployment, packed, whole))
-        finally:
-            self._changed([bucket for bucket, _, _ in packed])
+    def _readable(self) -> Records:
+        if self._unusable is not None:
+            raise StoreError(str(self._unusable), self._unusable.kind)
+        return self._records
 
-    async def _write_together(
-        self, deployment: Deployment, packed: Sequence[tuple[int, str, bytes]], whole: bool
-    ) -> None:
-        """Write all records in one transaction of one server, a script call for each slice."""
-        link = deployment.writes[0]
-        calls = [
-            self._put_many(packed[start : start + SLICE], whole) for start in range(0, len(packed), SLICE)
-        ]
-        if len(calls) == 1:
-            await self._write(link, calls[0])
-            return
-        wire = link.up
-        for octets in (_MULTI, *calls):
-            wire.send(octets, IGNORED)
-        await self._write(link, _EXEC)
-
-    async def _write_by_bucket(
-        self, deployment: Deployment, packed: Sequence[tuple[int, str, bytes]], whole: bool
-    ) -> None:
-        """Write bucket by bucket, all at once: each may be on another server."""
-        buckets: dict[int, list[tuple[int, str, bytes]]] = {}
-        for each in packed:
-            buckets.setdefault(each[0], []).append(each)
-        writes = [
-            self._write(deployment.writes[bucket], self._put_many(records, whole))
-            for bucket, records in buckets.items()
-        ]
-        for outcome in await asyncio.gather(*writes, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-    def _put_many(self, packed: Sequence[tuple[int, str, bytes]], whole: bool) -> bytes:
-        names = self._keys.names
-        fields = [field for _, msisdn, record in packed for field in (msisdn, record)]
-        return PUT_MANY.call([names[bucket] for bucket, _, _ in packed], fields, whole=whole)
-
-    async def _with_script(self, send: Callable[[bool], Awaitable[Any]]) -> Reply:
-        """Call a script by its digest; by its text if the server has lost it (SCRIPT FLUSH)."""
-        try:
-            return await send(False)
-        except StoreError as error:
-            if error.kind != "no-script":
-                raise
-        return await send(True)
-
-    async def _write(self, link: Link, octets: bytes) -> Reply:
-        """Send a write, and return its reply when it is acknowledged."""
-        write = Write(octets, self._opened.redirect)
-        link.up.write(octets, write)
-        try:
-            return checked(await write.future)
-        except StoreError as error:
-            if error.kind == "read-only" and self._deployment is not None:
-                self._deployment.outdated(str(error))
-            raise
+    def _writable(self) -> Records:
+        records = self._readable()
+        if self.read_only:
+            raise StoreError("redis: opened for reading only", "read-only")
+        return records
 
     def _changed(self, buckets: Sequence[int]) -> None:
         if self.cache is not None:
             self.cache.changed(buckets)
 
-    # --- helpers ---
-
-    @property
-    def _opened(self) -> Deployment:
-        if self._deployment is None:
-            raise StoreError(str(self._unusable), "closed")
-        return self._deployment
-
-    def _require_open(self) -> None:
-        if self._unusable is not None:
-            raise StoreError(str(self._unusable), self._unusable.kind)
-
-    def _require_writable(self) -> None:
-        self._require_open()
-        if self.read_only:
-            raise StoreError("redis: opened for reading only", "read-only")
-
-    def _bucket(self, msisdn: str) -> int:
-        self._require_open()
-        return self._keys.bucket(msisdn)
-
-    async def _timed_as(self, operation: str, work: Awaitable[Any]) -> Any:
+    async def _timed_as(self, operation: str, work: Callable[[], Awaitable[Done]]) -> Done:
         started = self._clock()
         kind = ""
         try:
-            return await work
+            return await work()
         except StoreError as error:
             kind = error.kind
             raise
@@ -529,13 +359,3 @@ class RedisStore:
     def _told(self, operation: str, started: float, error: str = "") -> None:
         if self._telemetry is not None:
             self._telemetry.store(operation, self._clock() - started, error)
-
-
-def _unpacked(msisdn: str, packed: Reply) -> Subscriber | None:
-    value = checked(packed)
-    if value is None:
-        return None
-    try:
-        return unpack(msisdn, value)
-    except RecordError as error:
-        raise StoreError(f"redis: {error}", "corrupt") from None
