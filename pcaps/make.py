@@ -18,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from scp.capture.records import Snapshot
-from scp.capture.replay import Replay, Replayed
+from scp.capture.replay import Replay
 from scp.capture.wire.messages import Message
 from scp.capture.wire.values import Signal, Way
 from scp.capture.write import Association, PcapNgWriter, ethernet, internet_checksum
@@ -50,6 +50,9 @@ from ss7.cause import Cause, Location
 from ss7.isup import CalledPartyNumber
 from ss7.m3ua_parameters import Status, Tag
 from ss7.tcap_dialogue import Aare, Aarq, encode_dialogue, oid_octets
+
+if TYPE_CHECKING:
+    from scp.capture.dialogues import Replayed
 
 HERE = Path(__file__).parent
 NETWORK = Network()

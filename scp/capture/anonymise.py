@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from msgspec.structs import astuple
 
-from scp.capture.replay import version_of_begin
+from scp.capture.dialogues import version_of_begin
 from scp.capture.wire.follow import Follower, read_transaction
 from scp.capture.wire.messages import MANAGEMENT_SSN, Message
 from scp.capture.write import Association, PcapNgWriter

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from scp.capture.view import tcap_json
-from scp.capture.wire.transaction import read_transaction, with_ids
+from scp.capture.wire.transaction import with_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scp.capture.replay import Replayed
+    from scp.capture.dialogues import Replayed
 
 
 class Verdict(StrEnum):
@@ -67,23 +67,29 @@ def differences(replayed: Replayed) -> list[Difference]:
     Components are compared with those of the same operation; which ones there are is a field of its own.
     """
     found: list[Difference] = []
-    version = replayed.version
     for index in range(max(len(replayed.theirs), len(replayed.ours))):
         theirs, ours = _at(replayed.theirs, index), _at(replayed.ours, index)
         prefix = f"answer[{index + 1}]." if index else ""
-        if theirs and ours and _without_ids(theirs) == _without_ids(ours):
-            continue
-        one, other = dict(_flat(theirs, version)), dict(_flat(ours, version))
-        for field in {**one, **other}:
-            part = field.partition(".")[0]
-            if part[:1] == _COMPONENT and not (part in one and part in other):
-                continue
-            if one.get(field, "") != other.get(field, ""):
-                name = prefix + field.lstrip(_COMPONENT)
-                found.append(Difference(name, one.get(field, ""), other.get(field, "")))
+        found += between(theirs, ours, replayed.version, prefix)
         if len(found) >= _MAX_DIFFERENCES:
             break
     return found[:_MAX_DIFFERENCES]
+
+
+def between(theirs: bytes, ours: bytes, version: int, prefix: str = "") -> list[Difference]:
+    """Return the fields in which two messages of a dialogue of this CAP version differ; b"" has none."""
+    if theirs and ours and _without_ids(theirs) == _without_ids(ours):
+        return []
+    found: list[Difference] = []
+    one, other = dict(_flat(theirs, version)), dict(_flat(ours, version))
+    for field in {**one, **other}:
+        part = field.partition(".")[0]
+        if part[:1] == _COMPONENT and not (part in one and part in other):
+            continue
+        if one.get(field, "") != other.get(field, ""):
+            name = prefix + field.lstrip(_COMPONENT)
+            found.append(Difference(name, one.get(field, ""), other.get(field, "")))
+    return found
 
 
 def _at(messages: Sequence[bytes], index: int) -> bytes:
@@ -91,7 +97,7 @@ def _at(messages: Sequence[bytes], index: int) -> bytes:
 
 
 def _without_ids(octets: bytes) -> bytes:
-    return with_ids(octets, _ID, _ID) if read_transaction(octets).kind else octets
+    return with_ids(octets, _ID, _ID)
 
 
 def _flat(octets: bytes, version: int) -> Iterator[tuple[str, str]]:

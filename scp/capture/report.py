@@ -16,7 +16,7 @@ from ss7.errors import DecodeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scp.capture.replay import Replayed
+    from scp.capture.dialogues import Replayed
     from scp.capture.view import JsonDict
     from scp.ports import SubscriberLookup
     from scp.services.api import Service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scp.capture.replay import version_of_begin
+from scp.capture.dialogues import version_of_begin
 from scp.capture.wire.messages import Message
 from scp.services.idp import called_number, calling_digits, trigger_of
 from ss7 import tcap

@@ -52,13 +52,15 @@ def read_transaction(octets: bytes) -> Transaction:
 def with_ids(octets: bytes, otid: bytes, dtid: bytes) -> bytes:
     """Return a message with other ids: ``otid`` and ``dtid`` stand where it has such ids.
 
-    The message is one that `read_transaction` could read.
+    Whatever is behind the message stays there; one that `read_transaction` can't read stays as it is.
     """
     known = read_transaction(octets)
-    _, _, end, _ = read_element(octets, 0, len(octets))
+    _, _, end, after = read_element(octets, 0, len(octets))
+    if after < 0 or not known.kind:
+        return octets
     contents = octets[known.rest : end]
     if known.dtid:
         contents = encode_element(_DTID, dtid) + contents
     if known.otid:
         contents = encode_element(_OTID, otid) + contents
-    return encode_element(known.kind, contents)
+    return encode_element(known.kind, contents) + octets[after:]

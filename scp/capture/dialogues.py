@@ -1,0 +1,220 @@
+"""Finds a capture's dialogues with a gsmSCF, message by message; what is done with them is a subclass's.
+
+`Replay` runs them through the service on the capture's own clock, `live.LiveReplay` says them to a node.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from scp.capture.wire.follow import BACKWARD, COPY, STRAY, Follower, read_transaction
+from scp.capture.wire.follow import Dialogue as Followed
+from scp.capture.wire.messages import Message
+from ss7 import tcap as tcap_codec
+from ss7.cap.contexts import BY_OCTETS, CAP_V1, CONTEXTS
+from ss7.errors import DecodeError
+from ss7.sccp import UnitData
+from ss7.tcap_dialogue import Aarq
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from scp.capture.source import Item
+    from scp.domain.decision import Decision
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.types import InitialDPArg
+
+MAX_MESSAGES: Final = 200
+"""Messages of one dialogue that are kept."""
+CALL_CONTROL: Final = frozenset(context.octets for context in CONTEXTS if context.call_control)
+"""Application contexts that a gsmSCF serves for calls."""
+
+
+@final
+class Replayed:
+    """One dialogue, replayed; the path of its messages.
+
+    Attributes:
+        number: counted from 1 in the order in which the dialogues began.
+        begin: the message that opened it.
+        messages: all of the dialogue in the capture, with whether the switch sent it; none that came twice.
+        theirs: the TCAP messages of the capture's SCP.
+        ours: those that the replay was answered.
+        service: name of our service, "none" if none was reached, "" if nothing was answered.
+        idp: what the switch asked, if it can be read.
+        decision: what was decided; None if nothing was, or a node decided.
+        dialogue: the engine's dialogue; None if there is none.
+        bugs: what a service raised.
+        notes: what else has to be said of it, in words.
+        seconds: until the first answer of a live node; -1 where there is none.
+    """
+
+    __slots__ = (
+        "begin",
+        "bugs",
+        "decision",
+        "dialogue",
+        "idp",
+        "messages",
+        "notes",
+        "number",
+        "ours",
+        "seconds",
+        "service",
+        "theirs",
+    )
+
+    def __init__(self, number: int, begin: Message) -> None:
+        self.number = number
+        self.begin = begin
+        self.messages: list[tuple[bool, Message]] = [(True, begin)]
+        self.theirs: list[bytes] = []
+        self.ours: list[bytes] = []
+        self.service = ""
+        self.idp: InitialDPArg | None = None
+        self.decision: Decision | None = None
+        self.dialogue: Dialogue | None = None
+        self.bugs: list[str] = []
+        self.notes: list[str] = []
+        self.seconds = -1.0
+
+    @property
+    def version(self) -> int:
+        """CAP version that the dialogue was opened with; 0 for a context that is none of CAP's."""
+        return version_of_begin(self.begin.tcap)
+
+
+def version_of_begin(octets: bytes) -> int:
+    """Return the CAP version that a BEGIN asks for; 0 if it can't be read or asks for something else."""
+    try:
+        portion = tcap_codec.decode(octets).dialogue
+    except DecodeError:
+        return 0
+    if portion is None:
+        return CAP_V1.version
+    context = BY_OCTETS.get(portion.context) if isinstance(portion, Aarq) else None
+    return 0 if context is None else context.version
+
+
+def is_elsewhere(octets: bytes) -> bool:
+    """Whether a BEGIN asks for a known application context that no gsmSCF serves for calls."""
+    try:
+        portion = tcap_codec.decode(octets).dialogue
+    except DecodeError:
+        return False
+    if not isinstance(portion, Aarq) or portion.context in CALL_CONTROL:
+        return False
+    return portion.context in BY_OCTETS
+
+
+class Dialogues:
+    """Follows the dialogues that switches open with our subsystem.
+
+    Args:
+        skipped: counts messages that belong to no replayed dialogue, by why.
+        ssn: our subsystem: dialogues that are opened with another are not ours.
+
+    Attributes:
+        skipped: as given.
+        messages: TCAP messages that were taken.
+    """
+
+    def __init__(self, skipped: Counter[str], ssn: int) -> None:
+        self.skipped = skipped
+        self.messages = 0
+        self._ssn = ssn
+        self._follower = Follower()
+        self._count = 0
+
+    # -- of the subclass -----------------------------------------------------------------------------------
+
+    def _moved(self, now: float) -> None:
+        """The capture's time is ``now``, in seconds since 1970."""
+
+    def _asked(self, replayed: Replayed) -> bool:
+        """A switch opens a dialogue; False if it is of an application context that is not ours."""
+        raise NotImplementedError
+
+    def _went_on(self, replayed: Replayed, octets: bytes) -> None:
+        """The switch says more; ``octets`` have the capture's transaction ids."""
+        raise NotImplementedError
+
+    def _answered(self, replayed: Replayed) -> None:
+        """The capture's SCP has said something: the last of ``theirs``."""
+
+    def _over(self, replayed: Replayed) -> None:
+        """The dialogue is over in the capture."""
+        raise NotImplementedError
+
+    # -- what the capture has ------------------------------------------------------------------------------
+
+    def take(self, item: Item) -> None:
+        """Take what a capture yields, in its order."""
+        if type(item) is not Message or not item.tcap:
+            return
+        if type(item.unit) is not UnitData:
+            self.skipped["returned by SCCP"] += 1
+            return
+        transaction = read_transaction(item.tcap)
+        if not transaction.kind:
+            self.skipped["no TCAP message"] += 1
+            return
+        self.messages += 1
+        self._moved(item.signal.time)
+        what, followed = self._follower.follow(item, transaction)
+        if self._follower.over:
+            self._given_up()
+        if followed is None or what == STRAY:
+            self.skipped["of a dialogue that began before the capture"] += 1
+        elif what == COPY:
+            self.skipped["the same message on another leg"] += 1
+        elif followed.begin is item:
+            self._begun(item, followed)
+        else:
+            self._followed(item, followed, from_switch=what != BACKWARD)
+
+    def finish(self) -> None:
+        """The capture is at its end: the dialogues that are still open in it are over."""
+        self._follower.finish()
+        self._given_up()
+
+    def _begun(self, message: Message, followed: Followed) -> None:
+        unit = message.unit
+        assert unit is not None
+        try:
+            ssn = unit.called.ssn
+        except DecodeError:
+            ssn = -1
+        if ssn not in (self._ssn, -1):
+            self.skipped["for another subsystem"] += 1
+            return
+        self._count += 1
+        replayed = followed.user = Replayed(self._count, message)
+        if not self._asked(replayed):
+            followed.user = None
+            self.skipped["of another application context"] += 1
+
+    def _followed(self, message: Message, followed: Followed, *, from_switch: bool) -> None:
+        replayed = followed.user
+        if not isinstance(replayed, Replayed):
+            return
+        if len(replayed.messages) < MAX_MESSAGES:
+            replayed.messages.append((from_switch, message))
+        if from_switch:
+            self._went_on(replayed, message.tcap)
+        elif len(replayed.theirs) < MAX_MESSAGES:
+            replayed.theirs.append(message.tcap)
+            self._answered(replayed)
+        if followed.closed >= 0:
+            self._end(followed, replayed)
+
+    def _given_up(self) -> None:
+        for followed in self._follower.over:
+            if isinstance(followed.user, Replayed):
+                self._end(followed, followed.user)
+        self._follower.over.clear()
+
+    def _end(self, followed: Followed, replayed: Replayed) -> None:
+        """Cut what points in circles, or collecting it takes a third of the time."""
+        followed.user = None
+        self._over(replayed)
