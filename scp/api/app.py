@@ -21,7 +21,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from msgspec import Struct
 
 from scp.api import decisions, docs, health, imports, subscribers
-from scp.api.audit import Audit
+from scp.api.audit import Audit, call
 from scp.api.auth import Keyring, RateLimiter
 from scp.api.calls import BEARER, CHANGES
 from scp.api.context import Context, NodeView, key_name
@@ -233,7 +233,7 @@ def _audit_refusal(request: Request[Any, Any, Any], error: ProblemError) -> None
     context: Context = request.app.state["context"]
     context.audit.refused(
         key_name(request),
-        f"{request.method} {request.url.path}",
+        call(request.method, request.url.path),
         error.kind.status,
         error.kind.name,
         detail=error.detail,

@@ -7,6 +7,7 @@ may be moved away (logrotate), a new one is begun. Without it they go with the l
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from typing import TYPE_CHECKING, Any, Final, final
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EVENT: Final = "audit"
+_SEPARATORS: Final = re.compile(r"(?<=[0-9])[ ().-]+(?=[0-9])")
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def call(method: str, path: str) -> str:
+    """Return a call for an audit line, a number in its path as digits alone: else it is not seen as one."""
+    return f"{method} {_SEPARATORS.sub('', path)}"
 
 
 @final

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
+import msgspec.inspect
 from litestar.dto import AbstractDTO
 from litestar.typing import FieldDefinition
 
@@ -25,6 +26,8 @@ JSON: Final = "application/json"
 # How msgspec says where: a path at the end, or the field's name where the field itself is the fault.
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _FIELD: Final = re.compile(r"(?P<fault>unknown|missing required) field `(?P<name>[^`]*)`")
+_UNREADABLE: Final = ("Expected `str` matching regex", "Invalid enum value")  # to people
+_STEP: Final = re.compile(r"[^.\[\]]+")
 
 
 def media_type(header: str | None) -> str:
@@ -49,20 +52,54 @@ def decode(octets: bytes, kind: type[Body]) -> Body:
     try:
         return msgspec.json.decode(octets, type=kind)
     except msgspec.ValidationError as error:
-        raise fault(str(error)) from None
+        raise fault(str(error), kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProblemError(MALFORMED, str(error)) from None
 
 
-def fault(text: str) -> ProblemError:
-    """Return the problem for what msgspec says is wrong with a value."""
+def fault(text: str, kind: type[Any]) -> ProblemError:
+    """Return the problem for what msgspec says is wrong with a value that should have been a ``kind``."""
     at = _AT.search(text)
     path, reason = (at["path"], text[: at.start()]) if at else ("", text)
     field = _FIELD.search(reason)
     if field:
         path = f"{path}.{field['name']}" if path else field["name"]
         reason = "there is no such field" if field["fault"] == "unknown" else "required, but not given"
+    elif reason.startswith(_UNREADABLE):
+        reason = _expected(msgspec.inspect.type_info(kind), path) or reason
     return invalid(path or "body", reason)
+
+
+def _expected(info: msgspec.inspect.Type, path: str) -> str:
+    """Return in words what a pattern or an enumeration at a path of a type wants; "" if it does not say."""
+    words = ""
+    for step in _STEP.findall(path):
+        info, words = _inner(*_plain(info, ""), step)
+    info, words = _plain(info, words)
+    if isinstance(info, msgspec.inspect.EnumType):
+        words = f"one of {', '.join(str(each.value) for each in info.cls)}"
+    return words and f"expected {words}"
+
+
+def _inner(info: msgspec.inspect.Type, words: str, step: str) -> tuple[msgspec.inspect.Type, str]:
+    """Return the type of a field, or of an item where ``step`` is an index, and its description."""
+    match info:
+        case msgspec.inspect.StructType(fields=fields):
+            return next(((field.type, "") for field in fields if field.encode_name == step), (info, words))
+        case msgspec.inspect.VarTupleType(item_type=item) | msgspec.inspect.ListType(item_type=item):
+            return item, ""
+    return info, words
+
+
+def _plain(info: msgspec.inspect.Type, words: str) -> tuple[msgspec.inspect.Type, str]:
+    """Return a type without its metadata and without null, and its description."""
+    match info:
+        case msgspec.inspect.Metadata(type=inner, extra_json_schema=extra):
+            return _plain(inner, (extra or {}).get("description", words))
+        case msgspec.inspect.UnionType(types=types):
+            some = [each for each in types if not isinstance(each, msgspec.inspect.NoneType)]
+            return _plain(some[0], words) if len(some) == 1 else (info, words)
+    return info, words
 
 
 class JsonBody(AbstractDTO[Any]):

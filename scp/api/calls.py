@@ -179,7 +179,7 @@ def e164(example: str) -> Meta:
     """Return what a body's E.164 number has to be."""
     return Meta(
         pattern=r"^\+?[1-9][0-9]{4,14}$(?!\n)",  # a $ also stands before a newline at the end
-        description="E.164 digits, country code first",
+        description="5 to 15 E.164 digits, country code first",
         examples=[example],
     )
 

@@ -139,7 +139,7 @@ def _read(number: int, line: bytes) -> Subscriber | LineResult:
     try:
         record = _record(_decode(line))
     except msgspec.ValidationError as error:
-        return _refused(number, "", *field_fault(str(error)).errors)
+        return _refused(number, "", *field_fault(str(error), ImportLine).errors)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _refused(number, "", FieldError("", str(error)))
     fault = provisioning.fault(record)

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from litestar import Request, Response
 from msgspec import Struct
 
+from scp.api.audit import call
 from scp.api.calls import msisdn_of, require, tagged, unchanged
 from scp.api.context import Context, key_name
 from scp.api.problems import NOT_AUTHORIZED, NOT_REGISTERED, NOT_SET, UNAVAILABLE, Kind, ProblemError
@@ -85,7 +86,7 @@ async def change(
         except VersionConflictError as conflict:
             before = conflict.current
             continue
-        what = f"{request.method} {request.url.path}"
+        what = call(request.method, request.url.path)
         context.audit.changed(key_name(request), what, before and view_of(before), view_of(after))
         return was, view(after)
     raise ProblemError(UNAVAILABLE, "others change the same number too fast", headers={"Retry-After": "1"})

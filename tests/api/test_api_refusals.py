@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +261,42 @@ def test_without_a_file_the_audit_goes_to_the_log_masked(
     assert changed["what"] == "PUT /v1/authorizations/4670xxxxxxx"
     assert changed["after"]["msisdn"] == "4670xxxxxxx"
     assert refused_["problem"] == "missing-scope"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("registrations", {"aor": "bob"}, "aor: expected SIP or SIPS URI (RFC 3261 §6, address-of-record)"),
+        ("authorizations", {"imsi": "2400101"[:5]}, "imsi: expected 6 to 15 digits (23.003 §2.2)"),
+        (
+            "roaming",
+            {"roaming": True, "vlr": "447"},
+            "vlr: expected 5 to 15 E.164 digits, country code first",
+        ),
+        (
+            "forwarding",
+            {"enabled": True, "when": "never"},
+            "when: expected one of always, roaming, locations",
+        ),
+        (
+            "forwarding",
+            {"enabled": True, "when": "locations", "locations": ["46", "x"]},
+            "locations[1]: expected first digits of a VLR number, or a cell or location area id as hex octets",
+        ),
+    ],
+)
+def test_what_may_stand_in_a_field_is_said_in_words(
+    served: Served, path: str, body: dict[str, object], detail: str
+) -> None:
+    answer = httpx.put(f"{served.url}/v1/{path}/{NUMBER}", json=body, headers=bearer(OPERATOR))
+    if answer.status_code == 403:
+        answer = httpx.put(f"{served.url}/v1/{path}/{NUMBER}", json=body, headers=bearer(VOIP))
+    assert refused(served, answer, 422, "invalid")["detail"] == detail
+
+
+@pytest.mark.parametrize("written", ["+46 70 123 45 67", "46-70-1234567", "(46)701234567"])
+def test_a_number_is_audited_as_digits_alone_however_it_was_written(served: Served, written: str) -> None:
+    """Or what masks numbers in the log would not know it for one."""
+    httpx.put(f"{served.url}/v1/authorizations/{written}", json={}, headers=bearer(READER))
+    line = last_refusal(served)
+    assert NUMBER in re.sub(r"[+()]", "", line["what"])
