@@ -8,12 +8,30 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
+import pytest
 from api_node import KEYS, OPERATOR, READER, FakeNode, key
 
 from scp.api.charging import charging_router
 from scp.api.server import serve_api
 from scp.charging.local import LocalCharging
 from scp.charging.room import ChargingRoom
+from scp.client import (
+    ApiError,
+    AsyncClient,
+    Charge,
+    VoipLeg,
+    VoipRecord,
+    account,
+    cdrs,
+    commit,
+    credit,
+    extend,
+    record_leg,
+    related_cdrs,
+    release,
+    reservation,
+    reserve,
+)
 from scp.config import Api, HostPort, Scope
 from scp.domain.tariff import Tariff, TariffTable
 from scp.store.cdr_sqlite import SqliteCdrStore
@@ -51,6 +69,9 @@ class Desk:
     async def credit(self, amount: int, name: str = "p1", account: str = A) -> httpx.Response:
         path = f"/charging/accounts/{account}/credits/{name}"
         return await self.ask("PUT", path, {"amount": amount}, token=OPERATOR)
+
+    def client(self, token: str = SERVICE) -> AsyncClient:
+        return AsyncClient(str(self.http.base_url), token)
 
     async def account(self) -> tuple[int, int]:
         answer = (await self.ask("GET", f"/charging/accounts/{A}")).json()
@@ -313,5 +334,63 @@ def test_export(tmp_path: Path) -> None:
         table = await desk.ask("GET", "/cdrs", Accept="text/csv")
         assert table.headers["content-type"].startswith("text/csv")
         assert len(table.text.splitlines()) == 8
+
+    run(tmp_path, body)
+
+
+def test_the_client_charges_a_call(tmp_path: Path) -> None:
+    async def body(desk: Desk) -> None:
+        async with desk.client(OPERATOR) as operator, desk.client() as client:
+            assert (await operator.send(credit(A, "p1", 1000))).balance == 1000
+            assert (await operator.exchange(credit(A, "p1", 1000))).status == 200
+            order = reserve("call-1", f"+{A}", B, 5).once("call-1")
+            held = await client.send(order)
+            assert (held.approved, held.reason, held.state, held.account) == (True, None, "reserved", A)
+            assert await client.send(order) == held
+            assert held.id is not None
+            more = await client.send(extend(held.id, 7))
+            assert (more.state, more.granted_minutes, more.price) == ("extended", 7, 420)
+            assert (await client.send(account(A))).held == 420
+            paid = await client.send(commit(held.id, 321))
+            assert (paid.state, paid.charged, paid.used_seconds) == ("committed", 321, 321)
+            assert await client.send(reservation(held.id)) == paid
+            leg = VoipLeg(id="x1", call_id="call-1", a_number=A, b_number=B, started_ms=1, ended_ms=2)
+            assert (await client.send(record_leg(leg))).id == "voip-x1"
+            await desk.room.record()
+            first = await client.send(cdrs(limit=1))
+            assert first.next == first.cdrs[0].seq
+            last = await client.send(cdrs(first.next, since_ms=1))
+            assert last.next is None
+            assert {type(each) for each in (*first.cdrs, *last.cdrs)} == {VoipRecord, Charge}
+            related = await client.send(related_cdrs("voip-x1"))
+            assert {each.seq for each in related.cdrs} == {1, 2}
+
+    run(tmp_path, body)
+
+
+def test_the_client_is_told_what_is_denied_and_what_is_wrong(tmp_path: Path) -> None:
+    async def body(desk: Desk) -> None:
+        async with desk.client(OPERATOR) as operator, desk.client() as client:
+            denied = await client.exchange(reserve("call-1", A, B, 5, account="46700000009"))
+            assert (denied.status, denied.value.approved, denied.value.reason) == (
+                200,
+                False,
+                "unknown-account",
+            )
+            await operator.send(credit(A, "p1", 1000))
+            held = await client.send(reserve("call-1", A, B, 5))
+            assert held.id is not None
+            await client.send(release(held.id))
+            assert (await client.send(account(A))).available == 1000
+            for call, kind in (
+                (commit(held.id, 1), "reservation-closed"),
+                (reservation("nobody"), "not-set"),
+                (related_cdrs("voip-x9"), "not-set"),
+                (credit(A, "p2", 1), "missing-scope"),
+                (cdrs(limit=0), "invalid"),
+            ):
+                with pytest.raises(ApiError) as refused:
+                    await client.send(call)
+                assert refused.value.kind == kind
 
     run(tmp_path, body)

@@ -1,0 +1,233 @@
+"""What is said of numbers, what would happen to calls, and whether the node takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from scp.client.call import NOTHING, Call, FieldError, Reader, json_call, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+When: TypeAlias = Literal["always", "roaming", "locations"]
+Trigger: TypeAlias = Literal["originating", "terminating", "forwarded"]
+
+
+# --- answers ---
+
+
+class Authorization(Struct, frozen=True):
+    """The operator lets this number use the service."""
+
+    msisdn: str
+    imsi: str | None = None
+
+
+class Registration(Struct, frozen=True):
+    """The VoIP service has registered this number."""
+
+    msisdn: str
+    aor: str
+    forwarding_number: str | None = None
+
+
+class Forwarding(Struct, frozen=True):
+    """Whether a number's calls are forwarded, and under which condition."""
+
+    msisdn: str
+    enabled: bool
+    when: When = "always"
+    locations: tuple[str, ...] = ()
+
+
+class Roaming(Struct, frozen=True):
+    """Where a subscriber is."""
+
+    msisdn: str
+    roaming: bool | None = None
+    vlr: str | None = None
+
+
+class Subscriber(Struct, frozen=True):
+    """All that was said of a number."""
+
+    msisdn: str
+    authorized: bool
+    imsi: str | None
+    registered: bool
+    aor: str | None
+    forwarding_number: str | None
+    forwarding: bool
+    when: When
+    locations: tuple[str, ...]
+    roaming: bool | None
+    vlr: str | None
+    version: int
+
+
+class Condition(Struct, frozen=True):
+    """One condition of a decision: its name, what it looked at, "yes" or why it does not hold."""
+
+    condition: str
+    value: str
+    outcome: str
+
+
+class Decision(Struct, frozen=True):
+    """What would happen to a call, and why."""
+
+    action: Literal["connect", "continue", "release", "error"]
+    number: str | None
+    nature: str | None
+    reason: str
+    explanation: str
+    path: tuple[Condition, ...]
+
+
+class LineResult(Struct, frozen=True):
+    """What came of one line of an import."""
+
+    line: int
+    result: Literal["stored", "refused", "failed"]
+    msisdn: str = ""
+    errors: tuple[FieldError, ...] = ()
+
+
+class Imported(Struct, frozen=True):
+    """What came of an import; ``lines`` are those that were not stored."""
+
+    stored: int
+    refused: int
+    failed: int
+    lines: tuple[LineResult, ...] = ()
+
+
+class Readiness(Struct, frozen=True):
+    """Whether the node takes calls, and why not."""
+
+    ready: bool
+    reasons: tuple[str, ...] = ()
+
+
+class _ImportReader(Reader[Imported]):
+    def __init__(self) -> None:
+        super().__init__(Imported)
+
+    def __call__(self, body: bytes) -> Imported:
+        *lines, last = body.splitlines()
+        summary = super().__call__(last)
+        results = (_line_result(line) for line in lines)
+        return msgspec.structs.replace(summary, lines=tuple(one for one in results if one.result != "stored"))
+
+
+_line_result: Final = msgspec.json.Decoder(LineResult).decode
+_encode: Final = msgspec.json.Encoder().encode
+_AUTHORIZATION: Final = Reader(Authorization)
+_REGISTRATION: Final = Reader(Registration)
+_FORWARDING: Final = Reader(Forwarding)
+_ROAMING: Final = Reader(Roaming)
+_SUBSCRIBER: Final = Reader(Subscriber)
+_DECISION: Final = Reader(Decision)
+_READINESS: Final = Reader(Readiness)
+_IMPORTED: Final = _ImportReader()
+
+
+# --- calls ---
+
+
+def authorization(msisdn: str) -> Call[Authorization]:
+    """Return the call that reads a number's authorization."""
+    return Call("GET", path_of("authorizations", msisdn), _AUTHORIZATION)
+
+
+def authorize(msisdn: str, imsi: str | None = None) -> Call[Authorization]:
+    """Return the call that lets a number use the service."""
+    return json_call("PUT", path_of("authorizations", msisdn), _AUTHORIZATION, {"imsi": imsi})
+
+
+def withdraw(msisdn: str) -> Call[None]:
+    """Return the call that ends a number's authorization, registration and forwarding."""
+    return Call("DELETE", path_of("authorizations", msisdn), NOTHING)
+
+
+def registration(msisdn: str) -> Call[Registration]:
+    """Return the call that reads a number's registration."""
+    return Call("GET", path_of("registrations", msisdn), _REGISTRATION)
+
+
+def register(msisdn: str, aor: str, forwarding_number: str | None = None) -> Call[Registration]:
+    """Return the call that registers a number, which has to be authorized."""
+    body = {"aor": aor, "forwarding_number": forwarding_number}
+    return json_call("PUT", path_of("registrations", msisdn), _REGISTRATION, body)
+
+
+def deregister(msisdn: str) -> Call[None]:
+    """Return the call that ends a number's registration and forwarding."""
+    return Call("DELETE", path_of("registrations", msisdn), NOTHING)
+
+
+def forwarding(msisdn: str) -> Call[Forwarding]:
+    """Return the call that reads whether a number is forwarded."""
+    return Call("GET", path_of("forwarding", msisdn), _FORWARDING)
+
+
+def set_forwarding(
+    msisdn: str, *, enabled: bool, when: When = "always", locations: Sequence[str] = ()
+) -> Call[Forwarding]:
+    """Return the call that switches forwarding."""
+    body = {"enabled": enabled, "when": when, "locations": list(locations)}
+    return json_call("PUT", path_of("forwarding", msisdn), _FORWARDING, body)
+
+
+def roaming(msisdn: str) -> Call[Roaming]:
+    """Return the call that reads where a subscriber is."""
+    return Call("GET", path_of("roaming", msisdn), _ROAMING)
+
+
+def set_roaming(msisdn: str, roaming: bool, vlr: str | None = None) -> Call[Roaming]:
+    """Return the call that says where a subscriber is."""
+    return json_call("PUT", path_of("roaming", msisdn), _ROAMING, {"roaming": roaming, "vlr": vlr})
+
+
+def forget_roaming(msisdn: str) -> Call[None]:
+    """Return the call that takes back what was said of where a subscriber is."""
+    return Call("DELETE", path_of("roaming", msisdn), NOTHING)
+
+
+def subscriber(msisdn: str) -> Call[Subscriber]:
+    """Return the call that reads all of a number."""
+    return Call("GET", path_of("subscribers", msisdn), _SUBSCRIBER)
+
+
+def import_subscribers(records: Iterable[Mapping[str, Any]]) -> Call[Imported]:
+    """Return the call that loads records; each has ``msisdn`` and any of the fields of `Subscriber`."""
+    body = b"".join(_encode(record) + b"\n" for record in records)
+    headers = (("Content-Type", "application/x-ndjson"),)
+    return Call("POST", "/v1/subscribers:import?results=refused", _IMPORTED, body, headers)
+
+
+def decide(
+    b_number: str,
+    *,
+    a_number: str | None = None,
+    trigger: Trigger = "originating",
+    vlr: str | None = None,
+    service_key: int | None = None,
+) -> Call[Decision]:
+    """Return the call that asks what would happen to a call."""
+    body = {
+        "b_number": b_number,
+        "a_number": a_number,
+        "trigger": trigger,
+        "vlr": vlr,
+        "service_key": service_key,
+    }
+    return json_call("POST", "/v1/decisions", _DECISION, body)
+
+
+def readiness() -> Call[Readiness]:
+    """Return the call that asks whether the node takes calls."""
+    return Call("GET", "/readyz", _READINESS, also=(503,))
