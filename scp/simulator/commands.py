@@ -31,6 +31,7 @@ Result = TypeVar("Result")
 
 FAILED: Final = 1
 UNUSABLE: Final = 2
+DEFAULT: Final = "127.0.0.1:2905"
 
 _WHERE: Final = "Where"
 _CALL: Final = "The call"
@@ -59,8 +60,13 @@ def _option(text: str, panel: str, *names: str) -> Any:
 def msc(
     *,
     to: Annotated[
-        str, _option("connect to the gsmSCF or STP here; SCTP: HOST,HOST…:PORT of one host", _WHERE)
-    ] = "127.0.0.1:2905",
+        list[str] | None,
+        _option(
+            "connect to the gsmSCF or STP here; SCTP: HOST,HOST…:PORT of one host; "
+            "with --load again for more, which share the calls",
+            _WHERE,
+        ),
+    ] = None,
     listen: Annotated[str, _option("have the other side connect to us here instead", _WHERE)] = "",
     transport: Annotated[Carrier, _option("what carries M3UA", _WHERE)] = Carrier.TCP,
     local: Annotated[str, _option("over SCTP: our addresses, HOST,HOST…", _WHERE)] = "",
@@ -93,7 +99,7 @@ def msc(
     load: Annotated[bool, _option("many calls, figures instead of ladders", _LOAD, "--load")] = False,
     rate: Annotated[float, _option("calls a second; 0: as many as the window lets out", _LOAD)] = 0.0,
     window: Annotated[int, _option("most calls outstanding", _LOAD)] = 256,
-    duration: Annotated[float, _option("seconds", _LOAD)] = 10.0,
+    duration: Annotated[float, _option("seconds; Ctrl-C ends it earlier", _LOAD)] = 10.0,
     json: Annotated[bool, _option("results as JSON", _LOAD, "--json")] = False,
 ) -> None:
     """Play an MSC: make calls to a gsmSCF, check its answers; exit status 1 if one was missing or wrong."""
@@ -106,18 +112,23 @@ def msc(
             scp_global_title=scp_gt,
             routing_context=routing_context,
         )
-        host, port = _address(listen or to)
+        where = [_address(each) for each in ([listen] if listen else to or [DEFAULT])]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    endpoint = Endpoint(
-        side=side,
-        listen=bool(listen),
-        addresses=_hosts(host),
-        port=port,
-        carrier=transport,
-        local=_hosts(local),
-        local_port=local_port,
-    )
+    if len(where) > 1 and not load:
+        raise typer.BadParameter("several --to share load: they need --load")
+    endpoint, *others = [
+        Endpoint(
+            side=side,
+            listen=bool(listen),
+            addresses=_hosts(host),
+            port=port,
+            carrier=transport,
+            local=_hosts(local),
+            local_port=local_port,
+        )
+        for host, port in where
+    ]
     scenario = Scenario(
         version=cap,
         trigger=trigger,
@@ -136,7 +147,16 @@ def msc(
         plan = LoadPlan(rate=rate, window=window, calls=calls, duration=duration)
         kinds = [LoadCall(b_number=number, expected=expected) for number in numbers]
         report = _run(
-            run_load(scenario, kinds, plan, network=network, endpoint=endpoint, random=SystemRandom())
+            run_load(
+                scenario,
+                kinds,
+                plan,
+                network=network,
+                endpoint=endpoint,
+                random=SystemRandom(),
+                others=others,
+                stoppable=True,
+            )
         )
         _print_load(report, json=json)
         raise typer.Exit(0 if report.passed else FAILED)
@@ -192,5 +212,7 @@ def _print_load(report: LoadReport, *, json: bool) -> None:
         typer.echo(f"wrong: {count} times {reason}")
     times = ", ".join(f"p{point} {value:,.0f}" for point, value in report.since_sent_us.items())
     typer.echo(f"µs to the answer: {times}")
+    if len(report.shares) > 1:
+        typer.echo(", ".join(f"{count} calls to {name}" for name, count in report.shares.items()))
     for trouble in report.trouble:
         typer.echo(trouble)

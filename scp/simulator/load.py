@@ -2,11 +2,15 @@
 
 At a rate, a call's time counts from when it was due, not from when it left: a generator or a peer that stalls
 makes the calls behind it late as well, as it would for a switch's subscribers.
+
+With several associations the generator is the STP before several ASPs of one application server: the active
+ones share new calls by SLS (loadshare, RFC 4666 §4.3.4.3), and one that leaves gets no more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from itertools import islice
@@ -17,13 +21,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from scp.simulator.answers import Case, Checker, backward
-from scp.simulator.endpoint import attach, machine
+from scp.simulator.endpoint import attach
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.followup import FollowUp, Then
 from scp.simulator.histogram import Histogram
 from scp.simulator.idp import called_party_octets
+from scp.simulator.sharing import Association
 from scp.simulator.template import Template
-from scp.stack.m3ua.events import AspState
 from ss7.cap.contexts import BY_VERSION
 from ss7.digits import isup_octets
 from ss7.tcap import CONTINUE
@@ -33,7 +37,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
-    from scp.ports import Transport
     from scp.simulator.answers import Backward
     from scp.simulator.endpoint import Endpoint
     from scp.simulator.network import Network
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
 _TICK: Final = 0.001
 _SWEEP: Final = 0.05
 _DATA_CLASS: Final = 1
+_SLS: Final = 15
+"""A mask: signalling link selection has four bits (Q.704 §2.2.4)."""
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 _MICRO: Final = 1_000_000
 _MOST_REASONS: Final = 20
 _OTHER: Final = "for other reasons"
@@ -66,7 +72,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
         calls: stop after so many; 0: don't count.
         duration: stop after so many seconds.
         timeout: seconds after which an answer counts as missing.
-        connect_timeout: seconds to wait for the association to become active.
+        connect_timeout: seconds to wait for the associations to become active.
         then: what happens to dialogues that the gsmSCF holds open.
     """
 
@@ -96,7 +102,8 @@ class LoadReport(Struct, frozen=True, kw_only=True):
             sends once a millisecond) and time that calls waited for the window.
         most_outstanding: calls without an answer, at their most.
         generator_cpu: CPU seconds of this process from the first call to the last answer.
-        trouble: what happened to the association, in words; empty: nothing.
+        trouble: what happened to the associations, in words; empty: nothing.
+        shares: calls begun, by association.
     """
 
     sent: int
@@ -112,6 +119,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
     most_outstanding: int
     generator_cpu: float
     trouble: tuple[str, ...] = ()
+    shares: dict[str, int] = {}
 
     @property
     def passed(self) -> bool:
@@ -128,6 +136,8 @@ async def run_load(
     endpoint: Endpoint,
     random: Random,
     when: datetime | None = None,
+    others: Sequence[Endpoint] = (),
+    stoppable: bool = False,
 ) -> LoadReport:
     """Run a load test and report.
 
@@ -139,24 +149,40 @@ async def run_load(
         endpoint: where to.
         random: for reconnections and the first transaction id.
         when: for timeAndTimezone; None sends none.
+        others: further ASPs, which share the calls with the one at ``endpoint``.
+        stoppable: SIGINT and SIGTERM end the calls, and the report is of those that were made.
 
     Raises:
         EncodeError: a number has no encoding.
-        TimeoutError: the association did not become active; the text says what happened instead.
-        OSError: the listening port can't be had.
+        TimeoutError: an association did not become active; the text says what happened instead.
+        OSError: a listening port can't be had.
     """
-    load = Load(scenario, calls, plan, network, endpoint, first_tid=random.getrandbits(32), when=when)
-    connection = attach(endpoint, load, random, load.trouble.append)
-    await connection.start()
+    endpoints = (endpoint, *others)
+    load = Load(scenario, calls, plan, network, endpoints, first_tid=random.getrandbits(32), when=when)
+    loop = asyncio.get_running_loop()
+    for number in _STOPS if stoppable else ():
+        loop.add_signal_handler(number, load.stop)
+    connections = [
+        attach(where, association, random, association.failed)
+        for where, association in zip(endpoints, load.associations, strict=True)
+    ]
     try:
+        for connection in connections:
+            await connection.start()
         return await load.run()
     finally:
-        await connection.close()
+        for connection in connections:
+            await connection.close()
 
 
 @final
 class Load:
-    """The generator; the `TransportUser` of its association."""
+    """The generator.
+
+    Attributes:
+        associations: the users of its transports, one for each endpoint.
+        trouble: what happened to them, in words.
+    """
 
     def __init__(
         self,
@@ -164,7 +190,7 @@ class Load:
         calls: Sequence[LoadCall],
         plan: LoadPlan,
         network: Network,
-        endpoint: Endpoint,
+        endpoints: Sequence[Endpoint],
         *,
         first_tid: int = 0,
         when: datetime | None = None,
@@ -174,7 +200,10 @@ class Load:
         self.from_sent = Histogram() if plan.rate else self.from_due
         self._plan = plan
         self._network = network
-        self._machine = machine(endpoint.side, network.routing_context)
+        # Not the loop's time: uvloop's is whole milliseconds, from when the loop last woke up.
+        self.clock = time.perf_counter
+        self.associations = [Association(self, each, network.routing_context) for each in endpoints]
+        self._sharing: list[Association] = []  # those that are active
         self._templates, self._cases = _prepare(scenario, calls, network, when)
         version = BY_VERSION[scenario.version]
         self._checker = Checker(version, dialogue_portion=scenario.dialogue_portion)
@@ -184,10 +213,6 @@ class Load:
         self._tid = first_tid & 0xFFFFFFFF
         self._outstanding: dict[bytes, tuple[float, float, Case]] = {}
         self._held: dict[bytes, tuple[float, float, Case]] = {}
-        self._queue: list[tuple[int, bytes]] = []
-        self._transport: Transport | None = None
-        # Not the loop's time: uvloop's is whole milliseconds, from when the loop last woke up.
-        self._clock = time.perf_counter
         self._active = asyncio.Event()
         self._finished = asyncio.Event()
         self._started = inf
@@ -203,7 +228,7 @@ class Load:
         self._next_case = self._cycle()
 
     async def run(self) -> LoadReport:
-        """Wait for the association, make the calls, wait for their answers."""
+        """Wait for the associations, make the calls, wait for their answers."""
         try:
             async with asyncio.timeout(self._plan.connect_timeout):
                 await self._active.wait()
@@ -213,62 +238,45 @@ class Load:
                 f"association not active after {self._plan.connect_timeout:g} s{why}"
             ) from None
         cpu = time.process_time()
-        self._started = self._clock()
+        self._started = self.clock()
         self._ended = self._started + self._plan.duration
         pacing = asyncio.create_task(self._pace())
         try:
             await self._finished.wait()
         finally:
             pacing.cancel()
-        seconds = self._clock() - self._started
+        seconds = self.clock() - self._started
         return self._report(seconds, time.process_time() - cpu)
 
-    # The association
+    def stop(self) -> None:
+        """Begin no more calls; those that wait for an answer still get one."""
+        self._ended = min(self._ended, self.clock())
 
-    def connected(self, transport: Transport) -> None:
-        """Let the M3UA machine come up."""
-        self._transport = transport
-        self._machine.connected(self._clock(), transport.streams)
-        self._after_control()
+    # What the associations bring
 
-    def disconnected(self, reason: str) -> None:
-        """Note it; calls on their way go missing."""
-        self._transport = None
-        self._active.clear()
-        self.trouble.append(reason)
-        self._machine.lost(self._clock())
-        self._after_control()
+    def changed(self) -> None:
+        """An association became active, or is active no more."""
+        self._sharing = [each for each in self.associations if each.active]
+        if len(self._sharing) == len(self.associations):
+            self._active.set()
 
-    def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
-        """Take a batch: answers to the calls, and what the machine deals with."""
-        now = self._clock()
+    def received(self, association: Association, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Take a batch: answers to the calls, and what the association's M3UA deals with."""
+        now = self.clock()
         before = self._busy()
+        queue: list[tuple[int, bytes]] = []
         for stream, message in messages:
             if message[2] == _DATA_CLASS:
                 answer = backward(message)
                 if answer is not None:
-                    self._answer(answer, now)
+                    self._answer(answer, association, queue, now)
             else:
-                self._machine.receive(message, stream, now)
-        if self._machine.outbox or self._machine.events:
-            self._after_control()
-        if self._queue and self._transport is not None:
-            self._transport.send(self._queue[:])
-        self._queue.clear()
+                association.manage(stream, message, now)
+        association.send(queue)
         if not self._plan.rate and now < self._ended and self._started <= now:
             self._send(before - self._busy(), now)
         if not self._busy():
             self._finish_if_done(now)
-
-    def _after_control(self) -> None:
-        """Send what the machine wants to, and see whether it is active."""
-        outbox = self._machine.outbox
-        if outbox and self._transport is not None:
-            self._transport.send(outbox[:])
-        outbox.clear()
-        self._machine.events.clear()
-        if self._machine.state is AspState.ACTIVE:
-            self._active.set()
 
     # Calls
 
@@ -278,27 +286,30 @@ class Load:
     def _send(self, count: int, now: float, due: Iterator[float] | None = None) -> None:
         """Begin so many calls in one write; ``due`` has the times that they count from, if not ``now``."""
         count = min(count, self._limit - self._sent)
-        if count <= 0 or self._transport is None or not self._active.is_set():
+        sharing = self._sharing
+        if count <= 0 or not sharing or not self._active.is_set():
             return
         outstanding, templates = self._outstanding, self._templates
-        tid = self._tid
-        batch = []
+        tid, ways = self._tid, len(sharing)
+        batches: list[list[tuple[int, bytes]]] = [[] for _ in sharing]
         for case in islice(self._next_case, count):
             tid = (tid + 1) & 0xFFFFFFFF
             octets = tid.to_bytes(4, "big")
             outstanding[octets] = (now if due is None else next(due), now, case)
-            batch.append((self._stream(tid), templates[case.template].message(octets, case.number)))
+            sls = tid & _SLS  # as the template has it
+            way = sls % ways
+            message = templates[case.template].message(octets, case.number)
+            batches[way].append((sharing[way].stream(sls), message))
         self._tid = tid
         self._sent += count
         self._most = max(self._most, self._busy())
-        self._transport.send(batch)
+        for association, batch in zip(sharing, batches, strict=True):
+            association.begun += len(batch)
+            association.send(batch)
 
-    def _stream(self, tid: int) -> int:
-        """DATA keeps off stream 0 (RFC 4666 §1.4.7) where there are others; the SLS chooses among them."""
-        streams = self._transport.streams - 1 if self._transport is not None else 0
-        return 1 + (tid & 15) % streams if streams else 0
-
-    def _answer(self, answer: Backward, now: float) -> None:
+    def _answer(
+        self, answer: Backward, association: Association, queue: list[tuple[int, bytes]], now: float
+    ) -> None:
         waiting = self._outstanding.pop(answer.dtid, None)
         if waiting is None:
             self._late(answer)
@@ -310,8 +321,8 @@ class Load:
             self.from_sent.record(int((now - sent) * _MICRO))
         self._note(self._checker.fault(answer, case))
         if answer.kind == CONTINUE:
-            stream = self._stream(answer.dtid[3])
-            self._queue += [(stream, octets) for octets in self._follow_up.messages(answer.dtid, answer.otid)]
+            stream = association.stream(answer.dtid[3] & _SLS)
+            queue += [(stream, octets) for octets in self._follow_up.messages(answer.dtid, answer.otid)]
             if self._reporting:
                 self._held[answer.dtid] = waiting
 
@@ -332,7 +343,7 @@ class Load:
         plan = self._plan
         swept = self._started
         while True:
-            now = self._clock()
+            now = self.clock()
             if plan.rate:
                 due = min(int((min(now, self._ended) - self._started) * plan.rate) + 1, self._limit)
                 count = min(due - self._sent, plan.window - self._busy())
@@ -383,6 +394,7 @@ class Load:
             most_outstanding=self._most,
             generator_cpu=cpu,
             trouble=tuple(self.trouble),
+            shares={each.name: each.begun for each in self.associations},
         )
 
 

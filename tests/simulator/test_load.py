@@ -42,9 +42,9 @@ def play(script, calls, plan=PLAN, scenario=None, **network):
     async def run():
         loop = asyncio.get_running_loop()
         net = Network(**({"routing_context": 7} | network))
-        load = Load(scenario or Scenario(), calls, plan, net, Endpoint(), first_tid=0xFFFFFFF0)
+        load = Load(scenario or Scenario(), calls, plan, net, [Endpoint()], first_tid=0xFFFFFFF0)
         scf = ScriptedScf(script, routing_context=7, clock=loop.time)
-        pair(load, scf)
+        pair(load.associations[0], scf)
         return await load.run(), scf
 
     return asyncio.run(run())
@@ -193,9 +193,9 @@ def test_a_rate_is_kept_and_time_counts_from_when_a_call_was_due():
     async def run():
         loop = asyncio.get_running_loop()
         plan = LoadPlan(rate=500, window=1000, duration=0.5)
-        load = Load(Scenario(), [LoadCall(b_number="46700000001")], plan, NETWORK, Endpoint())
+        load = Load(Scenario(), [LoadCall(b_number="46700000001")], plan, NETWORK, [Endpoint()])
         scf = ScriptedScf(lambda begin, _: [end(begin, invoke(CONTINUE))], 7, loop.time)
-        pair(load, scf)
+        pair(load.associations[0], scf)
         stall = loop.call_later(0.2, lambda: __import__("time").sleep(0.1))
         report = await load.run()
         stall.cancel()
@@ -243,6 +243,47 @@ def test_over_tcp_both_ways_round(listen):
     report = asyncio.run(run())
     assert report.passed
     assert report.calls_per_second > 0
+
+
+async def until(condition):
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came about")
+
+
+def test_several_asps_share_the_calls_and_one_that_leaves_gets_no_more():
+    async def run():
+        loop = asyncio.get_running_loop()
+        load = Load(
+            Scenario(), STEERED, replace(PLAN, calls=0), NETWORK, [Endpoint(port=1), Endpoint(port=2)]
+        )
+        scfs = [
+            ScriptedScf(lambda begin, _: [end(begin, connect(begin))], 7, loop.time)
+            for _ in load.associations
+        ]
+        for association, scf in zip(load.associations, scfs, strict=True):
+            pair(association, scf)
+        working = asyncio.ensure_future(load.run())
+        await until(lambda: min(len(scf.received_messages) for scf in scfs) >= 50)
+        scfs[0].machine.deactivate(loop.time())
+        scfs[0].flush()
+        await until(lambda: not load.associations[0].active)
+        left = len(scfs[0].received_messages)
+        count = len(scfs[1].received_messages)
+        await until(lambda: len(scfs[1].received_messages) >= count + 100)
+        load.stop()
+        return await working, scfs, left
+
+    report, scfs, left = asyncio.run(run())
+    assert report.passed
+    assert (report.missing, report.stray) == (0, 0)
+    assert report.shares == {f"127.0.0.1:{n}": len(scf.received_messages) for n, scf in enumerate(scfs, 1)}
+    assert len(scfs[0].received_messages) - left <= PLAN.window, "no more than were on their way"
+    for way, scf in enumerate(scfs):
+        early = scf.received_messages[:50]
+        assert {message.otid[3] % 2 for message in early} == {way}, "by SLS"
 
 
 def test_no_association_is_said():
