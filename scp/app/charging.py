@@ -46,7 +46,7 @@ def charging_room(
     store_url = config.store.url.reveal()
     node = config.node.name
     ledger = open_ledger(charging.ledger and charging.ledger.reveal(), store_url, node)
-    cdrs = open_cdrs(charging.records and charging.records.reveal(), store_url)
+    cdrs = open_cdrs(charging.records and charging.records.reveal(), store_url, node)
     system = (
         _local(charging, ledger) if charging.chf is None else _chf(charging, charging.chf, ledger, random)
     )

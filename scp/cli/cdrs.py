@@ -65,8 +65,8 @@ async def _write(config: Config, to: BinaryIO, form: Form, after: int, kept: tup
     from scp.charging.export import export as pieces
     from scp.store.ledger_open import open_cdrs
 
-    records = config.charging.records
-    store = open_cdrs(records and records.reveal(), config.store.url.reveal(), read_only=True)
+    records, store_url = config.charging.records, config.store.url.reveal()
+    store = open_cdrs(records and records.reveal(), store_url, config.node.name, read_only=True)
     await store.open()
     try:
         async for piece in pieces(store, form.value, after, since_ms=kept[0], until_ms=kept[1]):

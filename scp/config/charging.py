@@ -59,7 +59,7 @@ class Charging(Struct, frozen=True, forbid_unknown_fields=True):
         ledger: where balances are: as ``store.url``; without it in the store's Redis, or for SQLite in a file
             beside the store's (PATH.ledger).
         records: the file of this node's CDRs, ``sqlite:PATH``; without it beside the store's (PATH.cdr), or
-            camel-scp.cdr with Redis.
+            with Redis NODE.cdr in the working directory.
         call_records: whether every call attempt leaves a CDR.
         retention_days: how long CDRs are kept.
         currency: ISO 4217; all amounts are integers in its minor unit.

@@ -12,37 +12,14 @@ from typing import TYPE_CHECKING, Final, final
 import msgspec
 
 from scp.ports import StoredCdr
-from scp.store.sqlite_base import SqliteFile
+from scp.store.cdr_file import CdrFile
 from scp.store.sqlite_group import GroupWriter
-from scp.store.sqlite_schema import Schema
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
     from scp.domain.cdr import Record
-
-_SCHEMA: Final = Schema(
-    0x43414D44,  # "CAMD": D for detail records
-    (
-        (
-            """
-            CREATE TABLE cdr (
-                seq INTEGER PRIMARY KEY AUTOINCREMENT,
-                id TEXT NOT NULL UNIQUE,
-                kind TEXT NOT NULL,
-                kept_ms INTEGER NOT NULL,
-                call_id TEXT,
-                leg TEXT,
-                body TEXT NOT NULL
-            ) STRICT
-            """,
-            "CREATE INDEX cdr_call ON cdr (call_id) WHERE call_id IS NOT NULL",
-            "CREATE INDEX cdr_leg ON cdr (leg) WHERE leg IS NOT NULL",
-        ),
-    ),
-    "a file of call detail records",
-)
 
 # The leg is call reference and MSC together: one without the other is not unique. Hex digits in one case.
 _ADD: Final = """
@@ -68,24 +45,17 @@ _FOREVER: Final = 1 << 62
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class CdrFile(SqliteFile):
-    """The records' file."""
-
-    schema = _SCHEMA
-
-
 @final
 class SqliteCdrStore:
     """`scp.ports.CdrStore` on one SQLite file, or ``:memory:``. Use it from one event loop.
 
     Args:
-        path: the file.
-        read_only: for tools beside a running node.
+        file: the file, or its path.
         clock: seconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, path: str, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
-        self._writer = GroupWriter(CdrFile(path, read_only=read_only), "cdr")
+    def __init__(self, file: CdrFile | str, *, clock: Callable[[], float] = time.time) -> None:
+        self._writer = GroupWriter(CdrFile(file) if isinstance(file, str) else file, "cdr")
         self._clock = clock
 
     async def open(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from scp.ports import StoreError
+from scp.store.cdr_file import CdrFile, NodeCdrFile
 from scp.store.cdr_sqlite import SqliteCdrStore
 from scp.store.ledger_sqlite import SqliteLedger
 from scp.store.sqlite_base import MEMORY
@@ -37,11 +38,19 @@ def open_ledger(url: str | None, store_url: str, node: str) -> Ledger:
     return RedisLedger(parse_redis_url(given), node)
 
 
-def open_cdrs(url: str | None, store_url: str, *, read_only: bool = False) -> CdrStore:
-    """Return the file of call detail records, not yet opened; ``url`` and ``store_url`` as `open_ledger`."""
+def open_cdrs(url: str | None, store_url: str, node: str, *, read_only: bool = False) -> CdrStore:
+    """Return the file of call detail records, not yet opened.
+
+    Args:
+        url: ``sqlite:PATH``; None: a file beside the store's, or with Redis ``NODE.cdr``.
+        store_url: of the subscriber store.
+        node: the node's name.
+        read_only: for tools beside a running node.
+    """
     given = _beside(store_url, ".cdr") if url is None else url
-    path = given.removeprefix(_SQLITE) if given.startswith(_SQLITE) else "camel-scp.cdr"
-    return SqliteCdrStore(path, read_only=read_only)
+    if given.startswith(_SQLITE):
+        return SqliteCdrStore(CdrFile(given.removeprefix(_SQLITE), read_only=read_only))
+    return SqliteCdrStore(NodeCdrFile(node, read_only=read_only))
 
 
 def _beside(store_url: str, suffix: str) -> str:
