@@ -27,6 +27,7 @@ def page(report: Report, name: str, account: str) -> str:
     """
     data = {
         "name": name,
+        "who": report.who,
         "account": account,
         "verdicts": {str(verdict): count for verdict, count in report.verdicts.items()},
         "decisions": [

@@ -214,7 +214,7 @@ class Replay(Dialogues):
     def answered(
         self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
     ) -> None:
-        """Note a decision; the `scp.engine.engine.AnswerObserver`."""
+        """Note a decision; the `scp.engine.observers.AnswerObserver`."""
         del seconds
         replayed = dialogue.path
         if isinstance(replayed, Replayed):

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 KEPT: Final = 500
 """Dialogues of each verdict that are kept in full."""
 NO_ANSWER: Final = "no answer"
-REFUSED: Final = "refused by TCAP"
+WE: Final = "we"
+NODE: Final = "the node"
 
 
 @final
@@ -38,10 +39,13 @@ class Report:
         wanted: digits that the called or calling number of a shown dialogue contains; "" takes all.
         reason: reason of a shown dialogue; "" takes all.
         full: keep what the dialogues say, for a page.
+        who: answers: "we", or "the node".
 
     Attributes:
         verdicts: how many dialogues have each.
-        decisions: how many dialogues we decided so: (action, reason).
+        who: as given.
+        decisions: how many dialogues were decided so: (action, reason); where no service of ours decided, the
+            operations of the answer stand for the action.
         fields: how many dialogues differ in each field.
         kept: dialogues in full, at most `KEPT` of each verdict.
         left_out: how many are not there for that.
@@ -56,7 +60,9 @@ class Report:
         wanted: str = "",
         reason: str = "",
         full: bool = False,
+        who: str = WE,
     ) -> None:
+        self.who = who
         self._services = services
         self._store = store
         self._each = each
@@ -80,7 +86,8 @@ class Report:
         verdict = verdict_of(replayed)
         self.verdicts[verdict] += 1
         if decision is None:
-            self.decisions[REFUSED if replayed.ours else NO_ANSWER, ""] += 1
+            said = operations(replayed.ours[0], replayed.version) if replayed.ours else NO_ANSWER
+            self.decisions[said, ""] += 1
         else:
             self.decisions[decision.action, decision.reason] += 1
         shown: JsonDict | None = None
@@ -145,8 +152,11 @@ class Report:
             else []
         )
         shown["path"] = self._path(replayed)
-        if replayed.bugs:
-            shown["bugs"] = replayed.bugs
+        if replayed.seconds >= 0:
+            shown["answer_ms"] = round(replayed.seconds * 1000, 3)
+        for name, words in (("bugs", replayed.bugs), ("notes", replayed.notes)):
+            if words:
+                shown[name] = words
         return shown
 
     def _path(self, replayed: Replayed) -> list[Any]:
@@ -168,6 +178,16 @@ def numbers(replayed: Replayed) -> tuple[str, str, str]:
     except DecodeError:
         called = ""
     return calling_digits(idp), called, imsi_digits(idp)
+
+
+def operations(octets: bytes, version: int) -> str:
+    """Return what a TCAP message asks for, without numbers: ``connect``; ``end`` if it has no components."""
+    shown = tcap_json(octets, version)
+    parts = [
+        str(each.get("operation") or f"{each['type']} {each.get('error', '')}".rstrip())
+        for each in shown.get("components", ())
+    ]
+    return " + ".join(parts) or str(shown["tcap"].get("type", "undecodable"))
 
 
 def summary(octets: bytes, version: int) -> str:

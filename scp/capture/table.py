@@ -10,14 +10,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from scp.capture.compare import Verdict
+from scp.capture.report import NODE, WE, Report
 from scp.domain.reason import Reason, explain
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from scp.capture.explain import Explanation
-    from scp.capture.report import Report
     from scp.capture.source import Capture
     from scp.capture.view import JsonDict
 
@@ -29,8 +28,9 @@ _VERDICTS: Final = {
     Verdict.SAME: "same answer",
     Verdict.DIFFERENT: "different answer",
     Verdict.UNANSWERED: "no answer in the capture",
-    Verdict.SILENT: "no answer of ours",
+    Verdict.SILENT: "no answer of {whose}",
 }
+_WHOSE: Final = {WE: "ours", NODE: "the node's"}
 
 
 @contextlib.contextmanager
@@ -64,7 +64,7 @@ def print_summary(report: Report, skipped: Counter[str], seconds: float) -> None
         console.print(_fields(report))
     odd = [shown for shown in report.kept if shown["verdict"] != Verdict.SAME]
     if odd:
-        console.print(_dialogues(odd[:LISTED]))
+        console.print(_dialogues(odd[:LISTED], report.who))
         more = sum(report.verdicts.values()) - report.verdicts[Verdict.SAME] - min(len(odd), LISTED)
         if more:
             console.print(f"… and {more} more: --json or --html has them")
@@ -80,16 +80,20 @@ def _verdicts(report: Report, total: int) -> Table:
     table.add_column("%", justify="right")
     for verdict, words in _VERDICTS.items():
         count = report.verdicts[verdict]
-        table.add_row(words, str(count), f"{100 * count / total:.1f}" if total else "")
+        table.add_row(
+            words.format(whose=_WHOSE[report.who]), str(count), f"{100 * count / total:.1f}" if total else ""
+        )
     return table
 
 
 def _decisions(report: Report) -> Table:
-    table = Table(title="\nOur decisions", title_justify="left")
-    for column in ("action", "reason", "dialogues", ""):
+    ours = report.who == WE
+    table = Table(title="\nOur decisions" if ours else "\nThe node's answers", title_justify="left")
+    for column in ("action", "dialogues", *(("reason", "") if ours else ())):
         table.add_column(column, justify="right" if column == "dialogues" else "left")
     for (action, reason), count in report.decisions.most_common():
-        table.add_row(action, reason, str(count), explain(Reason(reason)) if reason else "")
+        words = (reason, explain(Reason(reason)) if reason else "")
+        table.add_row(action, str(count), *(words if ours else ()))
     return table
 
 
@@ -102,9 +106,10 @@ def _fields(report: Report) -> Table:
     return table
 
 
-def _dialogues(dialogues: list[JsonDict]) -> Table:
+def _dialogues(dialogues: list[JsonDict], who: str) -> Table:
     table = Table(title="\nDialogues", title_justify="left")
-    for column in ("frame", "A", "B", "the capture's SCP", "we", "our reason"):
+    last = "our reason" if who == WE else "what else"
+    for column in ("frame", "A", "B", "the capture's SCP", who, last):
         table.add_column(column, no_wrap=column in {"frame", "A", "B"}, overflow="fold")
     for shown in dialogues:
         table.add_row(
@@ -113,21 +118,33 @@ def _dialogues(dialogues: list[JsonDict]) -> Table:
             shown["b_number"],
             "\n".join(shown["theirs"]) or "nothing",
             "\n".join(shown["ours"]) or "nothing",
-            shown.get("reason", ""),
+            "\n".join((*filter(None, (shown.get("reason"),)), *shown.get("notes", ()))),
         )
     return table
 
 
-def print_explanation(explanation: Explanation) -> None:
-    """Print a decision as the path through its conditions."""
+def print_times(times: Sequence[float]) -> None:
+    """Print how long a live node's answers took, in milliseconds from each request."""
+    if not times:
+        return
+    ordered = sorted(times)
+    points = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    words = (
+        f"{name} {1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]:,.1f}"
+        for name, share in points.items()
+    )
+    Console(highlight=False).print(f"ms to the node's answer: {', '.join(words)}")
+
+
+def print_explanation(shown: JsonDict) -> None:
+    """Print a decision, as `Explanation.as_json` and the API's dry run have it, with the path to it."""
     console = Console(highlight=False)
-    decision = explanation.decision
-    number = f" {decision.number} ({decision.nature})" if decision.number else ""
-    console.print(f"{decision.action}{number}: {decision.reason}")
-    console.print(explain(decision.reason))
+    number = f" {shown['number']} ({shown['nature']})" if shown["number"] else ""
+    console.print(f"{shown['action']}{number}: {shown['reason']}")
+    console.print(shown["explanation"])
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("", "condition", "value", "outcome"):
         table.add_column(column)
-    for number_, step in enumerate(explanation.steps, 1):
-        table.add_row(str(number_), step.condition, step.value, step.outcome)
+    for place, step in enumerate(shown["path"], 1):
+        table.add_row(str(place), step["condition"], step["value"], step["outcome"])
     console.print(table)

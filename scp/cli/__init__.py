@@ -22,8 +22,8 @@ COMMANDS: Final = {
     "cdrs": "scp.cli.cdrs:app",
     "status": "scp.cli.status:status",
     "decode": "scp.capture.commands:decode",
-    "replay": "scp.capture.commands:replay",
-    "explain": "scp.capture.commands:explain",
+    "replay": "scp.cli.replay:replay",
+    "explain": "scp.capture.explain_command:explain",
     "anonymise": "scp.capture.commands:anonymise",
     "bench": "scp.simulator.bench_commands:bench",
 }

@@ -11,16 +11,34 @@ import typer
 import uvloop
 
 from scp.domain.call import Trigger
-from scp.simulator.endpoint import Carrier, Endpoint, Side
+from scp.simulator.endpoint import Carrier, Side
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder
 from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.simulator.msc import PlannedCall, run_calls
-from scp.simulator.network import Network
+from scp.simulator.network import CAP_SSN
+from scp.simulator.options import (
+    WHERE,
+    Listen,
+    Local,
+    LocalPort,
+    NetworkIndicator,
+    OurSide,
+    PointCode,
+    RoutingContext,
+    ScpPointCode,
+    ScpSsn,
+    ScpTitle,
+    Ssn,
+    Title,
+    Transport,
+    endpoint_of,
+    network_of,
+    option,
+)
 from scp.simulator.scenario import Attempt, Ending, Scenario
 from ss7.errors import EncodeError
 from ss7.isup import NatureOfAddress
-from ss7.pointcode import parse_point_code
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -33,7 +51,6 @@ FAILED: Final = 1
 UNUSABLE: Final = 2
 DEFAULT: Final = "127.0.0.1:2905"
 
-_WHERE: Final = "Where"
 _CALL: Final = "The call"
 _PARTY: Final = "The called party"
 _EXPECT: Final = "The answer"
@@ -53,81 +70,72 @@ class Nature(StrEnum):
 _NATURES: Final = {nature: NatureOfAddress[nature.name].value for nature in Nature}
 
 
-def _option(text: str, panel: str, *names: str) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=panel)
-
-
 def msc(
     *,
     to: Annotated[
         list[str] | None,
-        _option(
+        option(
             "connect to the gsmSCF or STP here; SCTP: HOST,HOST…:PORT of one host; "
             "with --load again for more, which share the calls",
-            _WHERE,
+            WHERE,
         ),
     ] = None,
-    listen: Annotated[str, _option("have the other side connect to us here instead", _WHERE)] = "",
-    transport: Annotated[Carrier, _option("what carries M3UA", _WHERE)] = Carrier.TCP,
-    local: Annotated[str, _option("over SCTP: our addresses, HOST,HOST…", _WHERE)] = "",
-    local_port: Annotated[int, _option("over SCTP: ours; 0: the system chooses", _WHERE)] = 0,
-    side: Annotated[Side, _option("what we are in M3UA: gateway, ASP, IPSP", _WHERE)] = Side.GATEWAY,
-    routing_context: Annotated[int, _option("-1: none", _WHERE)] = -1,
-    point_code: Annotated[str, _option("ours", _WHERE)] = "0-23-3",
-    scp_point_code: Annotated[str, _option("of the gsmSCF", _WHERE)] = "0-23-1",
-    network_indicator: Annotated[int, _option("0 international, 2 national", _WHERE)] = 0,
-    gt: Annotated[str, _option('our global title; "": route on point code and SSN', _WHERE)] = "46709000002",
-    scp_gt: Annotated[str, _option("the gsmSCF's global title", _WHERE)] = "46700000001",
-    a: Annotated[str, _option("calling number, E.164", _CALL, "--a")] = "46700000009",
-    b: Annotated[list[str] | None, _option("called number; again for more calls", _CALL, "--b")] = None,
-    nature: Annotated[Nature, _option("of the called number", _CALL)] = Nature.UNKNOWN,
-    trigger: Annotated[Trigger, _option("who asks, for whom", _CALL)] = Trigger.TERMINATING,
-    cap: Annotated[int, _option("CAP version", _CALL, "--cap")] = 2,
-    service_key: Annotated[int, _option("of the CSI", _CALL)] = 100,
-    vlr: Annotated[str, _option('VLR number of the served subscriber; "": none', _CALL)] = "46709000001",
-    cell: Annotated[str, _option("MCC-MNC-LAC-CI of its cell", _CALL)] = "240-01-4660-22136",
-    imsi: Annotated[str, _option("of the served subscriber", _CALL)] = "240011234567890",
-    calls: Annotated[int, _option("how many calls of each number; 0: one, with --load no limit", _CALL)] = 0,
-    ending: Annotated[Ending, _option("what happens when it rings", _PARTY)] = Ending.ANSWER,
-    ring: Annotated[float, _option("seconds until then", _PARTY)] = 0.2,
-    talk: Annotated[float, _option("seconds from answer to hang-up", _PARTY)] = 1.0,
-    hangs_up: Annotated[int, _option("leg that hangs up: 1 calling, 2 called", _PARTY)] = 2,
-    silent: Annotated[bool, _option("react to nothing after the answer", _PARTY, "--silent")] = False,
-    expect: Annotated[Action | None, _option("any other answer is wrong", _EXPECT)] = None,
-    expect_number: Annotated[str, _option("digits that Connect has to have", _EXPECT)] = "",
-    within: Annotated[float, _option("seconds that it may take", _EXPECT)] = 2.0,
-    load: Annotated[bool, _option("many calls, figures instead of ladders", _LOAD, "--load")] = False,
-    rate: Annotated[float, _option("calls a second; 0: as many as the window lets out", _LOAD)] = 0.0,
-    window: Annotated[int, _option("most calls outstanding", _LOAD)] = 256,
-    duration: Annotated[float, _option("seconds; Ctrl-C ends it earlier", _LOAD)] = 10.0,
-    json: Annotated[bool, _option("results as JSON", _LOAD, "--json")] = False,
+    listen: Listen = "",
+    transport: Transport = Carrier.TCP,
+    local: Local = "",
+    local_port: LocalPort = 0,
+    side: OurSide = Side.GATEWAY,
+    routing_context: RoutingContext = -1,
+    point_code: PointCode = "0-23-3",
+    scp_point_code: ScpPointCode = "0-23-1",
+    network_indicator: NetworkIndicator = 0,
+    gt: Title = "46709000002",
+    scp_gt: ScpTitle = "46700000001",
+    ssn: Ssn = CAP_SSN,
+    scp_ssn: ScpSsn = CAP_SSN,
+    a: Annotated[str, option("calling number, E.164", _CALL, "--a")] = "46700000009",
+    b: Annotated[list[str] | None, option("called number; again for more calls", _CALL, "--b")] = None,
+    nature: Annotated[Nature, option("of the called number", _CALL)] = Nature.UNKNOWN,
+    trigger: Annotated[Trigger, option("who asks, for whom", _CALL)] = Trigger.TERMINATING,
+    cap: Annotated[int, option("CAP version", _CALL, "--cap")] = 2,
+    service_key: Annotated[int, option("of the CSI", _CALL)] = 100,
+    vlr: Annotated[str, option('VLR number of the served subscriber; "": none', _CALL)] = "46709000001",
+    cell: Annotated[str, option("MCC-MNC-LAC-CI of its cell", _CALL)] = "240-01-4660-22136",
+    imsi: Annotated[str, option("of the served subscriber", _CALL)] = "240011234567890",
+    calls: Annotated[int, option("how many calls of each number; 0: one, with --load no limit", _CALL)] = 0,
+    ending: Annotated[Ending, option("what happens when it rings", _PARTY)] = Ending.ANSWER,
+    ring: Annotated[float, option("seconds until then", _PARTY)] = 0.2,
+    talk: Annotated[float, option("seconds from answer to hang-up", _PARTY)] = 1.0,
+    hangs_up: Annotated[int, option("leg that hangs up: 1 calling, 2 called", _PARTY)] = 2,
+    silent: Annotated[bool, option("react to nothing after the answer", _PARTY, "--silent")] = False,
+    expect: Annotated[Action | None, option("any other answer is wrong", _EXPECT)] = None,
+    expect_number: Annotated[str, option("digits that Connect has to have", _EXPECT)] = "",
+    within: Annotated[float, option("seconds that it may take", _EXPECT)] = 2.0,
+    load: Annotated[bool, option("many calls, figures instead of ladders", _LOAD, "--load")] = False,
+    rate: Annotated[float, option("calls a second; 0: as many as the window lets out", _LOAD)] = 0.0,
+    window: Annotated[int, option("most calls outstanding", _LOAD)] = 256,
+    duration: Annotated[float, option("seconds; Ctrl-C ends it earlier", _LOAD)] = 10.0,
+    json: Annotated[bool, option("results as JSON", _LOAD, "--json")] = False,
 ) -> None:
     """Play an MSC: make calls to a gsmSCF, check its answers; exit status 1 if one was missing or wrong."""
-    try:
-        network = Network(
-            point_code=parse_point_code(point_code),
-            scp_point_code=parse_point_code(scp_point_code),
-            network_indicator=network_indicator,
-            global_title=gt,
-            scp_global_title=scp_gt,
-            routing_context=routing_context,
-        )
-        where = [_address(each) for each in ([listen] if listen else to or [DEFAULT])]
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    network = network_of(
+        point_code=point_code,
+        scp_point_code=scp_point_code,
+        network_indicator=network_indicator,
+        gt=gt,
+        scp_gt=scp_gt,
+        ssn=ssn,
+        scp_ssn=scp_ssn,
+        routing_context=routing_context,
+    )
+    where = [listen] if listen else to or [DEFAULT]
     if len(where) > 1 and not load:
         raise typer.BadParameter("several --to share load: they need --load")
     endpoint, *others = [
-        Endpoint(
-            side=side,
-            listen=bool(listen),
-            addresses=_hosts(host),
-            port=port,
-            carrier=transport,
-            local=_hosts(local),
-            local_port=local_port,
+        endpoint_of(
+            each, listen=bool(listen), transport=transport, local=local, local_port=local_port, side=side
         )
-        for host, port in where
+        for each in where
     ]
     scenario = Scenario(
         version=cap,
@@ -169,21 +177,6 @@ def msc(
     for result in results:
         _print_call(result, json=json)
     raise typer.Exit(0 if all(result.passed for result in results) else FAILED)
-
-
-def _address(text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT`` or ``[V6]:PORT``; 2905 where there is no port (RFC 4666 §9.2)."""
-    host, colon, port = text.rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
-        host, port = text, "2905"
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65535:
-        raise ValueError(f"{text!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    """Return the parts of ``HOST,HOST…``."""
-    return tuple(host for host in text.split(",") if host)
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

@@ -1,0 +1,193 @@
+"""``camel-scp explain``: what would happen to a call, by a node's word or by rules and a store here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from scp.capture.inputs import (
+    AsJson,
+    ConfigFile,
+    Store,
+    Token,
+    config_of,
+    fail,
+    open_capture,
+    records_of,
+    say,
+    services_of,
+    token_of,
+)
+from scp.domain.call import Trigger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scp.capture.view import JsonDict
+    from scp.domain.rules import Rules
+
+# ruff: noqa: PLC0415 - the command imports what it needs when it runs
+
+DEFAULT_NODE: Final = "http://127.0.0.1:8080"
+"""Who is asked where nothing is said: [api] listens there by default."""
+_CALL: Final = "The call"
+_ASK: Final = "Who is asked"
+_RULES: Final = "With --store and no --config"
+
+
+def _option(text: str, panel: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
+def explain(
+    *,
+    b: Annotated[str, _option("called number, as dialled or with +", _CALL, "--b")] = "",
+    a: Annotated[str, _option("calling number; with --capture, picks the call", _CALL, "--a")] = "",
+    trigger: Annotated[Trigger, _option("who asks, for whom", _CALL)] = Trigger.TERMINATING,
+    vlr: Annotated[str, _option("VLR number of the called subscriber, E.164 digits", _CALL)] = "",
+    service_key: Annotated[int, _option("which service; the first that steers if not given", _CALL)] = -1,
+    capture: Annotated[str, _option("take the call from this capture: --frame, --a or --b", _CALL)] = "",
+    frame: Annotated[int, _option("number of the packet with the call's InitialDP", _CALL)] = 0,
+    node: Annotated[
+        str, _option(f"a running node: its API's base URL; if nobody is named, {DEFAULT_NODE}", _ASK)
+    ] = "",
+    config: ConfigFile = None,
+    store: Store = "",
+    token: Token = "",
+    country_code: Annotated[str, _option("of the home country; not needed for +46…", _RULES)] = "",
+    international_prefix: Annotated[str, _option("of dialled numbers", _RULES)] = "00",
+    national_prefix: Annotated[str, _option('of dialled numbers; "": none', _RULES)] = "0",
+    home_vlr: Annotated[
+        list[str] | None, _option("VLR numbers that begin so are at home; again for more", _RULES)
+    ] = None,
+    prefix: Annotated[str, _option("what marks a number", _RULES)] = "99",
+    json: AsJson = False,
+) -> None:
+    """Say what would happen to a call, and why: every condition that was asked, and its outcome.
+
+    Asked is a running node (--node), or a configuration and its store (--config), or a store (--store).
+    """
+    if not (b or capture):
+        raise fail("say which call: --b NUMBER, or --capture FILE")
+    if node or not (config or store):
+        if capture:
+            raise fail("a captured call needs rules: give --config, or --store with the numbering options")
+        shown = _asked(node, token, b, a=a, trigger=trigger, vlr=vlr, service_key=service_key)
+    else:
+        idp = _request(capture, frame, a, b) if capture else None
+        key = service_key if idp is None or service_key >= 0 else idp.service_key
+        rules, where = (
+            _configured(config, key)
+            if config
+            else (_typed(country_code, international_prefix, national_prefix, home_vlr or (), prefix), "")
+        )
+        shown = _decided(rules, store or where, token, idp, b, trigger=trigger, vlr=vlr)
+    _print(shown, json=json)
+
+
+def _asked(
+    node: str, token: str, b: str, *, a: str, trigger: Trigger, vlr: str, service_key: int
+) -> JsonDict:
+    """Return what a node says to its dry run."""
+    import msgspec
+
+    from scp.client import ApiError, Client, TransportError, decide
+
+    base = node or DEFAULT_NODE
+    if not node:
+        say(f"asking the node at {base}; --node, --config or --store say otherwise")
+    call = decide(
+        b,
+        a_number=a or None,
+        trigger=trigger.value,
+        vlr=vlr or None,
+        service_key=None if service_key < 0 else service_key,
+    )
+    try:
+        with Client(base, token_of(token)) as client:
+            shown: JsonDict = msgspec.to_builtins(client.send(call))
+    except ApiError as error:
+        faults = "".join(f"; {each.path}: {each.reason}" for each in error.problem.errors)
+        raise fail(f"{base}: {error}{faults}") from None
+    except TransportError as error:
+        raise fail(f"{base}: {error}; does a node run there, with [api] in its configuration?") from None
+    return shown
+
+
+def _configured(config: Path, service_key: int) -> tuple[Rules, str]:
+    """Return the rules of a configuration's service, and where its store is."""
+    from scp.capture.explain import rules_of
+
+    settings = config_of(config)
+    services = services_of(settings)
+    found = [services.get(service_key)] if service_key >= 0 else list(services.values())
+    for service in found:
+        rules = rules_of(service)
+        if rules is not None:
+            return rules, settings.store.url.reveal()
+    what = f"service key {service_key}" if service_key >= 0 else str(config)
+    raise fail(f"{what} has no service that steers by a subscriber's record")
+
+
+def _typed(
+    country_code: str, international: str, national: str, home_vlr: tuple[str, ...] | list[str], prefix: str
+) -> Rules:
+    """Return rules of options, and say them: what would happen depends on them."""
+    import msgspec
+
+    from scp.domain.rules import Rules
+
+    plan = {"country_code": country_code or _NOWHERE, "national_prefix": national, "home_vlr": home_vlr}
+    try:
+        rules = msgspec.convert(
+            {"numbering": {**plan, "international_prefix": international}, "prefix": prefix}, Rules
+        )
+    except msgspec.ValidationError as error:
+        raise fail(f"numbering: {error}") from None
+    say(
+        f"numbering: country code {country_code or 'not given'}, prefixes {international} and "
+        f"{national or 'none'}, at home {', '.join(home_vlr) or 'nowhere'}, marked with {prefix}"
+    )
+    return rules
+
+
+_NOWHERE: Final = "999"
+"""A country code for when none is given; one that no country has (E.164 list: reserved)."""
+
+
+def _decided(
+    rules: Rules, store: str, token: str, idp: Any, b: str, *, trigger: Trigger, vlr: str
+) -> JsonDict:
+    """Return the decision by rules and a store."""
+    from scp.capture.explain import explain_call, typed_call
+    from scp.services.idp import read_call
+
+    facts = (
+        read_call(idp, rules.numbering)
+        if idp is not None
+        else typed_call(b, rules, trigger=trigger, vlr=vlr.removeprefix("+"))
+    )
+    if rules.numbering.country_code == _NOWHERE and facts.e164.startswith(_NOWHERE):
+        raise fail(f"which country's is {facts.digits}? --country-code 46, or write it +46…")
+    return explain_call(facts, rules, records_of(store, token)).as_json()
+
+
+def _request(capture: str, frame: int, a: str, b: str) -> Any:
+    from scp.capture.requests import find_request
+
+    idp = find_request(open_capture(capture), frame, a, b)
+    if idp is None:
+        raise fail("no such InitialDP in the capture")
+    return idp
+
+
+def _print(shown: JsonDict, *, json: bool) -> None:
+    import msgspec
+
+    from scp.capture.table import print_explanation
+
+    if json:
+        typer.echo(msgspec.json.encode(shown))
+    else:
+        print_explanation(shown)

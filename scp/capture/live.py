@@ -1,0 +1,378 @@
+"""Says a capture's dialogues to a live node: a switch's messages as captured, with ids of their own.
+
+What the switch said later in a dialogue was said to the capture's SCP. So it goes out only once the node has
+answered as often as that SCP had, and alike; a node that answers otherwise is told no more: the dialogue, if
+it is still open, is aborted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from array import array
+from collections import deque
+from typing import TYPE_CHECKING, Final, final
+
+from msgspec import Struct
+
+from scp.capture.compare import between
+from scp.capture.dialogues import MAX_MESSAGES, Dialogues, is_elsewhere
+from scp.capture.requests import read_request
+from scp.capture.switch import SwitchLink
+from scp.capture.wire.messages import Message
+from scp.capture.wire.transaction import read_transaction, with_ids
+from ss7 import tcap
+from ss7.errors import DecodeError, EncodeError
+from ss7.tcap_dialogue import Abrt, encode_dialogue
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterator
+    from random import Random
+
+    from scp.capture.dialogues import Replayed
+    from scp.capture.source import Capture, Item
+    from scp.capture.switch import Label, Machine
+
+_SWEEP: Final = 0.02
+_BATCH: Final = 64
+"""Messages that are taken between two looks at what came in."""
+_SLS_VALUES: Final = 16
+_ENDS: Final = (tcap.END, tcap.ABORT)
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """When messages leave.
+
+    Attributes:
+        speed: the capture's own pace, so many times as fast.
+        rate: if above 0: dialogues begin so many a second whatever their times, and what the switch said
+            later follows as soon as the node has answered.
+
+    Raises:
+        ValueError: a speed that is not above 0, or a rate below 0.
+    """
+
+    speed: float = 1.0
+    rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.speed > 0 or not self.rate >= 0:
+            raise ValueError("a speed is above 0 (1: the capture's own), and a rate not below 0")
+
+
+@final
+class _Conversation:
+    """One dialogue under way.
+
+    Attributes:
+        pending: what the switch has yet to say: (answers that come before it, octets).
+        settled: answers that were found alike.
+        asked: when the request left, in seconds of the clock.
+        told: when something was last said or due.
+        captured: it is over in the capture.
+        ended: nothing more is said in it, by either side.
+    """
+
+    __slots__ = (
+        "asked",
+        "captured",
+        "dtid",
+        "ended",
+        "otid",
+        "pending",
+        "replayed",
+        "settled",
+        "sls",
+        "told",
+    )
+
+    def __init__(self, replayed: Replayed, otid: bytes, now: float) -> None:
+        self.replayed = replayed
+        self.otid = otid
+        self.dtid = b""
+        self.sls = replayed.number % _SLS_VALUES
+        self.pending: deque[tuple[int, bytes]] = deque()
+        self.settled = 0
+        self.asked = self.told = now
+        self.captured = False
+        self.ended = False
+
+    @property
+    def owed(self) -> bool:
+        """Whether the node should say something: as much as the capture's SCP has, and at least one thing."""
+        replayed = self.replayed
+        return len(replayed.ours) < max(len(replayed.theirs), int(self.captured))
+
+
+@final
+class LiveReplay(Dialogues):
+    """Replays to a node. To be made where an event loop runs.
+
+    Args:
+        machine: M3UA, the switch's side or its STP's.
+        label: of all that is sent.
+        done: takes every dialogue once it is over in the capture and with the node.
+        skipped: see `Dialogues`.
+        random: for the first transaction id.
+        ssn: of the dialogues that are replayed.
+        within: seconds that an answer may take.
+
+    Attributes:
+        link: the user of the association.
+        times: seconds from each request to its first answer.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        label: Label,
+        done: Callable[[Replayed], None],
+        skipped: Counter[str],
+        *,
+        random: Random,
+        ssn: int = 146,
+        within: float = 2.0,
+    ) -> None:
+        super().__init__(skipped, ssn)
+        self.link = SwitchLink(machine, label, self._heard, self._returned)
+        self.times: array[float] = array("d")
+        self._done = done
+        self._within = within
+        self._clock: Callable[[], float] = time.monotonic
+        self._tid = random.getrandbits(32)
+        self._by_tid: dict[bytes, _Conversation] = {}
+        self._by_replayed: dict[Replayed, _Conversation] = {}
+        self._drained = asyncio.Event()  # no dialogue is under way
+        self._watched: dict[_Conversation, None] = {}  # what is owed or has to end, the longest wait first
+
+    async def run(self, capture: Capture, pace: Pace, connect: float, moved: Callable[[int], None]) -> None:
+        """Replay all of a capture, which is read as it goes: memory holds the dialogues that are open.
+
+        Args:
+            capture: from its beginning.
+            pace: see `Pace`.
+            connect: seconds to wait for the association to become active, also when it was lost.
+            moved: told the messages so far, now and then.
+
+        Raises:
+            TimeoutError: the association did not become active.
+        """
+        sweeper = asyncio.create_task(self._sweep())
+        try:
+            await self.link.until_active(connect)
+            started, batches, done = _Start(self._clock(), pace), capture.batches(), False
+            while not done:
+                items, done = await asyncio.to_thread(_next, batches)
+                await self._say_all(items, started, connect)
+                moved(self.messages)
+            self.finish()
+            if self._by_replayed:
+                await self._drained.wait()
+        finally:
+            sweeper.cancel()
+            self.link.flush()
+
+    def stop(self) -> None:
+        """Report what is under way as it is."""
+        self.link.stop()
+        for conversation in list(self._by_replayed.values()):
+            if conversation.owed or conversation.pending:
+                conversation.replayed.notes.append("the replay was stopped before")
+            conversation.ended = conversation.captured = True
+            self._settle(conversation)
+
+    async def _say_all(self, items: list[Item], started: _Start, connect: float) -> None:
+        for number, item in enumerate(items, 1):
+            if isinstance(item, Message) and item.tcap:
+                wait = started.due(item, self._count) - self._clock()
+                if wait > 0 or number % _BATCH == 0:
+                    self.link.flush()
+                    await asyncio.sleep(max(0.0, wait))
+                if not self.link.active:
+                    await self.link.until_active(connect)
+            self.take(item)
+        self.link.flush()
+
+    # -- what the capture has ------------------------------------------------------------------------------
+
+    def _asked(self, replayed: Replayed) -> bool:
+        octets = replayed.begin.tcap
+        if is_elsewhere(octets):
+            return False
+        self._tid = (self._tid + 1) & 0xFFFF_FFFF
+        conversation = _Conversation(replayed, self._tid.to_bytes(4, "big"), self._clock())
+        replayed.idp = read_request(octets)
+        self._drained.clear()
+        self._by_tid[conversation.otid] = self._by_replayed[replayed] = conversation
+        self._say(conversation, octets)
+        return True
+
+    def _went_on(self, replayed: Replayed, octets: bytes) -> None:
+        conversation = self._by_replayed[replayed]
+        if conversation.ended or len(conversation.pending) >= MAX_MESSAGES:
+            self._unsaid(conversation, 1)
+            return
+        conversation.pending.append((len(replayed.theirs), octets))
+        self._advance(conversation)
+
+    def _answered(self, replayed: Replayed) -> None:
+        conversation = self._by_replayed[replayed]
+        conversation.told = self._clock()
+        self._advance(conversation)
+
+    def _over(self, replayed: Replayed) -> None:
+        conversation = self._by_replayed[replayed]
+        conversation.captured = True
+        self._advance(conversation)
+
+    # -- what the node says --------------------------------------------------------------------------------
+
+    def _heard(self, octets: bytes) -> None:
+        transaction = read_transaction(octets)
+        conversation = self._by_tid.get(transaction.dtid)
+        if conversation is None or conversation.ended:
+            self.skipped["of the node's, in no dialogue that is open"] += 1
+            return
+        replayed, now = conversation.replayed, self._clock()
+        if replayed.seconds < 0:
+            replayed.seconds = now - conversation.asked
+            self.times.append(replayed.seconds)
+        conversation.told = now
+        if len(replayed.ours) < MAX_MESSAGES:
+            replayed.ours.append(octets)
+        if transaction.otid:
+            conversation.dtid = transaction.otid
+        if transaction.kind in _ENDS:
+            conversation.ended = True
+        self._advance(conversation)
+
+    def _returned(self, octets: bytes, cause: int) -> None:
+        """SCCP brought a message of ours back."""
+        conversation = self._by_tid.get(read_transaction(octets).otid)
+        if conversation is not None and not conversation.ended:
+            conversation.replayed.notes.append(f"SCCP brought it back: return cause {cause} (Q.713 §3.12)")
+            conversation.ended = True
+            self._advance(conversation)
+
+    # -- a dialogue ----------------------------------------------------------------------------------------
+
+    def _advance(self, conversation: _Conversation) -> None:
+        """Say what is due in a dialogue, as long as the node answers as the capture's SCP did."""
+        replayed, pending = conversation.replayed, conversation.pending
+        while pending and not conversation.ended:
+            after, octets = pending[0]
+            while conversation.settled < min(after, len(replayed.ours)):
+                index = conversation.settled
+                if between(replayed.theirs[index], replayed.ours[index], replayed.version):
+                    self._part(conversation, "the node answers otherwise")
+                    return
+                conversation.settled += 1
+            if conversation.settled < after or not conversation.dtid:
+                break
+            pending.popleft()
+            self._say(conversation, octets)
+        self._settle(conversation)
+
+    def _say(self, conversation: _Conversation, octets: bytes) -> None:
+        message = with_ids(octets, conversation.otid, conversation.dtid)
+        conversation.told = self._clock()
+        try:
+            self.link.send(message, conversation.sls)
+        except EncodeError as error:
+            conversation.replayed.notes.append(f"can't be sent: {error}")
+            conversation.ended = True
+        if octets[0] in _ENDS:
+            conversation.ended = True
+        self._watch(conversation)
+
+    def _part(self, conversation: _Conversation, why: str) -> None:
+        """Say no more in a dialogue, and abort it where the node has it open (Q.771 §3.1.2.2.2.3)."""
+        replayed = conversation.replayed
+        if why:
+            replayed.notes.append(why)
+        if conversation.dtid and not conversation.ended:
+            portion = encode_dialogue(Abrt(0)) if _is_structured(replayed.begin.tcap) else b""
+            self.link.send(tcap.build_abort(conversation.dtid, portion), conversation.sls)
+        conversation.ended = True
+        self._settle(conversation)
+
+    def _settle(self, conversation: _Conversation) -> None:
+        """Report a dialogue that is over on both sides; see to one that is not."""
+        replayed = conversation.replayed
+        if conversation.ended and conversation.pending:
+            self._unsaid(conversation, len(conversation.pending))
+            conversation.pending.clear()
+        if conversation.captured and not conversation.ended and not conversation.owed:
+            self._part(conversation, "")
+            return
+        if not (conversation.captured and conversation.ended):
+            self._watch(conversation)
+            return
+        self._watched.pop(conversation, None)
+        if self._by_replayed.pop(replayed, None) is not None:
+            del self._by_tid[conversation.otid]
+            self._done(replayed)
+        if not self._by_replayed:
+            self._drained.set()
+
+    @staticmethod
+    def _unsaid(conversation: _Conversation, count: int) -> None:
+        """Note that messages of the switch were left out, all of a dialogue's in one note."""
+        notes, words = conversation.replayed.notes, "messages of the switch not sent: "
+        if notes and notes[-1].startswith(words):
+            count += int(notes.pop()[len(words) :])
+        notes.append(f"{words}{count}")
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    def _watch(self, conversation: _Conversation) -> None:
+        """Have the clock run for a dialogue in which the node owes something; else stop it."""
+        self._watched.pop(conversation, None)
+        if conversation.owed and not conversation.ended:
+            self._watched[conversation] = None
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP)
+            before = self._clock() - self._within
+            while self._watched:
+                conversation = next(iter(self._watched))
+                if conversation.told > before:
+                    break
+                self._part(conversation, f"no answer of the node's within {self._within:g} s")
+            self.link.flush()
+
+
+@final
+class _Start:
+    """When replaying began, on the clock and in the capture."""
+
+    def __init__(self, now: float, pace: Pace) -> None:
+        self._began = now
+        self._pace = pace
+        self._first = -1.0
+
+    def due(self, message: Message, begun: int) -> float:
+        """Return when a message leaves, where so many dialogues have begun."""
+        pace = self._pace
+        if pace.rate:
+            return self._began + begun / pace.rate if message.tcap[0] == tcap.BEGIN else 0.0
+        at = message.signal.time
+        if self._first < 0:
+            self._first = at
+        return self._began + (at - self._first) / pace.speed
+
+
+def _is_structured(octets: bytes) -> bool:
+    """Whether a BEGIN has a dialogue portion: then an ABORT has one as well (Q.773 §4.2.3)."""
+    try:
+        return tcap.decode(octets).dialogue is not None
+    except DecodeError:
+        return False
+
+
+def _next(batches: Iterator[list[Item]]) -> tuple[list[Item], bool]:
+    """Return what a capture yields next, and whether that was all; a pipe may take its time."""
+    items = next(batches, None)
+    return ([], True) if items is None else (items, False)

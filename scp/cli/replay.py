@@ -1,0 +1,272 @@
+"""``camel-scp replay``: a capture through the service here, or to a live node."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter
+from pathlib import Path
+from random import SystemRandom
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from scp.capture.compare import Verdict
+from scp.capture.html import page
+from scp.capture.inputs import (
+    FAILED,
+    UNUSABLE,
+    AsJson,
+    CaptureFile,
+    ConfigFile,
+    Store,
+    Token,
+    account,
+    config_of,
+    fail,
+    open_capture,
+    printer,
+    records_of,
+    say,
+    services_of,
+)
+from scp.capture.report import NODE, WE, Report
+from scp.capture.table import print_summary, print_times, progress
+from scp.simulator.endpoint import Carrier, Side, attach, machine
+from scp.simulator.network import CAP_SSN
+from scp.simulator.options import (
+    WHERE,
+    Listen,
+    Local,
+    LocalPort,
+    NetworkIndicator,
+    OurSide,
+    PointCode,
+    RoutingContext,
+    ScpPointCode,
+    ScpSsn,
+    ScpTitle,
+    Ssn,
+    Title,
+    Transport,
+    endpoint_of,
+    network_of,
+    option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scp.capture.live import Pace
+    from scp.capture.source import Capture
+    from scp.config import Config
+    from scp.ports import SubscriberLookup
+    from scp.services.api import Service
+    from scp.simulator.endpoint import Endpoint
+    from scp.simulator.network import Network
+
+_LIVE: Final = "To a live node"
+INTERRUPTED: Final = 130
+"""As shells have it for SIGINT."""
+_CONNECT: Final = 10.0
+"""Seconds that an association may take to become active, as with ``msc``."""
+
+
+def replay(
+    file: CaptureFile,
+    config: ConfigFile = None,
+    *,
+    store: Store = "",
+    token: Token = "",
+    json: AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option(help="write a page: ladders, messages, a chart, search")
+    ] = None,
+    number: Annotated[str, typer.Option(help="calls whose A- or B-number contains these digits")] = "",
+    reason: Annotated[str, typer.Option(help="calls that we answer for this reason")] = "",
+    to: Annotated[
+        str, option("replay to the live gsmSCF or STP here; SCTP: HOST,HOST…:PORT of one host", WHERE)
+    ] = "",
+    listen: Listen = "",
+    transport: Transport = Carrier.TCP,
+    local: Local = "",
+    local_port: LocalPort = 0,
+    side: OurSide = Side.GATEWAY,
+    routing_context: RoutingContext = -1,
+    point_code: PointCode = "0-23-3",
+    scp_point_code: ScpPointCode = "0-23-1",
+    network_indicator: NetworkIndicator = 0,
+    gt: Title = "46709000002",
+    scp_gt: ScpTitle = "46700000001",
+    ssn: Ssn = CAP_SSN,
+    scp_ssn: ScpSsn = CAP_SSN,
+    speed: Annotated[float, option("times as fast as the capture", _LIVE)] = 1.0,
+    rate: Annotated[float, option("calls a second, whatever the capture's times; 0: those", _LIVE)] = 0.0,
+    within: Annotated[float, option("seconds that an answer may take", _LIVE)] = 2.0,
+) -> None:
+    """Run a capture's calls through the service and compare with what the capture's SCP answered.
+
+    The service runs here, with --config and its store; or in a live node, with --to or --listen. Leaves with
+    1 if answers differ or are missing, with 2 if the replay can't be made.
+    """
+    live = bool(to or listen)
+    if config is None and not live:
+        raise fail("give --config FILE to replay here, or --to HOST:PORT to replay to a live node")
+    settings = None if config is None else config_of(config)
+    services = {} if settings is None else services_of(settings)
+    records = records_of(store or ("" if settings is None else settings.store.url.reveal()), token)
+    job = _Job(
+        open_capture(file), _report(services, records, html, number, reason, live=live, json=json), json
+    )
+    if settings is not None and not live:
+        _replay_here(job, settings, services, records)
+    else:
+        network = network_of(
+            point_code=point_code,
+            scp_point_code=scp_point_code,
+            network_indicator=network_indicator,
+            gt=gt,
+            scp_gt=scp_gt,
+            ssn=ssn,
+            scp_ssn=scp_ssn,
+            routing_context=routing_context,
+        )
+        endpoint = endpoint_of(
+            listen or to,
+            listen=bool(listen),
+            transport=transport,
+            local=local,
+            local_port=local_port,
+            side=side,
+        )
+        _replay_live(job, endpoint, network, speed=speed, rate=rate, within=within)
+    if html is not None:
+        html.write_text(page(job.report, Path(file).name, account(job.capture.counts)), encoding="utf-8")
+        say(f"{html} is written")
+    job.show()
+
+
+class _Job:
+    """One replay: what is read, what came of it, and why it could not go on."""
+
+    def __init__(self, capture: Capture, report: Report, quiet: bool) -> None:
+        self.capture = capture
+        self.report = report
+        self.quiet = quiet
+        self.skipped: Counter[str] = Counter()
+        self.times: Sequence[float] = ()
+        self.trouble: list[str] = []
+        self.status = 0
+        self._started = time.monotonic()
+
+    def show(self) -> None:
+        """Print what came of it, and leave with the status that says so."""
+        if not self.quiet:
+            print_summary(self.report, self.skipped, time.monotonic() - self._started)
+            print_times(self.times)
+        say(account(self.capture.counts))
+        for trouble in self.trouble:
+            say(trouble)
+        verdicts = self.report.verdicts
+        differs = verdicts[Verdict.DIFFERENT] or verdicts[Verdict.SILENT]
+        raise typer.Exit(self.status or (FAILED if differs else 0))
+
+
+def _report(
+    services: Mapping[int, Service],
+    records: SubscriberLookup,
+    html: Path | None,
+    number: str,
+    reason: str,
+    *,
+    live: bool,
+    json: bool,
+) -> Report:
+    return Report(
+        services,
+        records,
+        each=printer(as_json=True) if json else None,
+        wanted=number,
+        reason=reason,
+        full=html is not None,
+        who=NODE if live else WE,
+    )
+
+
+def _replay_here(
+    job: _Job, settings: Config, services: Mapping[int, Service], records: SubscriberLookup
+) -> None:
+    """Replay through the service in this process, on the capture's clock."""
+    from scp.capture.replay import Replay
+
+    run = Replay(
+        services,
+        records,
+        job.report.take,
+        job.skipped,
+        ssn=settings.sccp.ssn,
+        store_deadline=settings.store.deadline_ms / 1000,
+        answer_deadline=settings.engine.answer_deadline_ms / 1000,
+    )
+    gc.freeze()  # what was loaded stays; the collector need not look at it again and again
+    with progress(job.capture, quiet=job.quiet) as moved:
+        for items in job.capture.batches():
+            for item in items:
+                run.take(item)
+            moved(run.messages)
+    run.finish()
+
+
+def _replay_live(
+    job: _Job, endpoint: Endpoint, network: Network, *, speed: float, rate: float, within: float
+) -> None:
+    """Replay to a node; what ends it early is said below what came of it until then."""
+    import uvloop
+
+    from scp.capture.live import Pace
+
+    try:
+        pace = Pace(speed=speed, rate=rate)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
+        uvloop.run(_live(job, endpoint, network, pace, within))
+    except (OSError, TimeoutError) as error:
+        job.trouble.append(str(error))
+        job.status = UNUSABLE
+    except KeyboardInterrupt:
+        job.trouble.append("stopped")
+        job.status = INTERRUPTED
+
+
+async def _live(job: _Job, endpoint: Endpoint, network: Network, pace: Pace, within: float) -> None:
+    from scp.capture.live import LiveReplay
+    from scp.capture.switch import Label
+
+    label = Label(
+        opc=network.point_code,
+        dpc=network.scp_point_code,
+        network_indicator=network.network_indicator,
+        ssn=network.ssn,
+        called=network.called(),
+        calling=network.calling(),
+    )
+    run = LiveReplay(
+        machine(endpoint.side, network.routing_context),
+        label,
+        job.report.take,
+        job.skipped,
+        random=SystemRandom(),
+        ssn=network.scp_ssn,
+        within=within,
+    )
+    connection = attach(endpoint, run.link, SystemRandom(), run.link.failed)
+    await connection.start()
+    try:
+        with progress(job.capture, quiet=job.quiet) as moved:
+            await run.run(job.capture, pace, _CONNECT, moved)
+    finally:
+        job.times = run.times
+        job.trouble += run.link.trouble
+        run.stop()
+        await connection.close()
