@@ -162,9 +162,16 @@ def _link(link: LinkStatus, checks: dict[str, list[Check]]) -> None:
             link.check,
         )
     )
-    if link.application_server:
+    if link.application_server and not link.servers:
         condition = Condition(link.application_server, link.server_since)
         _condition(checks, "m3ua:as", link.name, condition, {"active"})
+    for context, server in link.servers.items():
+        name = f"{link.name} routing context {context}"
+        asp = Condition(f"ASP {server.asp}", server.since, server.check)
+        _condition(checks, "m3ua:asp", name, asp, {"ASP active"})
+        if server.application_server:
+            condition = Condition(server.application_server, server.server_since)
+            _condition(checks, "m3ua:as", name, condition, {"active"})
     for address, condition in link.paths.items():
         _condition(checks, "sctp:path", f"{link.name} {address}", condition, {"up"})
     for point_code, condition in link.destinations.items():

@@ -46,19 +46,19 @@ def machine(peer: Peer, point_code: int = 0) -> Machine:
         beat=peer.beat,
         congestion=peer.timers.congestion_s,
     )
-    context = -1 if peer.routing_context is None else peer.routing_context
+    contexts = peer.routing_contexts
     appearance = -1 if peer.network_appearance is None else peer.network_appearance
     mode = TrafficMode[peer.traffic_mode.name]
     if role.ipsp and role.listens:
         return Sgp(
             SgpSettings(
-                routing_context=context, network_appearance=appearance, traffic_mode=mode, timers=timers
+                routing_contexts=contexts, network_appearance=appearance, traffic_mode=mode, timers=timers
             )
         )
     return Asp(
         AspSettings(
             role=Role.IPSP if role.ipsp else Role.ASP,
-            routing_context=context,
+            routing_contexts=contexts,
             network_appearance=appearance,
             traffic_mode=mode,
             asp_identifier=-1 if peer.asp_identifier is None else peer.asp_identifier,

@@ -58,8 +58,11 @@ class NodeMetrics(Collector):
         yield gauge(
             c.AS_STATE,
             [
-                ((link.name, state), int(state == (link.application_server or "unknown")))
+                ((link.name, state), states.count(state))
                 for link in links
+                for states in (
+                    [each.application_server or "unknown" for each in link.servers.values() or (link,)],
+                )
                 for state in c.AS_STATES
             ],
         )

@@ -141,7 +141,7 @@ class Node:
         )
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
         for peer in config.m3ua.peers:
-            self.status.expect(peer.name, peer.transport, peer.destinations)
+            self.status.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts)
             link = signalling.add_link(
                 peer.name,
                 machine(peer, config.node.point_code),

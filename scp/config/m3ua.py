@@ -132,7 +132,9 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
         local: our addresses to bind; empty: the system chooses, or all where we listen.
         port: the peer's port, or where we listen: ours.
         local_port: ours where we connect; 0: the system chooses.
-        routing_context: None where the gateway has one only and wants none.
+        routing_context: of our application server; a list where we serve several over this association, each
+            of which is made active and answered as itself (RFC 4666 §1.4.2.1). None where the gateway has one
+            only and wants none.
         network_appearance: None: not sent (RFC 4666 §3.3.1).
         asp_identifier: None: not sent (RFC 4666 §3.5.1).
         traffic_mode: asked for in ASPAC.
@@ -151,7 +153,7 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
     local: tuple[Address, ...] = ()
     port: Port = 2905
     local_port: Annotated[int, Meta(ge=0, le=65535)] = 0
-    routing_context: UInt32 | None = None
+    routing_context: UInt32 | tuple[UInt32, ...] | None = None
     network_appearance: UInt32 | None = None
     asp_identifier: UInt32 | None = None
     traffic_mode: TrafficMode = TrafficMode.LOADSHARE
@@ -160,6 +162,14 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
     routing_key: RoutingKey | None = None
     timers: PeerTimers = PeerTimers()
     sctp: PeerSctp = PeerSctp()
+
+    @property
+    def routing_contexts(self) -> tuple[int, ...]:
+        """Those of `routing_context`, however it was written."""
+        one_or_more = self.routing_context
+        if one_or_more is None:
+            return ()
+        return one_or_more if isinstance(one_or_more, tuple) else (one_or_more,)
 
     @property
     def beat(self) -> float:
@@ -174,6 +184,11 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
             yield Fault("remote", f"required for role {self.role}: the peer's addresses")
         if self.routing_key is not None and self.role.ipsp:
             yield Fault("routing_key", f"role {self.role} has no gateway to register it with")
+        contexts = self.routing_contexts
+        if len(set(contexts)) < len(contexts):
+            yield Fault("routing_context", "each once")
+        if self.routing_key is not None and len(contexts) > 1:
+            yield Fault("routing_context", "one at most beside routing_key, which has the gateway assign it")
         if self.role.listens and self.local_port:
             yield Fault("local_port", f"for role {self.role} give our port as port")
 

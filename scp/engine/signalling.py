@@ -16,6 +16,7 @@ from scp.stack.sccp_settings import DISCARD, SUBSYSTEM
 from ss7.errors import EncodeError
 from ss7.m3ua import MESSAGES
 from ss7.sccp import UnitData
+from ss7.sccp import decode as decode_sccp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,17 +54,22 @@ class Path:
         sls: signalling link selection: one a dialogue, so that its messages stay in order (Q.714 §1.1.2.2).
         called: octets of the SCCP address that our messages go to.
         calling: octets of our own.
+        context: routing context that it came with (RFC 4666 §3.3.1), -1: none. Where a link has several,
+            answers go as messages of that AS.
     """
 
-    __slots__ = ("called", "calling", "dpc", "link", "opc", "sls")
+    __slots__ = ("called", "calling", "context", "dpc", "link", "opc", "sls")
 
-    def __init__(self, link: Link, opc: int, dpc: int, sls: int, called: bytes, calling: bytes) -> None:
+    def __init__(
+        self, link: Link, opc: int, dpc: int, sls: int, called: bytes, calling: bytes, context: int = -1
+    ) -> None:
         self.link = link
         self.opc = opc
         self.dpc = dpc
         self.sls = sls
         self.called = called
         self.calling = calling
+        self.context = context
 
 
 class TcUser(Protocol):
@@ -279,7 +285,7 @@ class Signalling:
         """DATA: through SCCP and TCAP to the user."""
         unit = self.sccp.receive(data, now)
         if self.sccp.outbox:
-            self._sccp_own(link, data.dpc)
+            self._sccp_own(link, data.dpc, data.routing_context)
         if unit is None:
             return
         if type(unit) is UnitData:
@@ -288,7 +294,7 @@ class Signalling:
             if sccp.translates:
                 dpc = self._translated(unit.calling_raw, dpc, data.sls, now)
             own = sccp.own_address(unit.called_raw)
-            path = Path(link, data.dpc, dpc, data.sls, unit.calling_raw, own)
+            path = Path(link, data.dpc, dpc, data.sls, unit.calling_raw, own, data.routing_context)
             indication = self.tcap.receive(unit.data, path, now)
         else:
             indication = self.tcap.notice(unit.data, unit.cause, now)
@@ -326,7 +332,7 @@ class Signalling:
         except EncodeError:
             self.discard("sccp", UNSENDABLE)
             return
-        self._sccp_out(link, path.opc)
+        self._sccp_out(link, path.opc, path.context)
 
     def _translated(self, called: bytes, otherwise: int, sls: int, now: float) -> int:
         """Return the point code for a title: the first of its translation that can be reached."""
@@ -336,16 +342,18 @@ class Signalling:
                 return code
         return codes[0] if codes else otherwise
 
-    def _sccp_out(self, link: Link, opc: int) -> None:
+    def _sccp_out(self, link: Link, opc: int, context: int) -> None:
         """Send what SCCP wants sent; without an active link it is lost, as any message of MTP may be."""
         send = link.machine.send
         for dpc, sls, payload in self.sccp.outbox:
-            if not send(opc, dpc, self.network_indicator, sls, payload):
+            if not send(opc, dpc, self.network_indicator, sls, payload, context):
                 self.discard("m3ua", DiscardReason.NOT_ACTIVE)
         self.sccp.outbox.clear()
 
-    def _sccp_own(self, link: Link, opc: int) -> None:
+    def _sccp_own(self, link: Link, opc: int, context: int = -1) -> None:
         """Send what SCCP has to say itself: returned messages and management, which no call waits for.
+
+        What goes to a global title is translated as everything else is (Q.714 §2.4).
 
         To a congested destination they are not sent: of all messages they matter least (Q.714 §2.6: UDTS has
         importance 3, UDT 4), and that is how a SCON is heeded while every call is answered.
@@ -353,11 +361,14 @@ class Signalling:
         sccp, now = self.sccp, self.clock()
         own = sccp.outbox[:]
         sccp.outbox.clear()
-        for dpc, sls, payload in own:
+        for otherwise, sls, payload in own:
+            dpc = otherwise
+            if sccp.translates:
+                dpc = self._translated(decode_sccp(payload).called_raw, otherwise, sls, now)
             way = choose(self.links, link, dpc, sls, now)
             if cost(way, dpc, now) in CONGESTED:
                 self.discard("m3ua", DiscardReason.CONGESTED)
-            elif not way.machine.send(opc, dpc, self.network_indicator, sls, payload):
+            elif not way.machine.send(opc, dpc, self.network_indicator, sls, payload, context):
                 self.discard("m3ua", DiscardReason.NOT_ACTIVE)
 
     def _tcap_out(self) -> None:

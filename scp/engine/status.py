@@ -18,6 +18,7 @@ from scp.stack.m3ua.events import (
     ErrorSent,
     Registered,
     RegistrationRefused,
+    ServerChange,
     StateChange,
     Unanswered,
     UserPartUnavailable,
@@ -63,13 +64,34 @@ class Condition(Struct):
     check: str = ""
 
 
+class ServerStatus(Struct):
+    """State of one of several application servers of a link; times are in seconds since 1970.
+
+    Attributes:
+        asp: state of the ASP in it.
+        since: when that was the latest change.
+        application_server: state of the AS as the peer notified it, "" if it did not.
+        server_since: when that was the latest change.
+    """
+
+    asp: str
+    since: float
+    application_server: str = ""
+    server_since: float = 0.0
+
+    @property
+    def check(self) -> str:
+        """What to look at; "" where nothing is wrong."""
+        return "" if self.asp == AspState.ACTIVE else _CHECK_ASP
+
+
 class LinkStatus(Struct):
     """State of one link.
 
     Attributes:
         name: the peer's name.
         connected: the association is up.
-        asp: state of the ASP (RFC 4666 §4.3.1).
+        asp: state of the ASP (RFC 4666 §4.3.1); of several application servers the one nearest to active.
         since: when the latest change of association or ASP was, in seconds since 1970.
         application_server: state of the AS as the peer notified it, "" if it did not.
         last_error: in words; "" if there never was one. It stays after recovery.
@@ -77,6 +99,7 @@ class LinkStatus(Struct):
         transport: "sctp" or "tcp".
         associated: when the association came up or was lost.
         server_since: when the AS had its latest change.
+        servers: the application servers by routing context, where there are several; else the two above hold.
         last_error_at: when that was.
         paths: the peer's addresses, over SCTP.
         destinations: point codes that the gateway spoke of, and those that are configured.
@@ -92,6 +115,7 @@ class LinkStatus(Struct):
     transport: str = ""
     associated: float = 0.0
     server_since: float = 0.0
+    servers: dict[int, ServerStatus] = field(default_factory=dict)
     last_error_at: float = 0.0
     paths: dict[str, Condition] = field(default_factory=dict)
     destinations: dict[str, Condition] = field(default_factory=dict)
@@ -118,8 +142,14 @@ class StatusBoard:
         self.subsystems: dict[str, Condition] = {}
         self.discards = Discards(wall)
 
-    def expect(self, name: str, transport: str = "", destinations: tuple[int, ...] = ()) -> None:
-        """Show a link before it first connects."""
+    def expect(
+        self,
+        name: str,
+        transport: str = "",
+        destinations: tuple[int, ...] = (),
+        contexts: tuple[int, ...] = (),
+    ) -> None:
+        """Show a link before it first connects; ``contexts`` are the routing contexts that it has."""
         now = self._wall()
         self.links[name] = LinkStatus(
             name,
@@ -129,6 +159,7 @@ class StatusBoard:
             transport=transport,
             associated=now,
             destinations={_point_codes(each, 0): _unknown(now) for each in destinations},
+            servers={each: ServerStatus(AspState.DOWN, now) for each in contexts if len(contexts) > 1},
         )
 
     # -- the association -------------------------------------------------------------------------------------
@@ -149,6 +180,8 @@ class StatusBoard:
             status.destinations[code] = _unknown(status.since)
         if reason:
             status.application_server = ""
+            for server in status.servers.values():
+                server.application_server = ""
         if reason and reason != CLOSED_BY_US:
             self._trouble(status, reason)
         ours = reason == CLOSED_BY_US
@@ -180,10 +213,10 @@ class StatusBoard:
         status = self.links[link.name]
         if isinstance(event, StateChange):
             self._asp(status, event)
+        elif isinstance(event, ServerChange):
+            self._server(status, event)
         elif isinstance(event, AsStateChange):
-            status.application_server = event.new.name.lower()
-            status.server_since = self._wall()
-            self._report(link.name, f"AS {status.application_server}", False)
+            self._application_server(status, event)
         elif isinstance(event, DestinationChange):
             self._destination(status, event.point_code, event.mask, event.availability)
         elif isinstance(event, Congestion):
@@ -203,6 +236,20 @@ class StatusBoard:
         elif status.connected:
             status.check = _CHECK_ASP
         self._report(status.name, f"ASP {event.new}: {event.why}", event.old is AspState.ACTIVE)
+
+    def _server(self, status: LinkStatus, event: ServerChange) -> None:
+        server = status.servers.get(event.routing_context)
+        if server is not None:
+            server.asp, server.since = event.new, self._wall()
+        what = f"ASP {event.new} for routing context {event.routing_context}: {event.why}"
+        self._report(status.name, what, event.new is not AspState.ACTIVE and status.asp == AspState.ACTIVE)
+
+    def _application_server(self, status: LinkStatus, event: AsStateChange) -> None:
+        state, context = event.new.name.lower(), event.routing_context
+        server = status.servers.get(context, status)
+        server.application_server, server.server_since = state, self._wall()
+        which = f" for routing context {context}" if context >= 0 else ""
+        self._report(status.name, f"AS {state}{which}", False)
 
     def _destination(self, status: LinkStatus, point_code: int, mask: int, state: str) -> None:
         name = _point_codes(point_code, mask)

@@ -64,10 +64,11 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 def machine(side: Side, routing_context: int) -> Machine:
     """Return the M3UA machine for one side of an association."""
+    contexts = () if routing_context < 0 else (routing_context,)
     if side is Side.GATEWAY:
-        return Sgp(SgpSettings(routing_context=routing_context))
+        return Sgp(SgpSettings(routing_contexts=contexts))
     role = Role.IPSP if side is Side.IPSP else Role.ASP
-    return Asp(AspSettings(role=role, routing_context=routing_context))
+    return Asp(AspSettings(role=role, routing_contexts=contexts))
 
 
 def attach(

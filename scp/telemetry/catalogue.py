@@ -209,7 +209,8 @@ ASSOCIATION: Final = Spec(
 AS_STATE: Final = Spec(
     "scp_m3ua_as_state",
     Kind.GAUGE,
-    "State of the AS as the peer notified it, 1 for the one it is in (RFC 4666 section 4.3.2).",
+    "Application servers by their state as the peer notified it: 1 for the one it is in, if there is one "
+    "only (RFC 4666 section 4.3.2).",
     ("peer", "state"),
 )
 DESTINATIONS: Final = Spec(

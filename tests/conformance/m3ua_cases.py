@@ -15,7 +15,7 @@ from scp.stack.m3ua.settings import AspSettings, Key, Role, SgpSettings, Timers,
 from scp.stack.m3ua.sgp import Sgp
 from ss7.m3ua_parameters import KeyDestination
 
-RC7 = AspSettings(routing_context=7)
+RC7 = AspSettings(routing_contexts=(7,))
 UP = """
     connect
     -> ASPUP
@@ -57,7 +57,7 @@ def active(clause: str, purpose: str, script: str, settings: AspSettings = RC7) 
 
 
 def sgp(clause: str, purpose: str, script: str, settings: SgpSettings | None = None) -> None:
-    _sgp.add(clause, purpose, played(lambda: Sgp(settings or SgpSettings(routing_context=7)), script))
+    _sgp.add(clause, purpose, played(lambda: Sgp(settings or SgpSettings(routing_contexts=(7,))), script))
 
 
 _asp_cases: list[Case] = []
@@ -153,7 +153,7 @@ asp(
     "3.8.1",
     "DATA of another network: ERR invalid network appearance, not delivered",
     UP + "<- DATA rc=7 na=3\n-> ERR error=15 na=3\ndelivered 0\ndiscards network-appearance",
-    AspSettings(routing_context=7, network_appearance=1),
+    AspSettings(routing_contexts=(7,), network_appearance=1),
 )
 active(
     "3.8.1",
@@ -326,7 +326,7 @@ asp(
 )
 
 # --- heartbeat ---
-BEATING = AspSettings(routing_context=7, timers=Timers(beat=30.0))
+BEATING = AspSettings(routing_contexts=(7,), timers=Timers(beat=30.0))
 _asp.begin()
 active(
     "3.5.6",
@@ -382,7 +382,7 @@ asp(
     "4.5.3",
     "Configured destinations are audited when the ASP becomes active",
     UP.replace("state active", "-> DAUD pc=185,186 rc=7"),
-    AspSettings(routing_context=7, audit=(185, 186)),
+    AspSettings(routing_contexts=(7,), audit=(185, 186)),
 )
 
 # --- routing key management ---
@@ -419,7 +419,7 @@ asp(
 asp("4.4.1", "The key is registered anew on each association", REGISTERED + "lost" + REGISTERED, REGISTERS)
 
 # --- IPSP ---
-IPSP = AspSettings(role=Role.IPSP, routing_context=7)
+IPSP = AspSettings(role=Role.IPSP, routing_contexts=(7,))
 _asp.begin()
 asp(
     "4.3.4.1.2",
@@ -438,6 +438,110 @@ asp(
     "An IPSP that its peer takes down comes up again after T(retry)",
     UP + "<- ASPDN\n-> ASPDN ACK\nstate down\nwait 10\n-> ASPUP",
     IPSP,
+)
+
+# --- several application servers in one association ---
+BOTH = AspSettings(routing_contexts=(7, 9))
+BOTH_UP = """
+    connect
+    -> ASPUP
+    <- ASPUP ACK
+    -> ASPAC rc=7,9
+    <- ASPAC ACK rc=7,9
+    state active rc=7
+    state active rc=9
+"""
+_asp.begin()
+asp("3.7.1", "One ASPAC asks for all application servers that the ASP serves", BOTH_UP, BOTH)
+asp(
+    "4.3.4.3",
+    "ASPAC ACK for one makes that one active; the other is asked for again after T(ack)",
+    "connect\n-> ASPUP\n<- ASPUP ACK\n-> ASPAC rc=7,9\n<- ASPAC ACK rc=9\nstate active\nstate inactive rc=7\n"
+    "state active rc=9\nwait 2\n-> ASPAC rc=7\n<- ASPAC ACK rc=7\nstate active rc=7",
+    BOTH,
+)
+asp(
+    "4.3.4.3",
+    "ASPAC ACK without a routing context is for all",
+    "connect\n-> ASPUP\n<- ASPUP ACK\n-> ASPAC rc=7,9\n<- ASPAC ACK\nstate active rc=7\nstate active rc=9",
+    BOTH,
+)
+asp(
+    "4.3.4.3",
+    "One that the gateway refuses is asked for again after T(retry), never by ASPUP while another is served",
+    "connect\n-> ASPUP\n<- ASPUP ACK\n-> ASPAC rc=7,9\n<- ASPAC ACK rc=7\n<- ERR error=19 rc=9\nwait 9\nwait 1.1\n"
+    "-> ASPAC rc=9\nwait 2\n-> ASPAC rc=9\nwait 2\n-> ASPAC rc=9\nwait 2\n-> ASPAC rc=9\nstate active rc=7",
+    BOTH,
+)
+asp(
+    "3.3.1",
+    "DATA goes with the routing context of what it answers",
+    BOTH_UP + "send sls=3 rc=9\n-> DATA rc=9\nsend sls=3 rc=7\n-> DATA rc=7\nsend sls=3\n-> DATA rc=7",
+    BOTH,
+)
+asp("3.3.1", "DATA for either is delivered", BOTH_UP + "<- DATA rc=7\n<- DATA rc=9\ndelivered 2", BOTH)
+asp(
+    "3.8.1",
+    "DATA without a routing context: ERR no configured AS for ASP, not delivered",
+    BOTH_UP + "<- DATA\n-> ERR error=1a rc=-\ndelivered 0\ndiscards routing-context",
+    BOTH,
+)
+asp(
+    "3.8.1",
+    "DATA for one that is inactive is discarded, without an answer",
+    BOTH_UP + "<- NTFY status=2.2 rc=9\n<- DATA rc=9\n<- DATA rc=7\ndelivered 1\ndiscards not-active",
+    BOTH,
+)
+asp(
+    "3.8.1",
+    "A routing context among others that is none of ours: ERR invalid routing context; the others count",
+    BOTH_UP + "<- NTFY status=1.3 rc=9,8\n-> ERR error=19 rc=8\nas active rc=9\nas down rc=7",
+    BOTH,
+)
+asp(
+    "4.3.4.5",
+    "NTFY tells the state of the AS that it names",
+    BOTH_UP + "<- NTFY status=1.3 rc=7\n<- NTFY status=1.4 rc=9\nas active rc=7\nas pending rc=9",
+    BOTH,
+)
+asp(
+    "4.3.4.3",
+    "Overridden in one AS, the ASP stays active in the other",
+    BOTH_UP + "<- NTFY status=2.2 rc=9\nstate active rc=7\nstate inactive rc=9\nstate active\nwait 60\n"
+    "<- NTFY status=1.4 rc=9\n-> ASPAC rc=9\n<- ASPAC ACK rc=9\nstate active rc=9",
+    BOTH,
+)
+asp(
+    "4.3.4.4",
+    "After an unsolicited ASPIA ACK for one the ASP asks to be active in it again",
+    BOTH_UP + "<- ASPIA ACK rc=9\n-> ASPAC rc=9\nstate active rc=7",
+    BOTH,
+)
+asp(
+    "4.3.4.2",
+    "To go down: ASPIA for all, and ASPDN when the last is acknowledged",
+    BOTH_UP + "down\n-> ASPIA rc=7,9\n<- ASPIA ACK rc=9\nstate inactive rc=9\n<- ASPIA ACK rc=7\n-> ASPDN\n"
+    "<- ASPDN ACK\nstate down\nwait 60",
+    BOTH,
+)
+asp(
+    "4.3.4.1",
+    "An unexpected ASPUP ACK: ERR unexpected message, once, and all are asked for again",
+    BOTH_UP + "<- ASPUP ACK\n-> ERR error=06\n-> ASPAC rc=7,9",
+    BOTH,
+)
+asp(
+    "4.5.3",
+    "Configured destinations are audited for those that became active",
+    BOTH_UP.replace("state active rc=7", "-> DAUD pc=185 rc=7,9\nstate active rc=7"),
+    AspSettings(routing_contexts=(7, 9), audit=(185,)),
+)
+asp(
+    "4.3.4.3",
+    "An IPSP grants what it serves of an ASPAC, and says ERR for the rest",
+    "connect\n-> ASPUP\n<- ASPUP\n-> ASPUP ACK\n-> ASPAC rc=7,9\n<- ASPAC rc=9,8\n-> ERR error=19 rc=8\n"
+    "-> ASPAC ACK rc=9\nstate active rc=9\nstate inactive rc=7",
+    AspSettings(role=Role.IPSP, routing_contexts=(7, 9)),
 )
 
 
@@ -485,7 +589,7 @@ sgp(
     "3.8.1",
     "ASPAC with another traffic mode than configured: ERR unsupported traffic mode type",
     "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY\n<- ASPAC mode=1\n-> ERR error=05\ndiscards traffic-mode",
-    SgpSettings(routing_context=7, traffic_mode=TrafficMode.LOADSHARE),
+    SgpSettings(routing_contexts=(7,), traffic_mode=TrafficMode.LOADSHARE),
 )
 sgp(
     "3.8.1",
@@ -522,6 +626,55 @@ sgp(
     "REG REQ where routing key management is not configured: ERR unsupported message class",
     "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY\n<< 010009030000001000060008"
     "00000007\n-> ERR error=03\ndiscards unexpected-message",
+)
+
+# --- several application servers in one association ---
+BOTH_SERVED = """
+    connect
+    <- ASPUP
+    -> ASPUP ACK
+    -> NTFY status=1.2 rc=7
+    -> NTFY status=1.2 rc=9
+    <- ASPAC rc=7,9
+    -> ASPAC ACK rc=7,9
+    -> NTFY status=1.3 rc=7
+    -> NTFY status=1.3 rc=9
+"""
+_sgp.begin()
+sgp(
+    "4.3.4.3",
+    "An ASPAC for some makes the ASP active in those",
+    "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY status=1.2 rc=7\n-> NTFY status=1.2 rc=9\n<- ASPAC rc=9\n"
+    "-> ASPAC ACK rc=9\n-> NTFY status=1.3 rc=9\nstate active rc=9\nstate inactive rc=7\n<- DATA rc=7\n"
+    "-> ERR error=06 rc=7\n<- DATA rc=9\ndelivered 1\ndiscards not-active",
+    SgpSettings(routing_contexts=(7, 9)),
+)
+sgp(
+    "4.3.4.3",
+    "ASPAC without a routing context is for all that are configured",
+    BOTH_SERVED.replace("rc=7,9", ""),
+    SgpSettings(routing_contexts=(7, 9)),
+)
+sgp(
+    "4.3.4.3",
+    "Of the routing contexts in ASPAC those that are known are granted; ERR for the others",
+    "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY\n-> NTFY\n<- ASPAC rc=8,9\n-> ERR error=19 rc=8\n-> ASPAC ACK rc=9\n"
+    "-> NTFY status=1.3 rc=9",
+    SgpSettings(routing_contexts=(7, 9)),
+)
+sgp(
+    "4.3.2",
+    "Messages wait for the AS that is pending, those of the other go",
+    BOTH_SERVED
+    + "<- ASPIA rc=9\n-> ASPIA ACK rc=9\n-> NTFY status=1.4 rc=9\nsend sls=1 rc=9\nsend sls=1 rc=7\n"
+    "-> DATA rc=7\n<- ASPAC rc=9\n-> ASPAC ACK rc=9\n-> NTFY status=1.3 rc=9\n-> DATA rc=9",
+    SgpSettings(routing_contexts=(7, 9)),
+)
+sgp(
+    "4.3.4.4",
+    "Traffic is taken away in all with one unsolicited ASPIA ACK",
+    BOTH_SERVED + "deactivate\n-> ASPIA ACK rc=7,9\n-> NTFY status=1.4 rc=7\n-> NTFY status=1.4 rc=9",
+    SgpSettings(routing_contexts=(7, 9)),
 )
 
 ASP = Group(

@@ -7,9 +7,9 @@
 ``connect``             the association comes up (``streams=1``); ``lost``: it is gone
 ``activate``            what the administration wants; also ``deactivate``, ``down``
 ``wait 2.0``            seconds pass
-``send sls=3``          our user has a message; ``unsent``: it was not taken
+``send sls=3``          our user has a message (``rc=7``: for this AS); ``unsent``: it was not taken
 ``delivered 1``         so many messages of the peer's user were delivered since the last such line
-``state active``        of the ASP; ``as pending``: of the AS
+``state active``        of the ASP; ``as pending``: of the AS (``rc=7``: in this one, of several)
 ``discards malformed``  these reasons were counted since the last such line
 ``brings down``         the owner was asked to abort the association
 ``known 185 restricted``, ``congested 185 1``   what is held of a destination
@@ -166,7 +166,8 @@ class Stage:
         self.now = until
 
     def _send(self, text: str) -> None:
-        self.sent = self.machine.send(1, 2, 2, int(text.removeprefix("sls=")), PAYLOAD)
+        fields = dict(word.split("=") for word in text.split())
+        self.sent = self.machine.send(1, 2, 2, int(fields["sls"]), PAYLOAD, int(fields.get("rc", -1)))
 
     def _unsent(self, _: str) -> None:
         assert not self.sent, "it was taken"
@@ -176,10 +177,14 @@ class Stage:
         self.delivered = 0
 
     def _state(self, text: str) -> None:
-        assert self.machine.state.value == text, f"the ASP is {self.machine.state.value}"
+        wanted, _, context = text.partition(" rc=")
+        found = (self.machine.servers[int(context)] if context else self.machine).state
+        assert found.value == wanted, f"the ASP is {found.value}"
 
     def _as_state(self, text: str) -> None:
-        assert self.machine.as_state.name.lower() == text, f"the AS is {self.machine.as_state.name.lower()}"
+        wanted, _, context = text.partition(" rc=")
+        found = (self.machine.servers[int(context)] if context else self.machine).as_state
+        assert found.name.lower() == wanted, f"the AS is {found.name.lower()}"
 
     def _discards(self, text: str) -> None:
         events = self.machine.events

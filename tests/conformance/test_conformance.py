@@ -23,7 +23,7 @@ def test_cases_are_numbered_and_referenced() -> None:
     assert len({case.number for case in CASES}) == len(CASES)
     assert len({(case.number[0], case.purpose) for case in CASES}) == len(CASES)
     for case in CASES:
-        assert re.fullmatch(r"[A-Z]\.\d\.\d\d", case.number)
+        assert re.fullmatch(r"[A-Z]\.\d+\.\d\d", case.number)
         assert re.search(r"\d+(\.\d+)*\Z", case.clause), case.clause
 
 

@@ -28,6 +28,7 @@ from scp.simulator.idp import initial_dp
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
 from scp.stack.m3ua.asp import Asp
+from scp.stack.m3ua.settings import AspSettings, SgpSettings
 from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_reassembly import Reassembly
@@ -197,6 +198,7 @@ class Answer:
     opc: int
     dpc: int
     sls: int
+    context: int = -1
 
     @property
     def component(self) -> Any:
@@ -217,10 +219,10 @@ class Answer:
 class Switch:
     """The other end of one association: a gateway with an MSC behind it."""
 
-    def __init__(self, room: Room, name: str) -> None:
+    def __init__(self, room: Room, name: str, contexts: tuple[int, ...] = ()) -> None:
         self.room = room
         self.name = name
-        self.machine = Sgp()
+        self.machine = Sgp(SgpSettings(routing_contexts=contexts))
         self.transport: Any = None
         self.answers: list[Answer] = []
         self.returned: list[UnitDataService] = []
@@ -250,7 +252,15 @@ class Switch:
                     continue
                 unit = whole
             if unit.called.ssn != 1:
-                answer = Answer(tcap.decode(unit.data), unit.data, unit, data.opc, data.dpc, data.sls)
+                answer = Answer(
+                    tcap.decode(unit.data),
+                    unit.data,
+                    unit,
+                    data.opc,
+                    data.dpc,
+                    data.sls,
+                    data.routing_context,
+                )
                 self.answers.append(answer)
                 self.room.said.append(answer)
         self._write()
@@ -335,6 +345,7 @@ class Room:
         links: int = 1,
         recorder: Recorder | None = None,
         sccp_settings: SccpSettings | None = None,
+        contexts: tuple[int, ...] = (),
     ) -> None:
         self.loop = HandMovedLoop()
         self.counts = Counts()
@@ -376,9 +387,9 @@ class Room:
         self.switches: list[Switch] = []
         for number in range(links):
             name = f"stp-{number}"
-            board.expect(name)
-            self.links.append(self.node.add_link(name, Asp()))
-            self.switches.append(Switch(self, name))
+            board.expect(name, contexts=contexts)
+            self.links.append(self.node.add_link(name, Asp(AspSettings(routing_contexts=contexts))))
+            self.switches.append(Switch(self, name, contexts))
             self.connect(number)
         self.switch = self.switches[0]
 

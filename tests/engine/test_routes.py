@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from held_open import HeldOpen
@@ -17,10 +19,11 @@ from scp.engine.routes import COST, choose, cost
 from scp.services.api import NextReport
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.events import Availability
+from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp_settings import SccpSettings, Translation
 from ss7.cap.operations import Opcode
-from ss7.m3ua import ASPUP_ACK, DAVA, DRST, DUNA, REG_REQ, SCON, Message, decode, encode
-from ss7.m3ua_parameters import AffectedPointCode, KeyDestination, Tag
+from ss7.m3ua import ASPUP_ACK, DAVA, DRST, DUNA, REG_REQ, SCON, Data, Message, decode, encode
+from ss7.m3ua_parameters import AffectedPointCode, ErrorCode, KeyDestination, Tag
 from ss7.rose import encode_invoke
 from ss7.sccp import Address, GlobalTitle, MessageType, UnitData
 
@@ -262,3 +265,73 @@ mode = "loadshare"
     assert made.return_on_error == "never"
     with pytest.raises(config.ConfigError, match="point_codes"):
         config.loads(CONFIG.format(more=more.replace('["0-1-1", 12]', "[]")), {})
+
+
+def test_a_returned_message_goes_where_its_caller_s_title_is_translated_to():
+    room = translating()
+    calling = Address(ssn=146, global_title=GlobalTitle("46700000099")).encode()
+    stray = UnitData(MessageType.UDT, 1, True, OTHER_SSN, calling, b"x").encode()
+    where = []
+    hear = room.switch.machine.receive
+
+    def listening(message, stream, now):
+        data = hear(message, stream, now)
+        if data is not None:
+            where.append(data.dpc)
+        return data
+
+    room.switch.machine = SimpleNamespace(
+        **{name: getattr(room.switch.machine, name) for name in ("send", "outbox", "events")},
+        receive=listening,
+    )
+    room.switch.sccp(stray)
+    assert where == [501], "the primary"
+    params = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(501),)}
+    for switch in room.switches:
+        switch.m3ua(encode(Message(DUNA, params)), 0)
+    room.switch.sccp(stray)
+    assert where == [501, 502]
+    room.switch.sccp(UnitData(MessageType.XUDT, 1, True, OTHER_SSN, calling, b"x", 5).encode())
+    assert where == [501, 502, 502]
+
+
+# --- several application servers in one association ---
+
+
+def test_an_answer_goes_as_a_message_of_the_application_server_that_was_asked():
+    room = Room(READY, services={SERVICE_KEY: HeldOpen(30.0)}, contexts=(7, 9))
+    for context in (9, 7, 9):
+        calling = NETWORK.calling()
+        invoke = encode_invoke(1, Opcode.INITIAL_DP, idp())
+        begin = room.switch.sccp
+        room.switch.sccp = partial(begin, context=context)
+        assert room.answer(room.begin(invoke, calling=calling)).context == context
+        room.switch.sccp = begin
+
+
+def test_messages_without_a_routing_context_are_refused_where_there_are_several():
+    room = Room(READY, contexts=(7, 9))
+    before = len(room.switch.heard)
+    room.switch.m3ua(encode(Data(1, 2, 3, 0, 0, 5, b"x")), 1)
+    room.switch.m3ua(encode(Data(1, 2, 3, 0, 0, 5, b"x", 8)), 1)
+    codes = [decode(octets).integer(Tag.ERROR_CODE) for octets in room.switch.heard[before:]]
+    assert codes == [ErrorCode.NO_CONFIGURED_AS_FOR_ASP, ErrorCode.INVALID_ROUTING_CONTEXT]
+    assert room.counts.discards == [("m3ua", "routing-context")] * 2
+
+
+def test_routing_contexts_are_configured():
+    read = config.loads(CONFIG.format(more="routing_context = [7, 9]"), {})
+    made = machine(read.m3ua.peers[0])
+    assert isinstance(made, Asp)
+    assert tuple(made.servers) == (7, 9)
+    listens = CONFIG.replace('remote = ["127.0.0.1"]', 'role = "ipsp-listen"')
+    made = machine(config.loads(listens.format(more="routing_context = [7, 9]"), {}).m3ua.peers[0])
+    assert isinstance(made, Sgp)
+    assert tuple(made.servers) == (7, 9)
+    for wrong in (
+        "routing_context = [7, 7]",
+        "routing_context = [7, -1]",
+        "routing_context = [7, 9]\nrouting_key = {}",
+    ):
+        with pytest.raises(config.ConfigError, match="routing_context"):
+            config.loads(CONFIG.format(more=wrong), {})

@@ -16,7 +16,8 @@ class ScriptedScf:
     """An ASP on one transport; ``script(message, number)`` returns whole TCAP messages to send back."""
 
     def __init__(self, script, routing_context=-1, clock=lambda: 0.0):
-        self.machine = Asp(AspSettings(routing_context=routing_context))
+        contexts = () if routing_context < 0 else (routing_context,)
+        self.machine = Asp(AspSettings(routing_contexts=contexts))
         self.script = script
         self.clock = clock
         self.received_messages = []

@@ -387,7 +387,7 @@ def test_over_tcp_as_asp_and_as_gateway():
             from scp.stack.m3ua.settings import SgpSettings
             from scp.stack.m3ua.sgp import Sgp
 
-            self.machine = Sgp(SgpSettings(routing_context=7))
+            self.machine = Sgp(SgpSettings(routing_contexts=(7,)))
 
     async def as_asp():
         loop = asyncio.get_running_loop()

@@ -32,6 +32,7 @@ from scp.stack.m3ua.events import (
     Unanswered,
     UserPartUnavailable,
 )
+from scp.stack.m3ua.servers import highest
 from scp.stack.m3ua.settings import AspSettings, Key, Role, SgpSettings, Timers, TrafficMode
 from scp.stack.m3ua.sgp import Sgp
 from ss7.m3ua import (
@@ -102,7 +103,7 @@ def notify(link: Asp, kind: int, information: int) -> None:
 
 def up(settings: AspSettings | None = None, streams: int = 3) -> Asp:
     """An active ASP with an empty outbox."""
-    asp = Asp(settings or AspSettings(routing_context=7))
+    asp = Asp(settings or AspSettings(routing_contexts=(7,)))
     asp.connected(0.0, streams)
     tell(asp, ASPUP_ACK)
     tell(asp, ASPAC_ACK)
@@ -114,7 +115,7 @@ def up(settings: AspSettings | None = None, streams: int = 3) -> Asp:
 
 def gateway(settings: SgpSettings | None = None, streams: int = 3) -> Sgp:
     """A gateway whose ASP is active, with an empty outbox."""
-    sgp = Sgp(settings or SgpSettings(routing_context=7))
+    sgp = Sgp(settings or SgpSettings(routing_contexts=(7,)))
     sgp.connected(0.0, streams)
     tell(sgp, ASPUP)
     tell(sgp, ASPAC)
@@ -141,8 +142,8 @@ def talk(asp: Asp, sgp: Sgp, now: float = 0.0, see: Callable[[int, bytes], None]
 
 
 def test_up_active_and_down_in_order(everything_sent: Recorder) -> None:
-    asp = Asp(AspSettings(routing_context=7, asp_identifier=3, audit=(185,)))
-    sgp = Sgp(SgpSettings(routing_context=7, require_asp_identifier=True))
+    asp = Asp(AspSettings(routing_contexts=(7,), asp_identifier=3, audit=(185,)))
+    sgp = Sgp(SgpSettings(routing_contexts=(7,), require_asp_identifier=True))
     sgp.set_destination(185, Availability.RESTRICTED)
     sgp.set_congestion(185, 2)
 
@@ -287,7 +288,7 @@ def test_data_under_way_is_delivered_until_aspia_is_acknowledged() -> None:
 
 
 def test_data_may_overtake_aspac_ack() -> None:
-    asp = Asp(AspSettings(routing_context=7))
+    asp = Asp(AspSettings(routing_contexts=(7,)))
     asp.connected(0.0, 3)
     tell(asp, ASPUP_ACK)
     assert asp.receive(DATA_7, 1, 0.0) is not None
@@ -373,7 +374,7 @@ def test_silence_brings_the_association_down() -> None:
 
 
 def test_any_message_shows_that_the_peer_lives() -> None:
-    asp = up(AspSettings(timers=Timers(beat=5.0), routing_context=7))
+    asp = up(AspSettings(timers=Timers(beat=5.0), routing_contexts=(7,)))
     for second in range(1, 60):
         if second % 4 == 0:
             asp.receive(DATA_7, 1, second)
@@ -419,7 +420,7 @@ WRONG: dict[str, tuple[bytes, int, int, DiscardReason]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_is_answered_and_counted(name: str, everything_sent: Recorder) -> None:
     octets, stream, code, reason = WRONG[name]
-    asp = up(AspSettings(routing_context=7, network_appearance=8))
+    asp = up(AspSettings(routing_contexts=(7,), network_appearance=8))
     assert asp.receive(octets, stream, 1.0) is None
     assert [event.reason for event in of(asp, Discard)] == [reason]
     assert [event.code for event in of(asp, ErrorSent)] == [code]
@@ -456,7 +457,7 @@ def test_never_err_in_answer_to_err(link: Callable[[], Asp | Sgp], stream: int, 
 
 
 def test_a_gateway_that_forgot_us_is_found_out_by_traffic() -> None:
-    asp, sgp = up(), Sgp(SgpSettings(routing_context=7))
+    asp, sgp = up(), Sgp(SgpSettings(routing_contexts=(7,)))
     sgp.connected(0.0, 3)
     asp.send(1, 2, 2, 5, b"x")
     talk(asp, sgp)
@@ -484,7 +485,7 @@ def test_a_refusal_is_waited_out() -> None:
 
 
 def test_an_asp_that_the_gateway_holds_down_starts_anew_with_aspup() -> None:
-    asp, sgp = Asp(AspSettings(routing_context=7)), Sgp(SgpSettings(routing_context=7))
+    asp, sgp = Asp(AspSettings(routing_contexts=(7,))), Sgp(SgpSettings(routing_contexts=(7,)))
     sgp.connected(0.0)
     asp.connected(0.0)
     take(asp)
@@ -552,7 +553,7 @@ def test_destinations_are_bounded() -> None:
 
 
 def test_traffic_waits_in_as_pending_and_t_r_ends_it() -> None:
-    sgp = gateway(SgpSettings(routing_context=7, queue=2))
+    sgp = gateway(SgpSettings(routing_contexts=(7,), queue=2))
     sgp.lost(0.0)
     assert sgp.as_state is AsState.PENDING
     assert [sgp.send(1, 2, 2, sls, b"x") for sls in (1, 2, 3)] == [True, True, False]
@@ -601,7 +602,7 @@ def test_refusals_of_an_asp_that_is_down(
 
 
 def test_refusals_of_activation() -> None:
-    sgp = Sgp(SgpSettings(routing_context=7, traffic_mode=TrafficMode.LOADSHARE))
+    sgp = Sgp(SgpSettings(routing_contexts=(7,), traffic_mode=TrafficMode.LOADSHARE))
     sgp.connected(0.0)
     tell(sgp, ASPUP)
     take(sgp)
@@ -747,13 +748,18 @@ AFFECTED = (AffectedPointCode(1), AffectedPointCode(8, 2))
 FORGED = [
     DATA_7,
     *[encode(Message(kind, {})) for kind in (ASPUP, ASPDN, BEAT, BEAT_ACK, ASPUP_ACK, ASPDN_ACK)],
-    *[encode(Message(kind, params)) for kind in (ASPAC, ASPIA, ASPAC_ACK, ASPIA_ACK) for params in ({}, RC)],
+    *[
+        encode(Message(kind, {Tag.ROUTING_CONTEXT: contexts} if contexts else {}))
+        for kind in (ASPAC, ASPIA, ASPAC_ACK, ASPIA_ACK)
+        for contexts in ((), (7,), (9,), (7, 8))
+    ],
     *[encode(Message(kind, {Tag.AFFECTED_POINT_CODE: AFFECTED})) for kind in (DUNA, DAVA, DRST, DAUD, SCON)],
     *[
-        encode(Message(NTFY, {Tag.STATUS: Status(*status)}))
+        encode(Message(NTFY, {Tag.STATUS: Status(*status), **more}))
         for status in ((1, 2), (1, 3), (1, 4), (2, 1), (2, 2))
+        for more in ({}, RC)
     ],
-    *[encode(Message(ERR, {Tag.ERROR_CODE: code})) for code in (1, 6, 0x0D)],
+    *[encode(Message(ERR, {Tag.ERROR_CODE: code, **more})) for code in (1, 6, 0x0D) for more in ({}, RC)],
     encode(Message(DEREG_REQ, {Tag.ROUTING_CONTEXT: (7,)})),
 ]
 WAITING = set(REQUEST_OF.values())
@@ -772,7 +778,7 @@ class Conversation(RuleBasedStateMachine):
         self.to_sgp: deque[tuple[int, bytes]] = deque()
 
     @initialize(
-        context=st.sampled_from([-1, 7]),
+        contexts=st.sampled_from([(), (7,), (7, 9), (3, 7, 9)]),
         streams=st.sampled_from([1, 2, 5]),
         beat=st.sampled_from([0.0, 3.0]),
         key=st.booleans(),
@@ -781,21 +787,28 @@ class Conversation(RuleBasedStateMachine):
         begun=st.sampled_from(["not", "connected", "talking", "talking"]),
     )
     def begin(
-        self, context: int, streams: int, beat: float, key: bool, mode: TrafficMode, hostile: bool, begun: str
+        self,
+        contexts: tuple[int, ...],
+        streams: int,
+        beat: float,
+        key: bool,
+        mode: TrafficMode,
+        hostile: bool,
+        begun: str,
     ) -> None:
         self.hostile = hostile
         timers = Timers(beat=beat)
         keys = (Key(destinations=KEY.destinations, routing_context=7),) if key else None
         self.asp = Asp(
             AspSettings(
-                routing_context=-1 if key else context,
+                routing_contexts=() if key else contexts,
                 traffic_mode=mode,
                 key=KEY if key else None,
                 audit=(1,),
                 timers=timers,
             )
         )
-        self.sgp = Sgp(SgpSettings(routing_context=-1 if key else context, keys=keys, timers=timers))
+        self.sgp = Sgp(SgpSettings(routing_contexts=() if key else contexts, keys=keys, timers=timers))
         self.streams = streams
         # Most runs begin with a link that works: whole runs go by in which no rule happens to connect it.
         if begun != "not":
@@ -821,12 +834,15 @@ class Conversation(RuleBasedStateMachine):
 
     def give(self, link: Asp | Sgp, octets: bytes, stream: int) -> None:
         before = sum(isinstance(event, ErrorSent) for event in link.events)
-        phase = link.phase if isinstance(link, Asp) else None
-        state = link.state
+        welcome = {
+            context
+            for context, server in link.servers.items()
+            if server.receives or getattr(server, "phase", None) is Phase.ASPAC_SENT
+        }
         data = link.receive(octets, stream, self.now)
         if data is not None:
             assert octets[2:4] == b"\1\1"
-            assert state is AspState.ACTIVE or phase is Phase.ASPAC_SENT
+            assert welcome if len(link.servers) == 1 else data.routing_context in welcome
             assert self.connected
         if octets[2:4] == b"\0\0":
             assert before == sum(isinstance(event, ErrorSent) for event in link.events), (
@@ -900,15 +916,26 @@ class Conversation(RuleBasedStateMachine):
         getattr(getattr(self, side), wish)(self.now)
         self.collect()
 
-    @rule(side=st.sampled_from(["asp", "sgp"]), sls=st.integers(0, 255))
-    def traffic(self, side: str, sls: int) -> None:
+    @rule(
+        side=st.sampled_from(["asp", "sgp"]), sls=st.integers(0, 255), context=st.sampled_from([-1, 3, 7, 9])
+    )
+    def traffic(self, side: str, sls: int, context: int) -> None:
         link: Asp | Sgp = getattr(self, side)
-        went = link.send(1, 2, 2, sls, b"x" * sls)
+        went = link.send(1, 2, 2, sls, b"x" * sls, context)
+        asked = link.servers.get(context)
         if isinstance(link, Asp):
-            assert not went or link.state is AspState.ACTIVE or link.phase is Phase.ASPAC_SENT
-            assert went or link.phase not in (Phase.ACTIVE, Phase.PROBING)
+            assert not went or any(
+                server.state is AspState.ACTIVE or server.phase is Phase.ASPAC_SENT
+                for server in link.servers.values()
+            )
+            assert went or link.state is not AspState.ACTIVE or not link._sending
         else:
-            assert went <= (link.state is AspState.ACTIVE or link.as_state is AsState.PENDING)
+            pending = any(server.as_state is AsState.PENDING for server in link.servers.values())
+            assert went <= (link.state is AspState.ACTIVE or pending)
+        if went and asked is not None and asked.sends:
+            sent = decode(link.outbox[-1][1])
+            assert isinstance(sent, Data)
+            assert sent.routing_context == context
         self.collect()
 
     @rule(side=st.sampled_from(["asp", "sgp"]), octets=st.binary(max_size=40), stream=st.integers(0, 3))
@@ -930,16 +957,20 @@ class Conversation(RuleBasedStateMachine):
         if not hasattr(self, "asp"):
             return
         asp, sgp = self.asp, self.sgp
-        assert (asp.phase is Phase.IDLE) == (not self.connected)
-        waits = asp.phase in REQUEST_OF or asp.phase is Phase.BARRED
-        assert not waits or asp.next_deadline() < float("inf"), "waits for ever"
-        assert (sgp.as_state is AsState.ACTIVE) == (sgp.state is AspState.ACTIVE)
-        assert sgp.as_state is not AsState.PENDING or sgp.next_deadline() < float("inf")
-        assert not asp.outbox
-        assert not sgp.outbox
-        if self.connected:
-            # Whoever wants to be active is, is asking, or was told that another ASP is in its place.
-            assert asp.phase not in (Phase.DOWN, Phase.INACTIVE) or asp._wish is not Goal.ACTIVE
+        for server in asp.servers.values():
+            assert (server.phase is Phase.IDLE) == (not self.connected)
+            waits = server.phase in REQUEST_OF or server.phase is Phase.BARRED
+            assert not waits or server.timer < float("inf"), "waits for ever"
+            if self.connected:
+                # Whoever wants to be active is, is asking, or was told that another ASP is in its place.
+                assert server.phase not in (Phase.DOWN, Phase.INACTIVE) or asp._wish is not Goal.ACTIVE
+        for served in sgp.servers.values():
+            assert (served.as_state is AsState.ACTIVE) == (served.state is AspState.ACTIVE)
+            assert served.as_state is not AsState.PENDING or served.timer < float("inf")
+        for link in (asp, sgp):
+            assert link.state is highest(link.servers.values())
+            assert link.next_deadline() <= min(server.timer for server in link.servers.values())
+            assert not link.outbox
 
     def deliver_all(self) -> None:
         while self.to_asp or self.to_sgp:
@@ -961,14 +992,15 @@ class Conversation(RuleBasedStateMachine):
             if not self.connected:
                 self.connect()
             if self.forgeries:
-                self.asp.send(1, 2, 2, 5, b"x")
+                for context in self.asp.servers:
+                    self.asp.send(1, 2, 2, 5, b"x", context)
                 self.collect()
             self.deliver_all()
             self.advance(1.0)
         self.deliver_all()
         assert (self.asp.state, self.sgp.state) == (AspState.ACTIVE, AspState.ACTIVE)
-        assert self.asp.phase is Phase.ACTIVE
-        assert self.sgp.as_state is AsState.ACTIVE
+        assert {server.phase for server in self.asp.servers.values()} == {Phase.ACTIVE}
+        assert {server.as_state for server in self.sgp.servers.values()} == {AsState.ACTIVE}
 
 
 TestConversation = Conversation.TestCase

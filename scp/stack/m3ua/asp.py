@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-from scp.stack.m3ua.asp_table import REQUEST_OF, ROWS, STATE_OF, WISHES, Goal, Input, Phase
+from scp.stack.m3ua.asp_table import REQUEST_OF, ROWS, SERVING, STARTING, WISHES, Goal, Input, Phase
 from scp.stack.m3ua.destinations import Destinations
 from scp.stack.m3ua.events import (
     REGISTRATION_TEXT,
@@ -19,11 +19,13 @@ from scp.stack.m3ua.events import (
     Notified,
     Registered,
     RegistrationRefused,
+    ServerChange,
     StateChange,
     Unanswered,
     UserPartUnavailable,
 )
-from scp.stack.m3ua.link import NEVER, Link
+from scp.stack.m3ua.link import Link
+from scp.stack.m3ua.servers import NEVER, AspServer, Server, highest
 from scp.stack.m3ua.settings import AspSettings, Role, TrafficMode
 from scp.stack.m3ua.table import Action
 from ss7.m3ua import (
@@ -86,6 +88,9 @@ _NOTIFIED: Final = {
 _AS_STATES: Final = {state.value: state for state in AsState}
 _REGISTERED: Final = (0, 12)  # successfully, or already (§3.6.2): there is a routing context either way
 _LOCAL_ID: Final = 1
+_OF_TRAFFIC: Final = frozenset((ASPAC, ASPIA, DAUD))  # requests that name their application servers
+_IN_SERVICE: Final = (*SERVING, Phase.ASPIA_SENT)
+_CONFIRMED: Final = (Phase.ACTIVE, Phase.ASPIA_SENT)
 
 
 @final
@@ -93,48 +98,52 @@ class Asp(Link):
     """One association to a gateway or IPSP. It goes up by itself when connected; wishes outlive associations.
 
     Attributes:
-        as_state: what NTFY last said of our application server.
-        destinations: what SSNM said of destinations.
+        servers: the application servers that it serves, by routing context (-1: the one that has none).
+        destinations: what SSNM said of destinations, for whichever AS it was said.
     """
 
     def __init__(self, settings: AspSettings | None = None) -> None:
         self.settings: AspSettings = settings or AspSettings()
-        super().__init__(
-            self.settings.routing_context,
-            self.settings.network_appearance,
-            self.settings.timers.beat,
-            self.settings.check_streams,
-        )
-        self.as_state: AsState = AsState.DOWN
+        appearance = self.settings.network_appearance
+        super().__init__(appearance, self.settings.timers.beat, self.settings.check_streams)
+        contexts = (-1,) if self.settings.key is not None else self.settings.routing_contexts or (-1,)
+        self.servers: dict[int, AspServer] = {each: AspServer(each, appearance) for each in contexts}
         self.destinations: Destinations = Destinations()
         self._inputs: dict[int, Input] = _WITH_PEER if self.settings.role is Role.IPSP else _ACKS
-        self._phase: Phase = Phase.IDLE
-        self._state: AspState = STATE_OF[Phase.IDLE]
+        self._state: AspState = AspState.DOWN
         self._wish: Goal = Goal.ACTIVE
         self._registered: bool = False
-        self._attempts: int = 0
-        self._held: bool = False
+        self._asking: dict[int, list[int]] = {}  # message type → routing contexts that it is due for
+        self._carry(self.servers)
 
     @property
     def state(self) -> AspState:
-        """State of the ASP (§4.3.1)."""
+        """State of the ASP (§4.3.1); of several application servers, the one nearest to ASP-ACTIVE."""
         return self._state  # every message asks, and an enum's hash is slow
 
     @property
     def phase(self) -> Phase:
-        """Where in the procedures it is, in more detail than `state`."""
-        return self._phase
+        """Where in the procedures it is, in more detail than `state`, in its first AS."""
+        return self._first().phase
+
+    @property
+    def as_state(self) -> AsState:
+        """What NTFY last said of the first AS."""
+        return self._first().as_state
 
     @property
     def routing_context(self) -> int:
-        """The one in use: configured, or assigned by the gateway; -1: none."""
-        return self._context
+        """The first one in use: configured, or assigned by the gateway; -1: none."""
+        return self._first().context
+
+    def _first(self) -> AspServer:
+        return next(iter(self.servers.values()))
 
     # ── what the owner says ───────────────────────────────
 
     def connected(self, now: float, streams: int = 1) -> None:
         """The association is up, with this many streams both ways (1 for TCP)."""
-        if self._phase is not Phase.IDLE:
+        if self._associated:
             self.lost(now)
         self._associate(now, streams)
         self._input(Input.CONNECTED, now)
@@ -148,7 +157,6 @@ class Asp(Link):
         """Carry traffic, now or as soon as it can be; also takes over from an ASP that overrode us."""
         self._wish = Goal.ACTIVE
         self._input(Input.WISH, now)
-        self._pursue(now)
 
     def deactivate(self, now: float) -> None:
         """Stay up without traffic: ASPIA. DATA under way is delivered until that is acknowledged."""
@@ -162,76 +170,130 @@ class Asp(Link):
 
     # ── the table at work ─────────────────────────────────
 
-    def _goal(self) -> Goal:
+    def _input(
+        self,
+        cause: Input,
+        now: float,
+        message: Message | None = None,
+        octets: bytes = b"",
+        contexts: tuple[int, ...] | None = None,
+    ) -> bool:
+        """Do what the table says for these application servers (None: all); False if it says nothing."""
+        told: list[int] = []
+        once: dict[Action, str] = {}
+        for context in tuple(self.servers) if contexts is None else contexts:
+            server = self.servers[context]
+            row = ROWS.get((server.phase, cause))
+            if row is None:
+                continue
+            told.append(context)
+            for action in row.actions:
+                if action is Action.RESEND:
+                    self._request(server, now)
+                elif action is Action.HOLD_OFF:
+                    server.held = True
+                    server.timer = now + self.settings.timers.retry
+                else:
+                    once[action] = row.why
+            if row.next is not server.phase:
+                assert isinstance(row.next, Phase)
+                self._enter(server, row.next, row.why, now)
+        if message is not None and Action.ANSWER in once:
+            self._acknowledge(message, tuple(told))
+        if message is not None and Action.ERROR in once:
+            listed = message.integers(Tag.ROUTING_CONTEXT)
+            self._error(ErrorCode.UNEXPECTED_MESSAGE, octets, once[Action.ERROR], listed)
+        self._pursue(now)
+        return bool(told)
+
+    def _goal(self, server: AspServer) -> Goal:
         if self._wish is Goal.ACTIVE and self.settings.key is not None and not self._registered:
             return Goal.REGISTERED
+        if self._wish is Goal.DOWN and self._another(server, _IN_SERVICE):
+            return Goal.INACTIVE  # ASPDN ends the traffic of all: it waits for the last ASPIA ACK
         return self._wish
 
+    def _another(self, server: AspServer, phases: tuple[Phase, ...]) -> bool:
+        """Whether another AS is in one of these phases."""
+        return any(each.phase in phases for each in self.servers.values() if each is not server)
+
     def _pursue(self, now: float) -> None:
-        target = WISHES.get((self._phase, self._goal()))
-        while target is not None:
-            self._enter(target, "as wished", now)
-            target = WISHES.get((self._phase, self._goal()))
+        """Have every AS go where it is wished to be, and say what that takes."""
+        moved = True
+        while moved:
+            moved = False
+            for server in self.servers.values():
+                target = WISHES.get((server.phase, self._goal(server)))
+                if target is not None:
+                    self._enter(server, target, "as wished", now)
+                    moved = True
+        self._ask()
+        self._carry(self.servers)
 
-    def _input(self, cause: Input, now: float, message: Message | None = None, octets: bytes = b"") -> bool:
-        """Do what the table says; False if it says nothing."""
-        row = ROWS.get((self._phase, cause))
-        if row is None:
-            return False
-        for action in row.actions:
-            if action is Action.ANSWER and message is not None:
-                self._acknowledge(message)
-            elif action is Action.ERROR and message is not None:
-                code = ErrorCode.UNEXPECTED_MESSAGE
-                self._error(code, octets, row.why, message.integers(Tag.ROUTING_CONTEXT))
-            elif action is Action.RESEND:
-                self._request(now)
-            elif action is Action.HOLD_OFF:
-                self._held = True
-                self._timer = now + self.settings.timers.retry
-        if row.next is not self._phase:
-            assert isinstance(row.next, Phase)
-            self._enter(row.next, row.why, now)
-        self._pursue(now)
-        return True
-
-    def _enter(self, phase: Phase, why: str, now: float) -> None:
-        was, old, new = self._phase, self._state, STATE_OF[phase]
-        self._phase = phase
-        self._state = new
-        self._sending = phase in (Phase.ACTIVE, Phase.PROBING)
-        self._receiving = self._sending or phase is Phase.ASPIA_SENT
-        self._attempts = 0
-        self._held = False
-        self._timer = now + self.settings.timers.retry if phase is Phase.BARRED else NEVER
-        if new is AspState.DOWN:
+    def _enter(self, server: AspServer, phase: Phase, why: str, now: float) -> None:
+        was, old = server.phase, server.state
+        server.enter(phase)
+        if phase is Phase.BARRED:
+            server.timer = now + self.settings.timers.retry
+        if server.state is AspState.DOWN and self._registered:
             self._registered = False  # the gateway forgets it too (§4.4.2)
-            self._use_context(self.settings.routing_context)
+            self._rename(server, -1)
         if phase is Phase.IDLE:
             self.destinations.clear()
-            self._set_as_state(AsState.DOWN)
+            self._set_as_state(server, AsState.DOWN)
         if phase in REQUEST_OF:
-            self._request(now)
-        if old is not new:
-            self.events.append(StateChange(old, new, why))
+            self._request(server, now)
+        self._say_state(server, old, why)
         if phase is Phase.ACTIVE and was is not Phase.PROBING and self.settings.audit:
-            affected = tuple([AffectedPointCode(point_code) for point_code in self.settings.audit])
-            self._put(DAUD, {**self._scope(), Tag.AFFECTED_POINT_CODE: affected})
+            self._asking.setdefault(DAUD, []).append(server.context)
 
-    def _request(self, now: float) -> None:
-        kind = REQUEST_OF[self._phase]
-        self._timer = now + self.settings.timers.ack
-        self._held = False
+    def _say_state(self, server: AspServer, old: AspState, why: str) -> None:
+        if server.state is old:
+            return
+        if len(self.servers) > 1:
+            self.events.append(ServerChange(server.context, server.state, why))
+        whole = highest(self.servers.values())
+        if whole is not self._state:
+            self.events.append(StateChange(self._state, whole, why))
+            self._state = whole
+
+    def _rename(self, server: AspServer, context: int) -> None:
+        """Have the only AS go on under another routing context."""
+        server.rename(context)
+        self.servers = {context: server}
+        self._carry(self.servers)
+
+    def _request(self, server: AspServer, now: float) -> None:
+        """Have the request of a server's phase sent, and T(ack) run for it."""
+        server.timer = now + self.settings.timers.ack
+        server.held = False
+        self._asking.setdefault(REQUEST_OF[server.phase], []).append(server.context)
+
+    def _ask(self) -> None:
+        """Send the requests that are due, each once for all application servers that it is due for."""
+        if not self._asking:
+            return
+        asking, self._asking = self._asking, {}
+        for kind, contexts in asking.items():
+            self._put(kind, self._asked(kind, [each for each in contexts if each >= 0]))
+
+    def _asked(self, kind: int, contexts: list[int]) -> dict[int, Any]:
+        """Return a request's parameters."""
         params: dict[int, Any] = {}
         if kind == ASPUP and self.settings.asp_identifier >= 0:
             params[Tag.ASP_IDENTIFIER] = self.settings.asp_identifier
         if kind == ASPAC and self.settings.traffic_mode is not TrafficMode.UNSPECIFIED:
             params[Tag.TRAFFIC_MODE_TYPE] = int(self.settings.traffic_mode)
-        if kind in (ASPAC, ASPIA) and self._context >= 0:
-            params[Tag.ROUTING_CONTEXT] = (self._context,)
+        if kind == DAUD and self._appearance >= 0:
+            params[Tag.NETWORK_APPEARANCE] = self._appearance
+        if kind in _OF_TRAFFIC and contexts:
+            params[Tag.ROUTING_CONTEXT] = tuple(contexts)
+        if kind == DAUD:
+            affected = tuple([AffectedPointCode(point_code) for point_code in self.settings.audit])
+            params[Tag.AFFECTED_POINT_CODE] = affected
         if kind == REG_REQ:
             params[Tag.ROUTING_KEY] = (self._key(),)
-        self._put(kind, params)
+        return params
 
     def _key(self) -> RoutingKey:
         key = self.settings.key
@@ -239,72 +301,81 @@ class Asp(Link):
         mode = int(self.settings.traffic_mode) or -1
         return RoutingKey(_LOCAL_ID, key.destinations, -1, mode, self.settings.network_appearance)
 
-    def _scope(self) -> dict[int, Any]:
-        scope: dict[int, Any] = {}
-        if self._appearance >= 0:
-            scope[Tag.NETWORK_APPEARANCE] = self._appearance
-        if self._context >= 0:
-            scope[Tag.ROUTING_CONTEXT] = (self._context,)
-        return scope
-
     def _expired(self, now: float) -> None:
-        if self._phase in REQUEST_OF:
-            if not self._held:
-                self._attempts += 1
-                self.events.append(Unanswered(MESSAGES[REQUEST_OF[self._phase]].name, self._attempts))
-            exhausted = self._held or self._attempts >= self.settings.timers.attempts
-            if exhausted and self._input(Input.EXHAUSTED, now):
-                return
-        self._input(Input.T_ACK, now)
+        groups: dict[tuple[Phase, bool], list[int]] = {}
+        for server in self.servers.values():
+            if server.timer <= now:
+                server.timer = NEVER
+                groups.setdefault((server.phase, self._exhausted(server)), []).append(server.context)
+        for (_, exhausted), contexts in groups.items():
+            if not (exhausted and self._input(Input.EXHAUSTED, now, contexts=tuple(contexts))):
+                self._input(Input.T_ACK, now, contexts=tuple(contexts))
+
+    def _exhausted(self, server: AspServer) -> bool:
+        """Count a request as unanswered, unless it was refused; whether it was sent in vain too often."""
+        if server.phase not in REQUEST_OF:
+            return False
+        if not server.held:
+            server.attempts += 1
+            self.events.append(Unanswered(MESSAGES[REQUEST_OF[server.phase]].name, server.attempts))
+        if server.phase in STARTING and self._another(server, _CONFIRMED):
+            return False  # ASPUP would end what that one carries: it is asked again, and again
+        return server.held or server.attempts >= self.settings.timers.attempts
 
     # ── messages ──────────────────────────────────────────
 
-    def _may_receive(self) -> bool:
-        if self._phase is Phase.ASPAC_SENT:
-            # The gateway holds us active: its DATA overtook, on another stream, the ASPAC ACK (§4.3.4.3).
-            # What it asks may be answered; T(ack) goes on watching for the acknowledgement.
-            self._sending = True
-            return True
-        return self._receiving
+    def _overtook(self, server: Server) -> bool:
+        if self.servers[server.context].phase is not Phase.ASPAC_SENT:
+            return False
+        # The gateway holds us active: its DATA overtook, on another stream, the ASPAC ACK (§4.3.4.3).
+        # What it asks may be answered; T(ack) goes on watching for the acknowledgement.
+        server.sends = True
+        self._carry(self.servers)
+        return True
 
     def _inactive_data(self, data: Data, octets: bytes) -> None:  # noqa: ARG002
         self._discard(DiscardReason.NOT_ACTIVE, octets)  # silently (§3.8.1)
 
-    def _refused(self, code: int, now: float) -> None:
+    def _refused(self, code: int, contexts: tuple[int, ...], now: float) -> None:
         disowned = code == ErrorCode.UNEXPECTED_MESSAGE
-        self._input(Input.DISOWNED if disowned else Input.REFUSED, now)
+        self._input(Input.DISOWNED if disowned else Input.REFUSED, now, contexts=contexts)
 
     def _handle(self, message: Message, octets: bytes, now: float) -> None:
-        cause = self._inputs.get(message.kind)
+        kind = message.kind
+        cause = self._inputs.get(kind)
         if cause is not None:
-            if not self._foreign(message, octets) and not self._input(cause, now, message, octets):
+            contexts = self._concerned(message, octets)
+            if contexts and not self._input(cause, now, message, octets, contexts):
                 self._unexpected(message, octets)
-        elif message.kind == NTFY:
-            if not self._foreign(message, octets):
-                self._notified(message, now)
-        elif message.kind in _SSNM and self.state is not AspState.DOWN:
-            if not self._foreign(message, octets):
+        elif kind == NTFY:
+            contexts = self._concerned(message, octets)
+            if contexts:
+                self._notified(message, contexts, now)
+        elif kind in _SSNM and self.state is not AspState.DOWN:
+            if self._concerned(message, octets):
                 self._network(message, octets, now)
-        elif message.kind == REG_RSP and self._phase is Phase.REG_SENT:
+        elif kind == REG_RSP and self.phase is Phase.REG_SENT:
             self._registration(message, now)
         else:
             self._unexpected(message, octets)
 
-    def _notified(self, message: Message, now: float) -> None:
+    def _notified(self, message: Message, contexts: tuple[int, ...], now: float) -> None:
         status: Status = message.params[Tag.STATUS]
         kind, information = status
         text = STATUS_TEXT.get((kind, information), f"status {kind}/{information}")
         self.events.append(Notified(kind, information, text))
         if kind == 1 and information in _AS_STATES:
-            self._set_as_state(_AS_STATES[information])
+            for context in contexts:
+                self._set_as_state(self.servers[context], _AS_STATES[information])
         cause = _NOTIFIED.get((kind, information))
         if cause is not None:
-            self._input(cause, now)
+            self._input(cause, now, contexts=contexts)
 
-    def _set_as_state(self, state: AsState) -> None:
-        if state is not self.as_state:
-            self.events.append(AsStateChange(self.as_state, state))
-            self.as_state = state
+    def _set_as_state(self, server: AspServer, state: AsState) -> None:
+        if state is not server.as_state:
+            context = server.context if len(self.servers) > 1 else -1
+            self.events.append(AsStateChange(server.as_state, state, context))
+            server.as_state = state
 
     def _network(self, message: Message, octets: bytes, now: float) -> None:
         affected: tuple[AffectedPointCode, ...] = message.params[Tag.AFFECTED_POINT_CODE]
@@ -333,7 +404,7 @@ class Asp(Link):
                 continue
             if status in _REGISTERED:
                 self._registered = True
-                self._use_context(context)
+                self._rename(self._first(), context)
                 self.events.append(Registered(context))
                 self._input(Input.REGISTERED, now)
             else:

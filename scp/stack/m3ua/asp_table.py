@@ -2,6 +2,7 @@
 
 `ROWS` says what an input does in a phase; `WISHES` says which phase comes next of itself, given what the
 administration wants. Entering a phase that awaits an acknowledgement sends the request and starts T(ack).
+Each application server that the ASP serves goes through them; several say in one message what they can.
 """
 
 from __future__ import annotations
@@ -90,7 +91,10 @@ REQUEST_OF: Final = {
 }
 
 _ASSOCIATED: Final = tuple([phase for phase in Phase if phase is not Phase.IDLE])
-_SERVING: Final = (Phase.ACTIVE, Phase.PROBING)
+SERVING: Final = (Phase.ACTIVE, Phase.PROBING)
+"""Where the ASP may send DATA."""
+STARTING: Final = (Phase.REG_SENT, Phase.ASPAC_SENT, Phase.PROBING)
+"""Where no answer in the end leads back to ASPUP, which would stop what other application servers carry."""
 
 
 def _table() -> dict[tuple[Phase, Input], Row]:
@@ -102,7 +106,7 @@ def _table() -> dict[tuple[Phase, Input], Row]:
         # ASPUP (§4.3.4.1); what is unexpected puts the ASP into ASP-INACTIVE, and it returns from there.
         ((p.ASPUP_SENT,), i.ASPUP_ACK, (), p.INACTIVE, "4.3.4.1", "ASPUP ACK"),
         ((p.DOWN, p.BARRED), i.ASPUP_ACK, (a.ERROR,), p.INACTIVE, "4.3.4.1", "unexpected ASPUP ACK"),
-        (_SERVING, i.ASPUP_ACK, (a.ERROR,), p.INACTIVE, "4.3.4.1", "unexpected ASPUP ACK"),
+        (SERVING, i.ASPUP_ACK, (a.ERROR,), p.INACTIVE, "4.3.4.1", "unexpected ASPUP ACK"),
         ((p.ASPIA_SENT,), i.ASPUP_ACK, (), p.INACTIVE, "4.3.4.1", "ASPUP ACK instead of ASPIA ACK"),
         ((p.INACTIVE, p.STANDBY), i.ASPUP_ACK, (), same, "4.3.4.1", ""),
         ((p.REG_SENT, p.ASPAC_SENT, p.ASPDN_SENT), i.ASPUP_ACK, (), same, "4.3.4.1", ""),
@@ -110,21 +114,21 @@ def _table() -> dict[tuple[Phase, Input], Row]:
         ((p.ASPDN_SENT,), i.ASPDN_ACK, (), p.DOWN, "4.3.4.2", "ASPDN ACK"),
         ((p.INACTIVE, p.STANDBY, p.REG_SENT), i.ASPDN_ACK, (), p.DOWN, "4.3.4.2", "unsolicited ASPDN ACK"),
         ((p.ASPAC_SENT, p.ASPIA_SENT), i.ASPDN_ACK, (), p.DOWN, "4.3.4.2", "unsolicited ASPDN ACK"),
-        (_SERVING, i.ASPDN_ACK, (), p.DOWN, "4.3.4.2", "unsolicited ASPDN ACK"),
+        (SERVING, i.ASPDN_ACK, (), p.DOWN, "4.3.4.2", "unsolicited ASPDN ACK"),
         ((p.DOWN, p.BARRED, p.ASPUP_SENT), i.ASPDN_ACK, (), same, "4.3.4.2", ""),
         # ASPAC (§4.3.4.3).
         ((p.ASPAC_SENT, p.PROBING), i.ASPAC_ACK, (), p.ACTIVE, "4.3.4.3", "ASPAC ACK"),
         ((p.ACTIVE, p.ASPIA_SENT, p.ASPDN_SENT), i.ASPAC_ACK, (), same, "4.3.4.3", ""),
         # ASPIA (§4.3.4.4): unasked, the ASP is inactive and returns to where it was.
         ((p.ASPIA_SENT,), i.ASPIA_ACK, (), p.INACTIVE, "4.3.4.4", "ASPIA ACK"),
-        (_SERVING, i.ASPIA_ACK, (), p.INACTIVE, "4.3.4.4", "unsolicited ASPIA ACK"),
+        (SERVING, i.ASPIA_ACK, (), p.INACTIVE, "4.3.4.4", "unsolicited ASPIA ACK"),
         ((p.INACTIVE, p.STANDBY, p.REG_SENT), i.ASPIA_ACK, (), same, "4.3.4.4", ""),
         ((p.ASPAC_SENT, p.ASPDN_SENT), i.ASPIA_ACK, (), same, "4.3.4.4", ""),
         # Routing key management (§4.4.1).
         ((p.REG_SENT,), i.REGISTERED, (), p.INACTIVE, "4.4.1", "routing key registered"),
         ((p.REG_SENT,), i.NOT_REGISTERED, (a.HOLD_OFF,), same, "4.4.1", ""),
         # NTFY (§4.3.4.5): overridden is inactive; whoever is in standby steps in when the AS lacks ASPs.
-        (_SERVING, i.OVERRIDDEN, (), p.STANDBY, "4.3.4.3", "overridden by another ASP"),
+        (SERVING, i.OVERRIDDEN, (), p.STANDBY, "4.3.4.3", "overridden by another ASP"),
         ((p.STANDBY,), i.NEEDED, (), p.INACTIVE, "4.3.4.5", "AS lacks an active ASP"),
         ((p.STANDBY,), i.WISH, (), p.INACTIVE, "4.3.4.3", "asked to take over"),
         ((p.BARRED,), i.WISH, (), p.DOWN, "4.3.4.1", "asked to try again"),
@@ -172,8 +176,8 @@ def _table() -> dict[tuple[Phase, Input], Row]:
             "4.3.4.3",
             "peer's ASPAC",
         ),
-        (_SERVING, i.PEER_ASPAC, (a.ANSWER,), p.ACTIVE, "4.3.4.3", ""),
-        (_SERVING, i.PEER_ASPIA, (a.ANSWER,), p.STANDBY, "4.3.4.4", "peer's ASPIA"),
+        (SERVING, i.PEER_ASPAC, (a.ANSWER,), p.ACTIVE, "4.3.4.3", ""),
+        (SERVING, i.PEER_ASPIA, (a.ANSWER,), p.STANDBY, "4.3.4.4", "peer's ASPIA"),
         ((p.INACTIVE, p.STANDBY, p.REG_SENT), i.PEER_ASPIA, (a.ANSWER,), same, "4.3.4.4", ""),
         ((p.ASPAC_SENT, p.ASPIA_SENT), i.PEER_ASPIA, (a.ANSWER,), same, "4.3.4.4", ""),
         (_ASSOCIATED, i.PEER_ASPDN, (a.ANSWER,), p.BARRED, "4.3.4.2", "peer's ASPDN"),

@@ -54,7 +54,7 @@ class Availability(StrEnum):
 @final
 @dataclass(frozen=True)
 class StateChange:
-    """The ASP's state changed; ``why`` is for people."""
+    """The ASP's state changed: the best that it has in any application server. ``why`` is for people."""
 
     old: AspState
     new: AspState
@@ -63,11 +63,22 @@ class StateChange:
 
 @final
 @dataclass(frozen=True)
+class ServerChange:
+    """The ASP's state changed in one of several application servers (§4.3.1); ``why`` is for people."""
+
+    routing_context: int
+    new: AspState
+    why: str
+
+
+@final
+@dataclass(frozen=True)
 class AsStateChange:
-    """The application server's state changed."""
+    """An application server's state changed; ``routing_context`` says which of several, -1: the one."""
 
     old: AsState
     new: AsState
+    routing_context: int = -1
 
 
 @final
@@ -175,6 +186,7 @@ class BringDown:
 
 Event: TypeAlias = (
     StateChange
+    | ServerChange
     | AsStateChange
     | Discard
     | Notified

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from scp.stack.m3ua.events import BringDown, Discard, DiscardReason, ErrorReceived, ErrorSent, Event
+from scp.stack.m3ua.servers import NEVER, Server
 from ss7.m3ua import (
     ASPAC,
     ASPAC_ACK,
@@ -31,7 +32,10 @@ from ss7.m3ua import (
 )
 from ss7.m3ua_parameters import ErrorCode, M3uaError, Tag
 
-NEVER: Final = float("inf")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SEVERAL: Final = 1 << 32  # no message's routing context
 _DATA_START: Final = b"\x01\x00\x01\x01"
 _SCCP: Final = 3
 # §1.4.7: ASPSM, MGMT and RKM on stream 0, but for BEAT, BEAT ACK and NTFY.
@@ -54,23 +58,24 @@ class Link:
     """One association. The owner drains ``outbox`` (stream, message) and ``events`` after every call.
 
     Args:
-        routing_context: -1: none configured.
         network_appearance: -1: none configured.
         beat: T(beat) in seconds, 0: off.
         check_streams: hold the peer to §1.4.7.
     """
 
-    def __init__(
-        self, routing_context: int, network_appearance: int, beat: float, check_streams: bool
-    ) -> None:
+    def __init__(self, network_appearance: int, beat: float, check_streams: bool) -> None:
         self.outbox: list[tuple[int, bytes]] = []
         self.events: list[Event] = []
-        self._context: int = routing_context
         self._appearance: int = network_appearance
-        self._encoder: DataEncoder = DataEncoder(routing_context, network_appearance)
-        self._associated: bool = False
+        # What `_carry` makes of the application servers. The one routing context, -1 for none; or `_SEVERAL`.
+        self._context: int = -1
+        self._several: bool = False
+        self._known: Mapping[int, Server] = {}
+        self._encoder: DataEncoder = DataEncoder()
+        self._encoders: dict[int, DataEncoder] = {}
         self._sending: bool = False
         self._receiving: bool = False
+        self._associated: bool = False
         self._many: bool = False
         self._check_streams: bool = check_streams
         self._stream_of: list[int] = [0] * 256
@@ -92,22 +97,45 @@ class Link:
                 self._malformed(error, message)
                 return None
             context = data.routing_context
-            if (context == self._context or context < 0 or self._context < 0) and data.network_appearance < 0:
+            if (
+                context == self._context or self._context < 0 or (context < 0 and not self._several)
+            ) and data.network_appearance < 0:
                 return data
             return self._ours(data, message)
         return self._control(message, stream, now)
 
     def send(
-        self, opc: int, dpc: int, ni: int, sls: int, payload: bytes, *, si: int = _SCCP, mp: int = 0
+        self,
+        opc: int,
+        dpc: int,
+        ni: int,
+        sls: int,
+        payload: bytes,
+        context: int = -1,
+        *,
+        si: int = _SCCP,
+        mp: int = 0,
     ) -> bool:
         """Put DATA into the outbox, on the stream of its SLS; False, and nothing sent, while not ASP-ACTIVE.
+
+        Args:
+            opc: originating point code.
+            dpc: destination point code.
+            ni: network indicator.
+            sls: signalling link selection.
+            payload: the user's octets.
+            context: routing context of the message that this one answers, where the association has several;
+                without one, or while that AS carries no traffic, it goes as the first AS's that does.
+            si: service indicator.
+            mp: message priority.
 
         Raises:
             EncodeError: a number is out of range, or the payload longer than 65519 octets.
         """
         if not self._sending:
             return False
-        octets = self._encoder.encode(opc, dpc, si, ni, mp, sls, payload)
+        encoder = self._encoders.get(context, self._encoder) if self._several else self._encoder
+        octets = encoder.encode(opc, dpc, si, ni, mp, sls, payload)
         self.outbox.append((self._stream_of[sls & 255], octets))
         return True
 
@@ -125,6 +153,19 @@ class Link:
         self._associated = False
         self._beat_at = NEVER
         self.outbox.clear()  # what was for the association that is gone must not go out on the next one
+
+    def _carry(self, servers: Mapping[int, Server]) -> None:
+        """Take note of which application servers there are, and which of them carry traffic."""
+        sending = [server for server in servers.values() if server.sends]
+        self._known = servers
+        self._several = len(servers) > 1
+        self._context = _SEVERAL if self._several else next(iter(servers))
+        self._encoders = {server.context: server.encoder for server in sending}
+        if sending:
+            self._encoder = sending[0].encoder
+        self._sending = bool(sending)
+        self._receiving = any(server.receives for server in servers.values())
+        self._timer = min([server.timer for server in servers.values()])
 
     # ── time ──────────────────────────────────────────────
 
@@ -169,11 +210,8 @@ class Link:
                 self._refuse(
                     ErrorCode.INVALID_STREAM_IDENTIFIER, DiscardReason.STREAM, octets, "DATA on stream 0"
                 )
-            elif self._may_receive():
-                return self._ours(message, octets)
-            else:
-                self._inactive_data(message, octets)
-            return None
+                return None
+            return self._ours(message, octets)
         if stream and self._check_streams and message.kind in _ON_STREAM_0:
             why = f"{message.name} on stream {stream}"
             self._refuse(
@@ -187,7 +225,7 @@ class Link:
             self.events.append(
                 ErrorReceived(code, _error_name(code), message.octets(Tag.DIAGNOSTIC_INFORMATION))
             )
-            self._refused(code, now)
+            self._refused(code, self._named(message) or tuple(self._known), now)
         elif message.kind != BEAT_ACK:  # that it was heard is all that a BEAT ACK says
             self._handle(message, octets, now)
         return None
@@ -195,11 +233,14 @@ class Link:
     def _ours(self, data: Data, octets: bytes) -> Data | None:
         """Check what DATA belongs to (§3.8.1)."""
         context = data.routing_context
-        if context >= 0 and self._context >= 0 and context != self._context:
-            code = ErrorCode.INVALID_ROUTING_CONTEXT
-            self._refuse(
-                code, DiscardReason.ROUTING_CONTEXT, octets, f"routing context {context}", (context,)
-            )
+        server = self._server(context)
+        if server is None:
+            if context >= 0:
+                code, why = ErrorCode.INVALID_ROUTING_CONTEXT, f"routing context {context}"
+            else:  # §3.3.1: where there are several it has to be there
+                code, why = ErrorCode.NO_CONFIGURED_AS_FOR_ASP, "DATA without a routing context"
+            listed = (context,) if context >= 0 else ()
+            self._refuse(code, DiscardReason.ROUTING_CONTEXT, octets, why, listed)
             return None
         appearance = data.network_appearance
         if appearance >= 0 and self._appearance >= 0 and appearance != self._appearance:
@@ -213,29 +254,51 @@ class Link:
                 extra=extra,
             )
             return None
-        return data
+        if server.receives or self._overtook(server):
+            return data
+        self._inactive_data(data, octets)
+        return None
 
-    def _foreign(self, message: Message, octets: bytes) -> bool:
-        """Whether the message is for other routing contexts only; that is answered and counted here."""
+    def _server(self, context: int) -> Server | None:
+        """Return the AS that DATA with this routing context (-1: none) is for."""
+        if self._several:
+            return self._known.get(context)
+        ours = context < 0 or self._context < 0 or context == self._context
+        return self._known[self._context] if ours else None
+
+    def _named(self, message: Message) -> tuple[int, ...]:
+        """Return those of our routing contexts that a message names; all where it names none."""
         contexts = message.integers(Tag.ROUTING_CONTEXT)
-        if not contexts or self._context < 0 or self._context in contexts:
-            return False
-        why = f"{message.name} for routing context {contexts[0]}"
-        self._refuse(ErrorCode.INVALID_ROUTING_CONTEXT, DiscardReason.ROUTING_CONTEXT, octets, why, contexts)
-        return True
+        if not contexts or self._context < 0:
+            return tuple(self._known)
+        return tuple([context for context in dict.fromkeys(contexts) if context in self._known])
 
-    def _use_context(self, context: int) -> None:
-        if context != self._context:
-            self._context = context
-            self._encoder = DataEncoder(context, self._appearance)
+    def _concerned(self, message: Message, octets: bytes) -> tuple[int, ...]:
+        """Return the routing contexts, as in ``_known``, that a message is for; () if none is ours.
 
-    def _may_receive(self) -> bool:
-        return self._receiving
+        What it names that is not ours is answered with ERR (§3.8.1); if that is all, it is discarded.
+        """
+        found = self._named(message)
+        contexts = message.integers(Tag.ROUTING_CONTEXT)
+        foreign = tuple([context for context in contexts if context not in self._known])
+        if self._context < 0 or not foreign:
+            return found
+        why = f"{message.name} for routing context {', '.join(map(str, foreign))}"
+        code = ErrorCode.INVALID_ROUTING_CONTEXT
+        if found:
+            self._error(code, octets, why, foreign)
+        else:
+            self._refuse(code, DiscardReason.ROUTING_CONTEXT, octets, why, foreign)
+        return found
+
+    def _overtook(self, server: Server) -> bool:  # noqa: ARG002 - of the ASP's side only
+        """Whether DATA may have overtaken what makes it welcome."""
+        return False
 
     def _inactive_data(self, data: Data, octets: bytes) -> None:
         raise NotImplementedError
 
-    def _refused(self, code: int, now: float) -> None:
+    def _refused(self, code: int, contexts: tuple[int, ...], now: float) -> None:
         raise NotImplementedError
 
     def _handle(self, message: Message, octets: bytes, now: float) -> None:
@@ -246,10 +309,15 @@ class Link:
     def _put(self, kind: int, params: dict[int, Any]) -> None:
         self.outbox.append((0, encode(Message(kind, params))))
 
-    def _acknowledge(self, request: Message) -> None:
-        """Acknowledge ASPUP, ASPDN, ASPAC or ASPIA, with what the acknowledgement repeats of it."""
+    def _acknowledge(self, request: Message, contexts: tuple[int, ...]) -> None:
+        """Acknowledge ASPUP, ASPDN, ASPAC or ASPIA, with what the acknowledgement repeats of it.
+
+        Of the routing contexts that it names only those are repeated that are acknowledged (§4.3.4.3).
+        """
         repeated = _REPEATED[request.kind]
         params = {tag: value for tag, value in request.params.items() if tag in repeated}
+        if Tag.ROUTING_CONTEXT in params and self._context >= 0:
+            params[Tag.ROUTING_CONTEXT] = contexts
         self._put(_ACK_OF[request.kind], params)
 
     def _discard(self, reason: DiscardReason, octets: bytes, why: str = "") -> None:

@@ -72,18 +72,20 @@ class AspSettings:
 
     Attributes:
         role: see `Role`.
-        routing_context: -1: none is sent, and whatever the gateway's messages say is taken.
+        routing_contexts: of the application servers that are served over this association, each once. None:
+            there is one, none is sent, and whatever the gateway's messages say is taken.
         network_appearance: -1: none.
         traffic_mode: see `TrafficMode`.
         asp_identifier: sent in ASPUP unless -1.
-        key: registered with REG REQ before ASPAC, which then has the routing context assigned to it.
+        key: registered with REG REQ before ASPAC, which then has the routing context assigned to it, whatever
+            ``routing_contexts`` says.
         audit: point codes asked about with DAUD when the ASP becomes active (§4.5.3).
         check_streams: hold the peer to §1.4.7 (no DATA on stream 0, management on stream 0).
         timers: see `Timers`.
     """
 
     role: Role = Role.ASP
-    routing_context: int = -1
+    routing_contexts: tuple[int, ...] = ()
     network_appearance: int = -1
     traffic_mode: TrafficMode = TrafficMode.LOADSHARE
     asp_identifier: int = -1
@@ -99,7 +101,8 @@ class SgpSettings:
     """Of the gateway's side.
 
     Attributes:
-        routing_context: of the one AS served; -1: none is configured, and any is taken.
+        routing_contexts: of the application servers that the ASP serves, each once. None: there is one, and
+            any routing context is taken for it.
         network_appearance: -1: none.
         traffic_mode: refused unless the same (§4.3.4.3); UNSPECIFIED takes any.
         require_asp_identifier: refuse an ASPUP without one.
@@ -109,7 +112,7 @@ class SgpSettings:
         timers: see `Timers`.
     """
 
-    routing_context: int = -1
+    routing_contexts: tuple[int, ...] = ()
     network_appearance: int = -1
     traffic_mode: TrafficMode = TrafficMode.UNSPECIFIED
     require_asp_identifier: bool = False

@@ -1,12 +1,11 @@
-"""The gateway's side, for one ASP that is alone in its application server (RFC 4666 §4.3.4, §4.4, §4.5.1).
+"""The gateway's side, for one ASP that is alone in its application servers (RFC 4666 §4.3.4, §4.4, §4.5.1).
 
 It serves the MSC simulator, tests, and a listening IPSP in single exchange, which answers as a gateway does.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.stack.m3ua.events import (
     AspState,
@@ -15,12 +14,14 @@ from scp.stack.m3ua.events import (
     Availability,
     Discard,
     DiscardReason,
+    ServerChange,
     StateChange,
 )
-from scp.stack.m3ua.link import NEVER, Link
-from scp.stack.m3ua.settings import Key, SgpSettings, TrafficMode
-from scp.stack.m3ua.sgp_table import AS_ROWS, ROWS, STATE_OF, Change, Input, Peer
-from scp.stack.m3ua.table import Action
+from scp.stack.m3ua.link import Link
+from scp.stack.m3ua.servers import NEVER, SgpServer, highest
+from scp.stack.m3ua.settings import SgpSettings, TrafficMode
+from scp.stack.m3ua.sgp_table import AS_ROWS, ROWS, Change, Input, Peer
+from scp.stack.m3ua.table import Action, Row
 from ss7.m3ua import (
     ASPAC,
     ASPDN,
@@ -52,6 +53,9 @@ from ss7.m3ua_parameters import (
     Tag,
 )
 
+if TYPE_CHECKING:
+    from scp.stack.m3ua.settings import Key
+
 _INPUTS: Final = {ASPUP: Input.ASPUP, ASPDN: Input.ASPDN, ASPAC: Input.ASPAC, ASPIA: Input.ASPIA}
 _SSNM: Final = {
     Availability.UNAVAILABLE: DUNA,
@@ -71,37 +75,49 @@ class Sgp(Link):
     """One association from an ASP.
 
     Attributes:
-        as_state: of the application server (§4.3.2).
+        servers: the application servers that the ASP serves, by routing context (-1: the one that has none).
         asp_identifier: what the ASP called itself in ASPUP; -1: nothing.
     """
 
     def __init__(self, settings: SgpSettings | None = None) -> None:
         self.settings: SgpSettings = settings or SgpSettings()
-        super().__init__(
-            self.settings.routing_context,
-            self.settings.network_appearance,
-            self.settings.timers.beat,
-            self.settings.check_streams,
-        )
-        self.as_state: AsState = AsState.DOWN
+        appearance = self.settings.network_appearance
+        super().__init__(appearance, self.settings.timers.beat, self.settings.check_streams)
+        self._configured: Final = self.settings.routing_contexts or (-1,)
+        self.servers: dict[int, SgpServer] = {each: SgpServer(each, appearance) for each in self._configured}
         self.asp_identifier: int = -1
-        self._peer: Peer = Peer.IDLE
+        self._state: AspState = AspState.DOWN
         self._allowed: AspState = AspState.ACTIVE
         self._registered: dict[int, Key] = {}
         self._destinations: dict[int, Availability] = {}
         self._congested: dict[int, int] = {}
-        self._queue: deque[Data] = deque()
+        self._carry(self.servers)
 
     @property
     def state(self) -> AspState:
-        """State of the ASP (§4.3.1)."""
-        return STATE_OF[self._peer]
+        """State of the ASP (§4.3.1); of several application servers, in the one nearest to ASP-ACTIVE."""
+        return self._state
+
+    @property
+    def as_state(self) -> AsState:
+        """State of the first application server (§4.3.2)."""
+        return self._first().as_state
+
+    def _first(self) -> SgpServer:
+        return next(iter(self.servers.values()))
+
+    def _rename(self, context: int) -> None:
+        """Have the only AS go on under another routing context."""
+        if len(self.servers) == 1:
+            server = self._first()
+            server.rename(context)
+            self.servers = {context: server}
 
     # ── what the owner says ─────────────────────────────────
 
     def connected(self, now: float, streams: int = 1) -> None:
         """The association is up, with this many streams both ways (1 for TCP)."""
-        if self._peer is not Peer.IDLE:
+        if self._associated:
             self.lost(now)
         self._associate(now, streams)
         self._input(Input.CONNECTED, now)
@@ -126,105 +142,147 @@ class Sgp(Link):
         self._input(Input.SHUT, now)
 
     def send(
-        self, opc: int, dpc: int, ni: int, sls: int, payload: bytes, *, si: int = 3, mp: int = 0
+        self,
+        opc: int,
+        dpc: int,
+        ni: int,
+        sls: int,
+        payload: bytes,
+        context: int = -1,
+        *,
+        si: int = 3,
+        mp: int = 0,
     ) -> bool:
-        """As `Link.send`; in AS-PENDING what is sent waits for the ASP, up to T(r) (§4.3.2)."""
-        if self._sending:
-            return super().send(opc, dpc, ni, sls, payload, si=si, mp=mp)
-        if self.as_state is not AsState.PENDING:
+        """As `Link.send`; for an AS in AS-PENDING what is sent waits for the ASP, up to T(r) (§4.3.2)."""
+        server = self.servers.get(context)
+        if self._sending and (server is None or server.sends):
+            return super().send(opc, dpc, ni, sls, payload, context, si=si, mp=mp)
+        server = server or self._first()
+        if server.as_state is not AsState.PENDING:
             return False
-        data = Data(opc, dpc, si, ni, mp, sls, payload, self._context, self._appearance)
-        if len(self._queue) >= self.settings.queue:
+        data = Data(opc, dpc, si, ni, mp, sls, payload, server.context, self._appearance)
+        if len(server.queue) >= self.settings.queue:
             self.events.append(Discard(DiscardReason.QUEUE_FULL, "DATA"))
             return False
         encode_data(data)  # raises now what it would raise when T(r) has almost run out
-        self._queue.append(data)
+        server.queue.append(data)
         return True
 
     def set_destination(self, point_code: int, availability: Availability) -> None:
         """Remember a destination's availability for audits, and tell the ASP (DUNA, DAVA, DRST: §4.5.1)."""
         self._destinations[point_code] = availability
-        if self._peer is Peer.ACTIVE:
+        if self._state is AspState.ACTIVE:
             self._announce(_SSNM[availability], point_code)
 
     def set_congestion(self, point_code: int, level: int) -> None:
         """Remember a destination's congestion level (0: none) for audits, and tell the ASP (SCON)."""
         self._congested[point_code] = level
-        if self._peer is Peer.ACTIVE:
+        if self._state is AspState.ACTIVE:
             self._announce(SCON, point_code, level)
 
     def _announce(self, kind: int, point_code: int, level: int = -1) -> None:
         params: dict[int, Any] = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(point_code),)}
         if self._appearance >= 0:
             params[Tag.NETWORK_APPEARANCE] = self._appearance
-        if self._context >= 0:
-            params[Tag.ROUTING_CONTEXT] = (self._context,)
+        active = tuple([server.context for server in self.servers.values() if server.sends])
+        if active != (-1,):
+            params[Tag.ROUTING_CONTEXT] = active
         if level >= 0:
             params[Tag.CONGESTION_INDICATIONS] = level
         self._put(kind, params)
 
     # ── the tables at work ──────────────────────────────────
 
-    def _input(self, cause: Input, now: float, message: Message | None = None, octets: bytes = b"") -> bool:
-        row = ROWS.get((self._peer, cause))
-        if row is None:
-            return False
-        for action in row.actions:
-            if action is Action.ANSWER and message is not None:
-                self._acknowledge(message)
-            elif action is Action.ERROR:
-                self._error(ErrorCode.UNEXPECTED_MESSAGE, octets, row.why)
-            elif action is Action.DEREGISTER:
-                self._registered.clear()
-                self._use_context(self.settings.routing_context)
-            elif action is Action.WITHDRAW:
-                self._put(ASPIA_ACK, {Tag.ROUTING_CONTEXT: (self._context,)} if self._context >= 0 else {})
-            elif action is Action.SHUT:
-                self._put(ASPDN_ACK, {})
-        if row.next is not self._peer:
-            assert isinstance(row.next, Peer)
-            self._enter(row.next, row.why, now)
-        return True
+    def _input(
+        self,
+        cause: Input,
+        now: float,
+        message: Message | None = None,
+        octets: bytes = b"",
+        contexts: tuple[int, ...] | None = None,
+    ) -> bool:
+        """Do what the table says for these application servers (None: all); False if it says nothing."""
+        asked = tuple(self.servers) if contexts is None else contexts
+        found: list[tuple[SgpServer, Row]] = []
+        for context in asked:
+            server = self.servers[context]
+            row = ROWS.get((server.peer, cause))
+            if row is not None:
+                found.append((server, row))
+        once = {action: row.why for _, row in found for action in row.actions}
+        told = tuple([server.context for server, _ in found])
+        if Action.ANSWER in once and message is not None:
+            self._acknowledge(message, told)
+        if Action.ERROR in once:
+            self._error(ErrorCode.UNEXPECTED_MESSAGE, octets, once[Action.ERROR])
+        if Action.DEREGISTER in once and self._registered:
+            self._registered.clear()
+            self._rename(self._configured[0])
+        if Action.WITHDRAW in once:
+            self._put(ASPIA_ACK, {} if told == (-1,) else {Tag.ROUTING_CONTEXT: told})
+        if Action.SHUT in once:
+            self._put(ASPDN_ACK, {})
+        for server, row in found:
+            if row.next is not server.peer:
+                assert isinstance(row.next, Peer)
+                self._enter(server, row.next, row.why, now)
+        self._carry(self.servers)
+        return bool(found)
 
-    def _enter(self, peer: Peer, why: str, now: float) -> None:
-        old, new = STATE_OF[self._peer], STATE_OF[peer]
-        self._peer = peer
-        self._sending = self._receiving = peer is Peer.ACTIVE
+    def _enter(self, server: SgpServer, peer: Peer, why: str, now: float) -> None:
+        old = server.state
+        server.enter(peer)
+        self._carry(self.servers)
+        new = server.state
         if old is new:
             return
-        self.events.append(StateChange(old, new, why))
-        pending = self.as_state is AsState.PENDING
-        self._change(_CHANGE_OF[new], now)
-        if pending and self.as_state is AsState.PENDING and new is AspState.INACTIVE:
-            self._notify()  # an ASP that comes back is told what the state is (§4.3.4.5)
+        if len(self.servers) > 1:
+            self.events.append(ServerChange(server.context, new, why))
+        whole = highest(self.servers.values())
+        if whole is not self._state:
+            self.events.append(StateChange(self._state, whole, why))
+            self._state = whole
+        pending = server.as_state is AsState.PENDING
+        self._change(server, _CHANGE_OF[new], now)
+        if pending and server.as_state is AsState.PENDING and new is AspState.INACTIVE:
+            self._notify(server)  # an ASP that comes back is told what the state is (§4.3.4.5)
 
-    def _change(self, change: Change, now: float) -> None:
-        state = AS_ROWS.get((self.as_state, change))
+    def _change(self, server: SgpServer, change: Change, now: float) -> None:
+        state = AS_ROWS.get((server.as_state, change))
         if state is None:
             return
-        self.events.append(AsStateChange(self.as_state, state))
-        self.as_state = state
-        self._timer = now + self.settings.timers.recovery if state is AsState.PENDING else NEVER
-        if self.state is not AspState.DOWN and state is not AsState.DOWN:
-            self._notify()
+        context = server.context if len(self.servers) > 1 else -1
+        self.events.append(AsStateChange(server.as_state, state, context))
+        server.as_state = state
+        server.timer = now + self.settings.timers.recovery if state is AsState.PENDING else NEVER
+        if server.state is not AspState.DOWN and state is not AsState.DOWN:
+            self._notify(server)
+        queue = server.queue
         if state is AsState.ACTIVE:
-            while self._queue:
-                data = self._queue.popleft()
-                self.send(data.opc, data.dpc, data.ni, data.sls, data.payload, si=data.si, mp=data.mp)
+            while queue:
+                data = queue.popleft()
+                context = server.context
+                self.send(
+                    data.opc, data.dpc, data.ni, data.sls, data.payload, context, si=data.si, mp=data.mp
+                )
         elif state is not AsState.PENDING:
-            self.events.extend([Discard(DiscardReason.RECOVERY_EXPIRED, "DATA")] * len(self._queue))
-            self._queue.clear()
+            self.events.extend([Discard(DiscardReason.RECOVERY_EXPIRED, "DATA")] * len(queue))
+            queue.clear()
 
-    def _notify(self) -> None:
-        params: dict[int, Any] = {Tag.STATUS: Status(_AS_STATE_CHANGE, self.as_state.value)}
+    def _notify(self, server: SgpServer) -> None:
+        params: dict[int, Any] = {Tag.STATUS: Status(_AS_STATE_CHANGE, server.as_state.value)}
         if self.asp_identifier >= 0:
             params[Tag.ASP_IDENTIFIER] = self.asp_identifier
-        if self._context >= 0:
-            params[Tag.ROUTING_CONTEXT] = (self._context,)
+        if server.context >= 0:
+            params[Tag.ROUTING_CONTEXT] = (server.context,)
         self._put(NTFY, params)
 
     def _expired(self, now: float) -> None:
-        self._change(Change.GONE if self.state is AspState.DOWN else Change.RECOVERED, now)
+        for server in self.servers.values():
+            if server.timer <= now:
+                gone = server.state is AspState.DOWN
+                self._change(server, Change.GONE if gone else Change.RECOVERED, now)
+        self._carry(self.servers)
 
     # ── messages ────────────────────────────────────────────
 
@@ -233,48 +291,54 @@ class Sgp(Link):
         code = ErrorCode.UNEXPECTED_MESSAGE
         self._refuse(code, DiscardReason.NOT_ACTIVE, octets, f"DATA while {self.state}", contexts)
 
-    def _refused(self, code: int, now: float) -> None:
+    def _refused(self, code: int, contexts: tuple[int, ...], now: float) -> None:
         """The gateway asks nothing that could be refused."""
 
     def _handle(self, message: Message, octets: bytes, now: float) -> None:
         kind = message.kind
-        cause = _INPUTS.get(kind)
-        if cause is not None:
-            if not self._objection(message, octets) and not self._input(cause, now, message, octets):
-                self._unexpected(message, octets)
+        if kind in (ASPUP, ASPDN):
+            if not (kind == ASPUP and self._no_start(message, octets)):
+                self._asked(message, octets, now, tuple(self.servers))
+        elif kind in (ASPAC, ASPIA):
+            contexts = self._of_traffic(message, octets)
+            if contexts:
+                self._asked(message, octets, now, contexts)
         elif kind in (REG_REQ, DEREG_REQ):
             self._manage_keys(message, octets)
-        elif kind == DAUD and self._peer is Peer.ACTIVE:
-            if not self._foreign(message, octets):
+        elif kind == DAUD and self._state is AspState.ACTIVE:
+            if self._concerned(message, octets):
                 self._audited(message)
-        elif kind == SCON and self._peer is Peer.ACTIVE:
+        elif kind == SCON and self._state is AspState.ACTIVE:
             pass  # the ASP is congested (§3.4.4); the simulator does not throttle
         else:
             self._unexpected(message, octets)
 
-    def _objection(self, message: Message, octets: bytes) -> bool:
-        """Whether a request is refused for what it says; the refusal is sent here."""
-        kind = message.kind
-        if kind == ASPUP:
-            identifier = message.integer(Tag.ASP_IDENTIFIER)
-            if identifier < 0 and self.settings.require_asp_identifier:
-                code = ErrorCode.ASP_IDENTIFIER_REQUIRED
-                self._refuse(code, DiscardReason.ASP_IDENTIFIER, octets, "ASPUP without ASP Identifier")
-                return True
-            self.asp_identifier = identifier
-            return self._blocked(AspState.INACTIVE, message, octets)
-        if kind in (ASPAC, ASPIA) and self._peer in (Peer.INACTIVE, Peer.ACTIVE):
-            if self._foreign(message, octets):
-                return True
-            if self.settings.keys and not self._registered and self._context < 0:
-                code = ErrorCode.NO_CONFIGURED_AS_FOR_ASP
-                self._refuse(code, DiscardReason.ROUTING_CONTEXT, octets, "no routing key registered")
-                return True
-        return (
-            kind == ASPAC
-            and self._peer in (Peer.INACTIVE, Peer.ACTIVE)
-            and self._no_activation(message, octets)
-        )
+    def _asked(self, message: Message, octets: bytes, now: float, contexts: tuple[int, ...]) -> None:
+        if not self._input(_INPUTS[message.kind], now, message, octets, contexts):
+            self._unexpected(message, octets)
+
+    def _no_start(self, message: Message, octets: bytes) -> bool:
+        """Whether ASPUP is refused; the refusal is sent here."""
+        identifier = message.integer(Tag.ASP_IDENTIFIER)
+        if identifier < 0 and self.settings.require_asp_identifier:
+            code = ErrorCode.ASP_IDENTIFIER_REQUIRED
+            self._refuse(code, DiscardReason.ASP_IDENTIFIER, octets, "ASPUP without ASP Identifier")
+            return True
+        self.asp_identifier = identifier
+        return self._blocked(AspState.INACTIVE, message, octets)
+
+    def _of_traffic(self, message: Message, octets: bytes) -> tuple[int, ...]:
+        """Return the routing contexts that ASPAC or ASPIA is granted for; refusals are sent here."""
+        if self._state is AspState.DOWN:
+            return tuple(self.servers)  # it is unexpected, whatever it asks for
+        contexts = self._concerned(message, octets)
+        if contexts and self.settings.keys and not self._registered and self._context < 0:
+            code = ErrorCode.NO_CONFIGURED_AS_FOR_ASP
+            self._refuse(code, DiscardReason.ROUTING_CONTEXT, octets, "no routing key registered")
+            return ()
+        if message.kind == ASPAC and contexts and self._no_activation(message, octets):
+            return ()
+        return contexts
 
     def _no_activation(self, message: Message, octets: bytes) -> bool:
         mode = message.integer(Tag.TRAFFIC_MODE_TYPE)
@@ -314,7 +378,7 @@ class Sgp(Link):
             # §4.4.1: who does not do registration says that it does not know the class.
             code = ErrorCode.UNSUPPORTED_MESSAGE_CLASS
             self._refuse(code, DiscardReason.UNEXPECTED, octets, "routing key management is not configured")
-        elif self._peer not in (Peer.INACTIVE, Peer.ACTIVE):
+        elif self._state is AspState.DOWN:
             self._unexpected(message, octets)
         elif message.kind == REG_REQ:
             keys: tuple[RoutingKey, ...] = message.params[Tag.ROUTING_KEY]
@@ -342,7 +406,8 @@ class Sgp(Link):
                 continue
             known = provisioned.routing_context in self._registered
             self._registered[provisioned.routing_context] = provisioned
-            self._use_context(provisioned.routing_context)
+            self._rename(provisioned.routing_context)
+            self._carry(self.servers)
             return (12 if known else 0), provisioned.routing_context
         return 7, 0
 
@@ -350,8 +415,9 @@ class Sgp(Link):
         """Deregistration Status (§3.6.4)."""
         if context not in self._registered:
             return DeregistrationResult(context, 4)
-        if self._peer is Peer.ACTIVE:
+        if self._state is AspState.ACTIVE:
             return DeregistrationResult(context, 5)
         del self._registered[context]
-        self._use_context(self.settings.routing_context)
+        self._rename(self._configured[0])
+        self._carry(self.servers)
         return DeregistrationResult(context, 0)
