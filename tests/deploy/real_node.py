@@ -95,6 +95,7 @@ class RealNode:
             "mask": "true",
             **settings,
         }
+        self.extra = ""  # further tables, in every configuration that is written
         self.file = folder / "node.toml"
         self.log = folder / "node.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -102,7 +103,7 @@ class RealNode:
     def write(self, extra: str = "", **settings: Any) -> None:
         """Write the configuration, from now on with these settings."""
         self.settings |= settings
-        self.file.write_text(CONFIG.format(**self.settings) + extra, encoding="utf-8")
+        self.file.write_text(CONFIG.format(**self.settings) + self.extra + extra, encoding="utf-8")
 
     @contextlib.contextmanager
     def running(self, environ: Mapping[str, str] | None = None) -> Iterator[RealNode]:
@@ -110,12 +111,13 @@ class RealNode:
         if not self.file.exists():
             self.write()
         command = [sys.executable, "-m", "scp.cli", "serve", "-c", str(self.file)]
+        before = len(self.said("started")) if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = process = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **(environ or {})}
             )
         try:
-            wait_until(lambda: process.poll() is not None or self.said("started"), 30)
+            wait_until(lambda: process.poll() is not None or len(self.said("started")) > before, 30)
             assert process.poll() is None, self.log.read_text()
             yield self
         finally:

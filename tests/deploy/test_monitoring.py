@@ -1,58 +1,32 @@
-"""Alerts and dashboards: they name what there is, they fire, and every panel has data in a real Prometheus."""
+"""Alerts and dashboards name what there is; test_operation.py sees them fire, and show data, in a Prometheus."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import math
 import re
 import shutil
 import subprocess
 import sys
-import urllib.parse
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from real_node import RealNode, eventually, http
+from real_prometheus import DASHBOARDS, DEPLOY, FASTER, RULES, faster, panels
 
-from oracles.servers import free_tcp_port, running
 from scp.telemetry.catalogue import CATALOGUE, STATE_CATALOGUE, Kind
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
-RULES = DEPLOY / "prometheus" / "camel-scp.rules.yml"
 CASES = DEPLOY / "prometheus" / "camel-scp.test.yml"
 RUNBOOK = (DEPLOY / "runbook.md").read_text(encoding="utf-8")
-DASHBOARDS = sorted((DEPLOY / "grafana").glob("*.json"))
 NAMES = {spec.name: spec for spec in (*CATALOGUE, *STATE_CATALOGUE)}
 FOREIGN = {
     *("up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"),
     *("process_max_fds", "python_gc_collections_total"),
 }
-SCRAPE = """\
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-rule_files: [{rules}]
-scrape_configs:
-  - job_name: camel-scp
-    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
-"""
 
 
 def alerts() -> list[dict[str, Any]]:
     groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
-
-
-def panels() -> list[tuple[str, str, str]]:
-    """(dashboard, title, expression) of every panel."""
-    return [
-        (file.stem, panel["title"], target["expr"])
-        for file in DASHBOARDS
-        for panel in json.loads(file.read_text(encoding="utf-8"))["panels"]
-        for target in panel["targets"]
-    ]
 
 
 def unknown_metrics(expression: str) -> set[str]:
@@ -116,6 +90,18 @@ def test_an_unknown_metric_or_label_would_be_noticed() -> None:
     assert not unknown_metrics('rate(scp_answer_seconds_bucket{instance=~"$instance"}[1m])')
 
 
+def test_rules_that_are_faster_are_the_same_rules() -> None:
+    text = RULES.read_text(encoding="utf-8")
+    before, after = (
+        re.findall(r"(?:for: |\[|offset )(\d+)(ms|s|m|h)", each) for each in (text, faster(text))
+    )
+    seconds = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+    assert len(before) > len(alerts())
+    assert [int(number) * seconds[unit] for number, unit in before] == [
+        pytest.approx(int(number) * seconds[unit] * FASTER) for number, unit in after
+    ]
+
+
 # --- dashboards ---
 
 
@@ -140,78 +126,3 @@ def test_panels_show_what_exists() -> None:
 def test_every_metric_of_the_node_is_on_a_dashboard() -> None:
     shown = " ".join(expression for *_, expression in panels())
     assert not {name for name in NAMES if name not in shown}
-
-
-# --- a real Prometheus ---
-
-
-class Prometheus:
-    def __init__(self, port: int) -> None:
-        self.port = port
-
-    def ask(self, path: str, **query: str) -> Any:
-        status, body = http(f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}")
-        assert status == 200, body
-        return json.loads(body)["data"]
-
-    def values(self, expression: str) -> list[float]:
-        return [float(each["value"][1]) for each in self.ask("query", query=expression)["result"]]
-
-
-@pytest.fixture
-def watched(tmp_path: Path) -> Iterator[tuple[RealNode, Prometheus]]:
-    """A node that a Prometheus with our rules scrapes every second."""
-    if not shutil.which("prometheus"):
-        pytest.skip("prometheus is not installed")
-    node = RealNode(tmp_path)
-    port = free_tcp_port()
-    rules = tmp_path / "rules.yml"
-    rules.write_text(
-        re.sub(r"for: \d+[smhd]", "for: 1s", RULES.read_text(encoding="utf-8")), encoding="utf-8"
-    )
-    config = tmp_path / "prometheus.yml"
-    config.write_text(SCRAPE.format(rules=rules, port=node.settings["metrics"]), encoding="utf-8")
-    command = [
-        "prometheus",
-        f"--config.file={config}",
-        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-
-    def ready() -> bool:
-        try:
-            return http(f"http://127.0.0.1:{port}/-/ready")[0] == 200
-        except OSError:
-            return False
-
-    with node.running(), running(command, ready, tmp_path / "prometheus.log"):
-        yield node, Prometheus(port)
-
-
-def test_panels_have_data_and_alerts_fire_and_resolve(watched: tuple[RealNode, Prometheus]) -> None:
-    node, prometheus = watched
-
-    def firing() -> set[str]:
-        found = prometheus.ask("alerts")["alerts"]
-        return {alert["labels"]["alertname"] for alert in found if alert["state"] == "firing"}
-
-    eventually(lambda: {"ScpNotReady", "ScpNoActiveAsp", "ScpAssociationDown"} <= firing(), 20)
-    node.provision("11234567")
-    numbers = ("--b", "0011234567", "--b", "0011234568")
-    load = subprocess.Popen(
-        node.msc("--load", "--rate", "100", "--duration", "60", *numbers), stdout=subprocess.DEVNULL
-    )
-    try:
-        eventually(lambda: not firing(), 20)
-        eventually(lambda: prometheus.values("sum(rate(scp_calls_total[5s]))") > [50.0], 20)
-        for board, title, expression in panels():
-            asked = expression.replace("$instance", ".*").replace("$__rate_interval", "30s")
-            values = prometheus.values(asked)
-            assert values, (board, title, asked)
-            assert any(math.isfinite(value) for value in values), (board, title, asked)
-    finally:
-        load.kill()
-        load.wait()
-    eventually(lambda: "ScpNotReady" in firing(), 20)
-    named = set(re.findall(r"(?m)^### (\w+)$", RUNBOOK))
-    assert firing() <= named, "every alert is explained"
