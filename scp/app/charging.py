@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from scp.config import Charging, Chf, Config
     from scp.domain.decision import Decision
-    from scp.engine.engine import AnswerObserver
+    from scp.engine.observers import AnswerObserver
     from scp.ports import ChargingSystem, ChargingTelemetry, Ledger
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
@@ -142,6 +142,6 @@ class Both:
     def answered(
         self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
     ) -> None:
-        """See `scp.engine.engine.AnswerObserver`."""
+        """See `scp.engine.observers.AnswerObserver`."""
         self._first.answered(dialogue, service, idp, decision, seconds)
         self._second.answered(dialogue, service, idp, decision, seconds)

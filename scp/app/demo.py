@@ -189,7 +189,7 @@ class _Decisions(Reporter):
 
 
 class _Latest:
-    """The latest decision; an `scp.engine.engine.AnswerObserver`."""
+    """The latest decision; an `scp.engine.observers.AnswerObserver`."""
 
     def __init__(self) -> None:
         self.decision: Decision | None = None

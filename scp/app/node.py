@@ -4,43 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
+from scp.app.call_path import add_link, call_path, drain
 from scp.app.charging import Both, charging_room
-from scp.app.links import attachment, machine
+from scp.app.guardian.witness import Witness
+from scp.app.links import attachment
 from scp.app.overload import Sheddable, admission_for, pressure_on
-from scp.app.settings import codecs, sccp_settings, tcap_settings
 from scp.domain.rules import Rules
-from scp.engine.engine import Engine
-from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
 from scp.engine.ticker import LoopTime
 from scp.ports import ChargingTelemetry, StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
-from scp.stack.m3ua.settings import TrafficMode
-from scp.stack.sccp import Sccp
-from scp.stack.tcap import Tcap
 from scp.store.open import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from random import Random
 
     from scp.api.server import ApiServer
+    from scp.app.guardian.guardian import Guardian
     from scp.app.links import Attachment
-    from scp.config import Config
-    from scp.engine.engine import AnswerObserver
+    from scp.config import Config, Peer
+    from scp.engine.engine import Engine
+    from scp.engine.observers import AnswerObserver
     from scp.engine.pressure import Pressure
+    from scp.engine.signalling import Link, Signalling
     from scp.engine.status import Condition, LinkStatus
     from scp.ports import SubscriberStore, Telemetry
     from scp.services.api import Service
     from scp.services.registry import EntryPoint
-
-DRAIN_STEP: Final = 0.05
-"""Seconds between two looks at whether a drain is done."""
-ACK_LIMIT: Final = 2.0
-"""Seconds that a drain waits for the acknowledgement of ASPIA and of ASPDN."""
 
 
 class Reporter:
@@ -69,6 +63,7 @@ class Node:
         telemetry: who counts.
         reporter: who is told in words.
         entry_points: services that other distributions add.
+        guardian: who answers if this process dies; None: nobody.
     """
 
     def __init__(
@@ -78,9 +73,11 @@ class Node:
         telemetry: Telemetry,
         reporter: Reporter,
         entry_points: Iterable[EntryPoint] | None = None,
+        guardian: Guardian | None = None,
     ) -> None:
         self.config = config
         self._entry_points = entry_points
+        self._guardian = guardian
         self.draining = False
         self._random = random
         self._telemetry = telemetry
@@ -116,39 +113,24 @@ class Node:
                 raise  # else it goes on trying: until it is there, calls go on by policy and /readyz says why
         await self.charging.start()
         source = LoopTime(asyncio.get_running_loop())
-        codec, tcap_codec = codecs(config.engine.codec)
-        self.signalling = signalling = Signalling(
+        signalling, engine = call_path(
+            config,
             source,
-            Sccp(sccp_settings(config), self._random.randrange(1 << 24)),
-            Tcap(tcap_settings(config, self._random), tcap_codec),
-            config.node.network_indicator.code,
+            self._random,
             self._telemetry,
             self.status,
-            self.admission,
-        )
-        self.engine = signalling.user = Engine(
-            signalling,
             self.services,
             self.store,
-            codec,
-            self._telemetry,
-            source.time,
-            store_deadline=config.store.deadline_ms / 1000,
-            answer_deadline=config.engine.answer_deadline_ms / 1000,
             on_bug=self._reporter.service_bug,
             observer=self._observer(observer),
+            watcher=self.charging.sink,
             admission=self.admission,
         )
+        self.signalling, self.engine = signalling, engine
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
-        for peer in config.m3ua.peers:
+        for number, peer in enumerate(config.m3ua.peers):
             self.status.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts)
-            link = signalling.add_link(
-                peer.name,
-                machine(peer, config.node.point_code),
-                frozenset(peer.destinations),
-                alone=TrafficMode[peer.traffic_mode.name] is TrafficMode.OVERRIDE,
-            )
-            attached = attachment(peer, link, self.status, self._telemetry, self._random)
+            attached = self._attached(number, peer, add_link(signalling, config, peer))
             self._attachments.append(attached)
             await attached.start()
         if config.api is not None:
@@ -159,6 +141,14 @@ class Node:
             routers = [charging_router(self.charging), discards_router(self.status.discards)]
             self.api = await serve_api(config.api, self, routers)
         self._pressure.start()
+
+    def _attached(self, number: int, peer: Peer, link: Link) -> Attachment:
+        """Return what brings a peer's association up, watched by the guardian if there is one."""
+        guardian = self._guardian
+        if guardian is None:
+            return attachment(peer, link, self.status, self._telemetry, self._random)
+        witness = Witness(number, link, guardian.journal, guardian)
+        return attachment(peer, witness, self.status, self._telemetry, self._random, witness.framer)
 
     def _built(self, config: Config) -> dict[int, Service]:
         """Return the services of a configuration; raises `ServiceConfigError`."""
@@ -244,20 +234,12 @@ class Node:
     async def drain(self, limit: float) -> bool:
         """Let the calls in progress end and take the ASPs down; True if all ended within ``limit`` seconds.
 
-        An inactive ASP can't send DATA (RFC 4666 §4.3.1), so ASPIA waits for the open dialogues; what comes
-        meanwhile is continued at once and opens none. Then ASPIA, ASPDN, and the end of the association.
+        See `scp.app.call_path.drain`; `stop` ends the associations.
         """
-        signalling, engine = self.signalling, self.engine
-        if signalling is None or engine is None:
+        if self.signalling is None or self.engine is None:
             return True
-        self.draining = engine.draining = True
-        until = time.monotonic() + limit
-        ended = await _wait(lambda: not len(signalling.tcap), until)
-        signalling.deactivate()
-        inactive = await _wait(lambda: not any(link.active for link in signalling.links), until + ACK_LIMIT)
-        signalling.down()
-        await _wait(lambda: not any(link.up for link in signalling.links), until + 2 * ACK_LIMIT)
-        return ended and inactive
+        self.draining = True
+        return await drain(self.signalling, self.engine, limit)
 
     async def stop(self, *, abort: bool = False) -> None:
         """Close the API, the associations, then the store."""
@@ -273,12 +255,3 @@ class Node:
             self.signalling.stop()
         await self.charging.stop()
         await self.store.close()
-
-
-async def _wait(done: Callable[[], bool], until: float) -> bool:
-    """Look again and again whether something is done; False if it is not by ``until`` (monotonic seconds)."""
-    while not done():
-        if time.monotonic() >= until:
-            return False
-        await asyncio.sleep(DRAIN_STEP)  # a poll: what is waited for lives in machines that do not call back
-    return True

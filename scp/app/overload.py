@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from scp.config import Config
     from scp.domain.decision import Decision
-    from scp.engine.engine import AnswerObserver
+    from scp.engine.observers import AnswerObserver
     from scp.engine.ticker import TimeSource
     from scp.stack.tcap import Dialogue, Tcap
     from ss7.cap.types import InitialDPArg
@@ -57,6 +57,6 @@ class Sheddable:
     def answered(
         self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
     ) -> None:
-        """See `scp.engine.engine.AnswerObserver`."""
+        """See `scp.engine.observers.AnswerObserver`."""
         if not self._admission.sheds:
             self._observer.answered(dialogue, service, idp, decision, seconds)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import uvloop
 
+from scp.app.guardian.guardian import stand_by
 from scp.app.metrics import NodeMetrics, build_info, metrics_for
 from scp.app.node import Node, Reporter
 from scp.app.reload import plan
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
+    from scp.app.guardian.guardian import Guardian
     from scp.app.reload import Plan
     from scp.config import Config
     from scp.domain.decision import Decision
@@ -82,6 +84,14 @@ class LogReporter(Reporter):
         """See `Reporter`."""
         self.log.error("service failed, call continued", service=service, exc_info=error)
 
+    def inherited(self, what: str, answered: int) -> None:
+        """Say what the guardian did after the node's death."""
+        self.log.error("guardian", what=what, calls_answered=answered)
+
+    def unguarded(self, reason: str) -> None:
+        """Say that there is no guardian any more."""
+        self.log.error("guardian lost: if this process is killed, calls in progress are", reason=reason)
+
     def cannot_start(self, error: Exception) -> int:
         """Say why and return the exit status."""
         self.log.error("cannot start", reason=str(error))
@@ -90,7 +100,7 @@ class LogReporter(Reporter):
     def answered(
         self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
     ) -> None:
-        """See `scp.engine.engine.AnswerObserver`."""
+        """See `scp.engine.observers.AnswerObserver`."""
         log_call(
             self.log,
             service=service,
@@ -109,17 +119,24 @@ def serve(config: Config, file: Path) -> int:
         config: what to run with.
         file: where that came from; read again on SIGHUP.
     """
-    with contextlib.suppress(KeyboardInterrupt):
-        return uvloop.run(_serve(config, file))
+    configure(config.telemetry.log_level, mask_numbers=config.telemetry.mask_numbers)
+    reporter = LogReporter(config)
+    guardian = stand_by(config, reporter.inherited) if config.node.guardian else None
+    if guardian is not None:
+        guardian.on_loss = reporter.unguarded
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            return uvloop.run(_serve(config, file, reporter, guardian))
+    finally:
+        if guardian is not None:
+            guardian.dismiss()
     return FAILED
 
 
-async def _serve(config: Config, file: Path) -> int:
-    configure(config.telemetry.log_level, mask_numbers=config.telemetry.mask_numbers)
-    reporter = LogReporter(config)
+async def _serve(config: Config, file: Path, reporter: LogReporter, guardian: Guardian | None) -> int:
     metrics = metrics_for(config, sorted(config.services))
     try:
-        node = Node(config, SystemRandom(), metrics, reporter)
+        node = Node(config, SystemRandom(), metrics, reporter, guardian=guardian)
     except (ServiceConfigError, StoreError) as error:
         return reporter.cannot_start(error)
     telemetry = config.telemetry.metrics

@@ -1,8 +1,9 @@
 """From calls to call detail records, off the call path.
 
-A call leaves one tuple in a list (`CdrSink.answered`). Ten times a second what has gathered is made into
-records and written as one batch, in the store's thread. Calls never wait for a disk: while it is full or
-fails, what waits grows to `MOST_WAITING`; beyond it records are dropped and counted.
+A call leaves one tuple in a list (`CdrSink.answered`), one whose dialogue is held when that is over. Ten
+times a second what has gathered is made into records and written as one batch, in the store's thread. Calls
+never wait for a disk: while it is full or fails, what waits grows to `MOST_WAITING`; beyond it records are
+dropped and counted.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import asyncio
 import contextlib
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import msgspec
 
 from scp.domain.cdr import CallAttempt
 from scp.ports import StoreError
+from scp.services.course import Course
 from scp.services.record import call_attempt
+from scp.stack.tcap_dialogue import CLOSED
+from ss7.cap.types import EventReportBCSMArg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,10 +32,10 @@ if TYPE_CHECKING:
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
 
-Answered: TypeAlias = "tuple[float, str, InitialDPArg | None, Decision, float]"
+Answered: TypeAlias = "tuple[float, str, InitialDPArg | None, Decision, float, Course | None]"
 
 FLUSH_SECONDS: Final = 0.1
-"""What a `kill -9` may cost: the attempts of so long."""
+"""What a `kill -9` may cost: the attempts of so long, and those of calls whose dialogues are held."""
 RETRY_SECONDS: Final = 1.0
 BATCH: Final = 5_000
 MOST_WAITING: Final = 100_000
@@ -43,7 +47,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 @final
 class CdrSink:
-    """Keeps a record of every call attempt; an `scp.engine.engine.AnswerObserver`.
+    """Keeps a record of every call attempt; an `AnswerObserver` and `CallWatcher` of `scp.engine.observers`.
 
     Args:
         store: where they go; open from `start` to `stop`.
@@ -78,6 +82,7 @@ class CdrSink:
         self._telemetry = telemetry
         self._trouble = ""
         self._waiting: list[Answered] = []
+        self._held: dict[bytes, Answered] = {}
         self._room = MOST_WAITING
         self._number = 0
         self._boot = f"{node}-{int(wall() * 1000):x}-"
@@ -87,20 +92,45 @@ class CdrSink:
 
     def answered(
         self,
-        dialogue: Dialogue,  # noqa: ARG002 - a record has the switch's own id of the call
+        dialogue: Dialogue,
         service: str,
         idp: InitialDPArg | None,
         decision: Decision,
         seconds: float,
     ) -> None:
-        """Note that a call was answered."""
+        """Note that a call was answered; one whose dialogue is held gets its record at its end."""
+        if dialogue.state != CLOSED:
+            self._held[dialogue.local_tid] = (self._wall(), service, idp, decision, seconds, Course())
+        elif self._room:
+            self._room -= 1
+            self._waiting.append((self._wall(), service, idp, decision, seconds, None))
+        else:
+            self._drop()
+
+    def reported(self, dialogue: Dialogue, argument: Any) -> None:
+        """Note an operation of the gsmSSF: what an event report says of the call."""
+        held = self._held.get(dialogue.local_tid)
+        course = None if held is None else held[-1]
+        if course is not None and type(argument) is EventReportBCSMArg:
+            course.reported(argument, self._wall())
+
+    def over(self, dialogue: Dialogue) -> None:
+        """Note that a held dialogue is over."""
+        held = self._held.pop(dialogue.local_tid, None)
+        if held is not None:
+            self._keep(held)
+
+    def _keep(self, answered: Answered) -> None:
         if self._room:
             self._room -= 1
-            self._waiting.append((self._wall(), service, idp, decision, seconds))
+            self._waiting.append(answered)
         else:
-            self.dropped += 1
-            if self._telemetry is not None:
-                self._telemetry.cdrs("dropped", 1)
+            self._drop()
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        if self._telemetry is not None:
+            self._telemetry.cdrs("dropped", 1)
 
     # --- beside it ---
 
@@ -109,12 +139,15 @@ class CdrSink:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Write what waits, if the store takes it, and end."""
+        """Write what waits, if the store takes it, and what is known of held calls, and end."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        for held in self._held.values():
+            self._keep(held)
+        self._held.clear()
         with contextlib.suppress(StoreError):
             await self.flush()
 
@@ -167,7 +200,7 @@ class CdrSink:
         return b"[" + b",".join(parts) + b"]"
 
     def _record(self, answered: Answered, number: int) -> CallAttempt:
-        when, service, idp, decision, seconds = answered
+        when, service, idp, decision, seconds, course = answered
         record_id = f"{self._boot}{number:x}"
         decided_ms = int(when * 1000)
         received_ms = int((when - seconds) * 1000)
@@ -181,6 +214,7 @@ class CdrSink:
                 decided_ms=decided_ms,
                 record_id=record_id,
                 node=self._node,
+                course=course,
             )
         return CallAttempt(
             id=record_id,

@@ -11,7 +11,7 @@ aborts a dialogue that brings them in TC-CONTINUE (§14.1.2.2.1).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from scp.engine.admission import Admission
+    from scp.engine.observers import AnswerObserver, CallWatcher
     from scp.engine.provider import TcProvider
     from scp.ports import Found, Pending, SubscriberLookup, Telemetry
     from scp.services.api import NextReport, Service
@@ -78,19 +79,6 @@ MOST_REJECTS: Final = 64
 """In one message: a message full of bad components must not make an answer that is too long to be sent."""
 
 
-class AnswerObserver(Protocol):
-    """Who is shown every call that was answered."""
-
-    def answered(
-        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
-    ) -> None:
-        """Look at a call: dialogue, service ("none" if it reached none), InitialDP if it could be read.
-
-        Called when the first answer is on its way, ``seconds`` after the request came in.
-        """
-        ...
-
-
 @final
 class Engine:
     """Services of one node and the dialogues that they serve; the TC-user of its `Signalling`.
@@ -107,6 +95,7 @@ class Engine:
         on_bug: told of a service that raised, with the service's name; the call is continued.
         observer: shown the first answer of every dialogue (call log, CDRs, trace); None: nobody looks.
         admission: says which new calls are served; None: all.
+        watcher: shown how calls go on whose dialogues are held; None: nobody looks.
     """
 
     def __init__(
@@ -123,6 +112,7 @@ class Engine:
         answer_deadline: float = 0.500,
         observer: AnswerObserver | None = None,
         admission: Admission | None = None,
+        watcher: CallWatcher | None = None,
     ) -> None:
         self.signalling = signalling
         self.tcap = signalling.tcap
@@ -136,6 +126,7 @@ class Engine:
         self.on_bug = on_bug
         self.observer = observer
         self.admission = admission
+        self.watcher = watcher
         self.draining = False
         self._deadlines: Deadlines[Conversation] = Deadlines(_still_waits)
         self._handlers: dict[int, Callable[[Indication, float], None]] = {
@@ -327,6 +318,8 @@ class Engine:
             self._deadlines.forget()
             self._stop(conversation)
             return
+        if self.watcher is not None:
+            self.watcher.over(conversation.dialogue)
         conversation.queue(Report(kind))
         self._wake(conversation, now)
 
@@ -364,6 +357,8 @@ class Engine:
             rejects.append(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
             self.signalling.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
             return
+        if self.watcher is not None:
+            self.watcher.reported(conversation.dialogue, argument)
         conversation.queue(Report(ReportKind.INVOKE, opcode, argument))
 
     # -- the service's coroutine ---------------------------------------------------------------------------
@@ -508,12 +503,15 @@ class Engine:
     def _finished(self, conversation: Conversation, now: float) -> None:
         """The service returned: its outbox goes in TC-END, unless the dialogue is gone already."""
         if not conversation.gone:
+            held = conversation.answered
             try:
                 self._send(conversation, now, last=True)
             except Exception as bug:  # noqa: BLE001 - an argument may be anything that a service made
                 self._rescue(conversation, bug, now)
                 return
             conversation.gone = True
+            if held and self.watcher is not None:
+                self.watcher.over(conversation.dialogue)
             self.telemetry.dialogue_closed("error" if conversation.call.error is not None else "ended")
         conversation.dialogue.user = None
 
@@ -524,10 +522,13 @@ class Engine:
             conversation.gone = True
             self.tcap.withdraw(conversation.dialogue)
             call = conversation.call
+            held = conversation.answered
             call.error = None
-            call.outbox[:] = [] if conversation.answered else [CONTINUED]
+            call.outbox[:] = [] if held else [CONTINUED]
             call.decided(_FAILED)
             self._send(conversation, now, last=True)
+            if held and self.watcher is not None:
+                self.watcher.over(conversation.dialogue)
             self.telemetry.dialogue_closed("error")
         self._stop(conversation)
 

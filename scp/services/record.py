@@ -11,6 +11,7 @@ from ss7.errors import DecodeError
 if TYPE_CHECKING:
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
+    from scp.services.course import Course
     from ss7.cap.types import InitialDPArg
 
 
@@ -24,6 +25,7 @@ def call_attempt(
     decided_ms: int,
     record_id: str = "",
     node: str = "",
+    course: Course | None = None,
 ) -> CallAttempt:
     """Return the record of a call attempt.
 
@@ -36,6 +38,7 @@ def call_attempt(
         decided_ms: when it was answered, likewise.
         record_id: the record's id.
         node: name of the node that answered.
+        course: how the call went on, None if nobody watched it.
     """
     trigger = trigger_of(idp)
     try:
@@ -58,4 +61,11 @@ def call_attempt(
         call_reference=(idp.call_reference_number or b"").hex(),
         msc_address=msc_e164(idp, numbering),
         imsi=imsi_digits(idp),
+        answered_ms=None if course is None else _ms(course.answered),
+        disconnected_ms=None if course is None else _ms(course.disconnected),
+        release_cause=None if course is None else course.cause,
     )
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1000)

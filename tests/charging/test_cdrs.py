@@ -24,6 +24,7 @@ from scp.domain.decision import Action, Decision
 from scp.domain.numbers import Numbering
 from scp.domain.reason import Reason
 from scp.ports import StoreError
+from scp.stack.tcap_dialogue import CLOSED, Dialogue
 from scp.store.cdr_sqlite import SqliteCdrStore
 from ss7.cap.types import InitialDPArg
 
@@ -192,9 +193,13 @@ async def written(it: CdrSink) -> None:
         await asyncio.sleep(0.02)
 
 
+ENDED = Dialogue(b"\0\0\0\1", b"\1", None, b"", 0.0)
+ENDED.state = CLOSED
+
+
 def show(to: CdrSink, times: int, idp: InitialDPArg | None = IDP) -> None:
     for _ in range(times):
-        to.answered(None, "voip-forwarding", idp, DECISION, 0.25)
+        to.answered(ENDED, "voip-forwarding", idp, DECISION, 0.25)
 
 
 def test_a_call_leaves_its_record() -> None:
@@ -324,7 +329,7 @@ def test_what_a_call_pays(slowdown: float, capsys: pytest.CaptureFixture[str]) -
         for _ in range(5):
             started = time.perf_counter()
             for _ in range(times):
-                answered(None, "voip-forwarding", IDP, DECISION, 0.0001)
+                answered(ENDED, "voip-forwarding", IDP, DECISION, 0.0001)
             a_call = min(a_call, (time.perf_counter() - started) / times)
             started, cpu_started, most = time.perf_counter(), time.process_time(), 0.0
             flushing = asyncio.ensure_future(it.flush())

@@ -1,0 +1,36 @@
+"""Who looks at calls without taking part in them: the call log, call detail records, traces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from scp.domain.decision import Decision
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.types import InitialDPArg
+
+
+class AnswerObserver(Protocol):
+    """Who is shown every call that was answered."""
+
+    def answered(
+        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
+    ) -> None:
+        """Look at a call: dialogue, service ("none" if it reached none), InitialDP if it could be read.
+
+        Called when the first answer is on its way, ``seconds`` after the request came in. ``dialogue.closed``
+        says whether that was all, or the service holds the dialogue.
+        """
+        ...
+
+
+class CallWatcher(Protocol):
+    """Who is shown how a call goes on that a service holds: between its first answer and its end."""
+
+    def reported(self, dialogue: Dialogue, argument: Any) -> None:
+        """Look at an operation of the gsmSSF: its argument, a type of `ss7.cap.types`."""
+        ...
+
+    def over(self, dialogue: Dialogue) -> None:
+        """Note that the dialogue is over, however it ended; called once."""
+        ...
