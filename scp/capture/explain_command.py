@@ -152,8 +152,8 @@ def _typed(
     return rules
 
 
-_NOWHERE: Final = "999"
-"""A country code for when none is given; one that no country has (E.164 list: reserved)."""
+_NOWHERE: Final = "210"
+"""Stands for a country code that is not given: one that is assigned to no country (ITU-T E.164, annex)."""
 
 
 def _decided(
