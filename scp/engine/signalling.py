@@ -37,6 +37,9 @@ UNSENDABLE: Final = "unsendable"
 _EVERY: Final = 15
 """A mask: after so many messages and one the clock is read, to see whether what begins is refused."""
 
+AT_ONCE: Final = 64
+"""Answers that gather, and then are written: more of them would wait for the batch to end. A power of 2."""
+
 _DATA_CLASS: Final = 1
 _CLASS: Final = 2  # octets of the common header (RFC 4666 §3.1)
 _TYPE: Final = 3
@@ -202,7 +205,7 @@ class Signalling:
         self._message = b""
         self._ticker = Ticker(source, self._tick)
         self._soon = source.call_soon
-        self._flushing = False
+        self._unwritten = 0  # times that `flush` was asked for, and one while `_flush` is to come
 
     def add_link(
         self, name: str, machine: Machine, reaches: frozenset[int] = frozenset(), *, alone: bool = False
@@ -268,6 +271,8 @@ class Signalling:
                 if admission is not None and not data_count & _EVERY:
                     tcap.refusing = admission.refuses(self.clock())
                 self._data(link, data, now)
+                if not data_count & AT_ONCE - 1:
+                    self._after()
             elif len(message) > _TYPE:
                 kind = message[_CLASS] << 8 | message[_TYPE]
                 self.telemetry.m3ua_message(link.name, "in", _KINDS.get(kind, "other"))
@@ -381,15 +386,18 @@ class Signalling:
     def flush(self) -> None:
         """Send what is queued; for whoever acts outside a batch or a tick.
 
-        It leaves once all that the event loop brought at the same time was dealt with: answers of a store
-        come many in one read, as messages do, and leave in one write as well.
+        It leaves once all that the event loop brought at the same time was dealt with, or `AT_ONCE` of it:
+        answers of a store come many in one read, as messages do, and share writes as well.
         """
-        if not self._flushing:
-            self._flushing = True
+        self._unwritten += 1
+        if self._unwritten == 1:
             self._soon(self._flush)
+        elif self._unwritten > AT_ONCE:
+            self._unwritten = 1  # and `_flush` is still to come
+            self._after()
 
     def _flush(self) -> None:
-        self._flushing = False
+        self._unwritten = 0
         self._after()
 
     def _after(self) -> None:

@@ -14,6 +14,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 from scp.net.redial import Backoff, DialError, Redial
+from scp.sockets import EagerWriter
 from ss7.errors import DecodeError
 from ss7.m3ua_framer import Framer as M3uaFramer
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT: Final = 2905  # RFC 4666 §9.2
 KIB: Final = 1024
 READ_SIZE: Final = 256 * KIB
+_NOTHING: Final = memoryview(bytearray(1))
 
 
 class Framer(Protocol):
@@ -97,6 +99,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._reason = ""
         self._buffer = memoryview(bytearray(READ_SIZE))
         self._socket: asyncio.Transport
+        self._writer: EagerWriter
 
     @property
     def transport(self) -> Transport:
@@ -108,11 +111,20 @@ class TcpConnection(asyncio.BufferedProtocol):
         """TCP has one."""
         return 1
 
+    @property
+    def unsent(self) -> int:
+        """Octets that the kernel has not taken yet."""
+        return self._socket.get_write_buffer_size()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor; -1 once closed."""
+        return int(self._socket.get_extra_info("socket").fileno())
+
     def send(self, messages: Iterable[tuple[int, bytes]]) -> None:
-        """Queue the messages as one write; after a close they are dropped."""
+        """Write the messages as one; what the peer does not take yet is queued. After a close: nothing."""
         if self._reason:
             return
-        self._socket.write(b"".join([octets for _, octets in messages]))
+        self._writer.write(b"".join([octets for _, octets in messages]))
         if self._socket.get_write_buffer_size() > self._limits.max_unsent:
             self._fail(f"peer reads nothing: more than {self._limits.max_unsent // KIB} KiB unsent")
 
@@ -130,13 +142,14 @@ class TcpConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket up and tell the user."""
         self._socket = cast("asyncio.Transport", transport)
+        self._writer = EagerWriter(self._socket)
         raw = transport.get_extra_info("socket")
         # An answer must not wait for the one before to be acknowledged (Nagle); dead peers must be noticed.
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._socket.set_write_buffer_limits(self._limits.high_water, self._limits.high_water // 2)
         peer = transport.get_extra_info("peername")
-        self.remote = f"{peer[0]} port {peer[1]}"
+        self.remote = f"{peer[0]} port {peer[1]}" if peer else "gone"
         self._user.connected(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the loop's hint, which nothing depends on
@@ -183,6 +196,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         """Tell the user why, once."""
         reason = self._reason or _words(exc)
         self._reason = reason
+        self._buffer = _NOTHING  # what refers to this connection in a circle must not keep that as well
         self.lost.set_result(reason)
         self._user.disconnected(reason)
 
@@ -339,7 +353,10 @@ class Listener:
 
     def accept(self, transport: asyncio.Transport) -> TcpConnection | None:
         """Return the connection for a socket that was just accepted, or None to refuse it."""
-        address = _canonical(transport.get_extra_info("peername")[0])
+        peer = transport.get_extra_info("peername")
+        if peer is None:
+            return None  # it was gone before it was accepted
+        address = _canonical(peer[0])
         user = None
         if not self._allowed or address in self._allowed:
             user = self._user_factory(address)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 import hiredis
 
 from scp.ports import StoreError
+from scp.sockets import AT_ONCE, EagerWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -205,6 +206,7 @@ class Wire(asyncio.Protocol):
         self._out: list[bytes] = []
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._transport: asyncio.Transport | None = None
+        self._writer: EagerWriter | None = None
         self._answered = 0
         self._reason = ""
         self._silent = 0
@@ -214,12 +216,14 @@ class Wire(asyncio.Protocol):
         self._sample_end = -1
 
     def send(self, octets: bytes, expected: Expected) -> None:
-        """Send a request with this tick's others."""
+        """Send a request with this tick's others, or with as many as are sent at once."""
         out = self._out
         if not out:
             self._loop.call_soon(self._flush)
         out.append(octets)
         self.pending.append(expected)
+        if len(out) >= AT_ONCE:
+            self._flush()
 
     def write(self, octets: bytes, write: Write) -> None:
         """Send a request that changes something; one WAIT follows all those of a tick."""
@@ -229,9 +233,9 @@ class Wire(asyncio.Protocol):
             self._written.append(write)
 
     def _flush(self) -> None:
-        transport = self._transport
+        writer = self._writer
         out = self._out
-        if transport is None or not out:
+        if writer is None or not out:
             return
         if self._written:
             out.append(self._wait)
@@ -240,7 +244,7 @@ class Wire(asyncio.Protocol):
         if self._sample_end < 0 and self._timed is not None:
             self._sample_start = self._loop.time()
             self._sample_end = self._answered + len(self.pending)
-        transport.write(b"".join(out))
+        writer.write(b"".join(out))
         out.clear()
 
     # --- asyncio.Protocol ---
@@ -248,6 +252,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._writer = EagerWriter(self._transport)
         self._beating = self._loop.call_later(BEAT, self._beat)
         if self._out:
             self._flush()
@@ -278,7 +283,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell all who wait."""
-        self._transport = None
+        self._transport = self._writer = None
         if self._beating is not None:
             self._beating.cancel()
         reason = self._reason or (str(exc) if exc else "") or "the server closed the connection"

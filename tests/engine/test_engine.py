@@ -22,6 +22,7 @@ from scp.domain.call import Trigger
 from scp.domain.decision import Action, Reason
 from scp.domain.rules import OnFailure
 from scp.domain.subscriber import Subscriber, When
+from scp.engine.signalling import AT_ONCE
 from scp.services.api import Lookup, NextReport, StoreFailure
 from ss7 import rose, tcap
 from ss7.ber import encode_element
@@ -360,6 +361,20 @@ def test_answers_that_a_store_gives_at_once_leave_in_one_write(enter):
     room.turn()
     for otid in calls:
         assert room.answer(otid).opcodes == [Opcode.CONNECT]
+
+
+def test_answers_of_a_store_do_not_wait_for_all_of_a_long_read(enter):
+    room = enter(READY)
+    room.store.slow = True
+    soon = []
+    room.node._soon = soon.append
+    calls = [room.call() for _ in range(AT_ONCE + 3)]
+    room.store_answers()
+    assert [len(room.answers(otid)) for otid in calls] == [1] * (AT_ONCE + 1) + [0, 0]
+    (flush,) = soon
+    flush()
+    room.turn()
+    assert [len(room.answers(otid)) for otid in calls] == [1] * (AT_ONCE + 3)
 
 
 def test_above_the_ceiling_dialogues_are_refused_and_below_it_served_again(enter):

@@ -149,6 +149,9 @@ class FakeSocket(asyncio.Transport):
     def setsockopt(self, *args):
         pass
 
+    def fileno(self):
+        return -1
+
     def set_write_buffer_limits(self, high=None, low=None):
         pass
 

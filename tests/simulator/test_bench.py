@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from scp.cli import app
+from scp.engine.signalling import AT_ONCE
 from scp.simulator import bench, bench_commands
 from scp.simulator.answers import backward
 from scp.simulator.bench_codec import codec_times
@@ -164,6 +165,15 @@ def test_the_call_path_without_a_socket_answers_every_call():
         answers = [backward(message) for _, message in rig.sink.sent]
         assert [answer.dtid for answer in answers] == [n.to_bytes(4, "big") for n in range(BATCH)]
         assert {answer.kind for answer in answers} == {END}
+
+
+def test_answers_to_a_long_batch_leave_while_it_is_dealt_with():
+    rig = Rig(_Canned(), _OneRecord(), QuietTelemetry())
+    writes = []
+    rig.sink.send = lambda messages: writes.append(len(list(messages)))
+    rig.batch = rig.batch * 2 + rig.batch[:10]
+    rig.run()
+    assert writes == [AT_ONCE] * (len(rig.batch) // AT_ONCE) + [10]
 
 
 def test_half_of_the_subscribers_are_steered():
