@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scp.domain.decision import Decision
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
@@ -33,4 +35,16 @@ class CallWatcher(Protocol):
 
     def over(self, dialogue: Dialogue) -> None:
         """Note that the dialogue is over, however it ended; called once."""
+        ...
+
+
+class Tap(Protocol):
+    """Who is shown every M3UA message of the node, and changes none: a trace, a recording."""
+
+    def heard(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Look at what came in, (stream, message) each, before anything is done with it."""
+        ...
+
+    def said(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Look at what goes out."""
         ...

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scp.engine.admission import Admission
+    from scp.engine.observers import Tap
     from scp.engine.ticker import TimeSource
     from scp.ports import Telemetry, Transport
     from scp.stack.m3ua.events import Event
@@ -180,6 +181,9 @@ class Signalling:
         telemetry: who counts.
         observer: who is told of links.
         admission: told how long the node has worked on what it read; None: nobody asks.
+
+    Attributes:
+        tap: sees every message; None: nobody looks, which costs nothing.
     """
 
     def __init__(
@@ -201,6 +205,7 @@ class Signalling:
         self.admission = admission
         self.links: list[Link] = []
         self.user: TcUser | None = None
+        self.tap: Tap | None = None
         self._from = ""  # the link and the message that are worked on, for samples of what is discarded
         self._message = b""
         self._ticker = Ticker(source, self._tick)
@@ -260,6 +265,8 @@ class Signalling:
         admission = self.admission
         if admission is not None:
             admission.turn.begin(now)
+        if self.tap is not None:
+            self.tap.heard(link.name, messages)
         take = machine.receive
         self._from = link.name
         data_count = 0
@@ -421,6 +428,8 @@ class Signalling:
         if data_count:
             self.telemetry.m3ua_message(link.name, "out", "DATA", data_count)
         if link.transport is not None:
+            if self.tap is not None:
+                self.tap.said(link.name, outbox)
             link.transport.send(outbox[:])
         outbox.clear()
 
