@@ -12,6 +12,7 @@ from scp.app.guardian.witness import Witness
 from scp.app.links import attachment
 from scp.app.overload import Sheddable, admission_for, pressure_on
 from scp.domain.rules import Rules
+from scp.engine.sparing import Sparing
 from scp.engine.status import StatusBoard
 from scp.engine.ticker import LoopTime
 from scp.ports import ChargingTelemetry, StoreError
@@ -84,7 +85,7 @@ class Node:
         self._reporter = reporter
         self.store: SubscriberStore = open_store(config.store.url.reveal(), telemetry=telemetry)
         self.services = self._built(config)
-        self.status = StatusBoard(time.time, reporter.link)
+        self.status = StatusBoard(time.time, Sparing(reporter.link, time.monotonic))
         self.signalling: Signalling | None = None
         self.engine: Engine | None = None
         self.api: ApiServer | None = None

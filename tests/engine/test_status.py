@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scp.engine.discards import KEPT, MOST_KINDS, MOST_OCTETS, Discards
+from scp.engine.sparing import BURST, RATE, Sparing
 from scp.engine.status import UNSAID, StatusBoard
 from scp.stack.m3ua import events as m3ua
 from scp.stack.m3ua.events import AspState, AsState, Availability
@@ -135,3 +136,46 @@ def test_discards_are_counted_by_reason_and_the_latest_are_kept() -> None:
     for number in range(1000):
         discards.add("stp", "cap", str(number), b"x")
     assert len(discards.all()) == MOST_KINDS
+
+
+# --- several application servers ---
+
+
+def test_of_several_application_servers_each_has_its_state(desk: Desk) -> None:
+    desk.board.expect("stp", "sctp", contexts=(7, 9))
+    status = desk.board.links["stp"]
+    assert [(context, each.asp) for context, each in status.servers.items()] == [(7, "down"), (9, "down")]
+    desk.event(m3ua.ServerChange(9, AspState.ACTIVE, "ASPAC ACK"))
+    desk.event(m3ua.StateChange(AspState.INACTIVE, AspState.ACTIVE, "ASPAC ACK"))
+    desk.event(m3ua.AsStateChange(AsState.INACTIVE, AsState.PENDING, 7))
+    seven, nine = status.servers[7], status.servers[9]
+    assert (status.asp, nine.asp, nine.since, nine.check) == ("active", "active", 1001, "")
+    assert (seven.asp, seven.application_server, seven.server_since) == ("down", "pending", 1003)
+    assert "routing context" in seven.check
+    assert desk.log == [
+        ("stp", "ASP active for routing context 9: ASPAC ACK", False),
+        ("stp", "ASP active: ASPAC ACK", False),
+        ("stp", "AS pending for routing context 7", False),
+    ]
+    desk.event(m3ua.ServerChange(9, AspState.INACTIVE, "overridden"))
+    assert desk.log[-1] == ("stp", "ASP inactive for routing context 9: overridden", True)
+    desk.board.connection(desk.link, "reset")
+    assert seven.application_server == ""
+    assert desk.board.expect("one", contexts=(7,)) is None
+    assert desk.board.links["one"].servers == {}, "one is the link itself"
+
+
+# --- a link of which too much is to be said ---
+
+
+def test_of_a_busy_link_a_reader_s_share_is_reported_and_the_rest_counted() -> None:
+    now, said = [0.0], []
+    report = Sparing(lambda *what: said.append(what), lambda: now[0])
+    for _ in range(1000):
+        report("hostile", "association up", False)
+    report("stp", "association up", False)
+    assert len(said) == BURST + 1
+    now[0] = 1 / RATE
+    report("hostile", "association lost", True)
+    left_out = f"{1000 - BURST:.0f} reports were left out, there were too many"
+    assert said[-2:] == [("hostile", left_out, True), ("hostile", "association lost", True)]
