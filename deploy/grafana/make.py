@@ -104,6 +104,13 @@ SIGNALLING: Final = (
         "mps",
         text="camel-scp status --discards shows samples.",
     ),
+    Panel(
+        "Read by the reference codec",
+        rate("scp_codec_declines_total", "peer"),
+        "{{peer}}",
+        "mps",
+        text="Unusual or wrong forms: 0.25 ms each.",
+    ),
 )
 RUNTIME: Final = (
     Panel("Versions", gauge("scp_build_info"), "{{instance}} {{version}} compiled {{compiled}}", kind="stat"),

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 import ss7.ber
 from scp.telemetry import catalogue as c
-from scp.telemetry.metrics import Metrics, gauge
+from scp.telemetry.metrics import Metrics, counter, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,6 +74,8 @@ class NodeMetrics(Collector):
         yield gauge(c.SUBSYSTEMS, [((state,), found[state]) for state in c.SUBSYSTEM_STATES])
         yield gauge(c.CDRS_WAITING, [((), 0 if sink is None else sink.waiting)])
         yield gauge(c.DIALOGUES_LIMIT, [((), node.config.engine.max_dialogues)])
+        declines = {} if node.engine is None else node.engine.declines
+        yield counter(c.DECLINES, [((link.name,), declines.get(link.name, 0)) for link in links])
 
 
 def _by_state(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scp.stack.sccp_settings import SccpSettings, Translation
 from scp.stack.tcap import TcapSettings
-from ss7.cap.codec import FAST
+from ss7.cap.codec import ALONE
 from ss7.cap.contexts import CONTEXTS
 from ss7.pointcode import parse_point_code
 from ss7.sccp import GlobalTitle
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def codecs(name: str) -> tuple[Codec, TcapCodec | None]:
     """Return the CAP codec and the TCAP codec (None: the machine's own) for ``engine.codec``."""
     if name == "fast":
-        return FAST, None
+        return ALONE, None
     from ss7 import reference, reference_tcap  # noqa: PLC0415 - half a second that only the reference codec costs
 
     return reference.REFERENCE, reference_tcap.REFERENCE_TCAP

@@ -80,9 +80,12 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         peer_burst: of them at once; 0: those of a second.
         caller_rate: calls a second of each calling SCCP address, a switch.
         caller_burst: of them at once; 0: those of a second.
+        unusual_rate: of each peer's those in a form of BER that only the reference codec reads; one costs
+            about 0.25 ms.
     """
 
     peer_rate: Rate = 0.0
     peer_burst: Rate = 0.0
     caller_rate: Rate = 0.0
     caller_burst: Rate = 0.0
+    unusual_rate: Rate = 1000.0

@@ -82,6 +82,8 @@ class Limits:
         peer_burst: of them at once.
         caller_rate: new calls a second of each calling SCCP address; 0: as many as come.
         caller_burst: of them at once.
+        unusual_rate: InitialDPs a second of each peer in a form that only the reference codec reads; 0: as
+            many as come.
         gap_duration: seconds that a CallGap holds; 0: none is sent.
     """
 
@@ -92,6 +94,7 @@ class Limits:
     peer_burst: float = 0.0
     caller_rate: float = 0.0
     caller_burst: float = 0.0
+    unusual_rate: float = 0.0
     gap_duration: float = 10.0
 
 
@@ -144,13 +147,14 @@ class Turn:
     that is no sign that nothing more was waiting. A batch that is neither is a turn of its own, however many
     calls a peer keeps outstanding: each of them came during the batch before.
 
-    Args:
+    Attributes:
+        began: when the turn began, in seconds; inf before the first.
         long: seconds that a batch takes at least if it took long.
     """
 
     def __init__(self, long: float) -> None:
         self.began = inf
-        self._long = long
+        self.long = long
         self._read = -inf
         self._ended = -inf
         self._idle = 0.0
@@ -168,7 +172,7 @@ class Turn:
     def end(self, now: float, more: bool) -> float:
         """It was dealt with; ``more`` as for `Admission.batch_done`. Return how old the turn is."""
         self._ended = now
-        if more or now - self._read >= self._long:
+        if more or now - self._read >= self.long:
             self._behind = True
         return now - self.began
 
@@ -212,15 +216,27 @@ class Admission:
         self.why: list[Signal] = []
         self.turn = Turn(limits.delay * LONG)
         self._levels = {signal: Level(thresholds) for signal, thresholds in THRESHOLDS.items()}
-        self._peers = Buckets(limits.peer_rate, limits.peer_burst) if limits.peer_rate else None
-        self._callers = Buckets(limits.caller_rate, limits.caller_burst) if limits.caller_rate else None
-        self._gaps = Buckets(1 / limits.gap_duration, 1.0) if limits.gap_duration else None
+        self._peers: Buckets | None = None
+        self._callers: Buckets | None = None
+        self._unusual: Buckets | None = None
+        self._gaps: Buckets | None = None
         self._all_by_policy = False
         self._calls = 0
         self._longest = 0.0
         self._late = 0.0
         self._store_seconds = 0.0
         self._store_answers = 0
+        self.adopt(limits)
+
+    def adopt(self, limits: Limits) -> None:
+        """Go on with other limits. Levels and turn stay as they are; every bucket is full again."""
+        self.limits = limits
+        self.turn.long = limits.delay * LONG
+        self._peers = Buckets(limits.peer_rate, limits.peer_burst) if limits.peer_rate else None
+        self._callers = Buckets(limits.caller_rate, limits.caller_burst) if limits.caller_rate else None
+        rate = limits.unusual_rate
+        self._unusual = Buckets(rate, rate) if rate else None
+        self._gaps = Buckets(1 / limits.gap_duration, 1.0) if limits.gap_duration else None
 
     @property
     def sheds(self) -> bool:
@@ -246,6 +262,10 @@ class Admission:
             if self._calls % PROBE:
                 return Reason.OVERLOAD
         return None
+
+    def may_read(self, peer: str, now: float) -> bool:
+        """Whether an InitialDP in an unusual form is read; else it is continued, as one above `peer_rate`."""
+        return self._unusual is None or self._unusual.take(peer, now)
 
     def refuses(self, now: float) -> bool:
         """Whether what begins now gets no dialogue."""

@@ -22,6 +22,7 @@ from scp.engine.timers import Deadlines
 from scp.ports import PENDING
 from scp.services.api import Call, Lookup, Outgoing, Report, ReportKind, StoreFailure
 from scp.stack import tcap_dialogue as tc
+from ss7.cap.codec import UnusualError
 from ss7.cap.common import CriticalityType
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
 from ss7.cap.errors import MISSING_CUSTOMER_RECORD, UNEXPECTED_COMPONENT_SEQUENCE, UNEXPECTED_PARAMETER
@@ -96,6 +97,9 @@ class Engine:
         observer: shown the first answer of every dialogue (call log, CDRs, trace); None: nobody looks.
         admission: says which new calls are served; None: all.
         watcher: shown how calls go on whose dialogues are held; None: nobody looks.
+
+    Attributes:
+        declines: by peer, how many arguments the reference codec had to decode for the fast one.
     """
 
     def __init__(
@@ -128,6 +132,7 @@ class Engine:
         self.admission = admission
         self.watcher = watcher
         self.draining = False
+        self.declines: dict[str, int] = {}
         self._deadlines: Deadlines[Conversation] = Deadlines(_still_waits)
         self._handlers: dict[int, Callable[[Indication, float], None]] = {
             tc.BEGIN: self._begun,
@@ -165,10 +170,10 @@ class Engine:
         context = BY_OCTETS.get(dialogue.context, CAP_V1)
         try:
             idp = self.codec.decode_argument(Opcode.INITIAL_DP, first.parameter, context.version)
-        except DecodeError:
-            reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
-            self._refuse(dialogue, [reject], Reason.UNDECODABLE_ARGUMENT, now)
-            return
+        except DecodeError as fault:
+            idp = self._read_otherwise(fault, dialogue, first.invoke_id, now)
+            if idp is None:
+                return
         if idp.extensions is not None and _critical(idp):
             error = encode_return_error(first.invoke_id, UNEXPECTED_PARAMETER.code)
             self._refuse(dialogue, [error], Reason.CRITICAL_EXTENSION, now, idp)
@@ -181,7 +186,7 @@ class Engine:
             error = encode_return_error(first.invoke_id, MISSING_CUSTOMER_RECORD.code)
             self._refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now, idp)
             return
-        call = Call(idp, context)
+        call = Call(idp, context, first.parameter)
         try:
             run = service.run(call)
         except Exception as bug:  # noqa: BLE001 - as in `_step`
@@ -198,6 +203,30 @@ class Engine:
                 self._refuse(dialogue, conversation.rejects, Reason.UNEXPECTED_OPERATION, now, idp)
                 return
         self._step(conversation, None, now)
+
+    def _read_otherwise(
+        self, fault: DecodeError, dialogue: Dialogue, invoke_id: int, now: float
+    ) -> InitialDPArg | None:
+        """Read an InitialDP that the fast codec could not read, or answer it and return None."""
+        if isinstance(fault, UnusualError):
+            if self.admission is not None and not self.admission.may_read(_peer(dialogue), self.clock()):
+                self._continue(dialogue, NO_SERVICE, None, Reason.RATE_LIMITED, now)
+                return None
+            try:
+                idp: InitialDPArg = self._by_reference(fault, dialogue)
+            except DecodeError:
+                pass
+            else:
+                return idp
+        reject = encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
+        self._refuse(dialogue, [reject], Reason.UNDECODABLE_ARGUMENT, now)
+        return None
+
+    def _by_reference(self, fault: UnusualError, dialogue: Dialogue) -> Any:
+        """Return what the reference codec makes of what the fast one declined; raises `DecodeError`."""
+        peer = _peer(dialogue)
+        self.declines[peer] = self.declines.get(peer, 0) + 1
+        return fault.decode()
 
     def _refuse(
         self,
@@ -269,7 +298,7 @@ class Engine:
             self._component(conversation, component)
         for _ in indication.rejects:
             self.signalling.discard("cap", REJECTED)
-        rejects = [*_owed(indication), *conversation.rejects]
+        rejects = [*_owed(indication), *(conversation.rejects or ())]
         if rejects:
             octets = self.tcap.end(indication.dialogue, rejects[:MOST_REJECTS])
             self.signalling.send(indication.dialogue.path, octets)
@@ -341,25 +370,31 @@ class Engine:
         opcode = _opcode(component.opcode)
         invoke_id = component.invoke_id
         version = conversation.call.context.version
-        rejects = conversation.rejects
         if REPORTS.get(opcode, _NEVER) > version:
-            rejects.append(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
+            conversation.owe(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
             self.signalling.discard("cap", "unrecognized-operation")
             return
         self.telemetry.operation(opcode, "in")
         if opcode == Opcode.INITIAL_DP:  # in an existing relationship: §10.1.12.3
-            rejects.append(encode_return_error(invoke_id, UNEXPECTED_COMPONENT_SEQUENCE.code))
+            conversation.owe(encode_return_error(invoke_id, UNEXPECTED_COMPONENT_SEQUENCE.code))
             self.signalling.discard("cap", str(Reason.UNEXPECTED_OPERATION))
             return
         try:
-            argument = self.codec.decode_argument(opcode, component.parameter, version)
+            argument = self._argument(conversation.dialogue, opcode, component.parameter, version)
         except DecodeError:
-            rejects.append(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
+            conversation.owe(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
             self.signalling.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
             return
         if self.watcher is not None:
             self.watcher.reported(conversation.dialogue, argument)
         conversation.queue(Report(ReportKind.INVOKE, opcode, argument))
+
+    def _argument(self, dialogue: Dialogue, opcode: int, parameter: bytes, version: int) -> Any:
+        """Return an argument that may be in any form; raises `DecodeError`."""
+        try:
+            return self.codec.decode_argument(opcode, parameter, version)
+        except UnusualError as fault:
+            return self._by_reference(fault, dialogue)
 
     # -- the service's coroutine ---------------------------------------------------------------------------
 
@@ -410,9 +445,9 @@ class Engine:
             call.outbox.clear()
         elif call.outbox or not conversation.answered:
             self._send(conversation, now, last=False)
-        reports = conversation.reports
-        if reports:
-            return reports.popleft()
+        report = conversation.next_report()
+        if report is not None:
+            return report
         if conversation.gone:
             self._stop(conversation)
             return PENDING
@@ -421,8 +456,7 @@ class Engine:
 
     def _suspend(self, conversation: Conversation, wait: Wait, due: float) -> None:
         conversation.wait = wait
-        conversation.wait_number += 1
-        self._deadlines.add(due, conversation.wait_number, conversation)
+        conversation.wait_number = self._deadlines.add(due, conversation)
         self.signalling.wake_at(due)
 
     def _resume(self, conversation: Conversation, value: Any, now: float) -> None:
@@ -432,8 +466,8 @@ class Engine:
 
     def _wake(self, conversation: Conversation, now: float) -> None:
         """Hand the oldest report to a service that waits for one."""
-        if conversation.wait is Wait.REPORT and conversation.reports:
-            self._resume(conversation, conversation.reports.popleft(), now)
+        if conversation.wait is Wait.REPORT and conversation.reports is not None:
+            self._resume(conversation, conversation.next_report(), now)
 
     def store_answered(self, conversation: Conversation, result: Found) -> None:
         """Resume a service with the store's answer; called from the event loop."""
@@ -455,6 +489,8 @@ class Engine:
         self.signalling.send(dialogue.path, octets, return_on_error=not last)
         if not conversation.answered:
             self._answered(conversation)
+            if not last:
+                conversation.call.put_away(self.codec)
 
     def _components(self, conversation: Conversation, *, last: bool) -> list[bytes]:
         """Encode the outbox. In a TC-END nothing is awaited, so nothing is registered."""
@@ -578,6 +614,12 @@ def _critical(argument: Any) -> bool:
     unexpectedParameter says so (§10.1.14).
     """
     return any(field.criticality is CriticalityType.ABORT for field in argument.extensions)
+
+
+def _peer(dialogue: Dialogue) -> str:
+    """Return the name of the link that a dialogue came by."""
+    path = dialogue.path
+    return path.link.name if isinstance(path, Path) else ""
 
 
 def _owed(indication: Indication) -> list[bytes]:

@@ -232,6 +232,12 @@ CDRS_WAITING: Final = Spec("scp_cdrs_waiting", Kind.GAUGE, "Call detail records 
 DIALOGUES_LIMIT: Final = Spec(
     "scp_dialogues_limit", Kind.GAUGE, "engine.max_dialogues: beyond it dialogues are refused."
 )
+DECLINES: Final = Spec(
+    "scp_codec_declines_total",
+    Kind.COUNTER,
+    "Arguments in a form of BER that the fast codec leaves to the reference codec (X.690).",
+    ("peer",),
+)
 
 STATE_CATALOGUE: Final = (
     READY,
@@ -244,6 +250,7 @@ STATE_CATALOGUE: Final = (
     SUBSYSTEMS,
     CDRS_WAITING,
     DIALOGUES_LIMIT,
+    DECLINES,
 )
 
 # --- label values ---
