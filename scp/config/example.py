@@ -86,6 +86,7 @@ peer_rate = 0.0                       # calls a second of each peer …
 peer_burst = 0.0                      # … and at once; 0: those of a second
 caller_rate = 0.0                     # calls a second of each calling address, a switch …
 caller_burst = 0.0                    # … and at once
+unusual_rate = 1000.0                 # of each peer's those in a form that takes 0.25 ms to read
 
 [numbering]
 country_code = "46"
@@ -102,7 +103,7 @@ nature = "keep"                       # keep | unknown | national | internationa
 
 [charging]
 # ledger = "sqlite:camel-scp.db.ledger" # as store.url; without it in the store's Redis, or beside its file
-# records = "sqlite:camel-scp.db.cdr" # file of this node's CDRs
+# records = "sqlite:camel-scp.db.cdr" # file of this node's CDRs; with Redis its name and .cdr: scp-1.cdr
 call_records = true                   # a CDR for every call attempt
 retention_days = 30
 currency = "EUR"                      # amounts are integers in its minor unit
