@@ -53,20 +53,23 @@ class PcapWriter:
 
 @final
 class PcapNgWriter:
-    """Writes the block format: one section, one Ethernet interface, nanoseconds.
+    """Writes the block format: one section, one interface, nanoseconds.
 
     Args:
         stream: where to.
         application: what wrote it, as Wireshark shows it.
         comment: on the whole file.
+        link: link type of the interface.
     """
 
-    def __init__(self, stream: BinaryIO, application: str = "camel-scp", comment: str = "") -> None:
+    def __init__(
+        self, stream: BinaryIO, application: str = "camel-scp", comment: str = "", *, link: int = ETHERNET
+    ) -> None:
         self._stream = stream
         section = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
         options = _option(4, application.encode()) + (_option(_COMMENT, comment.encode()) if comment else b"")
         stream.write(_block(0x0A0D0D0A, section + options + _option(0, b"")))
-        interface = struct.pack("<HHI", ETHERNET, 0, SNAP_LENGTH)
+        interface = struct.pack("<HHI", link, 0, SNAP_LENGTH)
         options = _option(_IF_NAME, b"sigtran") + _option(_IF_RESOLUTION, _NANOSECONDS) + _option(0, b"")
         stream.write(_block(1, interface + options))
 
@@ -93,8 +96,8 @@ def _option(code: int, value: bytes) -> bytes:
 class Association:
     """The packets of one association between two hosts, ``here`` and ``there`` (IPv4 addresses and ports).
 
-    Every message gets the TSN and the stream sequence number that are due; INIT and SACK are left out, since
-    no reader needs them.
+    Every message gets the TSN and the stream sequence number that are due; INIT and SACK are whoever's who
+    wants them: no reader needs them.
     """
 
     def __init__(
@@ -136,11 +139,19 @@ class Association:
         way = 0 if sent else 1
         self._tsn[way] = (self._tsn[way] + 1) & _MASK32
 
-    def packet(self, chunks: list[bytes], *, sent: bool) -> bytes:
-        """Return one frame with these chunks."""
-        (source, source_port, _), (target, target_port, tag) = self._ends if sent else self._ends[::-1]
+    def tag(self, *, sent: bool) -> int:
+        """Return the verification tag of what is ``sent``, or comes: the receiver's (RFC 9260 §8.5)."""
+        return self._ends[1 if sent else 0][2]
+
+    def last_tsn(self, *, sent: bool) -> int:
+        """Return the TSN of the latest chunk; that before the first one while there is none."""
+        return (self._tsn[0 if sent else 1] - 1) & _MASK32
+
+    def packet(self, chunks: list[bytes], *, sent: bool, tag: int = -1) -> bytes:
+        """Return one frame with these chunks; ``tag`` is its verification tag if not the receiver's own."""
+        (source, source_port, _), (target, target_port, own) = self._ends if sent else self._ends[::-1]
         body = b"".join(chunks)
-        head = _SCTP.pack(source_port, target_port, tag, 0)
+        head = _SCTP.pack(source_port, target_port, own if tag < 0 else tag, 0)
         checksum = crc32c(head + body).to_bytes(4, "little")
         self._ident = (self._ident + 1) & 0xFFFF
         return ethernet(source, target, 132, head[:8] + checksum + body, self._ident)

@@ -64,6 +64,7 @@ def test_no_number_is_left_and_nothing_else_changes(path: Path, tmp_path: Path) 
     for one, other in zip(before, after, strict=False):
         if path.name in NEW_PACKETS:
             break
+        other.pop("" if "stream" in one else "stream", None)  # what came over TCP goes out over SCTP
         for (name, was), (_, now) in zip(named(one), named(other), strict=True):
             if name == "digits" and len(was) > 4:
                 assert was != now
