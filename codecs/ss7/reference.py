@@ -168,6 +168,8 @@ class ReferenceCodec:
                 raise DecodeError(f"{BY_OPCODE[opcode].name} with an argument", 0, _CLAUSE)
             return None
         if not parameter:
+            if BY_OPCODE[opcode].argument_optional:
+                return None
             raise DecodeError(f"{BY_OPCODE[opcode].name} without its argument", 0, _CLAUSE)
         kind = argument_type(opcode, version)
         if kind is None:
@@ -181,6 +183,8 @@ class ReferenceCodec:
         if definition is None:
             if value is not None or opcode not in BY_OPCODE:
                 raise EncodeError(f"operation {opcode} has no argument", _CLAUSE)
+            return b""
+        if value is None and BY_OPCODE[opcode].argument_optional:
             return b""
         kind = argument_type(opcode, version)
         if kind is not None:

@@ -43,7 +43,7 @@ class Course:
         self.cause: int | None = None
 
     def reported(self, event: EventReportBCSMArg, now: float) -> None:
-        """Take an EventReportBCSM (29.078 §11.21)."""
+        """Take an EventReportBCSM (TS 29.078 §11.18)."""
         if event.event_type_bcsm in _ANSWERS:
             if self.answered is None:
                 self.answered = now

@@ -70,6 +70,7 @@ class Operation(Struct, frozen=True, gc=False):
         argument: its type in `ss7.cap.types`, bytes for an octet string, None where it has none or where
             only the reference codec knows it.
         has_argument: whether there is an argument.
+        argument_optional: whether it may be left out: later releases added it to an operation that had none.
     """
 
     opcode: int
@@ -83,6 +84,7 @@ class Operation(Struct, frozen=True, gc=False):
     clause: str
     argument: Any = None
     has_argument: bool = True
+    argument_optional: bool = False
 
 
 _CALL = (7, 11, 12, 14, 15, 16)
@@ -123,7 +125,9 @@ OPERATIONS: Final = (
         types.RequestReportBCSMEventArg,
     ),
     Operation(24, "eventReportBCSM", 4, "Terb", SHORT, False, 1, (), "11.18", types.EventReportBCSMArg),
-    Operation(27, "collectInformation", 4, "Tci", SHORT, True, 4, (), "6.1.1", has_argument=False),
+    Operation(
+        27, "collectInformation", 2, "Tci", SHORT, True, 4, (*_CALL, 8), "11.8A", argument_optional=True
+    ),
     Operation(31, "continue", 4, "Tcue", SHORT, True, 1, (), "11.11", has_argument=False),
     Operation(32, "initiateCallAttempt", 1, "Tica", SHORT, True, 4, (*_CALL, 8), "11.21"),
     Operation(
@@ -173,7 +177,7 @@ OPERATIONS: Final = (
     Operation(72, "applyChargingReportGPRS", 1, "Tacrg", SHORT, False, 3, (*_CALL, 8, 50), "13.3"),
     Operation(73, "cancelGPRS", 2, "Tcag", SHORT, True, 3, _GPRS_FEW, "13.4"),
     Operation(74, "connectGPRS", 2, "Tcong", SHORT, True, 3, (*_CALL, 8, 50), "13.5"),
-    Operation(75, "continueGPRS", 2, "Tcueg", SHORT, True, 3, (7, 14, 15, 16, 50), "13.6"),
+    Operation(75, "continueGPRS", 2, "Tcueg", SHORT, True, 3, (7, 15, 50), "13.6"),
     Operation(76, "entityReleasedGPRS", 1, "Terg", SHORT, False, 3, _GPRS_FEW, "13.7"),
     Operation(
         77, "furnishChargingInformationGPRS", 2, "Tfcig", SHORT, True, 3, (7, 12, 14, 15, 16, 50), "13.9"

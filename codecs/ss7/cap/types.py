@@ -2,9 +2,9 @@
 
 Attribute names are the ASN.1 identifiers in snake case; the declaration beside each is what the codecs walk.
 OCTET STRINGs stay octets: `ss7.isup` and `ss7.address` decode what the declarations say they contain.
-Without a type here: continue, activityTest and collectInformation have no argument; releaseCall's is a bare
-Cause octet string (`bytes`), or `AllCallSegmentsWithExtension`; furnishChargingInformation's and
-applyChargingReport's are octet strings with BER in them (`ss7.cap.charging`).
+Without a type here: continue and activityTest have no argument; releaseCall's is a bare Cause octet string
+(`bytes`), or `AllCallSegmentsWithExtension`; furnishChargingInformation's and applyChargingReport's are octet
+strings with BER in them (`ss7.cap.charging`).
 """
 
 from __future__ import annotations
