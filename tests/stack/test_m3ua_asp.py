@@ -276,15 +276,17 @@ def test_a_withdrawal_without_answer_ends(wish: str) -> None:
     assert said(asp) == ["ASPIA"] * 3 + (["ASPDN"] * 3 if wish == "down" else [])
 
 
-def test_data_under_way_is_delivered_until_aspia_is_acknowledged() -> None:
+def test_data_under_way_is_taken_and_answered_until_aspia_is_acknowledged() -> None:
     asp = up()
     asp.deactivate(0.0)
-    assert not asp.send(1, 2, 2, 5, b"x")
     assert asp.receive(DATA_7, 1, 0.0) is not None
+    assert asp.send(1, 2, 2, 5, b"its answer")
+    assert said(asp) == ["ASPIA", "DATA"]
     tell(asp, ASPIA_ACK)
+    assert not asp.send(1, 2, 2, 5, b"x")
     assert asp.receive(DATA_7, 1, 0.0) is None
     assert of(asp, Discard)[-1].reason is DiscardReason.NOT_ACTIVE
-    assert said(asp) == ["ASPIA"]  # silently: §3.8.1
+    assert said(asp) == []  # silently: §3.8.1
 
 
 def test_data_may_overtake_aspac_ack() -> None:

@@ -159,7 +159,7 @@ class Asp(Link):
         self._input(Input.WISH, now)
 
     def deactivate(self, now: float) -> None:
-        """Stay up without traffic: ASPIA. DATA under way is delivered until that is acknowledged."""
+        """Stay up without traffic: ASPIA. DATA under way is taken and answered until that is acknowledged."""
         self._wish = Goal.INACTIVE
         self._pursue(now)
 

@@ -72,8 +72,8 @@ class AspServer(Server):
         """Be in another phase."""
         self.phase = phase
         self.state = STATE_OF_PHASE[phase]
-        self.sends = phase in SERVING
-        self.receives = self.sends or phase is Phase.ASPIA_SENT
+        # What comes before the gateway has our ASPIA wants an answer: we are ASP-ACTIVE until it acknowledges.
+        self.sends = self.receives = phase in SERVING or phase is Phase.ASPIA_SENT
         self.attempts = 0
         self.held = False
         self.timer = NEVER
