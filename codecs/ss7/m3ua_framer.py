@@ -37,6 +37,11 @@ class Framer:
         """Octets that came of a message that is not whole yet."""
         return self._have
 
+    @property
+    def rest(self) -> bytes:
+        """The octets that `held` counts."""
+        return b"".join(self._parts)
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take what was read; return the messages it completes, in order.
 

@@ -14,15 +14,18 @@ from scp.net.tcp import Connector, Listener
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.settings import AspSettings, Key, Role, SgpSettings, Timers, TrafficMode
 from scp.stack.m3ua.sgp import Sgp
+from ss7.m3ua_framer import Framer as M3uaFramer
 from ss7.m3ua_parameters import KeyDestination
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from scp.config import Peer
-    from scp.engine.signalling import Link, Machine
+    from scp.engine.signalling import Machine
     from scp.engine.status import StatusBoard
-    from scp.ports import Telemetry
+    from scp.net.tcp import Framer
+    from scp.ports import Telemetry, TransportUser
 
 Attachment: TypeAlias = Connector | Listener | SctpConnector | SctpListener
 
@@ -85,9 +88,23 @@ def sctp_settings(peer: Peer) -> SctpSettings:
 
 
 def attachment(
-    peer: Peer, link: Link, status: StatusBoard, telemetry: Telemetry, random: Random
+    peer: Peer,
+    user: TransportUser,
+    status: StatusBoard,
+    telemetry: Telemetry,
+    random: Random,
+    framer: Callable[[], Framer] = M3uaFramer,
 ) -> Attachment:
-    """Return what brings the association of ``peer`` up and keeps it; ``random`` is for pauses."""
+    """Return what brings the association of ``peer`` up and keeps it.
+
+    Args:
+        peer: of the configuration.
+        user: its link, or what stands before it.
+        status: told what happens.
+        telemetry: who counts.
+        random: for pauses.
+        framer: makes the framer of each TCP connection.
+    """
     watcher = _LinkWatcher(peer.name, status, telemetry)
 
     def failed(reason: str) -> None:
@@ -98,7 +115,7 @@ def attachment(
         def refused(address: str) -> None:
             failed(f"a connection from {address} was refused: not in remote, or another is up")
 
-        take = OneAtATime(link).take
+        take = OneAtATime(user).take
         if peer.transport == "sctp":
             return SctpListener(
                 peer.name,
@@ -110,14 +127,16 @@ def attachment(
                 settings=sctp_settings(peer),
                 watcher=watcher,
             )
-        return Listener(peer.name, peer.local, peer.port, take, allowed=peer.remote, refused=refused)
+        return Listener(
+            peer.name, peer.local, peer.port, take, allowed=peer.remote, refused=refused, framer=framer
+        )
     timers = peer.timers
     if peer.transport == "sctp":
         return SctpConnector(
             peer.name,
             peer.remote,
             peer.port,
-            link,
+            user,
             random=random,
             local=peer.local,
             local_port=peer.local_port,
@@ -131,9 +150,10 @@ def attachment(
         peer.name,
         peer.remote,
         peer.port,
-        link,
+        user,
         random=random,
         local=peer.local,
+        framer=framer,
         backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
         failed=failed,
         connect_timeout=timers.connect_s,

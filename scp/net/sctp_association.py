@@ -136,6 +136,15 @@ class SctpAssociation:
         """Outbound streams that the peer granted."""
         return self._streams
 
+    @property
+    def unsent(self) -> int:
+        """Octets that the kernel has not taken yet."""
+        return self._unsent_size
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor; -1 once closed."""
+        return self._socket.fileno()
+
     def begin(self, port: int, given: Sequence[str] = ()) -> None:
         """The association is up: tell the user, and read.
 

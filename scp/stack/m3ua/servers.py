@@ -72,7 +72,7 @@ class AspServer(Server):
         """Be in another phase."""
         self.phase = phase
         self.state = STATE_OF_PHASE[phase]
-        # What comes before the gateway has our ASPIA wants an answer: we are ASP-ACTIVE until it acknowledges.
+        # What comes before the gateway has our ASPIA wants an answer: we are active until it acknowledges.
         self.sends = self.receives = phase in SERVING or phase is Phase.ASPIA_SENT
         self.attempts = 0
         self.held = False

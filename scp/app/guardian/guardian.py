@@ -1,0 +1,163 @@
+"""The guardian: its process, and the node's end of the channel to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections import deque
+from enum import IntEnum
+from pathlib import Path
+from struct import Struct
+from typing import TYPE_CHECKING, Final, final
+
+import uvloop
+
+from scp.app.guardian.journal import Journal
+from scp.app.guardian.will import execute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.config import Config
+
+_HEADER: Final = Struct("=BHH")  # what, link, stream
+_LONGEST: Final = 1 << 18
+"""Octets of a message on the channel: longer than any M3UA message that is not DATA."""
+MOST_KEPT: Final = 4096
+"""Management messages kept of a link; a gateway may speak of very many destinations."""
+NAME: Final = "scp-guardian"
+"""What `ps -e` calls the process."""
+
+
+class What(IntEnum):
+    """What the node tells."""
+
+    BEGUN = 1
+    """An association is up; its descriptor comes along, its name follows."""
+    ENDED = 2
+    """It is gone."""
+    MANAGEMENT = 3
+    """A message came that is not DATA."""
+    DISMISSED = 4
+    """The node ends in good order."""
+
+
+@final
+class Held:
+    """An association that the node has: a copy of its descriptor, and what its peer said beside DATA.
+
+    Attributes:
+        name: of its transport.
+        endpoint: the socket.
+        management: streams and messages, the oldest first.
+    """
+
+    def __init__(self, name: str, endpoint: socket.socket) -> None:
+        self.name = name
+        self.endpoint = endpoint
+        self.management: deque[tuple[int, bytes]] = deque(maxlen=MOST_KEPT)
+
+
+@final
+class Guardian:
+    """The node's end: a `scp.app.guardian.witness.Confidant`.
+
+    Attributes:
+        journal: where the witnesses write.
+    """
+
+    def __init__(self, channel: socket.socket, process: int, journal: Journal) -> None:
+        self.journal = journal
+        self.on_loss: Callable[[str], None] | None = None
+        self._channel: socket.socket | None = channel
+        self._process = process
+
+    def begun(self, link: int, descriptor: int, name: str) -> None:
+        """See `Confidant`."""
+        self._say(_HEADER.pack(What.BEGUN, link, 0) + name.encode(), [descriptor])
+
+    def ended(self, link: int) -> None:
+        """See `Confidant`."""
+        self._say(_HEADER.pack(What.ENDED, link, 0))
+
+    def management(self, link: int, stream: int, octets: bytes) -> None:
+        """See `Confidant`."""
+        if len(octets) < _LONGEST - _HEADER.size:
+            self._say(_HEADER.pack(What.MANAGEMENT, link, max(0, stream)) + octets)
+
+    def dismiss(self) -> None:
+        """Send it away: the node ends in good order."""
+        self._say(_HEADER.pack(What.DISMISSED, 0, 0))
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self._process, 0)
+
+    def _say(self, message: bytes, descriptors: list[int] | None = None) -> None:
+        if self._channel is None:
+            return
+        try:
+            socket.send_fds(self._channel, [message], descriptors or [])
+        except OSError as error:  # it is gone, or does not read: the node goes on as if there had been none
+            self._channel.close()
+            self._channel = None
+            if self.on_loss is not None:
+                self.on_loss(error.strerror or str(error))
+
+
+def stand_by(config: Config, said: Callable[[str, int], None]) -> Guardian:
+    """Fork the guardian; only the node returns. Call it before anything is opened and before any thread runs.
+
+    Args:
+        config: of the node.
+        said: told by the guardian, once, what it did: in words, and how many calls it answered.
+    """
+    journal = Journal()
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    process = os.fork()
+    if process:
+        its.close()
+        ours.setblocking(False)
+        return Guardian(ours, process, journal)
+    status = 1
+    try:
+        ours.close()
+        _guard(its, config, journal, said)
+        status = 0
+    finally:
+        os._exit(status)  # what the node has registered for its exit is the node's
+
+
+def _guard(
+    channel: socket.socket, config: Config, journal: Journal, said: Callable[[str, int], None]
+) -> None:
+    # Who stops the node stops the guardian by it. What is sent to the whole group is not for the guardian.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(NAME, encoding="ascii")
+    associations: dict[int, Held] = {}
+    if not _listen(channel, associations) and associations:
+        done = uvloop.run(execute(config, associations, journal))
+        said(done.words(), done.answered)
+
+
+def _listen(channel: socket.socket, associations: dict[int, Held]) -> bool:
+    """Keep up with what the node tells until it ends; True if it ends in good order."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, _LONGEST, 1)
+        if not message:
+            return False
+        what, link, stream = _HEADER.unpack_from(message)
+        rest = message[_HEADER.size :]
+        if what == What.DISMISSED:
+            return True
+        if what in (What.BEGUN, What.ENDED) and link in associations:
+            associations.pop(link).endpoint.close()
+        if what == What.BEGUN:
+            associations[link] = Held(rest.decode(), socket.socket(fileno=descriptors[0]))
+        elif what == What.MANAGEMENT and link in associations:
+            associations[link].management.append((stream, rest))

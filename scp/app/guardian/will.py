@@ -1,0 +1,253 @@
+"""What the guardian does when the node is dead: answer what was not answered, and take leave of the peers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from random import SystemRandom
+from typing import TYPE_CHECKING, Final, NamedTuple, final
+
+from scp.app.call_path import add_link, call_path, drain
+from scp.app.guardian.journal import Kind
+from scp.engine.status import StatusBoard
+from scp.engine.ticker import LoopTime
+from scp.net.sctp_association import SctpAssociation
+from scp.net.sctp_socket import SctpSocket
+from scp.net.tcp import Limits, TcpConnection
+from scp.services.api import StoreFailure
+from scp.simulator.quiet import QuietTelemetry
+from ss7 import m3ua, sccp, tcap
+from ss7.errors import DecodeError
+from ss7.m3ua_framer import Framer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from scp.app.guardian.guardian import Held
+    from scp.app.guardian.journal import Entry, Journal
+    from scp.config import Config
+    from scp.domain.decision import Decision
+    from scp.engine.signalling import Link
+    from scp.ports import Found, Transport, Waiter
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.types import InitialDPArg
+
+_DATA: Final = b"\x01\x01"  # class and type (RFC 4666 §3.1.2)
+LEAVE: Final = 1.0
+"""Seconds that what waits in the sockets may take."""
+MARGIN: Final = 0.1
+"""Seconds beyond the deadline for answers: what is older was answered, or its caller has given up."""
+
+
+class Done(NamedTuple):
+    """What the guardian did: calls that it answered, associations that it took leave of, others."""
+
+    answered: int
+    left: int
+    cut: int
+
+    def words(self) -> str:
+        """Return it in words, for the log."""
+        cut = f"; {self.cut} were cut in the middle of a message and are closed" if self.cut else ""
+        return f"the node's process died: {self.left} associations taken down in good order{cut}"
+
+
+async def execute(config: Config, associations: Mapping[int, Held], journal: Journal) -> Done:
+    """Answer by policy what the node had read and not answered, and what is still to be read; then leave.
+
+    ASPIA, its acknowledgement, ASPDN and the end of the association follow as in a drain, so that gateways
+    send no more here. Dialogues that the node held open are gone: who speaks in one gets P-Abort.
+    """
+    counter = _Counter()
+    quiet = StatusBoard(time.time, lambda *_: None)
+    signalling, engine = call_path(
+        config,
+        LoopTime(asyncio.get_running_loop()),
+        SystemRandom(),
+        QuietTelemetry(),
+        quiet,
+        {},
+        _NoStore(),
+        on_bug=_no_bug,
+        observer=counter,
+    )
+    engine.draining = True
+    oldest = time.monotonic() - config.engine.answer_deadline_ms / 1000 - MARGIN
+    unanswered = Unanswered(journal.entries(), oldest)
+    heirs: list[_Heir] = []
+    cut = 0
+    for number, held in associations.items():
+        peer = config.m3ua.peers[number]
+        seized = unanswered.links.get(number) or _Seized()
+        if peer.transport == "tcp" and seized.unsent:
+            held.endpoint.close()  # a message may have gone in part: nothing after it would be read
+            cut += 1
+            continue
+        quiet.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts)
+        heir = _Heir(add_link(signalling, config, peer), held, seized)
+        await heir.take_over(peer.transport == "tcp")
+        heirs.append(heir)
+    for heir in heirs:
+        heir.catch_up()
+    await drain(signalling, engine, LEAVE)
+    for heir in heirs:
+        await heir.leave()
+    return Done(counter.count, len(heirs), cut)
+
+
+class _Seized:
+    """What the journal says of a link's association."""
+
+    def __init__(self) -> None:
+        self.pending: dict[object, bytes] = {}  # messages by the transaction that they are of, in order
+        self.rest = b""
+        self.unsent = False
+
+
+@final
+class Unanswered:
+    """What came and was not answered: read from a journal.
+
+    What can't be read here (a segment of a message, say) counts as not answered: who gets an answer to a
+    transaction that is over throws it away (Q.774 §3.2.1.3.3).
+
+    Args:
+        entries: of the journal.
+        since: monotonic seconds; what came before it is left out.
+
+    Attributes:
+        links: by number.
+    """
+
+    def __init__(self, entries: Iterable[Entry], since: float) -> None:
+        self.links: dict[int, _Seized] = {}
+        for link, kind, at, octets in entries:
+            if kind == Kind.BEGUN:
+                self.links[link] = _Seized()
+                continue
+            seized = self.links.setdefault(link, _Seized())
+            if kind == Kind.READ:
+                seized.rest = b""
+                if at >= since:
+                    self._came(seized, octets)
+            elif kind == Kind.REST:
+                seized.rest = octets
+            else:
+                seized.unsent = kind == Kind.UNSENT
+                for message in Framer().feed(octets):
+                    seized.pending.pop(_transaction(message, ours=True), None)
+
+    def _came(self, seized: _Seized, octets: bytes) -> None:
+        for message in Framer().feed(octets):
+            if message[2:4] != _DATA:
+                continue
+            transaction = _transaction(message, ours=False) or object()
+            seized.pending.pop(transaction, None)
+            seized.pending[transaction] = message
+
+
+def _transaction(message: bytes, *, ours: bool) -> tuple[int, bytes] | None:
+    """Return the peer's point code and its id of the transaction that DATA is of; None: it can't be read."""
+    try:
+        data = m3ua.decode_data(message)
+        unit = sccp.decode(data.payload)
+        if not isinstance(unit, sccp.UnitData):
+            return None
+        said = tcap.decode(unit.data)
+    except DecodeError:
+        return None
+    return (data.dpc, said.dtid) if ours else (data.opc, said.otid)
+
+
+@final
+class _Heir:
+    """A link of the guardian's own on an association of the node's; the `TransportUser` of its transport."""
+
+    def __init__(self, link: Link, held: Held, seized: _Seized) -> None:
+        self._link = link
+        self._held = held
+        self._seized = seized
+        self._association: TcpConnection | SctpAssociation | None = None
+
+    async def take_over(self, tcp: bool) -> None:
+        """Go on where the node ended."""
+        name, endpoint = self._held.name, self._held.endpoint
+        if tcp:
+            framer = Framer()
+            framer.feed(self._seized.rest)
+            loop = asyncio.get_running_loop()
+            _, self._association = await loop.create_connection(
+                lambda: TcpConnection(name, self, framer, Limits()), sock=endpoint
+            )
+        else:
+            self._association = SctpAssociation(name, SctpSocket(endpoint), self, Limits())
+            self._association.begin(endpoint.getpeername()[1])
+
+    def catch_up(self) -> None:
+        """Work on what was read and not answered."""
+        # DATA is not on stream 0 (RFC 4666 §1.4.7), but where there is no other.
+        stream = min(1, self._streams() - 1)
+        self._link.received([(stream, octets) for octets in self._seized.pending.values()])
+
+    async def leave(self) -> None:
+        """End the association."""
+        if self._association is not None:
+            self._association.close()
+            await asyncio.wait([self._association.lost], timeout=LEAVE)
+
+    def _streams(self) -> int:
+        return 1 if self._association is None else self._association.streams
+
+    def connected(self, transport: Transport) -> None:
+        """Have the machine live through again what the peer said to the node's, and send nothing of it."""
+        self._link.transport = transport
+        machine, now = self._link.machine, time.monotonic()
+        machine.connected(now, transport.streams)
+        for stream, octets in self._held.management:
+            machine.receive(octets, stream, now)
+        machine.outbox.clear()
+        machine.events.clear()
+
+    def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
+        """See `TransportUser`."""
+        self._link.received(messages)
+
+    def disconnected(self, reason: str) -> None:
+        """See `TransportUser`."""
+        self._link.disconnected(reason)
+
+
+@final
+class _NoStore:
+    """A store that is not asked: who drains looks nobody up."""
+
+    def find(self, msisdn: str, waiter: Waiter) -> Found:  # noqa: ARG002 - the protocol's
+        """See `scp.ports.SubscriberLookup`."""
+        return StoreFailure.UNAVAILABLE
+
+    def usable(self) -> str:
+        """See `scp.ports.SubscriberLookup`."""
+        return "the node is dead"
+
+
+@final
+class _Counter:
+    """An `AnswerObserver` that counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def answered(
+        self,
+        dialogue: Dialogue,  # noqa: ARG002 - the protocol's
+        service: str,  # noqa: ARG002
+        idp: InitialDPArg | None,  # noqa: ARG002
+        decision: Decision,  # noqa: ARG002
+        seconds: float,  # noqa: ARG002
+    ) -> None:
+        """Count."""
+        self.count += 1
+
+
+def _no_bug(service: str, error: Exception) -> None:
+    """Do nothing: no service runs."""
