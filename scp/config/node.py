@@ -37,6 +37,7 @@ class Node(Struct, frozen=True, forbid_unknown_fields=True):
         name: in logs and in ``/health``.
         instance: part of every TCAP transaction id; unique among the running processes of one address.
         network_indicator: of the messages that we send.
+        guardian: whether a second process stands by that answers the calls of one that is killed.
     """
 
     point_code: PointCode
@@ -44,6 +45,7 @@ class Node(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name = "camel-scp"
     instance: Annotated[int, Meta(ge=0, le=255)] = 0
     network_indicator: NetworkIndicator = NetworkIndicator.INTERNATIONAL
+    guardian: bool = True
 
 
 class Telemetry(Struct, frozen=True, forbid_unknown_fields=True):
