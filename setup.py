@@ -33,6 +33,7 @@ HOT = (
     "scp/domain/**/*.py",
     "scp/capture/wire/*.py",
     "scp/engine/*.py",
+    "scp/services/call.py",
     "scp/services/idp.py",
     "scp/services/instructions.py",
     "scp/telemetry/metrics.py",

@@ -7,14 +7,11 @@ explanation can't differ from what happens to a call.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final, TypeAlias
-
-from msgspec import Struct
 
 from scp.domain.call import CallFacts, Trigger, call_facts
 from scp.domain.conditions import CALL_CONDITIONS, SUBSCRIBER_CONDITIONS
-from scp.domain.numbers import Nature
+from scp.domain.outcome import Action, Decision, Step
 from scp.domain.reason import Reason, explain
 from scp.domain.rules import MAX_DIGITS, DigitsPolicy, NaturePolicy, OnFailure, Rules, target
 from scp.domain.subscriber import Subscriber, When
@@ -40,37 +37,8 @@ __all__ = [
 ]
 
 
-class Action(StrEnum):
-    """What the gsmSSF is told to do."""
-
-    CONNECT = "connect"
-    CONTINUE = "continue"
-    RELEASE = "release"
-    ERROR = "error"  # a return error, reject or abort went out in place of an instruction
-
-
-class Decision(Struct, frozen=True, gc=False):
-    """An action, the number for it (digits as they go out, "" if none) with its nature, and the reason."""
-
-    action: Action
-    reason: Reason
-    number: str = ""
-    nature: Nature = Nature.UNKNOWN
-
-
 Found: TypeAlias = Subscriber | Reason | None
 """What the store said: the record, None if it has none, or the reason why it could not say."""
-
-
-class Step(Struct, frozen=True, gc=False):
-    """One condition of a decision: its name, the value it was asked of, "yes" or the reason it failed for.
-
-    The last step's outcome is the decision's reason.
-    """
-
-    condition: str
-    value: str
-    outcome: str
 
 
 # In Python 3.11 a member looked up through its class costs ten times what a global does.

@@ -37,11 +37,11 @@ class Conversation:
         gone: the dialogue is over: nothing can be sent any more.
         invoke_id: of the InitialDP.
         wait: what the coroutine is suspended in.
-        wait_number: counts the waits, so that a timer of an earlier one is known to be late.
+        wait_number: of its latest deadline, so that an earlier one is known to be late.
         store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
             further lookup of this dialogue counts as timed out: two answers could not be told apart.
-        reports: what came in and was not awaited yet; None until something did.
-        rejects: owed for invocations that could not be taken.
+        reports: what came in and was not awaited yet; None: nothing did.
+        rejects: owed for invocations that could not be taken; None: nothing is.
     """
 
     __slots__ = (
@@ -82,7 +82,7 @@ class Conversation:
         self.answered = False
         self.gone = False
         self.invoke_id = invoke_id
-        self.rejects: list[bytes] = []
+        self.rejects: list[bytes] | None = None
         self.wait = Wait.NOTHING
         self.wait_number = 0
         self.store_owes = False
@@ -99,3 +99,19 @@ class Conversation:
         if self.reports is None:
             self.reports = deque()
         self.reports.append(report)
+
+    def next_report(self) -> Report | None:
+        """Take out the oldest report. The queue, which is ten times its content, does not stay empty."""
+        reports = self.reports
+        if reports is None:
+            return None
+        report = reports.popleft()
+        if not reports:
+            self.reports = None
+        return report
+
+    def owe(self, component: bytes) -> None:
+        """Keep a component that answers an invocation which could not be taken."""
+        if self.rejects is None:
+            self.rejects = []
+        self.rejects.append(component)

@@ -26,21 +26,22 @@ class Deadlines(Generic[T]):
 
     def __init__(self, live: Callable[[T, int], bool]) -> None:
         self._live = live
-        self._heap: list[tuple[float, int, int, T]] = []
+        self._heap: list[tuple[float, int, T]] = []
         self._added = 0
         self._forgotten = 0
 
-    def add(self, due: float, number: int, owner: T) -> None:
-        """Remember that ``owner`` is due at ``due`` (seconds) with its wait ``number``."""
+    def add(self, due: float, owner: T) -> int:
+        """Remember that ``owner`` is due at ``due`` (seconds); return the number of this wait."""
         self._added += 1
-        heappush(self._heap, (due, self._added, number, owner))
+        heappush(self._heap, (due, self._added, owner))
+        return self._added
 
     def forget(self) -> None:
         """Note that one entry's owner no longer waits."""
         self._forgotten += 1
         if self._forgotten > _WORTH_SWEEPING and 2 * self._forgotten > len(self._heap):
             live = self._live
-            self._heap = [entry for entry in self._heap if live(entry[3], entry[2])]
+            self._heap = [entry for entry in self._heap if live(entry[2], entry[1])]
             heapify(self._heap)
             self._forgotten = 0
 
@@ -53,7 +54,7 @@ class Deadlines(Generic[T]):
         heap = self._heap
         taken: list[T] = []
         while heap and heap[0][0] <= now:
-            _, _, number, owner = heappop(heap)
+            _, number, owner = heappop(heap)
             if self._live(owner, number):
                 taken.append(owner)
             elif self._forgotten:

@@ -24,13 +24,26 @@ from msgspec import Struct
 
 from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure
+from scp.services.call import Call, Outgoing
 
 if TYPE_CHECKING:
-    from scp.domain.decision import Decision
     from scp.domain.subscriber import Subscriber
-    from ss7.cap.contexts import ApplicationContext
-    from ss7.cap.errors import CapError
-    from ss7.cap.types import InitialDPArg
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Call",
+    "Lookup",
+    "NextReport",
+    "NodeSettings",
+    "Outgoing",
+    "Report",
+    "ReportKind",
+    "Request",
+    "Service",
+    "ServiceFactory",
+    "ServiceRun",
+    "StoreFailure",
+]
 
 
 class StoreFailure(StrEnum):
@@ -107,46 +120,6 @@ class NextReport:
 
 Request: TypeAlias = Lookup | NextReport
 ServiceRun: TypeAlias = Coroutine[Request, Any, None]
-
-
-class Outgoing(Struct, frozen=True, gc=False):
-    """An operation to invoke: CAP code and argument (None where the operation has none)."""
-
-    opcode: int
-    argument: Any = None
-
-
-class Call:
-    """One dialogue as its service sees it.
-
-    Attributes:
-        idp: the decoded InitialDP argument.
-        context: the CAP application context of the dialogue.
-        outbox: what the next TC message will carry; the engine takes it.
-        error: set by `fail`: the return error that ends the dialogue.
-        decision: set by `decided`; metrics, log, CDR and trace show it.
-    """
-
-    __slots__ = ("context", "decision", "error", "idp", "outbox")
-
-    def __init__(self, idp: InitialDPArg, context: ApplicationContext) -> None:
-        self.idp = idp
-        self.context = context
-        self.outbox: list[Outgoing] = []
-        self.error: CapError | None = None
-        self.decision: Decision | None = None
-
-    def invoke(self, opcode: int, argument: Any = None) -> None:
-        """Put an operation into the next message."""
-        self.outbox.append(Outgoing(opcode, argument))
-
-    def fail(self, error: CapError) -> None:
-        """Answer the InitialDP with a CAP error, in TC-END when the service returns (29.078 §14.1.2.2.1)."""
-        self.error = error
-
-    def decided(self, decision: Decision) -> None:
-        """Say what was decided and why. The last word counts."""
-        self.decision = decision
 
 
 class NodeSettings(Struct, frozen=True):

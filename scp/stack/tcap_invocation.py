@@ -6,7 +6,7 @@ dialogue. Rejecting an answer is the TC-user's affair and needs no machine: Figu
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Final, final
 
@@ -52,9 +52,10 @@ class Invocation:
         opcode: operation code.
         operation_class: 1 to 4.
         timeout: seconds from its sending that it may take.
+        due: when they are over; `InvocationTimers.start` sets it.
     """
 
-    __slots__ = ("dialogue", "invoke_id", "opcode", "operation_class", "timeout")
+    __slots__ = ("dialogue", "due", "invoke_id", "opcode", "operation_class", "timeout")
 
     def __init__(
         self, dialogue: Dialogue, invoke_id: int, opcode: Code, operation_class: int, timeout: float
@@ -64,52 +65,77 @@ class Invocation:
         self.opcode = opcode
         self.operation_class = operation_class
         self.timeout = timeout
+        self.due: float = inf
 
 
 @final
 class InvocationTimers:
-    """Running invocation timers: a heap; entries of finished invocations go when met, or when many."""
+    """Running invocation timers: a queue for each duration, which operations have few of.
 
-    __slots__ = ("_finished", "_heap", "_serial")
+    Those of one duration run out in the order in which they were started, so each queue is sorted. Finished
+    invocations go when met, or when they are many.
+    """
+
+    __slots__ = ("_finished", "_queues", "_size")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Invocation]] = []
-        self._serial: int = 0
+        self._queues: dict[float, deque[Invocation]] = {}
+        self._size: int = 0
         self._finished: int = 0
 
     def __len__(self) -> int:
         """Entries, finished ones included."""
-        return len(self._heap)
+        return self._size
 
     def start(self, invocation: Invocation, now: float) -> None:
-        """Run its timer from ``now``."""
-        self._serial += 1
-        heapq.heappush(self._heap, (now + invocation.timeout, self._serial, invocation))
+        """Run its timer from ``now``, which is not before that of the last one started."""
+        invocation.due = now + invocation.timeout
+        queue = self._queues.get(invocation.timeout)
+        if queue is None:
+            queue = self._queues[invocation.timeout] = deque()
+        queue.append(invocation)
+        self._size += 1
 
     def finished(self) -> None:
         """Take note that an invocation whose timer runs has ended."""
         self._finished += 1
-        if self._finished > _COMPACT_ABOVE and self._finished * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].dialogue is not None]
-            heapq.heapify(self._heap)
+        if self._finished > _COMPACT_ABOVE and self._finished * 2 > self._size:
+            queues = self._queues
+            self._queues = {}
+            for timeout, queue in queues.items():
+                running = [each for each in queue if each.dialogue is not None]
+                if running:
+                    self._queues[timeout] = deque(running)
+            self._size = sum([len(queue) for queue in self._queues.values()])
             self._finished = 0
 
-    def _drop_finished(self) -> None:
-        while self._heap and self._heap[0][2].dialogue is None:
-            heapq.heappop(self._heap)
-            self._finished -= 1
+    def _earliest(self) -> Invocation | None:
+        """Return the one whose time is up first; drop what has ended before it."""
+        earliest: Invocation | None = None
+        for timeout in list(self._queues):
+            queue = self._queues[timeout]
+            while queue and queue[0].dialogue is None:
+                queue.popleft()
+                self._size -= 1
+                self._finished -= 1
+            if not queue:
+                del self._queues[timeout]
+            elif earliest is None or queue[0].due < earliest.due:
+                earliest = queue[0]
+        return earliest
 
     def next_deadline(self) -> float:
         """Return when the next timer runs out, `inf` if none runs."""
-        self._drop_finished()
-        return self._heap[0][0] if self._heap else inf
+        earliest = self._earliest()
+        return inf if earliest is None else earliest.due
 
     def expired(self, now: float) -> Invocation | None:
         """Take and return one whose time is up, None if there is none."""
-        self._drop_finished()
-        if self._heap and self._heap[0][0] <= now:
-            return heapq.heappop(self._heap)[2]
-        return None
+        earliest = self._earliest()
+        if earliest is None or earliest.due > now:
+            return None
+        self._size -= 1
+        return self._queues[earliest.timeout].popleft()
 
 
 def retire(invocation: Invocation) -> Dialogue | None:
@@ -118,6 +144,8 @@ def retire(invocation: Invocation) -> Dialogue | None:
     invocation.dialogue = None
     if dialogue is not None and dialogue.invocations is not None:
         del dialogue.invocations[invocation.invoke_id]
+        if not dialogue.invocations:
+            dialogue.invocations = None  # an empty dict keeps the room that it had
     return dialogue
 
 

@@ -344,7 +344,7 @@ def _() -> None:
     indication = send(node, dialogue, tcap.CONTINUE, ReturnResult(1, 50, b"\4\0", last=False), RESULT)
     assert indication is not None
     assert [one.last for one in indication.components] == [False, True]
-    assert dialogue.invocations == {}
+    assert dialogue.invocations is None
 
 
 @case("Q.771 §3.1.2", "A message of ours that SCCP returns is indicated (TC-NOTICE); the dialogue stays")

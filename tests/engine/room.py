@@ -502,6 +502,6 @@ class Room:
         self.advance(200_000.0)
         assert not len(self.node.tcap)
         assert not len(self.engine._deadlines)
-        assert not self.node.tcap._timers._heap
+        assert not self.node.tcap._timers
         assert self.counts.opened == len(self.counts.outcomes)
         assert self.node._next_deadline() == float("inf")

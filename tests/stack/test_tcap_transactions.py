@@ -458,7 +458,7 @@ def test_answers_by_operation_class(node, operation_class, answer, reject):
     else:
         assert indication.components == []
         assert rejects(indication) == [reject]
-    assert dialogue.invocations == {}
+    assert dialogue.invocations is None
     assert node.tick(11.0) == []
     again = send(node, dialogue, tcap.CONTINUE, answer)
     problem = rose.RETURN_RESULT_PROBLEM if isinstance(answer, ReturnResult) else rose.RETURN_ERROR_PROBLEM
@@ -475,7 +475,7 @@ def test_the_invocation_timer(node, operation_class, reported):
     assert [(one.kind, one.dialogue, one.invocation.opcode) for one in indications] == [
         (dha.CANCEL, dialogue, 55)
     ] * reported
-    assert dialogue.invocations == {}
+    assert dialogue.invocations is None
     assert not dialogue.closed
     node.end(dialogue, [])
     assert is_empty(node)
@@ -506,7 +506,7 @@ def test_rejects_of_the_peer(node, reject, ends):
     indication = send(node, dialogue, tcap.CONTINUE, reject)
     assert indication.rejects == []
     assert [one.operation for one in indication.components] == [35 if ends else None]
-    assert (dialogue.invocations == {}) == ends
+    assert (dialogue.invocations is None) == ends
 
 
 def test_an_operation_not_yet_sent_has_no_timer_and_no_answer(node):

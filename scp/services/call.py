@@ -1,0 +1,83 @@
+"""A dialogue as its service sees it, and what goes into its next message. A module of its own, for mypyc."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+from ss7.cap.operations import Opcode
+
+if TYPE_CHECKING:
+    from scp.domain.decision import Decision
+    from ss7.cap.codec import Codec
+    from ss7.cap.contexts import ApplicationContext
+    from ss7.cap.errors import CapError
+    from ss7.cap.types import InitialDPArg
+
+
+@final
+@dataclass(init=False)
+class Outgoing:
+    """An operation to invoke: CAP code and argument (None where the operation has none)."""
+
+    opcode: int
+    argument: Any
+
+    def __init__(self, opcode: int, argument: Any = None) -> None:
+        self.opcode = opcode
+        self.argument = argument
+
+
+@final
+class Call:
+    """One dialogue as its service sees it.
+
+    Args:
+        idp: the InitialDP's argument.
+        context: see below.
+        octets: what ``idp`` was decoded from; b"": then `put_away` does nothing.
+
+    Attributes:
+        context: the CAP application context of the dialogue.
+        outbox: what the next TC message will carry; the engine takes it.
+        error: set by `fail`: the return error that ends the dialogue.
+        decision: set by `decided`; metrics, log, CDR and trace show it with the first answer.
+    """
+
+    __slots__ = ("_codec", "_idp", "_octets", "context", "decision", "error", "outbox")
+
+    def __init__(self, idp: InitialDPArg, context: ApplicationContext, octets: bytes = b"") -> None:
+        self.context = context
+        self.outbox: list[Outgoing] = []
+        self.error: CapError | None = None
+        self.decision: Decision | None = None
+        self._idp: InitialDPArg | None = idp
+        self._octets = octets
+        self._codec: Codec | None = None
+
+    @property
+    def idp(self) -> InitialDPArg:
+        """The InitialDP argument. After the first answer every access decodes it: keep what you need."""
+        if self._idp is not None:
+            return self._idp
+        assert self._codec is not None
+        idp: InitialDPArg = self._codec.decode_argument(Opcode.INITIAL_DP, self._octets, self.context.version)
+        return idp
+
+    def put_away(self, codec: Codec) -> None:
+        """Keep the octets instead of the argument: a call is held for minutes, and they take an eighth."""
+        if self._octets:
+            self._codec = codec
+            self._idp = None
+
+    def invoke(self, opcode: int, argument: Any = None) -> None:
+        """Put an operation into the next message."""
+        self.outbox.append(Outgoing(opcode, argument))
+
+    def fail(self, error: CapError) -> None:
+        """Answer the InitialDP with a CAP error, in TC-END when the service returns (29.078 §14.1.2.2.1)."""
+        self.error = error
+
+    def decided(self, decision: Decision) -> None:
+        """Say what was decided and why. The last word counts."""
+        self.decision = decision

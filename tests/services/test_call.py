@@ -1,0 +1,60 @@
+"""What a service sees of a call, before and after its first answer."""
+
+from __future__ import annotations
+
+import pytest
+from driver import Driver
+
+from scp.domain.rules import OnFailure
+from scp.services.api import Call, NodeSettings
+from scp.services.voip_forwarding import voip_forwarding
+from scp.simulator.bench_parts import _NUMBERING, BATCH, Rig, _OneRecord
+from scp.simulator.bench_subscribers import ABROAD, PREFIX
+from scp.simulator.held import Held
+from scp.simulator.idp import initial_dp
+from scp.simulator.quiet import QuietTelemetry
+from ss7.cap.codec import FAST
+from ss7.cap.contexts import CAP_V2
+from ss7.cap.operations import Opcode
+from ss7.reference import REFERENCE
+
+IDP = initial_dp(ABROAD, b"\1\2\3\4")
+OCTETS = FAST.encode_argument(Opcode.INITIAL_DP, IDP, CAP_V2.version)
+
+
+@pytest.mark.parametrize("codec", [FAST, REFERENCE])
+def test_an_argument_that_was_put_away_is_the_same(codec):
+    call = Call(IDP, CAP_V2, OCTETS)
+    assert call.idp is IDP
+    call.put_away(codec)
+    assert call.idp is not IDP
+    assert call.idp == IDP
+
+
+def test_without_octets_nothing_is_put_away():
+    call = Call(IDP, CAP_V2)
+    call.put_away(FAST)
+    assert call.idp is IDP
+
+
+def steering():
+    return voip_forwarding({"prefix": PREFIX}, NodeSettings(_NUMBERING, OnFailure.CONTINUE))
+
+
+def test_held_dialogues_keep_octets_only():
+    seen = []
+
+    class Watching(Held):
+        async def run(self, call):
+            seen.append(call)
+            await super().run(call)
+
+    rig = Rig(Watching(steering()), _OneRecord(), QuietTelemetry())
+    rig.run()
+    assert len(seen) == BATCH
+    first = [call.idp for call in seen]
+    assert all(call.idp is not idp and call.idp == idp for call, idp in zip(seen, first, strict=True))
+
+
+def test_a_service_can_be_driven_with_an_argument_alone():
+    assert Driver(steering(), IDP).waits is not None
