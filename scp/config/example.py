@@ -92,6 +92,7 @@ unusual_rate = 1000.0                 # of each peer's those in a form that take
 country_code = "46"
 international_prefix = "00"           # or several: ["00", "011"]
 national_prefix = "0"
+# national_lengths = [10]             # of numbers dialled without that prefix as well: North America
 never_steer = ["112", "911"]          # exact numbers; emergency and short codes
 home_vlr = ["4670"]                   # VLR numbers that begin so are the home network: elsewhere is roaming
 

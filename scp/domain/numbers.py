@@ -16,8 +16,9 @@ from scp.domain.reason import Reason
 MSISDN_MIN_DIGITS: Final = 5
 E164_MAX_DIGITS: Final = 15  # E.164 §6: country code and national (significant) number together
 
-Digits: TypeAlias = Annotated[str, Meta(pattern="^[0-9]+$", max_length=32)]
-Prefix: TypeAlias = Annotated[str, Meta(pattern="^[0-9]*$", max_length=8)]
+Digits: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+$(?!\n)", max_length=32)]
+Prefix: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]*$(?!\n)", max_length=8)]
+Length: TypeAlias = Annotated[int, Meta(ge=4, le=E164_MAX_DIGITS - 1)]
 
 
 class Nature(StrEnum):
@@ -47,13 +48,16 @@ class Numbering(Struct, frozen=True, forbid_unknown_fields=True):
         international_prefix: what precedes a country code in a dialled number; one, or several.
         national_prefix: what precedes a national (significant) number in a dialled number; "" in a closed
             plan, where a number dialled without prefix is a national one.
+        national_lengths: how many digits national (significant) numbers have that may be dialled without
+            `national_prefix` as well as with it: 10 in North America and in Russia.
         never_steer: exact numbers, as dialled, national or E.164: emergency numbers and short codes.
         home_vlr: E.164 VLR numbers that begin so belong to the home network; being elsewhere is roaming.
     """
 
-    country_code: Annotated[str, Meta(pattern="^[1-9][0-9]{0,2}$")]
+    country_code: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,2}$(?!\n)")]
     international_prefix: Digits | tuple[Digits, ...] = "00"
     national_prefix: Prefix = "0"
+    national_lengths: frozenset[Length] = frozenset()
     never_steer: frozenset[Digits] = frozenset()
     home_vlr: tuple[Digits, ...] = ()
 
@@ -101,6 +105,8 @@ class Numbering(Struct, frozen=True, forbid_unknown_fields=True):
         if nature is _UNKNOWN:
             if digits.startswith(self.international_prefix):
                 return self._after_international_prefix(digits)
+            if len(digits) in self.national_lengths:  # before the prefix, which such a number may begin with
+                return self.country_code + digits
             if self.national_prefix and digits.startswith(self.national_prefix):
                 return self.country_code + digits[len(self.national_prefix) :]
         return "" if self.national_prefix else self.country_code + digits

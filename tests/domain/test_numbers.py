@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scp.domain.numbers import Nature, Numbering, Plan, dialled, is_msisdn, parse_msisdn
@@ -15,7 +15,13 @@ SWEDEN = Numbering(
 )
 NORWAY = Numbering("47", national_prefix="")
 AMERICA = Numbering("1", international_prefix=("011", "00"), national_prefix="1")
-PLANS = (SWEDEN, NORWAY, AMERICA)
+NANP = Numbering("1", international_prefix="011", national_prefix="1", national_lengths=frozenset({10}))
+RUSSIA = Numbering("7", international_prefix="810", national_prefix="8", national_lengths=frozenset({10}))
+ITALY = Numbering("39", national_prefix="")
+FINLAND = Numbering("358", international_prefix=("00", "990", "994", "999"))
+ISRAEL = Numbering("972", international_prefix=("00", "012", "013", "014", "018"))
+HUNGARY = Numbering("36", national_prefix="06")
+PLANS = (SWEDEN, NORWAY, AMERICA, NANP, RUSSIA, ITALY, FINLAND, ISRAEL, HUNGARY)
 
 U, I, N, S = Nature.UNKNOWN, Nature.INTERNATIONAL, Nature.NATIONAL, Nature.SUBSCRIBER  # noqa: E741
 
@@ -32,6 +38,24 @@ STEERABLE = [
     (AMERICA, "01146701234567", U, "46701234567"),
     (AMERICA, "0046701234567", U, "46701234567"),
     (AMERICA, "12125550100", U, "12125550100"),
+    (NANP, "2125550100", U, "12125550100"),
+    (NANP, "12125550100", U, "12125550100"),
+    (NANP, "01146701234567", U, "46701234567"),
+    (NANP, "2125550100", N, "12125550100"),
+    (RUSSIA, "89161234567", U, "79161234567"),
+    (RUSSIA, "9161234567", U, "79161234567"),
+    (RUSSIA, "8001234567", U, "78001234567"),  # its 8 is the area code's, not the prefix
+    (RUSSIA, "88001234567", U, "78001234567"),
+    (RUSSIA, "81046701234567", U, "46701234567"),
+    (ITALY, "0612345678", U, "390612345678"),
+    (ITALY, "3331234567", U, "393331234567"),
+    (ITALY, "00390612345678", U, "390612345678"),
+    (FINLAND, "0401234567", U, "358401234567"),
+    (FINLAND, "99046701234567", U, "46701234567"),
+    (ISRAEL, "0501234567", U, "972501234567"),
+    (ISRAEL, "01246701234567", U, "46701234567"),
+    (HUNGARY, "06201234567", U, "36201234567"),
+    (HUNGARY, "0036201234567", U, "36201234567"),
     (SWEDEN, "123456789012345", I, "123456789012345"),
     (SWEDEN, "12345", I, "12345"),
 ]
@@ -72,6 +96,14 @@ def test_a_number_that_is_not_steered_says_why(digits, nature, reason):
     assert SWEDEN.normalise(digits, nature) == ("", reason)
 
 
+@pytest.mark.parametrize(
+    ("plan", "digits"),
+    [(NANP, "5550100"), (RUSSIA, "1234567"), (RUSSIA, "916123456"), (HUNGARY, "201234567")],
+)
+def test_a_number_without_prefix_is_local_where_its_length_does_not_say_more(plan, digits):
+    assert plan.normalise(digits, U) == ("", Reason.LOCAL_NUMBER)
+
+
 def test_another_plan_is_not_steered_but_an_emergency_number_is_still_one():
     assert SWEDEN.normalise("46701234567", I, Plan.OTHER) == ("", Reason.OTHER_NUMBERING_PLAN)
     assert SWEDEN.normalise("112", U, Plan.OTHER) == ("", Reason.NEVER_STEER)
@@ -98,7 +130,9 @@ def test_national_and_dialled_form_lead_back_to_the_number(plan, subscriber):
     e164 = plan.country_code + national
     assert plan.national(e164) == national
     assert plan.normalise(national, N) == (e164, None)
-    assert plan.normalise(plan.national_prefix + national, U) == (e164, None)
+    with_prefix = plan.national_prefix + national
+    assume(len(with_prefix) not in plan.national_lengths)  # then it is a national number as it stands
+    assert plan.normalise(with_prefix, U) == (e164, None)
     for prefix in plan.international_prefixes:
         assert plan.normalise(prefix + e164, U) == (e164, None)
 
@@ -158,6 +192,7 @@ def test_the_configuration_table_is_the_value():
         "international_prefix": ["00", "009"],
         "never_steer": ["112"],
         "home_vlr": ["4670"],
+        "national_lengths": [9, 10],
     }
     plan = msgspec.convert(table, Numbering)
     assert plan.international_prefixes == ("00", "009")
@@ -172,7 +207,11 @@ def test_the_configuration_table_is_the_value():
         ("international_prefix", ""),
         ("international_prefix", "+"),
         ("national_prefix", "x"),
+        ("national_lengths", [3]),
+        ("national_lengths", 10),
         ("never_steer", ["1 1 2"]),
+        ("never_steer", ["112\n"]),
+        ("country_code", "46\n"),
         ("home_vlr", ["+4670"]),
         ("home_vlrs", ["4670"]),
     ],
