@@ -45,7 +45,7 @@ def test_never_stuck(steps: str) -> None:
     """Whatever happened: after a rest a request is let through, and its success closes the circuit."""
     breaker, now = Breaker(2, 1), 0.0
     for step in steps:
-        now += 0.4
+        now += 0.5  # exact in binary, so that a rest of 1 is over after 1
         {"a": breaker.allows, "s": breaker.succeeded, "f": breaker.failed}[step](now)
     assert breaker.allows(now + 1)
     breaker.succeeded(now + 1)
