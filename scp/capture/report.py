@@ -93,7 +93,7 @@ class Report:
         shown: JsonDict | None = None
         if verdict is not Verdict.SAME or self._each is not None:
             shown = self.as_json(replayed, verdict)
-            for field in {each["field"] for each in shown["differences"]}:
+            for field in dict.fromkeys(each["field"] for each in shown["differences"]):
                 self.fields[field] += 1
         if self._each is not None and shown is not None:
             self._each(shown)

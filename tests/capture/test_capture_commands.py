@@ -137,33 +137,56 @@ def test_the_page_needs_nothing_else(settings: list[str], tmp_path: Path) -> Non
     assert [message["from_switch"] for message in call["messages"]] == [True, False, True, False]
 
 
-def test_the_page_works_in_a_browser(settings: list[str], tmp_path: Path) -> None:
+def browse(page: Path, url: str) -> str:
+    """What a browser makes of a page, as HTML."""
     browser = shutil.which("chromium")
     if browser is None:
         pytest.skip("chromium is not installed")
+    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync --allow-file-access-from-files --virtual-time-budget=3000"
+    profile = f"--user-data-dir={page.parent / 'profile'}"
+    command = [browser, *flags.split(), profile, "--dump-dom", url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def test_the_page_works_in_a_browser(settings: list[str], tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     run("replay", PCAPS / "busy.pcapng", *settings, "--html", page, code=1)
-    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-    done = subprocess.run(
-        [
-            browser,
-            *flags.split(),
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--dump-dom",
-            f"file://{page}#open",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    shown = browse(page, f"file://{page}#open")
     for words in (
         "requestReportBCSMEvent + connect",
         "ours · end: connect",
         "forwarded-always",
         "1 of 1 on this page",
     ):
-        assert words in done.stdout
+        assert words in shown
+
+
+PHONE = """<body><iframe id="frame" src="page.html#open" style="width: 390px; height: 4000px; border: 0"></iframe><p id="found"></p>
+<script>
+onload = () => {
+  const page = document.getElementById("frame").contentDocument, found = [];
+  for (const node of page.querySelectorAll("details.arrow")) node.open = true;
+  for (const node of page.body.querySelectorAll("*")) {
+    if (!node.offsetParent) continue;
+    const range = page.createRange();
+    range.selectNodeContents(node);
+    const right = node.getBoundingClientRect().right;
+    if (right > node.parentElement.getBoundingClientRect().right + 0.5 || range.getBoundingClientRect().right > right + 0.5)
+      found.push(node.tagName + " " + node.textContent.slice(0, 40));
+  }
+  const arrows = page.querySelectorAll("details.arrow").length;
+  document.getElementById("found").textContent = `${arrows} arrows, too wide: [${found.join("; ")}]`;
+};
+</script>"""
+
+
+def test_nothing_sticks_out_at_phone_width(settings: list[str], tmp_path: Path) -> None:
+    page, phone = tmp_path / "page.html", tmp_path / "phone.html"
+    run("replay", PCAPS / "charged-v4.pcapng", *settings, "--html", page, code=1)
+    phone.write_text(PHONE, encoding="utf-8")
+    shown = browse(page, f"file://{phone}")
+    assert re.search(r"[1-9] arrows, too wide: \[(.*)\]", shown.split("</script>")[0]), shown[-3000:]
+    assert "too wide: []" in shown
 
 
 def test_explain_a_call_that_is_typed_in_or_captured(settings: list[str]) -> None:
