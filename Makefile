@@ -86,9 +86,10 @@ bench-replay: compiled ## how fast a capture is replayed, beside how fast tshark
 
 FUZZ_SECONDS ?= 300
 fuzz: set-up ## every decoder and the capture reader under atheris, FUZZ_SECONDS each
-	$(BIN)/python -m pip install --quiet 'atheris>=3.0'
-	@for target in layers arguments tcap_twice adaptations packet capture; do \
-	  echo "fuzzing $$target"; PYTHONPATH=codecs:. $(BIN)/python tests/fuzz/fuzz.py $$target \
+	@deploy/setup.sh fuzz
+	@export PYTHONPATH=codecs:.:tests/fuzz; \
+	for target in $$($(BIN)/python -c 'import targets; print(*targets.TARGETS)'); do \
+	  echo "fuzzing $$target"; $(BIN)/python tests/fuzz/fuzz.py $$target \
 	    -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=0 || exit 1; \
 	done
 

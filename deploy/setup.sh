@@ -3,6 +3,7 @@
 #
 #   deploy/setup.sh run     what `camel-scp` needs
 #   deploy/setup.sh test    that, and what the tests need (tools that can't be installed are named; their tests skip)
+#   deploy/setup.sh fuzz    that, and the extra `fuzz` of pyproject.toml; so for any other extra
 #
 # Runs again in no time: a stamp in .venv holds the hash of what the set-up depends on. PYTHON=… chooses the interpreter.
 set -euo pipefail
@@ -99,7 +100,11 @@ print(*extras[sys.argv[1]], sep="\n")' "$1" >".venv/$1.txt"
   pip_install -r ".venv/$1.txt"
 }
 
-extras=$([ "$aim" = run ] || echo '[dev]')
+case $aim in
+  run) extras= ;;
+  test) extras='[dev]' ;;
+  *) extras="[dev,$aim]" ;;
+esac
 say "installing Python packages into .venv (once; a minute or so)"
 CAMEL_SCP_PURE=1 pip_install -e ".$extras"
 if [ "$aim" = run ]; then

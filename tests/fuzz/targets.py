@@ -26,6 +26,7 @@ from scp.capture.source import Capture, CaptureError
 from scp.capture.wire.dissector import Dissector
 from scp.capture.wire.messages import Message
 from scp.capture.wire.pcap import parser_for
+from scp.capture.wire.transaction import with_ids
 from scp.capture.wire.values import Frame
 from scp.capture.write import PcapNgWriter
 from scp.domain.numbers import Numbering
@@ -84,6 +85,18 @@ def tcap_twice(octets: bytes) -> None:
     assert tcap.decode(octets) == message
 
 
+def other_ids(octets: bytes) -> None:
+    """Any octets are given other transaction ids, as a replay does; what decodes differs in nothing else."""
+    changed = with_ids(octets, b"\x0a\x0b\x0c\x0d", b"\x0e")
+    try:
+        was, now = tcap.decode(octets), tcap.decode(changed)
+    except DecodeError:
+        return
+    assert (now.otid, now.dtid) == (was.otid and b"\x0a\x0b\x0c\x0d", was.dtid and b"\x0e")
+    assert (now.kind, now.p_abort_cause) == (was.kind, was.p_abort_cause)
+    assert [type(part) for part in now.components] == [type(part) for part in was.components]
+
+
 def adaptations(octets: bytes) -> None:
     """What only captures have: M2UA, M2PA, MTP3, SCTP chunks, M3UA in a TCP stream."""
     for decode in (m2ua.decode, m2pa.decode, mtp3.decode):
@@ -134,7 +147,8 @@ def replay(name: str) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (layers, arguments, tcap_twice, adaptations, packet, capture)
+    target.__name__: target
+    for target in (layers, arguments, tcap_twice, other_ids, adaptations, packet, capture)
 }
 
 
@@ -150,7 +164,7 @@ def seeds(name: str) -> tuple[bytes, ...]:
     carried = [
         item for path in sorted(PCAPS.glob("*.pcapng")) for item in Capture(path) if isinstance(item, Message)
     ]
-    if name == "tcap_twice":
+    if name in ("tcap_twice", "other_ids"):
         return tuple({item.tcap for item in carried if item.tcap})
     if name == "arguments":
         return tuple(_arguments(item.tcap) for item in carried if item.tcap and _arguments(item.tcap))
