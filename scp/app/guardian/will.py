@@ -101,7 +101,7 @@ class _Seized:
     def __init__(self) -> None:
         self.pending: dict[object, bytes] = {}  # messages by the transaction that they are of, in order
         self.rest = b""
-        self.unsent = False
+        self.unsent: list[object] = []  # transactions whose answers the kernel has not taken
 
 
 @final
@@ -133,9 +133,7 @@ class Unanswered:
             elif kind == Kind.REST:
                 seized.rest = octets
             else:
-                seized.unsent = kind == Kind.UNSENT
-                for message in Framer().feed(octets):
-                    seized.pending.pop(_transaction(message, ours=True), None)
+                self._went(seized, octets, kind == Kind.UNSENT)
 
     def _came(self, seized: _Seized, octets: bytes) -> None:
         for message in Framer().feed(octets):
@@ -144,6 +142,17 @@ class Unanswered:
             transaction = _transaction(message, ours=False) or object()
             seized.pending.pop(transaction, None)
             seized.pending[transaction] = message
+
+    @staticmethod
+    def _went(seized: _Seized, octets: bytes, unsent: bool) -> None:
+        """Note answers. What the kernel had not taken has gone once something that came after it has."""
+        answered = [_transaction(message, ours=True) for message in Framer().feed(octets)]
+        if unsent:
+            seized.unsent += answered
+            return
+        for transaction in (*seized.unsent, *answered):
+            seized.pending.pop(transaction, None)
+        seized.unsent.clear()
 
 
 def _transaction(message: bytes, *, ours: bool) -> tuple[int, bytes] | None:

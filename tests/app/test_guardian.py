@@ -1,0 +1,203 @@
+"""A node that is killed: its guardian answers what it had read, and takes leave of the peers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import uvloop
+
+sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
+sys.path.append(str(Path(__file__).parents[1] / "node"))  # test_node.py
+sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
+
+from real_node import RealNode
+from room import NETWORK, Answer, Switch
+from test_node import Field, begin, heard, until
+
+from oracles import redis_lab
+from oracles.servers import wait_until
+from scp.app.guardian.guardian import NAME
+from scp.domain.subscriber import Subscriber
+from scp.net.tcp import Connector
+from scp.simulator.bench_server import Server, node
+from scp.simulator.endpoint import Endpoint
+from scp.simulator.expect import Action, Expectation
+from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
+from scp.simulator.network import Network
+from scp.simulator.scenario import Scenario
+from scp.stack.sccp import Sccp
+from scp.stack.sccp_settings import SccpSettings
+from scp.store import open_store
+from ss7.cap.operations import Opcode
+
+KINDS = [LoadCall(b_number="0011234567", expected=Expectation(action=Action.CONNECT))]
+
+
+async def provision(url: str) -> None:
+    store = open_store(url)
+    await store.open()
+    alice = Subscriber("11234567", authorized=True, aor="sip:alice@voip.example", forwarding=True)
+    await store.put(alice)
+    await store.close()
+
+
+def calls(port: int, plan: LoadPlan) -> LoadReport:
+    return uvloop.run(
+        run_load(
+            Scenario(b_nature=2),
+            KINDS,
+            plan,
+            network=Network(),
+            endpoint=Endpoint(port=port),
+            random=Random(1),
+        )
+    )
+
+
+@contextlib.contextmanager
+def killed(pid: int, after: float, first: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Kill a process after so many seconds; ``first`` is called 0.1 s before."""
+
+    def fail() -> None:
+        time.sleep(after - 0.1)
+        first()
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+
+    failing = threading.Thread(target=fail)
+    failing.start()
+    yield
+    failing.join()
+
+
+def guardian_said(folder: Path) -> dict[str, Any]:
+    """The guardian's line in the node's log."""
+    log = folder / "node" / "log"
+
+    def lines() -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in found if line["event"] == "guardian"]
+
+    wait_until(lambda: bool(lines()), 20)
+    return lines()[-1]
+
+
+def test_calls_that_waited_for_the_store_are_answered_when_the_node_is_killed(tmp_path: Path) -> None:
+    """Redis stands still, so every call that came since is open when the node dies: each gets Continue."""
+    core = min(os.sched_getaffinity(0))
+    with redis_lab.single(tmp_path) as redis:
+        asyncio.run(provision(redis.url))
+        with node(tmp_path, core, name="node", store=redis.url) as server:
+            process = redis.servers[0].process
+            assert process is not None
+            with killed(server.pid, 1.0, lambda: process.send_signal(signal.SIGSTOP)):
+                report = calls(server.port, LoadPlan(rate=500.0, duration=2.0, timeout=5.0))
+            process.send_signal(signal.SIGCONT)
+            said = guardian_said(tmp_path)
+    print(f"\n{report.sent} calls, {report.missing} missing, {report.stray} stray, {report.wrong}; {said}")
+    assert report.missing == 0
+    assert set(report.wrong) == {"continue instead of connect"}
+    assert said["calls_answered"] >= sum(report.wrong.values()) >= 10
+    assert "1 associations taken down in good order" in said["what"]
+
+
+def test_a_node_that_is_killed_under_full_load_leaves_no_call_unanswered(tmp_path: Path) -> None:
+    """Calls are outstanding all the time: in the socket, in the node, on their way back."""
+    core = min(os.sched_getaffinity(0))
+    asyncio.run(provision(f"sqlite:{tmp_path / 'store.db'}"))
+    with (
+        node(tmp_path, core, name="node", store=f"sqlite:{tmp_path / 'store.db'}") as server,
+        killed(server.pid, 1.0),
+    ):
+        report = calls(server.port, LoadPlan(window=100, duration=2.0, timeout=5.0))
+    print(f"\n{report.sent} calls, {report.missing} missing, {report.stray} stray, {report.wrong}")
+    print(guardian_said(tmp_path))
+    # What the node had taken from the socket and not yet written down when it died: at most one read.
+    assert report.missing <= 100
+    assert report.sent > 1000
+
+
+def test_a_message_that_was_read_in_part_is_answered_when_the_rest_comes(tmp_path: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+
+    async def half_a_call(server: Server) -> Answer:
+        switch = Switch(Field(), "msc")
+        connector = Connector("msc", ("127.0.0.1",), server.port, switch, random=Random(1))
+        await connector.start()
+        await until(lambda: switch.machine.state.value == "active")
+        layer = Sccp(SccpSettings(), 1)
+        layer.send(NETWORK.called(), NETWORK.calling(), begin(b"\1\2\3\4"), dpc=0, sls=5)
+        ((_, _, payload),) = layer.outbox
+        switch.machine.send(payload=payload, opc=NETWORK.point_code, dpc=NETWORK.scp_point_code, ni=0, sls=5)
+        ((stream, octets),) = switch.machine.outbox
+        switch.machine.outbox.clear()
+        switch.transport.send([(stream, octets[:100])])
+        await asyncio.sleep(0.2)
+        os.kill(server.pid, signal.SIGKILL)
+        switch.transport.send([(stream, octets[100:])])
+        await until(lambda: heard(switch, b"\1\2\3\4"))
+        await until(lambda: switch.transport is None)
+        await connector.close(abort=True)
+        return heard(switch, b"\1\2\3\4")[0]
+
+    with node(tmp_path, core, name="node", store="sqlite::memory:") as server:
+        answer = asyncio.run(half_a_call(server))
+    assert answer.opcodes == [Opcode.CONTINUE]
+    assert guardian_said(tmp_path)["calls_answered"] == 1
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has begun and that still run."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(each) for each in found]
+
+
+def name(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+
+
+def test_a_node_that_ends_in_good_order_leaves_no_guardian(tmp_path: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+    with node(tmp_path, core, name="node", store="sqlite::memory:") as server:
+        (guardian,) = children(server.pid)
+        assert name(guardian) == NAME
+        assert calls(server.port, LoadPlan(rate=50.0, duration=0.2)).missing == 0
+        os.kill(guardian, signal.SIGTERM)  # as to the whole group: not for it
+        os.kill(server.pid, signal.SIGTERM)
+        wait_until(lambda: not Path(f"/proc/{guardian}").exists(), 20)
+        wait_until(lambda: '"stopped"' in (tmp_path / "node" / "log").read_text(), 20)
+    assert '"guardian"' not in (tmp_path / "node" / "log").read_text()
+
+
+def test_a_node_goes_on_without_its_guardian_and_says_so(tmp_path: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+    with node(tmp_path, core, name="node", store="sqlite::memory:") as server:
+        (guardian,) = children(server.pid)
+        os.kill(guardian, signal.SIGKILL)
+        for _ in range(2):
+            report = calls(server.port, LoadPlan(rate=50.0, duration=0.2))
+            assert report.sent > 0
+            assert report.missing == 0
+        wait_until(lambda: "guardian lost" in (tmp_path / "node" / "log").read_text(), 20)
+
+
+def test_it_can_be_done_without(tmp_path: Path) -> None:
+    with RealNode(tmp_path).running() as real:
+        assert real.process is not None
+        assert len(children(real.process.pid)) == 1
+    real.write()
+    real.file.write_text(real.file.read_text().replace("[node]\n", "[node]\nguardian = false\n", 1))
+    with real.running():
+        assert real.process is not None
+        assert children(real.process.pid) == []
