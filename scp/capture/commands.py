@@ -25,10 +25,15 @@ def decode(
     file: Annotated[str, typer.Argument(help="pcap or pcapng, gzip or not; - is standard input")] = "",
     *,
     hexadecimal: Annotated[
-        str, typer.Option("--hex", help="octets of one message in place of a capture", metavar="HEX")
+        str,
+        typer.Option("--hex", help="octets of one message, or a part, in place of a capture", metavar="HEX"),
     ] = "",
     layer: Annotated[
-        str, typer.Option(help="of --hex: m3ua, sccp, tcap or cap; found out if not given")
+        str,
+        typer.Option(
+            help="of --hex: m3ua, mtp3, sccp, tcap, cap, or what a part contains (CalledPartyNumber …); "
+            "found out if not given"
+        ),
     ] = "",
     cap_version: Annotated[
         int, typer.Option(min=0, max=4, help="of --hex, where the message does not say it")
@@ -48,13 +53,14 @@ def decode(
     faults: Annotated[bool, typer.Option("--faults", help="only what can't be decoded")] = False,
 ) -> None:
     """Show a capture, or one message of any layer: as a tree, one line a message, or JSON."""
-    from scp.capture.decode import Filter, decode_octets
+    from scp.capture.decode import Filter
+    from scp.capture.octets import decode_octets, read_hex
     from ss7.errors import DecodeError
 
     show = printer(as_json=json, as_lines=lines)
     if hexadecimal:
         try:
-            octets = bytes.fromhex(hexadecimal)
+            octets = read_hex(hexadecimal)
             named = (operation or ["initialDP"])[0]
             show(decode_octets(octets, layer, version=cap_version, operation=named))
         except (DecodeError, ValueError) as error:
@@ -74,6 +80,8 @@ def _decode_capture(capture: Capture, wanted: Filter, show: Callable[[dict[str, 
     try:
         for shown in Decoder(wanted).show(capture):
             show(shown)
+            if not capture.size:  # a pipe: who reads us waits for it
+                sys.stdout.flush()
         sys.stdout.flush()
     except BrokenPipeError:
         sys.stdout = open("/dev/null", "w")  # noqa: SIM115, PTH123 - who reads us has seen enough

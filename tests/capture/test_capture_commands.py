@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,25 @@ def test_decode_octets(words: list[str]) -> None:
     [shown] = objects(run("decode", "--json", "--hex", *words))
     [operation] = [each["operation"] for each in shown.get("components", [shown])]
     assert operation == "releaseCall"
+
+
+def test_a_pipe_is_read_as_it_comes() -> None:
+    """As behind ``tcpdump -w -``: what has come is shown before there is more."""
+    octets = (PCAPS / "cap2-steered.pcapng").read_bytes()
+    command = [sys.executable, "-m", "scp.cli", "decode", "-", "--lines"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        patience = threading.Timer(60, process.kill)
+        patience.start()
+        process.stdin.write(octets)
+        process.stdin.flush()
+        lines = iter(process.stdout.readline, b"")
+        assert any(b"connect 990011234567" in line for line in lines)
+        patience.cancel()
+        process.stdin.close()
 
 
 def test_what_can_not_be_decoded_is_refused() -> None:

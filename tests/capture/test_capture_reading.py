@@ -300,6 +300,26 @@ def test_a_tcp_stream_is_taken_up_in_its_middle_and_after_a_gap() -> None:
     assert dissector.counts == {tcp.UNFOLLOWED: 1, tcp.GAP: 1}
 
 
+def test_m3ua_is_found_on_any_tcp_port_and_nothing_else_is() -> None:
+    """A capture that begins in the middle of a connection, between other traffic."""
+    dissector = Dissector()
+    for number, (ports, octets) in enumerate(
+        [
+            ((40000, 12905), data(1)),
+            ((40000, 12905), data(2)[:30]),
+            ((40000, 12905), data(2)[30:]),
+            ((40000, 443), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+            ((40001, 8080), b"GET / HTTP/1.1\r\n"),
+        ],
+        1,
+    ):
+        sequence = 1 if number == 1 else 1 + len(data(1)) + (30 if number == 3 else 0)
+        head = struct.pack(">HHIIBBHHH", *ports, sequence, 0, 0x50, 0x18, 65535, 0, 0)
+        dissector.packet(Packet(number, 0.0, 1, ethernet(b"\x0a\0\0\1", b"\x0a\0\0\2", 6, head + octets), 0))
+    assert [signal.octets for signal in dissector.signals] == [data(1), data(2)]
+    assert dissector.counts == {"other-protocol": 2}
+
+
 def test_m2ua_m2pa_mtp3_and_sccp_are_read(tmp_path: Path) -> None:
     user = m3ua.Data(2, 1, 3, 2, 0, 5, udt(b"\x42\x92", b"\x42\x92", TCAP, 1))
     message = mtp3.encode(user)

@@ -52,7 +52,7 @@ class Dissector:
     """Reads packets.
 
     Args:
-        tcp_ports: TCP ports of M3UA.
+        tcp_ports: TCP ports of M3UA; on other ports, what begins as an M3UA message does is taken for it.
         udp_ports: UDP ports of encapsulated SCTP.
 
     Attributes:
@@ -214,16 +214,20 @@ class Dissector:
             return
         ports = octets[start : start + 4]
         source, destination = _ports(ports)
-        if source not in self._tcp_ports and destination not in self._tcp_ports:
-            self.counts["other-protocol"] += 1
-            return
         header: i64 = (octets[start + 12] >> 4) * 4
+        usual = source in self._tcp_ports or destination in self._tcp_ports
         if header < 20 or start + header > packet.end:
-            self._fault(frame, "tcp", "header shorter than 20 octets, or cut short", start + 12)
+            if usual:
+                self._fault(frame, "tcp", "header shorter than 20 octets, or cut short", start + 12)
+            else:
+                self.counts["other-protocol"] += 1
             return
         key = packet.source + packet.destination + ports
         known = self._connections.get(key)
         if known is None:
+            if not usual and not tcp.begins_message(octets[start + header : packet.end]):
+                self.counts["other-protocol"] += 1
+                return
             if len(self._connections) >= _MAX_WAYS:
                 self._connections.clear()
             way = Way(packet.source, packet.destination, source, destination)
