@@ -1,32 +1,19 @@
-"""``camel-scp decode``: a capture, or the octets of one message of any layer."""
+"""``camel-scp decode FILE``: a capture's messages, all or those of some number, transaction or operation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, final
 
 from msgspec import Struct
 
-from scp.capture.view import (
-    JsonDict,
-    data_json,
-    error_json,
-    fault_json,
-    management_json,
-    message_json,
-    tcap_json,
-    user_json,
-    version_of,
-)
+from scp.capture.view import JsonDict, fault_json, message_json, unsaid_version, version_of
 from scp.capture.wire.follow import Follower, read_transaction
 from scp.capture.wire.messages import Message
-from ss7 import m3ua, sccp, tcap
-from ss7.cap.codec import FAST
-from ss7.cap.operations import BY_NAME, BY_OPCODE, operation_name
-from ss7.cap.render import argument_to_json
+from ss7 import tcap
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from scp.capture.source import Capture, Item
 
@@ -159,7 +146,7 @@ class Decoder:
             shown = message_json(item)
             return shown, self._wanted.matches(shown)
         if dialogue.user is None:
-            dialogue.user = _Known(_begun_version(dialogue.begin.tcap))
+            dialogue.user = _Known(_begun_version(dialogue.begin))
         known = dialogue.user
         assert isinstance(known, _Known)
         shown = message_json(item, known.version)
@@ -179,85 +166,8 @@ class _Known:
         self.matched = False
 
 
-def _begun_version(octets: bytes) -> int:
+def _begun_version(begin: Message) -> int:
     try:
-        return version_of(tcap.decode(octets))
+        return version_of(tcap.decode(begin.tcap), unsaid_version(begin.unit))
     except DecodeError:
         return 0
-
-
-# -- octets of one message -------------------------------------------------------------------------------
-
-LAYERS: Final = ("m3ua", "sccp", "tcap", "cap")
-
-
-def decode_octets(
-    octets: bytes, layer: str = "", *, version: int = 0, operation: str = "initialDP"
-) -> JsonDict:
-    """Return a message of any layer, with the layers in it.
-
-    Args:
-        octets: the message.
-        layer: one of `LAYERS`; "": the outermost that the octets can be.
-        version: CAP version; 0: by the application context, else the latest.
-        operation: for the layer "cap", the operation (name or code) whose argument the octets are.
-
-    Raises:
-        DecodeError: the layer that was asked for, or every layer, refuses the octets.
-        ValueError: no such layer or operation.
-    """
-    if layer and layer not in LAYERS:
-        raise ValueError(f"no layer {layer!r}: {', '.join(LAYERS)}")
-    if layer == "cap":
-        return _argument(octets, version or 4, operation)
-    if layer:
-        return _READERS[layer](octets, version)
-    for name in ("m3ua", "tcap", "sccp"):
-        if _begins(octets, name):
-            return _READERS[name](octets, version)
-    raise DecodeError("neither M3UA nor SCCP nor TCAP begins so", 0)
-
-
-def _begins(octets: bytes, layer: str) -> bool:
-    if layer == "m3ua":
-        return len(octets) >= 8 and octets[0] == 1 and octets[2] << 8 | octets[3] in m3ua.MESSAGES
-    first = octets[0] if octets else 0
-    return first in tcap.KIND_NAMES if layer == "tcap" else first in {int(kind) for kind in sccp.MessageType}
-
-
-def _m3ua(octets: bytes, version: int) -> JsonDict:
-    message = m3ua.decode(octets)
-    if isinstance(message, m3ua.Message):
-        return {"m3ua": management_json(message)}
-    shown: JsonDict = {"m3ua": data_json(message)}
-    if message.si != 3:
-        return shown | {"octets": message.payload.hex()}
-    try:
-        return shown | _sccp(message.payload, version)
-    except DecodeError as error:
-        return shown | {"sccp": error_json(error, message.payload)}
-
-
-def _sccp(octets: bytes, version: int) -> JsonDict:
-    unit = sccp.decode(octets)
-    shown: JsonDict = {"sccp": unit.as_dict()}
-    if unit.segmentation is not None and not (unit.segmentation.first and not unit.segmentation.remaining):
-        return shown | {"segment": unit.data.hex()}
-    return shown | user_json(unit.data, unit, version)
-
-
-def _tcap(octets: bytes, version: int) -> JsonDict:
-    tcap.decode(octets)
-    return tcap_json(octets, version)
-
-
-_READERS: Final[dict[str, Callable[[bytes, int], JsonDict]]] = {"m3ua": _m3ua, "sccp": _sccp, "tcap": _tcap}
-
-
-def _argument(octets: bytes, version: int, operation: str) -> JsonDict:
-    known = BY_OPCODE.get(int(operation)) if operation.isdigit() else BY_NAME.get(operation)
-    if known is None:
-        raise ValueError(f"no CAP operation {operation!r}")
-    value = FAST.decode_argument(known.opcode, octets, version)
-    shown = {"opcode": known.opcode, "operation": operation_name(known.opcode)}
-    return shown | {"argument": argument_to_json(known.opcode, value, version)}

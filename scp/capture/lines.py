@@ -50,8 +50,10 @@ def _words(shown: JsonDict) -> Iterator[str]:
         yield f"M3UA {shown['m3ua']['type']}"
     elif "operation" in shown:
         yield str(shown["operation"])
-    else:
+    elif "octets" in shown:
         yield "MTP3 user message"
+    else:
+        yield from map(component_words, shown.get("components", ()))
 
 
 def _refused(error: JsonDict) -> str:
@@ -62,7 +64,7 @@ def _tcap_words(message: JsonDict) -> Iterator[str]:
     if "error" in message:
         yield f"TCAP {_refused(message)}"
         return
-    yield str(message["type"])
+    yield str(message.get("type") or message["dialogue"])  # a dialogue portion by itself has no type
     yield from (f"{name} {message[name]}" for name in ("otid", "dtid") if name in message)
     if "application_context_name" in message:
         yield str(message["application_context_name"]).partition("-gsm")[0]

@@ -41,7 +41,15 @@ JsonDict = dict[str, Any]
 
 NETWORK_INDICATORS: Final = ("international", "spare", "national", "reserved")
 CAP_SSN: Final = 146
+MAP: Final = -1
+"""In the place of a CAP version: the dialogue is of MAP, whose operation codes are other operations."""
 _MANAGEMENT: Final = 1
+_MAP_SSNS: Final = frozenset(
+    {5, 6, 7, 8, 9, 10, 147, 148, 149}
+)  # TS 23.003 §8.1 and 8.2: nodes that speak MAP
+# {itu-t etsi mobileDomain gsm-Network ac-Id}: MAP's contexts (TS 29.002 §17.3.3), three of which are CAP's.
+_GSM_CONTEXTS: Final = bytes.fromhex("0400000100")
+_CAP_CONTEXTS: Final = b"\x32\x33\x34"
 
 
 def at(time: float) -> str:
@@ -138,7 +146,13 @@ def user_json(octets: bytes, unit: Any, version: int) -> JsonDict:
             return {"scmg": Management.decode(octets).as_dict()}
         except DecodeError as error:
             return {"scmg": error_json(error, octets)}
-    return tcap_json(octets, version)
+    return tcap_json(octets, version, unsaid_version(unit))
+
+
+def unsaid_version(unit: Any) -> int:
+    """Return what a message without application context is: `MAP` only if both subsystems speak that."""
+    ssns = {_subsystem(unit.called_raw, unit), _subsystem(unit.calling_raw, unit)}
+    return MAP if ssns <= _MAP_SSNS else LATEST
 
 
 def _subsystem(raw: bytes, unit: Any) -> int:
@@ -171,12 +185,13 @@ def fault_json(fault: Fault) -> JsonDict:
 # -- TCAP ------------------------------------------------------------------------------------------------
 
 
-def tcap_json(octets: bytes, version: int = 0) -> JsonDict:
+def tcap_json(octets: bytes, version: int = 0, otherwise: int = LATEST) -> JsonDict:
     """Return a TCAP message and its components.
 
     Args:
         octets: the message.
-        version: CAP version of its dialogue; 0: by its own application context, else the latest.
+        version: CAP version of its dialogue, or `MAP`; 0: what the message itself says.
+        otherwise: what it is if it does not say it.
     """
     try:
         message = tcap.decode(octets)
@@ -191,16 +206,21 @@ def tcap_json(octets: bytes, version: int = 0) -> JsonDict:
         shown |= dialogue_json(message.dialogue)
     if message.p_abort_cause >= 0:
         shown["p_abort_cause"] = P_ABORT_NAMES.get(message.p_abort_cause, message.p_abort_cause)
-    version = version or version_of(message)
+    version = version or version_of(message, otherwise)
     return {"tcap": shown, "components": [component_json(each, version) for each in message.components]}
 
 
-def version_of(message: tcap.Message) -> int:
-    """Return the CAP version that a message shows; the latest if it shows none, 1 for a BEGIN without any."""
+def version_of(message: tcap.Message, otherwise: int = LATEST) -> int:
+    """Return the CAP version that a message shows, or `MAP`; 1 for a BEGIN without dialogue portion."""
     portion = message.dialogue
-    if isinstance(portion, (Aarq, Aare, Audt)) and portion.context in BY_OCTETS:
-        return BY_OCTETS[portion.context].version
-    return CAP_V1.version if message.kind == tcap.BEGIN and portion is None else LATEST
+    if isinstance(portion, (Aarq, Aare, Audt)):
+        known = BY_OCTETS.get(portion.context)
+        if known is not None:
+            return known.version
+        if portion.context.startswith(_GSM_CONTEXTS) and portion.context[5:6] not in _CAP_CONTEXTS:
+            return MAP
+    unsaid = message.kind == tcap.BEGIN and portion is None and otherwise != MAP
+    return CAP_V1.version if unsaid else otherwise
 
 
 def dialogue_json(portion: DialoguePortion) -> JsonDict:
@@ -262,9 +282,9 @@ def _invoke(component: rose.Invoke, version: int) -> JsonDict:
     shown: JsonDict = {"type": "invoke", "invoke_id": component.invoke_id}
     if component.linked_id is not None:
         shown["linked_id"] = component.linked_id
-    shown |= _operation(component.opcode)
+    shown |= _operation(component.opcode, version)
     opcode = component.opcode
-    if isinstance(opcode, int) and opcode in BY_OPCODE:
+    if version != MAP and isinstance(opcode, int) and opcode in BY_OPCODE:
         argument = _decoded(
             component.parameter,
             lambda octets: argument_to_json(opcode, FAST.decode_argument(opcode, octets, version), version),
@@ -281,9 +301,11 @@ def _result(component: rose.ReturnResult, version: int) -> JsonDict:
     opcode = component.opcode
     if opcode is None:
         return shown
-    shown |= _operation(opcode)
-    if not component.parameter or not isinstance(opcode, int):
+    shown |= _operation(opcode, version)
+    if not component.parameter:
         return shown
+    if version == MAP or not isinstance(opcode, int):
+        return shown | {"parameter": component.parameter.hex()}
     return shown | {
         "result": _decoded(
             component.parameter, lambda octets: generic_to_json(FAST.decode_result(opcode, octets, version))
@@ -296,6 +318,9 @@ def _error(component: rose.ReturnError, version: int) -> JsonDict:
     shown: JsonDict = {"type": "returnError", "invoke_id": component.invoke_id}
     if not isinstance(code, int):
         return shown | {"error_code": _oid(code)}
+    if version == MAP:
+        shown |= {"error_code": code, "error": f"map-error-{code}"}
+        return shown | ({"parameter": component.parameter.hex()} if component.parameter else {})
     shown |= {"error_code": code, "error": CapError(code).name}
     if component.parameter:
         shown["parameter"] = _decoded(
@@ -334,10 +359,10 @@ _COMPONENTS: Final[dict[type, Callable[[Any, int], JsonDict]]] = {
 }
 
 
-def _operation(code: int | bytes) -> JsonDict:
+def _operation(code: int | bytes, version: int) -> JsonDict:
     if not isinstance(code, int):
         return {"opcode": _oid(code), "operation": "global"}
-    return {"opcode": code, "operation": operation_name(code)}
+    return {"opcode": code, "operation": f"map-{code}" if version == MAP else operation_name(code)}
 
 
 def _decoded(octets: bytes, show: Callable[[bytes], Any]) -> Any:

@@ -17,8 +17,9 @@ from functools import cache
 from pathlib import Path
 
 from scp.capture.anonymise import Anonymiser, Disguise
-from scp.capture.decode import LAYERS, Decoder, Filter, decode_octets
+from scp.capture.decode import Decoder, Filter
 from scp.capture.lines import line, tree
+from scp.capture.octets import LAYERS, decode_octets
 from scp.capture.records import Snapshot
 from scp.capture.replay import Replay
 from scp.capture.report import Report

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 def _bcd_time(octets: bytes) -> str:
     """Return DateAndTime's seven octets as ``2026-11-21T05:55:15`` (TS 29.078 §5.1)."""
+    if len(octets) < 7:
+        raise DecodeError("time of fewer than 7 octets", len(octets), "TS 29.078 §5.1")
     digits = "".join(f"{octet & 0x0F:x}{octet >> 4:x}" for octet in octets[:7])
     if not digits.isdecimal():
         raise DecodeError("no decimal digits in a time", 0, "TS 29.078 §5.1")
@@ -40,12 +42,14 @@ def _bcd_time(octets: bytes) -> str:
 
 def _time_and_timezone(octets: bytes) -> str:
     """Return TimeAndTimezone with its zone in quarters of an hour (TS 23.040 §9.2.3.11) as ``+01:00``."""
+    if len(octets) < 8:
+        raise DecodeError("time without its time zone", len(octets), "TS 29.078 §5.1")
     quarters = (octets[7] & 0x07) * 10 + (octets[7] >> 4)
     sign = "-" if octets[7] & 0x08 else "+"
     return f"{_bcd_time(octets)}{sign}{quarters // 4:02d}:{quarters % 4 * 15:02d}"
 
 
-_CONTENTS: Final[dict[str, Callable[[bytes], Any]]] = {
+CONTENTS: Final[dict[str, Callable[[bytes], Any]]] = {
     "AddressString": lambda octets: address.AddressString.decode(octets).as_dict(),
     "CalledPartyBCDNumber": lambda octets: address.CalledPartyBCDNumber.decode(octets).as_dict(),
     "IMSI": lambda octets: address.Imsi.decode(octets).as_dict(),
@@ -63,6 +67,16 @@ _CONTENTS: Final[dict[str, Callable[[bytes], Any]]] = {
     "TimeAndTimezone": _time_and_timezone,
 }
 """Shows octets by what their declaration says that they contain."""
+
+
+def contents_to_json(name: str, octets: bytes, version: int) -> Any:
+    """Return what octets contain, by a name of `CONTENTS` or `ss7.cap.charging.CONTAINED`.
+
+    Raises:
+        DecodeError: they don't.
+    """
+    show = CONTENTS.get(name)
+    return _contained(name, octets, version) if show is None else show(octets)
 
 
 def argument_to_json(opcode: int, value: Any, version: int) -> Any:
@@ -120,11 +134,8 @@ def _shown(component: Component, value: Any) -> bool:
 
 
 def _octets(value: bytes, contains: str, version: int) -> Any:
-    show = _CONTENTS.get(contains)
-    if show is not None:
-        return _noted(value, show)
-    if contains in CONTAINED:
-        return _noted(value, lambda octets: _contained(contains, octets, version))
+    if contains in CONTENTS or contains in CONTAINED:
+        return _noted(value, lambda octets: contents_to_json(contains, octets, version))
     return value.hex()
 
 

@@ -1,0 +1,190 @@
+"""``camel-scp decode --hex``: the octets of one message of any layer, or of a part of one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from scp.capture.view import (
+    component_json,
+    data_json,
+    dialogue_json,
+    error_json,
+    management_json,
+    tcap_json,
+    user_json,
+)
+from ss7 import m3ua, mtp3, rose, sccp, tcap
+from ss7.ber import read_element
+from ss7.cap.charging import CONTAINED
+from ss7.cap.codec import FAST
+from ss7.cap.declare import LATEST
+from ss7.cap.operations import BY_NAME, BY_OPCODE
+from ss7.cap.render import CONTENTS, argument_to_json, contents_to_json
+from ss7.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JsonDict: TypeAlias = dict[str, Any]
+
+_SCCP_USER: Final = 3  # service indicator (Q.704 §14.2.1)
+
+
+# -- hex -------------------------------------------------------------------------------------------------
+
+_BETWEEN: Final = re.compile(r"[\s:;,.|_-]+")
+_PREFIX: Final = re.compile(r"(?:0|\\)[xX]")
+_NO_HEX: Final = re.compile(r"[^0-9A-Fa-f]")
+
+
+def read_hex(text: str) -> bytes:
+    r"""Return the octets that ``text`` has in hex, as programs and people write them.
+
+    Case is free, and so are spaces, line ends and ``: - , . ; | _`` between octets, and ``0x`` or ``\x``
+    before them. An octet that stands alone may be a single digit.
+
+    Raises:
+        ValueError: other characters, or half an octet.
+    """
+    words = [word for word in _BETWEEN.split(_PREFIX.sub(" ", text)) if word]
+    if len(words) > 1 and all(len(word) <= 2 for word in words):
+        words = [word.zfill(2) for word in words]
+    digits = "".join(words)
+    stray = _NO_HEX.search(digits)
+    if stray:
+        raise ValueError(f"{stray.group()!r} is no hex digit")
+    if len(digits) % 2:
+        raise ValueError(f"{len(digits)} hex digits: half an octet is missing")
+    return bytes.fromhex(digits)
+
+
+# -- layers ----------------------------------------------------------------------------------------------
+
+
+def _m3ua(octets: bytes, version: int) -> JsonDict:
+    message = m3ua.decode(octets)
+    if isinstance(message, m3ua.Message):
+        return {"m3ua": management_json(message)}
+    return {"m3ua": data_json(message), **_mtp_user(message, version)}
+
+
+def _mtp3(octets: bytes, version: int) -> JsonDict:
+    message = mtp3.decode(octets)
+    return {"mtp3": data_json(message), **_mtp_user(message, version)}
+
+
+def _mtp_user(message: m3ua.Data, version: int) -> JsonDict:
+    if message.si != _SCCP_USER:
+        return {"octets": message.payload.hex()}
+    try:
+        return _sccp(message.payload, version)
+    except DecodeError as error:
+        return {"sccp": error_json(error, message.payload)}
+
+
+def _sccp(octets: bytes, version: int) -> JsonDict:
+    unit = sccp.decode(octets)
+    shown: JsonDict = {"sccp": unit.as_dict()}
+    if unit.segmentation is not None and not (unit.segmentation.first and not unit.segmentation.remaining):
+        return shown | {"segment": unit.data.hex()}
+    return shown | user_json(unit.data, unit, version)
+
+
+def _tcap(octets: bytes, version: int) -> JsonDict:
+    tcap.decode(octets)
+    return tcap_json(octets, version)
+
+
+def _dialogue(octets: bytes, version: int) -> JsonDict:  # noqa: ARG001 - as the others
+    return {"tcap": dialogue_json(tcap.decode_dialogue(octets))}
+
+
+def _portion(octets: bytes, version: int) -> JsonDict:
+    """Show a component portion (Q.773 §4.2.2), tag and length included."""
+    _, start, stop, after = read_element(octets, 0, len(octets))
+    if after != len(octets):
+        raise DecodeError("not one component portion", 0, "Q.773 §4.2.2")
+    return _components(octets, version, start, stop)
+
+
+def _components(octets: bytes, version: int, start: int = 0, stop: int = -1) -> JsonDict:
+    found = rose.decode_components(octets, start, stop if stop >= 0 else len(octets))
+    return {"components": [component_json(each, version or LATEST) for each in found]}
+
+
+_READERS: Final[dict[str, Callable[[bytes, int], JsonDict]]] = {
+    "m3ua": _m3ua,
+    "mtp3": _mtp3,
+    "sccp": _sccp,
+    "tcap": _tcap,
+    "dialogue": _dialogue,
+    "components": _portion,
+    "component": _components,
+}
+LAYERS: Final = (*_READERS, "cap")
+PARTS: Final = {name.lower(): name for name in (*CONTENTS, *CONTAINED)}
+"""Names of what octet strings contain, in small letters."""
+
+_BEGINS: Final[dict[int, str]] = {
+    m3ua.VERSION: "m3ua",
+    **dict.fromkeys((network << 6 | _SCCP_USER for network in range(4)), "mtp3"),
+    **dict.fromkeys(map(int, sccp.MessageType), "sccp"),
+    **dict.fromkeys(tcap.KIND_NAMES, "tcap"),
+    0x6B: "dialogue",
+    0x6C: "components",
+    **dict.fromkeys(
+        (
+            rose.INVOKE,
+            rose.RETURN_RESULT_LAST,
+            rose.RETURN_ERROR,
+            rose.REJECT,
+            rose.RETURN_RESULT_NOT_LAST,
+        ),
+        "component",
+    ),
+    0x30: "cap",
+}
+"""What octets are by the first of them: M3UA's version, MTP3's SIO, SCCP's message type, the tags of TCAP."""
+
+
+def decode_octets(
+    octets: bytes, layer: str = "", *, version: int = 0, operation: str = "initialDP"
+) -> JsonDict:
+    """Return a message of any layer, with the layers in it, or a part of one.
+
+    Args:
+        octets: the message.
+        layer: one of `LAYERS`, or of `PARTS` in any case; "": the outermost that the octets can be.
+        version: CAP version; 0: by the application context, else the latest.
+        operation: for the layer "cap", the operation (name or code) whose argument the octets are.
+
+    Raises:
+        DecodeError: the layer that was asked for refuses the octets, or no layer's begin so.
+        ValueError: no such layer or operation.
+    """
+    if layer.lower() in PARTS:
+        name = PARTS[layer.lower()]
+        return {name: contents_to_json(name, octets, version or LATEST)}
+    if layer and layer not in LAYERS:
+        raise ValueError(f"no layer {layer!r}: {', '.join((*LAYERS, *PARTS.values()))}")
+    if not octets:
+        raise DecodeError("no octets", 0)
+    layer = layer or _BEGINS.get(octets[0], "")
+    if not layer:
+        raise DecodeError(f"no layer's octets begin with {octets[0]:02x}: say which with --layer", 0)
+    return _argument(octets, version, operation) if layer == "cap" else _READERS[layer](octets, version)
+
+
+def _argument(octets: bytes, version: int, operation: str) -> JsonDict:
+    known = BY_OPCODE.get(int(operation)) if operation.isdecimal() else BY_NAME.get(operation)
+    if known is None:
+        raise ValueError(f"no CAP operation {operation!r}")
+    version = version or LATEST
+    try:
+        value = FAST.decode_argument(known.opcode, octets, version)
+    except DecodeError as error:
+        reason = f"not the argument of {known.name} (--operation): {error.reason}"
+        raise DecodeError(reason, error.offset, error.clause) from None
+    shown = {"opcode": known.opcode, "operation": known.name}
+    return shown | {"argument": argument_to_json(known.opcode, value, version)}

@@ -1,0 +1,166 @@
+"""``decode --hex``: octets of every layer and of parts, however their hex is written; MAP is not shown as CAP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oracles.sigtran_pcap import m3ua_data, udt
+from scp.capture.lines import line, tree
+from scp.capture.octets import LAYERS, PARTS, decode_octets, read_hex
+from scp.capture.view import tcap_json
+from ss7 import mtp3, tcap
+from ss7.errors import DecodeError
+from ss7.m3ua import Data
+from ss7.tcap import BEGIN, CONTINUE, END, Aarq, Invoke, Message, ReturnError, ReturnResult, oid_octets
+
+RELEASE = bytes.fromhex("a10a02010102011604028090")
+PORTION = b"\x6c\x0c" + RELEASE
+END_OF_CALL = b"\x64\x14\x49\x04\x07\x00\x04\x00" + PORTION
+AARQ = tcap.encode_dialogue(Aarq(oid_octets("0.4.0.0.1.0.50.1")))
+SRI_CONTEXT = oid_octets(
+    "0.4.0.0.1.0.5.3"
+)  # MAP locationInfoRetrievalContext-v3; its operation 22 is sendRoutingInfo
+MAP_SSN, HLR_SSN = 8, 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "64144904",
+        "6414 4904",
+        "64 14 49 04\n",
+        "64:14:49:04",
+        "64-14-49-04",
+        "0x64144904",
+        "0x64 0x14 0x49 0x4",
+        "0x64, 0x14, 0x49, 0x04",
+        "64,14,49,4",
+        r"\x64\x14\x49\x04",
+        "6414.4904",
+        "6414_4904",
+        " 64\t14\r\n49 04 ",
+    ],
+)
+def test_hex_is_read_as_it_is_written(text: str) -> None:
+    assert read_hex(text) == bytes.fromhex("64144904")
+    assert read_hex(text.upper().replace("0X", "0x")) == bytes.fromhex("64144904")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("zz", "'z'"), ("64 1", None), ("641", "half an octet"), ("6414 490", "half an octet")],
+)
+def test_what_is_no_hex_is_refused(text: str, reason: str | None) -> None:
+    if reason is None:
+        assert read_hex(text) == b"\x64\x01"
+        return
+    with pytest.raises(ValueError, match=reason):
+        read_hex(text)
+
+
+def operations(shown: dict[str, Any]) -> list[str]:
+    return [each["operation"] for each in shown["components"]]
+
+
+@pytest.mark.parametrize(
+    ("octets", "layers"),
+    [
+        (m3ua_data(udt(END_OF_CALL), 1, 2), ["m3ua", "sccp", "tcap", "components"]),
+        (mtp3.encode(Data(1, 2, 3, 2, 0, 5, udt(END_OF_CALL))), ["mtp3", "sccp", "tcap", "components"]),
+        (udt(END_OF_CALL), ["sccp", "tcap", "components"]),
+        (END_OF_CALL, ["tcap", "components"]),
+        (PORTION, ["components"]),
+        (RELEASE, ["components"]),
+        (RELEASE + RELEASE, ["components"]),
+    ],
+)
+def test_each_layer_is_recognised(octets: bytes, layers: list[str]) -> None:
+    shown = decode_octets(octets)
+    assert list(shown) == layers
+    assert set(operations(shown)) == {"releaseCall"}
+    assert "releaseCall cause 16" in line(shown)
+    assert "normal-call-clearing" in tree(shown)
+
+
+def test_a_dialogue_portion_and_an_argument_are_recognised() -> None:
+    shown = decode_octets(AARQ)
+    assert shown["tcap"]["application_context"] == "0.4.0.0.1.0.50.1"
+    assert "AARQ CAP-v2" in line(shown)
+    shown = decode_octets(bytes.fromhex("3003800164"))
+    assert (shown["operation"], shown["argument"]) == ("initialDP", {"serviceKey": 100})
+    shown = decode_octets(bytes.fromhex("300ba009040703100900112233"), operation="connect")
+    assert shown["argument"]["destinationRoutingAddress"][0]["digits"] == "9000112233"
+
+
+def test_parts_are_read_by_what_they_contain() -> None:
+    shown = decode_octets(bytes.fromhex("03100900112233"), "CalledPartyNumber")
+    assert shown["CalledPartyNumber"]["digits"] == "9000112233"
+    assert "9000112233" in tree(shown)
+    assert decode_octets(b"\x80\x90", "cause")["Cause"]["value"] == 16
+    for layer in PARTS:
+        with pytest.raises(DecodeError):
+            decode_octets(b"", layer)
+
+
+def test_a_refusal_says_where_and_why() -> None:
+    for octets, reason, offset in (
+        (b"", "no octets", 0),
+        (b"\x1f", "begin with 1f", 0),
+        (b"\x01\x00\x01", "shorter than the common header", 3),
+        (b"\x09\x01", "pointers", 2),
+        (END_OF_CALL[:-1], "beyond the end", 0),
+        (END_OF_CALL + b"\x00", "after the message", len(END_OF_CALL)),
+        (b"\x30\x03\x82\x01\x64", "not the argument of initialDP", 2),
+        (b"\x6c\x05\xa1", "component portion", 0),
+    ):
+        with pytest.raises(DecodeError) as refused:
+            decode_octets(octets)
+        assert reason in refused.value.reason
+        assert refused.value.offset == offset
+    for layer, operation in (("cup", "initialDP"), ("cap", "initialCP"), ("cap", "99")):
+        with pytest.raises(ValueError, match="no "):
+            decode_octets(b"\x30\x00", layer, operation=operation)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_no_octets_raise_anything_but_decode_error(layer: str) -> None:
+    for octets in (b"\x30", b"\x00" * 40, END_OF_CALL, PORTION, RELEASE, AARQ, bytes(range(256))):
+        try:
+            shown = decode_octets(octets, layer)
+        except DecodeError:
+            continue
+        assert line(shown) + tree(shown)
+
+
+# -- MAP -------------------------------------------------------------------------------------------------
+
+
+def map_messages() -> list[Message]:
+    return [
+        Message(BEGIN, b"\x01", dialogue=Aarq(SRI_CONTEXT), components=[Invoke(1, 22, b"\x30\x00")]),
+        Message(CONTINUE, b"\x02", b"\x01", components=[ReturnResult(1, 22, b"\x30\x00")]),
+        Message(END, b"", b"\x02", components=[ReturnError(1, 6, b"\x30\x00")]),
+    ]
+
+
+def test_operations_of_map_are_not_shown_as_those_of_cap() -> None:
+    begin, proceed, end = (tcap.encode(message) for message in map_messages())
+    [component] = decode_octets(udt(begin))["components"]
+    assert component["operation"] == "map-22"
+    assert component["parameter"] == "3000"
+    [component] = decode_octets(udt(proceed, MAP_SSN))["components"]
+    assert (component["operation"], component["parameter"]) == ("map-22", "3000")
+    [component] = decode_octets(udt(end, HLR_SSN))["components"]
+    assert (component["error"], component["parameter"]) == ("map-error-6", "3000")
+    assert "map-22" in line(decode_octets(udt(begin)))
+
+
+def test_cap_is_what_a_message_is_held_for_where_it_says_nothing_and_a_subsystem_may_be_cap_s() -> None:
+    octets = tcap.encode(Message(END, b"", b"\x02", components=[Invoke(1, 22, b"\x04\x02\x80\x90")]))
+    for ssn in (146, 240):
+        assert operations(decode_octets(udt(octets, ssn))) == ["releaseCall"]
+    assert operations(tcap_json(octets)) == ["releaseCall"]
+    gprs = Message(BEGIN, b"\x01", dialogue=Aarq(oid_octets("0.4.0.0.1.0.51.1")), components=[Invoke(1, 16)])
+    assert operations(tcap_json(tcap.encode(gprs))) == ["assistRequestInstructions"]
