@@ -82,7 +82,7 @@ overload: set-up ## a minute at twice the capacity: what is served, what is let 
 	@CAMEL_SCP_OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/node/test_overload.py
 
 bench-replay: compiled ## how fast a capture is replayed, beside how fast tshark decodes it
-	@$(COMPILED) $(BIN)/python tests/bench/replay_against_tshark.py
+	@$(COMPILED) $(BIN)/camel-scp bench replay
 
 FUZZ_SECONDS ?= 300
 fuzz: set-up ## every decoder and the capture reader under atheris, FUZZ_SECONDS each

@@ -41,7 +41,7 @@ class Call:
         context: the CAP application context of the dialogue.
         outbox: what the next TC message will carry; the engine takes it.
         error: set by `fail`: the return error that ends the dialogue.
-        decision: set by `decided`; metrics, log, CDR and trace show it with the first answer.
+        decision: set by `decided`; metrics, log, CDR and trace show it with the first answer; None after it.
     """
 
     __slots__ = ("_codec", "_idp", "_octets", "context", "decision", "error", "outbox")
@@ -65,7 +65,8 @@ class Call:
         return idp
 
     def put_away(self, codec: Codec) -> None:
-        """Keep the octets instead of the argument: a call is held for minutes, and they take an eighth."""
+        """Keep what a held call needs: octets, an eighth of their argument's size. The decision is told."""
+        self.decision = None
         if self._octets:
             self._codec = codec
             self._idp = None

@@ -1,11 +1,13 @@
-"""Benchmark scenarios that others can repeat: each node alone on one processor, the generator on another.
+"""The benchmark: each node alone on one processor, the load generator on another; others can repeat it.
 
 A scenario's server is a process of its own, pinned to the first processor this one may use; the load
-generator is pinned to the second, and checks every answer. All servers are up at once and take turns, a round
-each, so that what else the machine does meets all of them; a scenario's best round counts. What is measured:
+generator is pinned to the second, where Redis is as well, and checks every answer. All servers are up at once
+and take turns, a round each, so that what else the machine does meets all of them; a scenario's best round
+counts. What is measured:
 
 - saturation: as many calls as the window of outstanding ones allows, for some seconds; the node's CPU time;
-- latency: at 50 % and at 80 % of that rate, from when a call was due to when its answer came.
+- latency: at 50 % and at 80 % of that rate, from when a call was sent to when its answer came; how late the
+  generator sent it is told apart.
 
 All calls are InitialDP of CAP v2 (terminating, the subscriber abroad) in UDT over M3UA over TCP on the
 loopback interface, to subscribers drawn at random; every second subscriber forwards, so that half of the
@@ -14,23 +16,27 @@ answers are Connect, the others Continue, all in TC-END.
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
-from collections import Counter
+import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, final
 
 import uvloop
-from msgspec import Struct
 from msgspec.structs import replace
 
 from scp.services.voip_forwarding import VoipForwarding
 from scp.simulator import bench_server as server
 from scp.simulator.bench_generator import Job, generator
 from scp.simulator.bench_machine import Machine, busy_seconds, cpu_seconds, describe, resident
+from scp.simulator.bench_replay import against_tshark
+from scp.simulator.bench_results import Report, Result, Saturation
+from scp.simulator.bench_scale import scaled
+from scp.simulator.bench_scenarios import CODEC, REPLAY, SCALE, SCENARIOS, SOAK, Scenario, Size
+from scp.simulator.bench_soak import soak
 from scp.simulator.bench_subscribers import fill
+from scp.simulator.bench_tally import Tally, latency
 from scp.simulator.followup import Then
 from scp.simulator.held import Held, install
 from scp.simulator.load import LoadPlan
@@ -44,232 +50,50 @@ if TYPE_CHECKING:
 
 HALF: Final = 0.5
 MOST: Final = 0.8
-CODEC: Final = "codec"
-PARTS: Final = "parts"
-ECHO: Final = "echo"
 _MICRO: Final = 1e6
 _MIB: Final = 1 << 20
-_NUMBER: Final = re.compile(r"[0-9]{5,}")
-
-
-class Scenario(Struct, frozen=True, kw_only=True):
-    """One scenario with a server.
-
-    Attributes:
-        summary: what it is, for people.
-        store: "sqlite", "redis", "redis-cached", or "" for none.
-        codec: ``engine.codec``.
-        window: calls outstanding at saturation; 256 in one batch would look like a backlog to the node.
-        held: whether the calls' dialogues are held open until they are over.
-        records: whether every call leaves a CDR.
-    """
-
-    summary: str
-    store: str = ""
-    codec: str = "fast"
-    window: int = 240
-    held: bool = False
-    records: bool = False
-
-    @property
-    def remembers(self) -> bool:
-        """Whether the node has the subscribers in its own memory."""
-        return self.store in ("sqlite", "redis-cached")
-
-
-SCENARIOS: Final = {
-    "steer": Scenario(
-        summary="InitialDP to Connect or Continue in TC-END, each record read from Redis", store="redis"
-    ),
-    "steer-sqlite": Scenario(summary="the same, the records in the embedded SQLite store", store="sqlite"),
-    "steer-recorded": Scenario(
-        summary="as steer-sqlite, and every call leaves a CDR", store="sqlite", records=True
-    ),
-    "steer-cached": Scenario(
-        summary="as steer, with cached=true, after every subscriber was called once", store="redis-cached"
-    ),
-    "held": Scenario(
-        summary="InitialDP, RequestReport with Connect or Continue, answer, disconnect, Continue in TC-END",
-        store="sqlite",
-        held=True,
-    ),
-    "reference": Scenario(
-        summary="as steer-sqlite, but pycrate decodes and encodes all of TCAP and CAP",
-        store="sqlite",
-        codec="reference",
-        window=32,
-    ),
-    ECHO: Scenario(summary="the same loop, sockets and M3UA machine, a canned answer: the machine's limit"),
-}
-NAMES: Final = (*SCENARIOS, CODEC)
-
-
-class Size(Struct, frozen=True, kw_only=True):
-    """How long to measure.
-
-    Attributes:
-        subscribers: in the store.
-        numbers: subscribers that are called.
-        rounds: turns of each scenario at saturation.
-        seconds: of one of them.
-        latency_seconds: at each of the two rates.
-        codec_seconds: for each step of the codec.
-        dialogues: held open at once, to see what memory they take.
-    """
-
-    subscribers: int
-    numbers: int
-    rounds: int
-    seconds: float
-    latency_seconds: float
-    codec_seconds: float
-    dialogues: int
-
-
-FULL: Final = Size(
-    subscribers=1_000_000,
-    numbers=100_000,
-    rounds=5,
-    seconds=4.0,
-    latency_seconds=10.0,
-    codec_seconds=0.5,
-    dialogues=50_000,
-)
-QUICK: Final = Size(
-    subscribers=100_000,
-    numbers=20_000,
-    rounds=3,
-    seconds=1.0,
-    latency_seconds=1.5,
-    codec_seconds=0.1,
-    dialogues=20_000,
-)
-
-
-class Latency(Struct, frozen=True, kw_only=True):
-    """Milliseconds from when a call was due to its answer, at ``rate`` calls a second."""
-
-    rate: float
-    p50_ms: float
-    p99_ms: float
-    p999_ms: float
-
-
-class Saturation(Struct, frozen=True, kw_only=True):
-    """The best round at saturation.
-
-    Attributes:
-        calls_per_s: answered.
-        cpu_us_per_call: of the node, all its threads.
-        node_busy: share of the time that the node had its processor.
-        elsewhere_busy: share that others had it.
-        generator_busy: share of the time that the generator worked: below 1, it was not the bottleneck.
-        generator_us_per_call: its CPU time a call.
-    """
-
-    calls_per_s: float
-    cpu_us_per_call: float
-    node_busy: float
-    elsewhere_busy: float
-    generator_busy: float
-    generator_us_per_call: float
-
-
-class Result(Struct, frozen=True, kw_only=True):
-    """What a scenario came to.
-
-    Attributes:
-        saturation: the best round.
-        half, most: latencies at 50 % and at 80 % of it.
-        memory_mib: of the node after it.
-        bytes_per_subscriber: of the node's memory; None where it keeps none of them.
-        bytes_per_dialogue: of the node's memory; None where dialogues are not held open.
-        calls: that were made in all.
-        faults: answers that were wrong or missing, in words.
-    """
-
-    saturation: Saturation
-    half: Latency
-    most: Latency
-    memory_mib: float
-    bytes_per_subscriber: float | None
-    bytes_per_dialogue: float | None
-    calls: int
-    faults: tuple[str, ...] = ()
-
-
-class Report(Struct, frozen=True, kw_only=True):
-    """All that a benchmark found out.
-
-    Attributes:
-        machine: where.
-        size: how much.
-        results: by scenario.
-        codec: as `codec_times` returns it; empty if it was not asked for.
-        parts: microseconds of a call above the socket, as `part_times` returns them; empty likewise.
-    """
-
-    machine: Machine
-    size: Size
-    results: dict[str, Result]
-    codec: dict[str, dict[str, dict[str, float]]]
-    parts: dict[str, float]
+_RECORDS_LIMIT: Final = 60.0
+"""Seconds that the last CDRs may take to reach the disk."""
+_POLL: Final = 0.05
 
 
 def run(names: Sequence[str], size: Size, tell: Callable[[str], None]) -> Report:
     """Run scenarios.
 
     Args:
-        names: some of `NAMES`.
+        names: some of `scp.simulator.bench_scenarios.NAMES`.
         size: how much.
         tell: told what goes on.
 
     Raises:
-        ServerError: a server did not start; or as `run_load`.
+        ServerError: a server did not start, or a program is not installed; or as `run_load`.
     """
     machine = describe()
+    report = Report(machine=machine, size=size, results={}, codec={}, parts={})
     chosen = {name: SCENARIOS[name] for name in SCENARIOS if name in names}
-    with tempfile.TemporaryDirectory(prefix="camel-scp-bench-") as folder:
-        bench = _Bench(machine, size, Path(folder), tell)
-        results = bench.run(chosen) if chosen else {}
-    codec: dict[str, dict[str, dict[str, float]]] = {}
-    parts: dict[str, float] = {}
-    if CODEC in names:
-        from scp.simulator.bench_codec import codec_times  # noqa: PLC0415 - half a second of pycrate
-        from scp.simulator.bench_parts import part_times  # noqa: PLC0415 - only where asked for
+    with tempfile.TemporaryDirectory(prefix="camel-scp-bench-") as temporary:
+        folder = Path(temporary)
+        if chosen:
+            report = replace(report, results=_Bench(machine, size, folder, tell).run(chosen))
+        if CODEC in names:
+            from scp.simulator.bench_codec import codec_times  # noqa: PLC0415 - half a second of pycrate
+            from scp.simulator.bench_parts import part_times  # noqa: PLC0415 - only where asked for
 
-        tell("codec, and a call's parts")
-        codec = codec_times(size.codec_seconds)
-        parts = part_times(size.codec_seconds * 10)
-    return Report(machine=machine, size=size, results=results, codec=codec, parts=parts)
-
-
-class _Tally:
-    """What a scenario's runs came to so far."""
-
-    def __init__(self) -> None:
-        self.best: Saturation | None = None
-        self.calls = 0
-        self._wrong: Counter[str] = Counter()
-        self._trouble: dict[str, None] = {}
-
-    def add(self, report: LoadReport) -> None:
-        """Count a run's calls and note what was wrong."""
-        self.calls += report.sent
-        for reason, count in report.wrong.items():
-            self._wrong[_NUMBER.sub("…", reason)] += count
-        self._wrong["missing"] += report.missing
-        self._trouble |= dict.fromkeys(report.trouble)
-
-    @property
-    def faults(self) -> tuple[str, ...]:
-        """What was wrong, in words."""
-        counted = [f"{count:,} times {reason}" for reason, count in self._wrong.items() if count]
-        return (*counted, *self._trouble)
+            tell("codec, and a call's parts")
+            codec, parts = codec_times(size.codec_seconds), part_times(size.codec_seconds * 10)
+            report = replace(report, codec=codec, parts=parts)
+        if SCALE in names:
+            report = replace(report, scale=scaled(machine, size, folder, tell))
+        if REPLAY in names:
+            report = replace(report, replay=against_tshark(folder, size.replayed, tell))
+        if SOAK in names:
+            report = replace(report, soak=soak(machine, size, folder, tell))
+    return report
 
 
+@final
 class _Bench:
-    """One run of several scenarios."""
+    """One run of several scenarios with servers."""
 
     def __init__(self, machine: Machine, size: Size, folder: Path, tell: Callable[[str], None]) -> None:
         self._machine = machine
@@ -285,15 +109,16 @@ class _Bench:
             load = stack.enter_context(generator(self._machine.generator_core))
             servers = {name: self._start(stack, name, scenario) for name, scenario in scenarios.items()}
             empty = self._empty_node() if any(scenario.store for scenario in scenarios.values()) else 0
-            tallies = {name: _Tally() for name in scenarios}
+            tallies = {name: Tally() for name in scenarios}
             for name, scenario in scenarios.items():
                 self._warm(load, scenario, servers[name])
             for turn in range(size.rounds):
                 tell(f"saturation, round {turn + 1} of {size.rounds}")
                 for name, scenario in scenarios.items():
                     self._saturate(load, scenario, servers[name], tallies[name])
+            slow = self._latencies(load, scenarios, servers, tallies)
             return {
-                name: self._finish(load, name, scenario, servers[name], tallies[name], empty)
+                name: self._finish(load, name, scenario, servers[name], tallies[name], empty, slow[name])
                 for name, scenario in scenarios.items()
             }
 
@@ -323,7 +148,8 @@ class _Bench:
     def _on_redis(self, stack: ExitStack, scenario: Scenario) -> str:
         """Return the URL of a Redis server with all subscribers; one for all nodes."""
         if not self._redis:
-            self._redis = stack.enter_context(server.redis(self._folder, self._machine.generator_core))
+            started = stack.enter_context(server.redis(self._folder, self._machine.generator_core))
+            self._redis = f"redis://127.0.0.1:{started.port}"
             self._tell(f"writing {self._size.subscribers:,} subscribers to Redis")
             uvloop.run(fill(self._redis, self._size.subscribers))
         return f"{self._redis}?cached=true" if scenario.store == "redis-cached" else self._redis
@@ -348,7 +174,7 @@ class _Bench:
     def _job(self, scenario: Scenario, target: Server, plan: LoadPlan) -> Job:
         size = self._size
         return Job(
-            port=target.port,
+            ports=(target.port,),
             plan=plan,
             subscribers=size.subscribers,
             numbers=size.numbers,
@@ -366,40 +192,72 @@ class _Bench:
             for first in range(0, job.subscribers, job.numbers):
                 load.run(replace(job, first=first, plan=plan))
 
-    def _saturate(self, load: Generator, scenario: Scenario, target: Server, tally: _Tally) -> None:
+    def _saturate(self, load: Generator, scenario: Scenario, target: Server, tally: Tally) -> None:
         core = self._machine.node_core
         plan = LoadPlan(window=scenario.window, duration=self._size.seconds, then=_then(scenario))
+        lost = target.metric(_DROPPED) if scenario.records else 0.0
         all_before, before = busy_seconds(core), cpu_seconds(target.pid)
         report = load.run(self._job(scenario, target, plan))
-        used, all_used = cpu_seconds(target.pid) - before, busy_seconds(core) - all_before
         tally.add(report)
+        seconds = report.seconds
+        if scenario.records:
+            seconds += _wait_for_records(target)
+            tally.lost_records(int(target.metric(_DROPPED) - lost))
+        used, all_used = cpu_seconds(target.pid) - before, busy_seconds(core) - all_before
         answered = max(report.answered, 1)
-        found = Saturation(
-            calls_per_s=report.calls_per_second,
-            cpu_us_per_call=used / answered * _MICRO,
-            node_busy=used / report.seconds,
-            elsewhere_busy=max(0.0, all_used - used) / report.seconds,
-            generator_busy=report.generator_cpu / report.seconds,
-            generator_us_per_call=report.generator_cpu / answered * _MICRO,
+        tally.saturated(
+            Saturation(
+                calls_per_s=report.calls_per_second * report.seconds / seconds,
+                cpu_us_per_call=used / answered * _MICRO,
+                node_busy=used / seconds,
+                elsewhere_busy=max(0.0, all_used - used) / seconds,
+                generator_busy=report.generator_cpu / report.seconds,
+                generator_us_per_call=report.generator_cpu / answered * _MICRO,
+            )
         )
-        if tally.best is None or found.calls_per_s > tally.best.calls_per_s:
-            tally.best = found
+
+    def _latencies(
+        self,
+        load: Generator,
+        scenarios: dict[str, Scenario],
+        servers: dict[str, Server],
+        tallies: dict[str, Tally],
+    ) -> dict[str, dict[float, list[LoadReport]]]:
+        """Return the reports of every round, by scenario and share of its best calls a second."""
+        found: dict[str, dict[float, list[LoadReport]]] = {name: {HALF: [], MOST: []} for name in scenarios}
+        for turn in range(self._size.rounds):
+            self._tell(f"latency, round {turn + 1} of {self._size.rounds}")
+            for name, scenario in scenarios.items():
+                for share, reports in found[name].items():
+                    plan = LoadPlan(
+                        rate=share * _best(tallies[name]).calls_per_s,
+                        window=1 << 14,
+                        duration=self._size.latency_seconds,
+                        then=_then(scenario),
+                    )
+                    report = load.run(self._job(scenario, servers[name], plan))
+                    tallies[name].add(report)
+                    reports.append(report)
+        return found
 
     def _finish(
-        self, load: Generator, name: str, scenario: Scenario, target: Server, tally: _Tally, empty: int
+        self,
+        load: Generator,
+        name: str,
+        scenario: Scenario,
+        target: Server,
+        tally: Tally,
+        empty: int,
+        slow: dict[float, list[LoadReport]],
     ) -> Result:
-        """Measure latencies and memory."""
-        best = tally.best
-        if best is None:
-            raise ValueError("no rounds")
-        self._tell(f"latency, {name}")
-        half = self._latency(load, scenario, target, tally, best.calls_per_s * HALF)
-        most = self._latency(load, scenario, target, tally, best.calls_per_s * MOST)
+        """Measure memory, and put all together."""
+        self._tell(f"memory, {name}")
+        best = _best(tally)
         memory = resident(target.pid)
         return Result(
             saturation=best,
-            half=half,
-            most=most,
+            half=latency(slow[HALF], HALF * best.calls_per_s),
+            most=latency(slow[MOST], MOST * best.calls_per_s),
             memory_mib=memory / _MIB,
             bytes_per_subscriber=(memory - empty) / self._size.subscribers if scenario.remembers else None,
             bytes_per_dialogue=self._open_dialogues(load, scenario, target) if scenario.held else None,
@@ -415,83 +273,24 @@ class _Bench:
         load.run(self._job(scenario, target, plan))
         return (resident(target.pid) - before) / count
 
-    def _latency(
-        self, load: Generator, scenario: Scenario, target: Server, tally: _Tally, rate: float
-    ) -> Latency:
-        plan = LoadPlan(
-            rate=max(rate, 1.0),
-            window=1 << 14,
-            duration=self._size.latency_seconds,
-            then=_then(scenario),
-        )
-        report = load.run(self._job(scenario, target, plan))
-        tally.add(report)
-        times = report.latency_us
-        return Latency(
-            rate=rate, p50_ms=times["50"] / 1e3, p99_ms=times["99"] / 1e3, p999_ms=times["99.9"] / 1e3
-        )
+
+_DROPPED: Final = 'scp_cdrs_total{result="dropped"}'
+_WAITING: Final = "scp_cdrs_waiting"
+
+
+def _wait_for_records(target: Server) -> float:
+    """Return the seconds until all CDRs are on the disk; they are counted with the calls that left them."""
+    started = time.monotonic()
+    while target.metric(_WAITING) and time.monotonic() - started < _RECORDS_LIMIT:
+        time.sleep(_POLL)
+    return time.monotonic() - started
+
+
+def _best(tally: Tally) -> Saturation:
+    if tally.best is None:
+        raise ValueError("no rounds")
+    return tally.best
 
 
 def _then(scenario: Scenario) -> Then:
     return Then.REPORT if scenario.held else Then.END
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """Return the report as ``--json`` prints it."""
-    scenarios: dict[str, Any] = {name: _flat(result) for name, result in report.results.items()}
-    if report.codec:
-        scenarios[CODEC] = report.codec
-    if report.parts:
-        scenarios[PARTS] = report.parts
-    return {
-        "machine": report.machine,
-        "size": report.size,
-        "scenarios": scenarios,
-        "ratios": ratios(report),
-        "cpu_ratios": ratios(report, of_cpu=True),
-    }
-
-
-def ratios(report: Report, *, of_cpu: bool = False) -> dict[str, float]:
-    """Return calls a second of every scenario over those of ``reference`` and ``echo``, as far as they ran.
-
-    Args:
-        report: of one run.
-        of_cpu: calls a second of CPU time instead, which other work on the machine does not take away.
-    """
-
-    def speed(name: str) -> float:
-        saturation = report.results[name].saturation
-        return _MICRO / max(saturation.cpu_us_per_call, 1e-3) if of_cpu else saturation.calls_per_s
-
-    return {
-        f"{name}/{base}": round(speed(name) / speed(base), 3)
-        for base in ("reference", ECHO)
-        if base in report.results
-        for name in report.results
-        if name not in (base, ECHO)
-    }
-
-
-def _flat(result: Result) -> dict[str, Any]:
-    """Return what the scenarios of ``--json`` have: latencies without a name are those at half load."""
-    best, half, most = result.saturation, result.half, result.most
-    return {
-        "calls_per_s": round(best.calls_per_s, 1),
-        "cpu_us_per_call": round(best.cpu_us_per_call, 2),
-        "p50_ms": half.p50_ms,
-        "p99_ms": half.p99_ms,
-        "p999_ms": half.p999_ms,
-        "at_80": {"p50_ms": most.p50_ms, "p99_ms": most.p99_ms, "p999_ms": most.p999_ms},
-        "node_busy": round(best.node_busy, 3),
-        "elsewhere_busy": round(best.elsewhere_busy, 3),
-        "generator_busy": round(best.generator_busy, 3),
-        "generator_us_per_call": round(best.generator_us_per_call, 2),
-        "memory_mib": round(result.memory_mib, 1),
-        "bytes_per_subscriber": None
-        if result.bytes_per_subscriber is None
-        else round(result.bytes_per_subscriber),
-        "bytes_per_dialogue": None if result.bytes_per_dialogue is None else round(result.bytes_per_dialogue),
-        "calls": result.calls,
-        "faults": list(result.faults),
-    }

@@ -7,35 +7,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
 from scp.ports import StoreError
-from scp.simulator.bench import FULL, NAMES, QUICK, as_json, ratios, run
+from scp.simulator.bench import run
 from scp.simulator.bench_plot import plot as draw
+from scp.simulator.bench_results import as_json, ratios
+from scp.simulator.bench_scenarios import ALL, FULL, NAMES, QUICK, SOAK
 from scp.simulator.bench_server import ServerError
 
 if TYPE_CHECKING:
-    from scp.simulator.bench import Report
+    from scp.simulator.bench_results import Latency, Replayed, Report, Soaked
 
 
 def bench(
-    scenarios: Annotated[list[str] | None, typer.Argument(help=f"{', '.join(NAMES)}; all")] = None,
+    scenarios: Annotated[list[str] | None, typer.Argument(help=f"{', '.join(NAMES)}; all but {SOAK}")] = None,
     *,
     quick: Annotated[
         bool, typer.Option("--quick", help="seconds instead of minutes, fewer subscribers")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+    soak: Annotated[
+        int | None, typer.Option(min=1000, help=f"calls of {SOAK}, 10,000,000 otherwise; runs that alone")
+    ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="draw it into this file, SVG")] = None,
 ) -> None:
     """Measure calls a second, CPU, latency, memory; exit status 1 if an answer was missing or wrong."""
-    names = scenarios or list(NAMES)
+    size = QUICK if quick else FULL
+    names = scenarios or list(ALL)
+    if soak is not None:
+        names, size = [SOAK], replace(size, soaked=soak)
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(NAMES)}")
     said = Console(stderr=True, highlight=False)
     try:
-        report = run(names, QUICK if quick else FULL, lambda text: said.print(f"[dim]{text}[/dim]"))
+        report = run(names, size, lambda text: said.print(f"[dim]{text}[/dim]"))
     except (OSError, ServerError, StoreError, TimeoutError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -45,10 +54,9 @@ def bench(
         _show(report)
     if plot is not None:
         plot.write_text(draw(report), encoding="utf-8")
-    faults = [f"{name}: {fault}" for name, result in report.results.items() for fault in result.faults]
-    for fault in faults:
+    for fault in report.faults:
         typer.echo(fault, err=True)
-    raise typer.Exit(1 if faults else 0)
+    raise typer.Exit(1 if report.faults else 0)
 
 
 def _show(report: Report) -> None:
@@ -67,6 +75,12 @@ def _show(report: Report) -> None:
     if report.codec:
         console.print(_codec(report))
         console.print(_parts(report))
+    if report.scale:
+        console.print(_scale(report))
+    if report.replay is not None:
+        console.print(_replay(report.replay))
+    if report.soak is not None:
+        console.print(_soak(report.soak))
 
 
 def _saturation(report: Report) -> Table:
@@ -102,12 +116,69 @@ def _saturation(report: Report) -> Table:
 
 def _latency(report: Report) -> Table:
     table = _table(
-        "Milliseconds to the answer", "at 50 %: p50", "p99", "p99.9", "at 80 %: p50", "p99", "p99.9"
+        "Milliseconds to the answer",
+        "at 50 %: p50",
+        "p99",
+        "p99.9",
+        "late",
+        "worst",
+        "at 80 %: p50",
+        "p99",
+        "p99.9",
+        "late",
+        "worst",
     )
     for name, result in report.results.items():
-        half, most = result.half, result.most
-        times = (half.p50_ms, half.p99_ms, half.p999_ms, most.p50_ms, most.p99_ms, most.p999_ms)
-        table.add_row(name, *(f"{time:,.2f}" for time in times))
+        table.add_row(name, *(f"{time:,.2f}" for each in (result.half, result.most) for time in _times(each)))
+    table.caption = (
+        "late: p99 of what the generator itself was late, not in the others; worst: p99 of the worst round"
+    )
+    return table
+
+
+def _times(latency: Latency) -> tuple[float, ...]:
+    return latency.p50_ms, latency.p99_ms, latency.p999_ms, latency.late_p99_ms, latency.worst_p99_ms
+
+
+def _scale(report: Report) -> Table:
+    table = _table(
+        "Nodes that share an AS and a Redis",
+        "calls/s",
+        "CPU µs a call: node",
+        "Redis",
+        "generator",
+        "each node's share of a processor",
+        "machine",
+    )
+    for nodes, found in report.scale.items():
+        table.add_row(
+            str(nodes),
+            f"{found.calls_per_s:,.0f}",
+            f"{found.cpu_us_per_call:.1f}",
+            f"{found.redis_us_per_call:.1f}",
+            f"{found.generator_us_per_call:.1f}",
+            ", ".join(f"{busy:.0%}" for busy in found.nodes_busy),
+            f"{found.machine_busy:.0%}",
+        )
+    table.caption = "machine: how much of all its processors was used; at 100 % it is what bounds"
+    return table
+
+
+def _replay(replay: Replayed) -> Table:
+    table = _table(
+        f"A capture of {replay.messages:,} messages, messages a CPU second", "replay", "tshark", "ratio"
+    )
+    table.add_row(
+        "", f"{replay.messages_per_cpu_s:,.0f}", f"{replay.tshark_per_cpu_s:,.0f}", f"{replay.ratio:.2f}"
+    )
+    return table
+
+
+def _soak(soak: Soaked) -> Table:
+    tenths = [f"{n * 10} %" for n in range(len(soak.memory_mib))]
+    table = _table(f"{soak.calls:,} calls in {soak.seconds:,.0f} s: MiB of the node after …", *tenths)
+    table.add_row("", *(f"{memory:,.1f}" for memory in soak.memory_mib))
+    table.caption = f"growth from half way: {soak.growth_bytes_per_call:.3f} octets a call"
     return table
 
 

@@ -32,7 +32,7 @@ class Job(Struct, frozen=True, kw_only=True):
     """One load test.
 
     Attributes:
-        port: of the server, at 127.0.0.1.
+        ports: of the servers, at 127.0.0.1; several share the calls by SLS.
         plan: how much.
         subscribers: how many there are.
         numbers: how many of them are called, again and again.
@@ -41,7 +41,7 @@ class Job(Struct, frozen=True, kw_only=True):
         first: None: numbers are drawn at random; else ``numbers`` subscribers from this one on.
     """
 
-    port: int
+    ports: tuple[int, ...]
     plan: LoadPlan
     subscribers: int
     numbers: int
@@ -76,13 +76,15 @@ def _prepare(core: int) -> None:
 
 
 def _run(job: Job) -> LoadReport:
+    endpoint, *others = [Endpoint(port=port) for port in job.ports]
     return uvloop.run(
         run_load(
             ABROAD,
             _calls(job.subscribers, job.numbers, job.canned, job.ended, job.first),
             job.plan,
             network=Network(),
-            endpoint=Endpoint(port=job.port),
+            endpoint=endpoint,
+            others=others,
             random=Random(_SEED),  # noqa: S311 - no secret
         )
     )

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+from urllib.request import urlopen
 
 from scp.simulator.bench_subscribers import HOME, PREFIX
 
@@ -26,6 +27,7 @@ _POLL: Final = 0.05
 _CONFIG: Final = """\
 [node]
 name = "bench"
+instance = {instance}
 point_code = "0-23-1"
 
 [sccp]
@@ -59,7 +61,7 @@ answer_deadline_ms = 900
 call_records = {records}
 
 [telemetry]
-metrics = "127.0.0.1:{metrics}"
+metrics = "{metrics}"
 """
 _PATIENT: Final = "delay_ms = 900\nrefuse_ms = 5000"
 _SERVICE: Final = '[services.{name}]\nservice_keys = [100]\nprefix = "{prefix}"'
@@ -74,12 +76,27 @@ class Server:
 
     Attributes:
         pid: of its process.
-        port: where it listens for M3UA, at 127.0.0.1.
+        port: where it listens for M3UA, or Redis for its clients, at 127.0.0.1.
+        metrics: URL of its metrics page; "" if it has none.
     """
 
-    def __init__(self, pid: int, port: int) -> None:
+    def __init__(self, pid: int, port: int, metrics: str = "") -> None:
         self.pid = pid
         self.port = port
+        self.metrics = metrics
+
+    def metric(self, name: str) -> float:
+        """Return the value of a metric: its sample ``name``, labels included.
+
+        Raises:
+            KeyError: there is none.
+        """
+        with urlopen(self.metrics, timeout=START_LIMIT) as page:  # noqa: S310 - our own node
+            for line in page.read().decode().splitlines():
+                sample, _, value = line.rpartition(" ")
+                if sample == name:
+                    return float(value)
+        raise KeyError(name)
 
 
 @contextmanager
@@ -103,6 +120,7 @@ def node(
     records: bool = False,
     sheds: bool = False,
     path: Sequence[Path] = (),
+    instance: int = 0,
 ) -> Iterator[Server]:
     """Run ``camel-scp serve``.
 
@@ -117,8 +135,9 @@ def node(
         sheds: whether calls that waited too long are continued without a lookup: not where a generator keeps
             calls outstanding all the time.
         path: folders where more distributions are, with services in them.
+        instance: ``node.instance``: nodes of one AS must differ in it.
     """
-    port = free_port()
+    port, metrics = free_port(), f"127.0.0.1:{free_port()}"
     home = folder / name
     home.mkdir()
     config = home / "scp.toml"
@@ -129,7 +148,8 @@ def node(
             home=HOME,
             codec=codec,
             services=_SERVICE.format(name=service, prefix=PREFIX),
-            metrics=free_port(),
+            metrics=metrics,
+            instance=instance,
             overload="" if sheds else _PATIENT,
             records="true" if records else "false",
         ),
@@ -140,19 +160,19 @@ def node(
     environment = {"PYTHONPATH": os.pathsep.join(places)} if places else {}
     command = _python("scp.cli", "serve", "-c", str(config))
     with _running(command, home / "log", core, environment) as pid:
-        yield Server(pid, port)
+        yield Server(pid, port, f"http://{metrics}/metrics")
 
 
 @contextmanager
-def redis(folder: Path, core: int) -> Iterator[str]:
-    """Run a Redis server that keeps nothing on disk, and give its URL."""
+def redis(folder: Path, core: int) -> Iterator[Server]:
+    """Run a Redis server that keeps nothing on disk."""
     program = shutil.which("redis-server")
     if program is None:
         raise ServerError("redis-server is not installed; the scenarios of SQLite do without")
     port = free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with _running(command, folder / "redis.log", core, {}, "Ready to accept connections"):
-        yield f"redis://127.0.0.1:{port}"
+    with _running(command, folder / "redis.log", core, {}, "Ready to accept connections") as pid:
+        yield Server(pid, port)
 
 
 def free_port() -> int:

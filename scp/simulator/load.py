@@ -98,8 +98,9 @@ class LoadReport(Struct, frozen=True, kw_only=True):
         calls_per_second: answered, over ``seconds``; with `Then.REPORT` ended by the gsmSCF.
         ended: dialogues that the gsmSCF ended after the reports; 0 without any.
         latency_us: percentiles ("50", … "max", "mean") in microseconds, at a rate from when a call was due.
-        since_sent_us: the same from when it was sent; the difference is the generator's own lateness (it
-            sends once a millisecond) and time that calls waited for the window.
+        since_sent_us: the same from when it was sent.
+        late_us: how long after it was due a call was sent: the generator's own lateness (it sends once a
+            millisecond) and time that calls waited for the window; without a rate 0.
         most_outstanding: calls without an answer, at their most.
         generator_cpu: CPU seconds of this process from the first call to the last answer.
         trouble: what happened to the associations, in words; empty: nothing.
@@ -120,6 +121,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
     generator_cpu: float
     trouble: tuple[str, ...] = ()
     shares: dict[str, int] = {}
+    late_us: dict[str, float] = {}
 
     @property
     def passed(self) -> bool:
@@ -198,6 +200,7 @@ class Load:
         self.trouble: list[str] = []
         self.from_due = Histogram()
         self.from_sent = Histogram() if plan.rate else self.from_due
+        self.late = Histogram()
         self._plan = plan
         self._network = network
         # Not the loop's time: uvloop's is whole milliseconds, from when the loop last woke up.
@@ -319,6 +322,7 @@ class Load:
         self.from_due.record(int((now - due) * _MICRO))
         if self.from_sent is not self.from_due:
             self.from_sent.record(int((now - sent) * _MICRO))
+            self.late.record(int((sent - due) * _MICRO))
         self._note(self._checker.fault(answer, case))
         if answer.kind == CONTINUE:
             stream = association.stream(answer.dtid[3] & _SLS)
@@ -391,6 +395,7 @@ class Load:
             ended=self._goodbyes,
             latency_us=_summary(self.from_due),
             since_sent_us=_summary(self.from_sent),
+            late_us=_summary(self.late),
             most_outstanding=self._most,
             generator_cpu=cpu,
             trouble=tuple(self.trouble),

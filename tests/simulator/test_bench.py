@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from scp.cli import app
 from scp.engine.signalling import AT_ONCE
-from scp.simulator import bench, bench_commands
+from scp.simulator import bench, bench_commands, bench_results, bench_scenarios
 from scp.simulator.answers import backward
 from scp.simulator.bench_codec import codec_times
 from scp.simulator.bench_machine import busy_seconds, cpu_seconds, describe, resident
@@ -20,12 +20,13 @@ from scp.simulator.bench_parts import BATCH, Rig, _Canned, _OneRecord, part_time
 from scp.simulator.bench_plot import plot
 from scp.simulator.bench_server import ServerError, node
 from scp.simulator.bench_subscribers import calls, subscriber
+from scp.simulator.bench_tally import Tally, latency
 from scp.simulator.expect import Action
 from scp.simulator.load import LoadReport
 from scp.simulator.quiet import QuietTelemetry
 from ss7.tcap import END
 
-TINY = bench.Size(
+TINY = bench_scenarios.Size(
     subscribers=50,
     numbers=40,
     rounds=1,
@@ -33,11 +34,15 @@ TINY = bench.Size(
     latency_seconds=0.2,
     codec_seconds=0.0,
     dialogues=30,
+    replayed=200,
+    soaked=2_000,
 )
 REDIS = ("steer", "steer-cached") if shutil.which("redis-server") else ()
-LATENCY = bench.Latency(rate=50.0, p50_ms=0.1, p99_ms=0.2, p999_ms=0.3)
-RESULT = bench.Result(
-    saturation=bench.Saturation(
+LATENCY = bench_results.Latency(
+    rate=50.0, p50_ms=0.1, p99_ms=0.2, p999_ms=0.3, due_p99_ms=1.2, late_p99_ms=1.1, worst_p99_ms=0.4
+)
+RESULT = bench_results.Result(
+    saturation=bench_results.Saturation(
         calls_per_s=100.0,
         cpu_us_per_call=8.0,
         node_busy=0.9,
@@ -56,9 +61,9 @@ RESULT = bench.Result(
 
 def test_a_run_measures_and_every_answer_is_right():
     told = []
-    report = bench.run((*REDIS, "steer-sqlite", "held", "echo"), TINY, told.append)
+    report = bench.run((*REDIS, "steer-sqlite", "steer-recorded", "held", "echo"), TINY, told.append)
     assert "saturation, round 1 of 1" in told
-    assert set(report.results) == {*REDIS, "steer-sqlite", "held", "echo"}
+    assert set(report.results) == {*REDIS, "steer-sqlite", "steer-recorded", "held", "echo"}
     assert report.codec == {}
     for result in report.results.values():
         assert result.faults == ()
@@ -69,25 +74,111 @@ def test_a_run_measures_and_every_answer_is_right():
         assert result.half.rate < result.most.rate < result.saturation.calls_per_s
         assert result.memory_mib > 5
     remembers = {name for name, result in report.results.items() if result.bytes_per_subscriber is not None}
-    assert remembers == {"steer-sqlite", "held", *REDIS[1:]}
+    assert remembers == {"steer-sqlite", "steer-recorded", "held", *REDIS[1:]}
     held = {name for name, result in report.results.items() if result.bytes_per_dialogue is not None}
     assert held == {"held"}
-    assert {f"{name}/echo" for name in remembers | {*REDIS}} == set(bench.ratios(report))
+    assert {f"{name}/echo" for name in remembers | {*REDIS}} == set(bench_results.ratios(report))
+
+
+@pytest.mark.skipif(not REDIS, reason="redis-server is not installed")
+def test_nodes_share_a_redis_and_all_of_them_work(tmp_path):
+    found = bench.run(("scale",), TINY, lambda _: None)
+    assert list(found.scale) == [1, 2, 3]
+    assert found.faults == []
+    for nodes, one in found.scale.items():
+        assert len(one.nodes_busy) == nodes
+        assert one.calls_per_s > 100
+        assert one.redis_us_per_call < one.cpu_us_per_call
+        assert 0 < one.machine_busy < 1.2
+
+
+@pytest.mark.skipif(not REDIS, reason="redis-server is not installed")
+def test_a_soak_looks_at_memory_after_every_tenth():
+    told = []
+    found = bench.run(("soak",), TINY, told.append)
+    assert found.faults == []
+    assert found.soak.calls == TINY.soaked + TINY.soaked // 50
+    assert len(found.soak.memory_mib) == 11
+    assert min(found.soak.memory_mib) > 5
+    assert len([text for text in told if "tenths" in text]) == 11
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_a_replay_and_tshark_read_the_same_capture():
+    found = bench.run(("replay",), TINY, lambda _: None).replay
+    assert found.messages == 2 * TINY.replayed
+    assert found.ratio == pytest.approx(found.messages_per_cpu_s / found.tshark_per_cpu_s, rel=0.05)
+
+
+def test_without_tshark_it_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ServerError, match="tshark is not installed"):
+        bench.run(("replay",), TINY, lambda _: None)
+
+
+def loaded(p99, late):
+    times = {"50": 100.0, "99": p99, "99.9": 2 * p99}
+    return LoadReport(
+        sent=1,
+        answered=1,
+        wrong={},
+        missing=0,
+        stray=0,
+        seconds=1.0,
+        calls_per_second=1.0,
+        ended=0,
+        latency_us={"99": p99 + late},
+        since_sent_us=times,
+        late_us={"99": late},
+        most_outstanding=1,
+        generator_cpu=0.1,
+    )
+
+
+def test_the_round_with_the_lowest_p99_counts_and_the_generators_lateness_is_told_apart():
+    found = latency([loaded(9000.0, 10.0), loaded(2000.0, 500.0), loaded(4000.0, 20.0)], 50.0)
+    assert (found.p99_ms, found.p999_ms, found.worst_p99_ms) == (2.0, 4.0, 9.0)
+    assert (found.late_p99_ms, found.due_p99_ms) == (0.5, 2.5)
+
+
+def test_records_that_were_dropped_are_a_fault():
+    tally = Tally()
+    tally.lost_records(0)
+    assert tally.faults == ()
+    tally.lost_records(1200)
+    assert tally.faults == ("1,200 times without a CDR",)
 
 
 def made_up(*faults):
     other = replace(RESULT, saturation=replace(RESULT.saturation, calls_per_s=25.0, cpu_us_per_call=16.0))
-    return bench.Report(
+    return bench_results.Report(
         machine=describe(),
         size=TINY,
         results={"steer": replace(RESULT, faults=faults), "reference": other, "echo": RESULT},
         codec=codec_times(0.0),
         parts=part_times(0.0),
+        scale={
+            nodes: bench_results.Scaled(
+                calls_per_s=90.0 * nodes,
+                cpu_us_per_call=15.0,
+                redis_us_per_call=3.0,
+                generator_us_per_call=4.0,
+                nodes_busy=(0.9,) * nodes,
+                machine_busy=1.0,
+            )
+            for nodes in (1, 2)
+        },
+        replay=bench_results.Replayed(
+            messages=400, messages_per_cpu_s=90.0, tshark_per_cpu_s=30.0, ratio=3.0
+        ),
+        soak=bench_results.Soaked(
+            calls=20, seconds=2.0, memory_mib=(30.0, 30.5), growth_bytes_per_call=0.25, faults=()
+        ),
     )
 
 
 def test_the_json_has_what_is_documented():
-    shown = bench.as_json(made_up())
+    shown = bench_results.as_json(made_up())
     assert set(shown) == {"machine", "size", "scenarios", "ratios", "cpu_ratios"}
     assert shown["ratios"] == {
         "steer/reference": 4.0,
@@ -96,6 +187,9 @@ def test_the_json_has_what_is_documented():
     }
     assert shown["cpu_ratios"] == {"steer/reference": 2.0, "steer/echo": 1.0, "reference/echo": 0.5}
     assert {"calls_per_s", "cpu_us_per_call", "p50_ms", "p99_ms"} <= set(shown["scenarios"]["steer"])
+    assert set(shown["scenarios"]["steer"]["at_80"]) <= set(shown["scenarios"]["steer"])
+    assert {"1", "2"} == set(shown["scenarios"]["scale"])
+    assert {"replay", "soak"} <= set(shown["scenarios"])
     assert set(shown["scenarios"]["parts"]) == {"telemetry", "store", "service", "codec", "stack", "all"}
     assert set(shown["scenarios"]["codec"]["fast"]["decode"]) == {"m3ua", "sccp", "tcap", "cap", "all"}
 
@@ -111,13 +205,17 @@ def test_the_command_prints_it_and_fails_with_the_answers(monkeypatch, faults, s
     monkeypatch.setattr(bench_commands, "run", run)
     table = CliRunner().invoke(app, ["bench", "--quick", "echo"])
     assert table.exit_code == status
-    for text in ("steer/echo", "calls/s", "p99.9", "decode cap", "encode m3ua", *faults):
+    shown = (
+        *("steer/echo", "calls/s", "p99.9", "late", "decode cap", "encode m3ua"),
+        *("share an AS", "90%, 90%", "a CPU second", "30.5", "0.250 octets", *faults),
+    )
+    for text in shown:
         assert text in table.output
     parsed = CliRunner().invoke(app, ["bench", "--json"])
     assert parsed.exit_code == status
     shown = json.loads(parsed.stdout)
     assert shown["scenarios"]["codec"]["reference"]["decode"]["all"] > 0
-    assert asked == [(("echo",), bench.QUICK), (bench.NAMES, bench.FULL)]
+    assert asked == [(("echo",), bench_scenarios.QUICK), (bench_scenarios.ALL, bench_scenarios.FULL)]
 
 
 def test_the_plot_is_svg_with_every_scenario_and_longer_bars_for_faster_ones(monkeypatch, tmp_path):
@@ -136,6 +234,15 @@ def test_the_plot_is_svg_with_every_scenario_and_longer_bars_for_faster_ones(mon
 
 def with_speed(speed):
     return replace(RESULT, saturation=replace(RESULT.saturation, calls_per_s=speed))
+
+
+def test_a_soak_of_so_many_calls_runs_alone(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        bench_commands, "run", lambda names, size, _: asked.append((names, size.soaked)) or made_up()
+    )
+    assert CliRunner().invoke(app, ["bench", "--soak", "5000"]).exit_code == 0
+    assert asked == [(["soak"], 5000)]
 
 
 def test_a_scenario_that_is_not_there_is_refused():
@@ -199,7 +306,7 @@ def test_proc_is_read_right():
 
 
 def test_faults_that_differ_in_a_number_are_one():
-    tally = bench._Tally()
+    tally = Tally()
     one = LoadReport(
         sent=3,
         answered=2,

@@ -1,14 +1,17 @@
-"""Makes captures of any size: BEGIN with InitialDP, END with Connect or Continue, dialogue after dialogue.
+"""Makes the capture that the benchmark replays: BEGIN with InitialDP, END with Connect or Continue, many.
 
-A dialogue is two templates with holes, so that a gigabyte takes a minute and no memory. Run as a program it writes a
-file: ``python tests/bench/capture_generator.py FILE DIALOGUES``.
+A dialogue is two templates with holes, so that a gigabyte takes a minute and no memory. Run as a program it
+writes a capture, and the subscribers that its answers are right for:
+``python -m scp.cli.bench_capture CAPTURE SUBSCRIBERS DIALOGUES``.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+import msgspec
 
 from scp.capture.write import Association, PcapWriter
 from scp.domain.subscriber import Subscriber
@@ -25,15 +28,19 @@ from ss7.isup import CalledPartyNumber
 from ss7.sccp import udt
 from ss7.tcap_dialogue import Aare, Aarq, encode_dialogue
 
-NETWORK = Network()
-PREFIX = "4670"
+NETWORK: Final = Network()
+PREFIX: Final = "4670"
 """Called numbers are this and seven digits; those that end in an odd digit belong to subscribers."""
-TID_HOLE = b"\xde\xad\xbe\xef"
-CHUNK_AT = 14 + 20 + 12
+NUMBERS: Final = 100_000
+"""So many numbers are called, in turn."""
+TID_HOLE: Final = b"\xde\xad\xbe\xef"
+CHECKSUM_AT: Final = 14 + 20 + 8
+"""Ethernet, IPv4 without options, SCTP's ports and verification tag come before (RFC 9260 §3.1)."""
+CHUNK_AT: Final = CHECKSUM_AT + 4
 
 
 class Template:
-    """A frame with holes: TSN, stream sequence number, transaction id, and the digits of the called number."""
+    """A frame with holes: TSN, stream sequence number, transaction id, digits of the called number."""
 
     def __init__(self, frame: bytes, digits: bytes = b"") -> None:
         self.frame = frame
@@ -42,33 +49,37 @@ class Template:
         self.digits_size = len(digits)
 
     def fill(self, tsn: int, tid: int, digits: bytes = b"") -> bytes:
+        """Return the frame with these; ``digits`` as address signals."""
         frame = bytearray(self.frame)
         frame[CHUNK_AT + 4 : CHUNK_AT + 8] = tsn.to_bytes(4, "big")
         frame[CHUNK_AT + 10 : CHUNK_AT + 12] = (tsn & 0xFFFF).to_bytes(2, "big")
         frame[self.tid_at : self.tid_at + 4] = tid.to_bytes(4, "big")
         if self.digits_at >= 0:
             frame[self.digits_at : self.digits_at + self.digits_size] = digits
-        frame[42:46] = b"\0\0\0\0"
-        frame[42:46] = crc32c(bytes(frame[34:])).to_bytes(4, "little")
+        frame[CHECKSUM_AT:CHUNK_AT] = b"\0\0\0\0"
+        frame[CHECKSUM_AT:CHUNK_AT] = crc32c(bytes(frame[CHECKSUM_AT - 8 :])).to_bytes(4, "little")
         return bytes(frame)
 
 
 def number(index: int) -> str:
-    return f"{PREFIX}{index % 10_000_000:07d}"
+    """Return the number that the call ``index`` goes to."""
+    return f"{PREFIX}{index % NUMBERS:07d}"
 
 
 def subscriber(index: int) -> Subscriber:
+    """Return the record of who forwards the calls to this number."""
     return Subscriber(
         number(index), authorized=True, aor=f"sip:+{number(index)}@voip.example", forwarding=True
     )
 
 
 def signalling_octets(digits: str) -> bytes:
+    """Return a number's address signals (Q.763 §3.9)."""
     return CalledPartyNumber(digits, 4).encode()[2:]
 
 
 def templates() -> tuple[Template, Template, Template]:
-    """BEGIN, END with Connect to 99 and the number, END with Continue."""
+    """Return BEGIN, END with Connect to 99 and the number, END with Continue."""
     digits = number(7_654_321)  # found nowhere else in the frames
     argument = FAST.encode_argument(
         Opcode.INITIAL_DP, initial_dp(Scenario(version=2, b_number=digits), b"\x01\x02"), 2
@@ -114,6 +125,14 @@ def generate(stream: BinaryIO, dialogues: int, *, rate: float = 1000.0) -> None:
         writer.write(time + 0.0005, answer)
 
 
+def main(capture: Path, subscribers: Path, dialogues: int) -> None:
+    """Write both files."""
+    with capture.open("wb") as stream:
+        generate(stream, dialogues)
+    with subscribers.open("wb") as lines:
+        for index in range(1, NUMBERS, 2):
+            lines.write(msgspec.json.encode(subscriber(index)) + b"\n")
+
+
 if __name__ == "__main__":
-    with Path(sys.argv[1]).open("wb") as file:
-        generate(file, int(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,100 @@
+"""The scenario ``replay``: how fast a capture is replayed, beside how fast tshark decodes it.
+
+The same file for both, one after the other, measured by the CPU time they take, start included: a busy
+machine does not decide. The capture has InitialDPs in SCTP, each with its answer; the replay decodes all
+messages, decides every call and compares; tshark prints the fields that this takes.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from scp.simulator.bench_results import Replayed
+from scp.simulator.bench_scenarios import REPLAY
+from scp.simulator.bench_server import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIELDS: Final = (
+    "frame.number",
+    "tcap.otid",
+    "tcap.dtid",
+    "camel.local",
+    "camel.serviceKey",
+    "e164.called_party_number.digits",
+    "e164.calling_party_number.digits",
+)
+_CONFIG: Final = """\
+[node]
+point_code = 185
+
+[[m3ua.peers]]
+name = "msc"
+transport = "tcp"
+role = "asp-listen"
+local = ["127.0.0.1"]
+
+[numbering]
+country_code = "46"
+home_vlr = ["4670"]
+
+[services.voip-forwarding]
+service_keys = [100]
+prefix = "99"
+"""
+
+
+def against_tshark(folder: Path, dialogues: int, tell: Callable[[str], None]) -> Replayed:
+    """Make a capture of so many dialogues, let both read it.
+
+    Raises:
+        ServerError: tshark is not installed, or one of the two failed.
+    """
+    tshark = shutil.which("tshark")
+    if tshark is None:
+        raise ServerError(f"tshark is not installed, which {REPLAY} compares with")
+    home = folder / REPLAY
+    home.mkdir()
+    capture, config, subscribers = home / "calls.pcap", home / "scp.toml", home / "subscribers.ndjson"
+    config.write_text(_CONFIG, encoding="utf-8")
+    tell(f"{REPLAY}: writing a capture of {2 * dialogues:,} messages")
+    _cpu_seconds_of([*_python("scp.cli.bench_capture"), str(capture), str(subscribers), str(dialogues)], home)
+    tell(f"{REPLAY}: tshark")
+    fields = [word for field in FIELDS for word in ("-e", field)]
+    theirs = _cpu_seconds_of([tshark, "-n", "-r", str(capture), "-T", "fields", *fields], home)
+    tell(REPLAY)
+    ours = _cpu_seconds_of(
+        [*_python("scp.cli"), "replay", str(capture), "-c", str(config), "--store", str(subscribers)], home
+    )
+    messages = 2 * dialogues
+    return Replayed(
+        messages=messages,
+        messages_per_cpu_s=round(messages / ours),
+        tshark_per_cpu_s=round(messages / theirs),
+        ratio=round(theirs / ours, 2),
+    )
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-P", "-m", module]
+
+
+def _cpu_seconds_of(command: list[str], folder: Path) -> float:
+    """Return the CPU seconds that a command took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with Path(os.devnull).open("wb") as nowhere:
+        done = subprocess.run(  # noqa: S603 - our own interpreter, or tshark
+            command, stdout=nowhere, stderr=subprocess.PIPE, check=False, cwd=folder
+        )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()[-1000:]
+        raise ServerError(f"{Path(command[0]).name}: exit status {done.returncode}: {said}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -1,0 +1,98 @@
+"""The scenario ``scale``: nodes that share an application server and a Redis, one, two and three of them.
+
+The switch's end shares the calls among them by SLS, as a signalling gateway does with an AS in loadshare
+(RFC 4666 §4.3.4.3). Nodes are pinned to the processors in turn; the generator and Redis have the second one,
+as in ``steer``. With less processors than processes the machine is the bound, and the figures say so.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+
+from scp.simulator import bench_server as server
+from scp.simulator.bench_generator import Job, generator
+from scp.simulator.bench_machine import busy_seconds, cpu_seconds
+from scp.simulator.bench_results import Scaled
+from scp.simulator.bench_scenarios import SCALE
+from scp.simulator.bench_subscribers import fill
+from scp.simulator.bench_tally import Tally
+from scp.simulator.load import LoadPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from scp.simulator.bench_generator import Generator
+    from scp.simulator.bench_machine import Machine
+    from scp.simulator.bench_scenarios import Size
+    from scp.simulator.bench_server import Server
+
+MOST_NODES: Final = 3
+_WINDOW: Final = 240
+"""Calls outstanding at each node."""
+_WARM: Final = 0.3
+_MICRO: Final = 1e6
+
+
+def scaled(machine: Machine, size: Size, folder: Path, tell: Callable[[str], None]) -> dict[int, Scaled]:
+    """Measure one, two and three nodes in turn, ``size.rounds`` times; return the best round of each.
+
+    Raises:
+        ServerError: a server did not start; or as `run_load`.
+    """
+    home = folder / SCALE
+    home.mkdir()
+    cores = sorted(os.sched_getaffinity(0))
+    with ExitStack() as stack:
+        store = stack.enter_context(server.redis(home, machine.generator_core))
+        url = f"redis://127.0.0.1:{store.port}"
+        tell(f"{SCALE}: writing {size.subscribers:,} subscribers to Redis")
+        uvloop.run(fill(url, size.subscribers))
+        load = stack.enter_context(generator(machine.generator_core))
+        nodes = [
+            stack.enter_context(
+                server.node(home, cores[n % len(cores)], name=f"node-{n}", store=url, instance=n)
+            )
+            for n in range(MOST_NODES)
+        ]
+        best: dict[int, Scaled] = {}
+        tallies = {count: Tally() for count in range(1, MOST_NODES + 1)}
+        for turn in range(size.rounds):
+            tell(f"{SCALE}, round {turn + 1} of {size.rounds}")
+            for count, tally in tallies.items():
+                found = _round(load, nodes[:count], store, size, tally, cores)
+                if count not in best or found.calls_per_s > best[count].calls_per_s:
+                    best[count] = found
+        return best
+
+
+def _round(
+    load: Generator, nodes: Sequence[Server], store: Server, size: Size, tally: Tally, cores: Sequence[int]
+) -> Scaled:
+    """Have these nodes work for a while."""
+    ports = tuple(node.port for node in nodes)
+    plan = LoadPlan(window=_WINDOW * len(nodes), duration=_WARM)
+    job = Job(ports=ports, plan=plan, subscribers=size.subscribers, numbers=size.numbers)
+    load.run(job)
+    processes = [store.pid, *(node.pid for node in nodes)]
+    before = [cpu_seconds(pid) for pid in processes]
+    machine = sum(busy_seconds(core) for core in cores)
+    plan = LoadPlan(window=_WINDOW * len(nodes), duration=size.seconds)
+    report = load.run(Job(ports=ports, plan=plan, subscribers=size.subscribers, numbers=size.numbers))
+    machine = sum(busy_seconds(core) for core in cores) - machine
+    redis, *used = [cpu_seconds(pid) - was for pid, was in zip(processes, before, strict=True)]
+    tally.add(report)
+    answered = max(report.answered, 1)
+    return Scaled(
+        calls_per_s=report.calls_per_second,
+        cpu_us_per_call=sum(used) / answered * _MICRO,
+        redis_us_per_call=redis / answered * _MICRO,
+        generator_us_per_call=report.generator_cpu / answered * _MICRO,
+        nodes_busy=tuple(round(each / report.seconds, 3) for each in used),
+        machine_busy=machine / report.seconds / len(cores),
+        faults=tally.faults,
+    )

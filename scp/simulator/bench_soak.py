@@ -1,0 +1,65 @@
+"""The scenario ``soak``: many calls at full load, and whether the node's memory stays as it was."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+
+from scp.simulator import bench_server as server
+from scp.simulator.bench_generator import Job, generator
+from scp.simulator.bench_machine import resident
+from scp.simulator.bench_results import Soaked
+from scp.simulator.bench_scenarios import SOAK
+from scp.simulator.bench_subscribers import fill
+from scp.simulator.bench_tally import Tally
+from scp.simulator.load import LoadPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scp.simulator.bench_machine import Machine
+    from scp.simulator.bench_scenarios import Size
+
+TURNS: Final = 10
+_WARM_SHARE: Final = 50
+"""Of all calls one in so many is made before memory is looked at for the first time."""
+_WINDOW: Final = 240
+_FOREVER: Final = 3600.0
+_MIB: Final = 1 << 20
+
+
+def soak(machine: Machine, size: Size, folder: Path, tell: Callable[[str], None]) -> Soaked:
+    """Make ``size.soaked`` calls to a node on Redis, in tenths.
+
+    Raises:
+        ServerError: a server did not start; or as `run_load`.
+    """
+    home = folder / SOAK
+    home.mkdir()
+    tally, seconds, memory = Tally(), 0.0, []
+    with ExitStack() as stack:
+        store = stack.enter_context(server.redis(home, machine.generator_core))
+        url = f"redis://127.0.0.1:{store.port}"
+        uvloop.run(fill(url, size.subscribers))
+        load = stack.enter_context(generator(machine.generator_core))
+        node = stack.enter_context(server.node(home, machine.node_core, name="node", store=url))
+        for turn, calls in enumerate([size.soaked // _WARM_SHARE] + [size.soaked // TURNS] * TURNS):
+            plan = LoadPlan(window=_WINDOW, calls=calls, duration=_FOREVER)
+            report = load.run(
+                Job(ports=(node.port,), plan=plan, subscribers=size.subscribers, numbers=size.numbers)
+            )
+            tally.add(report)
+            seconds += report.seconds
+            memory.append(resident(node.pid))
+            tell(f"{SOAK}: {turn} of {TURNS} tenths, {memory[-1] / _MIB:.1f} MiB")
+    middle = TURNS // 2
+    return Soaked(
+        calls=tally.calls,
+        seconds=seconds,
+        memory_mib=tuple(round(octets / _MIB, 2) for octets in memory),
+        growth_bytes_per_call=(memory[-1] - memory[middle]) / (size.soaked // TURNS * (TURNS - middle)),
+        faults=tally.faults,
+    )
