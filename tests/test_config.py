@@ -25,6 +25,7 @@ from scp.config import (
     PeerRole,
     PeerTimers,
     PointCode,
+    Recording,
     Sccp,
     Scope,
     Secret,
@@ -88,10 +89,15 @@ def test_example_is_what_the_design_says() -> None:
     assert config.services["voip-forwarding"]["nature"] == "keep"
 
 
+SECRETS = {"CAMEL_SCP_OPERATOR_SHA256": HASH, "CAMEL_SCP_MASK_KEY": "k"}
+
+
 def test_example_with_everything_uncommented_loads() -> None:
     every = re.sub(r"^# (?=\[|[a-z_0-9]+ = )", "", EXAMPLE, flags=re.MULTILINE)
-    config = loads(every, {"CAMEL_SCP_OPERATOR_SHA256": HASH})
+    config = loads(every, SECRETS)
     assert config.api is not None
+    assert config.recording is not None
+    assert config.recording.key == Secret("k")
     assert config.api.keys[0].scopes == set(Scope)
     assert config.m3ua.peers[0].destinations == (9,)
 
@@ -104,13 +110,14 @@ def test_example_names_every_key_with_its_default() -> None:
                 yield from tables(type(field.default))
 
     every = re.sub(r"^# (?=\[|[a-z_0-9]+ = )", "", EXAMPLE, flags=re.MULTILINE)
-    example = loads(every, {"CAMEL_SCP_OPERATOR_SHA256": HASH})
+    example = loads(every, SECRETS)
     kinds = [
         *tables(Config),
         Node,
         Peer,
         Api,
         ApiKey,
+        Recording,
         type(example.numbering),
     ]
     for kind in kinds:
@@ -155,6 +162,14 @@ def test_network_indicator_on_the_wire(indicator: str, code: int) -> None:  # Q.
         (MINIMAL.replace('country_code = "46"', ""), "numbering.country_code", "required"),
         ("", "node", "required"),
         ("node = 1", "node", "must be a table, not 1"),
+        ("[recording]\nfiles = 2", "recording.folder", "required"),
+        ('[recording]\nfolder = "."\nnumbers = ["+46"]', "recording.numbers[0]", "E.164 digits"),
+        (
+            MINIMAL + '[recording]\nfolder = "."\npeers = ["x"]',
+            "recording.peers[0]",
+            "x is none of m3ua.peers",
+        ),
+        ("[telemetry]\ncalls_per_second = -1", "telemetry.calls_per_second", "calls a second"),
         ("m3ua = { peers = 5 }", "m3ua.peers", "must be a list, not 5"),
         ("m3ua = { peers = [] }", "m3ua.peers", "at least one"),
         ("services = 5", "services", "must be a table"),

@@ -149,6 +149,7 @@ def _openapi() -> OpenAPIConfig:
             Tag("subscribers", "What the operator and the VoIP service said of a number."),
             Tag("calls", "What would happen to a call."),
             Tag("charging", "Minutes in advance, and what calls came to."),
+            Tag("traces", "The messages of a number's calls, in the log for a while."),
             Tag("node", "Is it alive, does it take calls, and if not, why."),
         ],
         components=Components(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from scp.app.call_path import add_link, call_path, drain
 from scp.app.charging import Both, charging_room
 from scp.app.guardian.witness import Witness
 from scp.app.links import attachment
-from scp.app.overload import Sheddable, admission_for, pressure_on
+from scp.app.overload import limits_of, memory_of, pressure_on
+from scp.app.taps import Taps
 from scp.domain.rules import Rules
+from scp.engine.admission import Admission
 from scp.engine.sparing import Sparing
 from scp.engine.status import StatusBoard
 from scp.engine.ticker import LoopTime
@@ -19,6 +21,7 @@ from scp.ports import ChargingTelemetry, StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
 from scp.store.open import open_store
+from scp.telemetry.traces import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +49,12 @@ class Reporter:
 
     def charging(self, what: str, trouble: bool) -> None:
         """Charging, or the keeping of CDRs, began to fail or works again."""
+
+    def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
+        """A trace or a recording began or ended; ``fields`` say more."""
+
+    def traced(self, msisdn: str, peer: str, message: dict[str, Any], *, sent: bool) -> None:
+        """A message of a traced number's call, decoded; ``sent``: it went out."""
 
     def overload(self, level: int, why: str) -> None:
         """The level of overload is another one (0: none), because of these signals."""
@@ -89,7 +98,7 @@ class Node:
         self.signalling: Signalling | None = None
         self.engine: Engine | None = None
         self.api: ApiServer | None = None
-        self.admission = admission_for(config)
+        self.admission = Admission(limits_of(config))
         self._pressure: Pressure | None = None
         self.charging = charging_room(
             config,
@@ -97,6 +106,8 @@ class Node:
             lambda trouble: reporter.charging(trouble or "works again", bool(trouble)),
             telemetry if isinstance(telemetry, ChargingTelemetry) else None,
         )
+        self.traces = Traces(time.time)
+        self._taps = Taps(config, self.traces, reporter)
         self._attachments: list[Attachment] = []
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
@@ -128,6 +139,7 @@ class Node:
             admission=self.admission,
         )
         self.signalling, self.engine = signalling, engine
+        self._taps.start(signalling)
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
         for number, peer in enumerate(config.m3ua.peers):
             self.status.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts)
@@ -138,8 +150,13 @@ class Node:
             from scp.api.charging import charging_router  # noqa: PLC0415 - half a second that only …
             from scp.api.discards import discards_router  # noqa: PLC0415 - likewise
             from scp.api.server import serve_api  # noqa: PLC0415 - … the API costs
+            from scp.api.traces import traces_router  # noqa: PLC0415 - likewise
 
-            routers = [charging_router(self.charging), discards_router(self.status.discards)]
+            routers = [
+                charging_router(self.charging),
+                discards_router(self.status.discards),
+                traces_router(self.traces),
+            ]
             self.api = await serve_api(config.api, self, routers)
         self._pressure.start()
 
@@ -162,8 +179,6 @@ class Node:
     def _observer(self, observer: AnswerObserver | None) -> AnswerObserver | None:
         """Return who is shown every answer: the CDRs' sink, if there is one, beside ``observer``."""
         sink = self.charging.sink
-        if observer is not None:
-            observer = Sheddable(observer, self.admission)
         if sink is None:
             return observer
         return sink if observer is None else Both(sink, observer)
@@ -192,6 +207,10 @@ class Node:
             self.engine.store_deadline = config.store.deadline_ms / 1000
             self.engine.answer_deadline = config.engine.answer_deadline_ms / 1000
             self.engine.observer = self._observer(observer)
+        self.admission.adopt(limits_of(config))
+        if self._pressure is not None:
+            self._pressure.memory = memory_of(config)
+        self._taps.adopt(config)
         if self.charging.sink is not None:
             self.charging.sink.numbering = config.numbering
         if self.api is not None and config.api is not None:
@@ -252,6 +271,7 @@ class Node:
         self._attachments.clear()
         if self._pressure is not None:
             self._pressure.stop()
+        self._taps.stop()
         if self.signalling is not None:
             self.signalling.stop()
         await self.charging.stop()

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from random import SystemRandom
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import uvloop
 
@@ -19,10 +19,11 @@ from scp.app.node import Node, Reporter
 from scp.app.reload import plan
 from scp.app.service_manager import ALIVE, READY, STOPPING, ServiceManager
 from scp.config import ConfigError, load
+from scp.engine.sampling import Sampled
 from scp.ports import StoreError
 from scp.services.idp import calling_digits, read_call
 from scp.services.registry import ServiceConfigError
-from scp.telemetry.logs import calls_are_logged, configure, get_logger, log_call
+from scp.telemetry.logs import SHOWN, calls_a_second, configure, get_logger, get_tracer, log_call
 from scp.telemetry.server import MetricsServer, process_collectors, watch_loop
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from scp.app.reload import Plan
     from scp.config import Config
     from scp.domain.decision import Decision
+    from scp.engine.admission import Admission
     from scp.stack.tcap import Dialogue
     from scp.telemetry.metrics import Metrics
     from ss7.cap.types import InitialDPArg
@@ -62,11 +64,15 @@ class LogReporter(Reporter):
     def configure(self, config: Config) -> None:
         """Go on with another configuration; `scp.telemetry.logs.configure` comes first."""
         self.log = get_logger(node=config.node.name)
+        self._tracer = get_tracer(node=config.node.name)
         self._numbering = config.numbering
+        self._unmask = config.telemetry.mask_numbers and config.telemetry.unmask_traced
 
-    def observer(self, config: Config) -> LogReporter | None:
-        """Return this reporter if calls are to be logged: who is not there costs nothing."""
-        return self if calls_are_logged(config.telemetry.log_level) else None
+    def observer(self, config: Config, admission: Admission) -> Sampled | None:
+        """Return who writes the lines of calls; None if there are to be none, which costs nothing."""
+        telemetry = config.telemetry
+        rate = calls_a_second(telemetry.log_level, telemetry.calls_per_second)
+        return None if rate is None else Sampled(self, admission, rate, time.monotonic)
 
     def link(self, name: str, what: str, trouble: bool) -> None:
         """See `Reporter`."""
@@ -75,6 +81,17 @@ class LogReporter(Reporter):
     def charging(self, what: str, trouble: bool) -> None:
         """See `Reporter`."""
         (self.log.error if trouble else self.log.info)("charging", what=what)
+
+    def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
+        """See `Reporter`."""
+        (self.log.error if trouble else self.log.info)("watching", what=what, **fields)
+
+    def traced(self, msisdn: str, peer: str, message: dict[str, Any], *, sent: bool) -> None:
+        """See `Reporter`."""
+        fields: dict[str, Any] = {"number": msisdn, "peer": peer, "direction": "out" if sent else "in"}
+        if self._unmask:
+            fields[SHOWN] = msisdn.removeprefix(self._numbering.country_code)
+        self._tracer.info("trace", **fields, **message)
 
     def overload(self, level: int, why: str) -> None:
         """See `Reporter`."""
@@ -146,7 +163,7 @@ async def _serve(config: Config, file: Path, reporter: LogReporter, guardian: Gu
     beside = [asyncio.ensure_future(watch_loop(metrics.loop_lag))]
     try:
         await page.start()
-        await node.start(reporter.observer(config))
+        await node.start(reporter.observer(config, node.admission))
         metrics.config_loaded(time.time())
         reporter.log.info("started", version=build_info()[0], metrics=str(telemetry))
         # What start-up made lives as long as the process: the collector need not look at it again.
@@ -212,7 +229,8 @@ class _Reload:
         """Take over the file as a whole, or say what is wrong with it and change nothing."""
         try:
             found = plan(self._node.config, load(self._file))
-            self._node.adopt(found.config, self._reporter.observer(found.config))
+            observer = self._reporter.observer(found.config, self._node.admission)
+            self._node.adopt(found.config, observer)
         except ConfigError as error:
             self._refused([str(fault) for fault in error.faults])
         except Exception as error:  # noqa: BLE001 - a service of another distribution may raise anything

@@ -18,11 +18,16 @@ LIVE: Final = (
     "store.deadline_ms",
     "store.on_failure",
     "engine.answer_deadline_ms",
+    "overload",
+    "limits",
     "api.keys",
     "api.rate",
     "api.burst",
     "telemetry.log_level",
     "telemetry.mask_numbers",
+    "telemetry.calls_per_second",
+    "telemetry.unmask_traced",
+    "recording",
 )
 """What a running node takes over; everything else stands on sockets, files or tables made at the start."""
 

@@ -1,43 +1,38 @@
 """Records what a node says and hears, for chosen numbers, as pcapng that Wireshark and `replay` read.
 
-A `Tap` stands between a transport and its user and sees every message once. Recording must never cost a call:
-what is too much for the rate is counted and not written, a disk that fails ends the recording.
+Recording must never cost a call: what is too much for the rate is counted and not written, a disk that fails
+ends the recording.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 from msgspec import Struct
 
 from scp.capture.anonymise import Anonymiser, Disguise, NotUnderstoodError
-from scp.capture.requests import read_request
-from scp.capture.wire.follow import Dialogue, Follower, read_transaction
-from scp.capture.wire.messages import Message, Reader
-from scp.capture.wire.values import Adaptation, Signal, Way
+from scp.capture.finder import HERE, Finder, Signals, there_of
+from scp.capture.wire.messages import Reader
 from scp.capture.write import Association, PcapNgWriter
-from scp.services.idp import called_number, calling_digits, imsi_digits, trigger_of
 from ss7.errors import DecodeError, EncodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from typing import BinaryIO
 
-    from scp.ports import Transport, TransportUser
-    from ss7.cap.types import InitialDPArg
-
-HERE: Final = b"\xc0\x00\x02\x01"
-"""Our address in recordings (RFC 5737): the node may have many, and a tap sees none of them."""
+    from scp.capture.wire.messages import Message
+    from scp.domain.numbers import Numbering
 
 
 class RecordSettings(Struct, frozen=True, kw_only=True):
     """What is recorded, and how much of it.
 
     Attributes:
-        numbers: dialogues with an A- or B-number or IMSI that begins so; empty: every message.
+        numbers: E.164; only the calls from and to them; empty: every message.
+        peers: only these peers' messages; empty: all peers'.
         max_octets: of one file; then the next one is begun.
         files: how many are kept; the oldest is deleted.
         rate: messages a second that are written at most.
@@ -45,6 +40,7 @@ class RecordSettings(Struct, frozen=True, kw_only=True):
     """
 
     numbers: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
     max_octets: int = 64 << 20
     files: int = 4
     rate: int = 5_000
@@ -53,7 +49,14 @@ class RecordSettings(Struct, frozen=True, kw_only=True):
 
 @final
 class Recorder:
-    """Writes recordings to ``folder``: NAME-0001.pcapng and on.
+    """Writes recordings to ``folder``: NAME-0001.pcapng and on, after those that are there.
+
+    Args:
+        folder: it has to exist.
+        name: of the files.
+        settings: see `RecordSettings`.
+        numbering: how numbers become E.164.
+        clock: seconds since 1970.
 
     Attributes:
         written: messages.
@@ -66,6 +69,7 @@ class Recorder:
         folder: Path,
         name: str,
         settings: RecordSettings,
+        numbering: Numbering,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.written = 0
@@ -76,38 +80,41 @@ class Recorder:
         self._settings = settings
         self._clock = clock
         self._reader = Reader(Counter())
-        self._follower = Follower()
+        self._signals = Signals()
+        self._finder = Finder(numbering, settings.numbers) if settings.numbers else None
         self._anonymiser = Anonymiser(Disguise(settings.key)) if settings.key else None
-        self._wires: dict[str, tuple[Association, Way, Way]] = {}
+        self._wires: dict[str, Association] = {}
         self._file: BinaryIO | None = None
         self._writer: PcapNgWriter | None = None
         self._octets = 0
-        self._number = 0
+        self._number = _latest(folder, name)
         self._allowance = float(settings.rate)
         self._refilled = clock()
-
-    def tap(self, user: TransportUser, peer: str) -> Tap:
-        """Return what stands in for ``user``: give it to the transport of this peer."""
-        return Tap(self, user, peer)
 
     def take(self, peer: str, stream: int, octets: bytes, *, sent: bool) -> None:
         """Take one M3UA message."""
         if self.failure:
             self.dropped["recording has ended"] += 1
             return
-        now = self._clock()
-        wire, out, back = self._wire(peer)
-        signal = Signal(0, now, out if sent else back, stream, Adaptation.M3UA, octets)
-        message = self._reader.read(signal)
-        self._reader.faults.clear()
-        if not self._wanted(message):
+        if self._settings.peers and peer not in self._settings.peers:
             return
+        now = self._clock()
+        message: Message | None = None
+        signal = self._signals.of(peer, stream, octets, now, sent=sent)
+        if self._finder is not None:
+            found = self._finder.find(signal)
+            if found is None:
+                return
+            message = found.message
         if not self._allowed(now):
             self.dropped["over the rate"] += 1
             return
+        if self._anonymiser is not None and message is None:
+            message = self._reader.read(signal)
+            self._reader.faults.clear()
         try:
             for each in self._masked(message, octets):
-                self._write(now, wire, each, stream, sent=sent)
+                self._write(now, self._wire(peer), each, stream, sent=sent)
         except OSError as error:
             self.failure = str(error)
             self.close()
@@ -118,35 +125,12 @@ class Recorder:
             self._file.close()
         self._file = self._writer = None
 
-    def _wire(self, peer: str) -> tuple[Association, Way, Way]:
-        known = self._wires.get(peer)
-        if known is None:
-            number = len(self._wires) + 2
-            there = HERE[:3] + bytes((number & 0xFF,))
-            wire = Association(HERE, there, tag=2 * number)
-            known = wire, Way(HERE, there, 2905, 2905), Way(there, HERE, 2905, 2905)
-            self._wires[peer] = known
-        return known
-
-    def _wanted(self, message: Message | None) -> bool:
-        """Whether a message is to be recorded: every one, or those of dialogues with a chosen number."""
-        if not self._settings.numbers:
-            return True
-        if message is None or not message.tcap:
-            return False
-        _, dialogue = self._follower.follow(message, read_transaction(message.tcap))
-        self._follower.over.clear()
-        if dialogue is None:
-            return False
-        if dialogue.user is None:
-            dialogue.user = self._chosen(dialogue)
-        return dialogue.user is True
-
-    def _chosen(self, dialogue: Dialogue) -> bool:
-        idp = read_request(dialogue.begin.tcap)
-        return idp is not None and any(
-            number.startswith(self._settings.numbers) for number in _numbers(idp) if number
-        )
+    def _wire(self, peer: str) -> Association:
+        wire = self._wires.get(peer)
+        if wire is None:
+            number = len(self._wires)
+            wire = self._wires[peer] = Association(HERE, there_of(number), tag=2 * number + 4)
+        return wire
 
     def _allowed(self, now: float) -> bool:
         """A token bucket of one second's messages."""
@@ -187,64 +171,7 @@ class Recorder:
         return self._folder / f"{self._name}-{number:04d}.pcapng"
 
 
-def _numbers(idp: InitialDPArg) -> tuple[str, str, str]:
-    try:
-        called = called_number(idp, trigger_of(idp))[0]
-    except DecodeError:
-        called = ""
-    return calling_digits(idp), called, imsi_digits(idp)
-
-
-@final
-class Tap:
-    """The user of a transport, and the transport of that user: both pass through, both are recorded."""
-
-    def __init__(self, recorder: Recorder, user: TransportUser, peer: str) -> None:
-        self.name = peer
-        self._recorder = recorder
-        self._user = user
-        self._transport: Transport | None = None
-
-    # the `TransportUser`
-
-    def connected(self, transport: Transport) -> None:
-        """See `TransportUser`."""
-        self._transport = transport
-        self.name = transport.name
-        self._user.connected(self)
-
-    def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
-        """See `TransportUser`."""
-        for stream, octets in messages:
-            self._recorder.take(self.name, stream, octets, sent=False)
-        self._user.received(messages)
-
-    def disconnected(self, reason: str) -> None:
-        """See `TransportUser`."""
-        self._transport = None
-        self._user.disconnected(reason)
-
-    # the `Transport`
-
-    @property
-    def streams(self) -> int:
-        """See `Transport`."""
-        return 1 if self._transport is None else self._transport.streams
-
-    @property
-    def more(self) -> bool:
-        """See `Transport`."""
-        return self._transport is not None and self._transport.more
-
-    def send(self, messages: Iterable[tuple[int, bytes]]) -> None:
-        """See `Transport`."""
-        sent = list(messages)
-        for stream, octets in sent:
-            self._recorder.take(self.name, stream, octets, sent=True)
-        if self._transport is not None:
-            self._transport.send(sent)
-
-    def close(self, *, abort: bool = False) -> None:
-        """See `Transport`."""
-        if self._transport is not None:
-            self._transport.close(abort=abort)
+def _latest(folder: Path, name: str) -> int:
+    """Return the number of the last recording that is there, 0 if there is none."""
+    numbers = (path.stem.removeprefix(f"{name}-") for path in folder.glob(f"{name}-*.pcapng"))
+    return max((int(number) for number in numbers if number.isdigit()), default=0)

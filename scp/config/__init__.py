@@ -17,6 +17,7 @@ from scp.config.model import Config
 from scp.config.node import NetworkIndicator, Node, Telemetry
 from scp.config.plan import Endpoint, describe, endpoints
 from scp.config.reader import ConfigError, Fault
+from scp.config.recording import Recording
 from scp.config.sccp import Sccp, Translation
 from scp.config.values import HostPort, PointCode, Secret
 
@@ -42,6 +43,7 @@ __all__ = [
     "PeerSctp",
     "PeerTimers",
     "PointCode",
+    "Recording",
     "RoutingKey",
     "Sccp",
     "Scope",

@@ -24,6 +24,7 @@ class Scope(StrEnum):
     FORWARDING = "forwarding"
     CHARGING = "charging"
     READ = "read"
+    TRACE = "trace"
 
 
 class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,6 +11,7 @@ name = "scp-1"
 instance = 1                          # 0..255, unique among running processes: part of transaction ids
 point_code = "0-23-1"                 # ITU 3-8-3, or an integer
 network_indicator = "international"   # international | national | reserved | spare
+guardian = true                       # a second process answers the calls of one that is killed
 # also = ["0-23-2"]                   # further point codes of ours: what comes to one is answered from it
 
 [sccp]
@@ -155,10 +156,22 @@ grace_s = 300                         # after its last minute, time to ring incl
 # [[api.keys]]
 # name = "operator"
 # sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token
-# scopes = ["authorization", "registration", "forwarding", "charging", "read"]
+# scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace"]
 
 [telemetry]
 metrics = "127.0.0.1:9464"            # where Prometheus scrapes
-log_level = "info"                    # debug | info | warning | error; debug: a line for every call
-mask_numbers = true                   # numbers in logs by their first four digits only
+log_level = "info"                    # debug | info | warning | error
+calls_per_second = 10.0               # lines at info of calls that did not fail; at debug all
+mask_numbers = true                   # numbers in logs by their first four digits only …
+unmask_traced = false                 # … but those that are traced, in their own traces
+
+# [recording]                         # without it nothing is recorded; files as Wireshark reads them
+# folder = "/var/lib/camel-scp/recordings"
+# peers = ["stp-a"]                   # none: all
+# numbers = ["46701234567"]           # E.164: only the calls from and to these; none: every message
+# file_mb = 64                        # then the next file is begun …
+# files = 4                           # … and so many are kept
+# rate = 1000                         # messages a second; more are counted and left out
+# mask = true                         # numbers, IMSIs, point codes and titles are replaced consistently
+# key = "env:CAMEL_SCP_MASK_KEY"      # … the same in every recording; without it a new one at each start
 """

@@ -12,6 +12,7 @@ from scp.config.engine import Engine, Limits, Overload, Store
 from scp.config.m3ua import M3ua
 from scp.config.node import Node, Telemetry
 from scp.config.reader import Fault
+from scp.config.recording import Recording
 from scp.config.sccp import Sccp
 from scp.config.services import default_services
 from scp.domain.numbers import Numbering
@@ -40,6 +41,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     charging: Charging = Charging()
     api: Api | None = None
     telemetry: Telemetry = Telemetry()
+    recording: Recording | None = None
 
     def faults(self) -> Iterator[Fault]:
         """Yield what does not fit between tables."""
@@ -49,5 +51,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
                 f"{self.store.deadline_ms} must be below engine.answer_deadline_ms "
                 f"({self.engine.answer_deadline_ms}): the answer is due before the store has failed",
             )
+        peers = {peer.name for peer in self.m3ua.peers}
+        for index, name in enumerate(() if self.recording is None else self.recording.peers):
+            if name not in peers:
+                yield Fault(f"recording.peers[{index}]", f"{name} is none of m3ua.peers")
         if self.api is not None and self.api.listen == self.telemetry.metrics and self.api.listen.port:
             yield Fault("telemetry.metrics", f"api.listen has {self.api.listen} already")

@@ -53,10 +53,15 @@ class Telemetry(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         metrics: where Prometheus scrapes.
-        log_level: at "debug" every call is a line.
+        log_level: "debug" has a line for every call, "info" for as many as `calls_per_second` says, and for
+            those that failed, "warning" for these only.
+        calls_per_second: calls that did not fail, at "info".
         mask_numbers: subscribers' numbers are shown in logs by their first four digits only.
+        unmask_traced: but a number that is traced is shown in full in its own trace.
     """
 
     metrics: HostPort = HostPort("127.0.0.1", 9464)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    calls_per_second: Annotated[float, Meta(ge=0, le=1_000_000, description="calls a second")] = 10.0
     mask_numbers: bool = True
+    unmask_traced: bool = False

@@ -58,6 +58,12 @@ def describe(config: Config) -> str:
         lines.append("no HTTP API: there is no [api]")
     elif not config.api.keys:
         lines.append("HTTP API without keys: every request will be refused")
+    if (recording := config.recording) is not None:
+        what = ", ".join(recording.numbers) or "every message"
+        how = "masked" if recording.mask else "with numbers in full"
+        lines.append(
+            f"records {what} of {', '.join(recording.peers) or 'all peers'} to {recording.folder}, {how}"
+        )
     for endpoint in endpoints(config):
         verb = "listens on" if endpoint.direction == "listen" else "connects to"
         lines.append(f"{verb} {endpoint.transport} {', '.join(endpoint.addresses)}: {endpoint.purpose}")

@@ -54,6 +54,21 @@ class Reason(StrEnum):
     ABANDONED = "abandoned"
 
 
+FAILURES: Final = frozenset(
+    {
+        Reason.STORE_TIMEOUT,
+        Reason.STORE_UNAVAILABLE,
+        Reason.DEADLINE,
+        Reason.SERVICE_ERROR,
+        Reason.UNKNOWN_SERVICE_KEY,
+        Reason.UNDECODABLE_ARGUMENT,
+        Reason.CRITICAL_EXTENSION,
+        Reason.UNEXPECTED_OPERATION,
+        Reason.ABANDONED,
+    }
+)
+"""Of calls that something was wrong with: neither the subscriber's wish nor the operator's."""
+
 # Values and words could stand together in an Enum with a __new__ of its own, but mypyc can't compile that.
 _WORDS: Final[dict[Reason, str]] = {
     Reason.FORWARDED_ALWAYS: "The subscriber forwards every call.",

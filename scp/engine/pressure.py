@@ -31,6 +31,9 @@ class Pressure:
         dialogues: says what share of the most dialogues is open.
         memory: says what share of the memory is taken.
         told: who is told of the level, whenever it is another one.
+
+    Attributes:
+        memory: as given; may be another one from now on.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class Pressure:
         self._source = source
         self._admission = admission
         self._dialogues = dialogues
-        self._memory = memory
+        self.memory = memory
         self._told = told
         self._looks = 0
         self._taken = 0.0
@@ -65,7 +68,7 @@ class Pressure:
     def _look(self) -> None:
         now = self._source.time()
         if self._looks % _MEMORY_EVERY == 0:
-            self._taken = self._memory()
+            self._taken = self.memory()
         self._looks += 1
         admission = self._admission
         if admission.sample(now, now - self._due, self._dialogues(), self._taken):

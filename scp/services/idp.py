@@ -142,6 +142,19 @@ def calling_digits(idp: InitialDPArg) -> str:
         return ""
 
 
+def calling_e164(idp: InitialDPArg, numbering: Numbering) -> str:
+    """Return the E.164 digits of the calling party number, "" if it is absent or no such number."""
+    octets = idp.calling_party_number
+    if octets is None:
+        return ""
+    try:
+        number = CallingPartyNumber.decode(octets)
+    except DecodeError:
+        return ""
+    nature = _Q763_NATURES.get(number.nature, _RESERVED)
+    return numbering.normalise(number.digits, nature, _plan(number.plan))[0]
+
+
 def imsi_digits(idp: InitialDPArg) -> str:
     """Return the digits of the IMSI, "" if it is absent or can't be read."""
     if idp.imsi is None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
+
+from scp.domain.reason import FAILURES
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -29,43 +32,51 @@ LEVELS: Final = {
 SHOWN_DIGITS: Final = 4
 """Digits of a number that masking leaves: country code and network, as a rule."""
 
+SHOWN: Final = "_shown"
+"""A field that is not written: digits at the end of numbers that this line may show."""
+
 _NUMBER: Final = re.compile(r"[0-9]{7,}")
 # Values that are digits or hexadecimal without being anybody's number.
+_IDS: Final = frozenset({"otid", "dtid"})  # likewise, of a message inside a value
 _NOT_NUMBERS: Final = frozenset({"timestamp", "level", "logger", "dialogue", "otid", "dtid", "octets"})
 _SECRET: Final = re.compile(r"token|secret|password|passwd|authorization$|sha256|api_?key", re.IGNORECASE)
 
 
-def mask(text: str) -> str:
+def mask(text: str, shown: str = "") -> str:
     """Return ``text`` with every run of seven or more digits cut to its first four, the rest made ``x``.
 
-    ``46701234567`` becomes ``4670xxxxxxx``; shorter runs (short codes, point codes, ports) are left.
+    ``46701234567`` becomes ``4670xxxxxxx``; shorter runs (short codes, point codes, ports) are left. So
+    is what ends with the digits ``shown``: the one number that its trace may show, in whatever form.
     """
-    return _NUMBER.sub(_masked, text)
 
+    def masked(found: re.Match[str]) -> str:
+        digits = found[0]
+        if shown and digits.endswith(shown):
+            return digits
+        return digits[:SHOWN_DIGITS] + "x" * (len(digits) - SHOWN_DIGITS)
 
-def _masked(found: re.Match[str]) -> str:
-    digits = found[0]
-    return digits[:SHOWN_DIGITS] + "x" * (len(digits) - SHOWN_DIGITS)
+    return _NUMBER.sub(masked, text)
 
 
 def mask_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Mask the numbers in every value, nested ones as well; a structlog processor."""
+    shown = str(event.pop(SHOWN, ""))
     for key, value in event.items():
         if key not in _NOT_NUMBERS:
-            event[key] = _deep_masked(value)
+            event[key] = _deep_masked(value, shown)
     return event
 
 
-def _deep_masked(value: Any) -> Any:
+def _deep_masked(value: Any, shown: str) -> Any:
     if isinstance(value, str):
-        return mask(str(value))
+        return mask(str(value), shown)
     if isinstance(value, dict):
-        return {key: _deep_masked(one) for key, one in value.items()}
+        return {key: one if key in _IDS else _deep_masked(one, shown) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_deep_masked(one) for one in value]
+        return [_deep_masked(one, shown) for one in value]
     if isinstance(value, (int, float, type(None))):
         return value
-    return mask(str(value))
+    return mask(str(value), shown)
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -132,6 +143,13 @@ def get_logger(**fields: Any) -> FilteringBoundLogger:
     return logger
 
 
+def get_tracer(**fields: Any) -> FilteringBoundLogger:
+    """Return a logger whose lines are written whatever the level: somebody asked for them by name."""
+    every = structlog.make_filtering_bound_logger(logging.DEBUG)
+    logger: FilteringBoundLogger = structlog.wrap_logger(None, wrapper_class=every).bind(**fields)
+    return logger
+
+
 def log_call(
     logger: FilteringBoundLogger,
     *,
@@ -144,9 +162,9 @@ def log_call(
     dialogue: str = "",
     **more: Any,
 ) -> None:
-    """Write the one line of a call, at level debug: who called whom, what was said, why, and how fast.
+    """Write the one line of a call: who called whom, what was said, why, and how fast.
 
-    Guard it with ``if logging_calls:`` where even building the arguments is too much.
+    At level info; of a call that failed (`scp.domain.reason.FAILURES`) at level warning.
 
     Args:
         logger: from `get_logger`.
@@ -159,7 +177,8 @@ def log_call(
         dialogue: the transaction id, hexadecimal.
         more: further fields.
     """
-    logger.debug(
+    write = logger.warning if decision.reason in FAILURES else logger.info
+    write(
         "call",
         service=service,
         action=decision.action,
@@ -174,6 +193,12 @@ def log_call(
     )
 
 
-def calls_are_logged(level: str) -> bool:
-    """Return whether `log_call` writes anything at ``level``."""
-    return LEVELS[level] <= logging.DEBUG
+def calls_a_second(level: str, rate: float) -> float | None:
+    """Return how many calls a second that did not fail are lines at ``level``; None: not even those that did.
+
+    Args:
+        level: one of `LEVELS`; "debug" has every call, "warning" those that failed.
+        rate: what the operator wants at "info".
+    """
+    rates = {"debug": inf, "info": rate, "warning": 0.0}
+    return rates.get(level)

@@ -24,6 +24,7 @@ from oracles.servers import free_tcp_port
 from scp.api.app import build_app
 from scp.api.charging import charging_router
 from scp.api.discards import discards_router
+from scp.api.traces import traces_router
 from scp.app.metrics import metrics_for
 from scp.app.node import Node, Reporter
 from scp.client import Client, authorize, register
@@ -60,14 +61,16 @@ audit = "{directory}/audit.jsonl"
 [[api.keys]]
 name = "schema"
 sha256 = "{sha256}"
-scopes = ["authorization", "registration", "forwarding", "charging", "read"]
+scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace"]
 """
 
 
 def document() -> dict[str, Any]:
     """The document of a whole node; what its routers would work with is not asked for."""
     nothing: Any = None
-    app = build_app(Api(), FakeNode(), [charging_router(nothing), discards_router(nothing)])
+    app = build_app(
+        Api(), FakeNode(), [charging_router(nothing), discards_router(nothing), traces_router(nothing)]
+    )
     return app.openapi_schema.to_schema()
 
 

@@ -5,50 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from scp.capture.decode import Decoder, Filter
 from scp.capture.record import Recorder, RecordSettings
 from scp.capture.source import Capture
 from scp.capture.wire.messages import Message
+from scp.domain.numbers import Numbering
 
 ROOT = Path(__file__).parents[2]
 STEERED, ORIGINATING, CHARGED = (
     ROOT / "pcaps" / f"{name}.pcapng" for name in ("cap2-steered", "cap2-originating", "charged-v4")
 )
-
-
-class Node:
-    """A user of a transport that answers nothing."""
-
-    def __init__(self) -> None:
-        self.transport: Any = None
-        self.heard: list[tuple[int, bytes]] = []
-
-    def connected(self, transport: Any) -> None:
-        self.transport = transport
-
-    def received(self, messages: Any) -> None:
-        self.heard += messages
-
-    def disconnected(self, reason: str) -> None:
-        self.transport = None
-
-
-class Wire:
-    name = "stp-a"
-    streams = 17
-    more = False
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[int, bytes]] = []
-        self.closed = False
-
-    def send(self, messages: Any) -> None:
-        self.sent += messages
-
-    def close(self, *, abort: bool = False) -> None:
-        self.closed = True
 
 
 def said(path: Path) -> list[tuple[bool, bytes]]:
@@ -62,20 +28,12 @@ def said(path: Path) -> list[tuple[bool, bytes]]:
 
 def recorded(tmp_path: Path, settings: RecordSettings, *paths: Path, times: int = 1) -> Recorder:
     now = [1000.0]
-    recorder = Recorder(tmp_path, "rec", settings, lambda: now[0])
-    node, wire = Node(), Wire()
-    tap = recorder.tap(node, "stp-a")
-    tap.connected(wire)
-    assert node.transport.streams == 17
+    recorder = Recorder(tmp_path, "rec", settings, Numbering(country_code="46"), lambda: now[0])
     for _ in range(times):
         for path in paths:
             for sent, octets in said(path):
-                if sent:
-                    node.transport.send([(1, octets)])
-                else:
-                    tap.received([(1, octets)])
+                recorder.take("stp-a", 1, octets, sent=sent)
             now[0] += 10
-    assert len(wire.sent) + len(node.heard) == times * sum(len(said(path)) for path in paths)
     recorder.close()
     return recorder
 
@@ -93,7 +51,7 @@ def test_everything_is_recorded_in_order(tmp_path: Path) -> None:
 
 
 def test_only_the_dialogues_of_a_number_are_recorded(tmp_path: Path) -> None:
-    recorded(tmp_path, RecordSettings(numbers=("070123",)), STEERED, ORIGINATING)
+    recorded(tmp_path, RecordSettings(numbers=("46701234567",)), STEERED, ORIGINATING)
     messages = shown(tmp_path)
     assert [each["tcap"]["type"] for each in messages] == ["begin", "end"]
     assert "0701234567" in str(messages[0])
@@ -127,12 +85,25 @@ def test_a_disk_that_fails_ends_the_recording_and_nothing_else(tmp_path: Path) -
     assert recorder.dropped["recording has ended"] == len(said(STEERED)) - 1
 
 
-@pytest.mark.parametrize("abort", [True, False])
-def test_closing_passes_through(tmp_path: Path, abort: bool) -> None:
-    node, wire = Node(), Wire()
-    tap = Recorder(tmp_path, "rec", RecordSettings()).tap(node, "stp-a")
-    tap.connected(wire)
-    node.transport.close(abort=abort)
-    assert wire.closed
-    tap.disconnected("gone")
-    assert node.transport is None
+def test_peers_are_told_apart_and_chosen(tmp_path: Path) -> None:
+    recorder = Recorder(
+        tmp_path, "rec", RecordSettings(peers=("stp-a", "stp-b")), Numbering(country_code="46")
+    )
+    messages = said(STEERED)
+    for sent, octets in messages:
+        for peer in ("stp-a", "stp-b", "stp-c"):
+            recorder.take(peer, 1, octets, sent=sent)
+    recorder.close()
+    ways = {
+        frozenset((item.signal.way.source, item.signal.way.destination))
+        for item in Capture(tmp_path / "rec-0001.pcapng")
+        if isinstance(item, Message)
+    }
+    assert recorder.written == 2 * len(messages)
+    assert len(ways) == 2
+
+
+def test_a_new_recording_goes_on_after_the_last_file(tmp_path: Path) -> None:
+    for _ in range(2):
+        recorded(tmp_path, RecordSettings(), STEERED)
+    assert [path.name for path in sorted(tmp_path.glob("*"))] == ["rec-0001.pcapng", "rec-0002.pcapng"]

@@ -163,6 +163,29 @@ def test_a_reload_takes_over_what_it_can_and_a_bad_file_changes_nothing(tmp_path
         assert node.call("0011234567").routed_to == "770011234567"
 
 
+def test_limits_and_what_the_log_has_of_calls_are_taken_over(tmp_path: Path) -> None:
+    node = RealNode(tmp_path)
+    node.write(extra="calls_per_second = 0\n")
+    with node.running():
+        node.provision("11234567")
+        assert node.call("0011234567").routed_to == "990011234567"
+        node.write(
+            extra="calls_per_second = 1000.0\n[limits]\npeer_rate = 0.01\npeer_burst = 1\n[overload]\nmemory_mb = 1\n",
+        )
+        node.signal(signal.SIGHUP)
+        changed = ["overload", "limits", "telemetry.calls_per_second"]
+        assert node.wait_said("reloaded")["changed"] == changed
+        assert not node.said("restart needed")
+        wait_until(lambda: node.scrape()["scp_overload_level"] == 3)  # for memory: it has more than 1 MiB
+        node.write(extra="calls_per_second = 1000.0\n[limits]\npeer_rate = 0.01\npeer_burst = 1\n")
+        node.signal(signal.SIGHUP)
+        assert node.wait_said("reloaded", 2)["changed"] == ["overload"]
+        wait_until(lambda: node.scrape()["scp_overload_level"] == 0)
+        assert [node.call("0011234567").routed_to for _ in range(2)] == ["990011234567", ""]
+        calls = [(line["reason"], line["level"]) for line in node.said("call")]
+        assert calls == [("forwarded-always", "info"), ("rate-limited", "info")]
+
+
 def test_a_drain_begins_with_not_ready_and_waits_for_the_peer(tmp_path: Path) -> None:
     node = RealNode(tmp_path)
     with node.running():

@@ -305,6 +305,21 @@ def test_under_load_no_samples_are_kept_of_what_is_discarded():
     assert [(each.count, len(each.samples)) for each in kept.all()] == [(2, 1)]
 
 
+def test_other_limits_hold_from_the_next_call_on():
+    admission = Admission(Limits(peer_rate=1.0, peer_burst=1.0, delay=0.1))
+    assert [admission.admit("stp", b"", 0.0) for _ in range(2)] == [None, Reason.RATE_LIMITED]
+    admission.adopt(Limits(peer_rate=2.0, peer_burst=2.0, delay=0.5))
+    answers = [admission.admit("stp", b"", 0.0) for _ in range(3)]
+    assert answers == [None, None, Reason.RATE_LIMITED]
+    admission.adopt(Limits(delay=0.5))
+    admission.turn.begin(10.0)
+    assert admission.admit("stp", b"", 10.4) is None
+    assert admission.admit("stp", b"", 10.6) is Reason.OVERLOAD
+    admission.batch_done(10.1, more=False)
+    admission.turn.begin(10.2)
+    assert admission.turn.began == 10.2, "a batch of 0.1 s took long at a delay of 0.1 s, but not at 0.5"
+
+
 # --- the signals ---
 
 

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+from math import inf
 
 import pytest
 import structlog
@@ -72,7 +73,7 @@ def test_one_canonical_line_a_call() -> None:
     assert line.pop("timestamp")
     assert line == {
         "event": "call",
-        "level": "debug",
+        "level": "info",
         "service": "voip-forwarding",
         "action": "connect",
         "reason": "forwarded-always",
@@ -95,12 +96,22 @@ def test_levels() -> None:
     logger.warning("c")
     logger.error("d")
     assert [line["event"] for line in lines(stream)] == ["c", "d"]
-    assert [logs.calls_are_logged(level) for level in ("debug", "info", "warning", "error")] == [
-        True,
-        False,
-        False,
-        False,
-    ]
+
+
+def test_a_failed_call_is_a_warning() -> None:
+    stream = io.StringIO()
+    logs.configure("warning", stream=stream)
+    for decision in (FORWARDED, Decision(Action.CONTINUE, Reason.STORE_TIMEOUT)):
+        logs.log_call(
+            logs.get_logger(), service="", decision=decision, a_number="", b_number="", seconds=0.15
+        )
+    (line,) = lines(stream)
+    assert (line["level"], line["reason"]) == ("warning", "store-timeout")
+
+
+def test_what_a_level_shows_of_calls() -> None:
+    rates = {level: logs.calls_a_second(level, 10.0) for level in logs.LEVELS}
+    assert rates == {"debug": inf, "info": 10.0, "warning": 0.0, "error": None}
 
 
 @pytest.mark.parametrize(

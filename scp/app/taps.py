@@ -1,0 +1,168 @@
+"""What looks at a node's messages without taking part: traces of numbers, and a recording."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+from scp.capture.record import Recorder, RecordSettings
+from scp.capture.tracer import Tracer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scp.app.node import Reporter
+    from scp.config import Config, Recording
+    from scp.engine.signalling import Signalling
+    from scp.telemetry.traces import Trace, Traces
+
+MIB: Final = 1 << 20
+
+
+class Taker(Protocol):
+    """Who takes every message of the node, one by one."""
+
+    def take(self, peer: str, stream: int, octets: bytes, *, sent: bool) -> None:
+        """Take one M3UA message; ``sent``: it goes out."""
+        ...
+
+
+@final
+class Taps:
+    """The `scp.engine.observers.Tap` of a node: there while somebody looks, and only then.
+
+    Args:
+        config: the node's.
+        traces: see `Traces`; they are told to `reporter`.
+        reporter: who is told in words, and writes the lines of traces.
+    """
+
+    def __init__(self, config: Config, traces: Traces, reporter: Reporter) -> None:
+        self._config = config
+        self._traces = traces
+        self._reporter = reporter
+        self._signalling: Signalling | None = None
+        self._tracer: Tracer | None = None
+        self._recorder: Recorder | None = None
+        self._takers: list[Taker] = []
+        self._key = token_bytes(16)  # of recordings, where the configuration has none
+        self._timer: asyncio.TimerHandle | None = None
+        traces.changed = self._traces_changed
+        traces.ended = self._trace_ended
+
+    def start(self, signalling: Signalling) -> None:
+        """Look at what this node says and hears from now on, as far as somebody wants it."""
+        self._signalling = signalling
+        self._record()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._signalling = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._end_recording("the node stops")
+
+    def adopt(self, config: Config) -> None:
+        """Go on with another configuration: a recording begins, ends, or is another one."""
+        before, self._config = self._config, config
+        if before.numbering != config.numbering:
+            self._tracer = None
+            self._traces_changed()
+        if (before.recording, before.numbering) != (config.recording, config.numbering):
+            self._end_recording("the configuration was changed")
+            self._record()
+
+    # -- scp.engine.observers.Tap --------------------------------------------------------------------------
+
+    def heard(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
+        """See `scp.engine.observers.Tap`."""
+        self._show(link, messages, sent=False)
+
+    def said(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
+        """See `scp.engine.observers.Tap`."""
+        self._show(link, messages, sent=True)
+
+    def _show(self, link: str, messages: Sequence[tuple[int, bytes]], *, sent: bool) -> None:
+        for taker in self._takers[:]:
+            try:
+                for stream, octets in messages:
+                    taker.take(link, stream, octets, sent=sent)
+            except Exception as bug:  # noqa: BLE001 - whatever is wrong with who only looks, no call pays for it
+                self._dismiss(taker, f"{type(bug).__name__}: {bug}")
+        if self._recorder is not None and self._recorder.failure:
+            self._end_recording(self._recorder.failure, trouble=True)
+
+    def _dismiss(self, taker: Taker, why: str) -> None:
+        if taker is self._recorder:
+            self._end_recording(why, trouble=True)
+        else:
+            self._reporter.watching("traces have failed", why=why, trouble=True)
+            for trace in self._traces.all():
+                self._traces.stop(trace.msisdn)
+
+    def _arrange(self) -> None:
+        """Have the signalling show its messages to those who want to see some."""
+        self._takers = [taker for taker in (self._tracer, self._recorder) if taker is not None]
+        if self._signalling is not None:
+            self._signalling.tap = self if self._takers else None
+
+    # -- traces --------------------------------------------------------------------------------------------
+
+    def _traces_changed(self) -> None:
+        due = self._traces.expire()
+        if not due:
+            self._tracer = None
+        elif self._tracer is None:
+            self._tracer = Tracer(self._traces, self._config.numbering, self._reporter.traced, time.time)
+        else:
+            self._tracer.follow()
+        self._arrange()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, due - time.time()) + 0.01, self._traces_changed)
+
+    def _trace_ended(self, trace: Trace, why: str) -> None:
+        self._reporter.watching(
+            "a trace has ended", why=why, number=trace.msisdn, written=trace.written, skipped=trace.skipped
+        )
+
+    # -- the recording -------------------------------------------------------------------------------------
+
+    def _record(self) -> None:
+        wanted = self._config.recording
+        if wanted is not None and self._signalling is not None:
+            folder, name = Path(wanted.folder), self._config.node.name
+            self._recorder = Recorder(folder, name, self._settings(wanted), self._config.numbering)
+            self._reporter.watching("a recording has begun", folder=wanted.folder, masked=wanted.mask)
+        self._arrange()
+
+    def _settings(self, wanted: Recording) -> RecordSettings:
+        key = self._key if wanted.key is None else wanted.key.reveal().encode()
+        return RecordSettings(
+            numbers=wanted.numbers,
+            peers=wanted.peers,
+            max_octets=wanted.file_mb * MIB,
+            files=wanted.files,
+            rate=wanted.rate,
+            key=key if wanted.mask else b"",
+        )
+
+    def _end_recording(self, why: str, *, trouble: bool = False) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return
+        recorder.close()
+        self._reporter.watching(
+            "a recording has ended",
+            trouble=trouble,
+            why=why,
+            written=recorder.written,
+            dropped=dict(recorder.dropped),
+        )
+        self._arrange()

@@ -1,0 +1,165 @@
+"""Finds the calls of some numbers among all that a node says and hears, at little cost for the others.
+
+A message is read only if it may be one of them: a number stands in an InitialDP as packed digits (Q.763 §3.9,
+24.008 §10.5.4.7), so octets that don't have its last ones don't have the number, and what follows in the
+dialogue has one of its transaction ids. A message in segments is found with its last one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple, final
+
+from scp.capture.requests import read_request
+from scp.capture.wire.follow import Dialogue, Follower, read_transaction
+from scp.capture.wire.messages import Message, Reader
+from scp.capture.wire.values import Adaptation, Signal, Way
+from scp.services.idp import calling_e164, read_call
+from ss7.tcap import BEGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scp.domain.numbers import Numbering
+
+HERE: Final = b"\xc0\x00\x02\x01"
+"""Our address in what is made of messages (RFC 5737): the node may have many, and a tap sees none of them."""
+MOST_FOLLOWED: Final = 256
+"""Dialogues that are followed at a time; the oldest is given up for a new one."""
+
+_PORT: Final = 2905
+_DATA: Final = 1  # message class Transfer, type DATA (RFC 4666 §3.1)
+_PROTOCOL_DATA: Final = 0x0210
+_ROUTING_LABEL: Final = 16  # octets of Protocol Data before the user's: tag, length, label (§3.3.1)
+_UDT: Final = 0x09
+
+
+class Found(NamedTuple):
+    """A message of one of the numbers' calls, its dialogue, and the number."""
+
+    message: Message
+    dialogue: Dialogue
+    msisdn: str
+
+
+@final
+class Signals:
+    """Makes of a peer's messages what `Reader` reads; every peer has two ways, in and out."""
+
+    def __init__(self) -> None:
+        self._ways: dict[str, tuple[Way, Way]] = {}
+
+    def of(self, peer: str, stream: int, octets: bytes, now: float, *, sent: bool) -> Signal:
+        """Return a message as a signal; ``now`` in seconds since 1970."""
+        ways = self._ways.get(peer)
+        if ways is None:
+            there = there_of(len(self._ways))
+            ways = self._ways[peer] = (Way(there, HERE, _PORT, _PORT), Way(HERE, there, _PORT, _PORT))
+        return Signal(0, now, ways[sent], stream, Adaptation.M3UA, octets)
+
+
+def there_of(number: int) -> bytes:
+    """Return the address that a node's peer with this number is given, like `HERE`."""
+    return HERE[:3] + bytes(((number + 2) & 0xFF,))
+
+
+@final
+class Finder:
+    """Looks at every message, in the order in which they come and go.
+
+    Args:
+        numbering: how numbers become E.164.
+        numbers: whose calls, E.164 digits; calls are theirs if they call or are called.
+    """
+
+    def __init__(self, numbering: Numbering, numbers: Iterable[str] = ()) -> None:
+        self.reader = Reader(Counter())
+        self._numbering = numbering
+        self._follower = Follower()
+        self._numbers: frozenset[str] = frozenset()
+        self._needles: tuple[bytes, ...] = ()
+        self._ids: dict[bytes, Dialogue] = {}
+        self.choose(numbers)
+
+    def choose(self, numbers: Iterable[str]) -> None:
+        """Look for the calls of these numbers; dialogues that were found before are followed to their end."""
+        self._numbers = frozenset(numbers)
+        code = self._numbering.country_code
+        self._needles = tuple(each for number in self._numbers for each in needles(number, code))
+
+    def find(self, signal: Signal) -> Found | None:
+        """Return a message of theirs, None if it is another."""
+        octets = signal.octets
+        if len(octets) < 4 or octets[2] != _DATA or not self._may_be(octets):
+            return None
+        message = self.reader.read(signal)
+        self.reader.faults.clear()
+        if message is None or not message.tcap:
+            return None
+        transaction = read_transaction(message.tcap)
+        begins = transaction.kind == BEGIN
+        msisdn = self._chosen(message) if begins else ""
+        if begins and not msisdn:
+            return None
+        _, dialogue = self._follower.follow(message, transaction)
+        self._follower.over.clear()
+        if dialogue is None:
+            return None
+        if begins:
+            dialogue.user = msisdn
+        self._remember(dialogue, transaction.otid)
+        assert isinstance(dialogue.user, str)
+        return Found(message, dialogue, dialogue.user)
+
+    def _may_be(self, octets: bytes) -> bool:
+        return (
+            any(needle in octets for needle in self._needles)
+            or any(tid in octets for tid in self._ids)
+            or (bool(self._needles) and not _is_udt(octets))  # a segment may have part of what is looked for
+        )
+
+    def _chosen(self, begin: Message) -> str:
+        """Return the number that a BEGIN is a call of, "" if of none."""
+        idp = read_request(begin.tcap)
+        if idp is None:
+            return ""
+        numbers = (read_call(idp, self._numbering).e164, calling_e164(idp, self._numbering))
+        return next((number for number in numbers if number in self._numbers), "")
+
+    def _remember(self, dialogue: Dialogue, tid: bytes) -> None:
+        """Know the dialogue by its ids until it has ended."""
+        if dialogue.closed >= 0:
+            for known in (dialogue.otid, dialogue.answer_tid):
+                self._ids.pop(known, None)
+        elif tid and tid not in self._ids:
+            if len(self._ids) >= 2 * MOST_FOLLOWED:
+                del self._ids[next(iter(self._ids))]
+            self._ids[tid] = dialogue
+
+
+def needles(msisdn: str, country_code: str) -> tuple[bytes, ...]:
+    """Return what octets have to have one of, to have this number in any of its forms.
+
+    All forms end alike, at least in the national significant number. What lies before decides whether the
+    last digit has an octet of its own, whose other half is then 0 (Q.763) or F (24.008, MAP).
+    """
+    significant = msisdn.removeprefix(country_code)
+    size = 2 * min(3, (len(significant) - 1) // 2)
+    last = int(significant[-1])
+    head = _packed(significant[-size - 1 : -1])
+    return _packed(significant[-size:]), head + bytes((last,)), head + bytes((0xF0 | last,))
+
+
+def _packed(digits: str) -> bytes:
+    return bytes(int(high) << 4 | int(low) for low, high in zip(digits[::2], digits[1::2], strict=True))
+
+
+def _is_udt(octets: bytes) -> bool:
+    """Whether a DATA message carries a UDT, which is a whole message of SCCP."""
+    at = 8
+    while at + _ROUTING_LABEL < len(octets):
+        tag, size = int.from_bytes(octets[at : at + 2], "big"), int.from_bytes(octets[at + 2 : at + 4], "big")
+        if tag == _PROTOCOL_DATA:
+            return octets[at + _ROUTING_LABEL] == _UDT
+        at += max(4, size + 3 & ~3)
+    return False

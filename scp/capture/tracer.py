@@ -1,0 +1,70 @@
+"""Writes every message of traced numbers' calls, decoded: what was said, in both directions, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+from scp.capture.dialogues import version_of_begin
+from scp.capture.finder import Finder, Signals
+from scp.capture.view import data_json, user_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.capture.wire.messages import Message
+    from scp.domain.numbers import Numbering
+    from scp.telemetry.traces import Traces
+
+
+class Writer(Protocol):
+    """Who writes the lines."""
+
+    def __call__(self, msisdn: str, peer: str, message: dict[str, Any], *, sent: bool) -> None:
+        """Write a message of one of the number's calls; ``sent``: we said it."""
+        ...
+
+
+@final
+class Tracer:
+    """Takes every message; those of traced numbers' calls are decoded and written.
+
+    Args:
+        traces: which numbers, and how much of them.
+        numbering: how numbers become E.164.
+        write: see `Writer`.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self, traces: Traces, numbering: Numbering, write: Writer, clock: Callable[[], float]
+    ) -> None:
+        self._traces = traces
+        self._write = write
+        self._clock = clock
+        self._signals = Signals()
+        self._finder = Finder(numbering, (each.msisdn for each in traces.all()))
+
+    def follow(self) -> None:
+        """Look for the numbers that are traced now."""
+        self._finder.choose(each.msisdn for each in self._traces.all())
+
+    def take(self, peer: str, stream: int, octets: bytes, *, sent: bool) -> None:
+        """Take one M3UA message."""
+        found = self._finder.find(self._signals.of(peer, stream, octets, self._clock(), sent=sent))
+        trace = None if found is None else self._traces.take(found.msisdn)
+        if found is None or trace is None:
+            return
+        version = version_of_begin(found.dialogue.begin.tcap)
+        self._write(found.msisdn, peer, _shown(found.message, version), sent=sent)
+        self._traces.wrote(trace)
+
+
+def _shown(message: Message, version: int) -> dict[str, Any]:
+    """Return all that a message says, from the routing label up, as ``camel-scp decode --json`` has it."""
+    assert message.data is not None
+    assert message.unit is not None
+    return {
+        "m3ua": data_json(message.data),
+        "sccp": message.unit.as_dict(),
+        **user_json(message.tcap, message.unit, version),
+    }
