@@ -125,7 +125,7 @@ def test_a_node_that_is_killed_under_full_load_leaves_no_call_unanswered(tmp_pat
     print(guardian_said(tmp_path))
     # What the node had taken from the socket and not yet written down when it died: at most one read.
     assert report.missing <= 100
-    assert report.sent > 1000
+    assert sum(report.wrong.values()) >= 100
 
 
 def test_a_message_that_was_read_in_part_is_answered_when_the_rest_comes(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_node_that_ends_in_good_order_leaves_no_guardian(tmp_path: Path) -> No
     core = min(os.sched_getaffinity(0))
     with node(tmp_path, core, name="node", store="sqlite::memory:") as server:
         (guardian,) = children(server.pid)
-        assert name(guardian) == NAME
+        wait_until(lambda: name(guardian) == NAME)
         assert calls(server.port, LoadPlan(rate=50.0, duration=0.2)).missing == 0
         os.kill(guardian, signal.SIGTERM)  # as to the whole group: not for it
         os.kill(server.pid, signal.SIGTERM)

@@ -27,6 +27,8 @@ _LONGEST: Final = 1 << 18
 """Octets of a message on the channel: longer than any M3UA message that is not DATA."""
 MOST_KEPT: Final = 4096
 """Management messages kept of a link; a gateway may speak of very many destinations."""
+_NOT_FOR_IT: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+"""Signals to the whole group. Who stops the node stops the guardian by it."""
 NAME: Final = "scp-guardian"
 """What `ps -e` calls the process."""
 
@@ -117,8 +119,10 @@ def stand_by(config: Config, said: Callable[[str, int], None]) -> Guardian:
     """
     journal = Journal()
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_IT)  # until the guardian ignores them
     process = os.fork()
     if process:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
         its.close()
         ours.setblocking(False)
         return Guardian(ours, process, journal)
@@ -134,9 +138,9 @@ def stand_by(config: Config, said: Callable[[str, int], None]) -> Guardian:
 def _guard(
     channel: socket.socket, config: Config, journal: Journal, said: Callable[[str, int], None]
 ) -> None:
-    # Who stops the node stops the guardian by it. What is sent to the whole group is not for the guardian.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _NOT_FOR_IT:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_FOR_IT)
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(NAME, encoding="ascii")
     associations: dict[int, Held] = {}
