@@ -1,7 +1,7 @@
 """The lab's network: an MSC simulator, an STP with two addresses, two nodes with two addresses each.
 
-    MSC 0-23-3 (127.0.0.1) ── STP 0-23-7 (10.23.0.1, 10.23.1.1) ══╦══ node a ─┐
-                                                                  ╚══ node b ─┴ 0-23-1, one AS, loadshare
+    MSC 0-23-3 (127.0.0.1) ── STP 0-23-7 (10.23.0.1, 10.23.1.1) ══╦══ node a ─┬ 0-23-1, one AS, loadshare
+                                                                  ╚══ node b ─┴ 0-23-2, another, override
 
 Everything that the operator would start is started as the operator would: `camel-scp serve`, `camel-scp msc`,
 osmo-stp with a configuration.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -24,6 +25,9 @@ from typing import Any, Final, Self
 
 from oracles import servers
 from scp.domain.subscriber import Subscriber
+from scp.simulator import held
+from scp.simulator.endpoint import Carrier, Endpoint, Side
+from scp.simulator.network import Network
 from scp.store.open import open_store
 
 STP_ADDRESSES: Final = ("10.23.0.1", "10.23.1.1")
@@ -47,17 +51,31 @@ STP_PEERS: Final = """\
   remote-ip 127.0.0.1
   role sg
   sctp-role server
+ asp held-a 2931 2905 m3ua
+  remote-ip 127.0.0.1
+  role sg
+  sctp-role server
+ asp held-b 2932 2905 m3ua
+  remote-ip 127.0.0.1
+  role sg
+  sctp-role server
  as scp m3ua
   asp a
   asp b
   routing-key 1 0.23.1
   traffic-mode loadshare
+ as held m3ua
+  asp held-a
+  asp held-b
+  routing-key 2 0.23.2
+  traffic-mode override
  as msc m3ua
   asp msc
   routing-key 3 0.23.3
   traffic-mode loadshare
  route-table system
   update route 0.23.1 7.255.7 linkset scp
+  update route 0.23.2 7.255.7 linkset held
   update route 0.23.3 7.255.7 linkset msc
 """
 
@@ -66,6 +84,7 @@ NODE: Final = """\
 name = "{name}"
 instance = {instance}
 point_code = "0-23-1"
+also = ["0-23-2"]
 
 [[m3ua.peers]]
 name = "stp"
@@ -79,18 +98,47 @@ reconnect_most_s = 2
 [m3ua.peers.sctp]
 heartbeat_s = 1
 
+[[m3ua.peers]]
+name = "stp-held"
+transport = "sctp"
+remote = ["127.0.0.1"]
+local = ["127.0.0.1"]
+local_port = {held}
+routing_context = 2
+traffic_mode = "override"
+[m3ua.peers.timers]
+reconnect_most_s = 2
+
+[[m3ua.peers]]
+name = "guest"
+transport = "sctp"
+role = "asp-listen"
+local = ["127.0.0.1"]
+port = {guests}
+
 [store]
 url = "sqlite:{folder}/{name}.db"
 
 [numbering]
 country_code = "46"
 
-[api]
-listen = "127.0.0.1:{api}"
+[services.voip-forwarding]
+service_keys = [100]
+prefix = "99"
+[services.held]
+service_keys = [101]
+prefix = "99"
+[services.busy]
+service_keys = [102]
 
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
 """
+API: Final = """\
+[api]
+listen = "127.0.0.1:8080"
+"""
+"""Of node a only: it is half of a node's start here."""
 
 
 @dataclass
@@ -102,7 +150,7 @@ class Node:
     log: Path
     config: Path
     metrics: int
-    api: int
+    guests: int
 
     def metric(self, start: str) -> float:
         """Return the sum of all samples whose line begins so."""
@@ -113,8 +161,12 @@ class Node:
     @property
     def active(self) -> bool:
         """Whether its ASP is active."""
+        return self.is_active("stp")
+
+    def is_active(self, peer: str) -> bool:
+        """Whether its ASP towards a peer is active."""
         try:
-            return self.metric('scp_m3ua_asp_state{peer="stp",state="active"}') == 1
+            return self.metric(f'scp_m3ua_asp_state{{peer="{peer}",state="active"}}') == 1
         except OSError:
             return False
 
@@ -143,6 +195,8 @@ class Lab:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        add_services(folder / "services")
+        os.environ["PYTHONPATH"] = f"{folder / 'services'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         self._running = ExitStack()
         self._stp = ExitStack()
 
@@ -165,22 +219,31 @@ class Lab:
         """Start a node that has the one subscriber; it may not be active yet."""
         number = ord(name) - ord("a")
         config = self.folder / f"{name}.toml"
-        metrics, api = 9464 + number, 8080 + number
+        metrics, guests = 9464 + number, 2921 + number
         config.write_text(
             NODE.format(
-                name=name, instance=number, port=2911 + number, folder=self.folder, metrics=metrics, api=api
-            ),
+                name=name,
+                instance=number,
+                port=2911 + number,
+                folder=self.folder,
+                metrics=metrics,
+                guests=guests,
+                held=2931 + number,
+            )
+            + (API if name == "a" else ""),
             encoding="utf-8",
         )
         if not (self.folder / f"{name}.db").exists():
             asyncio.run(provision(f"sqlite:{self.folder}/{name}.db"))
         log = self.folder / f"{name}.log"
         process = self._running.enter_context(started([*COMMAND, "serve", "-c", str(config)], log))
-        return Node(name, process, log, config, metrics, api)
+        return Node(name, process, log, config, metrics, guests)
 
-    def load(self, seconds: float, *, rate: float = 20, numbers: Sequence[str] = (DIALLED,)) -> Load:
-        """Begin to make calls."""
-        command = [*MSC, "--load", "--rate", str(rate), "--duration", str(seconds), "--json"]
+    def load(
+        self, *more: str, rate: float = 20, numbers: Sequence[str] = (DIALLED,), seconds: float = 60
+    ) -> Load:
+        """Begin to make calls; ``more`` are options of `camel-scp msc`."""
+        command = [*MSC, "--load", "--rate", str(rate), "--duration", str(seconds), "--json", *more]
         return Load([*command, *(word for number in numbers for word in ("--b", number))])
 
 
@@ -192,11 +255,50 @@ MSC: Final = [
 ]
 
 
+MSC_NETWORK: Final = Network(scp_point_code=186, global_title="", scp_global_title="", routing_context=3)
+MSC_ENDPOINT: Final = Endpoint(side=Side.ASP, carrier=Carrier.SCTP, local=("127.0.0.1",), local_port=2913)
+"""The same MSC, for one that runs in the test and calls 0-23-2."""
+
+BUSY: Final = '''
+import time
+from scp.domain.decision import Action, Decision, Reason
+from ss7.cap.operations import Opcode
+
+class Busy:
+    """Continues every call, and takes the processor for as long as a call with much to decide would."""
+
+    name = "busy"
+
+    async def run(self, call):
+        until = time.perf_counter() + 0.005
+        while time.perf_counter() < until:
+            pass
+        call.decided(Decision(Action.CONTINUE, Reason.SERVICE_LOGIC))
+        call.invoke(Opcode.CONTINUE)
+
+def busy(settings, node):
+    return Busy()
+'''
+
+
+def add_services(folder: Path) -> None:
+    """Make ``folder``, once it is on the path, a distribution with the services ``held`` and ``busy``."""
+    held.install(folder)
+    (folder / "lab_busy.py").write_text(BUSY, encoding="utf-8")
+    with next(folder.glob("*.dist-info/entry_points.txt")).open("a", encoding="utf-8") as points:
+        points.write("busy = lab_busy:busy\n")
+
+
 class Load:
     """A `camel-scp msc --load` that runs."""
 
     def __init__(self, command: list[str]) -> None:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def stop(self) -> dict[str, Any]:
+        """Have it make no more calls; see `report`."""
+        self._process.send_signal(signal.SIGINT)
+        return self.report()
 
     def report(self) -> dict[str, Any]:
         """Wait for its end and return what it found."""
