@@ -12,16 +12,15 @@ from typer.testing import CliRunner
 
 from scp.capture.write import Association, PcapWriter
 from scp.cli import app
+from scp.cli.bench_capture import generate, subscriber
 from scp.simulator.network import Network
 from ss7 import m3ua
 from ss7.sccp import udt
 
 TESTS = Path(__file__).parents[1]
-# scripted_scf.py, real_node.py, capture_generator.py
-sys.path += [str(TESTS / "simulator"), str(TESTS / "deploy"), str(TESTS / "bench")]
+sys.path += [str(TESTS / "simulator"), str(TESTS / "deploy")]  # scripted_scf.py, real_node.py
 PCAPS = TESTS.parent / "pcaps"
 MSC, SCP = b"\xc0\0\x02\x0a", b"\xc0\0\x02\x1e"
-from capture_generator import generate, subscriber  # noqa: E402
 
 __all__ = ["PCAPS", "generate", "impatient", "objects", "run", "subscriber", "write"]
 START = 1_700_000_000.0

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
+from typing import Any
 
+import live_room
 import pytest
 from live_room import PCAPS, generate, objects, run, subscriber
 from real_node import TOKEN, RealNode, free_ports
 
+from scp.capture.write import Association, PcapWriter
 from scp.client import Client, import_subscribers
+from scp.simulator.endpoint import Endpoint, attach
+from scp.simulator.held import install
+from scp.simulator.msc import Msc, PlannedCall
+from scp.simulator.quiet import QuietTelemetry
+from scp.simulator.scenario import Attempt, Scenario
 
 PEER = """
 [[m3ua.peers]]
@@ -23,6 +36,11 @@ port = {port}
 reconnect_first_s = 0.05
 reconnect_most_s = 0.2
 """
+HELD = """
+[services.held]
+service_keys = [101]
+prefix = "99"
+"""
 CALLS = 200
 RECORDS = [
     {"msisdn": "11234567", "authorized": True, "aor": "sip:a@x", "forwarding": True, "when": "roaming"},
@@ -32,6 +50,55 @@ RECORDS = [
         for each in map(subscriber, range(1, CALLS, 2))
     ),
 ]
+
+
+class Tape:
+    """Stands before an MSC's link and keeps what it says and hears."""
+
+    def __init__(self, user: Any) -> None:
+        self.user = user
+        self.said: list[tuple[float, bool, bytes]] = []
+
+    def connected(self, transport: Any) -> None:
+        self.transport = transport
+        self.user.connected(self)
+
+    def received(self, messages: Any) -> None:
+        self.said += [(time.time(), False, octets) for _, octets in messages]
+        self.user.received(messages)
+
+    def send(self, messages: Any) -> None:
+        self.said += [(time.time(), True, octets) for _, octets in messages]
+        self.transport.send(messages)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.user if name == "disconnected" else self.transport, name)
+
+    def write(self, path: Path) -> None:
+        wire = Association(live_room.MSC, live_room.SCP)
+        with path.open("wb") as file:
+            writer = PcapWriter(file)
+            for at, sent, octets in self.said:
+                for packet in wire.packets(octets, sent=sent):
+                    writer.write(at, packet)
+
+
+async def held_call(port: int) -> Tape:
+    """A call that the node holds open: it rings, is answered, and the called party hangs up."""
+    scenario = Scenario(b_number="46701234567", service_key=101, attempts=(Attempt(ring=0.05, talk=0.05),))
+    endpoint, random = Endpoint(port=port), Random(7)
+    msc = Msc(live_room.NETWORK, endpoint, random, QuietTelemetry())
+    tape = Tape(msc.link)
+    connection = attach(endpoint, tape, random, msc.trouble)
+    await connection.start()
+    try:
+        await msc.active(10)
+        [result] = await msc.run([PlannedCall(scenario)], 1, None)
+        assert result.passed, result
+    finally:
+        await connection.close()
+        msc.signalling.stop()
+    return tape
 
 
 class Place:
@@ -47,10 +114,18 @@ class Place:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """With `held` as a second service, which the commands in this process have to know as well."""
     folder = tmp_path_factory.mktemp("node")
     real, [stp] = RealNode(folder), free_ports(1)
-    real.write(PEER.format(port=stp))
-    with real.running():
+    real.write(PEER.format(port=stp) + HELD)
+    install(folder / "plugin")
+    with pytest.MonkeyPatch.context() as here:
+        here.syspath_prepend(folder / "plugin")
+        yield from _running(real, stp)
+
+
+def _running(real: RealNode, stp: int) -> Iterator[Place]:
+    with real.running({"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}):
         place = Place(real, stp)
         with Client(place.api, TOKEN) as client:
             assert client.send(import_subscribers(RECORDS)).stored == len(RECORDS)
@@ -88,6 +163,22 @@ def test_another_answer_and_none_are_shown(node: Place, tmp_path: Path) -> None:
     # a title that is not the node's: SCCP brings the request back
     output = run("replay", path, "--to", node.m3ua, "--scp-gt", "46799999999", "--within", "0.5", code=1)
     assert "SCCP brought it back" in output
+
+
+def test_a_dialogue_of_many_messages_is_said_again(node: Place, tmp_path: Path) -> None:
+    """A call is made and kept; said to the node again, under other ids, it gets the same answers."""
+    path = tmp_path / "held.pcap"
+    asyncio.run(held_call(int(node.m3ua.rpartition(":")[2]))).write(path)
+    [shown] = objects(run("replay", path, "--to", node.m3ua, "--json"))
+    assert (shown["verdict"], shown.get("notes")) == ("same", None)
+    assert len(shown["ours"]) == 2
+    assert shown["ours"][0].startswith("continue: requestReportBCSMEvent + connect")
+    assert shown["ours"][1] == "end: continue"
+    # said to a service that ends the dialogue at once, the reports stay unsaid
+    other = path.read_bytes().replace(b"\x80\x01\x65", b"\x80\x01\x64")
+    path.write_bytes(other)
+    [shown] = objects(run("replay", path, "--to", node.m3ua, "--json", code=1))
+    assert (shown["verdict"], shown["notes"]) == ("different", ["messages of the switch not sent: 2"])
 
 
 def test_a_node_that_connects_to_us(node: Place) -> None:
