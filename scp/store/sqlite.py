@@ -250,27 +250,31 @@ class SqliteStore:
         for write in batch:
             await self._decide(write, changes)
         upserts: list[Row] = []
-        packed: list[tuple[str, bytes]] = []
         deletions: list[str] = []
         for number, (msisdn, record) in enumerate(changes.items(), 1):
             if record is None:
                 deletions.append(msisdn)
             else:
-                row = to_row(record)
-                upserts.append(row)
-                packed.append((msisdn, pack_row(row)))
+                upserts.append(to_row(record))
             if number % SLICE == 0:
                 await asyncio.sleep(0)
         if changes:
-            await self._in_thread(self._database.commit, upserts, deletions)
+            committing = asyncio.ensure_future(self._in_thread(self._database.commit, upserts, deletions))
+            await asyncio.sleep(0)  # the thread begins
+            packed = await _packed(upserts)
+            await committing
+            await self._show(packed, deletions)
+        for write in batch:
+            write.resolve()
+
+    async def _show(self, packed: Sequence[tuple[str, bytes]], deletions: Sequence[str]) -> None:
+        """Make what is committed what `find` finds."""
         for msisdn in deletions:
             self._records.pop(msisdn, None)
         for start in range(0, len(packed), SLICE):
             if start:
                 await asyncio.sleep(0)
             self._records.update(packed[start : start + SLICE])
-        for write in batch:
-            write.resolve()
 
     async def _decide(self, write: _Write, changes: dict[str, Subscriber | None]) -> None:
         """Work out what ``write`` changes, given what is committed and the batch's earlier ``changes``."""
@@ -316,6 +320,16 @@ class SqliteStore:
     def _told(self, operation: str, started: float, error: str = "") -> None:
         if self._telemetry is not None:
             self._telemetry.store(operation, self._clock() - started, error)
+
+
+async def _packed(rows: Sequence[Row]) -> list[tuple[str, bytes]]:
+    """Return rows as they are in memory, by MSISDN."""
+    packed: list[tuple[str, bytes]] = []
+    for start in range(0, len(rows), SLICE):
+        if start:
+            await asyncio.sleep(0)
+        packed.extend((row[0], pack_row(row)) for row in rows[start : start + SLICE])
+    return packed
 
 
 def _with_version(record: Subscriber, version: int) -> Subscriber:

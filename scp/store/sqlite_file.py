@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from scp.ports import StoreError
 from scp.store.record import COLUMNS, Row, pack_row
 from scp.store.sqlite_base import SqliteFile, translated
@@ -17,10 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NAMES: Final = ", ".join(COLUMNS)
-_MARKS: Final = ", ".join("?" * len(COLUMNS))
-_UPSERT: Final = f"INSERT OR REPLACE INTO subscriber ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608 - constants
+_VALUES: Final = ", ".join(f"value ->> {number}" for number in range(len(COLUMNS)))
+# One statement for any number of rows: SQLite takes the JSON apart without Python's lock, so that the thread
+# that answers calls, or reads the next lines of an import, goes on meanwhile.
+_UPSERT: Final = f"INSERT OR REPLACE INTO subscriber ({_NAMES}) SELECT {_VALUES} FROM json_each(?)"  # noqa: S608
 _SELECT: Final = f"SELECT {_NAMES} FROM subscriber"  # noqa: S608 - constants
 _DELETE: Final = "DELETE FROM subscriber WHERE msisdn = ?"
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Database(SqliteFile):
@@ -42,7 +48,7 @@ class Database(SqliteFile):
         with self.transaction() as connection:
             self._refuse_foreign_writes(connection)
             if upserts:
-                connection.executemany(_UPSERT, upserts)
+                connection.execute(_UPSERT, (_encode(upserts).decode(),))
             if deletions:
                 connection.executemany(_DELETE, [(msisdn,) for msisdn in deletions])
 

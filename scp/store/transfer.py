@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 128 * 1024
 """Octets of the file that become one `put_many`: some 1,000 records."""
-IN_FLIGHT: Final = 3
-"""Chunks on their way to the store at a time."""
+IN_FLIGHT: Final = 16
+"""Chunks on their way to the store at a time: what SQLite writes together, with one sync of the disk."""
 JOURNAL_SECONDS: Final = 0.5
 FIELDS: Final = (*(name for name in Subscriber.__struct_fields__ if name != "version"),)
 
