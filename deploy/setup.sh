@@ -33,6 +33,9 @@ git ~ has git ~ tests of the repository itself
 redis-server ~ has redis-server ~ store tests on Redis
 tshark ~ has tshark ~ dissecting everything that the node sends
 prometheus ~ has promtool ~ checking metrics and alert rules
+curl ~ has curl ~ the commands of the pages in deploy/
+sqlite3 ~ has sqlite3 ~ backing up, as deploy/backup.sh does
+openssl ~ has openssl ~ tokens and certificates
 osmo-stp ~ has osmo-stp ~ interworking with a real signalling gateway
 user-mode-linux ~ has linux.uml ~ the lab with kernel SCTP
 kmod ~ has modprobe ~ the lab with kernel SCTP

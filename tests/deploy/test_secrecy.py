@@ -14,15 +14,17 @@ from real_node import TOKEN, RealNode, eventually, http, sha256
 from oracles.servers import redis_server, wait_until
 from scp.simulator.scenario import Scenario
 from scp.telemetry.catalogue import CATALOGUE, STATE_CATALOGUE
+from ss7.digits import isup_octets
 
 PASSWORD = "redis-p4ssw0rd-9c1d"
 WRONG = "a-wrong-token-55e0"
+KEY = "mask-key-b37a"
 NUMBERS = ("46701234567", "11234567")
 A_NUMBER = Scenario().a_number
 
 
 def secrets() -> list[str]:
-    return [TOKEN, WRONG, PASSWORD, sha256(TOKEN), sha256(WRONG)]
+    return [TOKEN, WRONG, PASSWORD, KEY, sha256(TOKEN), sha256(WRONG)]
 
 
 def everything_done(node: RealNode) -> str:
@@ -33,8 +35,11 @@ def everything_done(node: RealNode) -> str:
         said.append(node.get("/nowhere/" + number, TOKEN)[1].decode())
     assert node.put(f"/v1/authorizations/{NUMBERS[0]}", {}, WRONG) == 401
     assert node.put(f"/v1/registrations/{NUMBERS[0]}", {"aor": 7}) in (400, 422)
+    for number in NUMBERS:
+        assert node.put(f"/v1/traces/{number}", {}) == 201
     for number in ("0701234567", "0011234567", "0799999999", "112"):
         node.call(number)
+    node.wait_said("trace", 4)
     node.write(extra="[nonsense]\n")
     node.signal(signal.SIGHUP)
     node.wait_said("reload refused, the configuration in use stays")
@@ -56,7 +61,10 @@ def test_a_scan_of_all_that_a_node_says_finds_nothing(tmp_path: Path, level: str
         node = RealNode(
             tmp_path, store=url.replace("redis://", f"redis://:{PASSWORD}@"), log_level=level, mask=mask
         )
-        node.write(extra='[charging]\nrecords = "sqlite::memory:"\n')
+        node.extra = (
+            f'[charging]\nrecords = "sqlite::memory:"\n[recording]\nfolder = "{tmp_path}"\nkey = "{KEY}"\n'
+        )
+        node.write()
         with node.running():
             eventually(lambda: node.scrape()["scp_store_usable"] == 1)
             eventually(lambda: node.scrape()["scp_overload_level"] == 0)  # an overloaded node logs no calls
@@ -65,9 +73,16 @@ def test_a_scan_of_all_that_a_node_says_finds_nothing(tmp_path: Path, level: str
             node.signal(signal.SIGTERM)
             assert node.ended() == 0
     log = node.log.read_text()
+    recorded = b"".join(path.read_bytes() for path in tmp_path.glob("*.pcapng"))
+    assert recorded
     for secret in secrets():
         assert secret not in log
         assert secret not in pages
+        assert secret.encode() not in recorded
+    packed = [isup_octets(number) for number in ("0701234567", "0799999999", A_NUMBER)]
+    assert not [each.hex() for each in packed if each in recorded], (
+        "recordings are masked unless told otherwise"
+    )
     found = {number for number in (*NUMBERS, "701234567", "799999999", A_NUMBER) if number in log}
     if mask == "false":
         assert found >= {*NUMBERS, A_NUMBER}, "the scan finds what is there"
