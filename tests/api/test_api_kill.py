@@ -10,8 +10,8 @@ import contextlib
 import os
 import random
 import subprocess
-import sys
 import time
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +86,7 @@ class Written:
     def __init__(self) -> None:
         self.sent: dict[str, int] = {}
         self.acknowledged: dict[str, int] = {}
+        self.some = asyncio.Event()
 
     @property
     def total(self) -> int:
@@ -101,6 +102,7 @@ class Written:
                     count = self.sent[number] = self.sent.get(number, 0) + 1
                     await client.send(authorize(number, f"24001{count:010}"))
                     self.acknowledged[number] = count
+                    self.some.set()
 
     async def load(self, url: str) -> None:
         """Import until nobody answers; what was summed up is stored."""
@@ -140,11 +142,10 @@ def test_no_acknowledged_write_is_lost(tmp_path: Path) -> None:
     written = Written()
 
     async def write_and_kill(process: subprocess.Popen[bytes]) -> None:
+        written.some = asyncio.Event()
         writers = [written.write(url, writer) for writer in range(WRITERS)]
         work = asyncio.gather(*writers, written.load(url))
-        before, limit = written.total, time.monotonic() + 60
-        while written.total <= before and time.monotonic() < limit:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(written.some.wait(), 60)
         await asyncio.sleep(random.uniform(0.0, 0.5))
         process.kill()
         await work
