@@ -10,8 +10,8 @@ import contextlib
 import os
 import random
 import subprocess
-import time
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
