@@ -190,7 +190,7 @@ class Message:
 
 
 class TcapError(DecodeError):
-    """A transaction portion that can't be used (Q.774 §3.3.3).
+    """A transaction portion that can't be used (Q.774 §3.3).
 
     Attributes:
         cause: the P-Abort cause to answer with. kind: the message's tag, 0 if not even that was readable.
@@ -201,7 +201,7 @@ class TcapError(DecodeError):
     def __init__(
         self, reason: str, offset: int, cause: int, kind: int = 0, *, otid: bytes = b"", dtid: bytes = b""
     ) -> None:
-        super().__init__(reason, offset, "Q.773 §3.2.1")
+        super().__init__(reason, offset, "Q.773 §4.2.1")
         self.cause = cause
         self.kind = kind
         self.otid = otid
@@ -381,7 +381,7 @@ def encode(message: Message) -> bytes:
     if kind == UNIDIRECTIONAL:
         return encode_element(UNIDIRECTIONAL, dialogue + _portion(components))
     if kind != ABORT or components:
-        raise EncodeError("no message of this type", "Q.773 §3.2.1")
+        raise EncodeError("no message of this type", "Q.773 §4.2.1")
     if message.p_abort_cause >= 0:
         return build_p_abort(message.dtid, message.p_abort_cause)
     return build_abort(message.dtid, dialogue)

@@ -1,4 +1,4 @@
-"""TCAP's dialogue portion (Q.773 §3.2.3, §4.2.3): the APDUs that name the application context and refuse it.
+"""TCAP's dialogue portion (Q.773 §4.2.3): the APDUs that name the application context and refuse it.
 
 A dialogue portion that is bad is a value as well, `MalformedDialogue`: the transaction it came in exists, so
 the answer is the dialogue layer's (Q.774 §3.2.1), not a P-Abort. Nothing here raises for bad octets but

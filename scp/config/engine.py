@@ -34,7 +34,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         max_dialogues: beyond it a new dialogue is refused with resourceLimitation (Q.773).
         answer_deadline_ms: when every InitialDP is answered, come what may; far below the shortest Tssf, 1 s
-            (29.078 §7.1).
+            (TS 23.078; its expiry: TS 29.078 §10.2.1).
         dialogue_limit_s: without a message for so long a dialogue is given up. Above ApplyCharging's longest
             period, 24 h (29.078: 864000 times 100 ms).
         codec: "reference" decodes and encodes all of CAP with pycrate's compiled ASN.1.

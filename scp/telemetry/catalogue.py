@@ -81,7 +81,7 @@ CALLS: Final = Spec(
 ANSWER: Final = Spec(
     "scp_answer_seconds",
     Kind.HISTOGRAM,
-    "From an InitialDP coming in to its answer going out; the shortest Tssf is 1 s (TS 29.078 clause 7.1).",
+    "From an InitialDP coming in to its answer going out; the shortest Tssf is 1 s (TS 23.078).",
     (),
     ANSWER_BUCKETS,
 )

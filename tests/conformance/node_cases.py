@@ -319,7 +319,7 @@ def _() -> Iterable[Room]:
     return [room]
 
 
-@case("Q.774 §3.3.3", "Beyond the most dialogues: ABORT, resourceLimitation; calls in progress are answered")
+@case("Q.774 §3.3", "Beyond the most dialogues: ABORT, resourceLimitation; calls in progress are answered")
 def _() -> Iterable[Room]:
     room = Room(READY, max_dialogues=1)
     room.store.slow = True
@@ -330,7 +330,7 @@ def _() -> Iterable[Room]:
     return [room]
 
 
-@case("Q.774 §3.3.3", "Transaction ids differ, and begin with the node's instance number")
+@case("Q.774 §3.3", "Transaction ids differ, and begin with the node's instance number")
 def _() -> Iterable[Room]:
     room = Room(READY, services={SERVICE_KEY: HeldOpen(PATIENCE)})
     tids = [room.tid(room.call()) for _ in range(20)]
@@ -586,7 +586,7 @@ _section.begin()
 for policy, opcode in ((OnFailure.CONTINUE, CONTINUE), (OnFailure.RELEASE, Opcode.RELEASE_CALL)):
 
     @case(
-        "29.078 §7.1",
+        "29.078 §10.2.1",
         f"A store that does not answer: {policy.value} by policy, in a fraction of Tssf's shortest",
     )
     def _(policy: OnFailure = policy, opcode: int = opcode) -> Iterable[Room]:
@@ -600,7 +600,7 @@ for policy, opcode in ((OnFailure.CONTINUE, CONTINUE), (OnFailure.RELEASE, Opcod
         return [room]
 
 
-@case("29.078 §7.1", "A store that is away: Continue at once")
+@case("29.078 §10.2.1", "A store that is away: Continue at once")
 def _() -> Iterable[Room]:
     room = Room(READY)
     room.store.failure = StoreFailure.UNAVAILABLE
@@ -608,7 +608,7 @@ def _() -> Iterable[Room]:
     return [room]
 
 
-@case("29.078 §7.1", "A service that fails: Continue, and the failure is told")
+@case("29.078 §10.2.1", "A service that fails: Continue, and the failure is told")
 def _() -> Iterable[Room]:
     class Failing:
         name = "failing"
@@ -622,7 +622,7 @@ def _() -> Iterable[Room]:
     return [room]
 
 
-@case("29.078 §7.1", "Overload: a call that has waited too long is continued without a lookup")
+@case("29.078 §10.2.1", "Overload: a call that has waited too long is continued without a lookup")
 def _() -> Iterable[Room]:
     room = Room(READY)
     room.engine.admission = admission = Admission(Limits())

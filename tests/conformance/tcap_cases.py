@@ -78,7 +78,7 @@ def _() -> None:
     assert tcap.decode(node.end(dialogue, [])).dtid == b"\x09"
 
 
-@case("§3.3.3", "No transaction id is given twice while it is live")
+@case("§3.3", "No transaction id is given twice while it is live")
 def _() -> None:
     node = layer(first_id=0xFFFFFE)
     tids = [begun(node).dialogue.local_tid for _ in range(8)]
@@ -125,14 +125,14 @@ for octets, cause, what in (
     ),
 ):
 
-    @case("§3.3.3", f"{what}: ABORT, {tcap.P_ABORT_NAMES[cause]}")
+    @case("§3.3", f"{what}: ABORT, {tcap.P_ABORT_NAMES[cause]}")
     def _(octets: str = octets, cause: int = cause) -> None:
         node = layer()
         assert node.receive(bytes.fromhex(octets), "path", 0.0) is None
         assert aborts(node) == [Message(tcap.ABORT, b"", b"\xab\xcd", p_abort_cause=cause)]
 
 
-@case("§3.3.3", "Beyond the most transactions: ABORT, resourceLimitation; those in progress go on")
+@case("§3.3", "Beyond the most transactions: ABORT, resourceLimitation; those in progress go on")
 def _() -> None:
     node = layer(max_dialogues=1)
     dialogue = active(node)
@@ -143,14 +143,14 @@ def _() -> None:
 
 for kind, name in ((tcap.END, "END"), (tcap.ABORT, "ABORT")):
 
-    @case("§3.3.3", f"An {name} for a transaction that there is not is discarded")
+    @case("§3.3", f"An {name} for a transaction that there is not is discarded")
     def _(kind: int = kind) -> None:
         node = layer()
         assert node.receive(tcap.encode(Message(kind, b"", b"\x09\x09")), "path", 0.0) is None
         assert aborts(node) == []
 
 
-@case("§3.3.3", "What names no origin can't be answered and is discarded")
+@case("§3.3", "What names no origin can't be answered and is discarded")
 def _() -> None:
     node = layer()
     for octets in (b"", b"\x62\x00", b"\xff" * 20):

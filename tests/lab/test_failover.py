@@ -164,7 +164,7 @@ async def killed_while_it_rings(node: Node) -> list[CallResult]:
 
 
 def test_calls_in_progress_are_answered_when_their_node_is_killed(lab: Lab, pair: dict[str, Node]) -> None:
-    # The node that takes over does not know their transactions and says so (Q.774 §3.3.3), where nobody has said
+    # The node that takes over does not know their transactions and says so (Q.774 §3.3), where nobody has said
     # anything before; the switch lets the calls go on by itself. The AS is in override, so that dialogues stay at
     # one node: osmo-stp 1.6 shares every message by itself, where STPs share by SLS.
     wait("one active", lambda: any(node.is_active("stp-held") for node in pair.values()))
