@@ -164,8 +164,7 @@ class LiveReplay(Dialogues):
             started, batches, done = _Start(self._clock(), pace), capture.batches(), False
             while not done:
                 items, done = await asyncio.to_thread(_next, batches)
-                await self._say_all(items, started, connect)
-                moved(self.messages)
+                await self._say_all(items, started, connect, moved)
             self.finish()
             if self._by_replayed:
                 await self._drained.wait()
@@ -182,17 +181,21 @@ class LiveReplay(Dialogues):
             conversation.ended = conversation.captured = True
             self._settle(conversation)
 
-    async def _say_all(self, items: list[Item], started: _Start, connect: float) -> None:
+    async def _say_all(
+        self, items: list[Item], started: _Start, connect: float, moved: Callable[[int], None]
+    ) -> None:
         for number, item in enumerate(items, 1):
             if isinstance(item, Message) and item.tcap:
                 wait = started.due(item, self._count) - self._clock()
                 if wait > 0 or number % _BATCH == 0:
                     self.link.flush()
+                    moved(self.messages)
                     await asyncio.sleep(max(0.0, wait))
                 if not self.link.active:
                     await self.link.until_active(connect)
             self.take(item)
         self.link.flush()
+        moved(self.messages)
 
     # -- what the capture has ------------------------------------------------------------------------------
 
@@ -278,9 +281,11 @@ class LiveReplay(Dialogues):
         message = with_ids(octets, conversation.otid, conversation.dtid)
         conversation.told = self._clock()
         try:
-            self.link.send(message, conversation.sls)
+            why = "" if self.link.send(message, conversation.sls) else "there was no association"
         except EncodeError as error:
-            conversation.replayed.notes.append(f"can't be sent: {error}")
+            why = str(error)
+        if why:
+            conversation.replayed.notes.append(f"not sent: {why}")
             conversation.ended = True
         if octets[0] in _ENDS:
             conversation.ended = True

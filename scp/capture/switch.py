@@ -141,8 +141,11 @@ class SwitchLink:
 
     # -- out -----------------------------------------------------------------------------------------------
 
-    def send(self, octets: bytes, sls: int) -> None:
+    def send(self, octets: bytes, sls: int) -> bool:
         """Queue a TCAP message; messages with the same SLS stay in order. It leaves with `flush`.
+
+        Returns:
+            False while there is no active association: the message is lost.
 
         Raises:
             EncodeError: it is longer than 16 segments of SCCP carry.
@@ -150,6 +153,7 @@ class SwitchLink:
         label = self._label
         self._sccp.send(label.called, label.calling, octets, dpc=label.dpc, sls=sls, return_on_error=True)
         self._drain()
+        return self.active
 
     def flush(self) -> None:
         """Write what is queued, and set the timer."""
