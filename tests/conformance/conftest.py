@@ -15,12 +15,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """One line for each group that was run."""
     from suite import GROUPS
 
+    letters = {case.number: group.letter for group in GROUPS for case in group.cases}
     counts: dict[str, Counter[str]] = {}
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
             if "test_conformance_case[" in report.nodeid:
-                number = report.nodeid.rpartition("[")[2]
-                counts.setdefault(number.partition(".")[0], Counter())[outcome] += 1
+                number = report.nodeid.rpartition("[")[2].rstrip("]")
+                counts.setdefault(letters[number], Counter())[outcome] += 1
     for group in GROUPS:
         if group.letter in counts:
             found = counts[group.letter]

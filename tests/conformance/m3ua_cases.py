@@ -180,8 +180,8 @@ active(
 )
 active(
     "4.3.4.4",
-    "DATA under way is delivered until ASPIA is acknowledged",
-    "deactivate\n-> ASPIA\n<- DATA rc=7\ndelivered 1\nsend sls=1\nunsent",
+    "DATA under way is delivered, and answered, until ASPIA is acknowledged",
+    "deactivate\n-> ASPIA\n<- DATA rc=7\ndelivered 1\nsend sls=1\n-> DATA rc=7\n<- ASPIA ACK\nsend sls=1\nunsent",
 )
 active(
     "4.3.4.4",

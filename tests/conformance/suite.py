@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from case import Case, Group
+from etsi_cases import ETSI_ASP, ETSI_SGP
 from m3ua_cases import ASP, LISTENER
 from node_cases import NODE
 from not_covered import NOT_COVERED
@@ -13,7 +14,7 @@ from tcap_cases import TCAP
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "deploy" / "conformance.md"
-GROUPS = (ASP, LISTENER, SCCP, TCAP, NODE)
+GROUPS = (ASP, LISTENER, ETSI_ASP, ETSI_SGP, SCCP, TCAP, NODE)
 
 INTRODUCTION = """\
 # Conformance
@@ -23,8 +24,10 @@ runs them on plain and on compiled code. This page is written by `python tests/c
 holds it to the cases.
 
 The suites that carriers know for these layers are ETSI TS 102 381 (M3UA), ITU-T Q.786 (SCCP) and ITU-T Q.787
-(TCAP). The cases cover what those suites are about as far as the node implements it, but **their numbers and wording
-are ours**: a number is the group's letter, a section and a running number, and says nothing of any suite's numbering.
+(TCAP). The cases cover what those suites are about as far as the node implements it. In the groups EA and ES **numbers
+are TS 102 381's as a public test tool that follows it has them** (github.com/nplab/m3ua-testtool); the wording is ours,
+and the standard's own text was not at hand to compare. In all other groups **numbers are ours as well**: the group's
+letter, a section and a running number. The numbers of Q.786 and Q.787 are in no text that we could read.
 The clause beside a case is where the behaviour is specified, of the group's own standard where it names none.
 
 """
