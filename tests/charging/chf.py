@@ -55,7 +55,7 @@ class Chf:
                 fault = self.faults.popleft() if self.faults else None
                 if fault == "drop":
                     break
-                status, answer, location = self._carry_out(path, body, fault)
+                status, answer, location = self.carry_out(path, body, fault)
                 if fault == "lose":
                     break
                 if fault == "slow":
@@ -75,7 +75,9 @@ class Chf:
         finally:
             writer.close()
 
-    def _carry_out(self, path: str, body: dict[str, Any], fault: str | int | None) -> tuple[int, Any, str]:
+    def carry_out(
+        self, path: str, body: dict[str, Any], fault: str | int | None = None
+    ) -> tuple[int, Any, str]:
         if isinstance(fault, int):
             return fault, {"cause": "QUOTA_LIMIT_REACHED"} if fault == 403 else {}, ""
         if fault == "garbage":
