@@ -112,6 +112,8 @@ def replay(
     live = bool(to or listen)
     if config is None and not live:
         raise fail("give --config FILE to replay here, or --to HOST:PORT to replay to a live node")
+    if reason and live:
+        raise fail("--reason: a live node does not say its reasons")
     settings = None if config is None else config_of(config)
     services = {} if settings is None else services_of(settings)
     records = records_of(store or ("" if settings is None else settings.store.url.reveal()), token)

@@ -285,3 +285,6 @@ def test_what_keeps_a_replay_from_beginning_is_said(
     live_room.run("replay", path, "--to", "127.0.0.1:1", "--speed", "0", code=2)
     live_room.run("replay", path, "--to", "127.0.0.1:1", "--point-code", "9-9", code=2)
     assert "--to HOST:PORT" in live_room.run("replay", path, code=2)
+    assert "its reasons" in live_room.run(
+        "replay", path, "--to", "127.0.0.1:1", "--reason", "at-home", code=2
+    )
