@@ -13,10 +13,9 @@ from array import array
 from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
-from msgspec import Struct
-
 from scp.capture.compare import between
 from scp.capture.dialogues import MAX_MESSAGES, Dialogues, is_elsewhere
+from scp.capture.pace import Start
 from scp.capture.requests import read_request
 from scp.capture.switch import SwitchLink
 from scp.capture.wire.messages import Message
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from scp.capture.dialogues import Replayed
+    from scp.capture.pace import Pace
     from scp.capture.source import Capture, Item
     from scp.capture.switch import Label, Machine
 
@@ -39,26 +39,6 @@ _BATCH: Final = 64
 """Messages that are taken between two looks at what came in."""
 _SLS_VALUES: Final = 16
 _ENDS: Final = (tcap.END, tcap.ABORT)
-
-
-class Pace(Struct, frozen=True, kw_only=True):
-    """When messages leave.
-
-    Attributes:
-        speed: the capture's own pace, so many times as fast.
-        rate: if above 0: dialogues begin so many a second whatever their times, and what the switch said
-            later follows as soon as the node has answered.
-
-    Raises:
-        ValueError: a speed that is not above 0, or a rate below 0.
-    """
-
-    speed: float = 1.0
-    rate: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.speed > 0 or not self.rate >= 0:
-            raise ValueError("a speed is above 0 (1: the capture's own), and a rate not below 0")
 
 
 @final
@@ -161,7 +141,7 @@ class LiveReplay(Dialogues):
         sweeper = asyncio.create_task(self._sweep())
         try:
             await self.link.until_active(connect)
-            started, batches, done = _Start(self._clock(), pace), capture.batches(), False
+            started, batches, done = Start(self._clock(), pace), capture.batches(), False
             while not done:
                 items, done = await asyncio.to_thread(_next, batches)
                 await self._say_all(items, started, connect, moved)
@@ -182,7 +162,7 @@ class LiveReplay(Dialogues):
             self._settle(conversation)
 
     async def _say_all(
-        self, items: list[Item], started: _Start, connect: float, moved: Callable[[int], None]
+        self, items: list[Item], started: Start, connect: float, moved: Callable[[int], None]
     ) -> None:
         for number, item in enumerate(items, 1):
             if isinstance(item, Message) and item.tcap:
@@ -347,26 +327,6 @@ class LiveReplay(Dialogues):
                     break
                 self._part(conversation, f"no answer of the node's within {self._within:g} s")
             self.link.flush()
-
-
-@final
-class _Start:
-    """When replaying began, on the clock and in the capture."""
-
-    def __init__(self, now: float, pace: Pace) -> None:
-        self._began = now
-        self._pace = pace
-        self._first = -1.0
-
-    def due(self, message: Message, begun: int) -> float:
-        """Return when a message leaves, where so many dialogues have begun."""
-        pace = self._pace
-        if pace.rate:
-            return self._began + begun / pace.rate if message.tcap[0] == tcap.BEGIN else 0.0
-        at = message.signal.time
-        if self._first < 0:
-            self._first = at
-        return self._began + (at - self._first) / pace.speed
 
 
 def _is_structured(octets: bytes) -> bool:

@@ -57,7 +57,7 @@ from scp.simulator.options import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from scp.capture.live import Pace
+    from scp.capture.pace import Pace
     from scp.capture.source import Capture
     from scp.config import Config
     from scp.ports import SubscriberLookup
@@ -225,7 +225,7 @@ def _replay_live(
     """Replay to a node; what ends it early is said below what came of it until then."""
     import uvloop
 
-    from scp.capture.live import Pace
+    from scp.capture.pace import Pace
 
     try:
         pace = Pace(speed=speed, rate=rate)

@@ -15,7 +15,8 @@ import pytest
 from scripted_scf import RETURNED, ScriptedScf, end, going_on
 
 from scp.capture.dialogues import Replayed
-from scp.capture.live import LiveReplay, Pace, _Start
+from scp.capture.live import LiveReplay
+from scp.capture.pace import Pace, Start
 from scp.capture.records import Snapshot
 from scp.capture.report import NODE, Report, operations
 from scp.capture.source import Capture
@@ -261,7 +262,7 @@ def test_when_messages_leave(tmp_path: Path, pace: Pace, due: list[float]) -> No
         (3, True, report),
     )
     messages = [item for item in Capture(path) if hasattr(item, "tcap") and item.tcap]
-    start = _Start(100.0, pace)
+    start = Start(100.0, pace)
     assert [
         start.due(message, begun) for message, begun in zip(messages, [0, 1, 1, 2], strict=True)
     ] == pytest.approx(due)
