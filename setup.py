@@ -36,6 +36,7 @@ HOT = (
     "scp/services/call.py",
     "scp/services/idp.py",
     "scp/services/instructions.py",
+    "scp/services/record.py",
     "scp/telemetry/metrics.py",
 )
 

@@ -8,6 +8,7 @@ as in ``steer``. With less processors than processes the machine is the bound, a
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -80,10 +81,11 @@ def _round(
     load.run(job)
     processes = [store.pid, *(node.pid for node in nodes)]
     before = [cpu_seconds(pid) for pid in processes]
-    machine = sum(busy_seconds(core) for core in cores)
+    machine, started = sum(busy_seconds(core) for core in cores), time.monotonic()
     plan = LoadPlan(window=_WINDOW * len(nodes), duration=size.seconds)
     report = load.run(Job(ports=ports, plan=plan, subscribers=size.subscribers, numbers=size.numbers))
     machine = sum(busy_seconds(core) for core in cores) - machine
+    seconds = time.monotonic() - started
     redis, *used = [cpu_seconds(pid) - was for pid, was in zip(processes, before, strict=True)]
     tally.add(report)
     answered = max(report.answered, 1)
@@ -93,6 +95,6 @@ def _round(
         redis_us_per_call=redis / answered * _MICRO,
         generator_us_per_call=report.generator_cpu / answered * _MICRO,
         nodes_busy=tuple(round(each / report.seconds, 3) for each in used),
-        machine_busy=machine / report.seconds / len(cores),
+        machine_busy=min(1.0, machine / seconds / len(cores)),
         faults=tally.faults,
     )
