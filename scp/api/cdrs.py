@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import Raw, Struct
 
@@ -111,10 +111,16 @@ async def get_cdrs(
     return answer(_page(records, more))
 
 
-@get("/cdrs/{record:str}/related", operation_id="getRelatedCdrs", **call(Scope.CHARGING, NOT_SET, tag=_TAG))
-async def get_related(charging: NamedDependency[ChargingRoom], record: FromPath[str]) -> Response[CdrPage]:
+# In the query, for an id may have a slash in it: in a path its %2F is one before anybody can tell.
+RecordId: TypeAlias = Annotated[
+    str, QueryParameter(min_length=1, max_length=300, description="A record's id.")
+]
+
+
+@get("/cdrs/related", operation_id="getRelatedCdrs", **call(Scope.CHARGING, NOT_SET, tag=_TAG))
+async def get_related(charging: NamedDependency[ChargingRoom], to: RecordId) -> Response[CdrPage]:
     """Show the records of one call: those that share a correlation id with this one. Scope: charging."""
-    records = await charging.cdrs.related(record, _PAGE_LIMIT)
+    records = await charging.cdrs.related(to, _PAGE_LIMIT)
     if not records:
         raise ProblemError(NOT_SET, "no such record")
     return answer(_page(records, None))

@@ -49,7 +49,10 @@ ReservationId: TypeAlias = Annotated[
     str, PathParameter(description="The id that the reservation was given.", schema_extra={"maxLength": 64})
 ]
 CreditId: TypeAlias = Annotated[
-    str, PathParameter(min_length=1, max_length=128, description="The operator's id of the payment.")
+    str,
+    PathParameter(
+        min_length=1, max_length=128, description="The operator's id of the payment; no slash in it."
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -210,4 +211,4 @@ def cdrs(after: int = 0, *, limit: int = 100, since_ms: int = 0, until_ms: int =
 
 def related_cdrs(record_id: str) -> Call[CdrPage]:
     """Return the call that reads the records of the call that a record is of."""
-    return Call("GET", path_of("cdrs", record_id, "related"), _PAGE)
+    return Call("GET", f"{path_of('cdrs', 'related')}?to={quote(record_id, safe='')}", _PAGE)

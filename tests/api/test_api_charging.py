@@ -157,7 +157,7 @@ def test_a_call_from_payment_to_record(tmp_path: Path) -> None:
         assert page["next"] is None
         (charge,) = [each for each in page["cdrs"] if each["kind"] == "charge"]
         assert (charge["charged"], charge["call_id"], charge["tariff"]) == (321, "call-1", "4685")
-        related = (await desk.ask("GET", "/cdrs/voip-x1/related")).json()["cdrs"]
+        related = (await desk.ask("GET", "/cdrs/related?to=voip-x1")).json()["cdrs"]
         assert {each["id"] for each in related} == {"voip-x1", charge["id"]}
         assert [each["what"] for each in desk.audited()] == ["credit p1: 1000", "reserve", "extend", "commit"]
 
@@ -283,7 +283,7 @@ FAULTS = [
     ("POST", "/cdrs", CDR | {"charged": 5}, 422),
     ("GET", "/cdrs?limit=0", None, 422),
     ("GET", "/cdrs?after=-1", None, 422),
-    ("GET", "/cdrs/nothing/related", None, 404),
+    ("GET", "/cdrs/related?to=nothing", None, 404),
 ]
 
 
@@ -354,15 +354,15 @@ def test_the_client_charges_a_call(tmp_path: Path) -> None:
             paid = await client.send(commit(held.id, 321))
             assert (paid.state, paid.charged, paid.used_seconds) == ("committed", 321, 321)
             assert await client.send(reservation(held.id)) == paid
-            leg = VoipLeg(id="x1", call_id="call-1", a_number=A, b_number=B, started_ms=1, ended_ms=2)
-            assert (await client.send(record_leg(leg))).id == "voip-x1"
+            leg = VoipLeg(id="a/b?c", call_id="call-1", a_number=A, b_number=B, started_ms=1, ended_ms=2)
+            assert (await client.send(record_leg(leg))).id == "voip-a/b?c"
             await desk.room.record()
             first = await client.send(cdrs(limit=1))
             assert first.next == first.cdrs[0].seq
             last = await client.send(cdrs(first.next, since_ms=1))
             assert last.next is None
             assert {type(each) for each in (*first.cdrs, *last.cdrs)} == {VoipRecord, Charge}
-            related = await client.send(related_cdrs("voip-x1"))
+            related = await client.send(related_cdrs("voip-a/b?c"))
             assert {each.seq for each in related.cdrs} == {1, 2}
 
     run(tmp_path, body)
