@@ -119,6 +119,8 @@ class Dissector:
         """Take the link types that carry SS7 without IP; count or report the others."""
         if frame.link == link.MTP3:
             self.signals.append(self._bare(frame, Adaptation.MTP3))
+        elif frame.link in {link.MTP2, link.MTP2_WITH_PHDR}:
+            self._mtp2(frame)
         elif frame.link == link.SCCP:
             self.signals.append(self._bare(frame, Adaptation.SCCP))
         elif frame.link == link.SCTP:
@@ -131,8 +133,15 @@ class Dissector:
         else:
             self._fault(frame, "link", "frame ends within its link layer's header", len(frame.octets))
 
-    def _bare(self, frame: Frame, adaptation: int) -> Signal:
-        return Signal(frame.number, frame.time, self._nowhere, -1, adaptation, frame.octets)
+    def _mtp2(self, frame: Frame) -> None:
+        message = link.mtp3_in(frame.link, frame.octets)
+        if message:
+            self.signals.append(self._bare(frame, Adaptation.MTP3, message))
+        else:
+            self.counts["mtp2-link-management"] += 1
+
+    def _bare(self, frame: Frame, adaptation: int, octets: bytes = b"") -> Signal:
+        return Signal(frame.number, frame.time, self._nowhere, -1, adaptation, octets or frame.octets)
 
     def _fault(self, frame: Frame, layer: str, reason: str, offset: int) -> None:
         self.faults.append(Fault(frame.number, frame.time, layer, reason, offset, "", frame.octets))

@@ -12,6 +12,8 @@ ETHERNET: Final = 1
 RAW: Final = 101
 LOOP: Final = 108
 LINUX_SLL: Final = 113
+MTP2_WITH_PHDR: Final = 139
+MTP2: Final = 140
 MTP3: Final = 141
 SCCP: Final = 142
 IPV4: Final = 228
@@ -32,6 +34,33 @@ _ETHERTYPE_IPV4: Final = 0x0800
 _ETHERTYPE_IPV6: Final = 0x86DD
 _VLANS: Final = frozenset((0x8100, 0x88A8, 0x9100))  # 802.1Q, 802.1ad, and its forerunner
 _MPLS: Final = 0x8847
+
+_MTP2_PHDR: Final = 4  # whether it was sent, whether Annex A of Q.703 is in use, link number
+_MTP2_HEADER: Final = 3  # sequence numbers and indicators, length indicator (Q.703 §2.2)
+_MTP2_EXTENDED: Final = 6  # the same with 12-bit sequence numbers (Q.703 Annex A)
+_LONGEST_SAID: Final = 62  # above it a length indicator of six bits says 63
+
+
+def mtp3_in(link: int, octets: bytes) -> bytes:
+    """Return the MTP3 message in an MTP2 signal unit; none in a fill-in or link status signal unit.
+
+    Args:
+        link: `MTP2` or `MTP2_WITH_PHDR`.
+        octets: the frame, with check bits behind it or without.
+    """
+    at, extended = 0, False
+    if link == MTP2_WITH_PHDR:
+        at, extended = _MTP2_PHDR, octets[1:2] == b"\x01"
+    start = at + (_MTP2_EXTENDED if extended else _MTP2_HEADER)
+    if len(octets) <= start:
+        return b""
+    if extended:
+        said, most = octets[at + 4] | (octets[at + 5] & 1) << 8, 0x1FF
+    else:
+        said, most = octets[at + 2] & 0x3F, _LONGEST_SAID
+    if said <= 2:
+        return b""
+    return octets[start : start + said] if said <= most else octets[start:]
 
 
 def ip_offset(link: int, octets: bytes) -> i64:
