@@ -29,7 +29,7 @@ MOST_FOLLOWED: Final = 256
 
 _PORT: Final = 2905
 _DATA: Final = 1  # message class Transfer, type DATA (RFC 4666 §3.1)
-_PROTOCOL_DATA: Final = 0x0210
+_PROTOCOL_DATA: Final = b"\x02\x10"
 _ROUTING_LABEL: Final = 16  # octets of Protocol Data before the user's: tag, length, label (§3.3.1)
 _UDT: Final = 0x09
 
@@ -88,10 +88,7 @@ class Finder:
         self._needles = tuple(each for number in self._numbers for each in needles(number, code))
 
     def find(self, signal: Signal) -> Found | None:
-        """Return a message of theirs, None if it is another."""
-        octets = signal.octets
-        if len(octets) < 4 or octets[2] != _DATA or not self._may_be(octets):
-            return None
+        """Return a message of theirs, None if it is another; ask `may_be` first."""
         message = self.reader.read(signal)
         self.reader.faults.clear()
         if message is None or not message.tcap:
@@ -111,12 +108,17 @@ class Finder:
         assert isinstance(dialogue.user, str)
         return Found(message, dialogue, dialogue.user)
 
-    def _may_be(self, octets: bytes) -> bool:
-        return (
-            any(needle in octets for needle in self._needles)
-            or any(tid in octets for tid in self._ids)
-            or (bool(self._needles) and not _is_udt(octets))  # a segment may have part of what is looked for
-        )
+    def may_be(self, octets: bytes) -> bool:
+        """Whether an M3UA message can be one of theirs: a look for some octets in it."""
+        if len(octets) < 4 or octets[2] != _DATA:
+            return False
+        for needle in self._needles:
+            if needle in octets:
+                return True
+        for tid in self._ids:
+            if tid in octets:
+                return True
+        return bool(self._needles) and not _is_udt(octets)  # a segment may have part of what is looked for
 
     def _chosen(self, begin: Message) -> str:
         """Return the number that a BEGIN is a call of, "" if of none."""
@@ -158,8 +160,7 @@ def _is_udt(octets: bytes) -> bool:
     """Whether a DATA message carries a UDT, which is a whole message of SCCP."""
     at = 8
     while at + _ROUTING_LABEL < len(octets):
-        tag, size = int.from_bytes(octets[at : at + 2], "big"), int.from_bytes(octets[at + 2 : at + 4], "big")
-        if tag == _PROTOCOL_DATA:
+        if octets[at : at + 2] == _PROTOCOL_DATA:
             return octets[at + _ROUTING_LABEL] == _UDT
-        at += max(4, size + 3 & ~3)
+        at += max(4, (octets[at + 2] << 8 | octets[at + 3]) + 3 & ~3)
     return False

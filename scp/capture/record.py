@@ -98,6 +98,8 @@ class Recorder:
             return
         if self._settings.peers and peer not in self._settings.peers:
             return
+        if self._finder is not None and not self._finder.may_be(octets):
+            return
         now = self._clock()
         message: Message | None = None
         signal = self._signals.of(peer, stream, octets, now, sent=sent)

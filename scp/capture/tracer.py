@@ -50,6 +50,8 @@ class Tracer:
 
     def take(self, peer: str, stream: int, octets: bytes, *, sent: bool) -> None:
         """Take one M3UA message."""
+        if not self._finder.may_be(octets):
+            return
         found = self._finder.find(self._signals.of(peer, stream, octets, self._clock(), sent=sent))
         trace = None if found is None else self._traces.take(found.msisdn)
         if found is None or trace is None:

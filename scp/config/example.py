@@ -171,7 +171,7 @@ unmask_traced = false                 # … but those that are traced, in their 
 # numbers = ["46701234567"]           # E.164: only the calls from and to these; none: every message
 # file_mb = 64                        # then the next file is begun …
 # files = 4                           # … and so many are kept
-# rate = 1000                         # messages a second; more are counted and left out
+# rate = 200                          # messages a second; more are counted and left out
 # mask = true                         # numbers, IMSIs, point codes and titles are replaced consistently
 # key = "env:CAMEL_SCP_MASK_KEY"      # … the same in every recording; without it a new one at each start
 """

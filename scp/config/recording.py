@@ -23,7 +23,8 @@ class Recording(Struct, frozen=True, forbid_unknown_fields=True):
         numbers: only the calls from and to these; empty: every message.
         file_mb: size of a file in MiB, after which the next is begun.
         files: how many are kept.
-        rate: messages a second that are written at most; what is more is counted and left out.
+        rate: messages a second that are written at most; what is more is counted and left out. One takes the
+            node 0.3 ms if it is masked, else 0.03.
         mask: numbers, IMSIs, point codes and global titles are replaced consistently, lengths kept.
         key: of the mask: with the same key the same number becomes the same in every recording; without it
             one is made at each start.
@@ -34,6 +35,6 @@ class Recording(Struct, frozen=True, forbid_unknown_fields=True):
     numbers: tuple[Number, ...] = ()
     file_mb: Annotated[int, Meta(ge=1, le=4096)] = 64
     files: Annotated[int, Meta(ge=1, le=1000)] = 4
-    rate: Annotated[int, Meta(ge=1, le=100_000, description="messages a second, from 1 to 100000")] = 1000
+    rate: Annotated[int, Meta(ge=1, le=100_000, description="messages a second, from 1 to 100000")] = 200
     mask: bool = True
     key: Secret | None = None
