@@ -52,8 +52,8 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
         numbering: the home numbering plan.
         prefix: what marks a number for the gateway, in front of it. Beside decimal digits it may have the
             address signals ``*`` (code 11), ``#`` (code 12), ``A``, ``D`` and ``E`` (spare) of Q.763 §3.9.
-            A number that begins so counts as marked: where national numbers are dialled without prefix, choose
-            one that none of them begins with.
+            A number that begins so counts as marked: where national numbers are dialled without prefix,
+            choose one that none of them begins with.
         suffix: the same, behind it. A number that happens to end so counts as marked: choose one that no
             number ends in.
         digits: which form of the called number is marked.
