@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step
+from scp.charging.outcomes import granted, new_reservation, no_extension, repeated, settled, without_asking
+from scp.domain.reservation import Event, Reservation, Result, Step
 from scp.domain.tariff import MINUTE
 from scp.ports import Denied, Grant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scp.domain.reservation import Outcome
     from scp.domain.tariff import Tariff, TariffTable
     from scp.ports import ChargingRequest, Ledger
 
 TRIES: Final = 5
 """How often a smaller grant is tried while others take from the same balance."""
 EXPIRE_AT_ONCE: Final = 500
-
-_DENIALS: Final = {
-    Result.INSUFFICIENT: Denied.INSUFFICIENT,
-    Result.REFUSED: Denied.CLOSED,
-    Result.UNKNOWN: Denied.UNKNOWN_RESERVATION,
-    Result.NO_ACCOUNT: Denied.UNKNOWN_ACCOUNT,
-}
 
 
 @final
@@ -60,10 +53,9 @@ class LocalCharging:
     async def create(self, request: ChargingRequest) -> Grant:
         """See `scp.ports.ChargingSystem`."""
         before = await self._ledger.reservation(request.id)
-        if before is not None:
-            return repeated(before, request.fingerprint)
-        if request.minutes > self._max_minutes:
-            return Grant(None, Denied.TOO_LONG)
+        answer = without_asking(before, request, self._max_minutes)
+        if answer is not None:
+            return answer
         tariff = self._tariffs.find(request.b_number)
         if tariff is None:
             return Grant(None, Denied.NO_TARIFF)
@@ -84,15 +76,12 @@ class LocalCharging:
     async def update(self, reservation_id: str, minutes: int) -> Grant:
         """See `scp.ports.ChargingSystem`."""
         found = await self._ledger.reservation(reservation_id)
-        if found is None:
-            return Grant(None, Denied.UNKNOWN_RESERVATION)
-        if found.state not in OPEN or found.tariff is None:
+        answer = no_extension(found, minutes, self._max_minutes)
+        if answer is not None:
+            return answer
+        if found is None or found.tariff is None:  # made by a charging function, and it is gone
             return Grant(found, Denied.CLOSED)
-        if minutes > self._max_minutes:
-            return Grant(found, Denied.TOO_LONG)
         had = found.granted_seconds // MINUTE
-        if minutes <= had:
-            return Grant(found)
         while minutes > had:
             step = self._hold(Event.EXTEND, found, found.tariff, minutes, self._wall())
             outcome = await self._ledger.step(reservation_id, step)
@@ -131,41 +120,3 @@ class LocalCharging:
             seconds,
             of.created_ms + seconds * 1000 + self._grace_ms,
         )
-
-
-def new_reservation(
-    request: ChargingRequest, now: int, local_start: int, tariff: Tariff | None, reference: str = ""
-) -> Reservation:
-    """Return the reservation that a request asks for, not made yet."""
-    return Reservation(
-        id=request.id,
-        account=request.account,
-        call_id=request.call_id,
-        a_number=request.a_number,
-        b_number=request.b_number,
-        created_ms=now,
-        local_start=local_start,
-        tariff=tariff,
-        reference=reference,
-        fingerprint=request.fingerprint,
-    )
-
-
-def repeated(before: Reservation, fingerprint: str) -> Grant:
-    """Return what a request with the id of an earlier one gets: the same, if it is the same request."""
-    return Grant(before, None if before.fingerprint == fingerprint else Denied.MISMATCH)
-
-
-def granted(outcome: Outcome) -> Grant:
-    """Return what came of a step."""
-    return Grant(outcome.reservation, _DENIALS.get(outcome.result))
-
-
-def settled(outcome: Outcome, used_seconds: int) -> Grant:
-    """Return what came of a commit; one that was settled before has to have been the same."""
-    found = outcome.reservation
-    if outcome.result is Result.REPEATED and found is not None and found.used_seconds != used_seconds:
-        return Grant(found, Denied.MISMATCH)
-    if found is not None and found.state is State.COMMITTED:
-        return Grant(found)
-    return granted(outcome)

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
-from scp.charging.local import EXPIRE_AT_ONCE, granted, new_reservation, repeated, settled
+from scp.charging.local import EXPIRE_AT_ONCE
 from scp.charging.nchf_http import GONE, ChfRefusedError, ChfUnavailableError
 from scp.charging.nchf_messages import (
     DENIALS,
@@ -31,6 +31,7 @@ from scp.charging.nchf_messages import (
     UsedUnit,
     granted_seconds,
 )
+from scp.charging.outcomes import granted, new_reservation, no_extension, settled, without_asking
 from scp.domain.reservation import OPEN, Event, Reservation, State, Step
 from scp.domain.tariff import MINUTE
 from scp.ports import Denied, Grant, StoreError
@@ -86,10 +87,9 @@ class NchfCharging:
     async def create(self, request: ChargingRequest) -> Grant:
         """See `scp.ports.ChargingSystem`."""
         before = await self._ledger.reservation(request.id)
-        if before is not None:
-            return repeated(before, request.fingerprint)
-        if request.minutes > self._max_minutes:
-            return Grant(None, Denied.TOO_LONG)
+        known = without_asking(before, request, self._max_minutes)
+        if known is not None:
+            return known
         now = self._wall()
         seconds, reference = request.minutes * MINUTE, ""
         draft = new_reservation(request, now, 0, None)
@@ -118,15 +118,10 @@ class NchfCharging:
     async def update(self, reservation_id: str, minutes: int) -> Grant:
         """See `scp.ports.ChargingSystem`."""
         found = await self._ledger.reservation(reservation_id)
-        if found is None:
-            return Grant(None, Denied.UNKNOWN_RESERVATION)
-        if found.state not in OPEN:
-            return Grant(found, Denied.CLOSED)
-        if minutes > self._max_minutes:
-            return Grant(found, Denied.TOO_LONG)
+        known = no_extension(found, minutes, self._max_minutes)
+        if known is not None or found is None:
+            return known or Grant(None, Denied.UNKNOWN_RESERVATION)
         more = minutes * MINUTE - found.granted_seconds
-        if more <= 0:
-            return Grant(found)
         answer: tuple[int, int | None] | Denied = (more, None)
         if found.reference:
             try:

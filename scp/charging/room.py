@@ -7,6 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final, final
 
+from scp.charging.trouble import Trouble
 from scp.domain.cdr import charge_record
 from scp.ports import StoreError
 
@@ -62,8 +63,7 @@ class ChargingRoom:
         self.currency = currency
         self.wall = wall
         self._retention_ms = retention_ms
-        self._failed = failed
-        self._trouble = ""
+        self._trouble = Trouble(failed)
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -135,14 +135,9 @@ class ChargingRoom:
                     forget_at = time.monotonic() + FORGET_SECONDS
                     await self.forget()
             except StoreError as error:
-                self._say(str(error))
+                self._trouble.report(str(error))
             else:
-                self._say("")
+                self._trouble.report("")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), SWEEP_SECONDS)
             self._due.clear()
-
-    def _say(self, trouble: str) -> None:
-        if bool(trouble) != bool(self._trouble):
-            self._failed(trouble)
-        self._trouble = trouble

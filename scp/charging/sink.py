@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import msgspec
 
+from scp.charging.trouble import Trouble
 from scp.domain.cdr import CallAttempt
 from scp.ports import StoreError
 from scp.services.course import Course
@@ -77,10 +78,9 @@ class CdrSink:
         self._store = store
         self._node = node
         self.numbering = numbering
-        self._failed = failed
         self._wall = wall
         self._telemetry = telemetry
-        self._trouble = ""
+        self._trouble = Trouble(failed)
         self._waiting: list[Answered] = []
         self._held: dict[bytes, Answered] = {}
         self._room = MOST_WAITING
@@ -173,18 +173,13 @@ class CdrSink:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(RETRY_SECONDS if self._trouble else FLUSH_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS if self._trouble.now else FLUSH_SECONDS)
             try:
                 await self.flush()
             except StoreError as error:
-                self._say(str(error))
+                self._trouble.report(str(error))
             else:
-                self._say("")
-
-    def _say(self, trouble: str) -> None:
-        if bool(trouble) != bool(self._trouble):
-            self._failed(trouble)
-        self._trouble = trouble
+                self._trouble.report("")
 
     # --- in the store's thread ---
 
