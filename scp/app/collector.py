@@ -55,7 +55,9 @@ class Collector:
         self.look_at_all()
 
     def stop(self) -> None:
-        """Leave the collector as it was."""
+        """Leave the collector as it was, started or not."""
+        if self._looked not in gc.callbacks:
+            return
         gc.callbacks.remove(self._looked)
         gc.set_threshold(*self._before)
         gc.unfreeze()

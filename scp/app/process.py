@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import uvloop
 
-from scp.app.guardian.guardian import stand_by
 from scp.app.collector import Collector
+from scp.app.guardian.guardian import stand_by
 from scp.app.metrics import NodeMetrics, build_info, metrics_for
 from scp.app.node import Node, Reporter
 from scp.app.reload import plan
@@ -181,6 +181,7 @@ async def _serve(config: Config, file: Path, reporter: LogReporter, guardian: Gu
     else:
         return OK if drained else UNDRAINED
     finally:
+        collector.stop()
         await node.stop()
         await page.close()
         for task in beside:

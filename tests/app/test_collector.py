@@ -30,6 +30,7 @@ def room():
     made.collector.start()
     yield made
     made.collector.stop()
+    made.collector.stop()
     assert gc.get_threshold() == before
     assert gc.get_freeze_count() == 0
 
