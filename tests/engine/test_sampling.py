@@ -11,6 +11,7 @@ from scp.domain.decision import Action, Decision
 from scp.domain.reason import FAILURES, Reason
 from scp.engine.admission import SHED, Admission, Limits
 from scp.engine.sampling import Sampled
+from scp.stack.tcap import Tcap, TcapSettings
 
 FINE = Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS)
 
@@ -30,7 +31,7 @@ class Log:
     def calls(self, count: int, decision: Decision = FINE) -> int:
         """Let calls be answered; return how many were shown."""
         before = len(self.seen)
-        dialogue: Any = None
+        dialogue = Tcap(TcapSettings()).open(None, b"", 0.0)
         for _ in range(count):
             self.sampled.answered(dialogue, "voip-forwarding", None, decision, 0.001)
         return len(self.seen) - before
