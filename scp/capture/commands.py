@@ -31,8 +31,8 @@ def decode(
     layer: Annotated[
         str,
         typer.Option(
-            help="of --hex: m3ua, mtp3, sccp, tcap, cap, or what a part contains (CalledPartyNumber …); "
-            "found out if not given"
+            help="of --hex: m3ua, m2ua, m2pa, mtp3, sccp, tcap, cap, or what a part contains "
+            "(CalledPartyNumber …); found out if not given"
         ),
     ] = "",
     cap_version: Annotated[

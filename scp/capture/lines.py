@@ -46,8 +46,8 @@ def _words(shown: JsonDict) -> Iterator[str]:
         segmentation = shown["sccp"].get("segmentation")
         if segmentation:
             yield f"segment, {segmentation['remaining']} to come"
-    elif "m3ua" in shown:
-        yield f"M3UA {shown['m3ua']['type']}"
+    elif managed := next((name for name in ("m3ua", "m2ua", "m2pa") if name in shown), ""):
+        yield f"{managed.upper()} {shown[managed]['type']}"
     elif "operation" in shown:
         yield str(shown["operation"])
     elif "octets" in shown:

@@ -14,7 +14,7 @@ from scp.capture.view import (
     tcap_json,
     user_json,
 )
-from ss7 import m3ua, mtp3, rose, sccp, tcap
+from ss7 import m2pa, m2ua, m3ua, mtp3, rose, sccp, tcap
 from ss7.ber import read_element
 from ss7.cap.charging import CONTAINED
 from ss7.cap.codec import FAST
@@ -69,6 +69,20 @@ def _m3ua(octets: bytes, version: int) -> JsonDict:
     return {"m3ua": data_json(message), **_mtp_user(message, version)}
 
 
+def _m2ua(octets: bytes, version: int) -> JsonDict:
+    message = m2ua.decode(octets)
+    if message is None:
+        return {"m2ua": {"type": m2ua.name_of(m2ua.kind_of(octets))}}
+    return {"m2ua": data_json(message), **_mtp_user(message, version)}
+
+
+def _m2pa(octets: bytes, version: int) -> JsonDict:
+    message = m2pa.decode(octets)
+    if message is None:
+        return {"m2pa": {"type": m2pa.NAMES[m2pa.kind_of(octets)]}}
+    return {"m2pa": data_json(message), **_mtp_user(message, version)}
+
+
 def _mtp3(octets: bytes, version: int) -> JsonDict:
     message = mtp3.decode(octets)
     return {"mtp3": data_json(message), **_mtp_user(message, version)}
@@ -115,6 +129,8 @@ def _components(octets: bytes, version: int, start: int = 0, stop: int = -1) -> 
 
 _READERS: Final[dict[str, Callable[[bytes, int], JsonDict]]] = {
     "m3ua": _m3ua,
+    "m2ua": _m2ua,
+    "m2pa": _m2pa,
     "mtp3": _mtp3,
     "sccp": _sccp,
     "tcap": _tcap,
@@ -146,6 +162,7 @@ _BEGINS: Final[dict[int, str]] = {
     0x30: "cap",
 }
 """What octets are by the first of them: M3UA's version, MTP3's SIO, SCCP's message type, the tags of TCAP."""
+_CLASSES: Final = {m2ua.DATA >> 8: "m2ua", m2pa.USER_DATA >> 8: "m2pa"}
 
 
 def decode_octets(
@@ -170,10 +187,16 @@ def decode_octets(
         raise ValueError(f"no layer {layer!r}: {', '.join((*LAYERS, *PARTS.values()))}")
     if not octets:
         raise DecodeError("no octets", 0)
-    layer = layer or _BEGINS.get(octets[0], "")
+    layer = layer or _layer_of(octets)
     if not layer:
         raise DecodeError(f"no layer's octets begin with {octets[0]:02x}: say which with --layer", 0)
     return _argument(octets, version, operation) if layer == "cap" else _READERS[layer](octets, version)
+
+
+def _layer_of(octets: bytes) -> str:
+    """Return the layer that octets are of; M2UA, M2PA and M3UA share a header and differ by message class."""
+    layer = _BEGINS.get(octets[0], "")
+    return _CLASSES.get(octets[2], layer) if layer == "m3ua" and len(octets) > 2 else layer
 
 
 def _argument(octets: bytes, version: int, operation: str) -> JsonDict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -23,6 +24,16 @@ SRI_CONTEXT = oid_octets(
     "0.4.0.0.1.0.5.3"
 )  # MAP locationInfoRetrievalContext-v3; its operation 22 is sendRoutingInfo
 MAP_SSN, HLR_SSN = 8, 6
+LINK_USER = mtp3.encode(Data(1, 2, 3, 2, 0, 5, udt(END_OF_CALL)))
+
+
+def m2ua_data(message: bytes) -> bytes:
+    parameter = struct.pack(">HH", 0x0300, 4 + len(message)) + message + bytes(-len(message) % 4)
+    return struct.pack(">BBBBI", 1, 0, 6, 1, 8 + len(parameter)) + parameter
+
+
+def m2pa_data(data: bytes) -> bytes:
+    return struct.pack(">BBBBIII", 1, 0, 11, 1, 16 + len(data), 5, 6) + data
 
 
 @pytest.mark.parametrize(
@@ -69,6 +80,8 @@ def operations(shown: dict[str, Any]) -> list[str]:
     [
         (m3ua_data(udt(END_OF_CALL), 1, 2), ["m3ua", "sccp", "tcap", "components"]),
         (mtp3.encode(Data(1, 2, 3, 2, 0, 5, udt(END_OF_CALL))), ["mtp3", "sccp", "tcap", "components"]),
+        (m2ua_data(LINK_USER), ["m2ua", "sccp", "tcap", "components"]),
+        (m2pa_data(b"\0" + LINK_USER), ["m2pa", "sccp", "tcap", "components"]),
         (udt(END_OF_CALL), ["sccp", "tcap", "components"]),
         (END_OF_CALL, ["tcap", "components"]),
         (PORTION, ["components"]),
@@ -82,6 +95,16 @@ def test_each_layer_is_recognised(octets: bytes, layers: list[str]) -> None:
     assert set(operations(shown)) == {"releaseCall"}
     assert "releaseCall cause 16" in line(shown)
     assert "normal-call-clearing" in tree(shown)
+
+
+def test_link_management_is_named() -> None:
+    for octets, words in (
+        (m2pa_data(b""), "M2PA User Data"),
+        (struct.pack(">BBBBIIII", 1, 0, 11, 2, 20, 0, 0, 1), "M2PA Link Status"),
+        (bytes.fromhex("0100060200000008"), "M2UA MAUP 2"),
+        (bytes.fromhex("0100030100000008"), "M3UA ASPUP"),
+    ):
+        assert words in line(decode_octets(octets))
 
 
 def test_a_dialogue_portion_and_an_argument_are_recognised() -> None:
