@@ -131,6 +131,41 @@ async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[st
     return found
 
 
+def test_status_tells_application_servers_of_one_association_apart(tmp_path: Path) -> None:
+    m3ua, api = free_ports(2)
+    text = CONFIG.format(m3ua=m3ua, api=api, sha256=hashlib.sha256(TOKEN.encode()).hexdigest())
+    text = text.replace('role = "asp-listen"', 'role = "asp-listen"\nrouting_context = [7, 9]')
+    (tmp_path / "node.toml").write_text(text, encoding="utf-8")
+
+    async def test() -> tuple[str, list[str]]:
+        node = Node(loads(text), Random(1), QuietTelemetry(), Reporter(), entry_points=())
+        await node.start()
+        msc = Msc(Network(routing_context=7), Endpoint(port=m3ua), Random(2), QuietTelemetry())
+        connection = attach(Endpoint(port=m3ua), msc.link, Random(3), msc.trouble)
+        await connection.start()
+        try:
+            await msc.active(10)  # of 7, the only one that this gateway knows
+            for _ in range(1000):
+                if "invalid routing context" in next(iter(node.links())).last_error:
+                    break
+                await asyncio.sleep(0.01)
+            code, said = await status("-c", str(tmp_path / "node.toml"))
+            assert code == 0, said
+            return said, [" ".join(line.split()) for line in said.splitlines() if "routing context" in line]
+        finally:
+            await connection.close()
+            msc.signalling.stop()
+            await node.stop()
+
+    said, lines = asyncio.run(test())
+    of = {context: [line for line in lines if f"msc routing context {context}" in line] for context in (7, 9)}
+    assert "ASP active" in of[7][0], said
+    assert "active" in of[7][1], said
+    assert "ASP inactive" in of[9][0], said
+    assert "traffic mode" in of[9][0], "what to check"
+    assert len(of[9]) == 1, said
+
+
 def test_ages_are_in_their_two_largest_units() -> None:
     now = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -105,6 +105,7 @@ async def drain(signalling: Signalling, engine: Engine, limit: float) -> bool:
     meanwhile is continued at once and opens none. Then ASPIA and ASPDN; the association is the caller's.
     """
     engine.draining = True
+    signalling.leave()
     until = time.monotonic() + limit
     ended = await _wait(lambda: not len(signalling.tcap), until)
     signalling.deactivate()

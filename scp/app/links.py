@@ -48,6 +48,7 @@ def machine(peer: Peer, point_code: int = 0) -> Machine:
         retry=peer.timers.retry_s,
         beat=peer.beat,
         congestion=peer.timers.congestion_s,
+        recovery=peer.timers.recovery_s,
     )
     contexts = peer.routing_contexts
     appearance = -1 if peer.network_appearance is None else peer.network_appearance

@@ -42,6 +42,7 @@ def sccp_settings(config: Config) -> SccpSettings:
             for each in sccp.translations
         ),
         return_on_error=sccp.return_on_error,
+        concerned=tuple(sccp.concerned),
         t_reassembly=sccp.reassembly_s,
     )
 

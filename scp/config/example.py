@@ -19,6 +19,7 @@ ssn = 146                             # CAP
 # global_title = "46700000001"        # own address in answers; without it the received called address
 allowed_callers = []                  # GT prefixes or point codes that may open dialogues; empty = all
 # return_on_error = "open"            # never | open (in open dialogues) | always: what asks for its return
+# concerned = ["0-1-1"]               # told (SSA, SSP) as this node comes and goes; not where nodes share one
 # reassembly_s = 15.0                 # how long segments of a long message are waited for
 
 # [[sccp.translations]]               # where messages to global titles go; none: where the question came from
@@ -51,6 +52,7 @@ traffic_mode = "loadshare"            # loadshare | override | broadcast | unspe
 # attempts = 3                        # requests without an answer before starting anew
 # retry_s = 10.0                      # after a refusal
 # congestion_s = 10.0                 # how long a SCON holds
+# recovery_s = 2.0                    # T(r), ipsp-listen: messages wait so long for a peer that went inactive
 # connect_s = 5.0                     # one attempt to connect
 # reconnect_first_s = 0.5             # until the next attempt, doubled with each …
 # reconnect_most_s = 30.0             # … up to this

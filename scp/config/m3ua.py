@@ -35,7 +35,12 @@ class PeerRole(StrEnum):
 
 
 class TrafficMode(StrEnum):
-    """Traffic Mode Type (RFC 4666 §3.7.1); "unspecified" sends none and takes what the gateway has."""
+    """Traffic Mode Type (RFC 4666 §3.7.1); "unspecified" sends none and takes what the gateway has.
+
+    In "broadcast" the gateway gives every message to every active ASP of the AS, and it is theirs to settle
+    who answers. Our nodes do not, each answers what it gets: from two, a switch has two answers to every
+    question. So it fits one node, beside ASPs that only listen.
+    """
 
     UNSPECIFIED = "unspecified"
     OVERRIDE = "override"
@@ -51,6 +56,8 @@ class PeerTimers(Struct, frozen=True, forbid_unknown_fields=True):
         attempts: requests without an answer before the ASP starts anew.
         retry_s: until a request that the gateway refused is sent again.
         congestion_s: how long a SCON holds.
+        recovery_s: T(r), for role ipsp-listen: how long messages wait for a peer that became inactive
+            (RFC 4666 §4.3.2).
         connect_s: how long one attempt to connect may take.
         reconnect_first_s: until the second attempt; doubled with each.
         reconnect_most_s: the most that is waited between attempts.
@@ -60,6 +67,7 @@ class PeerTimers(Struct, frozen=True, forbid_unknown_fields=True):
     attempts: Annotated[int, Meta(ge=1, le=100)] = 3
     retry_s: Seconds = 10.0
     congestion_s: Seconds = 10.0
+    recovery_s: Seconds = 2.0
     connect_s: Seconds = 5.0
     reconnect_first_s: Seconds = 0.5
     reconnect_most_s: Seconds = 30.0

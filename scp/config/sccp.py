@@ -44,6 +44,8 @@ class Sccp(Struct, frozen=True, forbid_unknown_fields=True):
         return_on_error: which of our messages ask to be returned if they can't be delivered: "open": those
             that keep a dialogue open, whose return ends it; "always": those that end one as well, for the
             count of discards only.
+        concerned: point codes that are told when this node begins to serve (SSA) and when a drain begins
+            (SSP), Q.714 §5.3.7. Only where no other node has its point codes: SSP speaks of all of them.
         reassembly_s: how long segments are waited for (T(reassembly), Q.714 §3.8: 10 to 20 s).
     """
 
@@ -52,6 +54,7 @@ class Sccp(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_callers: tuple[Caller, ...] = ()
     translations: tuple[Translation, ...] = ()
     return_on_error: Literal["never", "open", "always"] = "open"
+    concerned: tuple[PointCode, ...] = ()
     reassembly_s: Seconds = 15.0
 
     def faults(self) -> Iterator[Fault]:

@@ -208,6 +208,7 @@ class Signalling:
         self.tap: Tap | None = None
         self._from = ""  # the link and the message that are worked on, for samples of what is discarded
         self._message = b""
+        self._leaving = False
         self._ticker = Ticker(source, self._tick)
         self._soon = source.call_soon
         self._unwritten = 0  # times that `flush` was asked for, and one while `_flush` is to come
@@ -241,6 +242,14 @@ class Signalling:
         self.observer.connection(link, reason)
         link.machine.lost(now)
         self._after()
+
+    def leave(self) -> None:
+        """Tell the concerned signalling points that our subsystem goes (SSP); what comes is still taken."""
+        if self.sccp.announces and self.links:
+            self._leaving = True
+            self.sccp.out_of_service(self.clock(), refuse=False)
+            self._sccp_own(self.links[0], self.sccp.point_code)
+            self._after()
 
     def deactivate(self) -> None:
         """Ask for no more traffic (ASPIA); the links' states say when that is granted. Begins a drain."""
@@ -446,6 +455,9 @@ class Signalling:
         for event in events:
             if isinstance(event, StateChange):
                 self.telemetry.asp_state(link.name, event.new)
+                if event.new is AspState.ACTIVE and self.sccp.announces and not self._leaving:
+                    self.sccp.in_service(self.clock())
+                    self._sccp_own(link, self.sccp.point_code)
             elif isinstance(event, Discard):
                 self.discard("m3ua", event.reason)
             elif isinstance(event, BringDown):

@@ -68,6 +68,7 @@ class Sccp:
         events: what happened; the owner drains it.
         point_code: what we call ourselves in messages that answer nobody's; 0 without one.
         translates: whether any titles are translated (`translate`).
+        announces: whether anybody is to be told when our subsystem comes or goes.
         asks_return: which of the user's messages ask for their return: those that end a dialogue, and others.
     """
 
@@ -88,6 +89,8 @@ class Sccp:
         self._callers: dict[bytes, int] = {}
         self._reassembly: Final = Reassembly(settings)
         self._subsystems: Final = Subsystems(settings)
+        self._refuses: bool = False
+        self.announces: Final = bool(settings.concerned)
         self._local_reference = local_reference & 0xFFFFFF
         title = settings.global_title
         self._own: Final = Address(settings.ssn, -1, title).encode() if title is not None else b""
@@ -206,12 +209,17 @@ class Sccp:
                 return translation
         return None
 
-    def out_of_service(self, now: float) -> None:  # noqa: ARG002 - events have their time
-        """Our subsystem stops serving: SSP to the concerned signalling points; what comes is refused."""
+    def out_of_service(self, now: float, *, refuse: bool = True) -> None:  # noqa: ARG002 - events have their time
+        """Our subsystem stops serving: SSP to the concerned signalling points (Q.714 §5.3.7).
+
+        What comes all the same is returned, or with ``refuse`` false still taken: a drain answers it.
+        """
+        self._refuses = refuse
         self._status(self._subsystems.set_in_service(False))
 
     def in_service(self, now: float) -> None:  # noqa: ARG002 - as above
         """Our subsystem serves again, as it did at first: SSA to the concerned signalling points."""
+        self._refuses = False
         self._status(self._subsystems.set_in_service(True))
 
     def prohibited_subsystems(self) -> list[tuple[int, int]]:
@@ -295,7 +303,7 @@ class Sccp:
             return _MANAGEMENT
         if ssn != self._settings.ssn:
             return ReturnCause.UNEQUIPPED_USER
-        return _OURS if self._subsystems.in_service else ReturnCause.SUBSYSTEM_FAILURE
+        return ReturnCause.SUBSYSTEM_FAILURE if self._refuses else _OURS
 
     def _caller(self, calling_raw: bytes) -> int:
         """Find out where a caller is reached and whether it may call, and remember it."""

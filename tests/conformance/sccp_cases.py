@@ -314,6 +314,16 @@ def _() -> None:
     assert sent_management(stack) == [(MSC, 0, Management(ScmgType.SSA, 146, OWN))]
 
 
+@case("§5.3.7", "Leaving in order: SSP to the concerned points; what comes all the same is still taken")
+def _() -> None:
+    stack = node(concerned=(MSC,))
+    stack.out_of_service(0.0, refuse=False)
+    assert sent_management(stack) == [(MSC, 0, Management(ScmgType.SSP, 146, OWN))]
+    stack.receive(management(ScmgType.SST), 0.0)
+    assert not stack.outbox
+    assert stack.receive(mtp(udt(wanted=True).encode()), 0.0) is not None
+
+
 @case("§5.3.4.3", "Out of service, SST is not answered, and messages for us are returned: subsystem failure")
 def _() -> None:
     stack = node()

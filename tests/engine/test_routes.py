@@ -26,6 +26,8 @@ from ss7.m3ua import ASPUP_ACK, DAVA, DRST, DUNA, REG_REQ, SCON, Data, Message, 
 from ss7.m3ua_parameters import AffectedPointCode, ErrorCode, KeyDestination, Tag
 from ss7.rose import encode_invoke
 from ss7.sccp import Address, GlobalTitle, MessageType, UnitData
+from ss7.sccp import decode as decode_sccp
+from ss7.scmg import Management, ScmgType
 
 MSC = NETWORK.point_code
 OTHER_SSN = Address(8, -1, None, True).encode()
@@ -164,6 +166,38 @@ def test_what_comes_to_another_of_our_point_codes_is_answered_from_it():
     assert (answer.opc, answer.dpc) == (999, MSC)
 
 
+# --- who is told that the subsystem comes and goes ---
+
+
+def told(room: Room) -> list[tuple[int, ScmgType]]:
+    """To whom, and what, SCCP management of the node said since last asked."""
+    heard = [decode(octets) for switch in room.switches for octets in switch.heard]
+    for switch in room.switches:
+        switch.heard.clear()
+    units = [(data.dpc, decode_sccp(data.payload)) for data in heard if isinstance(data, Data)]
+    return [(dpc, Management.decode(unit.data).kind) for dpc, unit in units if unit.called.ssn == 1]
+
+
+def test_concerned_points_are_told_that_the_subsystem_comes_and_goes_while_calls_are_answered():
+    settings = SccpSettings(point_codes=(NETWORK.scp_point_code,), concerned=(MSC,))
+    room = Room(READY, sccp_settings=settings)
+    assert told(room) == [(MSC, ScmgType.SSA)]
+    room.node.leave()
+    room.turn()
+    assert told(room) == [(MSC, ScmgType.SSP)]
+    assert room.answer(room.call()).opcodes == [Opcode.CONNECT]
+    room.disconnect()
+    room.connect()
+    assert told(room) == [], "it is still going"
+
+
+def test_nobody_is_told_where_nobody_is_configured():
+    room = Room(READY)
+    room.node.leave()
+    room.turn()
+    assert told(room) == []
+
+
 # --- the configuration ---
 
 CONFIG = """
@@ -255,6 +289,7 @@ def test_translations_are_configured():
     more = """
 [sccp]
 return_on_error = "never"
+concerned = ["0-1-1"]
 [[sccp.translations]]
 prefix = "467"
 point_codes = ["0-1-1", 12]
@@ -262,7 +297,7 @@ mode = "loadshare"
 """
     made = sccp_settings(config.loads(CONFIG.format(more=more), {}))
     assert made.translations == (Translation("467", (9, 12), share=True),)
-    assert made.return_on_error == "never"
+    assert (made.return_on_error, made.concerned) == ("never", (9,))
     with pytest.raises(config.ConfigError, match="point_codes"):
         config.loads(CONFIG.format(more=more.replace('["0-1-1", 12]', "[]")), {})
 

@@ -26,6 +26,14 @@ TESTS = [
     "-s",
     "tests/lab",
 ]
+OWN_NETWORK = f"""
+import os, socket
+print(*[name for _, name in socket.if_nameindex()])
+for address in {uml.ADDRESSES}:
+    with socket.create_server((address, 0)) as server, socket.create_connection(server.getsockname()):
+        print(address)
+print(os.getcwd())
+"""
 DIRECTLY = servers.kernel_has_sctp()
 
 
@@ -63,11 +71,29 @@ def test_a_command_without_end_is_killed() -> None:
 @pytest.mark.skipif(DIRECTLY, reason="this kernel has SCTP: a network of its own does")
 @pytest.mark.usefixtures("guest")
 def test_what_needs_sctp_holds_in_the_guest() -> None:
-    for folder in ("codecs", "scp", "tests"):  # the guest can't keep what it compiles: each process would anew
+    for folder in (
+        "codecs",
+        "scp",
+        "tests",
+    ):  # the guest can't keep what it compiles: each process would anew
         compileall.compile_dir(uml.ROOT / folder, quiet=1)
     result = uml.run(TESTS, seconds=400, environment={"CAMEL_SCP_LAB": "guest"})
     print(result.output)
     assert result.status == 0, result.console if result.status < 0 else "its output says why"
+
+
+def test_a_network_of_its_own_has_the_lab_s_addresses_and_no_other() -> None:
+    if os.geteuid():
+        pytest.skip("a network of its own takes root")
+    done = subprocess.run(
+        uml.on_own_network([sys.executable, "-c", OWN_NETWORK]),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["lo", *uml.ADDRESSES, str(uml.ROOT)]
 
 
 @pytest.mark.skipif(not DIRECTLY, reason="this kernel has no SCTP: the guest's does")
