@@ -23,7 +23,7 @@ from scp.engine.sampling import Sampled
 from scp.ports import StoreError
 from scp.services.idp import calling_digits, read_call
 from scp.services.registry import ServiceConfigError
-from scp.telemetry.logs import SHOWN, calls_a_second, configure, get_logger, get_tracer, log_call
+from scp.telemetry.logs import SHOWN, calls_a_second, configure, cut_octets, get_logger, get_tracer, log_call
 from scp.telemetry.server import MetricsServer, process_collectors, watch_loop
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class LogReporter(Reporter):
         self.log = get_logger(node=config.node.name)
         self._tracer = get_tracer(node=config.node.name)
         self._numbering = config.numbering
-        self._unmask = config.telemetry.mask_numbers and config.telemetry.unmask_traced
+        self._mask = config.telemetry.mask_numbers
+        self._unmask = self._mask and config.telemetry.unmask_traced
 
     def observer(self, config: Config, admission: Admission) -> Sampled | None:
         """Return who writes the lines of calls; None if there are to be none, which costs nothing."""
@@ -87,7 +88,7 @@ class LogReporter(Reporter):
         fields: dict[str, Any] = {"number": msisdn, "peer": peer, "direction": "out" if sent else "in"}
         if self._unmask:
             fields[SHOWN] = msisdn.removeprefix(self._numbering.country_code)
-        self._tracer.info("trace", **fields, **message)
+        self._tracer.info("trace", **fields, **(cut_octets(message) if self._mask else message))
 
     def overload(self, level: int, why: str) -> None:
         """See `Reporter`."""

@@ -37,8 +37,10 @@ SHOWN: Final = "_shown"
 
 _NUMBER: Final = re.compile(r"[0-9]{7,}")
 # Values that are digits or hexadecimal without being anybody's number.
-_IDS: Final = frozenset({"otid", "dtid"})  # likewise, of a message inside a value
-_NOT_NUMBERS: Final = frozenset({"timestamp", "level", "logger", "dialogue", "otid", "dtid", "octets"})
+_IDS: Final = frozenset({"otid", "dtid"})
+_NOT_NUMBERS: Final = _IDS | {"timestamp", "level", "logger", "dialogue", "octets"}
+_OCTETS: Final = re.compile(r"(?:[0-9a-f]{2}){4,}")
+_NO_OCTETS: Final = _IDS | {"digits"}  # hexadecimal by chance
 _SECRET: Final = re.compile(r"token|secret|password|passwd|authorization$|sha256|api_?key", re.IGNORECASE)
 
 
@@ -56,6 +58,20 @@ def mask(text: str, shown: str = "") -> str:
         return digits[:SHOWN_DIGITS] + "x" * (len(digits) - SHOWN_DIGITS)
 
     return _NUMBER.sub(masked, text)
+
+
+def cut_octets(value: Any) -> Any:
+    """Return a decoded message with octets in hex cut after the second: what is not decoded may be a number.
+
+    Four and more are cut, since they have room for one. Transaction ids stay, and digits, which `mask` knows.
+    """
+    if isinstance(value, dict):
+        return {key: one if key in _NO_OCTETS else cut_octets(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [cut_octets(one) for one in value]
+    if isinstance(value, str) and _OCTETS.fullmatch(value):
+        return f"{value[:SHOWN_DIGITS]}… ({len(value) // 2} octets)"
+    return value
 
 
 def mask_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
 from scp.telemetry import logs
+from ss7.isup import CallingPartyNumber
 
 FORWARDED = Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS, "990011234567")
 
@@ -129,6 +130,42 @@ def test_what_a_level_shows_of_calls() -> None:
 )
 def test_mask(text: str, masked: str) -> None:
     assert logs.mask(text) == masked
+
+
+def test_octets_that_nobody_decoded_are_cut_and_ids_are_not() -> None:
+    number = CallingPartyNumber("46701234567", 4).encode().hex()
+    message = {
+        "tcap": {"otid": "01000001", "dtid": "46701234567890"},
+        "components": [{"argument": {"iMEI": "5301020304050607", "broken": {"hex": number, "note": "why"}}}],
+        "digits": "0701234567",
+        "bearer": "8090a3",
+    }
+    cut = logs.cut_octets(message)
+    assert cut["tcap"] == message["tcap"]
+    assert (cut["digits"], cut["bearer"]) == ("0701234567", "8090a3")
+    argument = cut["components"][0]["argument"]
+    assert argument["iMEI"] == "5301… (8 octets)"
+    assert number[4:] not in str(cut)
+    assert argument["broken"]["note"] == "why"
+
+
+def test_a_line_may_show_one_number_and_hides_the_others() -> None:
+    line = logged(
+        deep=["0701234567", "+46701234567", "990701234567", "46709999999"],
+        message={"otid": "12345678"},
+        **{logs.SHOWN: "701234567"},
+    )
+    assert line["deep"] == ["0701234567", "+46701234567", "990701234567", "4670xxxxxxx"]
+    assert line["message"] == {"otid": "12345678"}
+    assert logs.SHOWN not in line
+
+
+def test_a_tracer_writes_whatever_the_level() -> None:
+    stream = io.StringIO()
+    logs.configure("error", stream=stream)
+    logs.get_tracer(node="scp-1").info("trace", number="46701234567")
+    (line,) = lines(stream)
+    assert (line["event"], line["number"]) == ("trace", "4670xxxxxxx")
 
 
 @given(
