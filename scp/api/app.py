@@ -25,7 +25,6 @@ from scp.api.audit import Audit, call
 from scp.api.auth import Keyring, RateLimiter
 from scp.api.calls import BEARER, CHANGES
 from scp.api.context import Context, NodeView, key_name
-from scp.api.idempotency import Answers
 from scp.api.problems import (
     INTERNAL,
     INVALID,
@@ -70,7 +69,8 @@ decided by what was said here, from the moment that it was answered.
 - **Errors** are problem details (RFC 9457); `type` is for programs, and a path at which the node explains.
 - **Races**: a change is made to the record as it is at that instant. With `If-Match` and an `ETag` it is
   refused (412) where somebody else was faster.
-- **Repeats**: PUT and DELETE can be sent again. POSTs take an `Idempotency-Key`.
+- **Repeats**: what is sent again is done once. PUT and DELETE say how it shall be, records and payments have ids
+  of their own, a commit happens once, and a reservation takes an `Idempotency-Key`.
 """
 
 
@@ -94,7 +94,6 @@ def build_app(
         Keyring(config.keys),
         RateLimiter(config.rate, config.burst, time.monotonic),
         audit or Audit(config.audit),
-        Answers(time.monotonic),
     )
     app = Litestar.from_config(
         AppConfig(

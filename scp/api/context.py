@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
 
     from scp.api.audit import Audit
-    from scp.api.idempotency import Answers
     from scp.config import Api, ApiKey
     from scp.domain.rules import Rules
     from scp.engine.status import Condition, LinkStatus
@@ -66,14 +65,12 @@ class Context:
         keyring: Keyring,
         limiter: RateLimiter,
         audit: Audit,
-        answers: Answers,
     ) -> None:
         self.config = config
         self.node = node
         self.keyring = keyring
         self.limiter = limiter
         self.audit = audit
-        self.answers = answers
 
     def adopt(self, config: Api) -> None:
         """Take over another configuration's keys and rates; what was asked so far counts no more."""

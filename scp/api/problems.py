@@ -80,9 +80,6 @@ NOT_REGISTERED: Final = define(
     "The number is not registered",
     "The VoIP service has to register it first: PUT /v1/registrations/{msisdn}.",
 )
-IN_PROGRESS: Final = define(
-    "in-progress", 409, "The same request is being served", "Ask again with the same Idempotency-Key later."
-)
 NO_RULES: Final = define(
     "no-steering-service", 409, "No service decides here", "Configure [services.voip-forwarding]."
 )
