@@ -69,8 +69,8 @@ decided by what was said here, from the moment that it was answered.
 - **Errors** are problem details (RFC 9457); `type` is for programs, and a path at which the node explains.
 - **Races**: a change is made to the record as it is at that instant. With `If-Match` and an `ETag` it is
   refused (412) where somebody else was faster.
-- **Repeats**: what is sent again is done once. PUT and DELETE say how it shall be, records and payments have ids
-  of their own, a commit happens once, and a reservation takes an `Idempotency-Key`.
+- **Repeats**: what is sent again is done once. PUT and DELETE say how it shall be, records and payments
+  have ids of their own, a commit happens once, and a reservation takes an `Idempotency-Key`.
 """
 
 
