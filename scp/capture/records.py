@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Final, final
 
 import msgspec
 
-from scp.client import ApiError, Client, TransportError, subscriber
-from scp.domain.subscriber import Subscriber, When
 from scp.ports import StoreError
-from scp.services.api import StoreFailure
 from scp.store.open import open_store
 from scp.store.transfer import TransferError, form_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from scp.domain.subscriber import Subscriber
     from scp.ports import Found, Pending, SubscriberLookup, Waiter
 
 _API_SCHEMES: Final = ("http://", "https://")
 _EXPORTS: Final = (".ndjson", ".jsonl", ".csv")
 _EMPTY: Final = ("", "sqlite::memory:")  # the latter is empty in every process that begins
-_NOT_FOUND: Final = 404
 
 
 class RecordsError(Exception):
@@ -49,49 +46,6 @@ class Snapshot:
         return ""
 
 
-@final
-class ApiRecords:
-    """A running node's records, each asked for once and waited for; a `scp.ports.SubscriberLookup`."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self._client = Client(url, token)
-        self._known: dict[str, Subscriber | None] = {}
-
-    def find(self, msisdn: str, waiter: Waiter) -> Found | Pending:  # noqa: ARG002 - it never has to wait
-        """Return the record, None if there is none, or why the node does not say."""
-        if msisdn not in self._known:
-            try:
-                self._known[msisdn] = self._ask(msisdn)
-            except TransportError:
-                return StoreFailure.UNAVAILABLE
-        return self._known[msisdn]
-
-    def _ask(self, msisdn: str) -> Subscriber | None:
-        try:
-            view = self._client.send(subscriber(msisdn))
-        except ApiError as error:
-            if error.problem.status == _NOT_FOUND:
-                return None
-            raise RecordsError(f"the node refuses to show {msisdn[:4]}…: {error}") from error
-        return Subscriber(
-            view.msisdn,
-            imsi=view.imsi,
-            authorized=view.authorized,
-            aor=view.aor,
-            forwarding_number=view.forwarding_number,
-            forwarding=view.forwarding,
-            when=When(view.when),
-            locations=view.locations,
-            roaming=view.roaming,
-            vlr=view.vlr,
-            version=view.version,
-        )
-
-    def usable(self) -> str:
-        """Return "": what it can't say shows in each answer."""
-        return ""
-
-
 def open_records(where: str, token: str = "") -> SubscriberLookup:
     """Return the subscribers of ``where``.
 
@@ -106,6 +60,8 @@ def open_records(where: str, token: str = "") -> SubscriberLookup:
     if where in _EMPTY:
         return Snapshot({})
     if where.startswith(_API_SCHEMES):
+        from scp.capture.records_api import ApiRecords  # noqa: PLC0415 - an HTTP client takes 0.2 s to import
+
         return ApiRecords(where, token)
     try:
         if where.endswith(_EXPORTS):

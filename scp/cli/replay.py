@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from scp.capture.compare import Verdict
-from scp.capture.html import page
 from scp.capture.inputs import (
     FAILED,
     UNUSABLE,
@@ -30,10 +28,7 @@ from scp.capture.inputs import (
     say,
     services_of,
 )
-from scp.capture.report import NODE, WE, Report
-from scp.capture.table import print_summary, print_times, progress
-from scp.simulator.endpoint import Carrier, Side, attach, machine
-from scp.simulator.network import CAP_SSN
+from scp.simulator.network import CAP_SSN, Carrier, Side
 from scp.simulator.options import (
     WHERE,
     Listen,
@@ -58,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from scp.capture.pace import Pace
+    from scp.capture.report import Report
     from scp.capture.source import Capture
     from scp.config import Config
     from scp.ports import SubscriberLookup
@@ -143,6 +139,8 @@ def replay(
         )
         _replay_live(job, endpoint, network, speed=speed, rate=rate, within=within)
     if html is not None:
+        from scp.capture.html import page
+
         html.write_text(page(job.report, Path(file).name, account(job.capture.counts)), encoding="utf-8")
         say(f"{html} is written")
     job.show()
@@ -163,6 +161,9 @@ class _Job:
 
     def show(self) -> None:
         """Print what came of it, and leave with the status that says so."""
+        from scp.capture.compare import Verdict
+        from scp.capture.table import print_summary, print_times
+
         if not self.quiet:
             print_summary(self.report, self.skipped, time.monotonic() - self._started)
             print_times(self.times)
@@ -184,6 +185,8 @@ def _report(
     live: bool,
     json: bool,
 ) -> Report:
+    from scp.capture.report import NODE, WE, Report
+
     return Report(
         services,
         records,
@@ -200,6 +203,7 @@ def _replay_here(
 ) -> None:
     """Replay through the service in this process, on the capture's clock."""
     from scp.capture.replay import Replay
+    from scp.capture.table import progress
 
     run = Replay(
         services,
@@ -244,6 +248,8 @@ def _replay_live(
 async def _live(job: _Job, endpoint: Endpoint, network: Network, pace: Pace, within: float) -> None:
     from scp.capture.live import LiveReplay
     from scp.capture.switch import Label
+    from scp.capture.table import progress
+    from scp.simulator.endpoint import attach, machine
 
     label = Label(
         opc=network.point_code,

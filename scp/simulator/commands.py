@@ -11,12 +11,11 @@ import typer
 import uvloop
 
 from scp.domain.call import Trigger
-from scp.simulator.endpoint import Carrier, Side
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder
 from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.simulator.msc import PlannedCall, run_calls
-from scp.simulator.network import CAP_SSN
+from scp.simulator.network import CAP_SSN, Carrier, Side
 from scp.simulator.options import (
     WHERE,
     Listen,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
@@ -11,6 +10,7 @@ from scp.net.lend import OneAtATime
 from scp.net.sctp import Connector as SctpConnector
 from scp.net.sctp import Listener as SctpListener
 from scp.net.tcp import DEFAULT_PORT, Connector, Listener
+from scp.simulator.network import Carrier, Side
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.settings import AspSettings, Role, SgpSettings
 from scp.stack.m3ua.sgp import Sgp
@@ -23,21 +23,6 @@ if TYPE_CHECKING:
 
 Machine: TypeAlias = Asp | Sgp
 Attachment: TypeAlias = Connector | Listener | SctpConnector | SctpListener
-
-
-class Side(StrEnum):
-    """What the simulator is in M3UA."""
-
-    GATEWAY = "sg"  # the gsmSCF is an ASP of ours
-    ASP = "asp"  # towards an STP
-    IPSP = "ipsp"  # towards a gsmSCF without anything between
-
-
-class Carrier(StrEnum):
-    """What carries M3UA."""
-
-    SCTP = "sctp"
-    TCP = "tcp"
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):

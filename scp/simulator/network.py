@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec import Struct
 
 from ss7.sccp import Address, GlobalTitle
 
 CAP_SSN = 146  # TS 23.003 §8.2
 SCCP = 3  # service indicator (Q.704 §14.2.1)
+
+
+class Side(StrEnum):
+    """What the simulator is in M3UA."""
+
+    GATEWAY = "sg"  # the gsmSCF is an ASP of ours
+    ASP = "asp"  # towards an STP
+    IPSP = "ipsp"  # towards a gsmSCF without anything between
+
+
+class Carrier(StrEnum):
+    """What carries M3UA."""
+
+    SCTP = "sctp"
+    TCP = "tcp"
 
 
 class Network(Struct, frozen=True, kw_only=True):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from scp.simulator.endpoint import Carrier, Endpoint, Side
-from scp.simulator.network import Network
+from scp.simulator.network import Carrier, Network, Side
 from ss7.errors import EncodeError
 from ss7.pointcode import parse_point_code
+
+if TYPE_CHECKING:
+    from scp.simulator.endpoint import Endpoint
 
 WHERE: Final = "Where"
 
@@ -73,6 +75,8 @@ def endpoint_of(
     Raises:
         typer.BadParameter: ``where`` is not HOST:PORT.
     """
+    from scp.simulator.endpoint import Endpoint  # noqa: PLC0415 - brings the transports, which --help is without
+
     try:
         host, port = _address(where)
     except ValueError as error:

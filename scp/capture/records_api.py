@@ -1,0 +1,58 @@
+"""A running node's records, by its API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from scp.capture.records import RecordsError
+from scp.client import ApiError, Client, TransportError, subscriber
+from scp.domain.subscriber import Subscriber, When
+from scp.services.api import StoreFailure
+
+if TYPE_CHECKING:
+    from scp.ports import Found, Pending, Waiter
+
+_NOT_FOUND: Final = 404
+
+
+@final
+class ApiRecords:
+    """A running node's records, each asked for once and waited for; a `scp.ports.SubscriberLookup`."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._client = Client(url, token)
+        self._known: dict[str, Subscriber | None] = {}
+
+    def find(self, msisdn: str, waiter: Waiter) -> Found | Pending:  # noqa: ARG002 - it never has to wait
+        """Return the record, None if there is none, or why the node does not say."""
+        if msisdn not in self._known:
+            try:
+                self._known[msisdn] = self._ask(msisdn)
+            except TransportError:
+                return StoreFailure.UNAVAILABLE
+        return self._known[msisdn]
+
+    def _ask(self, msisdn: str) -> Subscriber | None:
+        try:
+            view = self._client.send(subscriber(msisdn))
+        except ApiError as error:
+            if error.problem.status == _NOT_FOUND:
+                return None
+            raise RecordsError(f"the node refuses to show {msisdn[:4]}…: {error}") from error
+        return Subscriber(
+            view.msisdn,
+            imsi=view.imsi,
+            authorized=view.authorized,
+            aor=view.aor,
+            forwarding_number=view.forwarding_number,
+            forwarding=view.forwarding,
+            when=When(view.when),
+            locations=view.locations,
+            roaming=view.roaming,
+            vlr=view.vlr,
+            version=view.version,
+        )
+
+    def usable(self) -> str:
+        """Return "": what it can't say shows in each answer."""
+        return ""
