@@ -80,6 +80,7 @@ from scp.client.subscribers import (
     subscriber,
     withdraw,
 )
+from scp.client.traces import Trace, TraceList, start_trace, stop_trace, trace, traces
 
 __all__ = [
     "NOTHING",
@@ -109,6 +110,8 @@ __all__ = [
     "Roaming",
     "State",
     "Subscriber",
+    "Trace",
+    "TraceList",
     "TransportError",
     "Trigger",
     "VoipLeg",
@@ -139,6 +142,10 @@ __all__ = [
     "roaming",
     "set_forwarding",
     "set_roaming",
+    "start_trace",
+    "stop_trace",
     "subscriber",
+    "trace",
+    "traces",
     "withdraw",
 ]

@@ -14,6 +14,7 @@ import pytest
 from real_node import TOKEN, RealNode
 
 from oracles.servers import wait_until
+from scp import client
 from scp.simulator.scenario import Scenario
 
 TRACED, DIALLED, MARKED = "46701234567", "0701234567", "990701234567"
@@ -112,9 +113,20 @@ def test_what_can_not_be_traced_is_refused(
     assert node.put(f"/v1/traces/{path}", body) == status
 
 
+def test_the_client_switches_traces(node: RealNode) -> None:
+    with client.Client(f"http://127.0.0.1:{node.settings['api']}", TOKEN) as api:
+        started = api.send(client.start_trace(TRACED, seconds=60))
+        assert (started.msisdn, started.by, started.messages_left) == (TRACED, "operator", 1000)
+        assert api.send(client.trace(TRACED)) == started
+        assert api.send(client.traces()).traces == (started,)
+        api.send(client.stop_trace(TRACED))
+        assert api.send(client.traces()).traces == ()
+
+
 def test_no_more_than_sixteen_numbers_are_traced(node: RealNode) -> None:
-    statuses = [node.put(f"/v1/traces/4670{number:07}", {"seconds": 60}) for number in range(17)]
-    assert statuses == [201] * 16 + [409]
+    paths = [f"/v1/traces/4670{number:07}" for number in range(17)]
+    assert [node.put(path, {"seconds": 60}) for path in paths] == [201] * 16 + [409]
+    assert {node.ask("DELETE", path, token=TOKEN)[0] for path in paths} == {204}, "there or not"
 
 
 @pytest.fixture(scope="module")
