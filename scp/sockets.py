@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Final, final
 if TYPE_CHECKING:
     import asyncio
 
-AT_ONCE: Final = 64
-"""Messages that gather before they are written: a system call (some 5 µs) is then little for each, and the
-first waits for no more than 63 others (less than a millisecond)."""
-
 _NONE: Final = -1
 
 

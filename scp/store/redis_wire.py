@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 import hiredis
 
 from scp.ports import StoreError
-from scp.sockets import AT_ONCE, EagerWriter
+from scp.sockets import EagerWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -216,14 +216,12 @@ class Wire(asyncio.Protocol):
         self._sample_end = -1
 
     def send(self, octets: bytes, expected: Expected) -> None:
-        """Send a request with this tick's others, or with as many as are sent at once."""
+        """Send a request with this tick's others: a server that gets them bit by bit answers bit by bit."""
         out = self._out
         if not out:
             self._loop.call_soon(self._flush)
         out.append(octets)
         self.pending.append(expected)
-        if len(out) >= AT_ONCE:
-            self._flush()
 
     def write(self, octets: bytes, write: Write) -> None:
         """Send a request that changes something; one WAIT follows all those of a tick."""
