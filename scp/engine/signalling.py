@@ -39,8 +39,8 @@ _EVERY: Final = 15
 """A mask: after so many messages and one the clock is read, to see whether what begins is refused."""
 
 AT_ONCE: Final = 64
-"""Answers that gather, and then are written: a system call (some 5 µs) is little for each, and the first waits for
-less than a millisecond, not for the end of the batch. A power of 2."""
+"""Answers that gather, and then are written: a system call (some 5 µs) is little for each of them, and the
+first waits for less than a millisecond, not for the end of the batch. A power of 2."""
 
 _DATA_CLASS: Final = 1
 _CLASS: Final = 2  # octets of the common header (RFC 4666 §3.1)
