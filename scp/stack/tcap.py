@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Final, final
 from scp.stack import tcap_dialogue as dha
 from scp.stack.tcap_components import free_answered, judge
 from scp.stack.tcap_dialogue import Dialogue, IdleQueue, Indication, LocalReject, step
-from scp.stack.tcap_invocation import REPORTS_SUCCESS, Invocation, InvocationTimers, forget_all, retire
+from scp.stack.tcap_invocation import (
+    REPORTS_SUCCESS,
+    Invocation,
+    InvocationTimers,
+    find,
+    forget_all,
+    retire,
+)
 from scp.stack.tcap_portions import (
     CONTEXT_NOT_SUPPORTED,
     DIALOGUE_REFUSED,
@@ -353,10 +360,9 @@ class Tcap:
     def next_invoke_id(self, dialogue: Dialogue) -> int:
         """Return an invoke id, 0 to 127, that none of our invocations has; `EncodeError` if all are used."""
         invoke_id = dialogue.next_id
-        invocations = dialogue.invocations
-        if invocations is not None:
+        if dialogue.invocations is not None:
             tries = 0
-            while invoke_id in invocations:
+            while find(dialogue, invoke_id) is not None:
                 invoke_id = (invoke_id + 1) & _LAST_INVOKE_ID
                 tries += 1
                 if tries > _LAST_INVOKE_ID:
@@ -378,8 +384,9 @@ class Tcap:
             return octets
         invocation = Invocation(dialogue, invoke_id, opcode, operation_class, timeout)
         if dialogue.invocations is None:
-            dialogue.invocations = {}
-        dialogue.invocations[invoke_id] = invocation
+            dialogue.invocations = [invocation]
+        else:
+            dialogue.invocations.append(invocation)
         if dialogue.unsent is None:
             dialogue.unsent = [invocation]
         else:

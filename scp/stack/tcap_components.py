@@ -11,6 +11,7 @@ from scp.stack.tcap_invocation import (
     correlate_error,
     correlate_reject,
     correlate_result,
+    find,
 )
 from ss7 import rose
 from ss7.ber import read_element, read_integer
@@ -29,7 +30,7 @@ def judge(
         linked_id = component.linked_id
         if not first_heard(dialogue, component.invoke_id, now):
             return _reject(component, rose.INVOKE_PROBLEM, rose.DUPLICATE_INVOKE_ID)
-        if linked_id is not None and (dialogue.invocations is None or linked_id not in dialogue.invocations):
+        if linked_id is not None and find(dialogue, linked_id) is None:
             return _reject(component, rose.INVOKE_PROBLEM, rose.UNRECOGNIZED_LINKED_ID)
         return None
     if isinstance(component, ReturnResult):

@@ -145,7 +145,7 @@ class Dialogue:
         opened: when it began, seconds.
         active: when the last message came or went, seconds.
         user: free for the TC-user.
-        invocations: our operations that wait for an outcome, by invoke id; None if there is none.
+        invocations: our operations that wait for an outcome, in order; None if there is none.
         unsent: those of them that the next message will carry.
         next_id: where the search for a free invoke id goes on.
         heard: invoke ids of the peer's latest operations, one bit each; see `first_heard`.
@@ -185,7 +185,7 @@ class Dialogue:
         self.opened = now
         self.active = now
         self.user: object = None
-        self.invocations: dict[int, Invocation] | None = None
+        self.invocations: list[Invocation] | None = None
         self.unsent: list[Invocation] | None = None
         self.next_id: int = 1
         self.heard: int = 0

@@ -143,9 +143,9 @@ def retire(invocation: Invocation) -> Dialogue | None:
     dialogue = invocation.dialogue
     invocation.dialogue = None
     if dialogue is not None and dialogue.invocations is not None:
-        del dialogue.invocations[invocation.invoke_id]
+        dialogue.invocations.remove(invocation)
         if not dialogue.invocations:
-            dialogue.invocations = None  # an empty dict keeps the room that it had
+            dialogue.invocations = None
     return dialogue
 
 
@@ -161,7 +161,7 @@ def forget_all(dialogue: Dialogue, timers: InvocationTimers) -> None:
     if invocations is None:
         return
     unsent = dialogue.unsent
-    for invocation in invocations.values():
+    for invocation in invocations:
         invocation.dialogue = None
         if unsent is None or invocation not in unsent:
             timers.finished()
@@ -169,11 +169,19 @@ def forget_all(dialogue: Dialogue, timers: InvocationTimers) -> None:
     dialogue.unsent = None
 
 
+def find(dialogue: Dialogue, invoke_id: int) -> Invocation | None:
+    """Return the invocation with that id, sent or not; a dialogue has a few, so they are looked through."""
+    invocations = dialogue.invocations
+    if invocations is not None:
+        for invocation in invocations:
+            if invocation.invoke_id == invoke_id:
+                return invocation
+    return None
+
+
 def _running(dialogue: Dialogue, invoke_id: int) -> Invocation | None:
     """Return the invocation with that id if it was sent and is not over."""
-    if dialogue.invocations is None:
-        return None
-    invocation = dialogue.invocations.get(invoke_id)
+    invocation = find(dialogue, invoke_id)
     if invocation is None or (dialogue.unsent is not None and invocation in dialogue.unsent):
         return None
     return invocation
