@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path  # noqa: TC003 - typer reads the annotation
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from scp.ports import StoreError
 from scp.simulator.bench import run
 from scp.simulator.bench_plot import plot as draw
 from scp.simulator.bench_results import as_json, ratios
-from scp.simulator.bench_scenarios import ALL, FULL, NAMES, QUICK, SOAK
+from scp.simulator.bench_scenarios import ALL, FULL, NAMES, QUICK, REPLAY, SOAK
 from scp.simulator.bench_server import ServerError
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def bench(
-    scenarios: Annotated[list[str] | None, typer.Argument(help=f"{', '.join(NAMES)}; all but {SOAK}")] = None,
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(help=f"{', '.join(NAMES)}; all but {SOAK}, {REPLAY} if tshark is installed"),
+    ] = None,
     *,
     quick: Annotated[
         bool, typer.Option("--quick", help="seconds instead of minutes, fewer subscribers")
@@ -36,7 +40,7 @@ def bench(
 ) -> None:
     """Measure calls a second, CPU, latency, memory; exit status 1 if an answer was missing or wrong."""
     size = QUICK if quick else FULL
-    names = scenarios or list(ALL)
+    names = scenarios or [name for name in ALL if name != REPLAY or shutil.which("tshark")]
     if soak is not None:
         names, size = [SOAK], replace(size, soaked=soak)
     unknown = sorted(set(names) - set(NAMES))

@@ -57,9 +57,7 @@ def against_tshark(folder: Path, dialogues: int, tell: Callable[[str], None]) ->
     Raises:
         ServerError: tshark is not installed, or one of the two failed.
     """
-    tshark = shutil.which("tshark")
-    if tshark is None:
-        raise ServerError(f"tshark is not installed, which {REPLAY} compares with")
+    tshark = tshark_program()
     home = folder / REPLAY
     home.mkdir()
     capture, config, subscribers = home / "calls.pcap", home / "scp.toml", home / "subscribers.ndjson"
@@ -80,6 +78,14 @@ def against_tshark(folder: Path, dialogues: int, tell: Callable[[str], None]) ->
         tshark_per_cpu_s=round(messages / theirs),
         ratio=round(theirs / ours, 2),
     )
+
+
+def tshark_program() -> str:
+    """Return the path of tshark; raises `ServerError` if it is not installed."""
+    program = shutil.which("tshark")
+    if program is None:
+        raise ServerError(f"tshark is not installed, which {REPLAY} compares with")
+    return program
 
 
 def _python(module: str) -> list[str]:

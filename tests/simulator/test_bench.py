@@ -116,6 +116,14 @@ def test_without_tshark_it_says_so(monkeypatch):
         bench.run(("replay",), TINY, lambda _: None)
 
 
+def test_where_nothing_is_chosen_a_missing_tshark_is_no_error(monkeypatch):
+    asked = []
+    monkeypatch.setattr(bench_commands, "run", lambda names, *_: asked.append(names) or made_up())
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert CliRunner().invoke(app, ["bench"]).exit_code == 0
+    assert asked == [[name for name in bench_scenarios.ALL if name != "replay"]]
+
+
 def loaded(p99, late):
     times = {"50": 100.0, "99": p99, "99.9": 2 * p99}
     return LoadReport(
