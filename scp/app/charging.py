@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from scp.charging.counted import Counted
@@ -21,11 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from scp.config import Charging, Chf, Config
-    from scp.domain.decision import Decision
-    from scp.engine.observers import AnswerObserver
     from scp.ports import ChargingSystem, ChargingTelemetry, Ledger
-    from scp.stack.tcap import Dialogue
-    from ss7.cap.types import InitialDPArg
 
 
 def charging_room(
@@ -129,19 +125,3 @@ def _tls(chf: Chf) -> ssl.SSLContext | None:
     if chf.certificate is not None:
         context.load_cert_chain(chf.certificate, chf.key)
     return context
-
-
-@final
-class Both:
-    """Shows every answer to two observers."""
-
-    def __init__(self, first: AnswerObserver, second: AnswerObserver) -> None:
-        self._first = first
-        self._second = second
-
-    def answered(
-        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
-    ) -> None:
-        """See `scp.engine.observers.AnswerObserver`."""
-        self._first.answered(dialogue, service, idp, decision, seconds)
-        self._second.answered(dialogue, service, idp, decision, seconds)

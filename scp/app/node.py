@@ -7,13 +7,14 @@ import time
 from typing import TYPE_CHECKING, Any, final
 
 from scp.app.call_path import add_link, call_path, drain
-from scp.app.charging import Both, charging_room
+from scp.app.charging import charging_room
 from scp.app.guardian.witness import Witness
 from scp.app.links import attachment
 from scp.app.overload import limits_of, memory_of, pressure_on
 from scp.app.taps import Taps
 from scp.domain.rules import Rules
 from scp.engine.admission import Admission
+from scp.engine.observers import Both
 from scp.engine.sparing import Sparing
 from scp.engine.status import StatusBoard
 from scp.engine.ticker import LoopTime

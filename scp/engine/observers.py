@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,22 @@ class AnswerObserver(Protocol):
         says whether that was all, or the service holds the dialogue.
         """
         ...
+
+
+@final
+class Both:
+    """Shows every answer to two observers."""
+
+    def __init__(self, first: AnswerObserver, second: AnswerObserver) -> None:
+        self._first = first
+        self._second = second
+
+    def answered(
+        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
+    ) -> None:
+        """See `AnswerObserver`."""
+        self._first.answered(dialogue, service, idp, decision, seconds)
+        self._second.answered(dialogue, service, idp, decision, seconds)
 
 
 class CallWatcher(Protocol):
