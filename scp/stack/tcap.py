@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 from scp.stack import tcap_dialogue as dha
 from scp.stack.tcap_components import free_answered, judge
 from scp.stack.tcap_dialogue import Dialogue, IdleQueue, Indication, LocalReject, step
-from scp.stack.tcap_invocation import (
-    REPORTS_SUCCESS,
-    Invocation,
-    InvocationTimers,
-    find,
-    forget_all,
-    retire,
-)
+from scp.stack.tcap_invocation import REPORTS_SUCCESS, Invocation, InvocationTimers, find, forget_all, retire
 from scp.stack.tcap_portions import (
     CONTEXT_NOT_SUPPORTED,
     DIALOGUE_REFUSED,
