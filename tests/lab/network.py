@@ -1,7 +1,8 @@
 """The lab's network: an MSC simulator, an STP with two addresses, two nodes with two addresses each.
 
-    MSC 0-23-3 (127.0.0.1) ── STP 0-23-7 (10.23.0.1, 10.23.1.1) ══╦══ node a ─┬ 0-23-1, one AS, loadshare
-                                                                  ╚══ node b ─┴ 0-23-2, another, override
+    MSC 0-23-3 (127.0.0.1) ── STP 0-23-7 (10.23.0.1, 10.23.1.1) ══╦══ node a ─┬ 0-23-1 and 0-23-4: two AS of
+                                                                  ║           │ one association, loadshare
+                                                                  ╚══ node b ─┴ 0-23-2: another, override
 
 Everything that the operator would start is started as the operator would: `camel-scp serve`, `camel-scp msc`,
 osmo-stp with a configuration.
@@ -64,6 +65,11 @@ STP_PEERS: Final = """\
   asp b
   routing-key 1 0.23.1
   traffic-mode loadshare
+ as more m3ua
+  asp a
+  asp b
+  routing-key 4 0.23.4
+  traffic-mode loadshare
  as held m3ua
   asp held-a
   asp held-b
@@ -76,6 +82,7 @@ STP_PEERS: Final = """\
  route-table system
   update route 0.23.1 7.255.7 linkset scp
   update route 0.23.2 7.255.7 linkset held
+  update route 0.23.4 7.255.7 linkset more
   update route 0.23.3 7.255.7 linkset msc
 """
 
@@ -84,7 +91,7 @@ NODE: Final = """\
 name = "{name}"
 instance = {instance}
 point_code = "0-23-1"
-also = ["0-23-2"]
+also = ["0-23-2", "0-23-4"]
 
 [[m3ua.peers]]
 name = "stp"
@@ -92,7 +99,7 @@ transport = "sctp"
 remote = ["10.23.0.1", "10.23.1.1"]
 local = ["10.23.0.2", "10.23.1.2"]
 local_port = {port}
-routing_context = 1
+routing_context = [1, 4]
 [m3ua.peers.timers]
 reconnect_most_s = 2
 [m3ua.peers.sctp]
@@ -270,7 +277,7 @@ class Busy:
     name = "busy"
 
     async def run(self, call):
-        until = time.perf_counter() + 0.005
+        until = time.perf_counter() + 0.04
         while time.perf_counter() < until:
             pass
         call.decided(Decision(Action.CONTINUE, Reason.SERVICE_LOGIC))

@@ -16,11 +16,13 @@ import hostile
 import network
 import pytest
 import wire
+from msgspec.structs import replace
 from network import DIALLED, STEERED, UNKNOWN, Lab, Node, wait
 
 from oracles import servers
 from scp.simulator.expect import Action
 from scp.simulator.msc import PlannedCall, run_calls
+from scp.simulator.network import Network
 from scp.simulator.result import CallResult
 from scp.simulator.scenario import Attempt, Scenario
 
@@ -84,8 +86,8 @@ def test_calls_are_steered_and_continued(lab: Lab, pair: dict[str, Node]) -> Non
     call = [*network.MSC, "--b", DIALLED, "--expect", "connect", "--expect-number", STEERED]
     done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    [result] = asyncio.run(call_it(UNKNOWN))
-    assert result.answer.action is Action.CONTINUE
+    results = asyncio.run(call_it(UNKNOWN, 4, replace(network.MSC_NETWORK, scp_point_code=188)))
+    assert [result.answer.action for result in results] == [Action.CONTINUE] * 4, "from the AS of 0-23-4"
     assert perfect(under_way(pair, lab.load(numbers=(DIALLED, UNKNOWN))).stop())
 
 
@@ -124,8 +126,9 @@ def test_a_hostile_peer_costs_nobody_s_call(lab: Lab, pair: dict[str, Node]) -> 
 
 
 def test_twice_the_capacity_costs_no_call(lab: Lab, pair: dict[str, Node]) -> None:
-    # Each call takes 5 ms of the one processor: it serves less than 200 a second, beside STP and MSC.
-    report = lab.load("--service-key", "102", rate=400, seconds=4).report()
+    # A call takes its node 40 ms, so that both together serve less than 50 a second; what STP and MSC do with the
+    # one processor that all have is little beside that, on a busy machine as well.
+    report = lab.load("--service-key", "102", rate=100, seconds=4).report()
     ended = time.monotonic()
     assert perfect(report)
     shed = sum(node.metric('scp_calls_total{action="continue",reason="overload"') for node in pair.values())
@@ -140,12 +143,14 @@ def test_twice_the_capacity_costs_no_call(lab: Lab, pair: dict[str, Node]) -> No
     print(f"normal {time.monotonic() - ended:.1f} s after the load")
 
 
-def call_it(number: str, at_once: int = 1, **scenario: Any) -> Coroutine[Any, Any, list[CallResult]]:
-    """Make calls to 0-23-2 at once and see what becomes of each."""
+def call_it(
+    number: str, at_once: int = 1, to: Network = network.MSC_NETWORK, **scenario: Any
+) -> Coroutine[Any, Any, list[CallResult]]:
+    """Make calls at once, to 0-23-2 if not said otherwise, and see what becomes of each."""
     call = PlannedCall(Scenario(b_number=number, b_nature=2, **scenario))
     return run_calls(
         [call] * at_once,
-        network=network.MSC_NETWORK,
+        network=to,
         endpoint=network.MSC_ENDPOINT,
         random=Random(3),
         at_once=at_once,
