@@ -156,8 +156,7 @@ class LiveReplay(Dialogues):
         """Report what is under way as it is."""
         self.link.stop()
         for conversation in list(self._by_replayed.values()):
-            if conversation.owed or conversation.pending:
-                conversation.replayed.notes.append("the replay was stopped before")
+            conversation.replayed.notes.append("the replay was stopped before it was over")
             conversation.ended = conversation.captured = True
             self._settle(conversation)
 

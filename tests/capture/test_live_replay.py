@@ -74,6 +74,28 @@ class Outcome:
         return sorted(str(verdict) for verdict in report.verdicts.elements())
 
 
+def make(
+    node_type: type[ScriptedScf], script: Any, within: float
+) -> tuple[LiveReplay, ScriptedScf, list[Replayed]]:
+    """A replay and a node with a script, over a loopback pair; in a running loop."""
+    network = live_room.NETWORK
+    label = Label(
+        opc=network.point_code,
+        dpc=network.scp_point_code,
+        network_indicator=0,
+        ssn=146,
+        called=network.called(),
+        calling=network.calling(),
+    )
+    done: list[Replayed] = []
+    live = LiveReplay(
+        machine(Side.GATEWAY, -1), label, done.append, Counter(), random=Random(1), within=within
+    )
+    node = node_type(script, clock=asyncio.get_running_loop().time)
+    pair(live.link, node)
+    return live, node, done
+
+
 def play(
     path: Path,
     script: Callable[[Any, int], Sequence[Any]] | None,
@@ -82,31 +104,16 @@ def play(
     within: float = 0.3,
     node_type: type[ScriptedScf] = ScriptedScf,
 ) -> Outcome:
-    """Replay a capture to a node with a script, over a loopback pair."""
+    """Replay a capture to a node with a script."""
 
     async def run() -> Outcome:
-        done: list[Replayed] = []
-        skipped: Counter[str] = Counter()
-        network = live_room.NETWORK
-        label = Label(
-            opc=network.point_code,
-            dpc=network.scp_point_code,
-            network_indicator=0,
-            ssn=146,
-            called=network.called(),
-            calling=network.calling(),
-        )
-        live = LiveReplay(
-            machine(Side.GATEWAY, -1), label, done.append, skipped, random=Random(1), within=within
-        )
-        node = node_type(script, clock=asyncio.get_running_loop().time)
-        pair(live.link, node)
+        live, node, done = make(node_type, script, within)
         async with asyncio.timeout(30):
             await live.run(Capture(path), pace or Pace(speed=100), 5, lambda messages: None)
         for _ in range(3):
             await asyncio.sleep(0)
         live.stop()
-        return Outcome(done, node, skipped, live.times)
+        return Outcome(done, node, live.skipped, live.times)
 
     return asyncio.run(run())
 
@@ -201,6 +208,28 @@ def test_a_message_that_sccp_brings_back_is_said(tmp_path: Path) -> None:
     [replayed] = outcome.done
     assert replayed.notes[0] == "SCCP brought it back: return cause 4 (Q.713 §3.12)"
     assert outcome.verdicts == ["silent"]
+
+
+def test_a_replay_that_is_stopped_reports_what_it_has(tmp_path: Path) -> None:
+    """An hour before the switch says more, somebody has had enough."""
+    first, *rest = held()
+    path = live_room.write(tmp_path / "long.pcap", first, *((at + 3600, *said) for at, *said in rest))
+
+    async def run() -> list[Replayed]:
+        asked = asyncio.Event()
+        live, _, done = make(ScriptedScf, lambda *_: asked.set() or [], 5)
+        running = asyncio.create_task(live.run(Capture(path), Pace(), 5, lambda messages: None))
+        async with asyncio.timeout(30):
+            await asked.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        live.stop()
+        return done
+
+    [replayed] = asyncio.run(run())
+    assert replayed.notes == ["the replay was stopped before it was over"]
+    assert (len(replayed.messages), replayed.ours, replayed.theirs) == (1, [], [])
 
 
 def test_an_answer_that_comes_too_late_or_twice_is_counted(tmp_path: Path) -> None:
