@@ -9,7 +9,8 @@ import pytest
 
 from oracles.servers import kernel_has_sctp
 from scp.app.links import attachment, sctp_settings
-from scp.app.node import Node, Reporter
+from scp.app.node import Node
+from scp.app.reporter import Reporter
 from scp.config import ConfigError, loads
 from scp.net.sctp import Connector, Listener
 from scp.net.sctp_socket import SctpSettings

@@ -14,7 +14,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from scp.app.node import Node, Reporter
+from scp.app.node import Node
+from scp.app.reporter import Reporter
 from scp.cli import app
 from scp.cli.status import age
 from scp.config import loads

@@ -22,7 +22,8 @@ from rich.table import Table
 
 from scp import client
 from scp.app.metrics import metrics_for
-from scp.app.node import Node, Reporter
+from scp.app.node import Node
+from scp.app.reporter import Reporter
 from scp.config import loads
 from scp.domain.call import Trigger
 from scp.domain.reason import Reason, explain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 from scp.app.call_path import add_link, call_path, drain
 from scp.app.charging import charging_room
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scp.api.server import ApiServer
     from scp.app.guardian.guardian import Guardian
     from scp.app.links import Attachment
+    from scp.app.reporter import Reporter
     from scp.config import Config, Peer
     from scp.engine.engine import Engine
     from scp.engine.observers import AnswerObserver
@@ -40,28 +41,6 @@ if TYPE_CHECKING:
     from scp.ports import SubscriberStore, Telemetry
     from scp.services.api import Service
     from scp.services.registry import EntryPoint
-
-
-class Reporter:
-    """Where a node says what happens; the log is one."""
-
-    def link(self, name: str, what: str, trouble: bool) -> None:
-        """Something happened to a link."""
-
-    def charging(self, what: str, trouble: bool) -> None:
-        """Charging, or the keeping of CDRs, began to fail or works again."""
-
-    def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
-        """A trace or a recording began or ended; ``fields`` say more."""
-
-    def traced(self, msisdn: str, peer: str, message: dict[str, Any], *, sent: bool) -> None:
-        """A message of a traced number's call, decoded; ``sent``: it went out."""
-
-    def overload(self, level: int, why: str) -> None:
-        """The level of overload is another one (0: none), because of these signals."""
-
-    def service_bug(self, service: str, error: Exception) -> None:
-        """A service raised; the call was continued."""
 
 
 @final

@@ -15,8 +15,9 @@ import uvloop
 from scp.app.collector import Collector
 from scp.app.guardian.guardian import stand_by
 from scp.app.metrics import NodeMetrics, build_info, metrics_for
-from scp.app.node import Node, Reporter
+from scp.app.node import Node
 from scp.app.reload import plan
+from scp.app.reporter import Reporter
 from scp.app.service_manager import ALIVE, READY, STOPPING, ServiceManager
 from scp.config import ConfigError, load
 from scp.engine.sampling import Sampled

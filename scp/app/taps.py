@@ -14,7 +14,7 @@ from scp.capture.tracer import Tracer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scp.app.node import Reporter
+    from scp.app.reporter import Reporter
     from scp.config import Config, Recording
     from scp.engine.signalling import Signalling
     from scp.telemetry.traces import Trace, Traces

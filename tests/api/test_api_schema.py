@@ -26,7 +26,8 @@ from scp.api.charging import charging_router
 from scp.api.discards import discards_router
 from scp.api.traces import traces_router
 from scp.app.metrics import metrics_for
-from scp.app.node import Node, Reporter
+from scp.app.node import Node
+from scp.app.reporter import Reporter
 from scp.client import Client, authorize, register
 from scp.config import Api, loads
 

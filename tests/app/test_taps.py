@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scp.app.node import Reporter
+from scp.app.reporter import Reporter
 from scp.app.taps import Taps
 from scp.config import Config, loads
 from scp.simulator.idp import called_party_octets

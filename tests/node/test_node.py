@@ -17,7 +17,8 @@ sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 from room import NETWORK, READY, Counts, Switch, idp, new_otid
 
 from scp import config
-from scp.app.node import Node, Reporter
+from scp.app.node import Node
+from scp.app.reporter import Reporter
 from scp.domain.decision import Reason
 from scp.net.tcp import Connector, Listener
 from scp.ports import PENDING

@@ -14,7 +14,8 @@ from oracles import redis_lab
 from oracles.servers import free_tcp_port
 from scp import client
 from scp.app.metrics import metrics_for
-from scp.app.node import Node, Reporter
+from scp.app.node import Node
+from scp.app.reporter import Reporter
 from scp.config import loads
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action

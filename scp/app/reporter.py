@@ -1,0 +1,27 @@
+"""Where a node says in words what happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Reporter:
+    """Where a node says what happens; the log is one."""
+
+    def link(self, name: str, what: str, trouble: bool) -> None:
+        """Something happened to a link."""
+
+    def charging(self, what: str, trouble: bool) -> None:
+        """Charging, or the keeping of CDRs, began to fail or works again."""
+
+    def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
+        """A trace or a recording began or ended; ``fields`` say more."""
+
+    def traced(self, msisdn: str, peer: str, message: dict[str, Any], *, sent: bool) -> None:
+        """A message of a traced number's call, decoded; ``sent``: it went out."""
+
+    def overload(self, level: int, why: str) -> None:
+        """The level of overload is another one (0: none), because of these signals."""
+
+    def service_bug(self, service: str, error: Exception) -> None:
+        """A service raised; the call was continued."""
