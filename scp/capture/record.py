@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from msgspec import Struct
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
     from scp.capture.wire.messages import Message
     from scp.domain.numbers import Numbering
+
+
+FLUSHED: Final = 1.0
+"""Seconds after which a message that is written takes those before it to the disk: who looks sees them."""
 
 
 class RecordSettings(Struct, frozen=True, kw_only=True):
@@ -87,6 +91,7 @@ class Recorder:
         self._file: BinaryIO | None = None
         self._writer: PcapNgWriter | None = None
         self._octets = 0
+        self._flushed = 0.0
         self._number = _latest(folder, name)
         self._allowance = float(settings.rate)
         self._refilled = clock()
@@ -160,6 +165,9 @@ class Recorder:
         for packet in wire.packets(octets, sent=sent, stream=max(0, stream)):
             self._octets += self._writer.write(now, packet)
         self.written += 1
+        if self._file is not None and now - self._flushed >= FLUSHED:
+            self._file.flush()
+            self._flushed = now
 
     def _next_file(self) -> None:
         self.close()

@@ -103,6 +103,16 @@ def test_peers_are_told_apart_and_chosen(tmp_path: Path) -> None:
     assert len(ways) == 2
 
 
+def test_a_recording_can_be_read_while_it_goes_on(tmp_path: Path) -> None:
+    now = [1000.0]
+    recorder = Recorder(tmp_path, "rec", RecordSettings(), Numbering(country_code="46"), lambda: now[0])
+    for sent, octets in said(STEERED):
+        recorder.take("stp-a", 1, octets, sent=sent)
+        now[0] += 2.0
+        assert len(shown(tmp_path)) == recorder.written
+    recorder.close()
+
+
 def test_a_new_recording_goes_on_after_the_last_file(tmp_path: Path) -> None:
     for _ in range(2):
         recorded(tmp_path, RecordSettings(), STEERED)
