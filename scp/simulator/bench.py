@@ -55,6 +55,8 @@ _MIB: Final = 1 << 20
 _RECORDS_LIMIT: Final = 60.0
 """Seconds that the last CDRs may take to reach the disk."""
 _POLL: Final = 0.05
+_WARM_SHARE: Final = 5
+"""For each so many dialogues that are counted one is opened before."""
 
 
 def run(names: Sequence[str], size: Size, tell: Callable[[str], None]) -> Report:
@@ -114,13 +116,14 @@ class _Bench:
             tallies = {name: Tally() for name in scenarios}
             for name, scenario in scenarios.items():
                 self._warm(load, scenario, servers[name])
+            loaded = {name: resident(target.pid) - empty for name, target in servers.items()}
             for turn in range(size.rounds):
                 tell(f"saturation, round {turn + 1} of {size.rounds}")
                 for name, scenario in scenarios.items():
                     self._saturate(load, scenario, servers[name], tallies[name])
             slow = self._latencies(load, scenarios, servers, tallies)
             return {
-                name: self._finish(load, name, scenario, servers[name], tallies[name], empty, slow[name])
+                name: self._finish(load, scenario, servers[name], tallies[name], loaded[name], slow[name])
                 for name, scenario in scenarios.items()
             }
 
@@ -245,35 +248,46 @@ class _Bench:
     def _finish(
         self,
         load: Generator,
-        name: str,
         scenario: Scenario,
         target: Server,
         tally: Tally,
-        empty: int,
+        loaded: int,
         slow: dict[float, list[LoadReport]],
     ) -> Result:
-        """Measure memory, and put all together."""
-        self._tell(f"memory, {name}")
+        """Put all together; ``loaded`` is what the subscribers take."""
         best = _best(tally)
-        memory = resident(target.pid)
         return Result(
             saturation=best,
             half=latency(slow[HALF], HALF * best.calls_per_s),
             most=latency(slow[MOST], MOST * best.calls_per_s),
-            memory_mib=memory / _MIB,
-            bytes_per_subscriber=(memory - empty) / self._size.subscribers if scenario.remembers else None,
-            bytes_per_dialogue=self._open_dialogues(load, scenario, target) if scenario.held else None,
+            memory_mib=resident(target.pid) / _MIB,
+            bytes_per_subscriber=loaded / self._size.subscribers if scenario.remembers else None,
+            bytes_per_dialogue=self._open_dialogues(load, scenario) if scenario.held else None,
             calls=tally.calls,
             faults=tally.faults,
         )
 
-    def _open_dialogues(self, load: Generator, scenario: Scenario, target: Server) -> float:
-        """Leave dialogues open and return the octets of memory that each takes."""
+    def _open_dialogues(self, load: Generator, scenario: Scenario) -> float:
+        """Leave dialogues open at a node that has done nothing else, and return the octets that each takes.
+
+        The node has no subscribers: all calls are continued, and held like those that are steered.
+        """
+        self._tell("memory of open dialogues")
         count = self._size.dialogues
-        before = resident(target.pid)
-        plan = LoadPlan(window=scenario.window, calls=count, duration=600.0, then=Then.LEAVE)
-        load.run(self._job(scenario, target, plan))
-        return (resident(target.pid) - before) / count
+        with server.node(
+            self._folder,
+            self._machine.node_core,
+            name="dialogues",
+            store="sqlite::memory:",
+            service=Held.name,
+            path=[self._folder / "services"],
+        ) as target:
+            memory = []
+            for calls in (max(1, count // _WARM_SHARE), count):
+                plan = LoadPlan(window=scenario.window, calls=calls, duration=600.0, then=Then.LEAVE)
+                load.run(self._job(scenario, target, plan))
+                memory.append(resident(target.pid))
+        return (memory[1] - memory[0]) / count
 
 
 _DROPPED: Final = 'scp_cdrs_total{result="dropped"}'
