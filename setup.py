@@ -31,6 +31,8 @@ HOT = (
     "codecs/ss7/**/*.py",
     "scp/stack/**/*.py",
     "scp/domain/**/*.py",
+    "scp/capture/dialogues.py",
+    "scp/capture/replay.py",
     "scp/capture/wire/*.py",
     "scp/engine/*.py",
     "scp/services/call.py",
