@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
 from scp.engine.callgap import call_gap
+from scp.engine.components import critical, encoded, opcode_of, owed
 from scp.engine.conversation import Conversation, Wait
 from scp.engine.signalling import Path
 from scp.engine.timers import Deadlines
@@ -23,11 +24,10 @@ from scp.ports import PENDING
 from scp.services.api import Call, Lookup, Outgoing, Report, ReportKind, StoreFailure
 from scp.stack import tcap_dialogue as tc
 from ss7.cap.codec import UnusualError
-from ss7.cap.common import CriticalityType
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
 from ss7.cap.errors import MISSING_CUSTOMER_RECORD, UNEXPECTED_COMPONENT_SEQUENCE, UNEXPECTED_PARAMETER
 from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode
-from ss7.errors import DecodeError, EncodeError
+from ss7.errors import DecodeError
 from ss7.rose import (
     INVOKE_PROBLEM,
     MISTYPED_PARAMETER,
@@ -71,10 +71,6 @@ REPORTS: Final[dict[int, int]] = {
     if not operation.from_scf and operation.opcode in frozenset(Opcode)
 }
 """Operations that a gsmSSF may invoke in call control, and the first CAP version that has each (§6.1.2)."""
-
-MOST_OCTETS: Final = 2400
-"""Of the components of one message: the 2560 octets of §14.2.2.1.5 less TCAP's own."""
-
 
 MOST_REJECTS: Final = 64
 """In one message: a message full of bad components must not make an answer that is too long to be sent."""
@@ -158,7 +154,7 @@ class Engine:
         components = indication.components
         first = components[0] if components else None
         if indication.rejects or type(first) is not Invoke:
-            self._refuse(dialogue, _owed(indication), Reason.UNEXPECTED_OPERATION, now)
+            self._refuse(dialogue, owed(indication), Reason.UNEXPECTED_OPERATION, now)
             return
         if first.opcode != Opcode.INITIAL_DP:
             reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)
@@ -174,7 +170,7 @@ class Engine:
             idp = self._read_otherwise(fault, dialogue, first.invoke_id, now)
             if idp is None:
                 return
-        if idp.extensions is not None and _critical(idp):
+        if idp.extensions is not None and critical(idp):
             error = encode_return_error(first.invoke_id, UNEXPECTED_PARAMETER.code)
             self._refuse(dialogue, [error], Reason.CRITICAL_EXTENSION, now, idp)
             return
@@ -298,7 +294,7 @@ class Engine:
             self._component(conversation, component)
         for _ in indication.rejects:
             self.signalling.discard("cap", REJECTED)
-        rejects = [*_owed(indication), *(conversation.rejects or ())]
+        rejects = [*owed(indication), *(conversation.rejects or ())]
         if rejects:
             octets = self.tcap.end(indication.dialogue, rejects[:MOST_REJECTS])
             self.signalling.send(indication.dialogue.path, octets)
@@ -330,7 +326,7 @@ class Engine:
         """TC-L-CANCEL: an operation that reports success (ActivityTest) got no answer: the call is lost."""
         conversation = indication.dialogue.user
         if isinstance(conversation, Conversation) and indication.invocation is not None:
-            conversation.queue(Report(ReportKind.TIMEOUT, _opcode(indication.invocation.opcode)))
+            conversation.queue(Report(ReportKind.TIMEOUT, opcode_of(indication.invocation.opcode)))
             self._wake(conversation, now)
 
     def _idle(self, indication: Indication, now: float) -> None:
@@ -357,17 +353,17 @@ class Engine:
         if type(component) is Invoke:
             self._invoked(conversation, component)
         elif type(component) is ReturnResult:
-            conversation.queue(Report(ReportKind.RESULT, _opcode(component.operation)))
+            conversation.queue(Report(ReportKind.RESULT, opcode_of(component.operation)))
         elif type(component) is ReturnError:
             code = component.error if isinstance(component.error, int) else -1
-            conversation.queue(Report(ReportKind.ERROR, _opcode(component.operation), code=code))
+            conversation.queue(Report(ReportKind.ERROR, opcode_of(component.operation), code=code))
         elif type(component) is Reject:
             problem = component.problem_type << 8 | component.problem
-            conversation.queue(Report(ReportKind.REJECT, _opcode(component.operation), code=problem))
+            conversation.queue(Report(ReportKind.REJECT, opcode_of(component.operation), code=problem))
 
     def _invoked(self, conversation: Conversation, component: Invoke) -> None:
         """Queue an operation, or what is owed for one that can't be executed."""
-        opcode = _opcode(component.opcode)
+        opcode = opcode_of(component.opcode)
         invoke_id = component.invoke_id
         version = conversation.call.context.version
         if REPORTS.get(opcode, _NEVER) > version:
@@ -482,7 +478,7 @@ class Engine:
     def _send(self, conversation: Conversation, now: float, *, last: bool) -> None:
         """Send the outbox in one message, TC-END if it is the ``last``."""
         dialogue = conversation.dialogue
-        components = self._components(conversation, last=last)
+        components = encoded(conversation, self.codec, self.tcap, self.telemetry, last=last)
         tcap = self.tcap
         octets = tcap.end(dialogue, components) if last else tcap.continue_(dialogue, components, now)
         # Returned, a TC-CONTINUE says that the switch has lost the call; a TC-END could say it to nobody.
@@ -491,35 +487,6 @@ class Engine:
             self._answered(conversation)
             if not last:
                 conversation.call.put_away(self.codec)
-
-    def _components(self, conversation: Conversation, *, last: bool) -> list[bytes]:
-        """Encode the outbox. In a TC-END nothing is awaited, so nothing is registered."""
-        call = conversation.call
-        if last and call.error is not None:
-            error = call.error
-            parameter = self.codec.encode_error(error.code, error.parameter, call.context.version)
-            return [encode_return_error(conversation.invoke_id, error.code, parameter)]
-        tcap = self.tcap
-        dialogue = conversation.dialogue
-        components = []
-        size = 0
-        for outgoing in call.outbox:
-            opcode = outgoing.opcode
-            parameter = self.codec.encode_argument(opcode, outgoing.argument, call.context.version)
-            size += _INVOKE_OVERHEAD + len(parameter)
-            if size > MOST_OCTETS:
-                raise EncodeError(f"more than {MOST_OCTETS} octets for one message", "29.078 §14.2.2.1.5")
-            if last:
-                components.append(encode_invoke(tcap.next_invoke_id(dialogue), opcode, parameter))
-            else:
-                operation = BY_OPCODE[opcode]
-                components.append(
-                    tcap.invoke(dialogue, opcode, parameter, operation.operation_class, operation.seconds)
-                )
-        for outgoing in call.outbox:
-            self.telemetry.operation(outgoing.opcode, "out")
-        call.outbox.clear()
-        return components
 
     def _answered(self, conversation: Conversation) -> None:
         conversation.answered = True
@@ -600,33 +567,13 @@ _ABANDONED: Final = Decision(Action.ERROR, Reason.ABANDONED)
 _FAILED: Final = Decision(Action.CONTINUE, Reason.SERVICE_ERROR)
 _ERRORS: Final = frozenset({Reason.UNKNOWN_SERVICE_KEY, Reason.CRITICAL_EXTENSION})
 _NEVER: Final = 99
-_INVOKE_OVERHEAD: Final = 14  # tags, lengths, invoke id and operation code
 
 
 def _still_waits(conversation: Conversation, number: int) -> bool:
     return conversation.wait is not Wait.NOTHING and conversation.wait_number == number
 
 
-def _critical(argument: Any) -> bool:
-    """Whether an argument has an extension that must not be ignored; there is none that we know.
-
-    CriticalityType "abort" forbids to execute the operation (Q.1400); of the errors that InitialDP can have,
-    unexpectedParameter says so (§10.1.14).
-    """
-    return any(field.criticality is CriticalityType.ABORT for field in argument.extensions)
-
-
 def _peer(dialogue: Dialogue) -> str:
     """Return the name of the link that a dialogue came by."""
     path = dialogue.path
     return path.link.name if isinstance(path, Path) else ""
-
-
-def _owed(indication: Indication) -> list[bytes]:
-    """Return the Reject components that TCAP wants sent."""
-    return [reject.octets for reject in indication.rejects if reject.octets]
-
-
-def _opcode(code: int | bytes | None) -> int:
-    """Return a local operation code; -1 for a global one, which CAP has none of, or none at all."""
-    return code if isinstance(code, int) else -1
