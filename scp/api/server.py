@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 import uvicorn
 
 from scp.api.app import build_app
+from scp.api.tls import tls_faults
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -94,6 +95,8 @@ async def serve_api(
             for a certificate that is none, is one of these.
     """
     tls = config.tls
+    if tls is not None and (fault := next(tls_faults(tls), None)):
+        raise OSError(f"api.tls.{fault}")
     app = build_app(config, node, routers)
     settings = uvicorn.Config(
         app,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from scp.config import Config
+    from collections.abc import Iterable
+
+    from scp.config import Config, Fault
 
 FAILED: Final = 1
 """Exit status: it ran, and the answer is no."""
@@ -22,9 +24,13 @@ def _config(path: Path) -> Config:
     try:
         return load(path)
     except ConfigError as error:
-        for fault in error.faults:
-            typer.echo(f"{path}: {fault}", err=True)
-        raise typer.Exit(UNUSABLE) from None
+        raise _unusable(path, error.faults) from None
+
+
+def _unusable(path: Path, faults: Iterable[Fault]) -> typer.Exit:
+    for fault in faults:
+        typer.echo(f"{path}: {fault}", err=True)
+    return typer.Exit(UNUSABLE)
 
 
 def demo(
@@ -47,9 +53,15 @@ def serve(
 
 def check(file: Annotated[Path, typer.Argument(help="the configuration, TOML")]) -> None:
     """Validate a configuration: every error with its path, and what a node would bind and connect to."""
+    from scp.app.preflight import missing_folders, preflight
     from scp.config import describe
 
-    typer.echo(describe(_config(file)))
+    config = _config(file)
+    if faults := list(preflight(config)):
+        raise _unusable(file, faults)
+    typer.echo(describe(config))
+    for fault in missing_folders(config):
+        typer.echo(f"{file}: {fault}, and the node makes none", err=True)
 
 
 def example() -> None:

@@ -23,14 +23,14 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
         environ: for ``env:NAME``; the process's environment by default.
 
     Raises:
-        ConfigError: with every fault that was found.
+        ConfigError: with every fault that was found; who says it names the file.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError([Fault("", f"{path}: {error.strerror}")]) from error
+        raise ConfigError([Fault("", error.strerror or str(error))]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError([Fault("", f"{path}: not UTF-8 at octet {error.start}")]) from error
+        raise ConfigError([Fault("", f"not UTF-8 at octet {error.start}")]) from error
     return loads(text, environ)
 
 

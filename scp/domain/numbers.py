@@ -16,8 +16,16 @@ from scp.domain.reason import Reason
 MSISDN_MIN_DIGITS: Final = 5
 E164_MAX_DIGITS: Final = 15  # E.164 §6: country code and national (significant) number together
 
-Digits: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]+$(?!\n)", max_length=32)]
-Prefix: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]*$(?!\n)", max_length=8)]
+Digits: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]+$(?!\n)", max_length=32, description='1 to 32 digits in quotes, without +: "46"'),
+]
+Prefix: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]*$(?!\n)", max_length=8, description='up to 8 digits in quotes: "0", or "" for none'
+    ),
+]
 Length: TypeAlias = Annotated[int, Meta(ge=4, le=E164_MAX_DIGITS - 1)]
 
 
@@ -54,7 +62,10 @@ class Numbering(Struct, frozen=True, forbid_unknown_fields=True):
         home_vlr: E.164 VLR numbers that begin so belong to the home network; being elsewhere is roaming.
     """
 
-    country_code: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,2}$(?!\n)")]
+    country_code: Annotated[
+        str,
+        Meta(pattern=r"^[1-9][0-9]{0,2}$(?!\n)", description='1 to 3 digits in quotes, without + or 0: "46"'),
+    ]
     international_prefix: Digits | tuple[Digits, ...] = "00"
     national_prefix: Prefix = "0"
     national_lengths: frozenset[Length] = frozenset()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from enum import EnumMeta
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
@@ -26,7 +27,20 @@ def read_settings(table: Mapping[str, Any], kind: type[Settings]) -> Settings:
     try:
         return msgspec.convert(dict(table), kind)
     except msgspec.ValidationError as error:
-        raise ValueError(_with_key_first(str(error))) from None
+        raise ValueError(_with_key_first(str(error)) + _choice(kind, str(error))) from None
+
+
+def _choice(kind: type[msgspec.Struct], text: str) -> str:
+    """Return what an enumeration allows, where a word that it does not have is the fault."""
+    at = _AT.search(text)
+    if at is None or not text.startswith("Invalid enum value"):
+        return ""
+    hint = get_type_hints(kind).get(at["key"])
+    for one in (hint, *get_args(hint)):
+        if isinstance(one, EnumMeta):
+            members: Iterable[Any] = one
+            return f": one of {', '.join(str(member.value) for member in members)}"
+    return ""
 
 
 def _with_key_first(text: str) -> str:

@@ -1,0 +1,83 @@
+"""What keeps a node from starting though its configuration reads well: asked by ``camel-scp check``.
+
+Nothing is opened that a running node has open, nothing is written, nobody is connected to.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from scp.config import Fault
+from scp.ports import StoreError
+from scp.services.api import NodeSettings
+from scp.services.registry import ServiceConfigError, build_services, installed
+from scp.store.ledger_open import open_ledger
+from scp.store.open import open_store
+from scp.store.redis_url import parse_redis_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scp.config import Config
+
+_SQLITE: Final = "sqlite:"
+_MEMORY: Final = "sqlite::memory:"
+
+
+def preflight(config: Config) -> Iterator[Fault]:
+    """Yield what is wrong: services that are not there or refuse settings, URLs, certificates."""
+    yield from _services(config)
+    yield from _urls(config)
+    if config.api is not None and config.api.tls is not None:
+        from scp.api.tls import tls_faults  # noqa: PLC0415 - only who has TLS needs it
+
+        for fault in tls_faults(config.api.tls):
+            yield Fault(f"api.tls.{fault.path}", fault.reason)
+
+
+def missing_folders(config: Config) -> Iterator[Fault]:
+    """Yield the folders that there are not, of files that a node makes: the service manager may make them."""
+    charging, api = config.charging, config.api
+    for path, secret in (
+        ("store.url", config.store.url),
+        ("charging.ledger", charging.ledger),
+        ("charging.records", charging.records),
+    ):
+        url = "" if secret is None else secret.reveal()
+        if url.startswith(_SQLITE) and url != _MEMORY:
+            yield from _folder(path, Path(url.removeprefix(_SQLITE)).parent)
+    if api is not None and api.audit is not None:
+        yield from _folder("api.audit", Path(api.audit).parent)
+    if config.recording is not None:
+        yield from _folder("recording.folder", Path(config.recording.folder))
+
+
+def _services(config: Config) -> Iterator[Fault]:
+    settings = NodeSettings(config.numbering, config.store.on_failure)
+    for name, table in config.services.items():
+        try:
+            build_services({name: table}, settings, installed())
+        except ServiceConfigError as error:
+            yield Fault(error.path, error.reason)
+
+
+def _urls(config: Config) -> Iterator[Fault]:
+    store = config.store.url.reveal()
+    try:
+        open_store(store)
+        if not store.startswith(_SQLITE):
+            parse_redis_url(store).tls_context()
+    except StoreError as error:
+        yield Fault("store.url", str(error))
+        return
+    ledger = config.charging.ledger
+    try:
+        open_ledger(ledger and ledger.reveal(), store, config.node.name)
+    except (StoreError, ValueError) as error:
+        yield Fault("charging.ledger", str(error))
+
+
+def _folder(path: str, folder: Path) -> Iterator[Fault]:
+    if not folder.is_dir():
+        yield Fault(path, f"{folder}: {'not a folder' if folder.exists() else 'there is no such folder'}")
