@@ -87,3 +87,37 @@ def test_a_benchmark_runs_on_the_build(tmp_path: Path) -> None:
     assert "plain" in run()
     (build / ".made").touch()
     assert run() == ["the", "build", "bench", "--quick"]
+
+
+CAPTURE = str(Path(__file__).parents[1] / "pcaps" / "cap2-steered.pcapng")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["msc", "--cap", "5"], "--cap"),
+        (["msc", "--load", "--rate", "-5"], "--rate"),
+        (["msc", "--ssn", "256"], "--ssn"),
+        (["subscribers", "import", ".", "--store", "sqlite::memory:"], "is a directory"),
+        (["subscribers", "show", "44x", "--store", "sqlite::memory:"], "decimal digits only"),
+        (["anonymise", CAPTURE, "/no/such/folder/out"], "/no/such/folder/out: No such file or directory"),
+        (["decode", "--hex", "62", CAPTURE], "not both"),
+    ],
+)
+def test_bad_input_is_said_in_words(words: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert said in result.output
+    assert isinstance(result.exception, SystemExit)  # and no traceback
+
+
+def test_a_closed_standard_input_is_said_in_words() -> None:
+    command = f"{sys.executable} -m scp.cli decode - <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "-: standard input is closed\n")
+
+
+@pytest.mark.parametrize("words", [["subscribers", "export"], ["explain"]])
+def test_the_help_has_all_its_words(words: list[str]) -> None:  # "[store]" would be markup, and left out
+    result = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200"})
+    assert "store.url" in result.output

@@ -59,6 +59,8 @@ def decode(
 
     show = printer(as_json=json, as_lines=lines)
     if hexadecimal:
+        if file:
+            raise fail("say what to decode: a capture or --hex, not both")
         try:
             octets = read_hex(hexadecimal)
             named = (operation or ["initialDP"])[0]
@@ -111,7 +113,10 @@ def anonymise(
 
     capture = open_capture(file)
     run = Anonymiser(Disguise(key.encode() or secrets.token_bytes(32)))
-    with out.open("wb") as stream:
-        run.run(capture, PcapNgWriter(stream, comment="anonymised"))
+    try:
+        with out.open("wb") as stream:
+            run.run(capture, PcapNgWriter(stream, comment="anonymised"))
+    except OSError as error:
+        raise fail(f"{out}: {error.strerror}") from None
     left = ", ".join(f"{count} left out: {why}" for why, count in run.left_out.most_common())
     say(", ".join(filter(None, (f"{run.written} messages written", left))))

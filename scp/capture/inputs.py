@@ -27,7 +27,7 @@ CaptureFile = Annotated[str, typer.Argument(help="pcap or pcapng, gzip or not; -
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="the node's configuration, TOML")]
 Store = Annotated[
     str,
-    typer.Option(help="a store's URL, a file of `subscribers export`, or a running node's API; [store] url"),
+    typer.Option(help="a store's URL, a file of `subscribers export`, or a running node's API; as store.url"),
 ]
 Token = Annotated[
     str,

@@ -136,6 +136,8 @@ def _without_figures(reason: str) -> str:
 
 def _open(path: str | Path) -> tuple[BinaryIO, int]:
     if str(path) == STDIN:
+        if sys.stdin is None:  # closed by who started us
+            raise CaptureError("-: standard input is closed")
         return sys.stdin.buffer, 0
     try:
         return Path(path).open("rb"), Path(path).stat().st_size

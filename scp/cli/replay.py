@@ -96,9 +96,11 @@ def replay(
     scp_gt: ScpTitle = "46700000001",
     ssn: Ssn = CAP_SSN,
     scp_ssn: ScpSsn = CAP_SSN,
-    speed: Annotated[float, option("times as fast as the capture", _LIVE)] = 1.0,
-    rate: Annotated[float, option("calls a second, whatever the capture's times; 0: those", _LIVE)] = 0.0,
-    within: Annotated[float, option("seconds that an answer may take", _LIVE)] = 2.0,
+    speed: Annotated[float, option("times as fast as the capture", _LIVE, least=0.001)] = 1.0,
+    rate: Annotated[
+        float, option("calls a second, whatever the capture's times; 0: those", _LIVE, least=0)
+    ] = 0.0,
+    within: Annotated[float, option("seconds that an answer may take", _LIVE, least=0)] = 2.0,
 ) -> None:
     """Run a capture's calls through the service and compare with what the capture's SCP answered.
 

@@ -16,24 +16,26 @@ if TYPE_CHECKING:
 WHERE: Final = "Where"
 
 
-def option(text: str, panel: str, *names: str) -> Any:
-    """Return a typer option in a panel of the help."""
-    return typer.Option(*names, help=text, rich_help_panel=panel)
+def option(text: str, panel: str, *names: str, least: float | None = None, most: float | None = None) -> Any:
+    """Return a typer option in a panel of the help; ``least`` and ``most`` are its number's range."""
+    return typer.Option(*names, help=text, rich_help_panel=panel, min=least, max=most)
 
 
 Listen = Annotated[str, option("have the other side connect to us here instead", WHERE)]
 Transport = Annotated[Carrier, option("what carries M3UA", WHERE)]
 Local = Annotated[str, option("over SCTP: our addresses, HOST,HOST…", WHERE)]
-LocalPort = Annotated[int, option("over SCTP: ours; 0: the system chooses", WHERE)]
+LocalPort = Annotated[int, option("over SCTP: ours; 0: the system chooses", WHERE, least=0, most=65535)]
 OurSide = Annotated[Side, option("what we are in M3UA: gateway, ASP, IPSP", WHERE)]
-RoutingContext = Annotated[int, option("-1: none", WHERE)]
+RoutingContext = Annotated[int, option("-1: none", WHERE, least=-1, most=0xFFFFFFFF)]
 PointCode = Annotated[str, option("ours", WHERE)]
 ScpPointCode = Annotated[str, option("of the gsmSCF", WHERE)]
-NetworkIndicator = Annotated[int, option("0 international, 2 national", WHERE, "--network-indicator")]
+NetworkIndicator = Annotated[
+    int, option("0 international, 2 national", WHERE, "--network-indicator", least=0, most=3)
+]
 Title = Annotated[str, option('our global title; "": route on point code and SSN', WHERE)]
 ScpTitle = Annotated[str, option("the gsmSCF's global title", WHERE)]
-Ssn = Annotated[int, option("our subsystem number", WHERE, "--ssn")]
-ScpSsn = Annotated[int, option("the gsmSCF's subsystem number", WHERE, "--scp-ssn")]
+Ssn = Annotated[int, option("our subsystem number", WHERE, "--ssn", least=0, most=255)]
+ScpSsn = Annotated[int, option("the gsmSCF's subsystem number", WHERE, "--scp-ssn", least=0, most=255)]
 
 
 def network_of(

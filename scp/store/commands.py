@@ -32,7 +32,8 @@ app = typer.Typer(
 )
 
 Url = Annotated[str, typer.Option("--store", help="the store's URL", metavar="URL")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="take the URL from [store] there")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="take store.url from there")]
+RecordsFile = Annotated[Path, typer.Argument(help="NDJSON, or CSV if its name ends in .csv", dir_okay=False)]
 Restart = Annotated[bool, typer.Option("--restart", help="do not go on with what was interrupted")]
 
 
@@ -91,7 +92,7 @@ def _bar(unit: str) -> Progress:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="NDJSON, or CSV if its name ends in .csv")],
+    file: RecordsFile,
     store: Url = "",
     config: ConfigFile = None,
     restart: Restart = False,
@@ -129,7 +130,7 @@ def import_(
 
 @app.command("export")
 def export_(
-    file: Annotated[Path, typer.Argument(help="NDJSON, or CSV if its name ends in .csv")],
+    file: RecordsFile,
     store: Url = "",
     config: ConfigFile = None,
     restart: Restart = False,
@@ -160,7 +161,12 @@ def show(
     config: ConfigFile = None,
 ) -> None:
     """Print one record, with every field."""
-    digits = msisdn.replace("+", "").replace(" ", "")
+    from scp.domain.numbers import parse_msisdn  # noqa: PLC0415
+
+    try:
+        digits = parse_msisdn(msisdn)
+    except ValueError as error:
+        raise typer.BadParameter(f"{msisdn!r}: {error}") from None
 
     async def work(opened: SubscriberStore) -> Subscriber | None:
         return await opened.get(digits)
