@@ -76,7 +76,7 @@ def test_status_says_why_it_is_down_and_what_was_thrown_away(tmp_path: Path) -> 
         try:
             code, said = await status(*file)
             assert code == 1, said
-            for words in ("scp-1", "takes no calls", "no ASP is active", "not connected", "firewall"):
+            for words in ("scp-1", "steers no calls", "no ASP is active", "not connected", "firewall"):
                 assert words in said
             return await with_a_switch(node, m3ua, file)
         finally:

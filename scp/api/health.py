@@ -74,7 +74,7 @@ async def livez() -> Response[Alive]:
     tags=["node"],
     operation_id="readyz",
     responses={
-        503: ResponseSpec(Ready, generate_examples=False, description="It takes no calls"),
+        503: ResponseSpec(Ready, generate_examples=False, description="It steers no calls"),
         **problems(INTERNAL),
     },
 )
@@ -91,7 +91,7 @@ async def readyz(context: NamedDependency[Context]) -> Response[Ready]:
     media_type=HEALTH,
     responses={
         503: ResponseSpec(
-            Health, generate_examples=False, description="It takes no calls", media_type=HEALTH
+            Health, generate_examples=False, description="It steers no calls", media_type=HEALTH
         ),
         **problems(INTERNAL),
     },
@@ -124,6 +124,8 @@ def observe(context: Context) -> Health:
         "unusable" if unusable else "usable",
         now,
         unusable,
+        check="store.url, the server or file that it names, and the way there" if unusable else "",
+        last_error=unusable,
     )
     reasons = tuple(node.why_not_ready())
     status: Status = "pass"
@@ -138,6 +140,7 @@ def observe(context: Context) -> Health:
 def _link(link: LinkStatus, checks: dict[str, list[Check]]) -> None:
     """Add what there is to say of one link, from the association up to the destinations behind it."""
     active = link.asp == "active"
+    error_time = _time(link.last_error_at) if link.last_error_at else ""
     trouble = "; ".join(part for part in (link.last_error, link.check and f"check {link.check}") if part)
     checks["m3ua:association"].append(
         Check(
@@ -147,6 +150,7 @@ def _link(link: LinkStatus, checks: dict[str, list[Check]]) -> None:
             "connected" if link.connected else "not connected",
             _time(link.associated or link.since),
             "" if link.connected else trouble,
+            *(() if link.connected else (link.last_error, error_time, link.check)),
         )
     )
     checks["m3ua:asp"].append(
@@ -158,7 +162,7 @@ def _link(link: LinkStatus, checks: dict[str, list[Check]]) -> None:
             _time(link.since),
             "" if active else trouble,
             link.last_error,
-            _time(link.last_error_at) if link.last_error_at else "",
+            error_time,
             link.check,
         )
     )

@@ -122,7 +122,9 @@ class Node:
         self._taps.start(signalling)
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
         for number, peer in enumerate(config.m3ua.peers):
-            self.status.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts)
+            self.status.expect(
+                peer.name, peer.transport, peer.destinations, peer.routing_contexts, waits=peer.role.listens
+            )
             attached = self._attached(number, peer, add_link(signalling, config, peer))
             self._attachments.append(attached)
             await attached.start()

@@ -21,6 +21,7 @@ from scp.app.reporter import Reporter
 from scp.app.service_manager import ALIVE, READY, STOPPING, ServiceManager
 from scp.config import ConfigError, load
 from scp.engine.sampling import Sampled
+from scp.engine.signalling import Path as Way
 from scp.ports import StoreError
 from scp.services.idp import calling_digits, read_call
 from scp.services.registry import ServiceConfigError
@@ -95,6 +96,13 @@ class LogReporter(Reporter):
         """See `Reporter`."""
         (self.log.warning if level else self.log.info)("overload", level=level, signals=why)
 
+    def ready(self, reasons: list[str]) -> None:
+        """Say that the node is ready, or why not: what ``/readyz`` says, when it changes."""
+        if reasons:
+            self.log.warning("not ready: it steers no calls", reasons=reasons)
+        else:
+            self.log.info("ready")
+
     def service_bug(self, service: str, error: Exception) -> None:
         """See `Reporter`."""
         self.log.error("service failed, call continued", service=service, exc_info=error)
@@ -123,6 +131,7 @@ class LogReporter(Reporter):
             a_number="" if idp is None else calling_digits(idp),
             b_number="" if idp is None else read_call(idp, self._numbering).digits,
             seconds=seconds,
+            peer=dialogue.path.link.name if isinstance(dialogue.path, Way) else "",
             dialogue=dialogue.local_tid.hex(),
         )
 
@@ -167,7 +176,7 @@ async def _serve(config: Config, file: Path, reporter: LogReporter, guardian: Gu
         reporter.log.info("started", version=build_info()[0], metrics=str(telemetry))
         collector.start()
         manager.tell(READY)
-        beside.append(asyncio.ensure_future(_keep_told(manager, node)))
+        beside.append(asyncio.ensure_future(_keep_told(manager, node, reporter)))
         beside.append(
             asyncio.ensure_future(
                 _reload_when_asked(signals, _Reload(node, metrics, reporter, file), manager)
@@ -190,17 +199,17 @@ async def _serve(config: Config, file: Path, reporter: LogReporter, guardian: Gu
             task.cancel()
 
 
-async def _keep_told(manager: ServiceManager, node: Node) -> None:
-    """Tell the service manager that the event loop turns, and whether the node takes calls."""
-    told = ""
-    while manager.listens:
+async def _keep_told(manager: ServiceManager, node: Node, reporter: LogReporter) -> None:
+    """Tell the service manager that the loop turns, and it and the log whether the node steers calls."""
+    told: list[str] | None = None
+    while True:
         if manager.watchdog:
             manager.tell(ALIVE)
-        status = "; ".join(node.why_not_ready())
-        status = f"takes no calls: {status}" if status else "takes calls"
-        if status != told:
-            manager.status(status)
-            told = status
+        reasons = node.why_not_ready()
+        if reasons != told:
+            manager.status(f"steers no calls: {'; '.join(reasons)}" if reasons else "takes calls")
+            reporter.ready(reasons)
+            told = reasons
         await asyncio.sleep(min(STATUS_SECONDS, manager.watchdog / 3 or STATUS_SECONDS))
 
 

@@ -101,7 +101,7 @@ def show_health(health: Mapping[str, Any], console: Console, now: datetime | Non
     """Print the node's health: a line each, what is wrong with what to look at."""
     now = now or datetime.now(UTC)
     colour = _COLOURS[health["status"]]
-    takes = "takes no calls" if health["status"] == "fail" else "takes calls"
+    takes = "steers no calls" if health["status"] == "fail" else "takes calls"
     console.print(f"{health['serviceId']} {health['version']}: [{colour}]{takes}[/]")
     for note in health["notes"]:
         console.print(f"  {note}", markup=False)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _CHECK_CONNECTION: Final = (
     "address and port, a firewall between, whether the peer runs and allows our address"
 )
+_CHECK_WAITING: Final = (
+    "at the peer, which connects to us: our address and port; whether remote has its own, a firewall between"
+)
 _CHECK_ASP: Final = "the peer's entry for this ASP: routing context, traffic mode, ASP identifier, point code"
 _CHECK_PATH: Final = "routing and firewalls between this host and that address, and the peer's network card"
 _CHECK_DESTINATION: Final = "with the gateway's operator: its route to the point code"
@@ -96,6 +99,7 @@ class LinkStatus(Struct):
         application_server: state of the AS as the peer notified it, "" if it did not.
         last_error: in words; "" if there never was one. It stays after recovery.
         check: what to look at while the link is not active; "" when it is.
+        waits: the peer connects to us, not we to it.
         transport: "sctp" or "tcp".
         associated: when the association came up or was lost.
         server_since: when the AS had its latest change.
@@ -112,6 +116,7 @@ class LinkStatus(Struct):
     application_server: str = ""
     last_error: str = ""
     check: str = _CHECK_CONNECTION
+    waits: bool = False
     transport: str = ""
     associated: float = 0.0
     server_since: float = 0.0
@@ -148,14 +153,26 @@ class StatusBoard:
         transport: str = "",
         destinations: tuple[int, ...] = (),
         contexts: tuple[int, ...] = (),
+        *,
+        waits: bool = False,
     ) -> None:
-        """Show a link before it first connects; ``contexts`` are the routing contexts that it has."""
+        """Show a link before it first connects.
+
+        Args:
+            name: the peer's.
+            transport: "sctp" or "tcp".
+            destinations: point codes behind it, as configured.
+            contexts: the routing contexts that it has.
+            waits: the peer connects to us.
+        """
         now = self._wall()
         self.links[name] = LinkStatus(
             name,
             False,
             AspState.DOWN,
             now,
+            check=_CHECK_WAITING if waits else _CHECK_CONNECTION,
+            waits=waits,
             transport=transport,
             associated=now,
             destinations={_point_codes(each, 0): _unknown(now) for each in destinations},
@@ -175,7 +192,8 @@ class StatusBoard:
         status = self.links[link.name]
         status.connected = not reason
         status.since = status.associated = self._wall()
-        status.check = _CHECK_CONNECTION if reason else _CHECK_ASP
+        away = _CHECK_WAITING if status.waits else _CHECK_CONNECTION
+        status.check = away if reason else _CHECK_ASP
         for code in status.destinations:  # what was said on one association doesn't hold on the next
             status.destinations[code] = _unknown(status.since)
         if reason:

@@ -74,7 +74,8 @@ def test_systemd_hears_of_every_step(tmp_path: Path, manager: Manager) -> None:
     with node.running(environ):
         wait_until(lambda: "READY=1" in manager.heard())
         wait_until(lambda: manager.heard().count("WATCHDOG=1") >= 3)
-        assert "STATUS=takes no calls: no ASP is active" in manager.heard()
+        assert "STATUS=steers no calls: no ASP is active" in manager.heard()
+        assert node.wait_said("not ready: it steers no calls")["reasons"] == ["no ASP is active"]
         node.signal(signal.SIGHUP)
         wait_until(lambda: manager.heard().count("READY=1") == 2)
         node.signal(signal.SIGSTOP)  # a process that does not turn over says nothing
@@ -135,7 +136,9 @@ def test_a_reload_takes_over_what_it_can_and_a_bad_file_changes_nothing(tmp_path
         assert node.wait_said("restart needed")["changed"] == ["node.name"]
         wait_until(lambda: node.scrape()["scp_overload_level"] == 0)  # an overloaded node logs no calls
         assert node.call("0011234567").routed_to == "880011234567"
-        assert node.wait_said("call")["number"].startswith("8800"), "debug has a line for each call"
+        call = node.wait_said("call")
+        assert call["number"].startswith("8800"), "debug has a line for each call"
+        assert call["peer"] == "msc"
         assert node.get("/v1/subscribers/11234567", TOKEN)[0] == 401
         assert node.get("/v1/subscribers/11234567", "another-token")[0] == 200
         metrics = node.scrape()

@@ -35,6 +35,14 @@ def desk() -> Desk:
     return Desk()
 
 
+def test_of_a_peer_that_connects_to_us_its_own_side_is_to_be_checked(desk: Desk) -> None:
+    desk.board.expect("stp", waits=True)
+    assert desk.board.links["stp"].check.startswith("at the peer, which connects to us")
+    desk.board.connection(desk.link, "")
+    desk.board.connection(desk.link, "closed by peer")
+    assert desk.board.links["stp"].check.startswith("at the peer, which connects to us")
+
+
 def test_a_link_is_followed_from_the_first_failure_to_active_and_back(desk: Desk) -> None:
     assert (desk.status.connected, desk.status.asp, desk.status.since) == (False, "down", 1000.0)
     assert "firewall" in desk.status.check
