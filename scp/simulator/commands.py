@@ -50,6 +50,9 @@ FAILED: Final = 1
 UNUSABLE: Final = 2
 DEFAULT: Final = "127.0.0.1:2905"
 
+_LATE: Final = 0.5
+"""Seconds that a call may leave after it was due before that is said."""
+
 _CALL: Final = "The call"
 _PARTY: Final = "The called party"
 _EXPECT: Final = "The answer"
@@ -204,8 +207,11 @@ def _print_load(report: LoadReport, *, json: bool) -> None:
     typer.echo(f"{report.calls_per_second:,.0f} a second, {report.missing} missing, {report.stray} stray")
     for reason, count in report.wrong.items():
         typer.echo(f"wrong: {count} times {reason}")
-    times = ", ".join(f"p{point} {value:,.0f}" for point, value in report.since_sent_us.items())
-    typer.echo(f"µs to the answer: {times}")
+    times = report.since_sent_us.items()
+    shown = ", ".join(f"{'p' * point[0].isdigit()}{point} {value:,.0f}" for point, value in times)
+    typer.echo(f"µs to the answer: {shown}")
+    if (late := report.late_us.get("max", 0.0) / 1e6) > _LATE:
+        typer.echo(f"the rate was not reached: calls left up to {late:.1f} s after they were due")
     if len(report.shares) > 1:
         typer.echo(", ".join(f"{count} calls to {name}" for name, count in report.shares.items()))
     for trouble in report.trouble:

@@ -365,12 +365,15 @@ class Load:
             await asyncio.sleep(_TICK)
 
     def _sweep(self, now: float) -> None:
-        """Count out the calls whose time is up: they are the first in the dictionary."""
+        """Count out the calls whose time is up, since they were sent: they are the first in the dictionary.
+
+        Not since they were due: beyond what the window lets out, every call would be given up unread.
+        """
         before = now - self._plan.timeout
         for waiting in (self._outstanding, self._held):
             while waiting:
                 tid = next(iter(waiting))
-                if waiting[tid][0] > before:
+                if waiting[tid][1] > before:
                     break
                 del waiting[tid]
                 self._missing += 1

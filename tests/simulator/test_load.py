@@ -189,6 +189,14 @@ def test_aborts_are_answers():
     assert report.wrong == {"abort instead of connect": 100}
 
 
+def test_a_rate_beyond_the_window_gives_no_call_up():
+    """Calls leave ever later than they were due; each is waited for from when it was sent."""
+    plan = LoadPlan(rate=1_000_000, window=8, duration=1.5, calls=0, timeout=0.5)
+    report, _ = play(lambda begin, _: [end(begin, connect(begin))], STEERED, plan)
+    assert report.late_us["max"] > 500_000, "later than the time that an answer has"
+    assert (report.missing, report.stray, report.answered) == (0, 0, report.sent)
+
+
 def test_a_rate_is_kept_and_time_counts_from_when_a_call_was_due():
     async def run():
         loop = asyncio.get_running_loop()
