@@ -80,6 +80,7 @@ class CdrSink:
         self.numbering = numbering
         self._wall = wall
         self._telemetry = telemetry
+        self._failed = failed
         self._trouble = Trouble(failed)
         self._waiting: list[Answered] = []
         self._held: dict[bytes, Answered] = {}
@@ -148,8 +149,10 @@ class CdrSink:
         for held in self._held.values():
             self._keep(held)
         self._held.clear()
-        with contextlib.suppress(StoreError):
+        try:
             await self.flush()
+        except StoreError as error:
+            self._failed(f"{self.waiting} call detail records are lost: {error}")
 
     @property
     def waiting(self) -> int:

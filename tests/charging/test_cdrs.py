@@ -269,6 +269,19 @@ class Full:
         return count
 
 
+def test_records_that_a_stop_finds_no_room_for_are_said() -> None:
+    said: list[str] = []
+
+    async def body(store):
+        it = CdrSink(Full(store), "scp-1", NUMBERING, said.append)
+        it.start()
+        show(it, 7)
+        await it.stop()
+
+    run(body)
+    assert said[-1] == "7 call detail records are lost: the disk is full"
+
+
 @pytest.mark.parametrize("writes_first", [False, True])
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, writes_first: bool) -> None:
     """Calls go on; what does not fit is counted; what was kept is written once when there is room again."""
