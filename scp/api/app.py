@@ -17,8 +17,9 @@ from litestar.exceptions import (
 )
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from litestar.openapi.spec import Components, License, Schema, SecurityScheme, Tag
 from msgspec import Struct
+from msgspec.inspect import IntType, Metadata, StructType, UnionType, type_info
 
 from scp.api import decisions, docs, health, imports, subscribers
 from scp.api.audit import Audit, call
@@ -116,7 +117,7 @@ def build_app(
 
 
 def _complete(app: Litestar) -> None:
-    """Put into the document what Litestar leaves out: examples, and which bodies take no further fields."""
+    """Put into the document what Litestar leaves out: examples, bounds, which bodies take nothing further."""
     schemas = {schema.title: schema for schema in (app.openapi_schema.components.schemas or {}).values()}
     for kind in _kinds(app):
         schema = schemas.get(kind.__name__)
@@ -124,6 +125,18 @@ def _complete(app: Litestar) -> None:
             example = getattr(kind, "EXAMPLE", None)
             schema.examples = None if example is None else [example]
             schema.additional_properties = False if kind.__struct_config__.forbid_unknown_fields else None
+            for name in _from_zero(kind):
+                cast("dict[str, Schema]", schema.properties)[name].minimum = 0
+
+
+def _from_zero(kind: type[Struct]) -> Iterator[str]:
+    """Yield the fields that may be null and are 0 at least: Litestar takes that bound of theirs for none."""
+    for field in cast("StructType", type_info(kind)).fields:
+        if isinstance(field.type, UnionType):
+            for part in field.type.types:
+                held = part.type if isinstance(part, Metadata) else part
+                if isinstance(held, IntType) and held.ge == 0:
+                    yield field.encode_name
 
 
 def _kinds(app: Litestar) -> Iterator[type[Struct]]:

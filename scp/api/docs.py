@@ -20,7 +20,7 @@ from scp.api.problems import INTERNAL, KINDS, NO_SUCH_PATH, TYPE_PATH, ProblemEr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-HTML: Final = "text/html; charset=utf-8"
+HTML: Final = "text/html"  # the framework says the charset
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",

@@ -89,7 +89,7 @@ class Page(HTMLParser):
 
 def test_the_pages_work_without_a_network(shared: Served) -> None:
     response = httpx.get(shared.url + "/docs")
-    assert response.headers["content-type"].startswith("text/html")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "script" not in response.headers["content-security-policy"]
     page = Page()
     page.feed(response.text)
@@ -191,3 +191,16 @@ def test_every_body_has_an_example_that_is_one() -> None:
         assert schema.additional_properties is False
         [example] = schema.examples or [None]
         msgspec.json.decode(msgspec.json.encode(example), type=kind)
+
+
+def test_what_may_be_null_has_its_least_value_in_the_document() -> None:
+    schemas = whole_app().openapi_schema.to_schema()["components"]["schemas"]
+    [posted] = [schema for key, schema in schemas.items() if key.endswith("VoipBody")]
+    assert posted["properties"]["cause"]["minimum"] == 0
+    bounded = [
+        (key, name)
+        for key, schema in schemas.items()
+        for name, field in schema.get("properties", {}).items()
+        if "maximum" in field and "minimum" not in field
+    ]
+    assert not bounded
