@@ -121,3 +121,13 @@ def test_a_closed_standard_input_is_said_in_words() -> None:
 def test_the_help_has_all_its_words(words: list[str]) -> None:  # "[store]" would be markup, and left out
     result = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200"})
     assert "store.url" in result.output
+
+
+def test_a_page_that_can_not_be_written_is_said_in_words(tmp_path: Path) -> None:
+    config, records = tmp_path / "scp.toml", tmp_path / "records.ndjson"
+    config.write_text(CliRunner().invoke(app, ["example"]).output)
+    records.touch()
+    words = ["replay", CAPTURE, "-c", str(config), "--store", str(records), "--html", "/no/such/page"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "/no/such/page: No such file or directory" in result.output

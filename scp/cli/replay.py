@@ -143,7 +143,10 @@ def replay(
     if html is not None:
         from scp.capture.html import page
 
-        html.write_text(page(job.report, Path(file).name, account(job.capture.counts)), encoding="utf-8")
+        try:
+            html.write_text(page(job.report, Path(file).name, account(job.capture.counts)), encoding="utf-8")
+        except OSError as error:
+            raise fail(f"{html}: {error.strerror}") from None
         say(f"{html} is written")
     job.show()
 
