@@ -139,5 +139,6 @@ class ChargingRoom:
             else:
                 self._trouble.report("")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), SWEEP_SECONDS)
+                async with asyncio.timeout(SWEEP_SECONDS):  # wait_for loses cancellations up to Python 3.11
+                    await self._due.wait()
             self._due.clear()

@@ -165,7 +165,8 @@ class Cluster:
     async def _keep_fresh(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), REFRESH_SECONDS)
+                async with asyncio.timeout(REFRESH_SECONDS):  # wait_for loses cancellations up to Python 3.11
+                    await self._due.wait()
             self._due.clear()
             await self._try_to_refresh()
             if self._error is not None:

@@ -230,4 +230,6 @@ class Link:
         if self.error is None or self.error.kind in TRANSIENT:
             longest = min(MOST_DELAY, FIRST_DELAY * 2 ** min(failures - 1, 16))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), longest * random.uniform(0.5, 1.0))  # noqa: S311
+            # Not wait_for: up to Python 3.11 it loses a cancellation that comes along with what it waits for.
+            async with asyncio.timeout(longest * random.uniform(0.5, 1.0)):  # noqa: S311
+                await self._hurry.wait()

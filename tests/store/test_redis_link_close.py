@@ -1,0 +1,34 @@
+"""A link that is closed while it dials again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from scp.ports import StoreError
+from scp.store.redis_link import Link
+from scp.store.redis_wire import Wire
+
+
+async def _refused() -> Wire:
+    raise StoreError("redis: refused", "unreachable")
+
+
+def test_a_link_ends_that_is_told_to_hurry_and_closed_at_once() -> None:
+    """A failover that came along with a stop once kept the process from ending."""
+
+    async def run() -> bool:
+        link = Link(_refused)
+        link.start()
+        task = next(one for one in asyncio.all_tasks() if one is not asyncio.current_task())
+        await link.tried()
+        for _ in range(5):  # it is in its pause, however many turns that takes
+            await asyncio.sleep(0)
+        link.drop("another server is the master")
+        closing = asyncio.create_task(link.close())
+        done, _ = await asyncio.wait([closing], timeout=10)
+        if not done:
+            task.cancel()
+        await closing
+        return bool(done)
+
+    assert asyncio.run(run())
