@@ -73,6 +73,6 @@ def about() -> None:
 
 def main() -> None:
     """Run the command; the entry point."""
-    if sys.argv[1:2] == ["bench"]:
+    if sys.argv[1:2] == ["bench"] and "--help" not in sys.argv:
         run_on_build()
     app()

@@ -19,7 +19,7 @@ from scp.simulator.vocabulary import (
     Refused,
     Sending,
 )
-from scp.simulator.words import component_words, sending_words
+from scp.simulator.words import answer_words, component_words, sending_words
 from scp.stack import tcap_dialogue as dha
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.operations import SHORT, Opcode
@@ -263,7 +263,7 @@ class CallDialogue:
             except DecodeError as error:
                 return f"operation {component.opcode}, undecodable: {error}"
             return component_words(component.opcode, argument)
-        return str(component)
+        return answer_words(component)
 
     def _step(self, outward: bool, message: str, *components: str) -> None:
         self.result.steps.append(Step(self._seconds(), outward, message, components))

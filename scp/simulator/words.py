@@ -11,11 +11,13 @@ from ss7.cap.operations import Opcode, operation_name
 from ss7.cause import Cause
 from ss7.errors import DecodeError
 from ss7.isup import CalledPartyNumber, CallingPartyNumber
+from ss7.rose import Malformed, Reject, ReturnError, ReturnResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.simulator.vocabulary import Sending
+    from ss7.rose import Component
 
 
 def component_words(opcode: int, argument: Any) -> str:
@@ -28,6 +30,21 @@ def component_words(opcode: int, argument: Any) -> str:
         return f"{name} {describe(argument)}"
     except DecodeError as error:
         return f"{name} ({error})"
+
+
+def answer_words(component: Component) -> str:
+    """Return what a component says that is no operation that CAP has."""
+    if isinstance(component, ReturnError):
+        error = component.error
+        name = CapError(error).name if isinstance(error, int) else error.hex()
+        return f"error {name} to invocation {component.invoke_id}"
+    if isinstance(component, ReturnResult):
+        return f"result of invocation {component.invoke_id}"
+    if isinstance(component, Reject):
+        return f"reject, problem {component.problem} of type {component.problem_type}"
+    if isinstance(component, Malformed):
+        return f"malformed component: {component.reason}"
+    return f"operation {component.opcode.hex() if isinstance(component.opcode, bytes) else component.opcode}"
 
 
 def sending_words(report: Sending) -> str:
