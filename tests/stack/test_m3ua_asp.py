@@ -1006,3 +1006,14 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
+
+
+@pytest.mark.parametrize("contexts", [(), (7, 9)])
+def test_refusals_of_data_do_not_put_the_next_aspac_off_for_ever(contexts: tuple[int, ...]) -> None:
+    """DATA overtakes an ASPAC ACK that never comes; each answer to it gets ERR, every second one."""
+    story = Conversation()
+    story.begin(contexts, 1, 0.0, False, TrafficMode.UNSPECIFIED, True, "connected")
+    story.administer("sgp", "deactivate")
+    story.both_talk_until_they_are_silent()
+    story.forged("asp", DATA_7, 0)
+    story.teardown()
