@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scp.capture.decode import Filter
     from scp.capture.source import Capture
 
-# ruff: noqa: PLC0415 - typer looks at all commands at start; each imports what it needs when it runs
+# ruff: noqa: PLC0415 - each command imports what it needs when it runs: the others start without it
 
 # -- decode ----------------------------------------------------------------------------------------------
 

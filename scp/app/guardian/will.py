@@ -48,8 +48,8 @@ class Done(NamedTuple):
 
     def words(self) -> str:
         """Return it in words, for the log."""
-        cut = f"; {self.cut} were cut in the middle of a message and are closed" if self.cut else ""
-        return f"the node's process died: {self.left} associations taken down in good order{cut}"
+        cut = f", closed as they were, cut in the middle of a message: {self.cut}" if self.cut else ""
+        return f"the node's process died; associations taken down in good order: {self.left}{cut}"
 
 
 async def execute(config: Config, associations: Mapping[int, Held], journal: Journal) -> Done:
