@@ -156,7 +156,10 @@ class Ledger(Protocol):
         ...
 
     async def reserve(self, reservation: Reservation, step: Step) -> Outcome:
-        """Apply `Event.RESERVE` to a new reservation; if there is one with its id, `Result.REPEATED`."""
+        """Apply `Event.RESERVE` or `Event.DENY` to a new reservation.
+
+        If there is one with its id the result is REPEATED, and the reservation that one.
+        """
         ...
 
     async def step(self, reservation_id: str, step: Step) -> Outcome:
@@ -195,6 +198,7 @@ class ChargingRequest(NamedTuple):
         b_number: who is called, E.164.
         minutes: how many.
         fingerprint: of all of that.
+        repeatable: whether the same request may come again; a denial of it is then kept.
     """
 
     id: str
@@ -204,6 +208,7 @@ class ChargingRequest(NamedTuple):
     b_number: str
     minutes: int
     fingerprint: str
+    repeatable: bool = False
 
 
 class Denied(StrEnum):

@@ -80,7 +80,11 @@ IdempotencyKey: TypeAlias = Annotated[
         name="Idempotency-Key",
         min_length=1,
         max_length=255,
-        description="The same key and body again get the first answer again, and nothing is done twice.",
+        description=(
+            "The same key and body again get what the first got: the reservation, as it is by now, or the "
+            "denial, also when there is money by now. Nothing is done twice. A key belongs to who pays, and "
+            "is known for a week after the reservation ended. Quotes around it are no part of it."
+        ),
     ),
 ]
 

@@ -2,7 +2,8 @@
 
 What must not happen twice is told apart in the ledger, by the reservation's id, so that a request may be
 repeated at any time, on any node: an ``Idempotency-Key`` makes the id, PUT says totals, a commit and a
-release happen once. A denial is an answer and no error: 200 with ``approved: false`` and the reason.
+release happen once. A denial is an answer and no error: 200 with ``approved: false`` and the reason; with a
+key it is kept, so that the same request can't be granted later (`scp.charging.outcomes.answered_once`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from msgspec import Meta, Struct
 from scp.api import cdrs
 from scp.api.calls import IdempotencyKey, Msisdn, answer, call, documented, e164, msisdn_of
 from scp.api.context import Context, key_name
-from scp.api.problems import KEY_REUSED, NOT_SET, OTHERWISE, Kind, ProblemError, define
+from scp.api.problems import KEY_REUSED, NOT_SET, OTHERWISE, Kind, ProblemError, define, invalid
 from scp.charging.room import ChargingRoom
 from scp.config import Scope
 from scp.domain.reservation import Account, Reservation, Result, State, reservation_id
@@ -30,7 +31,7 @@ from scp.ports import ChargingRequest, Denied, Grant
 CLOSED: Final = define(
     "reservation-closed",
     409,
-    "The reservation is settled, released or expired",
+    "The reservation is settled, released, expired or denied",
     "GET it: its state says which. Minutes for a call that goes on need a new one.",
 )
 TOO_LITTLE: Final = define(
@@ -143,6 +144,8 @@ def _view(room: ChargingRoom, grant: Grant, mismatch: Kind = OTHERWISE) -> Reser
 
 
 def _shown(room: ChargingRoom, found: Reservation, denied: Denied | None = None) -> ReservationView:
+    if found.state is State.DENIED:
+        denied = Denied(found.denial)
     return ReservationView(
         approved=denied is None,
         reason=denied,
@@ -184,21 +187,37 @@ async def reserve(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ReservationView]:
     """Ask for minutes: fewer are granted where the balance does not suffice for all. Scope: charging."""
+    key = _key_of(idempotency_key)
     a_number, b_number = msisdn_of(data.a_number, "a_number"), msisdn_of(data.b_number, "b_number")
     account = a_number if data.account is None else msisdn_of(data.account, "account")
     particulars = _encode((data.call_id, a_number, b_number, data.minutes, account))
     wanted = ChargingRequest(
-        reservation_id(account, _seed(key_name(request), idempotency_key)),
+        reservation_id(account, _seed(key_name(request), key)),
         account,
         data.call_id,
         a_number,
         b_number,
         data.minutes,
         hashlib.blake2b(particulars, digest_size=12).hexdigest(),
+        repeatable=key is not None,
     )
     view = _view(charging, await charging.system.create(wanted), KEY_REUSED)
     context.audit.changed(key_name(request), "reserve", None, view)
     return answer(view, 201 if view.approved else 200)
+
+
+def _key_of(header: str | None) -> str | None:
+    """Return the key in an ``Idempotency-Key``.
+
+    The draft has it in quotes, as a structured field's String (draft-ietf-httpapi-idempotency-key-header-07
+    §2.1); most clients leave them out. An empty one would belong to all requests alike.
+    """
+    if header is None:
+        return None
+    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    if not key.strip():
+        raise invalid("Idempotency-Key", "empty: take a new key for each new request")
+    return key
 
 
 def _seed(who: str, key: str | None) -> bytes:

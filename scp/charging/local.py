@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from scp.charging.outcomes import granted, new_reservation, no_extension, repeated, settled, without_asking
+from scp.charging.outcomes import (
+    answered_once,
+    granted,
+    new_reservation,
+    no_extension,
+    repeated,
+    settled,
+    without_asking,
+)
 from scp.domain.reservation import Event, Reservation, Result, Step
 from scp.domain.tariff import MINUTE
 from scp.ports import Denied, Grant
@@ -52,6 +60,9 @@ class LocalCharging:
 
     async def create(self, request: ChargingRequest) -> Grant:
         """See `scp.ports.ChargingSystem`."""
+        return await answered_once(self._ledger, request, await self._create(request), self._wall())
+
+    async def _create(self, request: ChargingRequest) -> Grant:
         before = await self._ledger.reservation(request.id)
         answer = without_asking(before, request, self._max_minutes)
         if answer is not None:

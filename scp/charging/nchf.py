@@ -31,8 +31,16 @@ from scp.charging.nchf_messages import (
     UsedUnit,
     granted_seconds,
 )
-from scp.charging.outcomes import granted, new_reservation, no_extension, settled, without_asking
-from scp.domain.reservation import OPEN, Event, Reservation, State, Step
+from scp.charging.outcomes import (
+    answered_once,
+    granted,
+    new_reservation,
+    no_extension,
+    repeated,
+    settled,
+    without_asking,
+)
+from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step
 from scp.domain.tariff import MINUTE
 from scp.ports import Denied, Grant, StoreError
 
@@ -86,6 +94,9 @@ class NchfCharging:
 
     async def create(self, request: ChargingRequest) -> Grant:
         """See `scp.ports.ChargingSystem`."""
+        return await answered_once(self._ledger, request, await self._create(request), self._wall())
+
+    async def _create(self, request: ChargingRequest) -> Grant:
         before = await self._ledger.reservation(request.id)
         known = without_asking(before, request, self._max_minutes)
         if known is not None:
@@ -107,13 +118,16 @@ class NchfCharging:
             answer = (seconds, None)
         new = new_reservation(request, now, 0, None, reference)
         if isinstance(answer, Denied):
-            with contextlib.suppress(ChfUnavailableError):  # then the CHF closes it by its own clock
-                await self._close(new, None)
+            await self._abandon(new)
             return Grant(None, answer)
         outcome = await self._ledger.reserve(
             new, self._step(Event.RESERVE, new, min(answer[0], seconds), answer[1])
         )
-        return granted(outcome)
+        if outcome.result is not Result.REPEATED or outcome.reservation is None:
+            return granted(outcome)
+        if outcome.reservation.reference != reference:  # the same request, at once, opened another session
+            await self._abandon(new)
+        return repeated(outcome.reservation, request.fingerprint)
 
     async def update(self, reservation_id: str, minutes: int) -> Grant:
         """See `scp.ports.ChargingSystem`."""
@@ -166,6 +180,11 @@ class NchfCharging:
         for each in due:
             await self._ledger.step(each, Step(Event.EXPIRE, now_ms))
         return len(due)
+
+    async def _abandon(self, reservation: Reservation) -> None:
+        """Release a session that nothing will be charged to; what can't be told, the CHF's clock ends."""
+        with contextlib.suppress(ChfUnavailableError):
+            await self._close(reservation, None)
 
     async def _close(self, reservation: Reservation, used_seconds: int | None) -> None:
         """Release the session at the CHF; one that it does not know any more is released."""

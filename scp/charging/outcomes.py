@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from scp.domain.reservation import OPEN, Reservation, Result, State
+from msgspec import structs
+
+from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step
 from scp.domain.tariff import MINUTE
 from scp.ports import Denied, Grant
 
 if TYPE_CHECKING:
     from scp.domain.reservation import Outcome
     from scp.domain.tariff import Tariff
-    from scp.ports import ChargingRequest
+    from scp.ports import ChargingRequest, Ledger
 
 _DENIALS: Final = {
     Result.INSUFFICIENT: Denied.INSUFFICIENT,
@@ -19,6 +21,16 @@ _DENIALS: Final = {
     Result.UNKNOWN: Denied.UNKNOWN_RESERVATION,
     Result.NO_ACCOUNT: Denied.UNKNOWN_ACCOUNT,
 }
+_FINAL: Final = frozenset(
+    {
+        Denied.NO_TARIFF,
+        Denied.UNKNOWN_ACCOUNT,
+        Denied.INSUFFICIENT,
+        Denied.SERVICE_DENIED,
+        Denied.TOO_LONG,
+    }
+)
+"""Denials of new requests that are an answer. `Denied.UNAVAILABLE` is none: asking again gets one."""
 
 
 def new_reservation(
@@ -59,7 +71,25 @@ def no_extension(found: Reservation | None, minutes: int, max_minutes: int) -> G
 
 def repeated(before: Reservation, fingerprint: str) -> Grant:
     """Return what a request with the id of an earlier one gets: the same, if it is the same request."""
-    return Grant(before, None if before.fingerprint == fingerprint else Denied.MISMATCH)
+    if before.fingerprint != fingerprint:
+        return Grant(before, Denied.MISMATCH)
+    return Grant(None, Denied(before.denial)) if before.state is State.DENIED else Grant(before)
+
+
+async def answered_once(ledger: Ledger, request: ChargingRequest, grant: Grant, now: int) -> Grant:
+    """Return what a new request gets, from now on whenever it comes; ``grant`` is what it would get now.
+
+    A denial is kept like a reservation, where the request may come again. Were it granted then, since there
+    is more on the account by now, minutes would be held for a caller who was told No, and nobody would give
+    them back. Payment APIs take a declined payment for a result likewise, and the draft on Idempotency-Key
+    has results stand whatever they are (draft-ietf-httpapi-idempotency-key-header-07 §2.6).
+    """
+    if grant.denied not in _FINAL or not request.repeatable:
+        return grant
+    new = new_reservation(request, now, 0, None)
+    outcome = await ledger.reserve(structs.replace(new, denial=grant.denied.value), Step(Event.DENY, now))
+    before = outcome.reservation
+    return repeated(before, request.fingerprint) if before is not None else grant
 
 
 def granted(outcome: Outcome) -> Grant:

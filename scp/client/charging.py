@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from scp.client.call import NOTHING, Call, Reader, json_call, path_of
 
-State: TypeAlias = Literal["reserved", "extended", "committed", "released", "expired"]
+State: TypeAlias = Literal["reserved", "extended", "committed", "released", "expired", "denied"]
 
 
 # --- answers; times are milliseconds since 1970-01-01 UTC ---

@@ -31,6 +31,7 @@ class State(StrEnum):
     COMMITTED = "committed"
     RELEASED = "released"
     EXPIRED = "expired"
+    DENIED = "denied"  # there never was one, and never will be
 
 
 class Event(StrEnum):
@@ -41,6 +42,7 @@ class Event(StrEnum):
     COMMIT = "commit"
     RELEASE = "release"
     EXPIRE = "expire"
+    DENY = "deny"
 
 
 class Effect(StrEnum):
@@ -68,6 +70,16 @@ TABLE: Final[Mapping[tuple[State, Event], Row]] = {
     (State.COMMITTED, Event.RESERVE): Row(Effect.REPEAT, State.COMMITTED, "the first request came again"),
     (State.RELEASED, Event.RESERVE): Row(Effect.REPEAT, State.RELEASED, "the first request came again"),
     (State.EXPIRED, Event.RESERVE): Row(Effect.REPEAT, State.EXPIRED, "the first request came again"),
+    (State.DENIED, Event.RESERVE): Row(Effect.REPEAT, State.DENIED, "it was denied, which stands"),
+    (State.NONE, Event.DENY): Row(Effect.FREE, State.DENIED, "the same request must not be granted later"),
+    (State.DENIED, Event.DENY): Row(Effect.REPEAT, State.DENIED, "denied once"),
+    (State.RESERVED, Event.DENY): Row(
+        Effect.REPEAT, State.RESERVED, "the same request, at once, was granted"
+    ),
+    (State.EXTENDED, Event.DENY): Row(Effect.REPEAT, State.EXTENDED, "the same request was granted"),
+    (State.COMMITTED, Event.DENY): Row(Effect.REPEAT, State.COMMITTED, "the same request was granted"),
+    (State.RELEASED, Event.DENY): Row(Effect.REPEAT, State.RELEASED, "the same request was granted"),
+    (State.EXPIRED, Event.DENY): Row(Effect.REPEAT, State.EXPIRED, "the same request was granted"),
     (State.RESERVED, Event.EXTEND): Row(Effect.HOLD, State.EXTENDED, "the total of minutes is raised"),
     (State.EXTENDED, Event.EXTEND): Row(Effect.HOLD, State.EXTENDED, "the total of minutes is raised again"),
     (State.RESERVED, Event.COMMIT): Row(Effect.CHARGE, State.COMMITTED, "the call is over"),
@@ -80,6 +92,7 @@ TABLE: Final[Mapping[tuple[State, Event], Row]] = {
     (State.EXTENDED, Event.RELEASE): Row(Effect.FREE, State.RELEASED, "nothing is to be charged"),
     (State.RELEASED, Event.RELEASE): Row(Effect.REPEAT, State.RELEASED, "released once"),
     (State.EXPIRED, Event.RELEASE): Row(Effect.REPEAT, State.EXPIRED, "it holds nothing any more"),
+    (State.DENIED, Event.RELEASE): Row(Effect.REPEAT, State.DENIED, "it never held anything"),
     (State.RESERVED, Event.EXPIRE): Row(Effect.FREE, State.EXPIRED, "nobody said how the call ended"),
     (State.EXTENDED, Event.EXPIRE): Row(Effect.FREE, State.EXPIRED, "nobody said how the call ended"),
 }
@@ -146,6 +159,7 @@ class Reservation(Struct, frozen=True, kw_only=True):
         tariff: as it was then; None where another system prices the call.
         reference: that other system's id of it, "" if there is none.
         fingerprint: of the request that made it: another one with the same id is refused.
+        denial: why it was denied, "" if it was not.
         state: where it stands.
         held: the amount held, or last held.
         granted_seconds: how long the call may last.
@@ -166,6 +180,7 @@ class Reservation(Struct, frozen=True, kw_only=True):
     tariff: Tariff | None = None
     reference: str = ""
     fingerprint: str = ""
+    denial: str = ""
     state: State = State.NONE
     held: int = 0
     granted_seconds: int = 0

@@ -39,7 +39,6 @@ local free = (balance or 0) - held
 if effect == '{Effect.HOLD}' then
   if amount - was > free then return answer('{Result.INSUFFICIENT}') end
   held = move(KEYS[3], amount - was)
-  if found == 'none' then redis.call('HSET', KEYS[1], 'account', account, 'body', ARGV[8]) end
   redis.call('HSET', KEYS[1], 'held', amount, 'granted', seconds, 'expires', ARGV[6])
   redis.call('ZADD', KEYS[4], ARGV[6], id)
 else
@@ -58,6 +57,7 @@ else
   redis.call('ZREM', KEYS[4], id)
   redis.call('ZADD', KEYS[5], at, id)
 end
+if found == 'none' then redis.call('HSET', KEYS[1], 'account', account, 'body', ARGV[8]) end
 redis.call('HSET', KEYS[1], 'state', row[2])
 redis.call('HINCRBY', KEYS[1], 'steps', 1)
 return answer('{Result.DONE}')

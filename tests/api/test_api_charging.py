@@ -194,6 +194,77 @@ def test_repeated_requests_change_nothing(tmp_path: Path) -> None:
     run(tmp_path, body)
 
 
+def test_a_denial_belongs_to_its_key(tmp_path: Path) -> None:
+    """Who repeats a request after a denial that got lost must not hold minutes that nobody will give back."""
+
+    async def body(desk):
+        async def asked(name: str, **fields) -> httpx.Response:
+            path = "/charging/reservations"
+            return await desk.ask("POST", path, ORDER | fields, Idempotency_Key=name)
+
+        denials = {"k1": {}, "k2": {"b_number": "3312345678"}, "k3": {"minutes": 61}}
+        first = {name: await asked(name, **fields) for name, fields in denials.items()}
+        await desk.credit(40)
+        first["k4"] = await asked("k4")
+        assert [each.json()["reason"] for each in first.values()] == [
+            "unknown-account",
+            "no-tariff",
+            "too-many-minutes",
+            "insufficient-balance",
+        ]
+        await desk.credit(100_000, "p2")
+        for name, answer in first.items():
+            again = await asked(name, **denials.get(name, {}))
+            assert (again.status_code, again.content) == (answer.status_code, answer.content)
+            other = await asked(name, call_id="call-2")
+            assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+        assert await desk.account() == (100_040, 0)
+        assert (await asked("k5")).status_code == 201
+        assert (await desk.ask("POST", "/charging/reservations", ORDER)).status_code == 201
+
+    run(tmp_path, body)
+
+
+def test_two_requests_with_one_key_at_once_have_one_answer(tmp_path: Path) -> None:
+    async def body(desk):
+        for number in range(10):
+            order = ORDER | {"call_id": f"call-{number}"}
+            asked = (
+                desk.ask("POST", "/charging/reservations", order, Idempotency_Key=f"k{number}")
+                for _ in range(4)
+            )
+            one, *others, _ = await asyncio.gather(*asked, desk.credit(60, f"p{number}"))
+            assert [(each.status_code, each.content) for each in others] == [
+                (one.status_code, one.content)
+            ] * 3
+
+    run(tmp_path, body)
+
+
+def test_without_a_key_nothing_is_kept_of_a_denial(tmp_path: Path) -> None:
+    async def body(desk):
+        await desk.ask("POST", "/charging/reservations", ORDER)
+        assert await desk.room.ledger.forget(10**15, 9) == 0
+
+    run(tmp_path, body)
+
+
+def test_a_key_with_and_without_the_quotes_of_a_structured_field(tmp_path: Path) -> None:
+    async def body(desk):
+        await desk.credit(10_000)
+        path = "/charging/reservations"
+        one, same, other = [
+            (await desk.ask("POST", path, ORDER, Idempotency_Key=name)).json() for name in ("k", '"k"', '"')
+        ]
+        assert one == same
+        assert one["id"] != other["id"]
+        for empty in ('""', '" "'):
+            refused = await desk.ask("POST", path, ORDER, Idempotency_Key=empty)
+            assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, "Idempotency-Key")
+
+    run(tmp_path, body)
+
+
 def test_denials(tmp_path: Path) -> None:
     async def body(desk):
         async def denied(**fields) -> str:

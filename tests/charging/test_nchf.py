@@ -21,9 +21,11 @@ from scp.store.ledger_sqlite import SqliteLedger
 A, B = "46700000001", "46850000002"
 
 
-def request(number: int = 1, minutes: int = 5, account: str = A) -> ChargingRequest:
+def request(number: int = 1, minutes: int = 5, account: str = A, **more: bool) -> ChargingRequest:
     identity = reservation_id(account, number.to_bytes(8, "big"))
-    return ChargingRequest(identity, account, f"call-{number}", account, B, minutes, f"print-{minutes}")
+    return ChargingRequest(
+        identity, account, f"call-{number}", account, B, minutes, f"print-{minutes}", **more
+    )
 
 
 class Desk:
@@ -161,6 +163,41 @@ def test_denials(code: str | int, reason: Denied) -> None:
         assert (grant.reservation, grant.denied) == (None, reason)
         assert desk.chf.sessions == {}  # nothing is left open
         assert await desk.ledger.reservation(request().id) is None
+
+    run(body)
+
+
+def test_a_denial_stands_where_the_request_comes_again_and_an_outage_does_not() -> None:
+    async def body(desk):
+        keyed = request(repeatable=True)
+        desk.chf.faults.extend([503] * 3)
+        assert (await desk.system.create(keyed)).denied is Denied.UNAVAILABLE
+        desk.breaker.succeeded(time.monotonic())
+        desk.chf.faults.append("QUOTA_LIMIT_REACHED")
+        denied = await desk.system.create(keyed)
+        assert denied.denied is Denied.INSUFFICIENT
+        asked = len(desk.chf.requests)
+        assert await desk.system.create(keyed) == denied
+        assert (await desk.system.create(request(minutes=6, repeatable=True))).denied is Denied.MISMATCH
+        assert (await desk.system.release(keyed.id, 60)).denied is Denied.CLOSED
+        assert (await desk.system.update(keyed.id, 6)).denied is Denied.CLOSED
+        assert (await desk.system.release(keyed.id, None)).denied is None  # it holds nothing
+        assert len(desk.chf.requests) == asked
+
+    run(body)
+
+
+def test_one_request_twice_at_once_leaves_one_session() -> None:
+    async def body(desk):
+        grants = await asyncio.gather(
+            *(desk.system.create(each) for each in (request(), request(), request(minutes=6)))
+        )
+        assert sorted(str(each.denied) for each in grants) in (
+            ["None", "None", "another-request"],
+            ["None", "another-request", "another-request"],
+        )
+        found = await desk.ledger.reservation(request().id)
+        assert list(desk.chf.sessions) == [found.reference]
 
     run(body)
 

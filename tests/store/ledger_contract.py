@@ -58,6 +58,9 @@ def commit(amount: int, seconds: int = 30) -> Step:
 
 RELEASE = Step(Event.RELEASE, 2000)
 EXPIRE = Step(Event.EXPIRE, 6000)
+DENY = Step(Event.DENY, 1000)
+MAKING = (Event.RESERVE, Event.DENY)
+"""What is asked of a reservation that is not there yet: by `Ledger.reserve`."""
 
 
 @asynccontextmanager
@@ -203,16 +206,42 @@ class LedgerContract:
 
         run(new_ledger, body)
 
+    def test_a_denial_is_kept_as_long_as_a_reservation(self, new_ledger: NewLedger) -> None:
+        new = reservation(denial="unknown-account")
+
+        async def body(ledger):
+            made = await ledger.reserve(new, DENY)
+            assert (made.result, made.reservation.state, made.reservation.denial) == (
+                Result.DONE,
+                State.DENIED,
+                "unknown-account",
+            )
+            assert await ledger.reservation(new.id) == made.reservation
+            await ledger.credit(A, "p", 100, 1)
+            again = await ledger.reserve(reservation(), reserve(10))
+            assert (again.result, again.reservation) == (Result.REPEATED, made.reservation)
+            assert await ledger.account(A) == Account(A, 100, 0)
+            assert await ledger.due(10**15, 9) == await ledger.unrecorded(9) == []
+            assert await ledger.forget(1000, 9) == 0
+            assert await ledger.forget(1001, 9) == 1
+            assert await ledger.reservation(new.id) is None
+            await consistent(ledger)
+
+        run(new_ledger, body)
+
     def test_the_whole_table(self, new_ledger: NewLedger) -> None:
         """Every state by a shortest way there, every event in it: as `advance` has it."""
         ways = {
-            State.RESERVED: [],
-            State.EXTENDED: [Step(Event.EXTEND, 1500, 50, 100, 8000)],
-            State.COMMITTED: [commit(20)],
-            State.RELEASED: [RELEASE],
-            State.EXPIRED: [EXPIRE],
+            State.RESERVED: [reserve(40)],
+            State.EXTENDED: [reserve(40), Step(Event.EXTEND, 1500, 50, 100, 8000)],
+            State.COMMITTED: [reserve(40), commit(20)],
+            State.RELEASED: [reserve(40), RELEASE],
+            State.EXPIRED: [reserve(40), EXPIRE],
+            State.DENIED: [DENY],
         }
-        events = [reserve(40), Step(Event.EXTEND, 1600, 70, 180, 9000), commit(30), RELEASE, EXPIRE]
+        events = [reserve(40), DENY, Step(Event.EXTEND, 1600, 70, 180, 9000), commit(30), RELEASE, EXPIRE]
+        assert {step.event for step in events} == set(Event)
+        assert {State.NONE, *ways} == set(State)
 
         async def body(ledger):
             number = 0
@@ -222,18 +251,14 @@ class LedgerContract:
                     account = f"46700{number:06d}"
                     new = reservation(number, account)
                     await ledger.credit(account, "p", 100, 1)
-                    for each in [reserve(40), *way]:
+                    for each in way:
                         await (
-                            ledger.reserve(new, each)
-                            if each.event is Event.RESERVE
-                            else ledger.step(new.id, each)
+                            ledger.reserve(new, each) if each.event in MAKING else ledger.step(new.id, each)
                         )
                     before = await ledger.account(account), await ledger.reservation(new.id)
                     assert before[1].state is state
                     outcome = await (
-                        ledger.reserve(new, step)
-                        if step.event is Event.RESERVE
-                        else ledger.step(new.id, step)
+                        ledger.reserve(new, step) if step.event in MAKING else ledger.step(new.id, step)
                     )
                     assert outcome == advance(*before, step), (state, step)
                     row = TABLE.get((state, step.event))
@@ -267,9 +292,7 @@ class LedgerContract:
                     step = Step(event, 1000 + seconds, amount, seconds, 2000 + seconds)
                     found = made.get(new.id, new)
                     expected = advance(model[new.account], found, step)
-                    got = await (
-                        ledger.reserve(new, step) if event is Event.RESERVE else ledger.step(new.id, step)
-                    )
+                    got = await (ledger.reserve(new, step) if event in MAKING else ledger.step(new.id, step))
                     assert got.result is expected.result
                     assert got.reservation == expected.reservation
                     if expected.result is Result.DONE:
