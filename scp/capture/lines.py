@@ -23,8 +23,7 @@ def line(shown: JsonDict) -> str:
     head = f"{shown.get('frame', ''):>7} {str(shown.get('time', ''))[_TIME]}"
     if "fault" in shown:
         fault = shown["fault"]
-        clause = f" ({fault['clause']})" if fault["clause"] else ""
-        return f"{head} ! {fault['layer']}: {fault['reason']} at octet {fault['offset']}{clause}"
+        return f"{head} ! {fault['layer']}: {fault['reason']} at octet {fault['offset']}{_cited(fault)}"
     return f"{head} {_route(shown)} {' '.join(_words(shown))}".rstrip()
 
 
@@ -57,7 +56,12 @@ def _words(shown: JsonDict) -> Iterator[str]:
 
 
 def _refused(error: JsonDict) -> str:
-    return f"undecodable: {error['error']} at octet {error['offset']} ({error['clause']})"
+    return f"undecodable: {error['error']} at octet {error['offset']}{_cited(error)}"
+
+
+def _cited(refusal: JsonDict) -> str:
+    """Return the clause that octets break, in brackets; "" where none is broken, as in a cut file."""
+    return f" ({refusal['clause']})" if refusal["clause"] else ""
 
 
 def _tcap_words(message: JsonDict) -> Iterator[str]:
@@ -120,6 +124,8 @@ def tree(shown: JsonDict) -> str:
         for name, value in shown.items()
         if name not in {"frame", "time", "source", "destination", "stream"}
     }
+    if "fault" in layers:  # of a file that is cut there are neither clause nor octets to show
+        layers["fault"] = {name: value for name, value in layers["fault"].items() if value != ""}
     head = line(shown)
     if "source" in shown:
         head += f"\n{'':7} {shown['source']} → {shown['destination']}"
@@ -154,4 +160,4 @@ def flat_words(value: Any) -> str:
 def _leaf(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "-" if value in ({}, [], None) else str(value)
+    return "-" if value in ({}, [], None, "") else str(value)

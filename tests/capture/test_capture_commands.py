@@ -84,6 +84,18 @@ def test_decode_filters() -> None:
     assert len(objects(run("decode", PCAPS / "malformed.pcapng", "--json", "--reason", "pointer"))) == 1
 
 
+def test_a_cut_record_is_shown_without_empty_fields(tmp_path: Path) -> None:
+    """There are neither octets nor a clause of a standard to show: a file that ends early breaks none."""
+    path = tmp_path / "cut.pcapng"
+    path.write_bytes((PCAPS / "cap2-originating.pcapng").read_bytes()[:-20])
+    said = "the file ends within a record"
+    *_, head, below = run("decode", path).splitlines()[:-1]
+    assert re.search(rf"! capture: {said} at octet \d+$", head)
+    assert re.search(rf"└─ fault: layer capture, reason {said}, offset \d+$", below)
+    *_, fault = objects(run("decode", path, "--json"))
+    assert (fault["fault"]["clause"], fault["fault"]["octets"]) == ("", "")
+
+
 @pytest.mark.parametrize(
     "words",
     [
