@@ -25,6 +25,7 @@ from scp.store.redis_cache import ABSENT, Cache
 from scp.store.redis_errors import TRANSIENT, checked, kind_of
 from scp.store.redis_link import Link
 from scp.store.redis_records import Records
+from scp.store.redis_roll import Roll
 from scp.store.redis_scripts import LOAD_ALL, Keys, bucket_number, meta_key
 from scp.store.redis_servers import Servers
 from scp.store.redis_single import Watchers
@@ -102,6 +103,7 @@ class RedisStore:
 
     Attributes:
         cache: what was read, if the URL says ``cached=true``.
+        roll: the nodes that share the store.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class RedisStore:
         self._telemetry = telemetry
         self._clock = clock
         self._servers = Servers("store")
+        self.roll = Roll(self._servers, url.prefix)
         self._use(Keys(url.prefix, 1))
         self._reads = [Link(_nowhere)]
         self._mask = 0
