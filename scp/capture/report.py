@@ -76,6 +76,11 @@ class Report:
         self.left_out = 0
         self._kept: Counter[Verdict] = Counter()
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether there were dialogues, and we, or the node, had no answer to any of them."""
+        return bool(self.decisions) and all(said == NO_ANSWER for said, _ in self.decisions)
+
     def take(self, replayed: Replayed) -> None:
         """Take a dialogue that is over."""
         decision = replayed.decision

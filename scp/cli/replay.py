@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Annotated, Final
@@ -28,26 +29,8 @@ from scp.capture.inputs import (
     say,
     services_of,
 )
-from scp.simulator.network import CAP_SSN, Carrier, Side
-from scp.simulator.options import (
-    WHERE,
-    Listen,
-    Local,
-    LocalPort,
-    NetworkIndicator,
-    OurSide,
-    PointCode,
-    RoutingContext,
-    ScpPointCode,
-    ScpSsn,
-    ScpTitle,
-    Ssn,
-    Title,
-    Transport,
-    endpoint_of,
-    network_of,
-    option,
-)
+from scp.simulator.options import WHERE, Signalling, grouped, option
+from ss7.pointcode import format_point_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +51,18 @@ _CONNECT: Final = 10.0
 """Seconds that an association may take to become active, as with ``msc``."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """How a capture is said to a live node."""
+
+    speed: Annotated[float, option("times as fast as the capture", _LIVE, least=0.001)] = 1.0
+    rate: Annotated[
+        float, option("calls a second, whatever the capture's times; 0: those", _LIVE, least=0)
+    ] = 0.0
+    within: Annotated[float, option("seconds that an answer may take", _LIVE, least=0)] = 2.0
+
+
+@grouped
 def replay(
     file: CaptureFile,
     config: ConfigFile = None,
@@ -83,72 +78,41 @@ def replay(
     to: Annotated[
         str, option("replay to the live gsmSCF or STP here; SCTP: HOST,HOST…:PORT of one host", WHERE)
     ] = "",
-    listen: Listen = "",
-    transport: Transport = Carrier.TCP,
-    local: Local = "",
-    local_port: LocalPort = 0,
-    side: OurSide = Side.GATEWAY,
-    routing_context: RoutingContext = -1,
-    point_code: PointCode = "0-23-3",
-    scp_point_code: ScpPointCode = "0-23-1",
-    network_indicator: NetworkIndicator = 0,
-    gt: Title = "46709000002",
-    scp_gt: ScpTitle = "46700000001",
-    ssn: Ssn = CAP_SSN,
-    scp_ssn: ScpSsn = CAP_SSN,
-    speed: Annotated[float, option("times as fast as the capture", _LIVE, least=0.001)] = 1.0,
-    rate: Annotated[
-        float, option("calls a second, whatever the capture's times; 0: those", _LIVE, least=0)
-    ] = 0.0,
-    within: Annotated[float, option("seconds that an answer may take", _LIVE, least=0)] = 2.0,
+    signalling: Signalling,
+    live: Live,
 ) -> None:
     """Run a capture's calls through the service and compare with what the capture's SCP answered.
 
     The service runs here, with --config and its store; or in a live node, with --to or --listen. Leaves with
     1 if answers differ or are missing, with 2 if the replay can't be made.
     """
-    live = bool(to or listen)
-    if config is None and not live:
+    where = signalling.listen or to
+    if config is None and not where:
         raise fail("give --config FILE to replay here, or --to HOST:PORT to replay to a live node")
-    if reason and live:
+    if reason and where:
         raise fail("--reason: a live node does not say its reasons")
     settings = None if config is None else config_of(config)
     services = {} if settings is None else services_of(settings)
     records = records_of(store or ("" if settings is None else settings.store.url.reveal()), token)
-    job = _Job(
-        open_capture(file), _report(services, records, html, number, reason, live=live, json=json), json
-    )
-    if settings is not None and not live:
+    report = _report(services, records, html, number, reason, live=bool(where), json=json)
+    job = _Job(open_capture(file), report, json)
+    if settings is not None and not where:
         _replay_here(job, settings, services, records)
     else:
-        network = network_of(
-            point_code=point_code,
-            scp_point_code=scp_point_code,
-            network_indicator=network_indicator,
-            gt=gt,
-            scp_gt=scp_gt,
-            ssn=ssn,
-            scp_ssn=scp_ssn,
-            routing_context=routing_context,
-        )
-        endpoint = endpoint_of(
-            listen or to,
-            listen=bool(listen),
-            transport=transport,
-            local=local,
-            local_port=local_port,
-            side=side,
-        )
-        _replay_live(job, endpoint, network, speed=speed, rate=rate, within=within)
+        _replay_live(job, signalling.endpoint(where), signalling.network(), live)
     if html is not None:
-        from scp.capture.html import page
-
-        try:
-            html.write_text(page(job.report, Path(file).name, account(job.capture.counts)), encoding="utf-8")
-        except OSError as error:
-            raise fail(f"{html}: {error.strerror}") from None
-        say(f"{html} is written")
+        _write_page(job, html, Path(file).name)
     job.show()
+
+
+def _write_page(job: _Job, to: Path, title: str) -> None:
+    from scp.capture.html import page
+
+    try:
+        to.write_text(page(job.report, title, account(job.capture.counts)), encoding="utf-8")
+    except OSError as error:
+        raise fail(f"{to}: {error.strerror}") from None
+    say(f"{to} is written")
 
 
 class _Job:
@@ -228,26 +192,39 @@ def _replay_here(
     run.finish()
 
 
-def _replay_live(
-    job: _Job, endpoint: Endpoint, network: Network, *, speed: float, rate: float, within: float
-) -> None:
+def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live) -> None:
     """Replay to a node; what ends it early is said below what came of it until then."""
     import uvloop
 
     from scp.capture.pace import Pace
 
     try:
-        pace = Pace(speed=speed, rate=rate)
+        pace = Pace(speed=live.speed, rate=live.rate)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
-        uvloop.run(_live(job, endpoint, network, pace, within))
+        uvloop.run(_live(job, endpoint, network, pace, live.within))
     except (OSError, TimeoutError) as error:
         job.trouble.append(str(error))
         job.status = UNUSABLE
     except KeyboardInterrupt:
         job.trouble.append("stopped")
         job.status = INTERRUPTED
+    else:
+        if job.report.unanswered:
+            job.trouble.append(_whom(network))
+
+
+def _whom(network: Network) -> str:
+    """Return what to look at when a node, though associated, answers no request at all.
+
+    A title that is not its own it returns (Q.714 §2.4), a message for another point code it discards.
+    """
+    title = f"global title {network.scp_global_title}" if network.scp_global_title else "no global title"
+    return (
+        f"not one request was answered. They went to point code {format_point_code(network.scp_point_code)}, "
+        f"{title}, SSN {network.scp_ssn}: if the node has others, name them (--scp-point-code, --scp-gt)"
+    )
 
 
 async def _live(job: _Job, endpoint: Endpoint, network: Network, pace: Pace, within: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from random import SystemRandom
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -15,26 +16,7 @@ from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder
 from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.simulator.msc import PlannedCall, run_calls
-from scp.simulator.network import CAP_SSN, Carrier, Side
-from scp.simulator.options import (
-    WHERE,
-    Listen,
-    Local,
-    LocalPort,
-    NetworkIndicator,
-    OurSide,
-    PointCode,
-    RoutingContext,
-    ScpPointCode,
-    ScpSsn,
-    ScpTitle,
-    Ssn,
-    Title,
-    Transport,
-    endpoint_of,
-    network_of,
-    option,
-)
+from scp.simulator.options import WHERE, Signalling, grouped, option
 from scp.simulator.scenario import Attempt, Ending, Scenario
 from ss7.errors import EncodeError
 from ss7.isup import NatureOfAddress
@@ -49,6 +31,9 @@ Result = TypeVar("Result")
 FAILED: Final = 1
 UNUSABLE: Final = 2
 DEFAULT: Final = "127.0.0.1:2905"
+
+_B_NUMBER: Final = "0011234567"
+"""Who is called if nobody is named: the demo's subscriber."""
 
 _LATE: Final = 0.5
 """Seconds that a call may leave after it was due before that is said."""
@@ -72,6 +57,56 @@ class Nature(StrEnum):
 _NATURES: Final = {nature: NatureOfAddress[nature.name].value for nature in Nature}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """Who calls whom, for whom, and from where."""
+
+    a: Annotated[str, option("calling number, E.164", _CALL, "--a")] = "46700000009"
+    b: Annotated[list[str] | None, option("called number; again for more calls", _CALL, "--b")] = None
+    nature: Annotated[Nature, option("of the called number", _CALL)] = Nature.UNKNOWN
+    trigger: Annotated[Trigger, option("who asks, for whom", _CALL)] = Trigger.TERMINATING
+    cap: Annotated[int, option("CAP version", _CALL, least=1, most=4)] = 2
+    service_key: Annotated[int, option("of the CSI", _CALL, least=0, most=0x7FFFFFFF)] = 100
+    vlr: Annotated[str, option('VLR number of the served subscriber; "": none', _CALL)] = "46709000001"
+    cell: Annotated[str, option("MCC-MNC-LAC-CI of its cell", _CALL)] = "240-01-4660-22136"
+    imsi: Annotated[str, option("of the served subscriber", _CALL)] = "240011234567890"
+    calls: Annotated[
+        int, option("how many calls of each number; 0: one, with --load no limit", _CALL, least=0)
+    ] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Party:
+    """How the called party behaves."""
+
+    ending: Annotated[Ending, option("what happens when it rings", _PARTY)] = Ending.ANSWER
+    ring: Annotated[float, option("seconds until then", _PARTY, least=0)] = 0.2
+    talk: Annotated[float, option("seconds from answer to hang-up", _PARTY, least=0)] = 1.0
+    hangs_up: Annotated[int, option("leg that hangs up: 1 calling, 2 called", _PARTY, least=1, most=2)] = 2
+    silent: Annotated[bool, option("react to nothing after the answer", _PARTY, "--silent")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What the answer has to be."""
+
+    expect: Annotated[Action | None, option("any other answer is wrong", _EXPECT)] = None
+    expect_number: Annotated[str, option("digits that Connect has to have", _EXPECT)] = ""
+    within: Annotated[float, option("seconds that it may take", _EXPECT, least=0)] = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """How much load, if any."""
+
+    load: Annotated[bool, option("many calls, figures instead of ladders", _LOAD, "--load")] = False
+    rate: Annotated[float, option("calls a second; 0: as many as the window lets out", _LOAD, least=0)] = 0.0
+    window: Annotated[int, option("most calls outstanding", _LOAD, least=1)] = 256
+    duration: Annotated[float, option("seconds; Ctrl-C ends it earlier", _LOAD, least=0)] = 10.0
+    json: Annotated[bool, option("results as JSON", _LOAD, "--json")] = False
+
+
+@grouped
 def msc(
     *,
     to: Annotated[
@@ -82,81 +117,23 @@ def msc(
             WHERE,
         ),
     ] = None,
-    listen: Listen = "",
-    transport: Transport = Carrier.TCP,
-    local: Local = "",
-    local_port: LocalPort = 0,
-    side: OurSide = Side.GATEWAY,
-    routing_context: RoutingContext = -1,
-    point_code: PointCode = "0-23-3",
-    scp_point_code: ScpPointCode = "0-23-1",
-    network_indicator: NetworkIndicator = 0,
-    gt: Title = "46709000002",
-    scp_gt: ScpTitle = "46700000001",
-    ssn: Ssn = CAP_SSN,
-    scp_ssn: ScpSsn = CAP_SSN,
-    a: Annotated[str, option("calling number, E.164", _CALL, "--a")] = "46700000009",
-    b: Annotated[list[str] | None, option("called number; again for more calls", _CALL, "--b")] = None,
-    nature: Annotated[Nature, option("of the called number", _CALL)] = Nature.UNKNOWN,
-    trigger: Annotated[Trigger, option("who asks, for whom", _CALL)] = Trigger.TERMINATING,
-    cap: Annotated[int, option("CAP version", _CALL, "--cap", least=1, most=4)] = 2,
-    service_key: Annotated[int, option("of the CSI", _CALL, least=0, most=0x7FFFFFFF)] = 100,
-    vlr: Annotated[str, option('VLR number of the served subscriber; "": none', _CALL)] = "46709000001",
-    cell: Annotated[str, option("MCC-MNC-LAC-CI of its cell", _CALL)] = "240-01-4660-22136",
-    imsi: Annotated[str, option("of the served subscriber", _CALL)] = "240011234567890",
-    calls: Annotated[
-        int, option("how many calls of each number; 0: one, with --load no limit", _CALL, least=0)
-    ] = 0,
-    ending: Annotated[Ending, option("what happens when it rings", _PARTY)] = Ending.ANSWER,
-    ring: Annotated[float, option("seconds until then", _PARTY, least=0)] = 0.2,
-    talk: Annotated[float, option("seconds from answer to hang-up", _PARTY, least=0)] = 1.0,
-    hangs_up: Annotated[int, option("leg that hangs up: 1 calling, 2 called", _PARTY, least=1, most=2)] = 2,
-    silent: Annotated[bool, option("react to nothing after the answer", _PARTY, "--silent")] = False,
-    expect: Annotated[Action | None, option("any other answer is wrong", _EXPECT)] = None,
-    expect_number: Annotated[str, option("digits that Connect has to have", _EXPECT)] = "",
-    within: Annotated[float, option("seconds that it may take", _EXPECT, least=0)] = 2.0,
-    load: Annotated[bool, option("many calls, figures instead of ladders", _LOAD, "--load")] = False,
-    rate: Annotated[float, option("calls a second; 0: as many as the window lets out", _LOAD, least=0)] = 0.0,
-    window: Annotated[int, option("most calls outstanding", _LOAD, least=1)] = 256,
-    duration: Annotated[float, option("seconds; Ctrl-C ends it earlier", _LOAD, least=0)] = 10.0,
-    json: Annotated[bool, option("results as JSON", _LOAD, "--json")] = False,
+    signalling: Signalling,
+    call: Call,
+    party: Party,
+    answer: Expected,
+    load: Load,
 ) -> None:
     """Play an MSC: make calls to a gsmSCF, check its answers; exit status 1 if one was missing or wrong."""
-    network = network_of(
-        point_code=point_code,
-        scp_point_code=scp_point_code,
-        network_indicator=network_indicator,
-        gt=gt,
-        scp_gt=scp_gt,
-        ssn=ssn,
-        scp_ssn=scp_ssn,
-        routing_context=routing_context,
-    )
-    where = [listen] if listen else to or [DEFAULT]
-    if len(where) > 1 and not load:
+    network = signalling.network()
+    where = [signalling.listen] if signalling.listen else to or [DEFAULT]
+    if len(where) > 1 and not load.load:
         raise typer.BadParameter("several --to share load: they need --load")
-    endpoint, *others = [
-        endpoint_of(
-            each, listen=bool(listen), transport=transport, local=local, local_port=local_port, side=side
-        )
-        for each in where
-    ]
-    scenario = Scenario(
-        version=cap,
-        trigger=trigger,
-        a_number=a,
-        b_nature=_NATURES[nature],
-        imsi=imsi,
-        vlr=vlr,
-        cell=cell,
-        service_key=service_key,
-        attempts=(Attempt(ending=ending, ring=ring, talk=talk, hangs_up=hangs_up),),
-        silent=silent,
-    )
-    numbers = b or ["0011234567"]
-    expected = Expectation(action=expect, number=expect_number, within=within)
-    if load:
-        plan = LoadPlan(rate=rate, window=window, calls=calls, duration=duration)
+    endpoints = [signalling.endpoint(each) for each in where]
+    scenario = _scenario(call, party)
+    numbers = call.b or [_B_NUMBER]
+    expected = Expectation(action=answer.expect, number=answer.expect_number, within=answer.within)
+    if load.load:
+        plan = LoadPlan(rate=load.rate, window=load.window, calls=call.calls, duration=load.duration)
         kinds = [LoadCall(b_number=number, expected=expected) for number in numbers]
         report = _run(
             run_load(
@@ -164,23 +141,40 @@ def msc(
                 kinds,
                 plan,
                 network=network,
-                endpoint=endpoint,
+                endpoint=endpoints[0],
                 random=SystemRandom(),
-                others=others,
+                others=endpoints[1:],
                 stoppable=True,
             )
         )
-        _print_load(report, json=json)
+        _print_load(report, json=load.json)
         raise typer.Exit(0 if report.passed else FAILED)
     planned = [
         PlannedCall(msgspec.structs.replace(scenario, b_number=number), expected)
-        for _ in range(max(calls, 1))
+        for _ in range(max(call.calls, 1))
         for number in numbers
     ]
-    results = _run(run_calls(planned, network=network, endpoint=endpoint, random=SystemRandom()))
+    results = _run(run_calls(planned, network=network, endpoint=endpoints[0], random=SystemRandom()))
     for result in results:
-        _print_call(result, json=json)
+        _print_call(result, json=load.json)
     raise typer.Exit(0 if all(result.passed for result in results) else FAILED)
+
+
+def _scenario(call: Call, party: Party) -> Scenario:
+    """Return what all calls have in common."""
+    attempt = Attempt(ending=party.ending, ring=party.ring, talk=party.talk, hangs_up=party.hangs_up)
+    return Scenario(
+        version=call.cap,
+        trigger=call.trigger,
+        a_number=call.a,
+        b_nature=_NATURES[call.nature],
+        imsi=call.imsi,
+        vlr=call.vlr,
+        cell=call.cell,
+        service_key=call.service_key,
+        attempts=(attempt,),
+        silent=party.silent,
+    )
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

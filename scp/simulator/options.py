@@ -1,16 +1,24 @@
-"""Options that say where the gsmSCF is and who we are to it: of ``msc``, and of a replay to a live node."""
+"""Options in groups: what several commands have to know alike is declared once, as the fields of a class.
+
+Also the one group that two commands share: where the gsmSCF is and who we are to it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
-from scp.simulator.network import Carrier, Network, Side
+from scp.simulator.network import CAP_SSN, Carrier, Network, Side
 from ss7.errors import EncodeError
 from ss7.pointcode import parse_point_code
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scp.simulator.endpoint import Endpoint
 
 WHERE: Final = "Where"
@@ -21,83 +29,114 @@ def option(text: str, panel: str, *names: str, least: float | None = None, most:
     return typer.Option(*names, help=text, rich_help_panel=panel, min=least, max=most)
 
 
-Listen = Annotated[str, option("have the other side connect to us here instead", WHERE)]
-Transport = Annotated[Carrier, option("what carries M3UA", WHERE)]
-Local = Annotated[str, option("over SCTP: our addresses, HOST,HOST…", WHERE)]
-LocalPort = Annotated[int, option("over SCTP: ours; 0: the system chooses", WHERE, least=0, most=65535)]
-OurSide = Annotated[Side, option("what we are in M3UA: gateway, ASP, IPSP", WHERE)]
-RoutingContext = Annotated[int, option("-1: none", WHERE, least=-1, most=0xFFFFFFFF)]
-PointCode = Annotated[str, option("ours", WHERE)]
-ScpPointCode = Annotated[str, option("of the gsmSCF", WHERE)]
-NetworkIndicator = Annotated[
-    int, option("0 international, 2 national", WHERE, "--network-indicator", least=0, most=3)
-]
-Title = Annotated[str, option('our global title; "": route on point code and SSN', WHERE)]
-ScpTitle = Annotated[str, option("the gsmSCF's global title", WHERE)]
-Ssn = Annotated[int, option("our subsystem number", WHERE, "--ssn", least=0, most=255)]
-ScpSsn = Annotated[int, option("the gsmSCF's subsystem number", WHERE, "--scp-ssn", least=0, most=255)]
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command as typer wants it: one option for each field of its parameters that are dataclasses.
 
-
-def network_of(
-    *,
-    point_code: str,
-    scp_point_code: str,
-    network_indicator: int,
-    gt: str,
-    scp_gt: str,
-    ssn: int,
-    scp_ssn: int,
-    routing_context: int,
-) -> Network:
-    """Return the addresses.
-
-    Raises:
-        typer.BadParameter: something is no point code.
+    The groups' fields are declared as a command's parameters are, and may not share a name with others.
     """
-    try:
-        return Network(
-            point_code=parse_point_code(point_code),
-            scp_point_code=parse_point_code(scp_point_code),
-            network_indicator=network_indicator,
-            global_title=gt,
-            scp_global_title=scp_gt,
-            ssn=ssn,
-            scp_ssn=scp_ssn,
-            routing_context=routing_context,
+    hints = get_type_hints(command, include_extras=True)
+    shown: list[Parameter] = []
+    groups: dict[str, Any] = {}
+    for parameter in signature(command).parameters.values():
+        kind = hints[parameter.name]
+        if is_dataclass(kind):
+            groups[parameter.name] = kind
+            shown += _members(kind)
+        else:
+            shown.append(parameter.replace(annotation=kind))
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, kind in groups.items():
+            given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
+        command(**given)
+
+    run.__annotations__ = {each.name: each.annotation for each in shown}
+    run.__dict__["__signature__"] = Signature(shown)
+    return run
+
+
+def _members(kind: Any) -> list[Parameter]:
+    """Return a group's fields as parameters."""
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+        for each in fields(kind)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signalling:
+    """Where the gsmSCF is, and who we are to it: the options of ``msc``, and of a replay to a live node."""
+
+    listen: Annotated[str, option("have the other side connect to us here instead", WHERE)] = ""
+    transport: Annotated[Carrier, option("what carries M3UA", WHERE)] = Carrier.TCP
+    local: Annotated[str, option("over SCTP: our addresses, HOST,HOST…", WHERE)] = ""
+    local_port: Annotated[
+        int, option("over SCTP: ours; 0: the system chooses", WHERE, least=0, most=65535)
+    ] = 0
+    side: Annotated[Side, option("what we are in M3UA: gateway, ASP, IPSP", WHERE)] = Side.GATEWAY
+    routing_context: Annotated[int, option("-1: none", WHERE, least=-1, most=0xFFFFFFFF)] = -1
+    point_code: Annotated[str, option("ours", WHERE)] = "0-23-3"
+    scp_point_code: Annotated[str, option("of the gsmSCF", WHERE)] = "0-23-1"
+    network_indicator: Annotated[int, option("0 international, 2 national", WHERE, least=0, most=3)] = 0
+    gt: Annotated[str, option('our global title; "": route on point code and SSN', WHERE)] = "46709000002"
+    scp_gt: Annotated[str, option("the gsmSCF's global title", WHERE)] = "46700000001"
+    ssn: Annotated[int, option("our subsystem number", WHERE, least=0, most=255)] = CAP_SSN
+    scp_ssn: Annotated[int, option("the gsmSCF's subsystem number", WHERE, least=0, most=255)] = CAP_SSN
+
+    def network(self) -> Network:
+        """Return the addresses.
+
+        Raises:
+            typer.BadParameter: something is no point code.
+        """
+        try:
+            return Network(
+                point_code=parse_point_code(self.point_code),
+                scp_point_code=parse_point_code(self.scp_point_code),
+                network_indicator=self.network_indicator,
+                global_title=self.gt,
+                scp_global_title=self.scp_gt,
+                ssn=self.ssn,
+                scp_ssn=self.scp_ssn,
+                routing_context=self.routing_context,
+            )
+        except (EncodeError, ValueError) as error:
+            raise typer.BadParameter(str(error)) from error
+
+    def endpoint(self, where: str) -> Endpoint:
+        """Return where the association goes to, or with ``listen`` comes from.
+
+        Raises:
+            typer.BadParameter: ``where`` is not HOST:PORT; to listen on all addresses, :PORT will do.
+        """
+        from scp.simulator.endpoint import (  # noqa: PLC0415 - brings the transports, which --help is without
+            Endpoint,
         )
-    except (EncodeError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from error
 
-
-def endpoint_of(
-    where: str, *, listen: bool, transport: Carrier, local: str, local_port: int, side: Side
-) -> Endpoint:
-    """Return where the association goes to, or with ``listen`` comes from.
-
-    Raises:
-        typer.BadParameter: ``where`` is not HOST:PORT.
-    """
-    from scp.simulator.endpoint import Endpoint  # noqa: PLC0415 - brings the transports, which --help is without
-
-    try:
-        host, port = _address(where)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    return Endpoint(
-        side=side,
-        listen=listen,
-        addresses=_hosts(host),
-        port=port,
-        carrier=transport,
-        local=_hosts(local),
-        local_port=local_port,
-    )
+        try:
+            host, port = _address(where)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+        addresses = _hosts(host)
+        if not (addresses or self.listen):
+            raise typer.BadParameter(f"{where!r} names no host to connect to")
+        return Endpoint(
+            side=self.side,
+            listen=bool(self.listen),
+            addresses=addresses,
+            port=port,
+            carrier=self.transport,
+            local=_hosts(self.local),
+            local_port=self.local_port,
+        )
 
 
 def _address(text: str) -> tuple[str, int]:
     """Return host and port of ``HOST:PORT`` or ``[V6]:PORT``; 2905 where there is no port (RFC 4666 §9.2)."""
     host, colon, port = text.rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
+    if not colon or (":" in host and not host.endswith("]")):
         host, port = text, "2905"
     if not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65535:
         raise ValueError(f"{text!r} is not HOST:PORT")

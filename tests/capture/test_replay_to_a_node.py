@@ -165,6 +165,27 @@ def test_another_answer_and_none_are_shown(node: Place, tmp_path: Path) -> None:
     assert "SCCP brought it back" in output
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--scp-gt", "46799999999"), "point code 0-23-1, global title 46799999999, SSN 146"),
+        (("--scp-point-code", "0-23-2"), "point code 0-23-2, global title 46700000001, SSN 146"),
+        (("--scp-point-code", "0-23-2", "--scp-gt", ""), "point code 0-23-2, no global title, SSN 146"),
+    ],
+)
+def test_addresses_that_are_not_the_node_s_are_named(node: Place, words: tuple[str, ...], named: str) -> None:
+    path = PCAPS / "cap2-steered.pcapng"
+    output = run("replay", path, "--to", node.m3ua, "--within", "0.3", *words, code=1)
+    assert f"not one request was answered. They went to {named}" in output
+    assert "--scp-point-code" in output
+
+
+def test_answers_are_no_reason_to_name_addresses(node: Place) -> None:
+    different, same = PCAPS / "busy.pcapng", PCAPS / "cap2-steered.pcapng"
+    assert "not one request" not in run("replay", different, "--to", node.m3ua, "--speed", "50", code=1)
+    assert "not one request" not in run("replay", same, "--to", node.m3ua)
+
+
 def test_a_dialogue_of_many_messages_is_said_again(node: Place, tmp_path: Path) -> None:
     """A call is made and kept; said to the node again, under other ids, it gets the same answers."""
     path = tmp_path / "held.pcap"
