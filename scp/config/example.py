@@ -104,6 +104,7 @@ service_keys = [100]
 prefix = "99"                         # or suffix = "…"
 digits = "as-dialled"                 # as-dialled | international | national
 nature = "keep"                       # keep | unknown | national | international | network-specific
+# max_redirections = 5                # 1..5: a call that was diverted so often goes on unchanged
 
 [charging]
 # ledger = "sqlite:camel-scp.db.ledger" # as store.url; without it in the store's Redis, or beside its file

@@ -21,6 +21,31 @@ class Trigger(StrEnum):
     FORWARDED = "forwarded"  # O-CSI of a subscriber who forwards the call
 
 
+class Diversion(Struct, frozen=True, gc=False):
+    """How a call was diverted before it was asked about: ISUP's redirection data, which InitialDP repeats.
+
+    Attributes:
+        counter: redirections so far (Q.763 §3.45: 1 to 5); 0 if nothing says that there was one.
+        redirecting: digits and nature of the number that diverted the call last, ``("", …)`` if not known.
+        original: the same of the number that was called first.
+    """
+
+    counter: int = 0
+    redirecting: tuple[str, Nature] = ("", Nature.UNKNOWN)
+    original: tuple[str, Nature] = ("", Nature.UNKNOWN)
+
+    @property
+    def by(self) -> tuple[tuple[str, Nature], ...]:
+        """The numbers that have diverted the call, as far as they are known.
+
+        The original called number alone is no sign of a diversion: a service of the caller's, which wrote the
+        number in another form, leaves it there too.
+        """
+        if self.counter > 0 or self.redirecting[0]:
+            return self.redirecting, self.original
+        return ()
+
+
 class CallFacts(Struct, frozen=True, gc=False):
     """What the decision needs to know of a call; `call_facts` fills it in.
 
@@ -33,6 +58,7 @@ class CallFacts(Struct, frozen=True, gc=False):
             others it is the calling or forwarding subscriber's, and says nothing here.
         vlr: E.164 digits of the VLR number in the location information, "" if absent.
         areas: cell, service area or location area ids in it, as lower-case hex octets.
+        diversion: how the call was diverted before, None if it was not.
     """
 
     digits: str = ""
@@ -42,6 +68,7 @@ class CallFacts(Struct, frozen=True, gc=False):
     trigger: Trigger = Trigger.ORIGINATING
     vlr: str = ""
     areas: tuple[str, ...] = ()
+    diversion: Diversion | None = None
 
 
 def call_facts(
@@ -53,7 +80,8 @@ def call_facts(
     plan: Plan = Plan.E164,
     vlr: str = "",
     areas: tuple[str, ...] = (),
+    diversion: Diversion | None = None,
 ) -> CallFacts:
     """Return the facts of a call to this number, its E.164 form worked out."""
     e164, fault = numbering.normalise(digits, nature, plan)
-    return CallFacts(digits, nature, e164, fault, trigger, vlr, areas)
+    return CallFacts(digits, nature, e164, fault, trigger, vlr, areas, diversion)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from scp.domain.call import CallFacts, Trigger
-from scp.domain.numbers import is_msisdn
+from scp.domain.call import CallFacts, Diversion, Trigger
+from scp.domain.numbers import Nature, is_msisdn
 from scp.domain.reason import Reason
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber, When
@@ -31,6 +31,40 @@ def _has_number(call: CallFacts, _rules: Rules) -> Reason | None:
     return call.fault
 
 
+def _not_returned(call: CallFacts, rules: Rules) -> Reason | None:
+    """Hold for a call that the called subscriber has not diverted before, nor others too often.
+
+    The VoIP side may send a call back to the number that was called, for want of an app to ring: the mark is
+    gone then, and the same question comes again. What tells is the redirection data of its new call.
+    """
+    diversion = call.diversion
+    if diversion is None:
+        return None
+    if any(_is_called(number, call, rules) for number in diversion.by) or _from_gateway(
+        diversion, call, rules
+    ):
+        return Reason.DIVERTED_BACK
+    return Reason.REDIRECTION_LIMIT if diversion.counter >= rules.max_redirections else None
+
+
+def _is_called(number: tuple[str, Nature], call: CallFacts, rules: Rules) -> bool:
+    """Return whether a number is the called subscriber's."""
+    digits, nature = number
+    return digits != "" and rules.numbering.normalise(digits, nature)[0] == call.e164
+
+
+def _from_gateway(diversion: Diversion, call: CallFacts, rules: Rules) -> bool:
+    """Return whether one of the numbers before is the called one with the mark, which nobody else gives.
+
+    In which form it was marked depends on how it was dialled then; all of them end in the national number.
+    Beginning with the mark's digits is not enough: other countries' numbers do.
+    """
+    ending = rules.numbering.national(call.e164) or call.e164
+    return any(
+        rules.unmarked(digits).endswith(ending) for digits, _ in (diversion.redirecting, diversion.original)
+    )
+
+
 def _authorized(subscriber: Subscriber, _call: CallFacts, _rules: Rules) -> Reason | None:
     return None if subscriber.authorized else Reason.NOT_AUTHORIZED
 
@@ -49,13 +83,18 @@ def _when(subscriber: Subscriber, call: CallFacts, rules: Rules) -> Reason | Non
     return _WHEN[subscriber.when](subscriber, call, rules)
 
 
-def _forwarding_number(subscriber: Subscriber, call: CallFacts, _rules: Rules) -> Reason | None:
+def _forwarding_number(subscriber: Subscriber, call: CallFacts, rules: Rules) -> Reason | None:
     number = subscriber.forwarding_number
     if number is None:
         return None
     if not is_msisdn(number):
         return Reason.BAD_FORWARDING_NUMBER
-    return Reason.FORWARDING_LOOP if number == call.e164 else None
+    if number == call.e164:
+        return Reason.FORWARDING_LOOP
+    before = call.diversion
+    if before is not None and any(rules.numbering.normalise(*each)[0] == number for each in before.by):
+        return Reason.DIVERTED_BACK
+    return None
 
 
 def _whereabouts(subscriber: Subscriber, call: CallFacts) -> tuple[str, tuple[str, ...]]:
@@ -113,6 +152,16 @@ def _show_number(call: CallFacts, _rules: Rules) -> str:
     return f"{call.digits} ({call.nature})" + (f" = +{call.e164}" if call.e164 else "")
 
 
+def _show_diversion(call: CallFacts, _rules: Rules) -> str:
+    diversion = call.diversion
+    if diversion is None:
+        return ""
+    known = {"redirecting": diversion.redirecting[0], "original": diversion.original[0]}
+    return " ".join(
+        (f"counter={diversion.counter}", *(f"{name}={known[name]}" for name in known if known[name]))
+    )
+
+
 def _show_authorized(subscriber: Subscriber, _call: CallFacts, _rules: Rules) -> str:
     return str(subscriber.authorized).lower()
 
@@ -156,6 +205,7 @@ OnSubscriber: TypeAlias = tuple[
 CALL_CONDITIONS: Final[tuple[OnCall, ...]] = (
     ("not-marked", _not_marked, _show_dialled),
     ("called-number", _has_number, _show_number),
+    ("redirections", _not_returned, _show_diversion),
 )
 SUBSCRIBER_CONDITIONS: Final[tuple[OnSubscriber, ...]] = (
     ("authorized", _authorized, _show_authorized),

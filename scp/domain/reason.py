@@ -23,6 +23,8 @@ class Reason(StrEnum):
     LOCAL_NUMBER = "local-number"
     NUMBER_TOO_LONG = "number-too-long"
     ALREADY_MARKED = "already-marked"
+    DIVERTED_BACK = "diverted-back"
+    REDIRECTION_LIMIT = "redirection-limit"
 
     # The subscriber's record rules it out.
     UNKNOWN_SUBSCRIBER = "unknown-subscriber"
@@ -82,6 +84,8 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.LOCAL_NUMBER: "The called number has no prefix that would say what area it is in.",
     Reason.NUMBER_TOO_LONG: "The called number, or the number to connect to, has more digits than allowed.",
     Reason.ALREADY_MARKED: "The called number carries the gateway's mark already: it would loop.",
+    Reason.DIVERTED_BACK: "The called subscriber has diverted this call already, and it came back: a loop.",
+    Reason.REDIRECTION_LIMIT: "The call has been diverted as often as the configuration allows.",
     Reason.UNKNOWN_SUBSCRIBER: "The store has no record of the called number.",
     Reason.NOT_AUTHORIZED: "The operator has not authorized the subscriber for the service.",
     Reason.NOT_REGISTERED: "The VoIP service has not registered the subscriber.",

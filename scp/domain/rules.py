@@ -42,6 +42,10 @@ class OnFailure(StrEnum):
     RELEASE = "release"
 
 
+MAX_REDIRECTIONS: Final = 5
+"""The redirection counter's highest value (Q.763 §3.45)."""
+
+Redirections: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_REDIRECTIONS)]
 Mark: TypeAlias = Annotated[str, Meta(pattern="^[0-9A*#DE]*$", max_length=16)]
 
 
@@ -59,6 +63,8 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
         digits: which form of the called number is marked.
         nature: which nature the marked number goes out with.
         on_failure: what a call gets when the store can't say.
+        max_redirections: a call that was diverted so often goes on unchanged: 1 steers no diverted call, 5
+            is the most that the redirection counter counts (Q.763 §3.45).
 
     Raises:
         ValueError: neither or both of prefix and suffix, or a prefix that unmarked numbers begin with.
@@ -70,6 +76,7 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     digits: DigitsPolicy = DigitsPolicy.AS_DIALLED
     nature: NaturePolicy = NaturePolicy.KEEP
     on_failure: OnFailure = OnFailure.CONTINUE
+    max_redirections: Redirections = MAX_REDIRECTIONS
 
     def __post_init__(self) -> None:
         if bool(self.prefix) == bool(self.suffix):
@@ -92,6 +99,12 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
         if self.prefix:
             return digits.startswith(self.prefix)
         return digits.endswith(self.suffix)
+
+    def unmarked(self, digits: str) -> str:
+        """Return the digits that carry the mark without it; "" for a number that is not `marked`."""
+        if not self.marked(digits):
+            return ""
+        return digits[len(self.prefix) : len(digits) - len(self.suffix)]
 
 
 # In Python 3.11 a member looked up through its class costs ten times what a global does.

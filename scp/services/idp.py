@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from scp.domain.call import CallFacts, Trigger, call_facts
+from scp.domain.call import CallFacts, Diversion, Trigger, call_facts
 from scp.domain.numbers import Nature, Plan
 from scp.domain.reason import Reason
 from ss7.address import AddressString, CalledPartyBCDNumber, Imsi
 from ss7.cap.types import EventTypeBCSM
 from ss7.errors import DecodeError
-from ss7.isup import CalledPartyNumber, CallingPartyNumber, NatureOfAddress
+from ss7.isup import (
+    CalledPartyNumber,
+    CallingPartyNumber,
+    NatureOfAddress,
+    OriginalCalledNumber,
+    RedirectionInformation,
+)
 
 if TYPE_CHECKING:
     from scp.domain.numbers import Numbering
@@ -28,6 +34,7 @@ _TERMINATING: Final = Trigger.TERMINATING
 _FORWARDED: Final = Trigger.FORWARDED
 _INTERNATIONAL: Final = Nature.INTERNATIONAL
 _RESERVED: Final = Nature.RESERVED
+_UNKNOWN: Final = Nature.UNKNOWN
 _E164: Final = Plan.E164
 _OTHER_PLAN: Final = Plan.OTHER
 
@@ -85,9 +92,10 @@ def read_call(idp: InitialDPArg, numbering: Numbering) -> CallFacts:
         digits, nature, plan = called_number(idp, trigger)
     except DecodeError:
         return CallFacts(fault=Reason.UNPARSABLE_NUMBER, trigger=trigger)
+    diversion = diversion_of(idp)
     location = idp.location_information
     if location is None or trigger is not _TERMINATING:
-        return call_facts(numbering, trigger, digits, nature, plan=plan)
+        return call_facts(numbering, trigger, digits, nature, plan=plan, diversion=diversion)
     return call_facts(
         numbering,
         trigger,
@@ -96,7 +104,38 @@ def read_call(idp: InitialDPArg, numbering: Numbering) -> CallFacts:
         plan=plan,
         vlr=vlr_e164(location, numbering),
         areas=area_ids(location),
+        diversion=diversion,
     )
+
+
+def diversion_of(idp: InitialDPArg) -> Diversion | None:
+    """Return how the call was diverted before, None for the ordinary one that was not.
+
+    What can't be read counts as absent: loops are found by these fields, and nothing else needs them.
+    """
+    information = idp.redirection_information
+    redirecting = idp.redirecting_party_id
+    original = idp.original_called_party_id
+    if information is None and redirecting is None and original is None:
+        return None
+    counter = 0
+    if information is not None:
+        try:
+            counter = max(RedirectionInformation.decode(information).counter, 0)
+        except DecodeError:
+            counter = 0
+    return Diversion(counter, _party(redirecting), _party(original))
+
+
+def _party(octets: bytes | None) -> tuple[str, Nature]:
+    """Return digits and nature of a redirecting or original called number, which have one format."""
+    if octets is None:
+        return "", _UNKNOWN
+    try:
+        number = OriginalCalledNumber.decode(octets)
+    except DecodeError:
+        return "", _UNKNOWN
+    return number.digits, _Q763_NATURES.get(number.nature, _RESERVED)
 
 
 def called_number(idp: InitialDPArg, trigger: Trigger) -> Called:

@@ -12,7 +12,15 @@ from msgspec import Struct
 
 from scp.domain.decision import Action, judge, screen
 from scp.domain.reason import Reason
-from scp.domain.rules import DigitsPolicy, Mark, NaturePolicy, OnFailure, Rules
+from scp.domain.rules import (
+    MAX_REDIRECTIONS,
+    DigitsPolicy,
+    Mark,
+    NaturePolicy,
+    OnFailure,
+    Redirections,
+    Rules,
+)
 from scp.services.api import Call, Lookup, NodeSettings, StoreFailure
 from scp.services.idp import read_call
 from scp.services.instructions import connect_argument
@@ -35,7 +43,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[services.voip-forwarding]``.
 
     Attributes:
-        prefix, suffix, digits, nature: as in `scp.domain.rules.Rules`.
+        prefix, suffix, digits, nature, max_redirections: as in `scp.domain.rules.Rules`.
         on_failure: what a call gets when the store can't say, if other than ``[store] on_failure``.
         st: end the number to connect to with ST: the gateway need not wait for further digits (Q.763 §3.9).
     """
@@ -46,6 +54,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     nature: NaturePolicy = NaturePolicy.KEEP
     on_failure: OnFailure | None = None
     st: bool = False
+    max_redirections: Redirections = MAX_REDIRECTIONS
 
 
 class VoipForwarding:
@@ -88,5 +97,6 @@ def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForward
         digits=own.digits,
         nature=own.nature,
         on_failure=own.on_failure or node.on_failure,
+        max_redirections=own.max_redirections,
     )
     return VoipForwarding(rules, st=own.st)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from case import Case, Group, Section
 from held_open import Charged, HeldOpen
+from msgspec import structs
 from room import (
     ABROAD,
     AT_HOME,
@@ -45,7 +46,7 @@ from ss7.cap.types import (
     ReceivingSideID,
 )
 from ss7.cause import Cause
-from ss7.isup import CalledPartyNumber
+from ss7.isup import CalledPartyNumber, NatureOfAddress, RedirectingNumber, RedirectionInformation
 from ss7.m3ua import ASPDN, ASPIA, DRST, DUNA, SCON, Message, decode, encode
 from ss7.m3ua_parameters import AffectedPointCode, Tag
 from ss7.rose import Invoke, encode_invoke, encode_return_error, encode_return_result
@@ -496,6 +497,28 @@ def _() -> Iterable[Room]:
     room = Room()
     continues(room, room.call(), Reason.UNKNOWN_SUBSCRIBER)
     return [room]
+
+
+for fields, reason, what in (
+    (
+        {"redirecting_party_id": RedirectingNumber("0011234567", NatureOfAddress.UNKNOWN).encode()},
+        Reason.DIVERTED_BACK,
+        "that the called subscriber diverted, and that came back,",
+    ),
+    (
+        {"redirection_information": RedirectionInformation(3, 0, 5, 0).encode()},
+        Reason.REDIRECTION_LIMIT,
+        "that was diverted five times, the most that can be counted,",
+    ),
+):
+
+    @case("Q.763 §3.45", f"A call {what} goes on unchanged")
+    def _(fields: dict[str, bytes] = fields, reason: Reason = reason) -> Iterable[Room]:
+        room = Room(READY)
+        asked = FAST.decode_argument(Opcode.INITIAL_DP, idp(trigger=Trigger.FORWARDED), 2)
+        octets = FAST.encode_argument(Opcode.INITIAL_DP, structs.replace(asked, **fields), 2)
+        continues(room, room.begin(initial_dp(octets)), reason)
+        return [room]
 
 
 # --- charging and the end of calls ---

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from scp.domain.call import Diversion
 from scp.domain.decision import (
     Action,
     CallFacts,
@@ -291,6 +292,80 @@ def test_rules_under_which_no_call_could_be_steered_are_refused(settings, words)
         Rules(SWEDEN, **settings)
 
 
+# --- calls that come back ---
+
+CALLED, MARKED = ("11234567", Nature.INTERNATIONAL), ("990011234567", Nature.UNKNOWN)
+ELSE = ("46709999999", Nature.INTERNATIONAL)
+
+
+@pytest.mark.parametrize(
+    ("diversion", "reason"),
+    [
+        (None, None),
+        (Diversion(), None),
+        (Diversion(1, ELSE, ELSE), None),
+        (Diversion(4, ELSE, ELSE), None),
+        (Diversion(5, ELSE, ELSE), R.REDIRECTION_LIMIT),
+        (Diversion(7), R.REDIRECTION_LIMIT),
+        # the called subscriber diverted it, last or first
+        (Diversion(1, CALLED), R.DIVERTED_BACK),
+        (Diversion(0, CALLED), R.DIVERTED_BACK),
+        (Diversion(2, ELSE, CALLED), R.DIVERTED_BACK),
+        (Diversion(1, ("0011234567", Nature.UNKNOWN), ELSE), R.DIVERTED_BACK),
+        (Diversion(5, CALLED), R.DIVERTED_BACK),  # says more than the limit does
+        # the original called number alone: a caller's service may have left it there
+        (Diversion(0, ("", Nature.UNKNOWN), CALLED), None),
+        # ... but with the mark it has been to the gateway
+        (Diversion(0, ("", Nature.UNKNOWN), MARKED), R.DIVERTED_BACK),
+        (Diversion(1, MARKED, ELSE), R.DIVERTED_BACK),
+        (Diversion(1, ("9911234567", Nature.INTERNATIONAL), ELSE), R.DIVERTED_BACK),
+        # another country's number that begins as the mark does, and another subscriber's marked one
+        (Diversion(1, ("998901234567", Nature.INTERNATIONAL), ELSE), None),
+        (Diversion(1, ("990046709999999", Nature.UNKNOWN), ELSE), None),
+        (Diversion(1, ("99", Nature.UNKNOWN), ("#*", Nature.RESERVED)), None),
+    ],
+)
+def test_a_call_that_comes_back_is_not_steered_again(diversion, reason):
+    facts = call(diversion=diversion)
+    expected = steered(R.FORWARDED_ALWAYS) if reason is None else continued(reason)
+    assert decide(subscriber(), facts, RULES) == expected
+    assert (screen(facts, RULES) is None) == (reason is None)  # the store is not asked
+
+
+@pytest.mark.parametrize("digits", DigitsPolicy)
+@pytest.mark.parametrize("mark", [{"prefix": "99"}, {"suffix": "*9"}])
+@pytest.mark.parametrize("dialled", [("0701234567", Nature.UNKNOWN), ("46701234567", Nature.INTERNATIONAL)])
+@pytest.mark.parametrize("again", [("46701234567", Nature.INTERNATIONAL), ("701234567", Nature.NATIONAL)])
+def test_whatever_form_was_marked_it_is_known_when_it_comes_back(digits, mark, dialled, again):
+    rules = Rules(SWEDEN, **mark, digits=digits)
+    first = decide(subscriber(), call(*dialled), rules)
+    assert first.action is Action.CONNECT
+    back = call(*again, diversion=Diversion(1, (first.number, first.nature)))
+    assert decide(subscriber(), back, rules) == continued(R.DIVERTED_BACK)
+
+
+def test_a_call_that_comes_back_from_a_forwarding_number_is_not_steered_again():
+    found = subscriber(forwarding_number="46855512345")
+    for there, reason in (("46855512345", R.DIVERTED_BACK), ("46855512346", R.FORWARDED_ALWAYS)):
+        back = call(diversion=Diversion(1, (there, Nature.INTERNATIONAL)))
+        assert decide(found, back, RULES).reason is reason
+    back = call(diversion=Diversion(1, ("0855512345", Nature.UNKNOWN)))
+    assert decide(found, back, RULES) == continued(R.DIVERTED_BACK)
+
+
+def test_how_often_a_call_may_have_been_diverted_is_the_operators_choice():
+    rules = msgspec.structs.replace(RULES, max_redirections=1)
+    assert decide(subscriber(), call(diversion=Diversion(1, ELSE)), rules) == continued(R.REDIRECTION_LIMIT)
+    assert decide(subscriber(), call(diversion=Diversion(0, ELSE)), rules) == steered(R.FORWARDED_ALWAYS)
+
+
+def test_the_path_shows_how_a_call_was_diverted():
+    *_, last = path(None, call(diversion=Diversion(3, MARKED, ELSE)), RULES)[1]
+    assert last.condition == "redirections"
+    assert last.value == "counter=3 redirecting=990011234567 original=46709999999"
+    assert last.outcome == R.DIVERTED_BACK
+
+
 # --- What holds for every call. ---
 
 digits = (
@@ -324,6 +399,10 @@ def all_rules(draw):
         assume(False)
 
 
+parties = st.tuples(digits | st.sampled_from(["0011234567", "990011234567"]), st.sampled_from(Nature))
+diversions = st.none() | st.builds(Diversion, st.integers(0, 7), parties, parties)
+
+
 @st.composite
 def all_calls(draw, rules):
     return call_facts(
@@ -333,6 +412,7 @@ def all_calls(draw, rules):
         draw(st.sampled_from(Nature)),
         vlr=draw(st.sampled_from(["", HOME, ABROAD])),
         areas=draw(st.sampled_from([(), (CELL,), (AREA,)])),
+        diversion=draw(diversions),
     )
 
 
@@ -378,6 +458,17 @@ def test_a_steered_number_is_never_steered_again(data):
 
 
 @given(st.data())
+def test_a_call_that_the_called_number_diverted_is_never_steered(data):
+    rules = data.draw(all_rules())
+    facts = data.draw(all_calls(rules))
+    if not facts.e164:
+        return
+    back = Diversion(data.draw(st.integers(0, 7)), (facts.e164, Nature.INTERNATIONAL), data.draw(parties))
+    again = msgspec.structs.replace(facts, diversion=back)
+    assert decide(data.draw(founds), again, rules).action is Action.CONTINUE
+
+
+@given(st.data())
 def test_a_number_goes_out_only_with_connect_and_fits_its_field(data):
     rules = data.draw(all_rules())
     facts, found = data.draw(all_calls(rules)), data.draw(founds)
@@ -396,6 +487,7 @@ def test_the_path_shows_what_was_looked_at():
     assert [(step.condition, step.value, step.outcome) for step in steps] == [
         ("not-marked", "0011234567", "yes"),
         ("called-number", "0011234567 (unknown) = +11234567", "yes"),
+        ("redirections", "", "yes"),
         ("subscriber", "11234567", "yes"),
         ("authorized", "true", "yes"),
         ("registered", "sip:b@voip.example", "yes"),

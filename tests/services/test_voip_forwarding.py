@@ -164,6 +164,35 @@ def test_redirection_data_stays_on_a_forwarded_call():
     assert {name: getattr(argument, name) for name in REDIRECTION} == REDIRECTION
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        # Redirecting number +11234567, counter 1: the called number itself sent it here.
+        ({"redirecting_party_id": "041011325476", "redirection_information": "0331"}, "diverted-back"),
+        # Redirecting number 990011234567, as the gateway was called.
+        ({"redirecting_party_id": "0210990011325476"}, "diverted-back"),
+        ({"original_called_party_id": "0210990011325476"}, "diverted-back"),
+        # Counter 5; then 1, of another party; then octets that are none of the three.
+        ({"redirection_information": "0335"}, "redirection-limit"),
+        ({name: octets.hex() for name, octets in REDIRECTION.items()}, "forwarded-always"),
+        ({"redirecting_party_id": "04", "redirection_information": "033535"}, "forwarded-always"),
+    ],
+)
+def test_a_call_that_the_voip_side_sends_back_goes_on_to_the_mobile(fields, reason):
+    idp = terminating(ABROAD, **{name: bytes.fromhex(octets) for name, octets in fields.items()})
+    opcode, _, decision = answer(idp, READY)
+    assert decision.reason.value == reason
+    assert opcode == (Opcode.CONNECT if reason == "forwarded-always" else Opcode.CONTINUE)
+
+
+def test_how_often_a_call_may_have_been_diverted_is_configured():
+    service = voip_forwarding({"prefix": "99", "max_redirections": 1}, NODE)
+    assert service.rules.max_redirections == 1
+    for wrong in (0, 6, "2"):
+        with pytest.raises(ValueError, match=r"^max_redirections: "):
+            voip_forwarding({"prefix": "99", "max_redirections": wrong}, NODE)
+
+
 def test_a_callers_location_is_not_the_called_subscribers():
     for fields in ({}, REDIRECTION):
         idp = InitialDPArg(
