@@ -107,31 +107,38 @@ def attachment(
         framer: makes the framer of each TCP connection.
     """
     watcher = _LinkWatcher(peer.name, status, telemetry)
-
-    def failed(reason: str) -> None:
-        status.failed(peer.name, reason)
-
     if peer.role.listens:
+        return _listener(peer, user, watcher, framer)
+    return _connector(peer, user, watcher, random, framer)
 
-        def refused(address: str) -> None:
-            failed(f"a connection from {address} was refused: not in remote, or another is up")
 
-        take = OneAtATime(user).take
-        if peer.transport == "sctp":
-            return SctpListener(
-                peer.name,
-                peer.local,
-                peer.port,
-                take,
-                allowed=peer.remote,
-                refused=refused,
-                settings=sctp_settings(peer),
-                watcher=watcher,
-            )
-        return Listener(
-            peer.name, peer.local, peer.port, take, allowed=peer.remote, refused=refused, framer=framer
+def _listener(
+    peer: Peer, user: TransportUser, watcher: _LinkWatcher, framer: Callable[[], Framer]
+) -> Attachment:
+    """Return what waits for ``peer`` to connect to us."""
+    take = OneAtATime(user).take
+    if peer.transport == "sctp":
+        return SctpListener(
+            peer.name,
+            peer.local,
+            peer.port,
+            take,
+            allowed=peer.remote,
+            refused=watcher.refused,
+            settings=sctp_settings(peer),
+            watcher=watcher,
         )
+    return Listener(
+        peer.name, peer.local, peer.port, take, allowed=peer.remote, refused=watcher.refused, framer=framer
+    )
+
+
+def _connector(
+    peer: Peer, user: TransportUser, watcher: _LinkWatcher, random: Random, framer: Callable[[], Framer]
+) -> Attachment:
+    """Return what connects to ``peer``, again and again."""
     timers = peer.timers
+    backoff = Backoff(timers.reconnect_first_s, timers.reconnect_most_s)
     if peer.transport == "sctp":
         return SctpConnector(
             peer.name,
@@ -141,8 +148,8 @@ def attachment(
             random=random,
             local=peer.local,
             local_port=peer.local_port,
-            backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
-            failed=failed,
+            backoff=backoff,
+            failed=watcher.failed,
             settings=sctp_settings(peer),
             watcher=watcher,
             connect_timeout=timers.connect_s,
@@ -155,20 +162,28 @@ def attachment(
         random=random,
         local=peer.local,
         framer=framer,
-        backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
-        failed=failed,
+        backoff=backoff,
+        failed=watcher.failed,
         connect_timeout=timers.connect_s,
     )
 
 
 @final
 class _LinkWatcher(Watcher):
-    """Tells the status board what the association of one link goes through."""
+    """Tells the status board what one link goes through: how its association comes, fares and ends."""
 
     def __init__(self, name: str, board: StatusBoard, telemetry: Telemetry) -> None:
         self._name = name
         self._board = board
         self._telemetry = telemetry
+
+    def failed(self, reason: str) -> None:
+        """Take why an attempt failed."""
+        self._board.failed(self._name, reason)
+
+    def refused(self, address: str) -> None:
+        """Take whose connection was refused."""
+        self.failed(f"a connection from {address} was refused: not in remote, or another is up")
 
     def note(self, what: str, trouble: bool) -> None:
         """See `Watcher`."""
