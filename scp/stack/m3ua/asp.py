@@ -11,7 +11,6 @@ from scp.stack.m3ua.events import (
     STATUS_TEXT,
     AspState,
     AsState,
-    AsStateChange,
     Availability,
     Congestion,
     DestinationChange,
@@ -19,13 +18,11 @@ from scp.stack.m3ua.events import (
     Notified,
     Registered,
     RegistrationRefused,
-    ServerChange,
-    StateChange,
     Unanswered,
     UserPartUnavailable,
 )
 from scp.stack.m3ua.link import Link
-from scp.stack.m3ua.servers import NEVER, AspServer, Server, highest
+from scp.stack.m3ua.servers import NEVER, AspServer, Server
 from scp.stack.m3ua.settings import AspSettings, Role, TrafficMode
 from scp.stack.m3ua.table import Action
 from ss7.m3ua import (
@@ -110,26 +107,15 @@ class Asp(Link):
         self.servers: dict[int, AspServer] = {each: AspServer(each, appearance) for each in contexts}
         self.destinations: Destinations = Destinations()
         self._inputs: dict[int, Input] = _WITH_PEER if self.settings.role is Role.IPSP else _ACKS
-        self._state: AspState = AspState.DOWN
         self._wish: Goal = Goal.ACTIVE
         self._registered: bool = False
         self._asking: dict[int, list[int]] = {}  # message type → routing contexts that it is due for
         self._carry(self.servers)
 
     @property
-    def state(self) -> AspState:
-        """State of the ASP (§4.3.1); of several application servers, the one nearest to ASP-ACTIVE."""
-        return self._state  # every message asks, and an enum's hash is slow
-
-    @property
     def phase(self) -> Phase:
         """Where in the procedures it is, in more detail than `state`, in its first AS."""
         return self._first().phase
-
-    @property
-    def as_state(self) -> AsState:
-        """What NTFY last said of the first AS."""
-        return self._first().as_state
 
     @property
     def routing_context(self) -> int:
@@ -140,18 +126,6 @@ class Asp(Link):
         return next(iter(self.servers.values()))
 
     # ── what the owner says ───────────────────────────────
-
-    def connected(self, now: float, streams: int = 1) -> None:
-        """The association is up, with this many streams both ways (1 for TCP)."""
-        if self._associated:
-            self.lost(now)
-        self._associate(now, streams)
-        self._input(Input.CONNECTED, now)
-
-    def lost(self, now: float) -> None:
-        """The association is gone."""
-        self._dissociate()
-        self._input(Input.LOST, now)
 
     def activate(self, now: float) -> None:
         """Carry traffic, now or as soon as it can be; also takes over from an ASP that overrode us."""
@@ -169,6 +143,12 @@ class Asp(Link):
         self._pursue(now)
 
     # ── the table at work ─────────────────────────────────
+
+    def _came(self, now: float) -> None:
+        self._input(Input.CONNECTED, now)
+
+    def _gone(self, now: float) -> None:
+        self._input(Input.LOST, now)
 
     def _input(
         self,
@@ -248,16 +228,6 @@ class Asp(Link):
         self._say_state(server, old, why)
         if phase is Phase.ACTIVE and was is not Phase.PROBING and self.settings.audit:
             self._asking.setdefault(DAUD, []).append(server.context)
-
-    def _say_state(self, server: AspServer, old: AspState, why: str) -> None:
-        if server.state is old:
-            return
-        if len(self.servers) > 1:
-            self.events.append(ServerChange(server.context, server.state, why))
-        whole = highest(self.servers.values())
-        if whole is not self._state:
-            self.events.append(StateChange(self._state, whole, why))
-            self._state = whole
 
     def _rename(self, server: AspServer, context: int) -> None:
         """Have the only AS go on under another routing context."""
@@ -372,12 +342,6 @@ class Asp(Link):
         cause = _NOTIFIED.get((kind, information))
         if cause is not None:
             self._input(cause, now, contexts=contexts)
-
-    def _set_as_state(self, server: AspServer, state: AsState) -> None:
-        if state is not server.as_state:
-            context = server.context if len(self.servers) > 1 else -1
-            self.events.append(AsStateChange(server.as_state, state, context))
-            server.as_state = state
 
     def _network(self, message: Message, octets: bytes, now: float) -> None:
         affected: tuple[AffectedPointCode, ...] = message.params[Tag.AFFECTED_POINT_CODE]

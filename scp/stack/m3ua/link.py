@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from scp.stack.m3ua.events import BringDown, Discard, DiscardReason, ErrorReceived, ErrorSent, Event
-from scp.stack.m3ua.servers import NEVER, Server
+from scp.stack.m3ua.events import (
+    AspState,
+    AsState,
+    AsStateChange,
+    BringDown,
+    Discard,
+    DiscardReason,
+    ErrorReceived,
+    ErrorSent,
+    Event,
+    ServerChange,
+    StateChange,
+)
+from scp.stack.m3ua.servers import NEVER, Server, highest
 from ss7.m3ua import (
     ASPAC,
     ASPAC_ACK,
@@ -67,6 +79,7 @@ class Link:
         self.outbox: list[tuple[int, bytes]] = []
         self.events: list[Event] = []
         self._appearance: int = network_appearance
+        self._state: AspState = AspState.DOWN
         # What `_carry` makes of the application servers. The one routing context, -1 for none; or `_SEVERAL`.
         self._context: int = -1
         self._several: bool = False
@@ -141,18 +154,30 @@ class Link:
 
     # ── association ───────────────────────────────────────
 
-    def _associate(self, now: float, streams: int) -> None:
+    def connected(self, now: float, streams: int = 1) -> None:
+        """The association is up, with this many streams both ways (1 for TCP)."""
+        if self._associated:
+            self.lost(now)
         self._associated = True
         self._heard = now
         self._many = streams > 1 and self._check_streams
         # DATA goes on the streams but the first (§1.4.7); with one only, or over TCP, there is no choice.
         self._stream_of = [1 + sls % (streams - 1) if streams > 1 else 0 for sls in range(256)]
         self._beat_at = now + self._beat if self._beat > 0 else NEVER
+        self._came(now)
 
-    def _dissociate(self) -> None:
+    def lost(self, now: float) -> None:
+        """The association is gone; an AS that was active waits at the gateway for T(r) (§4.3.2)."""
         self._associated = False
         self._beat_at = NEVER
         self.outbox.clear()  # what was for the association that is gone must not go out on the next one
+        self._gone(now)
+
+    def _came(self, now: float) -> None:
+        raise NotImplementedError
+
+    def _gone(self, now: float) -> None:
+        raise NotImplementedError
 
     def _carry(self, servers: Mapping[int, Server]) -> None:
         """Take note of which application servers there are, and which of them carry traffic."""
@@ -166,6 +191,35 @@ class Link:
         self._sending = bool(sending)
         self._receiving = any(server.receives for server in servers.values())
         self._timer = min([server.timer for server in servers.values()])
+
+    # ── states (§4.3.1, §4.3.2) ───────────────────────────
+
+    @property
+    def state(self) -> AspState:
+        """State of the ASP (§4.3.1); of several application servers, in the one nearest to ASP-ACTIVE."""
+        return self._state  # every message asks, and an enum's hash is slow
+
+    @property
+    def as_state(self) -> AsState:
+        """State of the first application server (§4.3.2); an ASP knows it from NTFY."""
+        return next(iter(self._known.values())).as_state
+
+    def _say_state(self, server: Server, old: AspState, why: str) -> None:
+        """Report that the ASP was in another state in this AS, and what that makes of the whole."""
+        if server.state is old:
+            return
+        if self._several:
+            self.events.append(ServerChange(server.context, server.state, why))
+        whole = highest(self._known.values())
+        if whole is not self._state:
+            self.events.append(StateChange(self._state, whole, why))
+            self._state = whole
+
+    def _set_as_state(self, server: Server, state: AsState) -> None:
+        if state is not server.as_state:
+            context = server.context if self._several else -1
+            self.events.append(AsStateChange(server.as_state, state, context))
+            server.as_state = state
 
     # ── time ──────────────────────────────────────────────
 

@@ -7,18 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, final
 
-from scp.stack.m3ua.events import (
-    AspState,
-    AsState,
-    AsStateChange,
-    Availability,
-    Discard,
-    DiscardReason,
-    ServerChange,
-    StateChange,
-)
+from scp.stack.m3ua.events import AspState, AsState, Availability, Discard, DiscardReason
 from scp.stack.m3ua.link import Link
-from scp.stack.m3ua.servers import NEVER, SgpServer, highest
+from scp.stack.m3ua.servers import NEVER, SgpServer
 from scp.stack.m3ua.settings import SgpSettings, TrafficMode
 from scp.stack.m3ua.sgp_table import AS_ROWS, ROWS, Change, Input, Peer
 from scp.stack.m3ua.table import Action, Row
@@ -86,22 +77,11 @@ class Sgp(Link):
         self._configured: Final = self.settings.routing_contexts or (-1,)
         self.servers: dict[int, SgpServer] = {each: SgpServer(each, appearance) for each in self._configured}
         self.asp_identifier: int = -1
-        self._state: AspState = AspState.DOWN
         self._allowed: AspState = AspState.ACTIVE
         self._registered: dict[int, Key] = {}
         self._destinations: dict[int, Availability] = {}
         self._congested: dict[int, int] = {}
         self._carry(self.servers)
-
-    @property
-    def state(self) -> AspState:
-        """State of the ASP (§4.3.1); of several application servers, in the one nearest to ASP-ACTIVE."""
-        return self._state
-
-    @property
-    def as_state(self) -> AsState:
-        """State of the first application server (§4.3.2)."""
-        return self._first().as_state
 
     def _first(self) -> SgpServer:
         return next(iter(self.servers.values()))
@@ -114,18 +94,6 @@ class Sgp(Link):
             self.servers = {context: server}
 
     # ── what the owner says ─────────────────────────────────
-
-    def connected(self, now: float, streams: int = 1) -> None:
-        """The association is up, with this many streams both ways (1 for TCP)."""
-        if self._associated:
-            self.lost(now)
-        self._associate(now, streams)
-        self._input(Input.CONNECTED, now)
-
-    def lost(self, now: float) -> None:
-        """The association is gone; the application server waits in AS-PENDING for T(r) if it was active."""
-        self._dissociate()
-        self._input(Input.LOST, now)
 
     def activate(self, now: float) -> None:  # noqa: ARG002 - the interface of both sides
         """Let the ASP become active. It has to ask: a gateway never initiates (§4.3.4)."""
@@ -193,6 +161,12 @@ class Sgp(Link):
 
     # ── the tables at work ──────────────────────────────────
 
+    def _came(self, now: float) -> None:
+        self._input(Input.CONNECTED, now)
+
+    def _gone(self, now: float) -> None:
+        self._input(Input.LOST, now)
+
     def _input(
         self,
         cause: Input,
@@ -236,12 +210,7 @@ class Sgp(Link):
         new = server.state
         if old is new:
             return
-        if len(self.servers) > 1:
-            self.events.append(ServerChange(server.context, new, why))
-        whole = highest(self.servers.values())
-        if whole is not self._state:
-            self.events.append(StateChange(self._state, whole, why))
-            self._state = whole
+        self._say_state(server, old, why)
         pending = server.as_state is AsState.PENDING
         self._change(server, _CHANGE_OF[new], now)
         if pending and server.as_state is AsState.PENDING and new is AspState.INACTIVE:
@@ -251,9 +220,7 @@ class Sgp(Link):
         state = AS_ROWS.get((server.as_state, change))
         if state is None:
             return
-        context = server.context if len(self.servers) > 1 else -1
-        self.events.append(AsStateChange(server.as_state, state, context))
-        server.as_state = state
+        self._set_as_state(server, state)
         server.timer = now + self.settings.timers.recovery if state is AsState.PENDING else NEVER
         if server.state is not AspState.DOWN and state is not AsState.DOWN:
             self._notify(server)
