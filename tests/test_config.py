@@ -196,7 +196,23 @@ def test_network_indicator_on_the_wire(indicator: str, code: int) -> None:  # Q.
         ("[sccp]\nreassembly_s = nan", "sccp.reassembly_s", "seconds, from"),
         (minimal('remote = ["10.0.0.1"]', ""), "m3ua.peers[0].remote", "required for role asp"),
         (MINIMAL + 'role = "sg"\n', "m3ua.peers[0].role", "asp, asp-listen, ipsp, ipsp-listen"),
-        (MINIMAL + 'transport = "udp"\n', "m3ua.peers[0].transport", "not allowed"),
+        (
+            MINIMAL + 'transport = "udp"\n',
+            "m3ua.peers[0].transport",
+            "'udp' is not allowed: one of sctp, tcp",
+        ),
+        (minimal("10.0.0.1", "10.0.0.1:2905"), "m3ua.peers[0].remote[0]", "the port of all of them"),
+        (MINIMAL + 'local = ["h", "10.0.0.256"]\n', "m3ua.peers[0].local[1]", "'10.0.0.256' is no address"),
+        (
+            minimal("[[m3ua.peers]]", "[m3ua.peers]"),
+            "m3ua.peers",
+            "a list of tables, each under [[m3ua.peers]]",
+        ),
+        (
+            minimal('["10.0.0.1"]', '"10.0.0.1"'),
+            "m3ua.peers[0].remote",
+            "a list, ['10.0.0.1'], not '10.0.0.1'",
+        ),
         (MINIMAL + "port = 65536\n", "m3ua.peers[0].port", "an integer from 1 to 65535"),
         (MINIMAL + 'role = "asp-listen"\nlocal_port = 1\n', "m3ua.peers[0].local_port", "as port"),
         (MINIMAL + "routing_context = 4294967296\n", "m3ua.peers[0].routing_context", "4294967295"),
@@ -297,6 +313,8 @@ def test_a_good_file_loads_and_a_bad_one_says_which(tmp_path: Path) -> None:
     path = tmp_path / "scp.toml"
     path.write_text(MINIMAL)
     assert load(path, {}) == loads(MINIMAL, {})
+    path.write_text("\ufeff" + MINIMAL.replace("\n", "\r\n"))
+    assert load(path, {}) == loads(MINIMAL, {}), "as Windows editors write it"
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="not UTF-8 at octet 0"):
         load(path)

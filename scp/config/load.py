@@ -26,7 +26,7 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
         ConfigError: with every fault that was found; who says it names the file.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except OSError as error:
         raise ConfigError([Fault("", error.strerror or str(error))]) from error
     except UnicodeDecodeError as error:

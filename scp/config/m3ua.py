@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta, Struct
@@ -190,6 +191,8 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
         """Yield what is missing or makes no sense for the role."""
         if not self.role.listens and not self.remote:
             yield Fault("remote", f"required for role {self.role}: the peer's addresses")
+        yield from _no_addresses("remote", self.remote)
+        yield from _no_addresses("local", self.local)
         if self.routing_key is not None and self.role.ipsp:
             yield Fault("routing_key", f"role {self.role} has no gateway to register it with")
         contexts = self.routing_contexts
@@ -199,6 +202,18 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
             yield Fault("routing_context", "one at most beside routing_key, which has the gateway assign it")
         if self.role.listens and self.local_port:
             yield Fault("local_port", f"for role {self.role} give our port as port")
+
+
+def _no_addresses(key: str, given: tuple[str, ...]) -> Iterator[Fault]:
+    """Yield what is neither a host's name nor an address: most often an address with a port."""
+    for index, text in enumerate(given):
+        if ":" not in text and not text.rpartition(".")[2].isdigit():
+            continue
+        try:
+            ip_address(text)
+        except ValueError:
+            reason = f"'{text}' is no address: IPv4 or IPv6, the port of all of them is given as port"
+            yield Fault(f"{key}[{index}]", reason)
 
 
 class M3ua(Struct, frozen=True, forbid_unknown_fields=True):

@@ -131,7 +131,7 @@ class Reader:
 
     def _sequence(self, container: Any, item: Any, value: object, path: str) -> Any:
         if not isinstance(value, list):
-            self._fault(path, f"must be a list, not {_shown(value)}")
+            self._fault(path, f"must be a list{_as_list(item, value, path)}, not {_shown(value)}")
             return BAD
         items = [self.value(item, one, f"{path}[{index}]") for index, one in enumerate(value)]
         return BAD if BAD in items else _SEQUENCES[container](items)
@@ -169,6 +169,8 @@ def _allowed(hint: Any, bare: Any, otherwise: str) -> str:
         return meta.description
     if isinstance(bare, type) and issubclass(bare, enum.Enum):
         return "one of " + ", ".join(str(one.value) for one in bare)
+    if typing.get_origin(bare) is typing.Literal:
+        return "one of " + ", ".join(str(one) for one in typing.get_args(bare))
     natural = _NATURAL.get(bare)
     if natural is None or (meta is not None and (meta.pattern or meta.max_length)):
         return otherwise.partition(" - at ")[0][0].lower() + otherwise.partition(" - at ")[0][1:]
@@ -177,6 +179,13 @@ def _allowed(hint: Any, bare: Any, otherwise: str) -> str:
     low = meta.ge if meta.ge is not None else meta.gt
     high = meta.le if meta.le is not None else meta.lt
     return natural + (f" from {low}" if low is not None else "") + (f" to {high}" if high is not None else "")
+
+
+def _as_list(item: Any, value: object, path: str) -> str:
+    """Say how ``value`` is written where a list of ``item`` is wanted: what people leave out are brackets."""
+    if isinstance(item, type) and issubclass(item, msgspec.Struct):
+        return f" of tables, each under [[{path}]]" if isinstance(value, dict) else ""
+    return f", [{_shown(value)}]" if isinstance(value, (str, int)) else ""
 
 
 def _did_you_mean(key: str, names: tuple[str, ...]) -> str:
