@@ -1,6 +1,7 @@
 """JSON lines on stdout, one object a line, with subscribers' numbers masked and secrets left out.
 
-What other libraries say through `logging` (asyncio's unretrieved exceptions, uvicorn) goes the same way.
+What other libraries say through `logging` (asyncio's unretrieved exceptions, uvicorn) goes the same way, from
+warnings on: at info uvicorn tells its own life under the name "uvicorn.error", and httpx every request.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ def configure(level: str = "info", *, mask_numbers: bool = True, stream: TextIO 
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(max(LEVELS[level], logging.INFO))
+    root.setLevel(max(LEVELS[level], logging.WARNING))
 
 
 def get_logger(**fields: Any) -> FilteringBoundLogger:

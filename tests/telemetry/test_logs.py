@@ -205,7 +205,7 @@ def test_other_libraries_log_the_same_way() -> None:
     logs.configure("info", stream=stream)
     logs.configure("info", stream=stream)  # a reload
     logging.getLogger("uvicorn.error").warning("from %s", "46701234567")
-    logging.getLogger("uvicorn.error").debug("not this")
+    logging.getLogger("uvicorn.error").info("Started server process [1]")
     (line,) = lines(stream)
     assert line["event"] == "from 4670xxxxxxx"
     assert line["logger"] == "uvicorn.error"
