@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from scp import version as scp_version
 from scp.cli import COMMANDS, app, compiled
 from scp.cli.compiled import fresh_build
 
@@ -102,6 +103,8 @@ CAPTURE = str(Path(__file__).parents[1] / "pcaps" / "cap2-steered.pcapng")
         (["subscribers", "show", "44x", "--store", "sqlite::memory:"], "decimal digits only"),
         (["anonymise", CAPTURE, "/no/such/folder/out"], "/no/such/folder/out: No such file or directory"),
         (["decode", "--hex", "62", CAPTURE], "not both"),
+        (["decode", os.devnull], "/dev/null: empty"),
+        (["subscribers", "export", "-", "--store", "sqlite::memory:"], "a file's name"),
     ],
 )
 def test_bad_input_is_said_in_words(words: list[str], said: str) -> None:
@@ -115,6 +118,43 @@ def test_a_closed_standard_input_is_said_in_words() -> None:
     command = f"{sys.executable} -m scp.cli decode - <&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "-: standard input is closed\n")
+
+
+@pytest.mark.parametrize("words", [f"decode {CAPTURE}", f"decode {CAPTURE} --lines", "example", "--help"])
+@pytest.mark.parametrize(
+    ("out", "status", "said"),
+    [
+        (">/dev/full", 1, "standard output: No space left on device\n"),
+        (">&-", 0, ""),
+        ("| head -0", 0, ""),
+        (">latin-1", 0, ""),
+    ],
+)
+def test_an_output_that_takes_no_text_or_not_every_letter(
+    tmp_path: Path, words: str, out: str, status: int, said: str
+) -> None:
+    command = f"{sys.executable} -m scp.cli {words} {out}"
+    environment = os.environ | {"PYTHONPATH": ":".join(sys.path), "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(
+        ["sh", "-c", command], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert (done.returncode, done.stderr.replace("20 packets, 0 undecodable\n", "")) == (status, said)
+
+
+def test_the_version_says_what_runs() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    built = "compiled" if scp_version.COMPILED else "plain Python"
+    assert result.output == f"camel-scp {scp_version.VERSION}, {built}\n"
+
+
+def test_a_capture_is_not_written_over_itself(tmp_path: Path) -> None:
+    capture = tmp_path / "a.pcapng"
+    capture.write_bytes(Path(CAPTURE).read_bytes())
+    (tmp_path / "same").symlink_to(capture)
+    for out in (capture, tmp_path / "same"):
+        result = CliRunner().invoke(app, ["anonymise", str(capture), str(out)])
+        assert (result.exit_code, result.output) == (2, f"{out}: the capture itself; say another file\n")
+    assert capture.read_bytes() == Path(CAPTURE).read_bytes()
 
 
 @pytest.mark.parametrize("words", [["subscribers", "export"], ["explain"]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads annotations at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -111,6 +111,8 @@ def anonymise(
     from scp.capture.anonymise import Anonymiser, Disguise
     from scp.capture.write import PcapNgWriter
 
+    if out.exists() and Path(file).exists() and out.samefile(file):
+        raise fail(f"{out}: the capture itself; say another file")
     capture = open_capture(file)
     run = Anonymiser(Disguise(key.encode() or secrets.token_bytes(32)))
     try:

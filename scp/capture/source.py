@@ -158,5 +158,5 @@ def _begin(raw: BinaryIO, name: str) -> tuple[io.BufferedReader, Parser, bytes]:
         raise CaptureError(f"{name}: {error}") from error
     parser = parser_for(first)
     if parser is None:
-        raise CaptureError(f"{name}: neither pcap nor pcapng")
+        raise CaptureError(f"{name}: {'neither pcap nor pcapng' if first else 'empty'}")
     return stream, parser, first

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 from importlib import import_module
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -66,8 +69,20 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from scp.version import COMPILED, VERSION
+
+        typer.echo(f"camel-scp {VERSION}, {'compiled' if COMPILED else 'plain Python'}")
+        raise typer.Exit
+
+
 @app.callback()
-def about() -> None:
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="what is installed")
+    ] = False,
+) -> None:
     """A CAMEL service control point: answers the InitialDP of MSCs with Connect or Continue."""
 
 
@@ -75,4 +90,26 @@ def main() -> None:
     """Run the command; the entry point."""
     if sys.argv[1:2] == ["bench"] and "--help" not in sys.argv:
         run_on_build()
-    app()
+    _take_any_text()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - what is left of the text goes nowhere
+        if error.errno == errno.ENOSPC:
+            typer.echo(f"standard output: {error.strerror}", err=True)
+        sys.exit(1)
+
+
+def _take_any_text() -> None:
+    """Have standard output and error take every text: closed ones, and those whose locale has no arrows."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

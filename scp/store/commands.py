@@ -138,6 +138,8 @@ def export_(
     """Save all records to a file. Interrupted, it goes on where it was when it is started again."""
     from scp.store.transfer import export  # noqa: PLC0415
 
+    if str(file) == "-":
+        raise typer.BadParameter("a file's name is needed, - is none: what is interrupted is taken up there")
     url = _url(store, config)
     started = time.monotonic()
     with _bar("records") as bar:

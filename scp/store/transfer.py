@@ -12,6 +12,7 @@ and gets its name when it is whole.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import hashlib
 import io
@@ -238,8 +239,9 @@ class Import:
         if always or time.monotonic() - self._written >= JOURNAL_SECONDS:
             self._written = time.monotonic()
             new = self._journal.with_name(self._journal.name + ".new")
-            new.write_bytes(msgspec.json.encode(self._state))
-            new.replace(self._journal)
+            with contextlib.suppress(OSError):  # a read-only folder: what is interrupted there begins anew
+                new.write_bytes(msgspec.json.encode(self._state))
+                new.replace(self._journal)
 
     def _earlier(self, digest: str) -> State:
         """Return how far an interrupted import of the very same file got."""

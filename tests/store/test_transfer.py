@@ -70,6 +70,14 @@ def test_wrong_lines_are_named_and_left_out(tmp_path: Path) -> None:
     assert not (tmp_path / "in.ndjson.import").exists()
 
 
+def test_a_file_beside_which_nothing_can_be_written_is_imported(tmp_path: Path) -> None:
+    path = tmp_path / "in.ndjson"
+    path.write_text('{"msisdn":"46701"}\n')
+    (tmp_path / "in.ndjson.import.new").mkdir()  # as if the folder were read-only, also for root
+    state, got, _ = loaded(path, "sqlite::memory:")
+    assert (state.records, got) == (1, [Subscriber("46701", version=1)])
+
+
 def test_csv(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text(
