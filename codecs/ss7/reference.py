@@ -24,7 +24,6 @@ from typing import Any, Final, final
 
 from msgspec import Struct
 from pycrate_asn1dir import TCAP_CAP
-from pycrate_asn1rt.err import PycrateErr
 
 from ss7.ber import REASONS, read_element
 from ss7.cap.bridge import from_pycrate, graft, prune, to_pycrate
@@ -32,23 +31,11 @@ from ss7.cap.operations import BY_OPCODE
 from ss7.cap.roots import argument_type, error_type
 from ss7.cap.schema import Component, OctetStringType, Type
 from ss7.errors import DecodeError, EncodeError
-from ss7.reference_tcap import REFERENCE_TCAP
+from ss7.reference_tcap import REFERENCE_TCAP, REFUSALS
 
 __all__ = ["REFERENCE", "REFERENCE_TCAP", "Generic", "ReferenceCodec"]
 
 _CLAUSE: Final = "TS 29.078 §6.1.1"
-_REFUSALS: Final = (
-    PycrateErr,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NameError,  # its message for a tag of many octets names a variable that is not there
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What pycrate raises for octets or values that do not fit: its own error, and what its code runs into."""
 
 
 class Generic(Struct, frozen=True):
@@ -126,7 +113,7 @@ def _decode(definition: Any, parameter: bytes) -> Any:
     try:
         definition.from_ber(parameter)
         return definition.get_val()
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise DecodeError(f"refused by the ASN.1: {error}", 0, _CLAUSE) from None
 
 
@@ -135,7 +122,7 @@ def _encode(definition: Any, value: Any) -> bytes:
     try:
         definition.set_val(value)
         return bytes(definition.to_ber())
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise EncodeError(f"refused by the ASN.1: {error}", _CLAUSE) from None
 
 

@@ -46,7 +46,7 @@ from ss7.tcap_dialogue import (
 logger.setLevel("CRITICAL")  # else every bad message writes a line; who uses this counts them
 
 _MESSAGE: Final = TCAP_RAW.TCAP_Messages.TCAP_Message
-_REFUSALS: Final = (
+REFUSALS: Final = (
     PycrateErr,
     ArithmeticError,
     AssertionError,
@@ -57,6 +57,7 @@ _REFUSALS: Final = (
     TypeError,
     ValueError,
 )
+"""What pycrate raises for octets or values that do not fit: its own error, and what its code runs into."""
 _KINDS: Final = {name: kind for kind, name in tcap.KIND_NAMES.items()}
 _PROBLEMS: Final = ("general", "invoke", "returnResult", "returnError")
 _SOURCES: Final = {"dialogue-service-user": SERVICE_USER, "dialogue-service-provider": SERVICE_PROVIDER}
@@ -247,7 +248,7 @@ def read(octets: bytes) -> Message:
             [_component(item) for item in fields.get("components", ())],
             p_abort_cause=cause if reason == "p-abortCause" else -1,
         )
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise UnrepresentableError(str(error)) from None
 
 
@@ -276,7 +277,7 @@ def write(message: Message) -> bytes:
         return bytes(_MESSAGE.to_ber())
     except EncodeError:
         raise
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise UnrepresentableError(str(error)) from None
 
 
