@@ -20,6 +20,7 @@ from scp.capture.inputs import (
     token_of,
 )
 from scp.domain.call import Trigger
+from scp.domain.reason import Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +85,8 @@ def explain(
         )
         shown = _decided(rules, store or where, token, idp, b, trigger=trigger, vlr=vlr)
     _print(shown, json=json)
+    if shown["reason"] == Reason.LOCAL_NUMBER and b:
+        say(f"{b} is taken as dialled; if it is an E.164 number: --b +{b}")
 
 
 def _asked(
