@@ -26,6 +26,7 @@ from scp.api.audit import Audit, call
 from scp.api.auth import Keyring, RateLimiter
 from scp.api.calls import BEARER, CHANGES
 from scp.api.context import Context, NodeView, key_name
+from scp.api.front import methods_at
 from scp.api.problems import (
     INTERNAL,
     INVALID,
@@ -60,6 +61,8 @@ ROUTERS: Final[Sequence[ControllerRouterHandler]] = (
 
 RETRY_AFTER: Final = "1"
 """Seconds after which to try again when the store failed."""
+_GONE: Final = "client disconnected prematurely"
+"""What Litestar says, as an error of the server, of a client that hung up before its request was complete."""
 
 _ABOUT: Final = """\
 The operator authorizes subscribers, the VoIP service registers them and switches forwarding; every call is
@@ -200,7 +203,8 @@ def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
 def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Say a framework's error as problem details."""
     if isinstance(error, MethodNotAllowedException):
-        allowed = ", ".join(_methods(request))
+        # RFC 9110 §15.5.6 wants them named
+        allowed = ", ".join(methods_at(request.app, request.url.path))
         return _problem(request, ProblemError(METHOD_NOT_ALLOWED, headers={"Allow": allowed}))
     if isinstance(error, NotFoundException):
         return _problem(request, ProblemError(NO_SUCH_PATH, request.url.path))
@@ -208,6 +212,9 @@ def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> R
         return _problem(request, ProblemError(TOO_LARGE))
     if isinstance(error, ValidationException):
         return _problem(request, _invalid(error))
+    if error.detail == _GONE:
+        get_logger().info("client went away", path=request.url.path, method=request.method)
+        return as_response(ProblemError(MALFORMED, error.detail))  # to nobody
     if error.status_code >= 500:
         return _bug(request, error)
     return _problem(request, ProblemError(MALFORMED, error.detail))
@@ -224,19 +231,6 @@ def _field_error(name: str, reason: str) -> FieldError:
     if name == "data":  # a body that is not there; one that is, `scp.api.body` reads
         return FieldError("body", "required, but not given")
     return FieldError(name, reason)
-
-
-def _methods(request: Request[Any, Any, Any]) -> list[str]:
-    """Return the methods that the request's path knows (RFC 9110 §15.5.6 wants them in Allow)."""
-    asked = [part for part in request.url.path.split("/") if part]
-    methods: set[str] = set()
-    for route in request.app.routes:
-        parts = route.path_components
-        if len(parts) == len(asked) and all(
-            not isinstance(part, str) or part == one for part, one in zip(parts, asked, strict=True)
-        ):
-            methods.update(route.methods)
-    return sorted(methods)
 
 
 def _audit_refusal(request: Request[Any, Any, Any], error: ProblemError) -> None:

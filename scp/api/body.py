@@ -13,7 +13,7 @@ from litestar.typing import FieldDefinition
 from scp.api.problems import MALFORMED, UNSUPPORTED, ProblemError, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from litestar._openapi.schema_generation import SchemaCreator
     from litestar.dto._backend import DTOBackend
@@ -35,11 +35,15 @@ def media_type(header: str | None) -> str:
     return (header or "").partition(";")[0].strip().lower()
 
 
-def require_media_type(header: str | None, *allowed: str) -> None:
-    """Raise the problem 415 unless the ``Content-Type`` is one of ``allowed``."""
-    if media_type(header) not in allowed:
+def require_media_type(headers: Mapping[str, str], *allowed: str) -> None:
+    """Raise the problem 415 unless the ``Content-Type`` is one of ``allowed``, and nothing is compressed."""
+    if media_type(headers.get("content-type")) not in allowed:
         raise ProblemError(
             UNSUPPORTED, f"send Content-Type: {' or '.join(allowed)}", headers={"Accept": ", ".join(allowed)}
+        )
+    if media_type(headers.get("content-encoding")) not in {"", "identity"}:  # RFC 9110 §15.5.16
+        raise ProblemError(
+            UNSUPPORTED, "send it without Content-Encoding", headers={"Accept-Encoding": "identity"}
         )
 
 
@@ -108,7 +112,7 @@ class JsonBody(AbstractDTO[Any]):
     def decode_bytes(self, value: bytes) -> Any:
         """Return the body as what the handler's ``data`` is annotated as."""
         connection = self.asgi_connection
-        require_media_type(connection.headers.get("content-type"), JSON)
+        require_media_type(connection.headers, JSON)
         field = connection.route_handler.parsed_data_field
         return decode(value, field.annotation)
 

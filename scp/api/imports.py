@@ -231,7 +231,7 @@ async def import_subscribers(
     The answer has a result a line and ends with a summary. Lines that failed, or all, can be sent again.
     Scope: authorization.
     """
-    require_media_type(request.headers.get("content-type"), NDJSON, "application/ndjson")
+    require_media_type(request.headers, NDJSON, "application/ndjson")
     work = _Import(context.store, all_results=results == "all")
     try:
         async for line in lines(request.stream(), context.config.max_import):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, final
 import uvicorn
 
 from scp.api.app import build_app
+from scp.api.connections import Connection
+from scp.api.front import Front
 from scp.api.tls import tls_faults
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from scp.api.context import Context, NodeView
     from scp.config import Api
 
-CONNECTIONS: Final = 512
-"""Connections and requests at once; beyond it 503."""
 GRACE: Final = 5
 """Seconds that requests in progress have when the API closes."""
 
@@ -99,15 +99,15 @@ async def serve_api(
         raise OSError(f"api.tls.{fault}")
     app = build_app(config, node, routers)
     settings = uvicorn.Config(
-        app,
-        http="h11",
+        Front(app),
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="error",  # what clients do wrong, `Connection` says
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=GRACE,
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,

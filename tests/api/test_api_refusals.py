@@ -191,7 +191,7 @@ def test_paths_and_methods_that_are_not_there(shared: Served) -> None:
         refused(shared, response, 404, "no-such-path")
     response = httpx.post(f"{shared.url}/v1/authorizations/{NUMBER}", headers=bearer(OPERATOR))
     refused(shared, response, 405, "method-not-allowed")
-    assert response.headers["allow"] == "DELETE, GET, OPTIONS, PUT"
+    assert response.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PUT"
 
 
 @pytest.mark.parametrize("query", ["?result=refused", "?results=some", "?=1"])

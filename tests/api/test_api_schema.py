@@ -1,6 +1,7 @@
 """The OpenAPI document against the running API: schemathesis asks what the document allows, and what it does not.
 
-``CAMEL_SCP_API_EXAMPLES`` sets how many requests are made of each call, each way.
+``CAMEL_SCP_API_EXAMPLES`` sets how many requests are made of each call, each way; ``CAMEL_SCP_API_STORE`` the URL of
+another store than an SQLite file.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ role = "asp-listen"
 local = ["127.0.0.1"]
 port = {m3ua}
 [store]
-url = "sqlite:{directory}/subscribers.db"
+url = "{store}"
 [numbering]
 country_code = "46"
 [charging]
@@ -100,8 +101,12 @@ def ndjson(_context: Any, value: Any) -> bytes:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A whole node's API."""
+    directory = tmp_path_factory.mktemp("schema")
     text = CONFIG.format(
-        m3ua=free_tcp_port(), directory=tmp_path_factory.mktemp("schema"), sha256=sha256(TOKEN)
+        m3ua=free_tcp_port(),
+        directory=directory,
+        store=os.environ.get("CAMEL_SCP_API_STORE", f"sqlite:{directory}/subscribers.db"),
+        sha256=sha256(TOKEN),
     )
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

@@ -1,0 +1,167 @@
+"""The API's connections: uvicorn's HTTP/1.1, and what it leaves to others.
+
+- What is no HTTP is answered with problem details that say why.
+- Who dawdles, with a request's head, its body, or with reading the answer, is hung up on. An open connection
+  costs its client nothing and the node a file descriptor, of which links and stores need some.
+- When all connections are taken, the one that has been idle longest makes room for a new one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+import h11
+import msgspec
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from scp.api.problems import MALFORMED, MEDIA_TYPE, Kind, define
+from scp.engine.sparing import Sparing
+from scp.telemetry.logs import get_logger
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+
+CONNECTIONS = 512
+"""Connections at once, and so requests."""
+REQUEST_SECONDS = 30.0
+"""How long a client may owe something: a request, its body, reading the answer."""
+BODY_RATE = 1000.0
+"""Octets of a body that are worth a second of it."""
+LOOK_SECONDS = 1.0
+"""How often a connection is looked at."""
+
+TOO_SLOW: Final = define(
+    "request-timeout",
+    408,
+    "The request did not come in time",
+    f"Send it whole, bodies at {BODY_RATE:.0f} octets a second or more.",
+)
+FULL: Final = define(
+    "too-many-connections",
+    503,
+    "Too many requests are in progress",
+    "Try again; keep one connection open and send requests over it one by one.",
+)
+_RETRY: Final = (b"retry-after", b"1")
+_SAYABLE: Final = (h11.IDLE, h11.SEND_RESPONSE)
+"""States in which an answer may begin."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Connection(H11Protocol):
+    """One connection.
+
+    It has a budget of seconds. Waiting for the client uses it up, octets of a body add to it, and it is whole
+    again with every answer.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in the base
+        """Begin, or make room first."""
+        super().connection_made(transport)
+        self._patience = REQUEST_SECONDS
+        self._looked = self.loop.time()
+        self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
+        if len(self.connections) > CONNECTIONS and not self._make_room():
+            self._say(FULL, "", _RETRY)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        if self.answering:
+            self._patience = min(REQUEST_SECONDS, self._patience + len(data) / BODY_RATE)
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        """Begin anew: uvicorn goes on with the next request, if it is here already."""
+        self._patience = REQUEST_SECONDS
+        super().on_response_complete()
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        self._patience = REQUEST_SECONDS
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what h11 can't read; uvicorn calls it while it handles h11's error, which says why."""
+        error = sys.exception()
+        # Behind the colon h11 quotes what it could not read, which may be a token.
+        reason = str(error).partition(":")[0] if isinstance(error, h11.RemoteProtocolError) else msg
+        self._say(MALFORMED, reason)
+
+    @property
+    def answering(self) -> bool:
+        """Whether a request came whose answer is not complete."""
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn leaves out that there may be none yet
+        return cycle is not None and not cycle.response_complete
+
+    def _owes(self) -> bool:
+        """Return whether it is the client who has to do something now."""
+        if self.flow.write_paused or not self.answering:
+            return True
+        return self.cycle.more_body and not self.flow.read_paused
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        if self._owes():
+            self._patience -= now - self._looked
+        self._looked = now
+        if self._patience > 0:
+            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
+        elif self.flow.write_paused:
+            self.transport.abort()  # there is no end of what waits to be read
+        elif self.answering or self.conn.trailing_data[0]:
+            self._say(TOO_SLOW, "")
+        else:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close; what was written has so long to be read."""
+        self.transport.close()
+        self._timer.cancel()
+        self._timer = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle longest; return whether there is room then."""
+        others = [each for each in self.connections if not each.transport.is_closing() and each is not self]
+        if len(others) < CONNECTIONS:
+            return True
+        idle = [each for each in others if isinstance(each, Connection) and not each.answering]
+        if idle:
+            min(idle, key=lambda each: each._patience)._hang_up()  # noqa: SLF001 - of the same class
+        return bool(idle)
+
+    def _say(self, kind: Kind, detail: str, *headers: tuple[bytes, bytes]) -> None:
+        """Answer with a problem, where that can still be done, and hang up."""
+        _spare("api", f"{self.client[0] if self.client else '?'}: {kind.title}; {detail}", True)
+        if self.conn.our_state in _SAYABLE:
+            body = _encode(kind.problem(detail))
+            head = [
+                (b"content-type", MEDIA_TYPE.encode()),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+                *headers,
+            ]
+            for event in (
+                h11.Response(status_code=kind.status, headers=head),
+                h11.Data(data=body),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        self._hang_up()
+
+
+def _report(_name: str, what: str, _trouble: bool) -> None:
+    get_logger().warning("API connection refused", reason=what)
+
+
+_spare: Final = Sparing(_report, time.monotonic)
+"""What any client may cause, as often as it likes, is said as often as one can read."""
