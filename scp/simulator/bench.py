@@ -9,6 +9,9 @@ counts. What is measured:
 - latency: at 50 % and at 80 % of that rate, from when a call was sent to when its answer came; how late the
   generator sent it is told apart.
 
+Who may (root) has node, Redis and generator run before all other programs (`go_first`): else latency is
+what the kernel's scheduler makes of everybody's timers.
+
 All calls are InitialDP of CAP v2 (terminating, the subscriber abroad) in UDT over M3UA over TCP on the
 loopback interface, to subscribers drawn at random; every second subscriber forwards, so that half of the
 answers are Connect, the others Continue, all in TC-END.
@@ -29,7 +32,7 @@ from msgspec.structs import replace
 from scp.services.voip_forwarding import VoipForwarding
 from scp.simulator import bench_server as server
 from scp.simulator.bench_generator import Job, generator
-from scp.simulator.bench_machine import Machine, busy_seconds, cpu_seconds, describe, resident
+from scp.simulator.bench_machine import Machine, busy_seconds, cpu_seconds, describe, go_first, resident
 from scp.simulator.bench_replay import against_tshark, tshark_program
 from scp.simulator.bench_results import Report, Result, Saturation
 from scp.simulator.bench_scale import scaled
@@ -104,14 +107,18 @@ class _Bench:
         self._size = size
         self._folder = folder
         self._tell = tell
-        self._redis = ""
+        self._redis: list[Server] = []
 
     def run(self, scenarios: dict[str, Scenario]) -> dict[str, Result]:
         """Run them; results by name."""
         tell, size = self._tell, self._size
         with ExitStack() as stack:
-            load = stack.enter_context(generator(self._machine.generator_core))
+            realtime = self._machine.realtime
+            load = stack.enter_context(generator(self._machine.generator_core, realtime=realtime))
             servers = {name: self._start(stack, name, scenario) for name, scenario in scenarios.items()}
+            if realtime:
+                for each in (*servers.values(), *self._redis):
+                    go_first(each.pid)
             empty = self._empty_node() if any(scenario.store for scenario in scenarios.values()) else 0
             tallies = {name: Tally() for name in scenarios}
             for name, scenario in scenarios.items():
@@ -152,12 +159,14 @@ class _Bench:
 
     def _on_redis(self, stack: ExitStack, scenario: Scenario) -> str:
         """Return the URL of a Redis server with all subscribers; one for all nodes."""
-        if not self._redis:
-            started = stack.enter_context(server.redis(self._folder, self._machine.generator_core))
-            self._redis = f"redis://127.0.0.1:{started.port}"
+        first = not self._redis
+        if first:
+            self._redis.append(stack.enter_context(server.redis(self._folder, self._machine.generator_core)))
+        url = f"redis://127.0.0.1:{self._redis[0].port}"
+        if first:
             self._tell(f"writing {self._size.subscribers:,} subscribers to Redis")
-            uvloop.run(fill(self._redis, self._size.subscribers))
-        return f"{self._redis}?cached=true" if scenario.store == "redis-cached" else self._redis
+            uvloop.run(fill(url, self._size.subscribers))
+        return f"{url}?cached=true" if scenario.store == "redis-cached" else url
 
     def _sqlite(self, name: str) -> str:
         """Return the URL of a file with all subscribers, one a node: its owner locks it."""
@@ -243,6 +252,8 @@ class _Bench:
                     report = load.run(self._job(scenario, servers[name], plan))
                     tallies[name].add(report)
                     reports.append(report)
+                    if scenario.records:
+                        _wait_for_records(servers[name])  # or they are written on the next one's time
         return found
 
     def _finish(

@@ -67,9 +67,10 @@ def _show(report: Report) -> None:
     console = Console(highlight=False, width=120)
     machine = report.machine
     code = "compiled by mypyc" if machine.compiled else "plain Python, not compiled"
+    priority = "before all other programs (SCHED_RR)" if machine.realtime else "without real-time priority"
     console.print(
         f"{machine.cpu}, {machine.system}, Python {machine.python}, {code}\n"
-        f"node on processor {machine.node_core}, generator on {machine.generator_core}; "
+        f"node on processor {machine.node_core}, generator on {machine.generator_core}, {priority}; "
         f"run queue at the start: {machine.load:.1f}; {report.size.subscribers:,} subscribers\n"
     )
     if report.results:

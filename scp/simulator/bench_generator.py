@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 from msgspec import Struct
 
+from scp.simulator.bench_machine import go_first
 from scp.simulator.bench_subscribers import ABROAD, calls
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.load import LoadPlan, run_load
@@ -62,16 +63,18 @@ class Generator:
 
 
 @contextmanager
-def generator(core: int) -> Iterator[Generator]:
-    """Start the process, on processor ``core``."""
+def generator(core: int, *, realtime: bool = False) -> Iterator[Generator]:
+    """Start the process, on processor ``core``; ``realtime``: as `go_first`."""
     with ProcessPoolExecutor(
-        1, mp_context=get_context("spawn"), initializer=_prepare, initargs=(core,)
+        1, mp_context=get_context("spawn"), initializer=_prepare, initargs=(core, realtime)
     ) as pool:
         yield Generator(pool)
 
 
-def _prepare(core: int) -> None:
+def _prepare(core: int, realtime: bool) -> None:
     os.sched_setaffinity(0, {core})
+    if realtime:
+        go_first(os.getpid())
     gc.disable()  # its cases are millions of objects to look at, and it lives for minutes
 
 

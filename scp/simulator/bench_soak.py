@@ -9,7 +9,7 @@ import uvloop
 
 from scp.simulator import bench_server as server
 from scp.simulator.bench_generator import Job, generator
-from scp.simulator.bench_machine import resident
+from scp.simulator.bench_machine import go_first, resident
 from scp.simulator.bench_results import Soaked
 from scp.simulator.bench_scenarios import SOAK
 from scp.simulator.bench_subscribers import fill
@@ -44,8 +44,11 @@ def soak(machine: Machine, size: Size, folder: Path, tell: Callable[[str], None]
         store = stack.enter_context(server.redis(home, machine.generator_core))
         url = f"redis://127.0.0.1:{store.port}"
         uvloop.run(fill(url, size.subscribers))
-        load = stack.enter_context(generator(machine.generator_core))
+        load = stack.enter_context(generator(machine.generator_core, realtime=machine.realtime))
         node = stack.enter_context(server.node(home, machine.node_core, name="node", store=url))
+        if machine.realtime:
+            go_first(store.pid)
+            go_first(node.pid)
         for turn, calls in enumerate([size.soaked // _WARM_SHARE] + [size.soaked // TURNS] * TURNS):
             plan = LoadPlan(window=_WINDOW, calls=calls, duration=_FOREVER)
             report = load.run(

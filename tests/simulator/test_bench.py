@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from random import Random
 from xml.etree import ElementTree as ET
 
@@ -15,7 +17,7 @@ from scp.engine.signalling import AT_ONCE
 from scp.simulator import bench, bench_commands, bench_results, bench_scenarios
 from scp.simulator.answers import backward
 from scp.simulator.bench_codec import codec_times
-from scp.simulator.bench_machine import busy_seconds, cpu_seconds, describe, resident
+from scp.simulator.bench_machine import busy_seconds, cpu_seconds, describe, go_first, resident
 from scp.simulator.bench_parts import BATCH, Rig, _Canned, _OneRecord, part_times
 from scp.simulator.bench_plot import plot
 from scp.simulator.bench_server import ServerError, node
@@ -311,6 +313,33 @@ def test_proc_is_read_right():
     assert 1 << 20 < resident(os.getpid()) < 1 << 36
     assert busy_seconds(machine.node_core) > 0
     assert busy_seconds(10_000) == 0
+
+
+def test_who_goes_first_is_scheduled_before_ordinary_programs_with_its_threads():
+    before = os.sched_getscheduler(0)
+    realtime = describe().realtime
+    assert os.sched_getscheduler(0) == before
+    with subprocess.Popen([sys.executable, "-c", _TWO_THREADS], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        try:
+            if realtime:
+                go_first(process.pid)
+            else:
+                with pytest.raises(PermissionError):
+                    go_first(process.pid)
+            threads = [int(each) for each in os.listdir(f"/proc/{process.pid}/task")]
+            expected = os.SCHED_RR if realtime else before
+            assert [os.sched_getscheduler(each) for each in threads] == [expected] * 2
+        finally:
+            process.kill()
+
+
+_TWO_THREADS = """
+import threading, time
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+print("ready", flush=True)
+time.sleep(60)
+"""
 
 
 def test_faults_that_differ_in_a_number_are_one():
