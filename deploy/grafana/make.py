@@ -69,6 +69,15 @@ SERVICE: Final = (
     Panel("Reservations", rate("scp_reservations_total", "result"), "{{result}}", "reqps"),
     Panel("Call detail records", rate("scp_cdrs_total", "result"), "{{result}}", "cps"),
     Panel("Records that wait", gauge("scp_cdrs_waiting"), "{{instance}}"),
+    Panel("The oldest of them waits for", gauge("scp_cdrs_waiting_seconds"), "{{instance}}", "s"),
+    Panel("Ledger usable", gauge("scp_ledger_usable"), "{{instance}}", kind="stat"),
+    Panel(
+        "Requests to the charging function",
+        rate("scp_chf_requests_total", "result"),
+        "{{result}}",
+        "reqps",
+        text="unavailable: it did not answer in time, or is not asked for a while since it did not.",
+    ),
 )
 SIGNALLING: Final = (
     Panel("ASP active", gauge("scp_m3ua_asp_state", 'state="active"'), "{{instance}} {{peer}}", kind="stat"),
@@ -151,6 +160,28 @@ RUNTIME: Final = (
         "percentunit",
     ),
     Panel("Draining", gauge("scp_draining"), "{{instance}}"),
+    Panel("Guardian", f"{gauge('scp_guardian_state')} == 1", "{{instance}} {{state}}", kind="stat"),
+    Panel(
+        "Times the process died",
+        gauge("scp_guardian_kills_total"),
+        "{{instance}}",
+        text="Without an end in good order: killed, out of memory, a crash. It goes on over restarts.",
+    ),
+    Panel(
+        "Calls answered for a dead process", gauge("scp_guardian_calls_answered_total"), "{{instance}}"
+    ),
+    Panel(
+        "Nodes that are alike",
+        gauge("scp_node_twins"),
+        "{{instance}} {{identity}}",
+        text="Other running nodes on the same Redis with this one's instance or name.",
+    ),
+    Panel("Recording", f"{gauge('scp_recording_state')} == 1", "{{instance}} {{state}}", kind="stat"),
+    Panel("Messages recorded", rate("scp_recording_messages_total", "result"), "{{result}}", "mps"),
+    Panel("Octets recorded", rate("scp_recording_octets_total", "instance"), "{{instance}}", "Bps"),
+    Panel("Numbers traced", gauge("scp_traces_running"), "{{instance}}"),
+    Panel("Traces refused", rate("scp_traces_refused_total", "instance"), "{{instance}}", "ops"),
+    Panel("Messages of traced numbers", rate("scp_trace_messages_total", "result"), "{{result}}", "mps"),
 )
 DASHBOARDS: Final = {
     "service": ("camel-scp: service", SERVICE),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scp.api.audit import Audit
     from scp.config import Api, ApiKey
     from scp.domain.rules import Rules
-    from scp.engine.status import Condition, LinkStatus
+    from scp.engine.status import Condition, LinkStatus, PartStatus
     from scp.ports import SubscriberStore
 
 
@@ -47,6 +47,10 @@ class NodeView(Protocol):
 
     def subsystems(self) -> Mapping[str, Condition]:
         """Return what was said of other nodes' subsystems."""
+        ...
+
+    def parts(self) -> Iterable[PartStatus]:
+        """Return the state of what the node has beside its links and its store."""
         ...
 
     def rules(self, service_key: int | None) -> Rules | None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from scp.api.calls import answer, problems
 from scp.api.context import Context
 from scp.api.problems import INTERNAL
-from scp.engine.status import UNSAID, Condition, LinkStatus
+from scp.engine.status import UNSAID, Condition, LinkStatus, PartStatus
 from scp.version import VERSION
 
 HEALTH: Final = "application/health+json"
@@ -97,7 +97,11 @@ async def readyz(context: NamedDependency[Context]) -> Response[Ready]:
     },
 )
 async def health(context: NamedDependency[Context]) -> Response[Health]:
-    """Every link and the store, with what to look at where something is wrong. Needs no token."""
+    """Every link, the store and the rest, with what to look at where something is wrong. Needs no token.
+
+    Only what keeps the node from steering calls makes it "fail": CDRs that wait, a ledger or a charging
+    function that fails are "warn". Who takes the node out of service for them loses calls and mends nothing.
+    """
     found = observe(context)
     return Response(
         found,
@@ -115,6 +119,8 @@ def observe(context: Context) -> Health:
         _link(link, checks)
     for name, condition in node.subsystems().items():
         _condition(checks, "sccp:subsystem", name, condition, {"allowed"})
+    for part in node.parts():
+        _part(part, checks)
     unusable = node.store.usable()
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     store = Check(
@@ -180,6 +186,25 @@ def _link(link: LinkStatus, checks: dict[str, list[Check]]) -> None:
         _condition(checks, "sctp:path", f"{link.name} {address}", condition, {"up"})
     for point_code, condition in link.destinations.items():
         _condition(checks, "m3ua:destination", f"{link.name} {point_code}", condition, {"available", UNSAID})
+
+
+def _part(part: PartStatus, checks: dict[str, list[Check]]) -> None:
+    """Add the state of something beside the links; it is never worse than a warning."""
+    checks.setdefault(part.group, []).append(
+        Check(
+            part.name,
+            part.kind,
+            "warn" if part.check else "pass",
+            part.state,
+            _time(part.since),
+            "; ".join(each for each in (part.last_error, f"check {part.check}") if each)
+            if part.check
+            else "",
+            part.last_error,
+            _time(part.last_error_at) if part.last_error_at else "",
+            part.check,
+        )
+    )
 
 
 def _condition(

@@ -12,6 +12,7 @@ from scp.charging.counted import Counted
 from scp.charging.local import LocalCharging
 from scp.charging.room import ChargingRoom
 from scp.charging.sink import CdrSink
+from scp.charging.trouble import Trouble
 from scp.domain.tariff import TariffTable
 from scp.ports import StoreError
 from scp.store.ledger_open import open_cdrs, open_ledger
@@ -20,19 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from scp.charging.nchf_http import ChfClient
     from scp.config import Charging, Chf, Config
     from scp.ports import ChargingSystem, ChargingTelemetry, Ledger
 
 
 def charging_room(
-    config: Config, random: Random, failed: Callable[[str], None], telemetry: ChargingTelemetry | None = None
+    config: Config,
+    random: Random,
+    told: Callable[[str, bool], None],
+    telemetry: ChargingTelemetry | None = None,
 ) -> ChargingRoom:
     """Return a node's charging, not yet started.
 
     Args:
         config: the node's.
         random: for pauses between attempts.
-        failed: told in words when something begins to fail, and with "" when it works again.
+        told: called in words when something begins to fail (True) or works again (False).
         telemetry: who counts.
 
     Raises:
@@ -43,21 +48,33 @@ def charging_room(
     node = config.node.name
     ledger = open_ledger(charging.ledger and charging.ledger.reveal(), store_url, node)
     cdrs = open_cdrs(charging.records and charging.records.reveal(), store_url, node)
-    system = (
-        _local(charging, ledger) if charging.chf is None else _chf(charging, charging.chf, ledger, random)
+    function = (
+        None if charging.chf is None else _client(charging.chf, random, _named("charging function", told))
     )
-    if telemetry is not None:
-        system = Counted(system, telemetry)
+    system = (
+        _local(charging, ledger)
+        if charging.chf is None or function is None
+        else _chf(charging, charging.chf, ledger, function)
+    )
+    requests = Trouble(_named("requests to the ledger", told))
+    sink = CdrSink(cdrs, node, config.numbering, _named("call detail records", told), telemetry=telemetry)
     return ChargingRoom(
         ledger,
         cdrs,
-        system,
-        CdrSink(cdrs, node, config.numbering, failed, telemetry=telemetry) if charging.call_records else None,
+        Counted(system, telemetry, requests),
+        sink if charging.call_records else None,
         node=node,
         currency=charging.currency,
         retention_ms=charging.retention_days * 86_400_000,
-        failed=failed,
+        failed=_named("expiry, and CDRs of what was charged", told),
+        requests=requests,
+        function=function,
     )
+
+
+def _named(what: str, told: Callable[[str, bool], None]) -> Callable[[str], None]:
+    """Return what tells trouble ("": none any more) of one part of charging, by its name."""
+    return lambda trouble: told(f"{what}: {trouble or 'works again'}", bool(trouble))
 
 
 def wall_ms() -> int:
@@ -87,14 +104,12 @@ def _local(charging: Charging, ledger: Ledger) -> ChargingSystem:
     )
 
 
-def _chf(charging: Charging, chf: Chf, ledger: Ledger, random: Random) -> ChargingSystem:
-    from scp.charging.nchf import NchfCharging  # noqa: PLC0415 - the HTTP client is only for who has a CHF
-    from scp.charging.nchf_http import ChfClient  # noqa: PLC0415
-    from scp.charging.nchf_messages import NfIdentification  # noqa: PLC0415
+def _client(chf: Chf, random: Random, failed: Callable[[str], None]) -> ChfClient:
+    from scp.charging.nchf_http import ChfClient  # noqa: PLC0415 - the HTTP client is only for who has a CHF
     from scp.domain.breaker import Breaker  # noqa: PLC0415
 
     try:
-        client = ChfClient(
+        return ChfClient(
             chf.url,
             Breaker(chf.breaker_failures, chf.breaker_rest_s),
             time.monotonic,
@@ -103,9 +118,16 @@ def _chf(charging: Charging, chf: Chf, ledger: Ledger, random: Random) -> Chargi
             attempt=chf.attempt_ms / 1000,
             tls=_tls(chf),
             http2=chf.http2,
+            trouble=Trouble(failed),
         )
     except (OSError, ImportError) as error:  # a certificate's file; or HTTP/2 without its package
         raise StoreError(f"charging.chf: {error}", "config") from None
+
+
+def _chf(charging: Charging, chf: Chf, ledger: Ledger, client: ChfClient) -> ChargingSystem:
+    from scp.charging.nchf import NchfCharging  # noqa: PLC0415 - as above
+    from scp.charging.nchf_messages import NfIdentification  # noqa: PLC0415
+
     return NchfCharging(
         client,
         ledger,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 from prometheus_client.registry import Collector
 
 import ss7.ber
+from scp.app.guardian.deeds import Deeds
 from scp.telemetry import catalogue as c
 from scp.telemetry.metrics import Metrics, counter, gauge
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from scp.app.guardian.guardian import Guardian
     from scp.app.node import Node
+    from scp.app.taps import RecordingStatus
+    from scp.app.twins import Twins
+    from scp.charging.room import ChargingRoom
     from scp.config import Config
     from scp.engine.status import Condition
 
@@ -73,9 +78,47 @@ class NodeMetrics(Collector):
         found = Counter(_state(each, c.SUBSYSTEM_STATES) for each in node.subsystems().values())
         yield gauge(c.SUBSYSTEMS, [((state,), found[state]) for state in c.SUBSYSTEM_STATES])
         yield gauge(c.CDRS_WAITING, [((), 0 if sink is None else sink.waiting)])
+        yield from _of_charging(node.charging)
+        yield gauge(c.TWINS, _twins(node.twins))
+        yield from _of_guardian(node.guardian)
+        yield from _of_recording(node.taps.recording())
+        yield gauge(c.TRACES, [((), len(node.traces.all()))])
+        yield counter(c.TRACES_REFUSED, [((), node.traces.refused)])
+        written, skipped = node.traces.written, node.traces.skipped
+        yield counter(c.TRACED, [(("written",), written), (("skipped",), skipped)])
         yield gauge(c.DIALOGUES_LIMIT, [((), node.config.engine.max_dialogues)])
         declines = {} if node.engine is None else node.engine.declines
         yield counter(c.DECLINES, [((link.name,), declines.get(link.name, 0)) for link in links])
+
+
+def _of_charging(room: ChargingRoom) -> Iterator[Metric]:
+    """Yield what is looked up in charging, behind how many records wait."""
+    oldest = 0.0 if room.sink is None else room.sink.oldest_seconds
+    yield gauge(c.CDRS_OLDEST, [((), oldest)])
+    yield gauge(c.LEDGER_USABLE, [((), int(not room.ledger_trouble()))])
+    results = dict.fromkeys(c.CHF_RESULTS, 0) if room.function is None else room.function.results
+    yield counter(c.CHF_REQUESTS, [((result,), results[result]) for result in c.CHF_RESULTS])
+
+
+def _twins(twins: Twins | None) -> list[tuple[tuple[str, ...], float]]:
+    return [((kind,), 0 if twins is None else len(twins.found[kind])) for kind in c.IDENTITIES]
+
+
+def _of_guardian(guardian: Guardian | None) -> Iterator[Metric]:
+    deeds = Deeds() if guardian is None else guardian.deeds.read()
+    current = "off" if guardian is None else "lost" if guardian.lost else "armed"
+    yield gauge(c.GUARDIAN, [((state,), int(state == current)) for state in c.GUARDIAN_STATES])
+    yield counter(c.KILLS, [((), deeds.kills)])
+    yield counter(c.KILLED_CALLS, [((), deeds.answered)])
+
+
+def _of_recording(recording: RecordingStatus) -> Iterator[Metric]:
+    yield gauge(c.RECORDING, [((state,), int(state == recording.state)) for state in c.RECORDING_STATES])
+    messages = recording.messages
+    yield counter(
+        c.RECORDED, [((label,), messages.get(words, 0)) for words, label in c.RECORDING_RESULTS.items()]
+    )
+    yield counter(c.RECORDED_OCTETS, [((), recording.octets)])
 
 
 def _by_state(

@@ -11,7 +11,9 @@ from scp.app.charging import charging_room
 from scp.app.guardian.witness import Witness
 from scp.app.links import attachment
 from scp.app.overload import limits_of, memory_of, pressure_on
+from scp.app.status import parts
 from scp.app.taps import Taps
+from scp.app.twins import twins_of
 from scp.domain.rules import Rules
 from scp.engine.admission import Admission
 from scp.engine.observers import Both
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from scp.engine.observers import AnswerObserver
     from scp.engine.pressure import Pressure
     from scp.engine.signalling import Link, Signalling
-    from scp.engine.status import Condition, LinkStatus
+    from scp.engine.status import Condition, LinkStatus, PartStatus
     from scp.ports import SubscriberStore, Telemetry
     from scp.services.api import Service
     from scp.services.registry import EntryPoint
@@ -67,7 +69,7 @@ class Node:
     ) -> None:
         self.config = config
         self._entry_points = entry_points
-        self._guardian = guardian
+        self.guardian = guardian
         self.draining = False
         self._random = random
         self._telemetry = telemetry
@@ -83,11 +85,18 @@ class Node:
         self.charging = charging_room(
             config,
             random,
-            lambda trouble: reporter.charging(trouble or "works again", bool(trouble)),
+            reporter.charging,
             telemetry if isinstance(telemetry, ChargingTelemetry) else None,
         )
         self.traces = Traces(time.time)
-        self._taps = Taps(config, self.traces, reporter)
+        self.taps = Taps(config, self.traces, reporter)
+        self.twins = twins_of(
+            config,
+            self.store,
+            random,
+            lambda identity, others: reporter.twins(identity, [each.words() for each in others]),
+            lambda why: reporter.watching("nodes that are alike can't be found", trouble=True, why=why),
+        )
         self._attachments: list[Attachment] = []
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
@@ -103,6 +112,8 @@ class Node:
         except StoreError as error:
             if error.kind != "unreachable":
                 raise  # else it goes on trying: until it is there, calls go on by policy and /readyz says why
+        if self.twins is not None:
+            self.twins.start()
         await self.charging.start()
         source = LoopTime(asyncio.get_running_loop())
         signalling, engine = call_path(
@@ -119,7 +130,7 @@ class Node:
             admission=self.admission,
         )
         self.signalling, self.engine = signalling, engine
-        self._taps.start(signalling)
+        self.taps.start(signalling)
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
         for number, peer in enumerate(config.m3ua.peers):
             self.status.expect(
@@ -144,7 +155,7 @@ class Node:
 
     def _attached(self, number: int, peer: Peer, link: Link) -> Attachment:
         """Return what brings a peer's association up, watched by the guardian if there is one."""
-        guardian = self._guardian
+        guardian = self.guardian
         if guardian is None:
             return attachment(peer, link, self.status, self._telemetry, self._random)
         witness = Witness(number, link, guardian.journal, guardian)
@@ -192,7 +203,7 @@ class Node:
         self.admission.adopt(limits_of(config))
         if self._pressure is not None:
             self._pressure.memory = memory_of(config)
-        self._taps.adopt(config)
+        self.taps.adopt(config)
         if self.charging.sink is not None:
             self.charging.sink.numbering = config.numbering
         if self.api is not None and config.api is not None:
@@ -217,6 +228,10 @@ class Node:
     def links(self) -> Iterable[LinkStatus]:
         """Return the state of every link."""
         return self.status.links.values()
+
+    def parts(self) -> Iterable[PartStatus]:
+        """Return the state of what this node has beside its links and its store."""
+        return parts(self)
 
     def rules(self, service_key: int | None) -> Rules | None:
         """Return what the service of this key steers by (None: the first that does); None if it does not."""
@@ -253,8 +268,10 @@ class Node:
         self._attachments.clear()
         if self._pressure is not None:
             self._pressure.stop()
-        self._taps.stop()
+        self.taps.stop()
         if self.signalling is not None:
             self.signalling.stop()
+        if self.twins is not None:
+            await self.twins.stop()
         await self.charging.stop()
         await self.store.close()

@@ -1,13 +1,17 @@
 """What keeps a node from starting though its configuration reads well: asked by ``camel-scp check``.
 
-Nothing is opened that a running node has open, nothing is written, nobody is connected to.
+Nothing is opened that a running node has open, and nothing is written. Nobody is connected to but by `twins`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
+from scp.app.twins import this_process, who_is_there
 from scp.config import Fault
 from scp.ports import StoreError
 from scp.services.api import NodeSettings
@@ -34,6 +38,25 @@ def preflight(config: Config) -> Iterator[Fault]:
 
         for fault in tls_faults(config.api.tls):
             yield Fault(f"api.tls.{fault.path}", fault.reason)
+
+
+def twins(config: Config) -> Iterator[str]:
+    """Ask the Redis of the store for running nodes like this one, and yield what to say of them, in words.
+
+    The very node that the configuration is of may run: one with the same name, instance and host is it. It
+    takes up to `scp.app.twins.ASK_SECONDS`, and where the store is not in Redis nothing.
+    """
+    me = this_process(config)
+    try:
+        found = asyncio.run(who_is_there(config))
+    except StoreError as error:
+        yield f"whether other nodes have its instance or name can't be asked: {error}"
+        return
+    for kind, others in found.items():
+        for each in others:
+            if structs.replace(each, pid=me.pid, token="") != me:
+                identity = me.identity(kind).replace(":", " ")
+                yield f"{identity} is taken: {each.words()} runs, and both have to be unique"
 
 
 def missing_folders(config: Config) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import uvloop
 
 from scp.app.collector import Collector
+from scp.app.guardian.deeds import deeds_file
 from scp.app.guardian.guardian import stand_by
 from scp.app.metrics import NodeMetrics, build_info, metrics_for
 from scp.app.node import Node
@@ -92,6 +93,13 @@ class LogReporter(Reporter):
             fields[SHOWN] = msisdn.removeprefix(self._numbering.country_code)
         self._tracer.info("trace", **fields, **(cut_octets(message) if self._mask else message))
 
+    def twins(self, identity: str, others: list[str]) -> None:
+        """See `Reporter`."""
+        if others:
+            self.log.error("another running node has this one's identity", identity=identity, others=others)
+        else:
+            self.log.info("no other node has this one's identity any more", identity=identity)
+
     def overload(self, level: int, why: str) -> None:
         """See `Reporter`."""
         (self.log.warning if level else self.log.info)("overload", level=level, signals=why)
@@ -113,7 +121,9 @@ class LogReporter(Reporter):
 
     def unguarded(self, reason: str) -> None:
         """Say that there is no guardian any more."""
-        self.log.error("guardian lost: if this process is killed, calls in progress are", reason=reason)
+        self.log.error(
+            "guardian lost: calls in progress go unanswered if this process is killed", reason=reason
+        )
 
     def cannot_start(self, error: Exception) -> int:
         """Say why and return the exit status."""
@@ -145,7 +155,7 @@ def serve(config: Config, file: Path) -> int:
     """
     configure(config.telemetry.log_level, mask_numbers=config.telemetry.mask_numbers)
     reporter = LogReporter(config)
-    guardian = stand_by(config, reporter.inherited) if config.node.guardian else None
+    guardian = stand_by(config, deeds_file(config), reporter.inherited) if config.node.guardian else None
     if guardian is not None:
         guardian.on_loss = reporter.unguarded
     try:
@@ -205,6 +215,8 @@ async def _keep_told(manager: ServiceManager, node: Node, reporter: LogReporter)
     while True:
         if manager.watchdog:
             manager.tell(ALIVE)
+        if node.guardian is not None:
+            node.guardian.check()
         reasons = node.why_not_ready()
         if reasons != told:
             manager.status(f"steers no calls: {'; '.join(reasons)}" if reasons else "takes calls")

@@ -20,6 +20,9 @@ class Reporter:
     def traced(self, msisdn: str, peer: str, message: dict[str, Any], *, sent: bool) -> None:
         """A message of a traced number's call, decoded; ``sent``: it went out."""
 
+    def twins(self, identity: str, others: list[str]) -> None:
+        """Other running nodes have this node's identity ("instance 7"): these, or none any more."""
+
     def overload(self, level: int, why: str) -> None:
         """The level of overload is another one (0: none), because of these signals."""
 

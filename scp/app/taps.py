@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 from secrets import token_bytes
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, final
 
 from scp.capture.record import Recorder, RecordSettings
 from scp.capture.tracer import Tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from scp.app.reporter import Reporter
     from scp.config import Config, Recording
@@ -20,6 +21,26 @@ if TYPE_CHECKING:
     from scp.telemetry.traces import Trace, Traces
 
 MIB: Final = 1 << 20
+
+
+class RecordingStatus(NamedTuple):
+    """What there is to say of recording, since the node started.
+
+    Attributes:
+        state: "off" (nobody wants one), "running" or "failed".
+        since: when that began, in seconds since 1970.
+        failure: why the last one that failed did; "" if none has.
+        failed_at: when that was.
+        octets: that were written.
+        messages: by what became of them: "written", or why they were left out.
+    """
+
+    state: str
+    since: float
+    failure: str
+    failed_at: float
+    octets: int
+    messages: Mapping[str, int]
 
 
 class Taker(Protocol):
@@ -47,6 +68,10 @@ class Taps:
         self._signalling: Signalling | None = None
         self._tracer: Tracer | None = None
         self._recorder: Recorder | None = None
+        self._before: Counter[str] = Counter()  # messages of recordings that are over
+        self._octets_before = 0
+        self._state, self._since = "off", time.time()
+        self._failure, self._failed_at = "", 0.0
         self._takers: list[Taker] = []
         self._key = token_bytes(16)  # of recordings, where the configuration has none
         self._timer: asyncio.TimerHandle | None = None
@@ -66,12 +91,13 @@ class Taps:
         self._end_recording("the node stops")
 
     def adopt(self, config: Config) -> None:
-        """Go on with another configuration: a recording begins, ends, or is another one."""
+        """Go on with another configuration: a recording begins, ends, is another one, or is tried again."""
         before, self._config = self._config, config
         if before.numbering != config.numbering:
             self._tracer = None
             self._traces_changed()
-        if (before.recording, before.numbering) != (config.recording, config.numbering):
+        changed = (before.recording, before.numbering) != (config.recording, config.numbering)
+        if changed or self._state == "failed":
             self._end_recording("the configuration was changed")
             self._record()
 
@@ -134,12 +160,23 @@ class Taps:
 
     # -- the recording -------------------------------------------------------------------------------------
 
+    def recording(self) -> RecordingStatus:
+        """Return what there is to say of recording."""
+        messages, octets = Counter(self._before), self._octets_before
+        if self._recorder is not None:
+            messages.update(_messages(self._recorder))
+            octets += self._recorder.octets
+        return RecordingStatus(self._state, self._since, self._failure, self._failed_at, octets, messages)
+
     def _record(self) -> None:
         wanted = self._config.recording
         if wanted is not None and self._signalling is not None:
             folder, name = Path(wanted.folder), self._config.node.name
             self._recorder = Recorder(folder, name, self._settings(wanted), self._config.numbering)
+            self._state, self._since = "running", time.time()
             self._reporter.watching("a recording has begun", folder=wanted.folder, masked=wanted.mask)
+        elif self._state == "failed":
+            self._state, self._since = "off", time.time()
         self._arrange()
 
     def _settings(self, wanted: Recording) -> RecordSettings:
@@ -158,6 +195,11 @@ class Taps:
         if recorder is None:
             return
         recorder.close()
+        self._before.update(_messages(recorder))
+        self._octets_before += recorder.octets
+        self._state, self._since = "failed" if trouble else "off", time.time()
+        if trouble:
+            self._failure, self._failed_at = why, self._since
         self._reporter.watching(
             "a recording has ended",
             trouble=trouble,
@@ -166,3 +208,8 @@ class Taps:
             dropped=dict(recorder.dropped),
         )
         self._arrange()
+
+
+def _messages(recorder: Recorder) -> dict[str, int]:
+    """Return a recorder's messages by what became of them."""
+    return {"written": recorder.written, **recorder.dropped}

@@ -64,6 +64,7 @@ class Recorder:
 
     Attributes:
         written: messages.
+        octets: of them, in all files, with what the files need beside them.
         dropped: messages over the rate, or that could not be masked, and whatever came after the disk failed.
         failure: why recording has ended; "" while it goes on.
     """
@@ -77,6 +78,7 @@ class Recorder:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.written = 0
+        self.octets = 0
         self.dropped: Counter[str] = Counter()
         self.failure = ""
         self._folder = folder
@@ -163,7 +165,9 @@ class Recorder:
             self._next_file()
         assert self._writer is not None
         for packet in wire.packets(octets, sent=sent, stream=max(0, stream)):
-            self._octets += self._writer.write(now, packet)
+            size = self._writer.write(now, packet)
+            self._octets += size
+            self.octets += size
         self.written += 1
         if self._file is not None and now - self._flushed >= FLUSHED:
             self._file.flush()

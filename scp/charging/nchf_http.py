@@ -11,6 +11,7 @@ import msgspec
 from msgspec import structs
 
 from scp.charging.nchf_messages import ProblemDetails
+from scp.charging.trouble import Trouble
 
 if TYPE_CHECKING:
     import ssl
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 TRY_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 """Statuses that may be over with the next attempt (TS 29.500 §5.2.7.2)."""
 FIRST_PAUSE: Final = 0.05
+NOT_ASKED: Final = "not asked: the circuit is open"
+RESULTS: Final = ("answered", "refused", "unavailable")
+"""What comes of a request: carried out, answered with an error, or not answered at all in time."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -53,6 +57,10 @@ class ChfClient:
         attempt: seconds that one of them may take.
         tls: what connections are secured with; None: what the system trusts.
         http2: speak HTTP/2 (with prior knowledge where it is not TLS), as TS 29.500 §5.2 wants it.
+        trouble: told why a request was not answered, and when one is again.
+
+    Attributes:
+        results: requests by what came of them: one of `RESULTS`.
     """
 
     def __init__(
@@ -66,7 +74,10 @@ class ChfClient:
         attempt: float,
         tls: ssl.SSLContext | None = None,
         http2: bool = False,
+        trouble: Trouble | None = None,
     ) -> None:
+        self.trouble = trouble or Trouble(lambda _: None)
+        self.results = dict.fromkeys(RESULTS, 0)
         self._breaker = breaker
         self._clock = clock
         self._random = random
@@ -93,29 +104,40 @@ class ChfClient:
             ChfRefusedError: it was answered with any other error.
         """
         until = self._clock() + self._deadline
-        reason = "not asked: the circuit is open"
+        reason = NOT_ASKED
         pause = FIRST_PAUSE
         first = True
         while (left := until - self._clock()) > 0 and self._breaker.allows(self._clock()):
             outcome = await self._attempt(
                 path, request if first else structs.replace(request, retransmission=True), left
             )
-            if isinstance(outcome, httpx.Response):
-                return outcome
+            if not isinstance(outcome, str):
+                return self._answered(outcome)
             reason = outcome
             first = False
             await asyncio.sleep(max(0.0, min(pause * self._random.uniform(0.5, 1.5), until - self._clock())))
             pause *= 2
+        self.results["unavailable"] += 1
+        if reason != NOT_ASKED or not self.trouble.now:  # what opened the circuit says more
+            self.trouble.report(reason)
         raise ChfUnavailableError(reason)
 
+    def _answered(self, response: httpx.Response) -> httpx.Response:
+        self.trouble.report("")
+        if response.is_success:
+            self.results["answered"] += 1
+            return response
+        self.results["refused"] += 1
+        raise ChfRefusedError(response.status_code, _cause(response))
+
     async def _attempt(self, path: str, request: ChargingDataRequest, left: float) -> httpx.Response | str:
-        """Return the answer, or in words why another attempt is worth it."""
+        """Return the answer, whatever it says, or in words why another attempt is worth it."""
         try:
             async with asyncio.timeout(left):
                 response = await self._client.post(path, content=_encode(request))
         except (httpx.TransportError, TimeoutError) as error:
             self._breaker.failed(self._clock())
-            return f"{type(error).__name__}: {error}"
+            return f"{type(error).__name__}: {str(error) or 'no answer in time'}"
         except BaseException:  # cancelled: nothing is known of the server, but a probe has to end
             self._breaker.failed(self._clock())
             raise
@@ -123,8 +145,6 @@ class ChfClient:
             self._breaker.failed(self._clock())
             return f"status {response.status_code}"
         self._breaker.succeeded(self._clock())
-        if not response.is_success:
-            raise ChfRefusedError(response.status_code, _cause(response))
         return response
 
 

@@ -14,6 +14,7 @@ from scp.ports import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scp.charging.nchf_http import ChfClient
     from scp.charging.sink import CdrSink
     from scp.ports import CdrStore, ChargingSystem, Ledger
 
@@ -40,6 +41,11 @@ class ChargingRoom:
         retention_ms: how long CDRs are kept.
         failed: told in words when sweeping began to fail, and with "" when it works again.
         wall: milliseconds since 1970-01-01 UTC.
+        requests: what requests to the ledger fail with.
+        function: reaches the operator's charging function; None: there is none.
+
+    Attributes:
+        trouble: what sweeping fails with: the ledger, or the file of CDRs.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class ChargingRoom:
         retention_ms: int,
         failed: Callable[[str], None],
         wall: Callable[[], int] = lambda: int(time.time() * 1000),
+        requests: Trouble | None = None,
+        function: ChfClient | None = None,
     ) -> None:
         self.ledger = ledger
         self.cdrs = cdrs
@@ -63,7 +71,9 @@ class ChargingRoom:
         self.currency = currency
         self.wall = wall
         self._retention_ms = retention_ms
-        self._trouble = Trouble(failed)
+        self.trouble = Trouble(failed)
+        self.requests = requests or Trouble(failed)
+        self.function = function
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -93,6 +103,10 @@ class ChargingRoom:
             await self.record()
         await self.ledger.close()
         await self.cdrs.close()
+
+    def ledger_trouble(self) -> str:
+        """Return "" if the ledger did what was last asked of it, else in words why not."""
+        return self.ledger.usable() or self.requests.now or self.trouble.now
 
     def committed(self) -> None:
         """A reservation was committed: write its CDR soon."""
@@ -135,9 +149,9 @@ class ChargingRoom:
                     forget_at = time.monotonic() + FORGET_SECONDS
                     await self.forget()
             except StoreError as error:
-                self._trouble.report(str(error))
+                self.trouble.report(str(error))
             else:
-                self._trouble.report("")
+                self.trouble.report("")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SWEEP_SECONDS):  # wait_for loses cancellations up to Python 3.11
                     await self._due.wait()

@@ -61,7 +61,9 @@ class CdrSink:
     Attributes:
         written: how many records were written.
         dropped: how many were not, because too many waited.
+        dropped_at: when the last of them was, in seconds since 1970; 0: never.
         numbering: as given; a reload may set another.
+        trouble: what the store fails with.
     """
 
     def __init__(
@@ -75,17 +77,20 @@ class CdrSink:
     ) -> None:
         self.written = 0
         self.dropped = 0
+        self.dropped_at = 0.0
         self._store = store
         self._node = node
         self.numbering = numbering
         self._wall = wall
         self._telemetry = telemetry
         self._failed = failed
-        self._trouble = Trouble(failed)
+        self.trouble = Trouble(failed, wall)
         self._waiting: list[Answered] = []
         self._held: dict[bytes, Answered] = {}
         self._room = MOST_WAITING
         self._number = 0
+        self._mark = (0, wall())
+        self._written_before = self._mark[1]
         self._boot = f"{node}-{int(wall() * 1000):x}-"
         self._task: asyncio.Task[None] | None = None
 
@@ -159,8 +164,14 @@ class CdrSink:
         """How many records wait to be written."""
         return MOST_WAITING - self._room
 
+    @property
+    def oldest_seconds(self) -> float:
+        """For how many seconds, at the most, a record has been waiting; 0 if none is."""
+        return max(0.0, self._wall() - self._written_before) if self.waiting else 0.0
+
     async def flush(self) -> None:
         """Write what waits; raises `StoreError`, and then it waits on."""
+        self._note_progress()
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             try:
@@ -173,16 +184,27 @@ class CdrSink:
             self.written += len(batch)
             if self._telemetry is not None:
                 self._telemetry.cdrs("written", len(batch))
+            self._note_progress()
+
+    def _note_progress(self) -> None:
+        """Move the mark once all is written that waited when it was set: what came before is on the disk."""
+        number, at = self._mark
+        if self.written >= number:
+            self._written_before = at
+            self._mark = (self.written + self.waiting, self._wall())
 
     async def _run(self) -> None:
+        dropped = 0
         while True:
-            await asyncio.sleep(RETRY_SECONDS if self._trouble.now else FLUSH_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS if self.trouble.now else FLUSH_SECONDS)
+            if self.dropped != dropped:
+                dropped, self.dropped_at = self.dropped, self._wall()
             try:
                 await self.flush()
             except StoreError as error:
-                self._trouble.report(str(error))
+                self.trouble.report(str(error))
             else:
-                self._trouble.report("")
+                self.trouble.report("")
 
     # --- in the store's thread ---
 

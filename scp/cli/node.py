@@ -51,9 +51,17 @@ def serve(
     raise typer.Exit(run(_config(config), config))
 
 
-def check(file: Annotated[Path, typer.Argument(help="the configuration, TOML")]) -> None:
-    """Validate a configuration: every error with its path, and what a node would bind and connect to."""
-    from scp.app.preflight import missing_folders, preflight
+def check(
+    file: Annotated[Path, typer.Argument(help="the configuration, TOML")],
+    offline: Annotated[
+        bool, typer.Option("--offline", help="don't ask the store's Redis which other nodes run")
+    ] = False,
+) -> None:
+    """Validate a configuration: every error with its path, and what a node would bind and connect to.
+
+    Where the store is in Redis, it says as well which running nodes have this one's instance or name.
+    """
+    from scp.app.preflight import missing_folders, preflight, twins
     from scp.config import describe
 
     config = _config(file)
@@ -62,6 +70,8 @@ def check(file: Annotated[Path, typer.Argument(help="the configuration, TOML")])
     typer.echo(describe(config))
     for fault in missing_folders(config):
         typer.echo(f"{file}: {fault}, and the node makes none", err=True)
+    for words in () if offline else twins(config):
+        typer.echo(f"{file}: {words}", err=True)
 
 
 def example() -> None:

@@ -126,6 +126,30 @@ class LinkStatus(Struct):
     destinations: dict[str, Condition] = field(default_factory=dict)
 
 
+class PartStatus(Struct):
+    """State of what a node has beside its links and its store. None of it keeps a node from taking calls.
+
+    Attributes:
+        group: what it is: a key of ``/health``.
+        name: which one, where there may be several; else the group's in a word.
+        kind: "component", "datastore" or "system", as health+json has it.
+        state: in words.
+        since: seconds since 1970.
+        check: what to look at; "" where nothing is wrong.
+        last_error: in words; "" if there never was one. It stays after recovery.
+        last_error_at: when that was, in seconds since 1970.
+    """
+
+    group: str
+    name: str
+    kind: str
+    state: str
+    since: float
+    check: str = ""
+    last_error: str = ""
+    last_error_at: float = 0.0
+
+
 @final
 class StatusBoard:
     """The `Observer` that keeps a `LinkStatus` for each link and passes every change on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scp.ports import StoreError
@@ -51,6 +52,14 @@ def open_cdrs(url: str | None, store_url: str, node: str, *, read_only: bool = F
     if given.startswith(_SQLITE):
         return SqliteCdrStore(CdrFile(given.removeprefix(_SQLITE), read_only=read_only))
     return SqliteCdrStore(NodeCdrFile(node, read_only=read_only))
+
+
+def cdrs_file(url: str | None, store_url: str, node: str) -> Path | None:
+    """Return where a node's file of call detail records is; None if they are in memory. As `open_cdrs`."""
+    given = _beside(store_url, ".cdr") if url is None else url
+    if not given.startswith(_SQLITE):
+        return Path(f"{node}.cdr")
+    return None if given.endswith(MEMORY) else Path(given.removeprefix(_SQLITE))
 
 
 def _beside(store_url: str, suffix: str) -> str:

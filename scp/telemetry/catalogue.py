@@ -228,7 +228,80 @@ PATHS: Final = Spec(
 SUBSYSTEMS: Final = Spec(
     "scp_sccp_subsystems", Kind.GAUGE, "Subsystems of other nodes by state (Q.714 clause 5).", ("state",)
 )
-CDRS_WAITING: Final = Spec("scp_cdrs_waiting", Kind.GAUGE, "Call detail records that are not written yet.")
+CDRS_WAITING: Final = Spec(
+    "scp_cdrs_waiting",
+    Kind.GAUGE,
+    "Call detail records that are not written yet; beyond 100000 they are dropped.",
+)
+CDRS_OLDEST: Final = Spec(
+    "scp_cdrs_waiting_seconds",
+    Kind.GAUGE,
+    "For how long, at the most, a call detail record has been waiting for the disk. Below 1 where all is "
+    "well; what waits is lost if the process is killed.",
+)
+LEDGER_USABLE: Final = Spec(
+    "scp_ledger_usable",
+    Kind.GAUGE,
+    "1: the ledger of balances and reservations did what was last asked of it. 0: no minutes are granted.",
+)
+CHF_REQUESTS: Final = Spec(
+    "scp_chf_requests_total",
+    Kind.COUNTER,
+    "Requests to the charging function (TS 32.291): answered, refused, or unavailable, which means no answer "
+    "within charging.chf.deadline_ms or an open circuit.",
+    ("result",),
+)
+TWINS: Final = Spec(
+    "scp_node_twins",
+    Kind.GAUGE,
+    "Other running nodes on the same Redis with this node's instance or name. Any is a mistake: transaction "
+    "ids, or CDRs and their files, are no longer told apart.",
+    ("identity",),
+)
+GUARDIAN: Final = Spec(
+    "scp_guardian_state",
+    Kind.GAUGE,
+    "1 for the state that the guardian is in. lost: if the process is killed now, calls in progress are not "
+    "answered. off: the configuration wants none.",
+    ("state",),
+)
+KILLS: Final = Spec(
+    "scp_guardian_kills_total",
+    Kind.COUNTER,
+    "How often a process of this node died without an end in good order (kill -9, out of memory, a crash) "
+    "and its guardian took over. It goes on over restarts.",
+)
+KILLED_CALLS: Final = Spec(
+    "scp_guardian_calls_answered_total",
+    Kind.COUNTER,
+    "Calls of dead processes of this node that its guardians answered. It goes on over restarts.",
+)
+RECORDING: Final = Spec(
+    "scp_recording_state",
+    Kind.GAUGE,
+    "1 for the state that the recording is in. failed: it has ended by itself, the log says why.",
+    ("state",),
+)
+RECORDED: Final = Spec(
+    "scp_recording_messages_total",
+    Kind.COUNTER,
+    "Messages that were to be recorded, by what became of them: written, over-rate (more than "
+    "recording.rate), not-masked (in a form that masking does not understand).",
+    ("result",),
+)
+RECORDED_OCTETS: Final = Spec(
+    "scp_recording_octets_total", Kind.COUNTER, "Octets that recordings have written to the disk."
+)
+TRACES: Final = Spec("scp_traces_running", Kind.GAUGE, "Numbers that are traced now; 16 at the most.")
+TRACES_REFUSED: Final = Spec(
+    "scp_traces_refused_total", Kind.COUNTER, "Traces that were not begun, since 16 were running."
+)
+TRACED: Final = Spec(
+    "scp_trace_messages_total",
+    Kind.COUNTER,
+    "Messages of traced numbers: written to the log, or skipped because more than 50 a second came.",
+    ("result",),
+)
 DIALOGUES_LIMIT: Final = Spec(
     "scp_dialogues_limit", Kind.GAUGE, "engine.max_dialogues: beyond it dialogues are refused."
 )
@@ -249,6 +322,19 @@ STATE_CATALOGUE: Final = (
     PATHS,
     SUBSYSTEMS,
     CDRS_WAITING,
+    CDRS_OLDEST,
+    LEDGER_USABLE,
+    CHF_REQUESTS,
+    TWINS,
+    GUARDIAN,
+    KILLS,
+    KILLED_CALLS,
+    RECORDING,
+    RECORDED,
+    RECORDED_OCTETS,
+    TRACES,
+    TRACES_REFUSED,
+    TRACED,
     DIALOGUES_LIMIT,
     DECLINES,
 )
@@ -308,9 +394,16 @@ STORE_ERROR_KINDS: Final = (
 RESERVATION_RESULTS: Final = (
     *("approved", "extended", "committed", "released", "expired"),
     *(str(reason) for reason in Denied),
+    "ledger-failed",
     OTHER,
 )
 CDR_RESULTS: Final = ("written", "dropped", OTHER)
+CHF_RESULTS: Final = ("answered", "refused", "unavailable")
+IDENTITIES: Final = ("instance", "name")
+GUARDIAN_STATES: Final = ("armed", "lost", "off")
+RECORDING_STATES: Final = ("off", "running", "failed")
+RECORDING_RESULTS: Final = {"written": "written", "over the rate": "over-rate", "not masked": "not-masked"}
+"""Label by `scp.capture.record.Recorder`'s words."""
 DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
     "sctp": ("payload-protocol", "partial-delivery", OTHER),
     "m3ua": (*(str(reason) for reason in DiscardReason), OTHER),

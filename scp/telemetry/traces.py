@@ -55,11 +55,17 @@ class Traces:
     Attributes:
         changed: called when a number is traced from now on, or is no more.
         ended: called with each trace that ends, and why.
+        refused: how many were not begun, since `MOST` were running.
+        written: messages that were written, of all traces so far.
+        skipped: messages that were not, since too many came at once.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.changed: Callable[[], None] = _nothing
         self.ended: Callable[[Trace, str], None] = _nothing
+        self.refused = 0
+        self.written = 0
+        self.skipped = 0
         self._clock = clock
         self._traces: dict[str, Trace] = {}
         self._allowance = RATE
@@ -74,6 +80,7 @@ class Traces:
         self.expire()
         before = self._traces.get(msisdn)
         if before is None and len(self._traces) >= MOST:
+            self.refused += 1
             raise TooManyTracesError
         now = self._clock()
         trace = self._traces[msisdn] = Trace(msisdn, by, now, now + seconds, messages)
@@ -115,9 +122,11 @@ class Traces:
         self._refilled = now
         if self._allowance < 1.0:
             trace.skipped += 1
+            self.skipped += 1
             return None
         self._allowance -= 1.0
         trace.written += 1
+        self.written += 1
         trace.left -= 1
         return trace
 

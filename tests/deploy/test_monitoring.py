@@ -80,7 +80,7 @@ def test_every_alert_has_a_case_a_section_and_metrics_that_exist() -> None:
 def test_every_section_says_what_it_means_and_what_to_do() -> None:
     for section in re.split(r"(?m)^### ", RUNBOOK)[1:]:
         words = re.findall(r"(?m)^\*\*([A-Z][a-z, ]+)\*\*", section)
-        assert words in (["Means", "Look", "Do"], ["Means", "Look, do"]), section[:40]
+        assert words in (["Means", "Type", "Look", "Do"], ["Means", "Type", "Look, do"]), section[:40]
 
 
 def test_an_unknown_metric_or_label_would_be_noticed() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections import deque
 from enum import IntEnum
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Final, final
 import uvloop
 
 from scp.app.guardian.journal import Journal
-from scp.app.guardian.will import execute
+from scp.app.guardian.will import Done, execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scp.app.guardian.deeds import DeedsFile
     from scp.config import Config
 
 _HEADER: Final = Struct("=BHH")  # what, link, stream
@@ -68,10 +70,19 @@ class Guardian:
 
     Attributes:
         journal: where the witnesses write.
+        deeds: what guardians of this node have done so far.
+        lost: why there is no guardian any more; "" while it stands by.
+        lost_at: when that was found, in seconds since 1970.
+        since: when it was begun, in seconds since 1970.
+        on_loss: told `lost`, once.
     """
 
-    def __init__(self, channel: socket.socket, process: int, journal: Journal) -> None:
+    def __init__(self, channel: socket.socket, process: int, journal: Journal, deeds: DeedsFile) -> None:
         self.journal = journal
+        self.deeds = deeds
+        self.lost = ""
+        self.lost_at = 0.0
+        self.since = time.time()
         self.on_loss: Callable[[str], None] | None = None
         self._channel: socket.socket | None = channel
         self._process = process
@@ -89,6 +100,15 @@ class Guardian:
         if len(octets) < _LONGEST - _HEADER.size:
             self._say(_HEADER.pack(What.MANAGEMENT, link, max(0, stream)) + octets)
 
+    def check(self) -> None:
+        """See whether it still runs: a guardian that is dead is noticed though nobody tells it anything."""
+        if self._channel is None:
+            return
+        with contextlib.suppress(ChildProcessError):
+            ended, status = os.waitpid(self._process, os.WNOHANG)
+            if ended:
+                self._lose(_how_it_ended(status))
+
     def dismiss(self) -> None:
         """Send it away: the node ends in good order."""
         self._say(_HEADER.pack(What.DISMISSED, 0, 0))
@@ -104,17 +124,31 @@ class Guardian:
         try:
             socket.send_fds(self._channel, [message], descriptors or [])
         except OSError as error:  # it is gone, or does not read: the node goes on as if there had been none
+            self.check()  # why it is gone says more than that nobody reads
+            if not self.lost:
+                self._lose(error.strerror or str(error))
+
+    def _lose(self, why: str) -> None:
+        if self._channel is not None:
             self._channel.close()
             self._channel = None
-            if self.on_loss is not None:
-                self.on_loss(error.strerror or str(error))
+        self.lost, self.lost_at = why, time.time()
+        if self.on_loss is not None:
+            self.on_loss(why)
 
 
-def stand_by(config: Config, said: Callable[[str, int], None]) -> Guardian:
+def _how_it_ended(status: int) -> str:
+    """Say in words what `os.waitpid` returned."""
+    code = os.waitstatus_to_exitcode(status)
+    return f"its process was ended by signal {-code}" if code < 0 else f"its process ended with status {code}"
+
+
+def stand_by(config: Config, deeds: DeedsFile, said: Callable[[str, int], None]) -> Guardian:
     """Fork the guardian; only the node returns. Call it before anything is opened and before any thread runs.
 
     Args:
         config: of the node.
+        deeds: where the guardian notes what it did, for the node that is started next.
         said: told by the guardian, once, what it did: in words, and how many calls it answered.
     """
     journal = Journal()
@@ -125,18 +159,22 @@ def stand_by(config: Config, said: Callable[[str, int], None]) -> Guardian:
         signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
         its.close()
         ours.setblocking(False)
-        return Guardian(ours, process, journal)
+        return Guardian(ours, process, journal, deeds)
     status = 1
     try:
         ours.close()
-        _guard(its, config, journal, said)
+        _guard(its, config, journal, deeds, said)
         status = 0
     finally:
         os._exit(status)  # what the node has registered for its exit is the node's
 
 
 def _guard(
-    channel: socket.socket, config: Config, journal: Journal, said: Callable[[str, int], None]
+    channel: socket.socket,
+    config: Config,
+    journal: Journal,
+    deeds: DeedsFile,
+    said: Callable[[str, int], None],
 ) -> None:
     for number in _NOT_FOR_IT:
         signal.signal(number, signal.SIG_IGN)
@@ -144,9 +182,10 @@ def _guard(
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(NAME, encoding="ascii")
     associations: dict[int, Held] = {}
-    if not _listen(channel, associations) and associations:
-        done = uvloop.run(execute(config, associations, journal))
-        said(done.words(), done.answered)
+    if _listen(channel, associations):
+        return
+    done = uvloop.run(execute(config, associations, journal)) if associations else Done(0, 0, 0)
+    said(done.words() + deeds.add(done.answered, time.time()), done.answered)
 
 
 def _listen(channel: socket.socket, associations: dict[int, Held]) -> bool:

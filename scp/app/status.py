@@ -1,0 +1,162 @@
+"""What ``/health`` and ``camel-scp status`` say of a node beside its links and its store.
+
+Readiness is whether the node steers calls; nothing here decides about it. A full disk, a ledger that fails or
+a charging function that is away are the same for every node, or cost records where taking the node out
+would cost calls: they are warnings, and alerts.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from scp.engine.status import PartStatus
+from scp.telemetry.catalogue import IDENTITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scp.app.guardian.guardian import Guardian
+    from scp.app.node import Node
+    from scp.app.taps import RecordingStatus
+    from scp.app.twins import Twins
+    from scp.charging.nchf_http import ChfClient
+    from scp.charging.room import ChargingRoom
+    from scp.charging.sink import CdrSink
+
+MANY_WAITING: Final = 20_000
+"""Records that wait: a fifth of what is kept before they are dropped. The alert ScpCdrsWaiting has it too."""
+LONG_WAITING: Final = 60.0
+"""Seconds that a record waits; that alert has it as well."""
+LATELY: Final = 600.0
+"""Seconds for which something that is over still counts as wrong."""
+
+CHECKS: Final = {
+    "records": "the disk that charging.records is on: full, slow, read-only?",
+    "ledger": "charging.ledger: its disk, or the Redis that it names and the way there",
+    "function": "charging.chf: its address, its certificates, with its operator whether it runs",
+    "twin": "the configurations of both nodes: instance and name have to be unique among running nodes",
+    "guardian": "why it ended (out of memory: journalctl -k); then restart the node when that suits",
+    "recording": "recording.folder: is it there, writable, its disk full? Then reload",
+}
+"""What to look at where something is wrong."""
+
+
+def parts(node: Node) -> Iterator[PartStatus]:
+    """Yield the state of everything that the node has; what nobody has asked for is left out."""
+    now = time.time()
+    yield _records(node.charging.sink, now)
+    yield _ledger(node.charging)
+    if node.charging.function is not None:
+        yield _function(node.charging.function)
+    if node.twins is not None:
+        yield from _identities(node.twins)
+    if node.guardian is not None:
+        yield _guardian(node.guardian)
+    recording = node.taps.recording()
+    if recording.state != "off" or recording.failure:
+        yield _recording(recording)
+    if traces := node.traces.all():
+        running = f"{len(traces)} numbers are traced" if len(traces) > 1 else "a number is traced"
+        yield PartStatus("node:traces", "traces", "component", running, traces[0].began)
+
+
+def _records(sink: CdrSink | None, now: float) -> PartStatus:
+    part = PartStatus(
+        "charging:records", "call detail records", "datastore", "not made of call attempts", now
+    )
+    if sink is None:
+        return part
+    trouble, oldest = sink.trouble, sink.oldest_seconds
+    part.since, part.last_error, part.last_error_at = trouble.since, trouble.last, trouble.last_at
+    waiting = (
+        f"{sink.waiting:,} wait, the oldest for {oldest:.0f} s at the most" if sink.waiting else "none waits"
+    )
+    part.state = f"{waiting}; {sink.dropped:,} were dropped" if sink.dropped else waiting
+    lately = sink.dropped_at > now - LATELY
+    if trouble.now or lately or sink.waiting > MANY_WAITING or oldest > LONG_WAITING:
+        part.check = CHECKS["records"]
+    return part
+
+
+def _ledger(room: ChargingRoom) -> PartStatus:
+    """The ledger fails if it says so itself, or if what was last asked of it failed."""
+    fails = room.ledger_trouble()
+    worst = max(room.requests, room.trouble, key=lambda each: (bool(each.now), each.last_at))
+    return PartStatus(
+        "charging:ledger",
+        "ledger",
+        "datastore",
+        "fails" if fails else "usable",
+        worst.since,
+        CHECKS["ledger"] if fails else "",
+        fails or worst.last,
+        time.time() if fails else worst.last_at,
+    )
+
+
+def _function(client: ChfClient) -> PartStatus:
+    trouble, results = client.trouble, client.results
+    if trouble.now:
+        state = "does not answer"
+    else:
+        state = "answers" if results["answered"] or results["refused"] else "not asked yet"
+    return PartStatus(
+        "charging:function",
+        "charging function",
+        "system",
+        state,
+        trouble.since,
+        CHECKS["function"] if trouble.now else "",
+        trouble.last,
+        trouble.last_at,
+    )
+
+
+def _identities(twins: Twins) -> Iterator[PartStatus]:
+    for kind in IDENTITIES:
+        others = twins.found[kind]
+        words = ", ".join(each.words() for each in others)
+        yield PartStatus(
+            "node:identity",
+            kind,
+            "component",
+            f"another running node has it too: {words}" if others else "no other running node has it",
+            twins.since[kind],
+            CHECKS["twin"] if others else "",
+        )
+
+
+def _guardian(guardian: Guardian) -> PartStatus:
+    deeds = guardian.deeds.read()
+    state = (
+        "lost: calls in progress go unanswered if this process is killed" if guardian.lost else "stands by"
+    )
+    if deeds.kills:
+        state += f"; so far {deeds.kills} times this node died, {deeds.answered} calls were answered then"
+    last = f"the node's process died; {deeds.last_answered} calls were answered" if deeds.kills else ""
+    return PartStatus(
+        "node:guardian",
+        "guardian",
+        "component",
+        state,
+        guardian.lost_at or guardian.since,
+        CHECKS["guardian"] if guardian.lost else "",
+        guardian.lost or last,
+        guardian.lost_at or deeds.last_at,
+    )
+
+
+def _recording(recording: RecordingStatus) -> PartStatus:
+    written = recording.messages.get("written", 0)
+    left_out = sum(recording.messages.values()) - written
+    return PartStatus(
+        "node:recording",
+        "recording",
+        "component",
+        f"{recording.state}; {written:,} messages written, {left_out:,} left out",
+        recording.since,
+        CHECKS["recording"] if recording.state == "failed" else "",
+        recording.failure,
+        recording.failed_at,
+    )
