@@ -40,6 +40,7 @@ osmo-stp ~ has osmo-stp ~ interworking with a real signalling gateway
 user-mode-linux ~ has linux.uml ~ the lab with kernel SCTP
 kmod ~ has modprobe ~ the lab with kernel SCTP
 iproute2 ~ has ip ~ the lab with kernel SCTP
+chromium-headless-shell ~ has chromium || has chromium-headless-shell ~ looking at the pages of reports as a browser does
 END
 }
 
@@ -53,17 +54,25 @@ look() {
   done < <(run_packages; [ "$aim" = run ] || test_packages)
 }
 
+# Not every system has every package (user-mode-linux is for x86 only, say), and one that apt-get does not know would keep
+# it from installing the others.
+available() { LC_ALL=C apt-cache policy "$1" | grep -q '^ *Candidate: [^(]'; }
+
 install_packages() {
-  local guard=/usr/sbin/policy-rc.d ours=
+  local guard=/usr/sbin/policy-rc.d log=/tmp/camel-scp-apt.$$ ours= package known=()
   # Debian starts a package's services when it installs them; nobody asked for a Redis or a Prometheus to be running.
   if [ ! -e "$guard" ]; then
     ours=1
     printf '#!/bin/sh\nexit 101\n' >"$guard" && chmod 755 "$guard"
   fi
   export DEBIAN_FRONTEND=noninteractive
-  { apt-get update -q && apt-get install -q -y --no-install-recommends "$@"; } >/tmp/camel-scp-apt.$$ 2>&1 ||
-    { tail -n 15 /tmp/camel-scp-apt.$$ >&2; say "apt-get failed; going on with what there is"; }
-  rm -f /tmp/camel-scp-apt.$$
+  apt-get update -q >"$log" 2>&1 || { tail -n 15 "$log" >&2; say "apt-get update failed; going on with what there is"; }
+  for package in "$@"; do
+    if available "$package"; then known+=("$package"); else say "there is no package $package for this system"; fi
+  done
+  [ ${#known[@]} -eq 0 ] || apt-get install -q -y --no-install-recommends "${known[@]}" >"$log" 2>&1 ||
+    { tail -n 15 "$log" >&2; say "apt-get install failed; going on with what there is"; }
+  rm -f "$log"
   [ -z "$ours" ] || rm -f "$guard"
 }
 
