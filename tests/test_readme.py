@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
@@ -43,6 +49,46 @@ def test_the_readmes_configuration_is_accepted() -> None:
     assert blocks
     for block in blocks:
         loads(re.sub(r"(?m)^   ", "", block), {})
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def test_the_readmes_first_calls_are_made_as_they_stand(tmp_path: Path) -> None:
+    """Other ports are all that differs: those of the page may be taken here."""
+    for tool in ("curl", "openssl"):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed")
+    m3ua, api, metrics = free_ports(3)
+    (lines,) = re.findall(r"```sh\n(TOKEN=.*?)```", README, re.DOTALL)
+    for text, by in (
+        ('role = "asp-listen"\n', f'role = "asp-listen"\nport = {m3ua}\n'),
+        ("[api]\n", f'[telemetry]\nmetrics = "127.0.0.1:{metrics}"\n[api]\nlisten = "127.0.0.1:{api}"\n'),
+        ("127.0.0.1:8080", f"127.0.0.1:{api}"),
+        ("camel-scp msc", f"camel-scp msc --to 127.0.0.1:{m3ua}"),
+        ("camel-scp explain", f"camel-scp explain --node http://127.0.0.1:{api}"),
+    ):
+        assert text in lines
+        lines = lines.replace(text, by)
+    program = tmp_path / "camel-scp"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scp.cli "$@"\n')
+    program.chmod(0o755)
+    environ = os.environ | {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    command = ["bash", "-eu", "-c", f"trap 'kill $NODE' ERR\n{lines}wait $NODE"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "node.log").read_text()
+    assert "connect 990011234567" in done.stdout
+    assert "roaming" in done.stdout.rpartition("as expected")[2]
 
 
 def test_the_readme_names_the_commands_there_are() -> None:
