@@ -71,3 +71,25 @@ def test_a_writer_that_is_killed_leaves_whole_entries() -> None:
         for entry in found:
             number = int(entry.at)
             assert (entry.link, entry.octets) == (number % 7, number.to_bytes(4, "big") * (number % 50))
+
+
+def test_whoever_looks_at_any_moment_sees_positions_that_were_written() -> None:
+    """A kill may come between any two octets that are stored: a position in pieces would be one that never was."""
+    journal = Journal(4096)
+    process = os.fork()
+    if not process:
+        with contextlib.suppress(BaseException):
+            while True:
+                journal.write(1, Kind.SENT, bytes(100), 0.0)
+        os._exit(1)
+    try:
+        positions = memoryview(journal._memory)[: _POSITIONS.size].cast("Q")  # read by one instruction each
+        wait_until(lambda: bool(positions[1]), 30)
+        seen = [(positions[0], positions[1]) for _ in range(300_000)]
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+    for which in (0, 1):
+        values = [each[which] for each in seen]
+        assert values == sorted(values), "they only grow"
+        assert len(set(values)) > 10, "it wrote meanwhile"
