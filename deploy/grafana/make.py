@@ -167,9 +167,7 @@ RUNTIME: Final = (
         "{{instance}}",
         text="Without an end in good order: killed, out of memory, a crash. It goes on over restarts.",
     ),
-    Panel(
-        "Calls answered for a dead process", gauge("scp_guardian_calls_answered_total"), "{{instance}}"
-    ),
+    Panel("Calls answered for a dead process", gauge("scp_guardian_calls_answered_total"), "{{instance}}"),
     Panel(
         "Nodes that are alike",
         gauge("scp_node_twins"),
