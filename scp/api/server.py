@@ -133,6 +133,9 @@ def _listen(host: str, port: int) -> socket.socket:
     """
     both = not host and socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    try:
+        listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        raise OSError(f"api.listen: {error}") from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

@@ -104,7 +104,7 @@ class Node:
 
         Raises:
             StoreError: the store does not open, and it will not without somebody's help.
-            OSError: an address can't be listened on.
+            OSError: an address can't be listened on; the text begins with the key that has it.
         """
         config = self.config
         try:
@@ -138,7 +138,10 @@ class Node:
             )
             attached = self._attached(number, peer, add_link(signalling, config, peer))
             self._attachments.append(attached)
-            await attached.start()
+            try:
+                await attached.start()
+            except OSError as error:
+                raise OSError(f"m3ua.peers[{number}]: {error}") from None
         if config.api is not None:
             from scp.api.charging import charging_router  # noqa: PLC0415 - half a second that only …
             from scp.api.discards import discards_router  # noqa: PLC0415 - likewise

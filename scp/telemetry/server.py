@@ -99,10 +99,13 @@ class MetricsServer:
         return self._port
 
     async def start(self) -> None:
-        """Listen; raises OSError if the address can't be had."""
-        self._server = await asyncio.start_server(
-            self._connected, self._host or None, self._port, limit=MAX_REQUEST
-        )
+        """Listen; raises OSError if the address can't be had, with the key that says which."""
+        try:
+            self._server = await asyncio.start_server(
+                self._connected, self._host or None, self._port, limit=MAX_REQUEST
+            )
+        except OSError as error:
+            raise OSError(f"telemetry.metrics: {error}") from None
 
     async def close(self) -> None:
         """Stop listening and drop the connections."""

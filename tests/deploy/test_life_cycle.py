@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,25 @@ class Manager:
 @pytest.fixture
 def manager(tmp_path: Path) -> Manager:
     return Manager(str(tmp_path / "notify"))
+
+
+# --- what keeps it from starting ---
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"), [("metrics", "telemetry.metrics"), ("m3ua", "m3ua.peers[0]"), ("api", "api.listen")]
+)
+def test_a_port_that_somebody_has_is_named_by_its_key(tmp_path: Path, setting: str, key: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        node = RealNode(tmp_path, **{setting: port})
+        node.write()
+        command = [sys.executable, "-m", "scp.cli", "serve", "-c", str(node.file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, last["event"]) == (1, "cannot start")
+    assert last["reason"].startswith(f"{key}: [Errno 98] ")
+    assert str(port) in last["reason"]
 
 
 # --- the service manager ---
