@@ -19,7 +19,9 @@ from scp.app import demo
 from scp.cli import COMMANDS, app
 from scp.config import loads
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PCAPS = ROOT / "pcaps"
 
 
 def timeless(text: str) -> list[str]:
@@ -89,6 +91,21 @@ def test_the_readmes_first_calls_are_made_as_they_stand(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "node.log").read_text()
     assert "connect 990011234567" in done.stdout
     assert "roaming" in done.stdout.rpartition("as expected")[2]
+
+
+def test_the_captures_pages_commands_find_the_same_answers(tmp_path: Path, monkeypatch) -> None:
+    (text,) = re.findall(r"<<END\n(.*?)END\n", README, re.DOTALL)
+    (tmp_path / "scp.toml").write_text(re.sub(r"\$\(.*\)", "0" * 64, text), encoding="utf-8")
+    (tmp_path / "pcaps").symlink_to(PCAPS)
+    monkeypatch.chdir(tmp_path)
+    page = (PCAPS / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"(?m)^    camel-scp (.*)$", page)
+    assert len(commands) == 3
+    for command in commands:
+        if "--to" not in command:
+            done = CliRunner().invoke(app, command.split())
+            assert done.exit_code == 0, done.output
+    assert (tmp_path / "report.html").stat().st_size
 
 
 def test_the_readme_names_the_commands_there_are() -> None:
