@@ -101,6 +101,8 @@ class ChargingRoom:
             await self.sink.stop()
         with contextlib.suppress(StoreError):
             await self.record()
+        if self.function is not None:
+            await self.function.close()
         await self.ledger.close()
         await self.cdrs.close()
 

@@ -157,9 +157,11 @@ async def running(config: Config, log: Log) -> AsyncIterator[Node]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.01)
+    for _ in range(3000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen")
 
 
 def twins_counted(node: Node) -> dict[str, float]:
