@@ -124,7 +124,7 @@ async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[st
     code, said = await status(*file, "--discards")
     assert (code, "feedface" in said) == (0, True), said
     code, said = await status(
-        "--url", f"http://127.0.0.1:{node.config.api.listen.port}", "--discards", "--json"
+        "--node", f"http://127.0.0.1:{node.config.api.listen.port}", "--discards", "--json"
     )
     await connection.close()
     msc.signalling.stop()
@@ -165,6 +165,33 @@ def test_status_tells_application_servers_of_one_association_apart(tmp_path: Pat
     assert "ASP inactive" in of[9][0], said
     assert "traffic mode" in of[9][0], "what to check"
     assert len(of[9]) == 1, said
+
+
+def test_the_address_is_all_that_is_read_of_the_configuration(tmp_path: Path) -> None:
+    """The secrets may be variables of the service's own, and another table may have been spoilt since."""
+    file = tmp_path / "node.toml"
+
+    def said(text: str) -> tuple[int, str]:
+        file.write_text(text, encoding="utf-8")
+        result = CliRunner().invoke(app, ["status", "-c", str(file)])
+        return result.exit_code, result.output
+
+    (port,) = free_ports(1)
+    for listen, asked in (
+        (f"127.0.0.1:{port}", "127.0.0.1"),
+        (f":{port}", "127.0.0.1"),
+        (f"[::]:{port}", "[::1]"),
+    ):
+        keys = '[[api.keys]]\nname = "x"\nsha256 = "env:NOT_SET_HERE"\nscopes = ["read"]\n'
+        code, output = said(f'[nonsense]\n[api]\nlisten = "{listen}"\n{keys}')
+        assert (code, f"http://{asked}:{port}/health" in output) == (2, True), output
+    code, output = said("[node]\n")
+    assert (code, output) == (2, f"{file}: a node without [api] can't be asked\n")
+    assert "is not HOST:PORT" in said('[api]\nlisten = "x"\n')[1]
+    assert "Expected" in said("[api\n")[1]
+    file.unlink()
+    result = CliRunner().invoke(app, ["status", "-c", str(file)])
+    assert (result.exit_code, result.output) == (2, f"{file}: No such file or directory\n")
 
 
 def test_ages_are_in_their_two_largest_units() -> None:

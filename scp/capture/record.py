@@ -64,7 +64,7 @@ class Recorder:
 
     Attributes:
         written: messages.
-        octets: of them, in all files, with what the files need beside them.
+        octets: that they took in all files, whose heads are left out.
         dropped: messages over the rate, or that could not be masked, and whatever came after the disk failed.
         failure: why recording has ended; "" while it goes on.
     """

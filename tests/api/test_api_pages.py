@@ -19,7 +19,7 @@ from scp.api.discards import discards_router
 from scp.client import Client, readiness
 from scp.config import Api
 from scp.domain.cdr import CallAttempt, ChargeRecord, VoipRecord
-from scp.engine.status import LinkStatus
+from scp.engine.status import LinkStatus, PartStatus
 
 VOID = {"meta", "link", "br"}
 
@@ -35,6 +35,31 @@ def test_ready_says_why_not(served: Served, operator: Client) -> None:
     served.node.reasons = ["draining", "no ASP is active"]
     assert operator.exchange(readiness()).status == 503
     assert operator.send(readiness()).reasons == ("draining", "no ASP is active")
+
+
+def test_what_is_wrong_beside_the_links_is_a_warning_and_no_reason_to_be_taken_out(served: Served) -> None:
+    served.node.beside.append(
+        PartStatus("charging:records", "call detail records", "datastore", "7 wait", 0.0, "the disk", "it is full", 60.0)
+    )  # fmt: skip
+    response = httpx.get(served.url + "/health")
+    body = response.json()
+    assert (response.status_code, body["status"], body["notes"]) == (200, "warn", [])
+    assert body["checks"]["charging:records"] == [
+        {
+            "componentId": "call detail records",
+            "componentType": "datastore",
+            "status": "warn",
+            "observedValue": "7 wait",
+            "time": "1970-01-01T00:00:00.000+00:00",
+            "output": "it is full; check the disk",
+            "lastError": "it is full",
+            "lastErrorTime": "1970-01-01T00:01:00.000+00:00",
+            "check": "the disk",
+        }
+    ]
+    assert httpx.get(served.url + "/readyz").status_code == 200
+    served.node.beside[0].check = ""
+    assert httpx.get(served.url + "/health").json()["status"] == "pass"
 
 
 def test_health_says_what_to_look_at(served: Served) -> None:

@@ -27,6 +27,7 @@ from test_node import Field, begin, heard, until
 
 from oracles import redis_lab
 from oracles.servers import wait_until
+from scp.app.guardian.deeds import Deeds, DeedsFile
 from scp.app.guardian.guardian import NAME
 from scp.domain.subscriber import Subscriber
 from scp.net.tcp import Connector
@@ -184,12 +185,75 @@ def test_a_node_goes_on_without_its_guardian_and_says_so(tmp_path: Path) -> None
     core = min(os.sched_getaffinity(0))
     with node(tmp_path, core, name="node", store="sqlite::memory:") as server:
         (guardian,) = children(server.pid)
+        assert server.metric('scp_guardian_state{state="armed"}') == 1
         os.kill(guardian, signal.SIGKILL)
+        wait_until(
+            lambda: "guardian lost" in (tmp_path / "node" / "log").read_text(), 20
+        )  # nobody has called
+        assert server.metric('scp_guardian_state{state="lost"}') == 1
         for _ in range(2):
             report = calls(server.port, LoadPlan(rate=50.0, duration=0.2))
             assert report.sent > 0
             assert report.missing == 0
-        wait_until(lambda: "guardian lost" in (tmp_path / "node" / "log").read_text(), 20)
+    log = (tmp_path / "node" / "log").read_text()
+    assert log.count("guardian lost") == 1
+    assert "its process was ended by signal 9" in log
+
+
+def test_what_guardians_did_is_counted_over_all_deaths_of_a_node(tmp_path: Path) -> None:
+    """Redis stands still when the node is killed, so that calls are open; the next process knows of them."""
+    with redis_lab.single(tmp_path) as redis:
+        asyncio.run(provision(redis.url))
+        node = RealNode(tmp_path, store=redis.url)
+        node.extra = f'[charging]\nrecords = "sqlite:{tmp_path / "calls.cdr"}"\n'
+        answered = []
+        for death in (1, 2):
+            with node.running():
+                assert node.scrape()["scp_guardian_kills_total"] == death - 1
+                assert node.scrape()["scp_guardian_calls_answered_total"] == sum(answered)
+                redis.servers[0].freeze()
+                assert node.process is not None
+                with killed(node.process.pid, 0.7):
+                    calls(int(node.settings["m3ua"]), LoadPlan(rate=200.0, duration=1.0, timeout=2.0))
+                redis.servers[0].thaw()
+                node.ended()
+                answered.append(node.wait_said("guardian", death)["calls_answered"])
+        assert min(answered) > 0
+        with node.running():
+            assert node.scrape()["scp_guardian_kills_total"] == 2
+            assert node.scrape()["scp_guardian_calls_answered_total"] == sum(answered)
+            ((part,),) = [json.loads(node.get("/health")[1])["checks"]["node:guardian"]]
+            assert (part["status"], part["observedValue"].startswith("stands by; so far 2 times")) == (
+                "pass",
+                True,
+            )
+            assert f"{answered[-1]} calls were answered" in part["lastError"]
+            node.signal(signal.SIGTERM)
+            node.ended()
+        with node.running():
+            assert node.scrape()["scp_guardian_kills_total"] == 2, "an end in good order is no death"
+
+
+def test_a_node_that_dies_without_any_association_has_died_all_the_same(tmp_path: Path) -> None:
+    node = RealNode(tmp_path)
+    with node.running():
+        node.signal(signal.SIGKILL)
+        node.ended()
+        assert node.wait_said("guardian")["calls_answered"] == 0
+    with node.running():
+        assert node.scrape()["scp_guardian_kills_total"] == 1
+
+
+def test_deeds_that_cant_be_noted_or_read_are_said_and_harm_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "scp-1.guardian"
+    deeds = DeedsFile(path)
+    assert deeds.read() == Deeds()
+    assert deeds.add(3, 10.0) == ""
+    assert DeedsFile(path).read() == deeds.read() == Deeds(1, 3, 10.0, 3)
+    path.write_text("{", encoding="ascii")
+    assert DeedsFile(path).read() == Deeds()
+    assert DeedsFile(None).add(3, 10.0) == ""
+    assert "No such file or directory" in DeedsFile(tmp_path / "absent" / "x").add(3, 10.0)
 
 
 def test_it_can_be_done_without(tmp_path: Path) -> None:

@@ -154,6 +154,44 @@ def test_a_disk_that_fails_ends_the_recording_once(tmp_path: Path) -> None:
     inside(test)
 
 
+def test_a_recording_that_failed_is_tried_again_by_a_reload(tmp_path: Path) -> None:
+    def test() -> None:
+        folder = tmp_path / "absent"
+        room = Room(recording(folder))
+        assert room.taps.recording().state == "running"
+        room.call()
+        failed = room.taps.recording()
+        assert (failed.state, failed.octets, failed.failed_at > 0) == ("failed", 0, True)
+        assert "No such file" in failed.failure
+        folder.mkdir()
+        room.taps.adopt(config(recording(folder)))
+        room.call()
+        room.call()
+        running = room.taps.recording()
+        assert (running.state, running.messages["written"]) == ("running", 2)
+        assert running.failure == failed.failure, "the last error stays"
+        room.taps.adopt(config(recording(folder) + "file_mb = 1\n"))
+        room.call()
+        assert room.taps.recording().messages["written"] == 3, "counts go on"
+        room.taps.adopt(config())
+        ended = room.taps.recording()
+        assert (ended.state, ended.messages["written"]) == ("off", 3)
+        on_disk = sum(path.stat().st_size for path in folder.iterdir())
+        assert on_disk / 2 < ended.octets < on_disk, "all but the heads of the files"
+
+    inside(test)
+
+
+def test_a_recording_that_failed_and_is_wanted_no_more_is_off(tmp_path: Path) -> None:
+    def test() -> None:
+        room = Room(recording(tmp_path / "absent"))
+        room.call()
+        room.taps.adopt(config())
+        assert room.taps.recording().state == "off"
+
+    inside(test)
+
+
 @pytest.mark.parametrize(
     ("country", "again", "begun"), [("46", True, 1), ("47", True, 2), ("46", False, 1), ("47", False, 1)]
 )
