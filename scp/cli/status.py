@@ -48,7 +48,7 @@ def status(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="the node's configuration: where its API listens")
     ] = None,
-    url: Annotated[str, typer.Option("--url", help="the API's base URL instead")] = "",
+    url: Annotated[str, typer.Option("--url", "--node", help="the API's base URL instead")] = "",
     discards: Annotated[
         bool, typer.Option("--discards", help=f"what was thrown away; needs a token with read in {TOKEN}")
     ] = False,
@@ -91,7 +91,7 @@ def _listens(config: Path) -> tuple[HostPort, bool]:
     """
     from scp.config import Api, HostPort
 
-    api = tomllib.loads(config.read_text(encoding="utf-8")).get("api")
+    api = tomllib.loads(config.read_text(encoding="utf-8-sig")).get("api")
     if not isinstance(api, dict):
         raise ValueError("a node without [api] can't be asked")  # noqa: TRY004 - what stands in a file
     return HostPort.parse(api["listen"]) if "listen" in api else Api().listen, "tls" in api
