@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scp.capture.inputs import AsJson, CaptureFile, account, fail, open_capture, printer, say
+from scp.capture.inputs import AsJson, CaptureFile, account, open_capture, printer
+from scp.command import fail, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,14 +11,12 @@ from scp.capture.inputs import (
     ConfigFile,
     Store,
     Token,
-    config_of,
-    fail,
     open_capture,
     records_of,
-    say,
     services_of,
     token_of,
 )
+from scp.command import configuration, fail, say
 from scp.domain.call import Trigger
 from scp.domain.reason import Reason
 
@@ -122,7 +120,7 @@ def _configured(config: Path, service_key: int) -> tuple[Rules, str]:
     """Return the rules of a configuration's service, and where its store is."""
     from scp.capture.explain import rules_of
 
-    settings = config_of(config)
+    settings = configuration(config)
     services = services_of(settings)
     found = [services.get(service_key)] if service_key >= 0 else list(services.values())
     for service in found:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
+
+from scp.command import fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
     from scp.config import Config
     from scp.ports import SubscriberLookup
     from scp.services.api import Service
-
-FAILED: Final = 1
-UNUSABLE: Final = 2
 
 # ruff: noqa: PLC0415 - each command imports what it needs when it runs
 
@@ -38,17 +37,6 @@ Token = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, one object a line")]
 
 
-def say(text: str) -> None:
-    """Print to standard error."""
-    typer.echo(text, err=True)
-
-
-def fail(text: str) -> typer.Exit:
-    """Say why it can't be done; to be raised."""
-    say(text)
-    return typer.Exit(UNUSABLE)
-
-
 def open_capture(file: str) -> Capture:
     """Return a capture at its beginning."""
     from scp.capture.source import Capture, CaptureError
@@ -57,16 +45,6 @@ def open_capture(file: str) -> Capture:
         return Capture(file)
     except CaptureError as error:
         raise fail(str(error)) from None
-
-
-def config_of(path: Path) -> Config:
-    """Return the configuration in a file."""
-    from scp.config import ConfigError, load
-
-    try:
-        return load(path)
-    except ConfigError as error:
-        raise fail("\n".join(f"{path}: {fault}" for fault in error.faults)) from None
 
 
 def services_of(settings: Config) -> dict[int, Service]:

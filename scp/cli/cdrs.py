@@ -6,17 +6,16 @@ import asyncio
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
+
+from scp.command import FAILED, configuration, say
 
 if TYPE_CHECKING:
     from scp.config import Config
 
 app = typer.Typer(help="Call detail records.", no_args_is_help=True, add_completion=False)
-
-FAILED: Final = 1
-UNUSABLE: Final = 2
 
 
 class Form(StrEnum):
@@ -41,15 +40,9 @@ def export(
     until_ms: Annotated[int, typer.Option(min=0, help="kept before, ms since 1970; 0: no end")] = 0,
 ) -> None:
     """Write the records of a node, oldest first; the node may be running. To go on later: --after."""
-    from scp.config import ConfigError, load
     from scp.ports import StoreError
 
-    try:
-        settings = load(config)
-    except ConfigError as error:
-        for fault in error.faults:
-            typer.echo(f"{config}: {fault}", err=True)
-        raise typer.Exit(UNUSABLE) from None
+    settings = configuration(config)
     try:
         if output is None:
             asyncio.run(_write(settings, sys.stdout.buffer, form, after, (since_ms, until_ms)))
@@ -57,7 +50,7 @@ def export(
         with output.open("wb") as file:
             asyncio.run(_write(settings, file, form, after, (since_ms, until_ms)))
     except (StoreError, OSError) as error:
-        typer.echo(str(error), err=True)
+        say(str(error))
         raise typer.Exit(FAILED) from None
 
 

@@ -3,34 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from scp.config import Config, Fault
-
-FAILED: Final = 1
-"""Exit status: it ran, and the answer is no."""
-UNUSABLE: Final = 2
-"""Exit status: the command line or a file is wrong."""
-
-
-def _config(path: Path) -> Config:
-    from scp.config import ConfigError, load
-
-    try:
-        return load(path)
-    except ConfigError as error:
-        raise _unusable(path, error.faults) from None
-
-
-def _unusable(path: Path, faults: Iterable[Fault]) -> typer.Exit:
-    for fault in faults:
-        typer.echo(f"{path}: {fault}", err=True)
-    return typer.Exit(UNUSABLE)
+from scp.command import FAILED, configuration, fail, say
 
 
 def demo(
@@ -48,7 +25,7 @@ def serve(
     """Run a node until SIGTERM, which drains it; SIGHUP has it read its configuration again."""
     from scp.app.process import serve as run
 
-    raise typer.Exit(run(_config(config), config))
+    raise typer.Exit(run(configuration(config), config))
 
 
 def check(
@@ -64,14 +41,14 @@ def check(
     from scp.app.preflight import missing_folders, preflight, twins
     from scp.config import describe
 
-    config = _config(file)
+    config = configuration(file)
     if faults := list(preflight(config)):
-        raise _unusable(file, faults)
+        raise fail("\n".join(f"{file}: {fault}" for fault in faults))
     typer.echo(describe(config))
     for fault in missing_folders(config):
-        typer.echo(f"{file}: {fault}, and the node makes none", err=True)
+        say(f"{file}: {fault}, and the node makes none")
     for words in () if offline else twins(config):
-        typer.echo(f"{file}: {words}", err=True)
+        say(f"{file}: {words}")
 
 
 def example() -> None:

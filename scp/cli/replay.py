@@ -13,22 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from scp.capture.inputs import (
-    FAILED,
-    UNUSABLE,
     AsJson,
     CaptureFile,
     ConfigFile,
     Store,
     Token,
     account,
-    config_of,
-    fail,
     open_capture,
     printer,
     records_of,
-    say,
     services_of,
 )
+from scp.command import FAILED, UNUSABLE, configuration, fail, say
 from scp.simulator.options import WHERE, Signalling, grouped, option
 from ss7.pointcode import format_point_code
 
@@ -91,7 +87,7 @@ def replay(
         raise fail("give --config FILE to replay here, or --to HOST:PORT to replay to a live node")
     if reason and where:
         raise fail("--reason: a live node does not say its reasons")
-    settings = None if config is None else config_of(config)
+    settings = None if config is None else configuration(config)
     services = {} if settings is None else services_of(settings)
     records = records_of(store or ("" if settings is None else settings.store.url.reveal()), token)
     report = _report(services, records, html, number, reason, live=bool(where), json=json)

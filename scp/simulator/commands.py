@@ -11,6 +11,7 @@ import msgspec
 import typer
 import uvloop
 
+from scp.command import FAILED, fail
 from scp.domain.call import Trigger
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-FAILED: Final = 1
-UNUSABLE: Final = 2
 DEFAULT: Final = "127.0.0.1:2905"
 
 _B_NUMBER: Final = "0011234567"
@@ -182,8 +181,7 @@ def _run(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         return uvloop.run(work)
     except (EncodeError, OSError, TimeoutError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(UNUSABLE) from None
+        raise fail(str(error)) from None
 
 
 def _print_call(result: CallResult, *, json: bool) -> None:

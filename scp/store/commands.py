@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import msgspec
 import typer
 
+from scp.command import FAILED, configuration, say
 from scp.ports import StoreError
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FAILED: Final = 1
-UNUSABLE: Final = 2
 SHOWN_FAULTS: Final = 20
 
 app = typer.Typer(
@@ -37,28 +36,17 @@ RecordsFile = Annotated[Path, typer.Argument(help="NDJSON, or CSV if its name en
 Restart = Annotated[bool, typer.Option("--restart", help="do not go on with what was interrupted")]
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
 def _url(url: str, config: Path | None) -> str:
     if url:
         return url
     if config is None:
         raise typer.BadParameter("say which store: --store URL or --config FILE")
-    from scp.config import ConfigError, load  # noqa: PLC0415 - a command imports what it needs, when it runs
-
-    try:
-        return load(config).store.url.reveal()
-    except ConfigError as error:
-        for fault in error.faults:
-            _say(f"{config}: {fault}")
-        raise typer.Exit(UNUSABLE) from None
+    return configuration(config).store.url.reveal()
 
 
 def _with_store(url: str, work: Callable[[SubscriberStore], Awaitable[T]], *, read_only: bool) -> T:
     """Run ``work`` on the open store; say what went wrong and exit if something does."""
-    from scp.store.open import open_store  # noqa: PLC0415
+    from scp.store.open import open_store  # noqa: PLC0415 - a command imports what it needs, when it runs
     from scp.store.transfer import TransferError  # noqa: PLC0415
 
     async def main() -> T:
@@ -72,7 +60,7 @@ def _with_store(url: str, work: Callable[[SubscriberStore], Awaitable[T]], *, re
     try:
         return asyncio.run(main())
     except (StoreError, TransferError) as error:
-        _say(str(error))
+        say(str(error))
         raise typer.Exit(FAILED) from None
 
 
@@ -110,7 +98,7 @@ def import_(
         nonlocal faults
         faults += 1
         if faults <= SHOWN_FAULTS:
-            _say(f"{file}:{number}: {why}")
+            say(f"{file}:{number}: {why}")
 
     started = time.monotonic()
     with _bar("records") as bar:
@@ -175,7 +163,7 @@ def show(
 
     record = _with_store(_url(store, config), work, read_only=True)
     if record is None:
-        _say(f"no record for {digits}")
+        say(f"no record for {digits}")
         raise typer.Exit(FAILED)
     fields = msgspec.structs.asdict(record)
     typer.echo(msgspec.json.format(msgspec.json.encode(fields)).decode())
