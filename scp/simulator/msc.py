@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 NAME: Final = "msc"
 _TOP_OF_TIDS: Final = 0xFFFFFF
 _SLS_VALUES: Final = 16
+_UP: Final = "association up"
+"""What `StatusBoard` reports where an end has accepted and said nothing yet."""
 
 
 class PlannedCall:
@@ -112,7 +114,7 @@ class Msc:
         self._network = network
         self._give_up = give_up
         self._on_link = on_link
-        self._last_trouble = ""
+        self._last_said = ""
         self._calls: dict[CallDialogue, asyncio.Future[CallResult]] = {}
         self._made = 0
         self._changed = asyncio.Event()
@@ -151,7 +153,9 @@ class Msc:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            why = f": {self._last_trouble}" if self._last_trouble else ""
+            why = f": {self._last_said}" if self._last_said else ""
+            if self._last_said == _UP:
+                why += ", and silence: does M3UA listen there, and is --side not what the other is?"
             raise TimeoutError(f"association not active after {seconds:g} s{why}") from None
 
     async def run(
@@ -228,7 +232,6 @@ class Msc:
 
     def _report(self, link: str, what: str, trouble: bool) -> None:  # noqa: ARG002 - there is one link
         self._changed.set()
-        if trouble:
-            self._last_trouble = what
+        self._last_said = what
         if self._on_link is not None:
             self._on_link(what, trouble)

@@ -440,3 +440,16 @@ def test_nobody_there_is_said():
 
     with pytest.raises(TimeoutError, match="connection refused"):
         asyncio.run(run())
+
+
+def test_an_end_that_accepts_and_says_nothing_is_told():
+    async def run():
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            await run_calls(
+                [], network=NETWORK, endpoint=Endpoint(port=port), random=Random(1), connect_timeout=0.5
+            )
+
+    with pytest.raises(TimeoutError, match=r"association up, and silence: does M3UA listen there"):
+        asyncio.run(run())
