@@ -34,6 +34,8 @@ PATIENCE: Final = 40.0
 STEERED: Final = "0011234567"
 UNREACHED: Final = {"ScpNotReady", "ScpNoActiveAsp", "ScpAspNotActive", "ScpAssociationDown"}
 STORE_GONE: Final = {"ScpStoreUnusable", "ScpStoreWritesFail", "ScpNotReady"}
+NO_REPLICA: Final = {"ScpLedgerUnusable"}
+"""Nothing is charged that no replica has (``acks``): calls go on with one server of two, charging does not."""
 OF_THE_MACHINE: Final = {"ScpAnswersLate", "ScpEventLoopLag", "ScpOverloaded"}
 """What a machine that does much else may bring at any time."""
 BY_POLICY: Final = {"draining", "store-unavailable", "store-timeout", "overload"}
@@ -47,6 +49,8 @@ MORE_THAN_ZERO: Final = {
     "Store operations",
     "Time of a write, 99 %",
     "File descriptors",
+    "Guardian",
+    "Ledger usable",
     "Last reload taken",
     "Reloads",
     "Since the last reload",
@@ -267,16 +271,23 @@ def test_nobodys_call_is_unanswered_and_every_alert_has_its_cause(
             with story.because("an upgrade", node, may_fire={"ScpDown", *UNREACHED}):
                 upgrade(node, other, stack)
         with story.because(
-            "its Redis master was killed", one, two, fires={"ScpStoreFailing"}, may_fire=STORE_GONE
+            "its Redis master was killed",
+            one,
+            two,
+            fires={"ScpStoreFailing", *NO_REPLICA},
+            may_fire=STORE_GONE,
         ):
             lost = {node: calls_of(node, "store-") for node in nodes}
-            redis.master().kill()
+            master = redis.master()
+            master.kill()
             wait_for(lambda: all(calls_of(node, "store-") > lost[node] for node in nodes), "calls by policy")
             steered = {node: calls_of(node, "forwarded") for node in nodes}
             wait_for(
                 lambda: all(calls_of(node, "forwarded") > steered[node] + SOME for node in nodes),
                 "calls are steered again",
             )
+            wait_for(lambda: story.firing(NO_REPLICA, one, two), "the alert of a ledger without a replica")
+            master.start()  # the sentinels make it the other's replica
         panels_show_data(story.prometheus)
         second = calling[1].report()
         reasons = story.prometheus.ask(
