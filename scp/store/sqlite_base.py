@@ -112,7 +112,10 @@ class SqliteFile:
     def _connect(self) -> sqlite3.Connection:
         name, uri = self.path, False
         if self.read_only:
-            name, uri = f"{Path(self.path).absolute().as_uri()}?mode=ro", True
+            file = Path(self.path).absolute()
+            if not file.exists():  # most often a relative path, and the node runs in another folder
+                raise FileNotFoundError(errno.ENOENT, f"no such file in {file.parent}")
+            name, uri = f"{file.as_uri()}?mode=ro", True
         connection = sqlite3.connect(
             name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
         )

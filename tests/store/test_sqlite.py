@@ -64,6 +64,13 @@ def filled(path: Path, records: int = 10) -> None:
 # --- what can be wrong with a file ---
 
 
+def test_a_file_to_be_read_that_is_not_there(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = failure("store.db", read_only=True)
+    assert (str(error), error.kind) == (f"store.db: no such file in {tmp_path}", "cannot-open")
+    assert not list(tmp_path.iterdir())
+
+
 def test_not_a_database(path: Path) -> None:
     path.write_bytes(b"msisdn;imsi\n" * 1000)
     error = failure(path)
