@@ -20,7 +20,7 @@ export HYPOTHESIS_PROFILE ?= ci
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## a node, its API and an MSC simulator in one process: calls with their answers
+demo: ## a node, its API and an MSC simulator in one process: calls with their answers; ARGS=--keep leaves its pages up
 	@deploy/setup.sh run
 	@$(BIN)/camel-scp demo $(ARGS)
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from scp import version as scp_version
 from scp.cli import COMMANDS, app, compiled
 from scp.cli.compiled import fresh_build
+from scp.cli.examples import EXAMPLES
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -171,3 +176,25 @@ def test_a_page_that_can_not_be_written_is_said_in_words(tmp_path: Path) -> None
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     assert "/no/such/page: No such file or directory" in result.output
+
+
+def test_every_command_has_examples_that_are_shown() -> None:
+    assert set(EXAMPLES) == set(COMMANDS)
+    for name, examples in EXAMPLES.items():
+        shown = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).output
+        for line, what in examples:
+            assert f"{line}   ({what})" in shown
+
+
+@pytest.mark.parametrize("line", [line for examples in EXAMPLES.values() for line, _ in examples])
+def test_examples_are_commands_that_are_there(line: str) -> None:
+    """The words are taken as the command takes them, which is not run."""
+    _, found, rest = line.partition("camel-scp ")
+    assert found
+    words = shlex.split(rest.partition(" > ")[0])
+    command = get_command(app)
+    while isinstance(command, TyperGroup):
+        name = words.pop(0)
+        command = command.get_command(typer.Context(command), name)
+        assert command is not None, name
+    command.make_context(line, words)

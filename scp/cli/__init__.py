@@ -50,6 +50,8 @@ class Lazy(TyperGroup):
         place = COMMANDS.get(cmd_name)
         if place is None:
             return None
+        from scp.cli.examples import epilog
+
         module, _, name = place.partition(":")
         found = getattr(import_module(module), name)
         if not isinstance(found, typer.Typer):
@@ -57,6 +59,7 @@ class Lazy(TyperGroup):
             found.command(cmd_name)(function)
         command = get_command(found)
         command.name = cmd_name
+        command.epilog = epilog(cmd_name)
         return command
 
 

@@ -13,7 +13,10 @@ from scp.command import FAILED, configuration, fail, say
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="leave the pages up until interrupted")] = False,
 ) -> None:
-    """A node and a simulated MSC in one process: calls, their answers, and why."""
+    """Run a node and a simulated MSC in one process: calls, their answers, and why.
+
+    Exit status: 0 all answers were as expected, 1 one was not.
+    """
     from scp.app.demo import run
 
     raise typer.Exit(0 if run(keep=keep) else FAILED)
@@ -22,7 +25,10 @@ def demo(
 def serve(
     config: Annotated[Path, typer.Option("--config", "-c", help="the configuration, TOML")],
 ) -> None:
-    """Run a node until SIGTERM, which drains it; SIGHUP has it read its configuration again."""
+    """Run a node until SIGTERM, which drains it; SIGHUP has it read its configuration again.
+
+    Exit status: 0 it was drained, 1 it could not start, 2 the configuration is wrong.
+    """
     from scp.app.process import serve as run
 
     raise typer.Exit(run(configuration(config), config))
@@ -37,6 +43,8 @@ def check(
     """Validate a configuration: every error with its path, and what a node would bind and connect to.
 
     Where the store is in Redis, it says as well which running nodes have this one's instance or name.
+
+    Exit status: 0 a node can start with it, 2 it can't.
     """
     from scp.app.preflight import missing_folders, preflight, twins
     from scp.config import describe

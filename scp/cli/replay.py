@@ -79,8 +79,9 @@ def replay(
 ) -> None:
     """Run a capture's calls through the service and compare with what the capture's SCP answered.
 
-    The service runs here, with --config and its store; or in a live node, with --to or --listen. Leaves with
-    1 if answers differ or are missing, with 2 if the replay can't be made.
+    The service runs here, with --config and its store; or in a live node, with --to or --listen.
+
+    Exit status: 0 all answers are the same, 1 some differ or are missing, 2 it can't be replayed.
     """
     where = signalling.listen or to
     if config is None and not where:

@@ -38,7 +38,10 @@ def bench(
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="draw it into this file, SVG")] = None,
 ) -> None:
-    """Measure calls a second, CPU, latency, memory; exit status 1 if an answer was missing or wrong."""
+    """Measure calls a second, CPU time, latency and memory.
+
+    Exit status: 0 every answer was right, 1 one was missing or wrong, 2 something needed is not there.
+    """
     size = QUICK if quick else FULL
     names = scenarios or [name for name in ALL if name != REPLAY or shutil.which("tshark")]
     if soak is not None:

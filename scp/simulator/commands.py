@@ -102,7 +102,6 @@ class Load:
     rate: Annotated[float, option("calls a second; 0: as many as the window lets out", _LOAD, least=0)] = 0.0
     window: Annotated[int, option("most calls outstanding", _LOAD, least=1)] = 256
     duration: Annotated[float, option("seconds; Ctrl-C ends it earlier", _LOAD, least=0)] = 10.0
-    json: Annotated[bool, option("results as JSON", _LOAD, "--json")] = False
 
 
 @grouped
@@ -121,8 +120,12 @@ def msc(
     party: Party,
     answer: Expected,
     load: Load,
+    json: Annotated[bool, typer.Option("--json", help="results as JSON")] = False,
 ) -> None:
-    """Play an MSC: make calls to a gsmSCF, check its answers; exit status 1 if one was missing or wrong."""
+    """Play an MSC: make calls to a gsmSCF, show them as ladders, and check its answers.
+
+    Exit status: 0 all were as expected, 1 one was missing or wrong, 2 there was no association.
+    """
     network = signalling.network()
     where = [signalling.listen] if signalling.listen else to or [DEFAULT]
     if len(where) > 1 and not load.load:
@@ -146,7 +149,7 @@ def msc(
                 stoppable=True,
             )
         )
-        _print_load(report, json=load.json)
+        _print_load(report, json=json)
         raise typer.Exit(0 if report.passed else FAILED)
     planned = [
         PlannedCall(msgspec.structs.replace(scenario, b_number=number), expected)
@@ -155,7 +158,7 @@ def msc(
     ]
     results = _run(run_calls(planned, network=network, endpoint=endpoints[0], random=SystemRandom()))
     for result in results:
-        _print_call(result, json=load.json)
+        _print_call(result, json=json)
     raise typer.Exit(0 if all(result.passed for result in results) else FAILED)
 
 

@@ -73,12 +73,14 @@ class Signalling:
     transport: Annotated[Carrier, option("what carries M3UA", WHERE)] = Carrier.TCP
     local: Annotated[str, option("over SCTP: our addresses, HOST,HOST…", WHERE)] = ""
     local_port: Annotated[
-        int, option("over SCTP: ours; 0: the system chooses", WHERE, least=0, most=65535)
+        int, option("over SCTP: our port; 0: the system chooses", WHERE, least=0, most=65535)
     ] = 0
     side: Annotated[Side, option("what we are in M3UA: gateway, ASP, IPSP", WHERE)] = Side.GATEWAY
-    routing_context: Annotated[int, option("-1: none", WHERE, least=-1, most=0xFFFFFFFF)] = -1
-    point_code: Annotated[str, option("ours", WHERE)] = "0-23-3"
-    scp_point_code: Annotated[str, option("of the gsmSCF", WHERE)] = "0-23-1"
+    routing_context: Annotated[
+        int, option("of the association; -1: none", WHERE, least=-1, most=0xFFFFFFFF)
+    ] = -1
+    point_code: Annotated[str, option("ours: 0-23-3 or 187", WHERE)] = "0-23-3"
+    scp_point_code: Annotated[str, option("the gsmSCF's point code", WHERE)] = "0-23-1"
     network_indicator: Annotated[int, option("0 international, 2 national", WHERE, least=0, most=3)] = 0
     gt: Annotated[str, option('our global title; "": route on point code and SSN', WHERE)] = "46709000002"
     scp_gt: Annotated[str, option("the gsmSCF's global title", WHERE)] = "46700000001"

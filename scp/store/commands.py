@@ -88,6 +88,8 @@ def import_(
     """Load records from a file; each line replaces the whole record, wrong ones are named and left out.
 
     Interrupted, it goes on where it was when it is started again with the same file.
+
+    Exit status: 0 all lines are in the store, 1 some were refused or the store failed, 2 no store is named.
     """
     from scp.store.transfer import Import  # noqa: PLC0415
 

@@ -1,0 +1,79 @@
+"""What each command's help ends with: how it is called, and what for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "demo": (("camel-scp demo --keep", "then look at /docs and /metrics of the node that it names"),),
+    "serve": (("camel-scp serve -c scp.toml", "log on stdout, a JSON object a line"),),
+    "check": (("camel-scp check scp.toml", "before a start, and before SIGHUP"),),
+    "example": (("camel-scp example > scp.toml", "to begin with"),),
+    "msc": (
+        ("camel-scp msc --b 0011234567", "a call to the node at 127.0.0.1:2905, and its ladder"),
+        (
+            "camel-scp msc --to 10.0.0.1 --scp-gt 46700000001 --b 0011234567 --expect connect",
+            "exit status 1 if it is continued",
+        ),
+        ("camel-scp msc --listen 127.0.0.1:2905 --b 0011234567", "for a node whose peer has role asp"),
+        (
+            "camel-scp msc --transport sctp --to 10.0.0.1,10.0.1.1:2905 --b 0011234567",
+            "one host with two addresses",
+        ),
+        ("camel-scp msc --trigger originating --cap 3 --b 0701234567", "O-CSI, CAP v3"),
+        ("camel-scp msc --b 46701234567 --ending busy --calls 3", "three calls to somebody who is busy"),
+        ("camel-scp msc --load --rate 500 --duration 60 --b 0011234567", "figures in place of ladders"),
+    ),
+    "subscribers": (
+        ("camel-scp subscribers import subscribers.ndjson -c scp.toml", "into the store of a configuration"),
+        (
+            "camel-scp subscribers export subscribers.csv --store redis://10.0.0.5/0",
+            "out of one named by URL",
+        ),
+        ("camel-scp subscribers show +46701234567 -c scp.toml", "one record"),
+    ),
+    "cdrs": (
+        ("camel-scp cdrs export -c scp.toml", "NDJSON on stdout"),
+        (
+            "camel-scp cdrs export -c scp.toml --format csv -o cdrs.csv --after 1200",
+            "what came since seq 1200",
+        ),
+    ),
+    "status": (
+        ("camel-scp status -c scp.toml", "every link, and what to check where one is down"),
+        ("CAMEL_SCP_TOKEN=… camel-scp status --discards", "what was thrown away, with samples"),
+    ),
+    "decode": (
+        ("camel-scp decode trace.pcap", "every message as a tree"),
+        ("tcpdump -U -w - sctp | camel-scp decode - --lines", "a line a message, as they come"),
+        ("camel-scp decode trace.pcap --number 0701234567 --json", "the dialogues of one number"),
+        ("camel-scp decode --hex '80 90' --layer Cause", "the contents of one parameter"),
+    ),
+    "replay": (
+        ("camel-scp replay trace.pcap -c scp.toml", "through the service here"),
+        (
+            "camel-scp replay trace.pcap -c scp.toml --store subscribers.ndjson --html report.html",
+            "a page of it",
+        ),
+        (
+            "camel-scp replay trace.pcap --to 10.0.0.1:2905 --scp-gt 46700000001 --rate 100",
+            "to a live node, 100 calls a second",
+        ),
+    ),
+    "explain": (
+        ("camel-scp explain --b 0701234567 --vlr 88612345", "asks the node at http://127.0.0.1:8080"),
+        ("camel-scp explain --b 0701234567 -c scp.toml", "by a configuration and its store"),
+        ("camel-scp explain --capture trace.pcap --frame 12 -c scp.toml", "a captured call"),
+    ),
+    "anonymise": (("camel-scp anonymise trace.pcap shared.pcapng", "to be shown to others"),),
+    "bench": (
+        ("camel-scp bench --quick steer reference", "two scenarios, in a minute"),
+        ("camel-scp bench --json", "all of them; several minutes"),
+    ),
+}
+"""By command: a command line, and what it is for."""
+
+
+def epilog(name: str) -> str:
+    """Return the end of a command's help, a paragraph an example, as typer takes it."""
+    return "\n\n".join(("Examples:", *(f"{line}   ({what})" for line, what in EXAMPLES[name])))
