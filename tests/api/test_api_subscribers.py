@@ -218,7 +218,12 @@ def test_a_dry_run_says_what_a_call_would_get(operator: Client) -> None:
     operator.send(set_forwarding(NUMBER, enabled=True, when="roaming"))
     decision = operator.send(decide("0701234567", a_number="+46709999999"))
     assert (decision.action, decision.number, decision.reason) == ("continue", None, "roaming-unknown")
-    assert [step.condition for step in decision.path][:4] == ["not-marked", "called-number", "redirections", "subscriber"]
+    assert [step.condition for step in decision.path][:4] == [
+        "not-marked",
+        "called-number",
+        "redirections",
+        "subscriber",
+    ]
     assert decision.path[-1].outcome == decision.reason
     abroad = operator.send(decide("+46 70 123 45 67", trigger="terminating", vlr="+49171000001"))
     assert (abroad.action, abroad.number, abroad.nature) == ("connect", "9946701234567", "international")
