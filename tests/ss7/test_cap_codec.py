@@ -16,9 +16,9 @@ from ss7.ber import encode_element
 from ss7.cap import types
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.contexts import BY_OCTETS, CAP_V2
+from ss7.cap.node import Declined
 from ss7.cap.operations import BY_NAME, BY_OPCODE, OPERATIONS, Opcode
 from ss7.cap.roots import argument_root, error_type
-from ss7.cap.walk import Declined
 from ss7.errors import DecodeError, EncodeError
 from ss7.reference import REFERENCE, Generic
 

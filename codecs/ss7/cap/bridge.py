@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 
 from ss7.ber import REASONS, encode_element, read_element
 from ss7.cap.common import ExtensionField
+from ss7.cap.node import Declined
 from ss7.cap.schema import (
     CONSTRUCTED,
     BitStringType,
@@ -31,7 +32,6 @@ from ss7.cap.schema import (
     alternatives,
 )
 from ss7.cap.tables import node
-from ss7.cap.walk import Declined
 from ss7.errors import DecodeError, EncodeError
 
 _CLAUSE: Final = "TS 29.078 §5.1"

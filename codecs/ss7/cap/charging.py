@@ -21,14 +21,14 @@ from ss7.cap.common import (
     SendingSideID,
 )
 from ss7.cap.declare import Choice, Enumerated, Integer, Octets, Tag, Untagged
+from ss7.cap.node import Declined
 from ss7.cap.schema import Type, describe
 from ss7.cap.tables import whole
 from ss7.cap.types import AChChargingAddress
-from ss7.cap.walk import Declined
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
-    from ss7.cap.walk import Node
+    from ss7.cap.node import Node
 
 MAX_CALL_PERIOD: Final = 864000
 """Longest period of ApplyCharging, in 100 ms: a day."""

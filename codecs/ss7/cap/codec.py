@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, Final, Protocol, final
 
 from ss7.cap.declare import LATEST
+from ss7.cap.node import Declined, Node
 from ss7.cap.operations import BY_OPCODE, OPERATIONS
 from ss7.cap.roots import argument_root, error_root
-from ss7.cap.walk import Declined, Node
 from ss7.errors import DecodeError, EncodeError
 
 _CLAUSE: Final = "TS 29.078 §6.1.1"

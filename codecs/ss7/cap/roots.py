@@ -20,7 +20,7 @@ from ss7.cap.schema import (
 from ss7.cap.tables import whole
 
 if TYPE_CHECKING:
-    from ss7.cap.walk import Node
+    from ss7.cap.node import Node
 
 _RELEASE_CALL: Final = 22
 _OCTET_STRINGS: Final[dict[int, Octets]] = {

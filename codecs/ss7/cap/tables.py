@@ -6,20 +6,21 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ss7.cap import schema
-from ss7.cap.walk import (
-    MISSING,
+from ss7.cap.primitives import (
     BitsNode,
     BooleanNode,
-    ChoiceNode,
-    Entry,
     EnumeratedNode,
     IntegerNode,
-    ListNode,
-    Node,
     NullNode,
     OctetsNode,
-    OneOfNode,
     OpaqueNode,
+)
+from ss7.cap.walk import (
+    MISSING,
+    ChoiceNode,
+    Entry,
+    ListNode,
+    OneOfNode,
     Put,
     SequenceNode,
     UntaggedNode,
@@ -28,6 +29,8 @@ from ss7.cap.walk import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ss7.cap.node import Node
 
 _MAX_IDENTIFIER: Final = 64
 """Octets of an OBJECT IDENTIFIER: the standard sets no limit; this is several times what extensions use."""

@@ -1,9 +1,6 @@
-"""Table-driven BER for CAP: nodes that decode and encode one type each (TS 29.078 §4.1.1, X.690).
+"""Nodes of the types that consist of elements, which they find by tag: SEQUENCE, CHOICE, lists.
 
-Made for what gsmSSFs send: definite lengths, primitive strings, components in their order. What is unusual,
-but may be legal, raises `Declined`, and the reference codec has the last word; what no reading of the
-standard allows raises `DecodeError`. Unknown components of a type with an extension marker are skipped
-(§4.1.4.2.3).
+Unknown components of a type with an extension marker are skipped (TS 29.078 §4.1.4.2.3).
 """
 
 from __future__ import annotations
@@ -16,23 +13,17 @@ from ss7.ber import (
     INDEFINITE,
     REASONS,
     TRUNCATED,
-    encode_integer,
     encode_length,
     encode_tag,
     read_element,
-    read_integer,
     read_length,
 )
+from ss7.cap.node import CLAUSE, Declined, Node
+from ss7.cap.primitives import OctetsNode
 from ss7.errors import DecodeError, EncodeError
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
-
-CLAUSE: Final = "TS 29.078 §5.1"
-
-
-class Declined(Exception):  # noqa: N818 - no error: the other codec's turn
-    """An encoding that this codec leaves to the reference codec."""
 
 
 class Missing:
@@ -41,187 +32,6 @@ class Missing:
 
 MISSING: Final = Missing()
 """What stands in the slot of a mandatory component until it comes."""
-
-_LENGTH: Final[list[bytes]] = [bytes((length,)) for length in range(0x80)]
-
-
-class Node:
-    """Decodes and encodes one type's contents octets: what follows tag and length."""
-
-    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
-        """Return the value of ``octets[start:stop]``; raise `DecodeError` or `Declined`."""
-        raise NotImplementedError
-
-    def encode(self, value: Any) -> bytes:
-        """Return the contents octets of ``value``; raise `EncodeError`."""
-        raise NotImplementedError
-
-    def element(self, tag: bytes, value: Any) -> bytes:
-        """Return tag, length and contents octets of ``value``."""
-        contents = self.encode(value)
-        length = len(contents)
-        if length < 0x80:
-            return tag + _LENGTH[length] + contents
-        return tag + encode_length(length) + contents
-
-
-@final
-class OctetsNode(Node):
-    """OCTET STRING (and OBJECT IDENTIFIER), ``low``..``high`` octets."""
-
-    def __init__(self, low: int, high: int) -> None:
-        self.low: i64 = low
-        self.high: i64 = high
-
-    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
-        """Return the octets."""
-        if not self.low <= stop - start <= self.high:
-            raise DecodeError(f"octet string of {stop - start} octets", start, CLAUSE)
-        return octets[start:stop]
-
-    def encode(self, value: Any) -> bytes:
-        """Return the octets."""
-        if not isinstance(value, bytes) or not self.low <= len(value) <= self.high:
-            raise EncodeError(f"not an octet string of {self.low} to {self.high} octets", CLAUSE)
-        return value
-
-
-@final
-class BitsNode(Node):
-    """BIT STRING of ``low``..``high`` bits, as its contents octets (X.690 §8.6)."""
-
-    def __init__(self, low: int, high: int) -> None:
-        self.low: i64 = low
-        self.high: i64 = high
-
-    def _bits(self, octets: bytes, start: i64, stop: i64) -> i64:
-        """Return how many bits there are, or -1 if the contents octets are bad."""
-        if stop <= start or octets[start] > 7:
-            return -1
-        bits = 8 * (stop - start - 1) - octets[start]
-        return bits if self.low <= bits <= self.high else -1
-
-    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
-        """Return the contents octets, with unused bits at 0."""
-        if self._bits(octets, start, stop) < 0:
-            raise DecodeError("bad bit string", start, CLAUSE)
-        unused: i64 = octets[start]
-        last: i64 = octets[stop - 1]
-        if last & ((1 << unused) - 1) != 0:
-            raise Declined
-        return octets[start:stop]
-
-    def encode(self, value: Any) -> bytes:
-        """Return the contents octets."""
-        if not isinstance(value, bytes) or self._bits(value, 0, len(value)) < 0:
-            raise EncodeError(f"not a bit string of {self.low} to {self.high} bits", CLAUSE)
-        if value[-1] & ((1 << value[0]) - 1):
-            raise EncodeError("unused bits of a bit string are not 0", "X.690 §11.2.1")
-        return value
-
-
-@final
-class IntegerNode(Node):
-    """INTEGER (``low``..``high``)."""
-
-    def __init__(self, low: int, high: int) -> None:
-        self.low: i64 = low
-        self.high: i64 = high
-
-    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
-        """Return the integer."""
-        if not 0 < stop - start <= 7:
-            if stop == start:
-                raise DecodeError("integer without octets", start, "X.690 §8.3.1")
-            raise Declined
-        value: i64 = read_integer(octets, start, stop)
-        if not self.low <= value <= self.high:
-            raise DecodeError("integer out of range", start, CLAUSE)
-        return value
-
-    def encode(self, value: Any) -> bytes:
-        """Return two's complement octets."""
-        if not isinstance(value, int) or not self.low <= value <= self.high:
-            raise EncodeError(f"not an integer of {self.low} to {self.high}", CLAUSE)
-        return encode_integer(value)
-
-
-@final
-class EnumeratedNode(Node):
-    """ENUMERATED: a member, or the (not negative) int itself where the type is extensible."""
-
-    def __init__(self, members: dict[int, object], extensible: bool) -> None:
-        self.members = members
-        self.extensible = extensible
-
-    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
-        """Return the member, or an int."""
-        if not 0 < stop - start <= 7:
-            if stop == start:
-                raise DecodeError("enumerated without octets", start, "X.690 §8.4")
-            raise Declined
-        value = read_integer(octets, start, stop)
-        member = self.members.get(value)
-        if member is not None:
-            return member
-        if self.extensible and value >= 0:
-            return value
-        raise DecodeError("unknown enumerated value", start, CLAUSE)
-
-    def encode(self, value: Any) -> bytes:
-        """Return the value's octets."""
-        if not isinstance(value, int) or not ((self.extensible and value >= 0) or value in self.members):
-            raise EncodeError("not a value of the enumerated type", CLAUSE)
-        return encode_integer(int(value))
-
-
-@final
-class BooleanNode(Node):
-    """BOOLEAN."""
-
-    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
-        """Return whether the octet is not 0 (X.690 §8.2)."""
-        if stop - start != 1:
-            raise DecodeError(f"boolean of {stop - start} octets", start, "X.690 §8.2.1")
-        return octets[start] != 0
-
-    def encode(self, value: Any) -> bytes:
-        """Return FF or 00 (X.690 §11.1)."""
-        if not isinstance(value, bool):
-            raise EncodeError("not a boolean", CLAUSE)
-        return b"\xff" if value else b"\x00"
-
-
-@final
-class NullNode(Node):
-    """NULL: True."""
-
-    def decode(self, octets: bytes, start: i64, stop: i64) -> object:  # noqa: ARG002 - there are none
-        """Return True."""
-        if stop != start:
-            raise DecodeError("null with contents octets", start, "X.690 §8.8.2")
-        return True
-
-    def encode(self, value: Any) -> bytes:
-        """Return no octets."""
-        if value is not True:
-            raise EncodeError("not a null", CLAUSE)
-        return b""
-
-
-@final
-class OpaqueNode(Node):
-    """Contents octets as they are."""
-
-    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
-        """Return the octets."""
-        return octets[start:stop]
-
-    def encode(self, value: Any) -> bytes:
-        """Return the octets."""
-        if not isinstance(value, bytes):
-            raise EncodeError("not octets", CLAUSE)
-        return value
 
 
 @final
@@ -434,11 +244,8 @@ class ChoiceNode(Node):
         self.puts = puts
 
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
-        """Return the value; there is exactly one element in ``octets[start:stop]``."""
-        tag, at, end, after = _element(octets, start, stop)
-        if after != stop:
-            raise DecodeError("more than one element where one is expected", after, CLAUSE)
-        return _entry(self.entries, tag, start).read(octets, at, end)
+        """Return the value of the one element that there has to be."""
+        return _only(self.entries, octets, start, stop)
 
     def encode(self, value: Any) -> bytes:
         """Return the element."""
@@ -475,11 +282,8 @@ class OneOfNode(Node):
         self.puts = puts
 
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
-        """Return the value; there is exactly one element in ``octets[start:stop]``."""
-        tag, at, end, after = _element(octets, start, stop)
-        if after != stop:
-            raise DecodeError("more than one element where one is expected", after, CLAUSE)
-        return _entry(self.entries, tag, start).read(octets, at, end)
+        """Return the value of the one element that there has to be."""
+        return _only(self.entries, octets, start, stop)
 
     def encode(self, value: Any) -> bytes:
         """Return the element."""
@@ -524,6 +328,14 @@ def _entry(entries: dict[int, Entry], tag: i64, offset: i64) -> Entry:
             raise Declined
         raise DecodeError(f"unexpected element with tag {tag:02x}", offset, CLAUSE)
     return entry
+
+
+def _only(entries: dict[int, Entry], octets: bytes, start: i64, stop: i64) -> object:
+    """Return the value of the element that ``octets[start:stop]`` is; raise if there are more."""
+    tag, at, end, after = _element(octets, start, stop)
+    if after != stop:
+        raise DecodeError("more than one element where one is expected", after, CLAUSE)
+    return _entry(entries, tag, start).read(octets, at, end)
 
 
 def tag_octets(tag: int) -> bytes:

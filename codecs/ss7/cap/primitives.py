@@ -1,0 +1,171 @@
+"""Nodes of the types whose contents octets are no elements: strings, numbers, NULL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+from ss7.ber import encode_integer, read_integer
+from ss7.cap.node import CLAUSE, Declined, Node
+from ss7.errors import DecodeError, EncodeError
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+
+@final
+class OctetsNode(Node):
+    """OCTET STRING (and OBJECT IDENTIFIER), ``low``..``high`` octets."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low: i64 = low
+        self.high: i64 = high
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the octets."""
+        if not self.low <= stop - start <= self.high:
+            raise DecodeError(f"octet string of {stop - start} octets", start, CLAUSE)
+        return octets[start:stop]
+
+    def encode(self, value: Any) -> bytes:
+        """Return the octets."""
+        if not isinstance(value, bytes) or not self.low <= len(value) <= self.high:
+            raise EncodeError(f"not an octet string of {self.low} to {self.high} octets", CLAUSE)
+        return value
+
+
+@final
+class BitsNode(Node):
+    """BIT STRING of ``low``..``high`` bits, as its contents octets (X.690 §8.6)."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low: i64 = low
+        self.high: i64 = high
+
+    def _bits(self, octets: bytes, start: i64, stop: i64) -> i64:
+        """Return how many bits there are, or -1 if the contents octets are bad."""
+        if stop <= start or octets[start] > 7:
+            return -1
+        bits = 8 * (stop - start - 1) - octets[start]
+        return bits if self.low <= bits <= self.high else -1
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the contents octets, with unused bits at 0."""
+        if self._bits(octets, start, stop) < 0:
+            raise DecodeError("bad bit string", start, CLAUSE)
+        unused: i64 = octets[start]
+        last: i64 = octets[stop - 1]
+        if last & ((1 << unused) - 1) != 0:
+            raise Declined
+        return octets[start:stop]
+
+    def encode(self, value: Any) -> bytes:
+        """Return the contents octets."""
+        if not isinstance(value, bytes) or self._bits(value, 0, len(value)) < 0:
+            raise EncodeError(f"not a bit string of {self.low} to {self.high} bits", CLAUSE)
+        if value[-1] & ((1 << value[0]) - 1):
+            raise EncodeError("unused bits of a bit string are not 0", "X.690 §11.2.1")
+        return value
+
+
+@final
+class IntegerNode(Node):
+    """INTEGER (``low``..``high``)."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low: i64 = low
+        self.high: i64 = high
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the integer."""
+        if not 0 < stop - start <= 7:
+            if stop == start:
+                raise DecodeError("integer without octets", start, "X.690 §8.3.1")
+            raise Declined
+        value: i64 = read_integer(octets, start, stop)
+        if not self.low <= value <= self.high:
+            raise DecodeError("integer out of range", start, CLAUSE)
+        return value
+
+    def encode(self, value: Any) -> bytes:
+        """Return two's complement octets."""
+        if not isinstance(value, int) or not self.low <= value <= self.high:
+            raise EncodeError(f"not an integer of {self.low} to {self.high}", CLAUSE)
+        return encode_integer(value)
+
+
+@final
+class EnumeratedNode(Node):
+    """ENUMERATED: a member, or the (not negative) int itself where the type is extensible."""
+
+    def __init__(self, members: dict[int, object], extensible: bool) -> None:
+        self.members = members
+        self.extensible = extensible
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the member, or an int."""
+        if not 0 < stop - start <= 7:
+            if stop == start:
+                raise DecodeError("enumerated without octets", start, "X.690 §8.4")
+            raise Declined
+        value = read_integer(octets, start, stop)
+        member = self.members.get(value)
+        if member is not None:
+            return member
+        if self.extensible and value >= 0:
+            return value
+        raise DecodeError("unknown enumerated value", start, CLAUSE)
+
+    def encode(self, value: Any) -> bytes:
+        """Return the value's octets."""
+        if not isinstance(value, int) or not ((self.extensible and value >= 0) or value in self.members):
+            raise EncodeError("not a value of the enumerated type", CLAUSE)
+        return encode_integer(int(value))
+
+
+@final
+class BooleanNode(Node):
+    """BOOLEAN."""
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return whether the octet is not 0 (X.690 §8.2)."""
+        if stop - start != 1:
+            raise DecodeError(f"boolean of {stop - start} octets", start, "X.690 §8.2.1")
+        return octets[start] != 0
+
+    def encode(self, value: Any) -> bytes:
+        """Return FF or 00 (X.690 §11.1)."""
+        if not isinstance(value, bool):
+            raise EncodeError("not a boolean", CLAUSE)
+        return b"\xff" if value else b"\x00"
+
+
+@final
+class NullNode(Node):
+    """NULL: True."""
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:  # noqa: ARG002 - there are none
+        """Return True."""
+        if stop != start:
+            raise DecodeError("null with contents octets", start, "X.690 §8.8.2")
+        return True
+
+    def encode(self, value: Any) -> bytes:
+        """Return no octets."""
+        if value is not True:
+            raise EncodeError("not a null", CLAUSE)
+        return b""
+
+
+@final
+class OpaqueNode(Node):
+    """Contents octets as they are."""
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the octets."""
+        return octets[start:stop]
+
+    def encode(self, value: Any) -> bytes:
+        """Return the octets."""
+        if not isinstance(value, bytes):
+            raise EncodeError("not octets", CLAUSE)
+        return value
