@@ -133,8 +133,8 @@ def _guardian(guardian: Guardian) -> PartStatus:
         "lost: calls in progress go unanswered if this process is killed" if guardian.lost else "stands by"
     )
     if deeds.kills:
-        state += f"; so far {deeds.kills} times this node died, {deeds.answered} calls were answered then"
-    last = f"the node's process died; {deeds.last_answered} calls were answered" if deeds.kills else ""
+        state += f"; deaths of this node so far: {deeds.kills}, calls answered then: {deeds.answered}"
+    last = f"the node's process died, calls answered: {deeds.last_answered}" if deeds.kills else ""
     return PartStatus(
         "node:guardian",
         "guardian",

@@ -223,11 +223,14 @@ def test_what_guardians_did_is_counted_over_all_deaths_of_a_node(tmp_path: Path)
             assert node.scrape()["scp_guardian_kills_total"] == 2
             assert node.scrape()["scp_guardian_calls_answered_total"] == sum(answered)
             ((part,),) = [json.loads(node.get("/health")[1])["checks"]["node:guardian"]]
-            assert (part["status"], part["observedValue"].startswith("stands by; so far 2 times")) == (
+            assert (
+                part["status"],
+                part["observedValue"].startswith("stands by; deaths of this node so far: 2"),
+            ) == (
                 "pass",
                 True,
             )
-            assert f"{answered[-1]} calls were answered" in part["lastError"]
+            assert part["lastError"].endswith(f"calls answered: {answered[-1]}")
             node.signal(signal.SIGTERM)
             node.ended()
         with node.running():

@@ -84,12 +84,15 @@ def test_whoever_looks_at_any_moment_sees_positions_that_were_written() -> None:
         os._exit(1)
     try:
         positions = memoryview(journal._memory)[: _POSITIONS.size].cast("Q")  # read by one instruction each
-        wait_until(lambda: bool(positions[1]), 30)
-        seen = [(positions[0], positions[1]) for _ in range(300_000)]
+        wait_until(lambda: bool(positions[0]), 30)
+        first = positions[1]
+        seen = [(positions[0], positions[1]) for _ in range(200_000)]
+        wait_until(lambda: positions[1] != first, 30)  # on one processor it may not have run meanwhile
+        seen.append((positions[0], positions[1]))
     finally:
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
     for which in (0, 1):
         values = [each[which] for each in seen]
         assert values == sorted(values), "they only grow"
-        assert len(set(values)) > 10, "it wrote meanwhile"
+        assert len(set(values)) > 1, "it wrote meanwhile"

@@ -272,7 +272,7 @@ def test_check_says_who_runs_with_the_same_instance_or_name(redis_url: str, tmp_
     code, said = check(tmp_path, redis_url)
     assert code == 0
     assert said.count("\n") == 1, said
-    assert "instance 7 is taken: scp-9 (instance 7) on elsewhere, pid 4711 runs" in said
+    assert "instance 7 is taken by a running node, scp-9 (instance 7) on elsewhere, pid 4711" in said
     assert check(tmp_path, redis_url, "--offline") == (0, "")
     assert check(tmp_path, redis_url, name="scp-3", instance=8) == (0, "")
     code, said = check(tmp_path, redis_url, name="scp-9", instance=8)

@@ -103,7 +103,7 @@ def test_every_first_command_runs_and_shows_something(tmp_path: Path, host: dict
         node.signal(signal.SIGTERM)
         node.ended()
         stuck = typed(dict(TYPED)["ScpDrainStuck"], node, host)
-    for words in ("CDRs", "none waits", "ledger", "guardian", "so far 1 times this node died"):
+    for words in ("CDRs", "none waits", "ledger", "guardian", "deaths of this node so far: 1"):
         assert words in status
     assert [line.split('"event":"')[1][:7] for line in stuck.stdout.splitlines()] == ["drainin", "stopped"]
 
