@@ -6,9 +6,10 @@ data_version``), and further writes are refused instead of resting on versions t
 
 from __future__ import annotations
 
+from heapq import merge
+from itertools import chain, pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
-
-import msgspec
 
 from scp.ports import StoreError
 from scp.store.record import COLUMNS, Row, pack_row
@@ -19,14 +20,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NAMES: Final = ", ".join(COLUMNS)
-_VALUES: Final = ", ".join(f"value ->> {number}" for number in range(len(COLUMNS)))
-# One statement for any number of rows: SQLite takes the JSON apart without Python's lock, so that the thread
-# that answers calls, or reads the next lines of an import, goes on meanwhile.
-_UPSERT: Final = f"INSERT OR REPLACE INTO subscriber ({_NAMES}) SELECT {_VALUES} FROM json_each(?)"  # noqa: S608
+_ROW: Final = f"({', '.join('?' * len(COLUMNS))})"
+TOGETHER: Final = 100
+"""Rows a statement. SQLite writes them without Python's lock, so that the thread that answers calls goes on;
+binding their values needs it, for some 0.1 ms."""
+SORTED: Final = 1000
+"""Rows sorted at once, which needs Python's lock: 0.07 ms, where 16,000 would take 3."""
+
+
+def _upsert(rows: int) -> str:
+    values = ", ".join([_ROW] * rows)
+    return f"INSERT OR REPLACE INTO subscriber ({_NAMES}) VALUES {values}"  # noqa: S608 - constants
+
+
+_UPSERT: Final = _upsert(1)
+_UPSERT_TOGETHER: Final = _upsert(TOGETHER)
+_MSISDN: Final = itemgetter(0)
 _SELECT: Final = f"SELECT {_NAMES} FROM subscriber"  # noqa: S608 - constants
 _DELETE: Final = "DELETE FROM subscriber WHERE msisdn = ?"
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class Database(SqliteFile):
@@ -47,8 +58,7 @@ class Database(SqliteFile):
         """Write everything in one transaction: on the disk when this returns, nothing when it raises."""
         with self.transaction() as connection:
             self._refuse_foreign_writes(connection)
-            if upserts:
-                connection.execute(_UPSERT, (_encode(upserts).decode(),))
+            _write(connection, upserts)
             if deletions:
                 connection.executemany(_DELETE, [(msisdn,) for msisdn in deletions])
 
@@ -60,3 +70,21 @@ class Database(SqliteFile):
                 f"{self.path}: another program wrote to the database meanwhile; restart the node to load it",
                 "foreign-write",
             )
+
+
+def _write(connection: sqlite3.Connection, upserts: Sequence[Row]) -> None:
+    """Write rows in the order of the table, which is by MSISDN: each page is then written once."""
+    rows = _in_order(upserts)
+    whole = len(rows) - len(rows) % TOGETHER
+    for start in range(0, whole, TOGETHER):
+        values = list(chain.from_iterable(rows[start : start + TOGETHER]))
+        connection.execute(_UPSERT_TOGETHER, values)
+    connection.executemany(_UPSERT, rows[whole:])
+
+
+def _in_order(rows: Sequence[Row]) -> list[Row]:
+    """Return rows by MSISDN."""
+    runs = [sorted(rows[start : start + SORTED], key=_MSISDN) for start in range(0, len(rows), SORTED)]
+    if all(_MSISDN(one[-1]) <= _MSISDN(following[0]) for one, following in pairwise(runs)):
+        return list(chain.from_iterable(runs))
+    return list(merge(*runs, key=_MSISDN))

@@ -17,7 +17,8 @@ from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError
 from scp.services.api import StoreFailure
 from scp.store import open_store
-from scp.store.sqlite_file import Database
+from scp.store.record import to_row
+from scp.store.sqlite_file import SORTED, TOGETHER, Database
 from scp.store.sqlite_schema import APPLICATION_ID, MIGRATIONS, migrate
 
 
@@ -271,6 +272,19 @@ def test_a_failing_migration_changes_nothing(path: Path) -> None:
 
 
 # --- durability ---
+
+
+@pytest.mark.parametrize("count", [0, 1, TOGETHER - 1, TOGETHER, TOGETHER + 1, 2 * SORTED + 1])
+def test_any_number_of_rows_in_any_order(path: Path, count: int) -> None:
+    database = Database(str(path))
+    database.open()
+    rows = [to_row(Subscriber(f"4670{number:07d}", version=1)) for number in range(count)]
+    for version in (1, 2):
+        wanted = [(*row[:-1], version) for row in rows]
+        random.Random(version).shuffle(wanted)
+        database.commit(wanted, [])
+        assert database.page("", 10_000) == sorted(wanted)
+    database.close()
 
 
 def test_every_commit_is_synced() -> None:
