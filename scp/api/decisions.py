@@ -15,7 +15,7 @@ from scp.api.context import Context
 from scp.api.problems import NO_RULES, ProblemError
 from scp.api.subscriber_bodies import E164
 from scp.config import Scope
-from scp.domain.call import CallFacts, Trigger, call_facts
+from scp.domain.call import CallFacts, Trigger, call_facts, typed_diversion
 from scp.domain.decision import Action, Found, Step, path
 from scp.domain.numbers import Nature, Numbering, dialled
 from scp.domain.reason import Reason, explain
@@ -42,6 +42,8 @@ class DecisionBody(Struct, frozen=True, forbid_unknown_fields=True):
     a_number: Dialled | None = None
     trigger: Trigger = Trigger.ORIGINATING
     vlr: E164 | None = None
+    redirecting_number: Dialled | None = None
+    redirections: Annotated[int, Meta(ge=0, le=7, description="redirection counter, Q.763 §3.45")] = 0
     service_key: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
 
 
@@ -105,7 +107,12 @@ async def decide(context: NamedDependency[Context], data: JSONBody[DecisionBody]
 def _facts(numbering: Numbering, data: DecisionBody) -> CallFacts:
     digits, nature = dialled(data.b_number)
     return call_facts(
-        numbering, data.trigger, digits, nature, vlr="" if data.vlr is None else data.vlr.removeprefix("+")
+        numbering,
+        data.trigger,
+        digits,
+        nature,
+        vlr="" if data.vlr is None else data.vlr.removeprefix("+"),
+        diversion=typed_diversion(data.redirecting_number or "", data.redirections),
     )
 
 

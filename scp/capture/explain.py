@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from scp.domain.call import CallFacts, Trigger, call_facts
+from scp.domain.call import CallFacts, Diversion, Trigger, call_facts
 from scp.domain.decision import Decision, Step, path
 from scp.domain.numbers import dialled
 from scp.domain.reason import Reason, explain
@@ -62,10 +62,12 @@ def explain_request(idp: InitialDPArg, rules: Rules, store: SubscriberLookup) ->
     return explain_call(read_call(idp, rules.numbering), rules, store)
 
 
-def typed_call(b_number: str, rules: Rules, *, trigger: Trigger, vlr: str = "") -> CallFacts:
+def typed_call(
+    b_number: str, rules: Rules, *, trigger: Trigger, vlr: str = "", diversion: Diversion | None = None
+) -> CallFacts:
     """Return the facts of a call that somebody typed in: a number as dialled, or with ``+``."""
     digits, nature = dialled(b_number)
-    return call_facts(rules.numbering, trigger, digits, nature, vlr=vlr)
+    return call_facts(rules.numbering, trigger, digits, nature, vlr=vlr, diversion=diversion)
 
 
 class _Nobody:

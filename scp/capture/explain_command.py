@@ -45,6 +45,8 @@ def explain(
     a: Annotated[str, _option("calling number; with --capture, picks the call", _CALL, "--a")] = "",
     trigger: Annotated[Trigger, _option("who asks, for whom", _CALL)] = Trigger.TERMINATING,
     vlr: Annotated[str, _option("VLR number of the called subscriber, E.164 digits", _CALL)] = "",
+    redirecting: Annotated[str, _option("number that diverted the call last", _CALL)] = "",
+    redirections: Annotated[int, _option("how often it was diverted", _CALL)] = 0,
     service_key: Annotated[int, _option("which service; the first that steers if not given", _CALL)] = -1,
     capture: Annotated[str, _option("take the call from this capture: --frame, --a or --b", _CALL)] = "",
     frame: Annotated[int, _option("number of the packet with the call's InitialDP", _CALL)] = 0,
@@ -69,10 +71,11 @@ def explain(
     """
     if not (b or capture):
         raise fail("say which call: --b NUMBER, or --capture FILE")
+    diverted = (redirecting, redirections)
     if node or not (config or store):
         if capture:
             raise fail("a captured call needs rules: give --config, or --store with the numbering options")
-        shown = _asked(node, token, b, a=a, trigger=trigger, vlr=vlr, service_key=service_key)
+        shown = _asked(node, token, b, a=a, trigger=trigger, vlr=vlr, diverted=diverted, key=service_key)
     else:
         idp = _request(capture, frame, a, b) if capture else None
         key = service_key if idp is None or service_key >= 0 else idp.service_key
@@ -81,14 +84,22 @@ def explain(
             if config
             else (_typed(country_code, international_prefix, national_prefix, home_vlr or (), prefix), "")
         )
-        shown = _decided(rules, store or where, token, idp, b, trigger=trigger, vlr=vlr)
+        shown = _decided(rules, store or where, token, idp, b, trigger=trigger, vlr=vlr, diverted=diverted)
     _print(shown, json=json)
     if shown["reason"] == Reason.LOCAL_NUMBER and b:
         say(f"{b} is taken as dialled; if it is an E.164 number: --b +{b}")
 
 
 def _asked(
-    node: str, token: str, b: str, *, a: str, trigger: Trigger, vlr: str, service_key: int
+    node: str,
+    token: str,
+    b: str,
+    *,
+    a: str,
+    trigger: Trigger,
+    vlr: str,
+    diverted: tuple[str, int],
+    key: int,
 ) -> JsonDict:
     """Return what a node says to its dry run."""
     import msgspec
@@ -103,7 +114,9 @@ def _asked(
         a_number=a or None,
         trigger=trigger.value,
         vlr=vlr or None,
-        service_key=None if service_key < 0 else service_key,
+        redirecting_number=diverted[0] or None,
+        redirections=diverted[1],
+        service_key=None if key < 0 else key,
     )
     try:
         with Client(base, token_of(token)) as client:
@@ -158,16 +171,27 @@ _NOWHERE: Final = "210"
 
 
 def _decided(
-    rules: Rules, store: str, token: str, idp: Any, b: str, *, trigger: Trigger, vlr: str
+    rules: Rules,
+    store: str,
+    token: str,
+    idp: Any,
+    b: str,
+    *,
+    trigger: Trigger,
+    vlr: str,
+    diverted: tuple[str, int],
 ) -> JsonDict:
     """Return the decision by rules and a store."""
     from scp.capture.explain import explain_call, typed_call
+    from scp.domain.call import typed_diversion
     from scp.services.idp import read_call
 
     facts = (
         read_call(idp, rules.numbering)
         if idp is not None
-        else typed_call(b, rules, trigger=trigger, vlr=vlr.removeprefix("+"))
+        else typed_call(
+            b, rules, trigger=trigger, vlr=vlr.removeprefix("+"), diversion=typed_diversion(*diverted)
+        )
     )
     if rules.numbering.country_code == _NOWHERE and facts.e164.startswith(_NOWHERE):
         raise fail(f"which country's is {facts.digits}? --country-code 46, or write it +46…")

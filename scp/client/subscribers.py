@@ -215,14 +215,21 @@ def decide(
     a_number: str | None = None,
     trigger: Trigger = "originating",
     vlr: str | None = None,
+    redirecting_number: str | None = None,
+    redirections: int = 0,
     service_key: int | None = None,
 ) -> Call[Decision]:
-    """Return the call that asks what would happen to a call."""
+    """Return the call that asks what would happen to a call.
+
+    ``redirecting_number`` diverted it last, ``redirections`` is how often it was diverted.
+    """
     body = {
         "b_number": b_number,
         "a_number": a_number,
         "trigger": trigger,
         "vlr": vlr,
+        "redirecting_number": redirecting_number,
+        "redirections": redirections,
         "service_key": service_key,
     }
     return json_call("POST", "/v1/decisions", _DECISION, body)

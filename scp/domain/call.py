@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from scp.domain.numbers import Nature, Numbering, Plan
+from scp.domain.numbers import Nature, Numbering, Plan, dialled
 
 if TYPE_CHECKING:
     from scp.domain.reason import Reason
@@ -44,6 +44,16 @@ class Diversion(Struct, frozen=True, gc=False):
         if self.counter > 0 or self.redirecting[0]:
             return self.redirecting, self.original
         return ()
+
+
+def typed_diversion(redirecting: str, redirections: int) -> Diversion | None:
+    """Return the diversion that a person describes, None for none.
+
+    Args:
+        redirecting: the number that diverted the call last, as dialled or with ``+``; "" if not known.
+        redirections: how often it was diverted.
+    """
+    return Diversion(redirections, dialled(redirecting)) if redirecting or redirections else None
 
 
 class CallFacts(Struct, frozen=True, gc=False):

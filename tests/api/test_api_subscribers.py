@@ -228,6 +228,13 @@ def test_a_dry_run_says_what_a_call_would_get(operator: Client) -> None:
     abroad = operator.send(decide("+46 70 123 45 67", trigger="terminating", vlr="+49171000001"))
     assert (abroad.action, abroad.number, abroad.nature) == ("connect", "9946701234567", "international")
     assert operator.send(decide("112")).reason == "never-steer"
+    back = operator.send(decide("0701234567", redirecting_number="990701234567", redirections=1))
+    assert (back.action, back.reason, back.path[-1].value) == (
+        "continue",
+        "diverted-back",
+        "counter=1 redirecting=990701234567",
+    )
+    assert operator.send(decide("0701234567", redirections=5)).reason == "redirection-limit"
 
 
 def test_without_a_service_that_steers_there_is_no_dry_run(served: Served, operator: Client) -> None:

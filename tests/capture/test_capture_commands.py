@@ -232,6 +232,10 @@ def test_explain_a_call_that_is_typed_in_or_captured(settings: list[str]) -> Non
     assert (shown["action"], shown["reason"]) == ("continue", "at-home")
     assert shown["path"][-1]["outcome"] == "at-home"
     assert "E.164 number: --b +46701234567" in run("explain", *settings, "--b", "46701234567")
+    back = run("explain", *settings, "--b", "0701234567", "--redirecting", "990701234567")
+    assert "diverted-back" in back
+    often = run("explain", *settings, "--b", "0701234567", "--redirections", 5, "--json")
+    assert objects(often)[0]["reason"] == "redirection-limit"
     run("explain", *settings, code=2)
     run("explain", *settings, "--capture", PCAPS / "cap2-at-home.pcapng", "--frame", 99, code=2)
     run("explain", *settings, "--b", "0701234567", "--service-key", 7, code=2)
