@@ -90,6 +90,16 @@ def test_an_unknown_metric_or_label_would_be_noticed() -> None:
     assert not unknown_metrics('rate(scp_answer_seconds_bucket{instance=~"$instance"}[1m])')
 
 
+def test_the_runbooks_queries_and_panels_are_there() -> None:
+    assert not unknown_metrics(RUNBOOK)
+    boards = {(panel.board, panel.title.lower()) for panel in panels()}
+    named = re.findall(r'((?:"[^"]+"(?: and )?)+) \(dashboard (\w+)', RUNBOOK)
+    assert named
+    for titles, board in named:
+        for title in re.findall(r'"([^"]+)"', titles):
+            assert any(b == board and t.startswith(title.lower()) for b, t in boards), (board, title)
+
+
 def test_rules_that_are_faster_are_the_same_rules() -> None:
     text = RULES.read_text(encoding="utf-8")
     before, after = (
