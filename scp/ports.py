@@ -9,9 +9,9 @@ from scp.domain.subscriber import Subscriber
 from scp.services.api import StoreFailure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from scp.domain.cdr import Record
+    from scp.domain.cdr import Bundle, Record
     from scp.domain.decision import Decision
     from scp.domain.reservation import Account, Outcome, Reservation, Step
 
@@ -296,8 +296,8 @@ class CdrStore(Protocol):
         """Keep records, each once by its id; return how many were new. Durable when it returns."""
         ...
 
-    async def add_made(self, make: Callable[[], bytes]) -> int:
-        """Keep what ``make``, which is called in another thread, returns: a JSON array of records."""
+    async def add_bundles(self, bundles: Sequence[Bundle]) -> int:
+        """Keep call attempts, each bundle once by its `boot` and `number`; otherwise as `add`."""
         ...
 
     async def get(self, record_id: str) -> StoredCdr | None:

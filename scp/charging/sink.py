@@ -1,9 +1,10 @@
 """From calls to call detail records, off the call path.
 
-A call leaves one tuple in a list (`CdrSink.answered`), one whose dialogue is held when that is over. Ten
-times a second what has gathered is made into records and written as one batch, in the store's thread. Calls
-never wait for a disk: while it is full or fails, what waits grows to `MOST_WAITING`; beyond it records are
-dropped and counted.
+A call leaves one tuple in a list (`CdrSink.answered`), one whose dialogue is held when that is over. Every
+`PACE_SECONDS` rows are made of what has gathered, between turns of the loop: a call is not read before its
+turn, so calls can't come faster than their records are made. Another task has the store write the rows, all
+that there are by then. Calls never wait for a disk: while it is slow, full or fails, rows wait, up to
+`MOST_WAITING`; beyond it records are dropped and counted.
 """
 
 from __future__ import annotations
@@ -11,39 +12,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-import msgspec
-
+from scp.charging.bundles import Bundles
 from scp.charging.trouble import Trouble
-from scp.domain.cdr import CallAttempt
 from scp.ports import StoreError
 from scp.services.course import Course
-from scp.services.record import call_attempt
 from scp.stack.tcap_dialogue import CLOSED
 from ss7.cap.types import EventReportBCSMArg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
     from scp.ports import CdrStore, ChargingTelemetry
+    from scp.services.record import Answered
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
 
-Answered: TypeAlias = "tuple[float, str, InitialDPArg | None, Decision, float, Course | None]"
-
-FLUSH_SECONDS: Final = 0.1
-"""What a `kill -9` may cost: the attempts of so long, and those of calls whose dialogues are held."""
+PACE_SECONDS: Final = 0.01
+"""How long calls gather. With the time of one write it is what a `kill -9` may cost, beside the records of
+calls whose dialogues are held."""
 RETRY_SECONDS: Final = 1.0
-BATCH: Final = 5_000
-MOST_WAITING: Final = 100_000
-SLICE: Final = 16
-"""Records that are made between two offers of Python's lock to the thread that answers calls."""
-
-_encode: Final = msgspec.json.Encoder().encode
+MOST_WAITING: Final = 500_000
+"""Some 120 MB: 8 seconds of a node at its limit, minutes of an ordinary one."""
+SLICE: Final = 64
+"""Rows that are made between two turns of the loop; or a quarter of what waits, if that is more."""
 
 
 @final
@@ -78,21 +73,20 @@ class CdrSink:
         self.written = 0
         self.dropped = 0
         self.dropped_at = 0.0
-        self._store = store
-        self._node = node
         self.numbering = numbering
+        self.trouble = Trouble(failed, wall)
+        self._store = store
         self._wall = wall
         self._telemetry = telemetry
         self._failed = failed
-        self.trouble = Trouble(failed, wall)
         self._waiting: list[Answered] = []
+        self._since = 0.0
         self._held: dict[bytes, Answered] = {}
-        self._room = MOST_WAITING
-        self._number = 0
-        self._mark = (0, wall())
-        self._written_before = self._mark[1]
-        self._boot = f"{node}-{int(wall() * 1000):x}-"
-        self._task: asyncio.Task[None] | None = None
+        self._bundles = Bundles(node, wall())
+        self._rows = 0  # made and not yet written
+        self._came = asyncio.Event()
+        self._made = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     # --- the call path ---
 
@@ -107,11 +101,11 @@ class CdrSink:
         """Note that a call was answered; one whose dialogue is held gets its record at its end."""
         if dialogue.state != CLOSED:
             self._held[dialogue.local_tid] = (self._wall(), service, idp, decision, seconds, Course())
-        elif self._room:
-            self._room -= 1
-            self._waiting.append((self._wall(), service, idp, decision, seconds, None))
-        else:
-            self._drop()
+            return
+        now = self._wall()
+        if not self._waiting:
+            self._wake(now)
+        self._waiting.append((now, service, idp, decision, seconds, None))
 
     def reported(self, dialogue: Dialogue, argument: Any) -> None:
         """Note an operation of the gsmSSF: what an event report says of the call."""
@@ -124,35 +118,28 @@ class CdrSink:
         """Note that a held dialogue is over."""
         held = self._held.pop(dialogue.local_tid, None)
         if held is not None:
-            self._keep(held)
+            if not self._waiting:
+                self._wake(self._wall())
+            self._waiting.append(held)
 
-    def _keep(self, answered: Answered) -> None:
-        if self._room:
-            self._room -= 1
-            self._waiting.append(answered)
-        else:
-            self._drop()
-
-    def _drop(self) -> None:
-        self.dropped += 1
-        if self._telemetry is not None:
-            self._telemetry.cdrs("dropped", 1)
+    def _wake(self, now: float) -> None:
+        self._since = now
+        self._came.set()
 
     # --- beside it ---
 
     def start(self) -> None:
         """Begin to write."""
-        self._task = asyncio.create_task(self._run())
+        self._tasks = tuple(asyncio.create_task(each) for each in (self._make_rows(), self._write_rows()))
 
     async def stop(self) -> None:
         """Write what waits, if the store takes it, and what is known of held calls, and end."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-        for held in self._held.values():
-            self._keep(held)
+                await task
+        self._tasks = ()
+        self._waiting.extend(self._held.values())
         self._held.clear()
         try:
             await self.flush()
@@ -162,88 +149,76 @@ class CdrSink:
     @property
     def waiting(self) -> int:
         """How many records wait to be written."""
-        return MOST_WAITING - self._room
+        return len(self._waiting) + self._rows
 
     @property
     def oldest_seconds(self) -> float:
-        """For how many seconds, at the most, a record has been waiting; 0 if none is."""
-        return max(0.0, self._wall() - self._written_before) if self.waiting else 0.0
+        """For how many seconds a record has been waiting for the disk; 0 if none is."""
+        since = self._bundles.since
+        if since is None:
+            since = self._since
+        return max(0.0, self._wall() - since) if self.waiting else 0.0
 
     async def flush(self) -> None:
         """Write what waits; raises `StoreError`, and then it waits on."""
-        self._note_progress()
         while self._waiting:
-            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-            try:
-                await self._store.add_made(partial(self._made, batch, self._number))
-            except BaseException:
-                self._waiting = batch + self._waiting
-                raise
-            self._number += len(batch)
-            self._room += len(batch)
-            self.written += len(batch)
-            if self._telemetry is not None:
-                self._telemetry.cdrs("written", len(batch))
-            self._note_progress()
+            await self._make()
+        await self._write()
 
-    def _note_progress(self) -> None:
-        """Move the mark once all is written that waited when it was set: what came before is on the disk."""
-        number, at = self._mark
-        if self.written >= number:
-            self._written_before = at
-            self._mark = (self.written + self.waiting, self._wall())
-
-    async def _run(self) -> None:
-        dropped = 0
+    async def _make_rows(self) -> None:
         while True:
-            await asyncio.sleep(RETRY_SECONDS if self.trouble.now else FLUSH_SECONDS)
-            if self.dropped != dropped:
-                dropped, self.dropped_at = self.dropped, self._wall()
+            await self._came.wait()
+            self._came.clear()
+            await asyncio.sleep(PACE_SECONDS)
+            await self._make()
+            self._made.set()
+
+    async def _make(self) -> None:
+        """Make rows of all that waits now, in slices that let the loop go on."""
+        since, self._since = self._since, self._wall()
+        left = len(self._waiting)
+        size = max(SLICE, left // 4)
+        while left > 0:
+            calls = self._waiting[:size]
+            del self._waiting[:size]
+            self._make_some(calls, since)
+            left -= size
+            if left > 0:
+                await asyncio.sleep(0)
+        if self._waiting:
+            self._came.set()
+
+    def _make_some(self, calls: list[Answered], since: float) -> None:
+        """Make the rows of calls, or of the first of them if there is no room for more."""
+        room = max(0, MOST_WAITING - self._rows)
+        self._bundles.make(calls[:room], self.numbering, since)
+        self._rows += len(calls[:room])
+        if len(calls) > room:
+            self._count("dropped", len(calls) - room)
+            self.dropped += len(calls) - room
+            self.dropped_at = self._wall()
+
+    async def _write_rows(self) -> None:
+        while True:
+            await self._made.wait()
+            self._made.clear()
             try:
-                await self.flush()
+                await self._write()
             except StoreError as error:
                 self.trouble.report(str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                self._made.set()
             else:
                 self.trouble.report("")
 
-    # --- in the store's thread ---
+    async def _write(self) -> None:
+        while bundles := self._bundles.next():
+            await self._store.add_bundles(bundles)
+            count = self._bundles.written()
+            self._rows -= count
+            self.written += count
+            self._count("written", count)
 
-    def _made(self, batch: Sequence[Answered], number: int) -> bytes:
-        """Return the records as a JSON array; the same each time, so that a batch may be written again."""
-        parts: list[bytes] = []
-        for start in range(0, len(batch), SLICE):
-            parts.extend(
-                _encode(self._record(each, number + at))
-                for at, each in enumerate(batch[start : start + SLICE], start)
-            )
-            time.sleep(0)  # calls first
-        return b"[" + b",".join(parts) + b"]"
-
-    def _record(self, answered: Answered, number: int) -> CallAttempt:
-        when, service, idp, decision, seconds, course = answered
-        record_id = f"{self._boot}{number:x}"
-        decided_ms = int(when * 1000)
-        received_ms = int((when - seconds) * 1000)
-        if idp is not None:
-            return call_attempt(
-                idp,
-                decision,
-                service,
-                self.numbering,
-                received_ms=received_ms,
-                decided_ms=decided_ms,
-                record_id=record_id,
-                node=self._node,
-                course=course,
-            )
-        return CallAttempt(
-            id=record_id,
-            node=self._node,
-            received_ms=received_ms,
-            decided_ms=decided_ms,
-            service=service,
-            service_key=-1,
-            trigger=None,
-            action=decision.action,
-            reason=decision.reason,
-        )
+    def _count(self, result: str, count: int) -> None:
+        if self._telemetry is not None:
+            self._telemetry.cdrs(result, count)

@@ -10,7 +10,7 @@ of the call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -19,6 +19,8 @@ from scp.domain.decision import Action
 from scp.domain.reason import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scp.domain.reservation import Reservation
 
 Time: TypeAlias = Annotated[
@@ -76,6 +78,51 @@ class CallAttempt(
     release_cause: int | None = None
     charged_ms: int | None = None
     reservation: str | None = None
+
+
+ATTEMPT_ROW: Final = tuple(name for name in CallAttempt.__struct_fields__ if name not in {"id", "node"})
+"""What the values in a row of a `Bundle` are, in their order. It may grow at its end: rows lie on disks."""
+Row: TypeAlias = tuple[Any, ...]
+"""The values of one call attempt as `ATTEMPT_ROW` names them; those left out at the end are the defaults."""
+
+
+class Bundle(NamedTuple):
+    """Call attempts of one node that were answered one after the other, as they are kept together.
+
+    Attributes:
+        node: name of the node that answered.
+        boot: what their ids begin with: which run of the node it was.
+        number: of the first; the next has the next. An id is `boot` and the number in hex.
+        records: how many there are.
+        rows: a JSON array of a `Row` each.
+        legs: a JSON array of `leg` each, null where there is none.
+    """
+
+    node: str
+    boot: str
+    number: int
+    records: int
+    rows: str
+    legs: str
+
+
+def leg(call_reference: str, msc_address: str) -> str | None:
+    """Return what the records of one leg of a call have in common.
+
+    A call reference number is unique together with the address of the MSC that allocated it, and one without
+    the other is not. Its hex digits may come in either case.
+    """
+    return f"{call_reference.lower()}@{msc_address}" if call_reference and msc_address else None
+
+
+def attempt_id(boot: str, number: int) -> str:
+    """Return the id of the record with a number; see `Bundle`."""
+    return f"{boot}{number:x}"
+
+
+def attempt_of(record_id: str, node: str, row: Sequence[Any]) -> CallAttempt:
+    """Return the record of a `Row`."""
+    return CallAttempt(id=record_id, node=node, **dict(zip(ATTEMPT_ROW, row, strict=False)))
 
 
 class VoipLeg(Struct, frozen=True, kw_only=True):

@@ -1,71 +1,74 @@
-"""The call detail record of an InitialDP and what was answered to it."""
+"""What is kept of an InitialDP and what was answered to it: the row of a call detail record."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from scp.domain.cdr import CallAttempt
+from scp.domain.cdr import leg
 from scp.services.idp import called_number, calling_digits, imsi_digits, msc_e164, trigger_of
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scp.domain.cdr import Row
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
     from scp.services.course import Course
     from ss7.cap.types import InitialDPArg
 
+Answered: TypeAlias = "tuple[float, str, InitialDPArg | None, Decision, float, Course | None]"
+"""An answered call: when that was (seconds since 1970-01-01 UTC), the service ("none": it reached none), the
+request if it could be read, what was answered, the seconds it took, how the call went on if watched."""
 
-def call_attempt(
-    idp: InitialDPArg,
-    decision: Decision,
-    service: str,
-    numbering: Numbering,
-    *,
-    received_ms: int,
-    decided_ms: int,
-    record_id: str = "",
-    node: str = "",
-    course: Course | None = None,
-) -> CallAttempt:
-    """Return the record of a call attempt.
+_NO_KEY: Final = -1
+_REFERENCE: Final = 10  # of a row: `scp.domain.cdr.ATTEMPT_ROW`
+_MSC: Final = 11
+
+
+def attempt_rows(calls: Sequence[Answered], numbering: Numbering) -> tuple[list[Row], list[str | None]]:
+    """Return the rows of the records of ``calls``, and their legs (`scp.domain.cdr.leg`).
 
     Args:
-        idp: the request.
-        decision: what was answered.
-        service: name of the service that decided, "" if none was reached.
+        calls: in the order of their records.
         numbering: the home numbering plan.
-        received_ms: when the request came, milliseconds since 1970.
-        decided_ms: when it was answered, likewise.
-        record_id: the record's id.
-        node: name of the node that answered.
-        course: how the call went on, None if nobody watched it.
     """
+    rows = [attempt_row(call, numbering) for call in calls]
+    return rows, [leg(row[_REFERENCE], row[_MSC]) if len(row) > _MSC else None for row in rows]
+
+
+def attempt_row(call: Answered, numbering: Numbering) -> Row:
+    """Return the row of one call's record; see `attempt_rows`."""
+    when, service, idp, decision, seconds, course = call
+    decided_ms = int(when * 1000)
+    received_ms = int((when - seconds) * 1000)
+    if idp is None:
+        return (received_ms, decided_ms, service, _NO_KEY, None, decision.action, decision.reason)
     trigger = trigger_of(idp)
     try:
         b_number = called_number(idp, trigger)[0]
     except DecodeError:
         b_number = ""
-    return CallAttempt(
-        id=record_id,
-        node=node,
-        received_ms=received_ms,
-        decided_ms=decided_ms,
-        service=service,
-        service_key=idp.service_key,
-        trigger=trigger,
-        action=decision.action,
-        reason=decision.reason,
-        a_number=calling_digits(idp),
-        b_number=b_number,
-        number=decision.number,
-        call_reference=(idp.call_reference_number or b"").hex(),
-        msc_address=msc_e164(idp, numbering),
-        imsi=imsi_digits(idp),
-        answered_ms=None if course is None else _ms(course.answered),
-        disconnected_ms=None if course is None else _ms(course.disconnected),
-        release_cause=None if course is None else course.cause,
+    reference = idp.call_reference_number
+    row: Row = (
+        received_ms,
+        decided_ms,
+        service,
+        idp.service_key,
+        trigger,
+        decision.action,
+        decision.reason,
+        calling_digits(idp),
+        b_number,
+        decision.number,
+        "" if reference is None else reference.hex(),
+        msc_e164(idp, numbering),
+        imsi_digits(idp),
     )
+    if course is None:
+        return row
+    return (*row, _ms(course.answered), _ms(course.disconnected), course.cause)
 
 
-def _ms(seconds: float | None) -> int | None:
+def _ms(seconds: float | None) -> Any:
     return None if seconds is None else int(seconds * 1000)

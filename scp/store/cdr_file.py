@@ -17,6 +17,7 @@ from scp.store.sqlite_base import SqliteFile, translated
 from scp.store.sqlite_schema import Schema
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
 
 EARLIER: Final = "camel-scp.cdr"
@@ -39,17 +40,64 @@ _SCHEMA: Final = Schema(
             "CREATE INDEX cdr_call ON cdr (call_id) WHERE call_id IS NOT NULL",
             "CREATE INDEX cdr_leg ON cdr (leg) WHERE leg IS NOT NULL",
         ),
+        # 2: call attempts, many to a row; see scp.store.cdr_bundles. All take their seq from cdr's sequence.
+        (
+            """
+            CREATE TABLE bundle (
+                first INTEGER PRIMARY KEY,
+                node TEXT NOT NULL,
+                boot TEXT NOT NULL,
+                number INTEGER NOT NULL,
+                records INTEGER NOT NULL CHECK (records > 0),
+                kept_ms INTEGER NOT NULL,
+                rows TEXT NOT NULL,
+                UNIQUE (boot, number)
+            ) STRICT
+            """,
+            "CREATE TABLE bundle_legs (first INTEGER PRIMARY KEY, legs TEXT NOT NULL) STRICT",
+            """
+            CREATE TABLE leg (
+                run INTEGER NOT NULL,
+                leg TEXT NOT NULL,
+                seq INTEGER NOT NULL,
+                PRIMARY KEY (run, leg, seq)
+            ) STRICT, WITHOUT ROWID
+            """,
+            """
+            INSERT INTO sqlite_sequence (name, seq)
+            SELECT 'cdr', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'cdr')
+            """,
+        ),
     ),
     "a file of call detail records",
 )
+_BUNDLED: Final = 2
+"""The schema's version from which on a file has bundles."""
 # The VoIP service's own records name no node.
-_WHOSE: Final = "SELECT body ->> 'node' FROM cdr WHERE kind != 'voip' ORDER BY seq DESC LIMIT 1"
+_WHOSE: Final = """
+SELECT node FROM (
+    SELECT seq, body ->> 'node' AS node FROM cdr WHERE kind != 'voip'
+    UNION ALL SELECT first, node FROM bundle
+) ORDER BY seq DESC LIMIT 1
+"""
 
 
 class CdrFile(SqliteFile):
     """The records' file."""
 
     schema = _SCHEMA
+
+    def _connect(self) -> sqlite3.Connection:
+        """Connect; who only reads an earlier release's file sees its records, and no bundles."""
+        connection = super()._connect()
+        try:
+            if self.read_only and connection.execute("PRAGMA user_version").fetchone()[0] < _BUNDLED:
+                for statement in _SCHEMA.migrations[_BUNDLED - 1][:-1]:
+                    connection.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 @final

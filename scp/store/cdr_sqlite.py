@@ -1,7 +1,8 @@
 """Call detail records in an SQLite file of the node's own, also where balances are in Redis.
 
-A batch of any size is one statement: SQLite takes the JSON apart itself, without Python's lock, so that the
-thread that writes does not hold up the thread that answers calls.
+Records that come one by one, the VoIP service's and those of charges, have a row each. Call attempts come by
+the thousand and have one for many: `scp.store.cdr_bundles`. Either way a batch is few statements of SQLite,
+which run without Python's lock, so that the thread that writes does not hold up the one that answers calls.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 import msgspec
 
 from scp.ports import StoredCdr
+from scp.store import cdr_bundles, cdr_related
 from scp.store.cdr_file import CdrFile
 from scp.store.sqlite_group import GroupWriter
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
-    from scp.domain.cdr import Record
+    from scp.domain.cdr import Bundle, Record
 
 # The leg is call reference and MSC together: one without the other is not unique. Hex digits in one case.
 _ADD: Final = """
@@ -29,17 +31,8 @@ SELECT value ->> 'id', value ->> 'kind', ?, value ->> 'call_id',
 FROM json_each(?) WHERE true
 ON CONFLICT (id) DO NOTHING
 """
-# From a record to those that share an id with it, from those on, and so forth.
-_RELATED: Final = """
-WITH RECURSIVE mine (seq, call_id, leg) AS (
-    SELECT seq, call_id, leg FROM cdr WHERE id = ?
-    UNION
-    SELECT cdr.seq, cdr.call_id, cdr.leg FROM mine JOIN cdr ON cdr.call_id = mine.call_id
-    UNION
-    SELECT cdr.seq, cdr.call_id, cdr.leg FROM mine JOIN cdr ON cdr.leg = mine.leg
-)
-SELECT seq, body FROM cdr WHERE seq IN (SELECT seq FROM mine LIMIT ?) ORDER BY seq
-"""
+_PAGE: Final = "SELECT seq, body FROM cdr WHERE seq > ? AND kept_ms >= ? AND kept_ms < ? ORDER BY seq LIMIT ?"
+_FORGET: Final = "DELETE FROM cdr WHERE seq IN (SELECT seq FROM cdr ORDER BY seq LIMIT ?) AND kept_ms < ?"
 _FOREVER: Final = 1 << 62
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -68,39 +61,39 @@ class SqliteCdrStore:
 
     async def add(self, records: Sequence[Record]) -> int:
         """See `scp.ports.CdrStore`."""
-        return await self.add_made(lambda: _encode(records))
+        now = int(self._clock() * 1000)
+        body = _encode(records).decode()
+        return await self._writer.write(lambda c: c.execute(_ADD, (now, body)).rowcount)
 
-    async def add_made(self, make: Callable[[], bytes]) -> int:
+    async def add_bundles(self, bundles: Sequence[Bundle]) -> int:
         """See `scp.ports.CdrStore`."""
         now = int(self._clock() * 1000)
-        return await self._writer.write(lambda c: c.execute(_ADD, (now, make().decode())).rowcount)
+        return await self._writer.write(lambda c: sum(cdr_bundles.add(c, each, now) for each in bundles))
 
     async def get(self, record_id: str) -> StoredCdr | None:
         """See `scp.ports.CdrStore`."""
-        found = await self._select("SELECT seq, body FROM cdr WHERE id = ?", record_id)
-        return found[0] if found else None
+        return await self._writer.read(lambda c: cdr_related.get(c, record_id))
 
     async def page(self, after: int, most: int, *, since_ms: int = 0, until_ms: int = 0) -> list[StoredCdr]:
         """See `scp.ports.CdrStore`."""
-        return await self._select(
-            "SELECT seq, body FROM cdr WHERE seq > ? AND kept_ms >= ? AND kept_ms < ? ORDER BY seq LIMIT ?",
-            after,
-            since_ms,
-            until_ms or _FOREVER,
-            most,
-        )
+        end = until_ms or _FOREVER
+
+        def look(connection: sqlite3.Connection) -> list[StoredCdr]:
+            rows = connection.execute(_PAGE, (after, since_ms, end, most))
+            bundled = cdr_bundles.page(connection, after, most, since_ms, end)
+            return sorted((*(StoredCdr(*row) for row in rows), *bundled))[:most]
+
+        return await self._writer.read(look)
 
     async def related(self, record_id: str, most: int) -> list[StoredCdr]:
         """See `scp.ports.CdrStore`."""
-        return await self._select(_RELATED, record_id, most)
+        return await self._writer.read(lambda c: cdr_related.related(c, record_id, most))
 
     async def forget(self, before_ms: int, most: int) -> int:
         """See `scp.ports.CdrStore`."""
-        query = "DELETE FROM cdr WHERE seq IN (SELECT seq FROM cdr ORDER BY seq LIMIT ?) AND kept_ms < ?"
-        return await self._writer.write(lambda c: c.execute(query, (most, before_ms)).rowcount)
 
-    async def _select(self, query: str, *arguments: object) -> list[StoredCdr]:
-        def look(connection: sqlite3.Connection) -> list[StoredCdr]:
-            return [StoredCdr(*row) for row in connection.execute(query, arguments)]
+        def forget(connection: sqlite3.Connection) -> int:
+            count = connection.execute(_FORGET, (most, before_ms)).rowcount
+            return count or cdr_bundles.forget(connection, before_ms, most)
 
-        return await self._writer.read(look)
+        return await self._writer.write(forget)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,9 +19,11 @@ from oracles.servers import free_tcp_port
 from scp.app.metrics import NodeMetrics
 from scp.app.node import Node
 from scp.app.reporter import Reporter
+from scp.charging import bundles as bundles_module
 from scp.charging import sink as sink_module
 from scp.charging.trouble import Trouble
 from scp.config import loads
+from scp.domain.cdr import Bundle
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
 from scp.domain.reservation import reservation_id
@@ -128,7 +130,7 @@ class Disk:
     def __init__(self) -> None:
         self.full = True
 
-    async def add_made(self, make: Callable[[], bytes]) -> int:
+    async def add_bundles(self, bundles: Sequence[Bundle]) -> int:
         if self.full:
             raise StoreError("scp-1.cdr: the disk is full", "disk-full")
         return 1
@@ -180,12 +182,13 @@ def test_records_that_wait_for_a_full_disk_are_a_warning_and_no_readiness(
 
 def test_the_oldest_record_is_as_old_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two, a clock that a test moves: what waits since 100 is not younger for what came later."""
-    monkeypatch.setattr(sink_module, "BATCH", 2)
+    monkeypatch.setattr(bundles_module, "TOGETHER", 2)
+    monkeypatch.setattr(bundles_module, "AT_ONCE", 1)
     now = [100.0]
     seen: list[float] = []
 
     class Slow:
-        async def add_made(self, make: Callable[[], bytes]) -> int:
+        async def add_bundles(self, bundles: Sequence[Bundle]) -> int:
             seen.append(sink.oldest_seconds)
             now[0] += 10
             return 2

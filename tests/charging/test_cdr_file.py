@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scp.domain.call import Trigger
-from scp.domain.cdr import CallAttempt, VoipRecord
+from scp.domain.cdr import Bundle, CallAttempt, VoipRecord
 from scp.domain.decision import Action
 from scp.domain.reason import Reason
 from scp.ports import CdrStore, StoreError
@@ -25,6 +25,7 @@ def attempt(name: str, node: str) -> CallAttempt:
     return CallAttempt(id=name, node=node, action=Action.CONTINUE, reason=Reason.NOT_REGISTERED, **ROW)
 
 
+ONE_ROW = '[[1, 1, "s", 100, null, "continue", "not-registered"]]'
 VOIP = VoipRecord(id="voip-1", call_id="c", a_number="1", b_number="2", started_ms=1, ended_ms=2)
 
 
@@ -98,6 +99,21 @@ def test_another_nodes_file_is_left_alone(tmp_path: Path) -> None:
     before = earlier(tmp_path, attempt("a-1", "scp-1"), VOIP)
     assert asyncio.run(kept(of("scp-2", tmp_path))) == []
     assert earlier(tmp_path) == before
+
+
+@pytest.mark.parametrize(("node", "numbers"), [("scp-1", [1, 2]), ("scp-2", [])])
+def test_whose_a_file_is_that_has_call_attempts_in_bundles(
+    tmp_path: Path, node: str, numbers: list[int]
+) -> None:
+    async def main() -> None:
+        store = SqliteCdrStore(str(tmp_path / EARLIER))
+        await store.open()
+        await store.add([attempt("a-1", "scp-2")])
+        await store.add_bundles([Bundle("scp-1", "scp-1-1-", 0, 1, ONE_ROW, "[null]")])
+        await store.close()
+
+    asyncio.run(main())
+    assert [seq for seq, _ in asyncio.run(kept(of(node, tmp_path)))] == numbers
 
 
 def test_a_file_in_use_is_left_alone(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import sqlite3
-import threading
 import time
 from pathlib import Path
 
@@ -15,11 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from scp.charging import sink as sink_module
+from scp.charging.bundles import TOGETHER
 from scp.charging.export import export
-from scp.charging.sink import CdrSink
+from scp.charging.sink import SLICE, CdrSink
 from scp.cli import app
 from scp.domain.call import Trigger
-from scp.domain.cdr import COLUMNS, CallAttempt, ChargeRecord, VoipRecord
+from scp.domain.cdr import COLUMNS, Bundle, CallAttempt, ChargeRecord, VoipRecord
 from scp.domain.decision import Action, Decision
 from scp.domain.numbers import Numbering
 from scp.domain.reason import Reason
@@ -185,12 +185,16 @@ def sink(store, **options) -> CdrSink:
     return CdrSink(store, "scp-1", NUMBERING, lambda trouble: None, **options)
 
 
-async def written(it: CdrSink) -> None:
-    """Wait until nothing waits."""
-    for _ in range(250):
-        if not it.waiting:
+async def until(condition) -> None:
+    for _ in range(6_000):
+        if condition():
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came to that")
+
+
+async def written(it: CdrSink) -> None:
+    await until(lambda: not it.waiting)
 
 
 ENDED = Dialogue(b"\0\0\0\1", b"\1", None, b"", 0.0)
@@ -260,10 +264,10 @@ class Full:
         self.full = True
         self.writes_first = False
 
-    async def add_made(self, make) -> int:
+    async def add_bundles(self, bundles) -> int:
         if self.full and not self.writes_first:
             raise StoreError("the disk is full", "disk-full")
-        count = await self.store.add_made(make)
+        count = await self.store.add_bundles(bundles)
         if self.full:
             raise StoreError("who knows", "io-error")
         return count
@@ -287,7 +291,6 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, writes_first: bool) -> Non
     """Calls go on; what does not fit is counted; what was kept is written once when there is room again."""
     monkeypatch.setattr(sink_module, "MOST_WAITING", 100)
     monkeypatch.setattr(sink_module, "RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(sink_module, "FLUSH_SECONDS", 0.02)
     said: list[str] = []
 
     async def body(store):
@@ -296,8 +299,9 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, writes_first: bool) -> Non
         it = CdrSink(disk, "scp-1", NUMBERING, said.append)
         it.start()
         show(it, 60)
-        await asyncio.sleep(0.1)
+        await until(lambda: said)
         show(it, 60)
+        await until(lambda: it.dropped)
         assert (it.waiting, it.written, it.dropped) == (100, 0, 20)
         assert said == ["who knows" if writes_first else "the disk is full"]
         disk.full = False
@@ -333,7 +337,7 @@ def test_sqlite_that_can_not_grow(tmp_path: Path) -> None:
 
 
 def test_what_a_call_pays(slowdown: float, capsys: pytest.CaptureFixture[str]) -> None:
-    """The call path: about 0.3 µs. Off it a record is made in some µs, in slices that let calls through."""
+    """The call path: about 0.3 µs. Off it a row is made and written in few µs, in slices that let calls through."""
 
     async def body(store):
         it = sink(store)
@@ -364,19 +368,70 @@ def test_what_a_call_pays(slowdown: float, capsys: pytest.CaptureFixture[str]) -
     run(body)
 
 
-def test_it_runs_in_a_thread_of_its_own() -> None:
-    made_in: list[int] = []
+class Slow:
+    """A store whose disk takes its time."""
 
-    async def body(store):
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.bundles: list[Bundle] = []
+
+    async def add_bundles(self, bundles) -> int:
+        await asyncio.sleep(self.seconds)
+        self.bundles.extend(bundles)
+        return sum(each.records for each in bundles)
+
+
+def test_calls_come_no_faster_than_their_rows_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls in every turn of the loop: none is dropped, and few wait however long that lasts."""
+    monkeypatch.setattr(sink_module, "PACE_SECONDS", 0.0)
+
+    async def main() -> None:
+        store = Slow(0.0)
         it = sink(store)
-        record = it._record
-        it._record = lambda *args: made_in.append(threading.get_ident()) or record(*args)
-        show(it, 3)
-        await it.flush()
-        assert made_in == [made_in[0]] * 3
-        assert made_in[0] != threading.get_ident()
+        it.start()
+        most = 0
+        for _ in range(200):
+            show(it, 250)
+            await asyncio.sleep(0)
+            most = max(most, len(it._waiting))
+        await it.stop()
+        assert (it.written, it.dropped) == (50_000, 0)
+        assert most <= 250 * 10
+        assert max(each.records for each in store.bundles) <= TOGETHER
+        numbers = [each.number for each in store.bundles]
+        assert numbers == [sum(each.records for each in store.bundles[:n]) for n in range(len(numbers))]
 
-    run(body)
+    asyncio.run(main())
+
+
+def test_while_the_disk_stalls_rows_wait_and_none_is_dropped() -> None:
+    async def main() -> None:
+        store = Slow(0.3)
+        it = sink(store)
+        it.start()
+        for _ in range(30):
+            show(it, 1_000)
+            await asyncio.sleep(0.01)
+        assert it.waiting > 10_000
+        assert len(it._waiting) < 10_000  # what waits is rows, a tenth of what calls take
+        await it.stop()
+        assert (it.written, it.dropped, it.waiting) == (30_000, 0, 0)
+
+    asyncio.run(main())
+
+
+def test_the_loop_goes_on_while_rows_are_made() -> None:
+    async def main() -> None:
+        it = sink(Slow(0.0))
+        show(it, 10 * SLICE)
+        turns = 0
+        flushing = asyncio.ensure_future(it.flush())
+        while not flushing.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 4
+
+    asyncio.run(main())
 
 
 # --- the command ---

@@ -9,13 +9,14 @@ from driver import Driver
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scp.domain.cdr import attempt_of
 from scp.domain.decision import Action, Reason, Trigger
 from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure
 from scp.domain.subscriber import Subscriber, When
 from scp.services.api import Lookup, NodeSettings, StoreFailure
 from scp.services.idp import NATURE_TO_Q763, calling_digits, imsi_digits, read_call
-from scp.services.record import call_attempt
+from scp.services.record import attempt_row
 from scp.services.voip_forwarding import voip_forwarding
 from ss7.address import AddressString, CalledPartyBCDNumber, Imsi
 from ss7.cap.operations import Opcode
@@ -330,7 +331,7 @@ def test_no_octets_in_any_field_raise(idp, found):
     if argument is not None:
         assert 2 <= len(argument.destination_routing_address[0]) <= 18
         assert connected(argument).digits == decision.number
-    attempt = call_attempt(idp, decision, "voip-forwarding", SWEDEN, received_ms=1, decided_ms=2)
+    attempt = record(idp, decision)
     assert attempt.reason is decision.reason
 
 
@@ -345,6 +346,10 @@ def test_a_steered_number_that_comes_back_is_continued(digits, nature, st_sent):
     assert answer(redialled, READY)[2].reason is Reason.ALREADY_MARKED
 
 
+def record(idp, decision):
+    return attempt_of("a", "scp-1", attempt_row((10.0, "voip-forwarding", idp, decision, 0.25, None), SWEDEN))
+
+
 def test_the_record_of_a_call():
     idp = InitialDPArg(
         100,
@@ -356,7 +361,8 @@ def test_the_record_of_a_call():
         msc_address=AddressString("46700000009").encode(),
     )
     decision = answer(idp, READY)[2]
-    attempt = call_attempt(idp, decision, "voip-forwarding", SWEDEN, received_ms=10, decided_ms=11)
+    attempt = record(idp, decision)
+    assert (attempt.received_ms, attempt.decided_ms) == (9_750, 10_000)
     assert (attempt.a_number, attempt.b_number, attempt.number) == (
         "46707654321",
         "0011234567",
