@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -312,6 +313,30 @@ def test_nobodys_call_is_unanswered_and_every_alert_has_its_cause(
         log = node.log.read_text()
         for secret in (TOKEN, sha256(TOKEN), STEERED, STEERED.removeprefix("00"), Scenario().a_number):
             assert secret not in log
+
+
+def test_a_death_and_a_guardian_that_is_gone_are_alerts(tmp_path: Path) -> None:
+    """The process that died can't say so: the one after it does, and Prometheus sees the count grow over the gap."""
+    if not shutil.which("prometheus"):
+        pytest.skip("prometheus is not installed")
+    node = RealNode(tmp_path)
+    ports = {"scp-1": int(node.settings["metrics"])}
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(node.running())
+        prometheus = stack.enter_context(watching(tmp_path, ports))
+        story = Story(prometheus)
+        wait_for(lambda: prometheus.values("scp_guardian_kills_total") == [0.0], "it is scraped")
+        node.signal(signal.SIGKILL)
+        node.ended()
+        node.wait_said("guardian")
+        stack.enter_context(node.running())
+        wait_for(lambda: story.firing({"ScpNodeKilled"}, node), "the alert of a death")
+        assert not story.firing({"ScpGuardianLost"}, node)
+        assert node.process is not None
+        children = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        wait_for(lambda: story.firing({"ScpGuardianLost"}, node), "the alert of a guardian that is gone")
 
 
 RESERVATION: Final = json.dumps(
