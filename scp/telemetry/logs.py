@@ -39,7 +39,8 @@ SHOWN: Final = "_shown"
 _NUMBER: Final = re.compile(r"[0-9]{7,}")
 # Values that are digits or hexadecimal without being anybody's number.
 _IDS: Final = frozenset({"otid", "dtid"})
-_NOT_NUMBERS: Final = _IDS | {"timestamp", "level", "logger", "dialogue", "octets"}
+# "others" are nodes that are alike, with the process ids by which somebody has to find them.
+_NOT_NUMBERS: Final = _IDS | {"timestamp", "level", "logger", "dialogue", "octets", "others"}
 _OCTETS: Final = re.compile(r"(?:[0-9a-f]{2}){4,}")
 _NO_OCTETS: Final = _IDS | {"digits"}  # hexadecimal by chance
 _SECRET: Final = re.compile(r"token|secret|password|passwd|authorization$|sha256|api_?key", re.IGNORECASE)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
+import structlog
 from typer.testing import CliRunner
 
 from oracles.servers import free_tcp_port
 from scp.app.metrics import NodeMetrics
 from scp.app.node import Node
+from scp.app.process import LogReporter
 from scp.app.reporter import Reporter
 from scp.app.twins import IDENTITIES, SIGNED_MS, Resident, Twins, this_process
 from scp.cli import app
@@ -24,6 +28,7 @@ from scp.simulator.quiet import QuietTelemetry
 from scp.store.redis import RedisStore
 from scp.store.redis_roll import Signature
 from scp.store.redis_url import parse_redis_url
+from scp.telemetry import logs
 
 CONFIG = """
 [node]
@@ -243,6 +248,19 @@ def test_a_node_with_a_store_of_its_own_has_no_twins() -> None:
     assert node.twins is None
     assert twins_counted(node) == dict.fromkeys(IDENTITIES, 0)
     assert identities(node) == {}
+
+
+def test_the_log_has_the_other_nodes_process_id_in_full() -> None:
+    stream = io.StringIO()
+    logs.configure("info", stream=stream)
+    try:
+        LogReporter(config("sqlite::memory:")).twins(
+            "instance 7", ["scp-2 (instance 7) on there, pid 4194303"]
+        )
+    finally:
+        structlog.reset_defaults()
+        logging.getLogger().handlers.clear()
+    assert "pid 4194303" in stream.getvalue()
 
 
 # --- check ---
