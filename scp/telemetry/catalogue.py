@@ -231,7 +231,7 @@ SUBSYSTEMS: Final = Spec(
 CDRS_WAITING: Final = Spec(
     "scp_cdrs_waiting",
     Kind.GAUGE,
-    "Call detail records that are not written yet; beyond 100000 they are dropped.",
+    "Call detail records that are not written yet; beyond 500000 they are dropped.",
 )
 CDRS_OLDEST: Final = Spec(
     "scp_cdrs_waiting_seconds",
