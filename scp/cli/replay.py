@@ -26,7 +26,6 @@ from scp.capture.inputs import (
 )
 from scp.command import FAILED, UNUSABLE, configuration, fail, say
 from scp.simulator.options import WHERE, Signalling, grouped, option
-from ss7.pointcode import format_point_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,19 +208,7 @@ def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live) ->
         job.status = INTERRUPTED
     else:
         if job.report.unanswered:
-            job.trouble.append(_whom(network))
-
-
-def _whom(network: Network) -> str:
-    """Return what to look at when a node, though associated, answers no request at all.
-
-    A title that is not its own it returns (Q.714 §2.4), a message for another point code it discards.
-    """
-    title = f"global title {network.scp_global_title}" if network.scp_global_title else "no global title"
-    return (
-        f"not one request was answered. They went to point code {format_point_code(network.scp_point_code)}, "
-        f"{title}, SSN {network.scp_ssn}: if the node has others, name them (--scp-point-code, --scp-gt)"
-    )
+            job.trouble.append(network.unanswered())
 
 
 async def _live(job: _Job, endpoint: Endpoint, network: Network, pace: Pace, within: float) -> None:

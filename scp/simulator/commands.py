@@ -11,7 +11,7 @@ import msgspec
 import typer
 import uvloop
 
-from scp.command import FAILED, fail
+from scp.command import FAILED, fail, say
 from scp.domain.call import Trigger
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder
@@ -150,6 +150,8 @@ def msc(
             )
         )
         _print_load(report, json=json)
+        if report.sent and not report.answered:
+            say(network.unanswered())
         raise typer.Exit(0 if report.passed else FAILED)
     planned = [
         PlannedCall(msgspec.structs.replace(scenario, b_number=number), expected)
@@ -159,6 +161,8 @@ def msc(
     results = _run(run_calls(planned, network=network, endpoint=endpoints[0], random=SystemRandom()))
     for result in results:
         _print_call(result, json=json)
+    if all(not result.passed and result.answer.action is Action.NOTHING for result in results):
+        say(network.unanswered())
     raise typer.Exit(0 if all(result.passed for result in results) else FAILED)
 
 

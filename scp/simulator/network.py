@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from ss7.pointcode import format_point_code
 from ss7.sccp import Address, GlobalTitle
 
 CAP_SSN = 146  # TS 23.003 §8.2
@@ -49,6 +50,19 @@ class Network(Struct, frozen=True, kw_only=True):
     ssn: int = CAP_SSN
     scp_ssn: int = CAP_SSN
     routing_context: int = -1
+
+    def unanswered(self) -> str:
+        """Return what to look at when a gsmSCF, though associated, answers nothing at all.
+
+        A title that is not its own it returns, if it is asked to (Q.714 §2.4); a message for another point
+        code it discards.
+        """
+        title = f"global title {self.scp_global_title}" if self.scp_global_title else "no global title"
+        return (
+            "not one request was answered. They went to "
+            f"point code {format_point_code(self.scp_point_code)}, {title}, SSN {self.scp_ssn}: "
+            "if the node has others, name them (--scp-point-code, --scp-gt)"
+        )
 
     def called(self) -> bytes:
         """Return the octets of the called party address of what the MSC sends."""

@@ -1,0 +1,72 @@
+"""``camel-scp msc``: what it says where a node answers nothing; its calls and its load are tested by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from scp.cli import app
+from scp.simulator import commands
+from scp.simulator.expect import NO_ANSWER, Action, Answer
+from scp.simulator.load import LoadReport
+from scp.simulator.result import CallResult
+from scp.simulator.scenario import Scenario
+
+ANSWER = Answer(action=Action.CONTINUE)
+HINT = (
+    "not one request was answered. They went to point code 0-23-1, global title 46700000009, SSN 146: "
+    "if the node has others, name them (--scp-point-code, --scp-gt)"
+)
+
+
+def msc(*words: str) -> Any:
+    return CliRunner().invoke(app, ["msc", "--scp-gt", "46700000009", *words])
+
+
+@pytest.mark.parametrize(
+    ("results", "hinted"),
+    [
+        ([(NO_ANSWER, ["no answer"]), (NO_ANSWER, ["no answer"])], True),
+        ([(NO_ANSWER, ["no answer"]), (ANSWER, [])], False),
+        ([(ANSWER, ["continue instead of connect"])], False),
+        ([(NO_ANSWER, [])], False),  # as expected
+    ],
+)
+def test_calls_without_any_answer(
+    monkeypatch: pytest.MonkeyPatch, results: list[tuple[Answer, list[str]]], hinted: bool
+) -> None:
+    async def made(*_: Any, **__: Any) -> list[CallResult]:
+        return [CallResult(scenario=Scenario(), answer=answer, faults=faults) for answer, faults in results]
+
+    monkeypatch.setattr(commands, "run_calls", made)
+    done = msc("--json")
+    assert (HINT in done.stderr) is hinted
+    assert len(done.stdout.splitlines()) == len(results)
+    assert done.exit_code == (1 if any(faults for _, faults in results) else 0)
+
+
+@pytest.mark.parametrize(("answered", "hinted"), [(0, True), (1, False)])
+def test_load_without_any_answer(monkeypatch: pytest.MonkeyPatch, answered: int, hinted: bool) -> None:
+    async def run(*_: Any, **__: Any) -> LoadReport:
+        return LoadReport(
+            sent=2,
+            answered=answered,
+            wrong={},
+            missing=2 - answered,
+            stray=0,
+            seconds=2.0,
+            calls_per_second=answered / 2,
+            ended=0,
+            latency_us={},
+            since_sent_us={},
+            most_outstanding=2,
+            generator_cpu=0.0,
+        )
+
+    monkeypatch.setattr(commands, "run_load", run)
+    done = msc("--load")
+    assert (HINT in done.stderr) is hinted
+    assert f"{answered} of 2 calls answered" in done.stdout
+    assert done.exit_code == 1
