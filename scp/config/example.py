@@ -7,7 +7,7 @@ EXAMPLE: Final = """\
 # Secrets (store.url, sha256) may be given as "env:NAME" or "file:PATH".
 
 [node]
-name = "scp-1"
+name = "scp-1"                        # unique among the nodes of one Redis: in logs, in ids and files of CDRs
 instance = 1                          # 0..255, unique among running processes: part of transaction ids
 point_code = "0-23-1"                 # ITU 3-8-3, or an integer
 network_indicator = "international"   # international | national | reserved | spare

@@ -34,7 +34,7 @@ class Node(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         point_code: our own.
         also: further point codes that are ours; what comes to one is answered from it.
-        name: in logs and in ``/health``.
+        name: in logs, in ``/health``, in ids and files of CDRs; unique among the nodes of one Redis.
         instance: part of every TCAP transaction id; unique among the running processes of one address.
         network_indicator: of the messages that we send.
         guardian: whether a second process stands by that answers the calls of one that is killed.

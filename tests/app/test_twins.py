@@ -251,7 +251,8 @@ def test_a_node_with_a_store_of_its_own_has_no_twins() -> None:
 
 
 def test_the_log_has_the_other_nodes_process_id_in_full() -> None:
-    stream = io.StringIO()
+    stream, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     logs.configure("info", stream=stream)
     try:
         LogReporter(config("sqlite::memory:")).twins(
@@ -259,7 +260,8 @@ def test_the_log_has_the_other_nodes_process_id_in_full() -> None:
         )
     finally:
         structlog.reset_defaults()
-        logging.getLogger().handlers.clear()
+        root.handlers[:] = handlers
+        root.setLevel(level)
     assert "pid 4194303" in stream.getvalue()
 
 
