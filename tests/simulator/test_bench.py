@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from random import Random
 from xml.etree import ElementTree as ET
 
@@ -327,7 +328,7 @@ def test_who_goes_first_is_scheduled_before_ordinary_programs_with_its_threads()
             else:
                 with pytest.raises(PermissionError):
                     go_first(process.pid)
-            threads = [int(each) for each in os.listdir(f"/proc/{process.pid}/task")]
+            threads = [int(each.name) for each in Path(f"/proc/{process.pid}/task").iterdir()]
             expected = os.SCHED_RR if realtime else before
             assert [os.sched_getscheduler(each) for each in threads] == [expected] * 2
         finally:
