@@ -36,17 +36,18 @@ def encoded(
     Raises:
         EncodeError: an argument can't be encoded, or they are too long for one message.
     """
-    call = conversation.call
-    if last and call.error is not None:
-        error = call.error
-        parameter = codec.encode_error(error.code, error.parameter, call.context.version)
+    version = conversation.context.version
+    if last and conversation.error is not None:
+        error = conversation.error
+        parameter = codec.encode_error(error.code, error.parameter, version)
         return [encode_return_error(conversation.invoke_id, error.code, parameter)]
     dialogue = conversation.dialogue
     components = []
     size = 0
-    for outgoing in call.outbox:
+    outbox = conversation.take_outbox()
+    for outgoing in outbox:
         opcode = outgoing.opcode
-        parameter = codec.encode_argument(opcode, outgoing.argument, call.context.version)
+        parameter = codec.encode_argument(opcode, outgoing.argument, version)
         size += _INVOKE_OVERHEAD + len(parameter)
         if size > MOST_OCTETS:
             raise EncodeError(f"more than {MOST_OCTETS} octets for one message", "29.078 §14.2.2.1.5")
@@ -57,9 +58,8 @@ def encoded(
             components.append(
                 tcap.invoke(dialogue, opcode, parameter, operation.operation_class, operation.seconds)
             )
-    for outgoing in call.outbox:
+    for outgoing in outbox:
         telemetry.operation(outgoing.opcode, "out")
-    call.outbox.clear()
     return components
 
 

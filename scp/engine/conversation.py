@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
+from math import inf
 from typing import TYPE_CHECKING, final
+
+from scp.services.call import Call
 
 if TYPE_CHECKING:
     from scp.engine.engine import Engine
     from scp.ports import Found
-    from scp.services.api import Call, Report, ServiceRun
+    from scp.services.api import Report, ServiceRun
     from scp.stack.tcap import Dialogue
+    from ss7.cap.contexts import ApplicationContext
+    from ss7.cap.types import InitialDPArg
 
 
 class Wait(Enum):
@@ -22,70 +27,66 @@ class Wait(Enum):
 
 
 @final
-class Conversation:
+class Conversation(Call):
     """What the engine keeps for an open dialogue; the `Waiter` of its lookups.
+
+    One object with the call that the service sees: there are as many as calls are held, for minutes.
 
     Attributes:
         engine: who drives it.
         dialogue: the TCAP dialogue.
-        call: what the service sees.
         run: the service's coroutine.
         service: name of the service, for metrics and records.
         started: when the BEGIN came in, on the engine's clock, in seconds.
-        answer_by: when the first answer has to be out.
+        due: when the wait is over, ``inf`` while there is none.
         answered: the first answer is out.
         gone: the dialogue is over: nothing can be sent any more.
         invoke_id: of the InitialDP.
         wait: what the coroutine is suspended in.
-        wait_number: of its latest deadline, so that an earlier one is known to be late.
         store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
             further lookup of this dialogue counts as timed out: two answers could not be told apart.
         reports: what came in and was not awaited yet; None: nothing did.
-        rejects: owed for invocations that could not be taken; None: nothing is.
     """
 
     __slots__ = (
-        "answer_by",
         "answered",
-        "call",
         "dialogue",
+        "due",
         "engine",
         "gone",
         "invoke_id",
-        "rejects",
         "reports",
         "run",
         "service",
         "started",
         "store_owes",
         "wait",
-        "wait_number",
     )
+
+    run: ServiceRun
 
     def __init__(
         self,
         engine: Engine,
         dialogue: Dialogue,
-        call: Call,
+        idp: InitialDPArg,
+        context: ApplicationContext,
+        octets: bytes,
         service: str,
         invoke_id: int,
-        run: ServiceRun,
         now: float,
     ) -> None:
+        super().__init__(idp, context, octets)
         self.engine = engine
         self.dialogue = dialogue
-        self.call = call
-        self.run = run
         self.service = service
         self.started = now
-        self.answer_by = now + engine.answer_deadline
+        self.due = inf
         self.answered = False
         self.gone = False
-        self.invoke_id = invoke_id
-        self.rejects: list[bytes] | None = None
-        self.wait = Wait.NOTHING
-        self.wait_number = 0
         self.store_owes = False
+        self.invoke_id = invoke_id
+        self.wait = Wait.NOTHING
         self.reports: deque[Report] | None = None
 
     def found(self, result: Found) -> None:
@@ -93,6 +94,11 @@ class Conversation:
         self.store_owes = False
         if self.wait is Wait.LOOKUP:
             self.engine.store_answered(self, result)
+
+    def awake(self) -> None:
+        """Note that the coroutine goes on."""
+        self.wait = Wait.NOTHING
+        self.due = inf
 
     def queue(self, report: Report) -> None:
         """Keep a report until the service awaits one."""
@@ -109,9 +115,3 @@ class Conversation:
         if not reports:
             self.reports = None
         return report
-
-    def owe(self, component: bytes) -> None:
-        """Keep a component that answers an invocation which could not be taken."""
-        if self.rejects is None:
-            self.rejects = []
-        self.rejects.append(component)

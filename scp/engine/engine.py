@@ -21,7 +21,7 @@ from scp.engine.conversation import Conversation, Wait
 from scp.engine.signalling import Path
 from scp.engine.timers import Deadlines
 from scp.ports import PENDING
-from scp.services.api import Call, Lookup, Outgoing, Report, ReportKind, StoreFailure
+from scp.services.api import Lookup, Outgoing, Report, ReportKind, StoreFailure
 from scp.stack import tcap_dialogue as tc
 from ss7.cap.codec import UnusualError
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
@@ -129,7 +129,8 @@ class Engine:
         self.watcher = watcher
         self.draining = False
         self.declines: dict[str, int] = {}
-        self._deadlines: Deadlines[Conversation] = Deadlines(_still_waits)
+        self._deadlines: Deadlines[Conversation] = Deadlines(_due)
+        self._owed: list[bytes] = []  # for invocations of the message in hand that can't be taken
         self._handlers: dict[int, Callable[[Indication, float], None]] = {
             tc.BEGIN: self._begun,
             tc.CONTINUE: self._reported,
@@ -182,21 +183,23 @@ class Engine:
             error = encode_return_error(first.invoke_id, MISSING_CUSTOMER_RECORD.code)
             self._refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now, idp)
             return
-        call = Call(idp, context, first.parameter)
+        conversation = Conversation(
+            self, dialogue, idp, context, first.parameter, service.name, first.invoke_id, now
+        )
         try:
-            run = service.run(call)
+            conversation.run = service.run(conversation)
         except Exception as bug:  # noqa: BLE001 - as in `_step`
             self.on_bug(service.name, bug)
             self._continue(dialogue, service.name, idp, Reason.SERVICE_ERROR, now)
             return
-        conversation = Conversation(self, dialogue, call, service.name, first.invoke_id, run, now)
         dialogue.user = conversation
         if len(components) > 1:
             for component in components[1:]:
                 self._component(conversation, component)
-            if conversation.rejects:
+            rejects = self._take_owed()
+            if rejects:
                 self._stop(conversation)
-                self._refuse(dialogue, conversation.rejects, Reason.UNEXPECTED_OPERATION, now, idp)
+                self._refuse(dialogue, rejects, Reason.UNEXPECTED_OPERATION, now, idp)
                 return
         self._step(conversation, None, now)
 
@@ -294,7 +297,7 @@ class Engine:
             self._component(conversation, component)
         for _ in indication.rejects:
             self.signalling.discard("cap", REJECTED)
-        rejects = [*owed(indication), *(conversation.rejects or ())]
+        rejects = owed(indication) + self._take_owed()
         if rejects:
             octets = self.tcap.end(indication.dialogue, rejects[:MOST_REJECTS])
             self.signalling.send(indication.dialogue.path, octets)
@@ -307,6 +310,7 @@ class Engine:
         if isinstance(conversation, Conversation):
             for component in indication.components:
                 self._component(conversation, component)
+            self._take_owed()  # there is nobody to have it
             self._over(conversation, ReportKind.END, "ended", now)
 
     def _aborted(self, indication: Indication, now: float) -> None:
@@ -365,25 +369,32 @@ class Engine:
         """Queue an operation, or what is owed for one that can't be executed."""
         opcode = opcode_of(component.opcode)
         invoke_id = component.invoke_id
-        version = conversation.call.context.version
+        version = conversation.context.version
         if REPORTS.get(opcode, _NEVER) > version:
-            conversation.owe(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
+            self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
             self.signalling.discard("cap", "unrecognized-operation")
             return
         self.telemetry.operation(opcode, "in")
         if opcode == Opcode.INITIAL_DP:  # in an existing relationship: §10.1.12.3
-            conversation.owe(encode_return_error(invoke_id, UNEXPECTED_COMPONENT_SEQUENCE.code))
+            self._owed.append(encode_return_error(invoke_id, UNEXPECTED_COMPONENT_SEQUENCE.code))
             self.signalling.discard("cap", str(Reason.UNEXPECTED_OPERATION))
             return
         try:
             argument = self._argument(conversation.dialogue, opcode, component.parameter, version)
         except DecodeError:
-            conversation.owe(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
+            self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
             self.signalling.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
             return
         if self.watcher is not None:
             self.watcher.reported(conversation.dialogue, argument)
         conversation.queue(Report(ReportKind.INVOKE, opcode, argument))
+
+    def _take_owed(self) -> list[bytes]:
+        """Return what the message in hand is owed for invocations; the next one's begins."""
+        if not self._owed:
+            return []
+        taken, self._owed = self._owed, []
+        return taken
 
     def _argument(self, dialogue: Dialogue, opcode: int, parameter: bytes, version: int) -> Any:
         """Return an argument that may be in any form; raises `DecodeError`."""
@@ -424,10 +435,10 @@ class Engine:
             return StoreFailure.UNAVAILABLE
         if found is PENDING:
             due = now + self.store_deadline
+            if not conversation.answered:
+                due = min(due, conversation.started + self.answer_deadline)
             conversation.store_owes = True
-            self._suspend(
-                conversation, Wait.LOOKUP, due if conversation.answered else min(due, conversation.answer_by)
-            )
+            self._suspend(conversation, Wait.LOOKUP, due, now)
         return found
 
     def _next_report(self, conversation: Conversation, request: NextReport, now: float) -> Report | Pending:
@@ -436,10 +447,9 @@ class Engine:
         A service that awaits more after it was told that the dialogue is over would wait for ever: it ends.
         """
         timeout = request.timeout
-        call = conversation.call
         if conversation.gone:
-            call.outbox.clear()
-        elif call.outbox or not conversation.answered:
+            conversation.take_outbox()
+        elif conversation.has_outgoing or not conversation.answered:
             self._send(conversation, now, last=False)
         report = conversation.next_report()
         if report is not None:
@@ -447,16 +457,17 @@ class Engine:
         if conversation.gone:
             self._stop(conversation)
             return PENDING
-        self._suspend(conversation, Wait.REPORT, now + timeout)
+        self._suspend(conversation, Wait.REPORT, now + timeout, now)
         return PENDING
 
-    def _suspend(self, conversation: Conversation, wait: Wait, due: float) -> None:
+    def _suspend(self, conversation: Conversation, wait: Wait, due: float, now: float) -> None:
         conversation.wait = wait
-        conversation.wait_number = self._deadlines.add(due, conversation)
+        conversation.due = due
+        self._deadlines.add(due, conversation, now)
         self.signalling.wake_at(due)
 
     def _resume(self, conversation: Conversation, value: Any, now: float) -> None:
-        conversation.wait = Wait.NOTHING
+        conversation.awake()
         self._deadlines.forget()
         self._step(conversation, value, now)
 
@@ -486,13 +497,14 @@ class Engine:
         if not conversation.answered:
             self._answered(conversation)
             if not last:
-                conversation.call.put_away(self.codec)
+                conversation.put_away(self.codec)
 
     def _answered(self, conversation: Conversation) -> None:
         conversation.answered = True
-        call = conversation.call
-        decision = call.decision or Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
-        self._tell(conversation.dialogue, conversation.service, call.idp, decision, conversation.started)
+        decision = conversation.decision or Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
+        self._tell(
+            conversation.dialogue, conversation.service, conversation.idp, decision, conversation.started
+        )
 
     def _tell(
         self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, started: float
@@ -515,7 +527,7 @@ class Engine:
             conversation.gone = True
             if held and self.watcher is not None:
                 self.watcher.over(conversation.dialogue)
-            self.telemetry.dialogue_closed("error" if conversation.call.error is not None else "ended")
+            self.telemetry.dialogue_closed("error" if conversation.error is not None else "ended")
         conversation.dialogue.user = None
 
     def _rescue(self, conversation: Conversation, bug: Exception, now: float) -> None:
@@ -524,11 +536,10 @@ class Engine:
         if not conversation.gone:
             conversation.gone = True
             self.tcap.withdraw(conversation.dialogue)
-            call = conversation.call
             held = conversation.answered
-            call.error = None
-            call.outbox[:] = [] if held else [CONTINUED]
-            call.decided(_FAILED)
+            conversation.error = None
+            conversation.outbox[:] = [] if held else [CONTINUED]
+            conversation.decided(_FAILED)
             self._send(conversation, now, last=True)
             if held and self.watcher is not None:
                 self.watcher.over(conversation.dialogue)
@@ -537,7 +548,7 @@ class Engine:
 
     def _stop(self, conversation: Conversation) -> None:
         """Close a service that nobody needs any more, and forget it."""
-        conversation.wait = Wait.NOTHING
+        conversation.awake()
         conversation.dialogue.user = None
         try:
             conversation.run.close()
@@ -558,7 +569,7 @@ class Engine:
                 late = StoreFailure.TIMEOUT
                 if self.admission is not None:
                     self.admission.store_took(self.store_deadline)
-            conversation.wait = Wait.NOTHING
+            conversation.awake()
             self._step(conversation, late, now)
 
 
@@ -569,8 +580,8 @@ _ERRORS: Final = frozenset({Reason.UNKNOWN_SERVICE_KEY, Reason.CRITICAL_EXTENSIO
 _NEVER: Final = 99
 
 
-def _still_waits(conversation: Conversation, number: int) -> bool:
-    return conversation.wait is not Wait.NOTHING and conversation.wait_number == number
+def _due(conversation: Conversation) -> float:
+    return conversation.due
 
 
 def _peer(dialogue: Dialogue) -> str:

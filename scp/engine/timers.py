@@ -11,55 +11,101 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SLOT: Final = 16.0
+"""Seconds: deadlines that are further off than twice as many are kept by slots of this length."""
 _WORTH_SWEEPING: Final = 1024
 
 
 class Deadlines(Generic[T]):
     """Owners by due time.
 
+    What is due soon is in a heap. What is far off, as the patience of a service with a call that is held, is
+    in a list for its slot of time, at the cost of one reference, and goes to the heap when the slot begins.
+
     An entry is not removed when its owner moves on: `forget` only counts it, and once most entries are such,
     one sweep drops them. That costs O(1) amortised, and memory stays within twice what is live.
 
     Args:
-        live: says whether the owner still waits with the number that the entry was added with.
+        due_of: says when an owner is due (seconds), ``inf`` if it waits for nothing. An entry that was made
+            for another time is one that its owner has left.
     """
 
-    def __init__(self, live: Callable[[T, int], bool]) -> None:
-        self._live = live
+    def __init__(self, due_of: Callable[[T], float]) -> None:
+        self._due_of = due_of
         self._heap: list[tuple[float, int, T]] = []
+        self._slots: dict[int, list[T]] = {}
+        self._order: list[int] = []  # a heap of their numbers
+        self._far = 0  # entries in slots
         self._added = 0
         self._forgotten = 0
 
-    def add(self, due: float, owner: T) -> int:
-        """Remember that ``owner`` is due at ``due`` (seconds); return the number of this wait."""
-        self._added += 1
+    def add(self, due: float, owner: T, now: float) -> None:
+        """Remember that ``owner`` is due at ``due`` (seconds), which ``due_of`` says of it as well."""
+        if due - now < 2 * SLOT or due == inf:
+            self._push(due, owner)
+            return
+        slot = int(due / SLOT)
+        owners = self._slots.get(slot)
+        if owners is None:
+            self._slots[slot] = [owner]
+            heappush(self._order, slot)
+        else:
+            owners.append(owner)
+        self._far += 1
+
+    def _push(self, due: float, owner: T) -> None:
+        self._added += 1  # so that no two entries compare by their owners
         heappush(self._heap, (due, self._added, owner))
-        return self._added
 
     def forget(self) -> None:
         """Note that one entry's owner no longer waits."""
         self._forgotten += 1
-        if self._forgotten > _WORTH_SWEEPING and 2 * self._forgotten > len(self._heap):
-            live = self._live
-            self._heap = [entry for entry in self._heap if live(entry[2], entry[1])]
-            heapify(self._heap)
-            self._forgotten = 0
+        if self._forgotten <= _WORTH_SWEEPING or 2 * self._forgotten <= len(self):
+            return
+        due_of = self._due_of
+        self._heap = [entry for entry in self._heap if due_of(entry[2]) == entry[0]]
+        heapify(self._heap)
+        self._far = 0
+        for slot, owners in list(self._slots.items()):
+            waiting = [owner for owner in owners if _slot(due_of(owner)) == slot]
+            self._slots[slot] = waiting
+            self._far += len(waiting)
+        self._forgotten = 0
 
     def next(self) -> float:
-        """Return the earliest due time, ``inf`` if there is none; it may be one that was forgotten."""
-        return self._heap[0][0] if self._heap else inf
+        """Return when to look for what is due, ``inf`` for never; that may have been forgotten."""
+        due = self._heap[0][0] if self._heap else inf
+        return min(due, self._order[0] * SLOT) if self._order else due
 
     def due(self, now: float) -> list[T]:
         """Take out all that is due and return the owners that still wait, the earliest first."""
-        heap = self._heap
+        while self._order and self._order[0] * SLOT <= now:
+            self._begin(heappop(self._order))
+        heap, due_of = self._heap, self._due_of
         taken: list[T] = []
         while heap and heap[0][0] <= now:
-            _, number, owner = heappop(heap)
-            if self._live(owner, number):
+            due, _, owner = heappop(heap)
+            if due_of(owner) == due:
                 taken.append(owner)
             elif self._forgotten:
                 self._forgotten -= 1
-        return taken
+        # Who was due in a slot, moved on and is due in it again is there twice.
+        return taken if len(taken) < 2 else list(dict.fromkeys(taken))
+
+    def _begin(self, slot: int) -> None:
+        """Move the owners of a slot that still wait to the heap."""
+        owners = self._slots.pop(slot)
+        self._far -= len(owners)
+        for owner in owners:
+            due = self._due_of(owner)
+            if _slot(due) == slot:
+                self._push(due, owner)
+            elif self._forgotten:
+                self._forgotten -= 1
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self._heap) + self._far
+
+
+def _slot(due: float) -> int:
+    return -1 if due == inf else int(due / SLOT)

@@ -28,9 +28,8 @@ class Outgoing:
         self.argument = argument
 
 
-@final
 class Call:
-    """One dialogue as its service sees it.
+    """One dialogue as its service sees it; the engine's own view of it extends this.
 
     Args:
         idp: the InitialDP's argument.
@@ -39,21 +38,38 @@ class Call:
 
     Attributes:
         context: the CAP application context of the dialogue.
-        outbox: what the next TC message will carry; the engine takes it.
         error: set by `fail`: the return error that ends the dialogue.
         decision: set by `decided`; metrics, log, CDR and trace show it with the first answer; None after it.
     """
 
-    __slots__ = ("_codec", "_idp", "_octets", "context", "decision", "error", "outbox")
+    __slots__ = ("_codec", "_idp", "_octets", "_outbox", "context", "decision", "error")
 
     def __init__(self, idp: InitialDPArg, context: ApplicationContext, octets: bytes = b"") -> None:
         self.context = context
-        self.outbox: list[Outgoing] = []
         self.error: CapError | None = None
         self.decision: Decision | None = None
+        self._outbox: list[Outgoing] | None = None
         self._idp: InitialDPArg | None = idp
         self._octets = octets
         self._codec: Codec | None = None
+
+    @property
+    def outbox(self) -> list[Outgoing]:
+        """What the next TC message will carry; the engine takes it."""
+        if self._outbox is None:
+            self._outbox = []
+        return self._outbox
+
+    @property
+    def has_outgoing(self) -> bool:
+        """Whether the next TC message will carry anything."""
+        return bool(self._outbox)
+
+    def take_outbox(self) -> list[Outgoing]:
+        """Return what the next TC message will carry; a new outbox begins."""
+        outbox = self._outbox
+        self._outbox = None
+        return [] if outbox is None else outbox
 
     @property
     def idp(self) -> InitialDPArg:

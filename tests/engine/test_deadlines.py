@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 from math import inf
 
 from hypothesis import given
@@ -10,33 +11,35 @@ from hypothesis import strategies as st
 from room import READY, Room
 
 from scp.engine.conversation import Conversation
-from scp.engine.timers import Deadlines
+from scp.engine.timers import SLOT, Deadlines
 
 
 class Owner:
     def __init__(self):
-        self.number = 0
-        self.waits = False
+        self.due = inf
 
 
-def live(owner, number):
-    return owner.waits and owner.number == number
+def due_of(owner):
+    return owner.due
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30), st.booleans()), max_size=60))
+# Soon, far off, at the edges of a slot, and what falls into the same one again.
+DELAYS = st.integers(0, 30) | st.integers(0, 300) | st.sampled_from([SLOT, 2 * SLOT, 2 * SLOT + 1, 3600.0])
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), DELAYS, st.booleans()), max_size=60))
 def test_who_still_waits_is_due_in_time_and_once(steps):
-    deadlines = Deadlines(live)
+    deadlines = Deadlines(due_of)
     owners = [Owner() for _ in range(6)]
     expected = {}
     now = 0
     for which, delay, passes in steps:
         owner = owners[which]
-        if owner.waits:
-            owner.waits = False
+        if owner.due != inf:
             deadlines.forget()
             del expected[owner]
-        owner.waits = True
-        owner.number = deadlines.add(now + delay, owner)
+        owner.due = now + delay
+        deadlines.add(now + delay, owner, now)
         expected[owner] = now + delay
         if passes:
             now += delay
@@ -44,7 +47,7 @@ def test_who_still_waits_is_due_in_time_and_once(steps):
             assert sorted(map(id, due)) == sorted(id(owner) for owner, at in expected.items() if at <= now)
             assert [expected[owner] for owner in due] == sorted(expected[owner] for owner in due)
             for owner in due:
-                owner.waits = False
+                owner.due = inf
                 del expected[owner]
         assert deadlines.next() <= min(expected.values(), default=inf)
     assert set(deadlines.due(inf)) == set(expected)
@@ -53,14 +56,31 @@ def test_who_still_waits_is_due_in_time_and_once(steps):
 
 
 def test_forgotten_deadlines_take_no_room_for_long():
-    deadlines = Deadlines(live)
-    for _ in range(20_000):
-        owner = Owner()
-        owner.waits = True
-        owner.number = deadlines.add(1e9, owner)
-        owner.waits = False
-        deadlines.forget()
-    assert len(deadlines) < 3_000
+    for due in (1.0, 1e9):
+        deadlines = Deadlines(due_of)
+        for _ in range(20_000):
+            owner = Owner()
+            owner.due = due
+            deadlines.add(due, owner, 0.0)
+            owner.due = inf
+            deadlines.forget()
+        assert len(deadlines) < 3_000
+
+
+def test_what_is_far_off_costs_one_reference():
+    deadlines = Deadlines(due_of)
+    owners = [Owner() for _ in range(10_000)]
+    tracemalloc.start()
+    try:
+        for number, owner in enumerate(owners):
+            owner.due = 3600.0 + number / 1000
+            deadlines.add(owner.due, owner, number / 1000)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / len(owners) < 60  # its time, 24, is the owner's; in the heap it is more than 100
+    assert deadlines.due(3590.0) == []
+    assert deadlines.due(3610.0) == owners
 
 
 def test_nothing_of_a_call_is_kept_once_it_is_over():
