@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Final, final
 from scp.stack import tcap_dialogue as dha
 from scp.stack.tcap_components import free_answered, judge
 from scp.stack.tcap_dialogue import Dialogue, IdleQueue, Indication, LocalReject, step
-from scp.stack.tcap_invocation import REPORTS_SUCCESS, Invocation, InvocationTimers, find, forget_all, retire
+from scp.stack.tcap_invocation import (
+    Invocation,
+    InvocationTimers,
+    forget_all,
+    in_use,
+    retire,
+    sent,
+    withdraw,
+)
 from scp.stack.tcap_portions import (
     CONTEXT_NOT_SUPPORTED,
     DIALOGUE_REFUSED,
@@ -353,13 +361,12 @@ class Tcap:
     def next_invoke_id(self, dialogue: Dialogue) -> int:
         """Return an invoke id, 0 to 127, that none of our invocations has; `EncodeError` if all are used."""
         invoke_id = dialogue.next_id
-        if dialogue.invocations is not None:
-            tries = 0
-            while find(dialogue, invoke_id) is not None:
-                invoke_id = (invoke_id + 1) & _LAST_INVOKE_ID
-                tries += 1
-                if tries > _LAST_INVOKE_ID:
-                    raise EncodeError("all invoke ids of the dialogue are in use", "Q.773 §4.2.2.2")
+        tries = 0
+        while in_use(dialogue, invoke_id):
+            invoke_id = (invoke_id + 1) & _LAST_INVOKE_ID
+            tries += 1
+            if tries > _LAST_INVOKE_ID:
+                raise EncodeError("all invoke ids of the dialogue are in use", "Q.773 §4.2.2.2")
         dialogue.next_id = (invoke_id + 1) & _LAST_INVOKE_ID
         return invoke_id
 
@@ -380,18 +387,11 @@ class Tcap:
             dialogue.invocations = [invocation]
         else:
             dialogue.invocations.append(invocation)
-        if dialogue.unsent is None:
-            dialogue.unsent = [invocation]
-        else:
-            dialogue.unsent.append(invocation)
         return octets
 
     def withdraw(self, dialogue: Dialogue) -> None:
         """Forget the operations that `invoke` registered since the last message: they are not sent."""
-        if dialogue.unsent is not None:
-            for invocation in dialogue.unsent:
-                retire(invocation)
-            dialogue.unsent = None
+        withdraw(dialogue)
 
     # Time
 
@@ -404,8 +404,8 @@ class Tcap:
     def tick(self, now: float) -> list[Indication]:
         """Run out what is due.
 
-        Operations of class 2 and 4 have succeeded silently; those of 1 and 3 have failed: CANCEL. Dialogues
-        at their idle limit are closed: TIMEOUT, which comes after the CANCELs of the same dialogue.
+        Operations of class 1 and 3 have failed: CANCEL; those of 2 and 4 have succeeded silently (`Silent`).
+        Dialogues at their idle limit are closed: TIMEOUT, which comes after the CANCELs of the same dialogue.
         """
         indications: list[Indication] = []
         while True:
@@ -413,7 +413,7 @@ class Tcap:
             if invocation is None:
                 break
             dialogue = retire(invocation)
-            if dialogue is not None and REPORTS_SUCCESS[invocation.operation_class]:
+            if dialogue is not None:
                 indications.append(Indication(dha.CANCEL, dialogue, invocation=invocation))
         while True:
             oldest = self._idle.oldest
@@ -451,10 +451,7 @@ class Tcap:
     def _sent(self, dialogue: Dialogue, now: float) -> None:
         """Start the timers of the operations that go out now."""
         self._touch(dialogue, now)
-        if dialogue.unsent is not None:
-            for invocation in dialogue.unsent:
-                self._timers.start(invocation, now)
-            dialogue.unsent = None
+        sent(dialogue, self._timers, now)
 
     def _close(self, dialogue: Dialogue) -> None:
         dialogue.state = dha.CLOSED

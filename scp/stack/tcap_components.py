@@ -11,7 +11,7 @@ from scp.stack.tcap_invocation import (
     correlate_error,
     correlate_reject,
     correlate_result,
-    find,
+    in_use,
 )
 from ss7 import rose
 from ss7.ber import read_element, read_integer
@@ -30,17 +30,17 @@ def judge(
         linked_id = component.linked_id
         if not first_heard(dialogue, component.invoke_id, now):
             return _reject(component, rose.INVOKE_PROBLEM, rose.DUPLICATE_INVOKE_ID)
-        if linked_id is not None and find(dialogue, linked_id) is None:
+        if linked_id is not None and not in_use(dialogue, linked_id):
             return _reject(component, rose.INVOKE_PROBLEM, rose.UNRECOGNIZED_LINKED_ID)
         return None
     if isinstance(component, ReturnResult):
-        problem = correlate_result(dialogue, component, timers)
+        problem = correlate_result(dialogue, component, timers, now)
         return None if problem == ACCEPT else _reject(component, rose.RETURN_RESULT_PROBLEM, problem)
     if isinstance(component, ReturnError):
-        problem = correlate_error(dialogue, component, timers)
+        problem = correlate_error(dialogue, component, timers, now)
         return None if problem == ACCEPT else _reject(component, rose.RETURN_ERROR_PROBLEM, problem)
     if isinstance(component, Reject):
-        correlate_reject(dialogue, component, timers)
+        correlate_reject(dialogue, component, timers, now)
         return None
     return _reject(component, rose.GENERAL_PROBLEM, component.problem)
 

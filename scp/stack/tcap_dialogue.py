@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
-    from scp.stack.tcap_invocation import Invocation
+    from mypy_extensions import u8
+
+    from scp.stack.tcap_invocation import Invocation, Silent
     from ss7.tcap import Component, DialoguePortion
 
 # States
@@ -142,11 +144,11 @@ class Dialogue:
         context: application context name, OID octets.
         structured: whether the dialogue began with a dialogue portion.
         state: `IDLE` …, see `TRANSITIONS`.
-        opened: when it began, seconds.
         active: when the last message came or went, seconds.
         user: free for the TC-user.
-        invocations: our operations that wait for an outcome, in order; None if there is none.
-        unsent: those of them that the next message will carry.
+        invocations: our operations that wait for a result, and all that the next message will carry; None if
+            there is none.
+        silent: our operations that succeed by silence; some may have by now.
         next_id: where the search for a free invoke id goes on.
         heard: invoke ids of the peer's latest operations, one bit each; see `first_heard`.
         heard_before: the same for the period before.
@@ -166,12 +168,11 @@ class Dialogue:
         "newer",
         "next_id",
         "older",
-        "opened",
         "path",
         "remote_tid",
+        "silent",
         "state",
         "structured",
-        "unsent",
         "user",
     )
 
@@ -180,14 +181,14 @@ class Dialogue:
         self.remote_tid = remote_tid
         self.path = path
         self.context = context
-        self.structured: bool = True
-        self.state: int = IDLE
-        self.opened = now
         self.active = now
         self.user: object = None
         self.invocations: list[Invocation] | None = None
-        self.unsent: list[Invocation] | None = None
-        self.next_id: int = 1
+        self.silent: Silent | None = None
+        # Three octets beside each other: there are as many dialogues as calls are held.
+        self.structured: bool = True
+        self.state: u8 = IDLE
+        self.next_id: u8 = 1
         self.heard: int = 0
         self.heard_before: int = 0
         self.heard_since = now

@@ -1,14 +1,15 @@
 """Invocations (Q.774 Figure A.7): operations that we sent, the answers their class allows, their timers.
 
 An invocation lives from the message that carries it to its last answer, its timer, or the end of the
-dialogue. Rejecting an answer is the TC-user's affair and needs no machine: Figure A.7's reject timer is nil.
+dialogue. Nobody is told when the time of one that reports no success (class 2 and 4) is up. Rejecting an
+answer is the TC-user's affair and needs no machine: Figure A.7's reject timer is nil.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from math import inf
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from ss7.rose import (
     RETURN_ERROR_PROBLEM,
@@ -39,7 +40,11 @@ REPORTS_FAILURE: Final = (False, True, True, False, False)
 
 ACCEPT: Final = -1
 
+Operations: TypeAlias = "tuple[tuple[int, Code, int, float], ...]"
+"""Invoke id, operation code, class and timeout (seconds) of each."""
+
 _COMPACT_ABOVE: Final = 1024
+_MOST_ALIKE: Final = 1024
 
 
 @final
@@ -52,7 +57,7 @@ class Invocation:
         opcode: operation code.
         operation_class: 1 to 4.
         timeout: seconds from its sending that it may take.
-        due: when they are over; `InvocationTimers.start` sets it.
+        due: when they are over; ``inf`` until it is sent.
     """
 
     __slots__ = ("dialogue", "due", "invoke_id", "opcode", "operation_class", "timeout")
@@ -73,12 +78,13 @@ class InvocationTimers:
     """Running invocation timers: a queue for each duration, which operations have few of.
 
     Those of one duration run out in the order in which they were started, so each queue is sorted. Finished
-    invocations go when met, or when they are many.
+    invocations go when met, or when they are many. Only what has to be told needs a timer, see `Silent`.
     """
 
-    __slots__ = ("_finished", "_queues", "_size")
+    __slots__ = ("_alike", "_finished", "_queues", "_size")
 
     def __init__(self) -> None:
+        self._alike: dict[Operations, Operations] = {}
         self._queues: dict[float, deque[Invocation]] = {}
         self._size: int = 0
         self._finished: int = 0
@@ -95,6 +101,15 @@ class InvocationTimers:
             queue = self._queues[invocation.timeout] = deque()
         queue.append(invocation)
         self._size += 1
+
+    def alike(self, operations: Operations) -> Operations:
+        """Return the same operations in the tuple that all dialogues share."""
+        known = self._alike.get(operations)
+        if known is None:
+            if len(self._alike) >= _MOST_ALIKE:
+                self._alike.clear()
+            known = self._alike[operations] = operations
+        return known
 
     def finished(self) -> None:
         """Take note that an invocation whose timer runs has ended."""
@@ -138,6 +153,67 @@ class InvocationTimers:
         return self._queues[earliest.timeout].popleft()
 
 
+@final
+class Silent:
+    """Operations of class 2 and 4 that went out in one message: silence is success, so no timer runs.
+
+    They are known for as long as it would, so that an error or a reject finds its operation and its invoke
+    id is not given again too early. A held call has some of them and nothing else in flight, and there are
+    many held calls: so the dialogues share what is alike.
+
+    Attributes:
+        operations: what they are.
+        since: when they were sent, seconds.
+        earlier: those of an earlier message.
+    """
+
+    __slots__ = ("earlier", "operations", "since")
+
+    def __init__(self, operations: Operations, since: float, earlier: Silent | None) -> None:
+        self.operations = operations
+        self.since = since
+        self.earlier: Silent | None = earlier
+
+
+def _without(silent: Silent | None, invoke_id: int, now: float) -> Silent | None:
+    """Return what is left of them without one (-1: none) and without those whose time is up."""
+    if silent is None:
+        return None
+    earlier = _without(silent.earlier, invoke_id, now)
+    left = tuple(
+        [each for each in silent.operations if each[0] != invoke_id and silent.since + each[3] > now]
+    )
+    return Silent(left, silent.since, earlier) if left else earlier
+
+
+def sent(dialogue: Dialogue, timers: InvocationTimers, now: float) -> None:
+    """Take note that the operations of the next message, if there are any, go out with it."""
+    invocations = dialogue.invocations
+    if invocations is None:
+        return
+    waiting: list[Invocation] = []
+    silent: list[tuple[int, Code, int, float]] = []
+    for invocation in invocations:
+        if invocation.due == inf and not REPORTS_SUCCESS[invocation.operation_class]:
+            silent.append(
+                (invocation.invoke_id, invocation.opcode, invocation.operation_class, invocation.timeout)
+            )
+            continue
+        if invocation.due == inf:
+            timers.start(invocation, now)
+        waiting.append(invocation)
+    dialogue.invocations = waiting or None
+    if silent:
+        earlier = _without(dialogue.silent, -1, now)
+        dialogue.silent = Silent(timers.alike(tuple(silent)), now, earlier)
+
+
+def withdraw(dialogue: Dialogue) -> None:
+    """Forget the operations that were to go with the next message."""
+    if dialogue.invocations is not None:
+        dialogue.invocations = [each for each in dialogue.invocations if each.due != inf] or None
+
+
 def retire(invocation: Invocation) -> Dialogue | None:
     """End one invocation whose timer no longer counts; return the dialogue that it was in."""
     dialogue = invocation.dialogue
@@ -149,71 +225,95 @@ def retire(invocation: Invocation) -> Dialogue | None:
     return dialogue
 
 
-def forget(invocation: Invocation, timers: InvocationTimers) -> None:
-    """End one invocation whose timer runs."""
-    retire(invocation)
-    timers.finished()
+def _forget(dialogue: Dialogue, invocation: Invocation, timers: InvocationTimers, now: float) -> None:
+    """End one of `live`."""
+    if REPORTS_SUCCESS[invocation.operation_class]:
+        retire(invocation)
+        timers.finished()
+    else:
+        dialogue.silent = _without(dialogue.silent, invocation.invoke_id, now)
 
 
 def forget_all(dialogue: Dialogue, timers: InvocationTimers) -> None:
     """End all invocations of a dialogue that ends."""
+    dialogue.silent = None
     invocations = dialogue.invocations
     if invocations is None:
         return
-    unsent = dialogue.unsent
     for invocation in invocations:
         invocation.dialogue = None
-        if unsent is None or invocation not in unsent:
+        if invocation.due != inf:
             timers.finished()
     dialogue.invocations = None
-    dialogue.unsent = None
 
 
-def find(dialogue: Dialogue, invoke_id: int) -> Invocation | None:
-    """Return the invocation with that id, sent or not; a dialogue has a few, so they are looked through."""
-    invocations = dialogue.invocations
-    if invocations is not None:
-        for invocation in invocations:
+def in_use(dialogue: Dialogue, invoke_id: int) -> bool:
+    """Whether an operation has that invoke id, sent or not. There are few, so all are looked at.
+
+    One of class 2 or 4 may have it for longer than its time: until the next message with such operations.
+    """
+    if dialogue.invocations is not None:
+        for invocation in dialogue.invocations:
             if invocation.invoke_id == invoke_id:
-                return invocation
+                return True
+    silent = dialogue.silent
+    while silent is not None:
+        for operation in silent.operations:
+            if operation[0] == invoke_id:
+                return True
+        silent = silent.earlier
+    return False
+
+
+def live(dialogue: Dialogue, now: float) -> list[Invocation]:
+    """Return all that was sent and whose time is not up."""
+    found = [each for each in dialogue.invocations or () if each.due != inf]
+    silent = dialogue.silent
+    while silent is not None:
+        for invoke_id, opcode, operation_class, timeout in silent.operations:
+            if silent.since + timeout > now:
+                invocation = Invocation(dialogue, invoke_id, opcode, operation_class, timeout)
+                invocation.due = silent.since + timeout
+                found.append(invocation)
+        silent = silent.earlier
+    return found
+
+
+def _running(dialogue: Dialogue, invoke_id: int, now: float) -> Invocation | None:
+    """Return the invocation with that id if it was sent and is not over."""
+    for invocation in live(dialogue, now):
+        if invocation.invoke_id == invoke_id:
+            return invocation
     return None
 
 
-def _running(dialogue: Dialogue, invoke_id: int) -> Invocation | None:
-    """Return the invocation with that id if it was sent and is not over."""
-    invocation = find(dialogue, invoke_id)
-    if invocation is None or (dialogue.unsent is not None and invocation in dialogue.unsent):
-        return None
-    return invocation
-
-
-def correlate_result(dialogue: Dialogue, result: ReturnResult, timers: InvocationTimers) -> int:
+def correlate_result(dialogue: Dialogue, result: ReturnResult, timers: InvocationTimers, now: float) -> int:
     """Give a result to its invocation; return `ACCEPT`, or the return result problem to reject it with."""
-    invocation = _running(dialogue, result.invoke_id)
+    invocation = _running(dialogue, result.invoke_id, now)
     if invocation is None:
         return UNRECOGNIZED_INVOKE_ID
     expected = REPORTS_SUCCESS[invocation.operation_class]
     result.operation = invocation.opcode
     if result.last or not expected:
-        forget(invocation, timers)
+        _forget(dialogue, invocation, timers, now)
     return ACCEPT if expected else RETURN_RESULT_UNEXPECTED
 
 
-def correlate_error(dialogue: Dialogue, error: ReturnError, timers: InvocationTimers) -> int:
+def correlate_error(dialogue: Dialogue, error: ReturnError, timers: InvocationTimers, now: float) -> int:
     """Give an error to its invocation; return `ACCEPT`, or the return error problem to reject it with."""
-    invocation = _running(dialogue, error.invoke_id)
+    invocation = _running(dialogue, error.invoke_id, now)
     if invocation is None:
         return UNRECOGNIZED_INVOKE_ID
     error.operation = invocation.opcode
-    forget(invocation, timers)
+    _forget(dialogue, invocation, timers, now)
     return ACCEPT if REPORTS_FAILURE[invocation.operation_class] else RETURN_ERROR_UNEXPECTED
 
 
-def correlate_reject(dialogue: Dialogue, reject: Reject, timers: InvocationTimers) -> None:
+def correlate_reject(dialogue: Dialogue, reject: Reject, timers: InvocationTimers, now: float) -> None:
     """Give a reject to its invocation, if it is about one; a problem with an answer of ours is about none."""
     if reject.invoke_id is None or reject.problem_type in (RETURN_RESULT_PROBLEM, RETURN_ERROR_PROBLEM):
         return
-    invocation = _running(dialogue, reject.invoke_id)
+    invocation = _running(dialogue, reject.invoke_id, now)
     if invocation is not None:
         reject.operation = invocation.opcode
-        forget(invocation, timers)
+        _forget(dialogue, invocation, timers, now)

@@ -27,6 +27,7 @@ from scp.stack.tcap import (
     Tcap,
     TcapSettings,
 )
+from scp.stack.tcap_invocation import live
 from ss7 import ber, rose, tcap, tcap_dialogue
 from ss7.errors import EncodeError
 from ss7.tcap import (
@@ -90,7 +91,7 @@ def test_begin_then_end_with_the_accepting_aare(node):
     assert indication.components == [IDP]
     assert indication.rejects == []
     dialogue = indication.dialogue
-    assert (dialogue.context, dialogue.path, dialogue.opened, dialogue.user) == (V2, "path", 5.0, None)
+    assert (dialogue.context, dialogue.path, dialogue.active, dialogue.user) == (V2, "path", 5.0, None)
     assert dialogue.local_tid == bytes.fromhex("07fffffe")
     assert len(node) == 1
     message = tcap.decode(node.end(dialogue, [CONNECT]))
@@ -458,7 +459,7 @@ def test_answers_by_operation_class(node, operation_class, answer, reject):
     else:
         assert indication.components == []
         assert rejects(indication) == [reject]
-    assert dialogue.invocations is None
+    assert live(dialogue, 0.0) == []
     assert node.tick(11.0) == []
     again = send(node, dialogue, tcap.CONTINUE, answer)
     problem = rose.RETURN_RESULT_PROBLEM if isinstance(answer, ReturnResult) else rose.RETURN_ERROR_PROBLEM
@@ -469,13 +470,14 @@ def test_answers_by_operation_class(node, operation_class, answer, reject):
 def test_the_invocation_timer(node, operation_class, reported):
     dialogue = begin(node).dialogue
     node.continue_(dialogue, [node.invoke(dialogue, 55, b"", operation_class, 10.0)], 2.0)
-    assert node.next_deadline() == 12.0
+    assert (node.next_deadline() == 12.0) == reported
     assert node.tick(11.9) == []
+    assert [one.opcode for one in live(dialogue, 11.9)] == [55]
     indications = node.tick(12.0)
     assert [(one.kind, one.dialogue, one.invocation.opcode) for one in indications] == [
         (dha.CANCEL, dialogue, 55)
     ] * reported
-    assert dialogue.invocations is None
+    assert live(dialogue, 12.0) == []
     assert not dialogue.closed
     node.end(dialogue, [])
     assert is_empty(node)
@@ -506,7 +508,7 @@ def test_rejects_of_the_peer(node, reject, ends):
     indication = send(node, dialogue, tcap.CONTINUE, reject)
     assert indication.rejects == []
     assert [one.operation for one in indication.components] == [35 if ends else None]
-    assert (dialogue.invocations is None) == ends
+    assert (live(dialogue, 0.0) == []) == ends
 
 
 def test_an_operation_not_yet_sent_has_no_timer_and_no_answer(node):
@@ -606,7 +608,7 @@ def test_ticks_of_many_open_dialogues_cost_nothing():
         node = Tcap(TcapSettings())
         for _ in range(dialogues):
             dialogue = node.receive(octets, None, 0.0).dialogue
-            node.continue_(dialogue, [node.invoke(dialogue, 23, b"", 2, 10.0)], 0.0)
+            node.continue_(dialogue, [node.invoke(dialogue, 35, b"", 1, 10.0)], 0.0)
         best = math.inf
         for _ in range(20):
             began = time.perf_counter()
@@ -624,7 +626,7 @@ def test_timers_of_ended_invocations_are_let_go():
     octets = tcap.encode(Message(tcap.BEGIN, b"\x01", b"", Aarq(V2), [IDP]))
     for _ in range(10_000):
         dialogue = node.receive(octets, None, 0.0).dialogue
-        node.continue_(dialogue, [node.invoke(dialogue, 23, b"", 2, 3600.0)], 0.0)
+        node.continue_(dialogue, [node.invoke(dialogue, 35, b"", 1, 3600.0)], 0.0)
         node.end(dialogue, [])
     assert len(node._timers) < 2_500
 
@@ -844,7 +846,8 @@ class TwoEnds(RuleBasedStateMachine):
                 assert one.state not in (dha.ACTIVE, dha.INITIATION_RECEIVED) or one.remote_tid
             for one in self.dialogues[end]:
                 assert one.closed == (one.local_tid not in node._dialogues)
-                assert not one.closed or (one.invocations is None and one.older is None and one.newer is None)
+                kept = (one.invocations, one.silent, one.older, one.newer)
+                assert not one.closed or kept == (None,) * 4
 
     def teardown(self):
         while self.wire:
