@@ -21,8 +21,8 @@ from scp.app.reload import plan
 from scp.app.reporter import Reporter
 from scp.app.service_manager import ALIVE, READY, STOPPING, ServiceManager
 from scp.config import ConfigError, load
+from scp.engine.path import Path as Way
 from scp.engine.sampling import Sampled
-from scp.engine.signalling import Path as Way
 from scp.ports import StoreError
 from scp.services.idp import calling_digits, read_call
 from scp.services.registry import ServiceConfigError

@@ -201,6 +201,10 @@ class Replay(Dialogues):
         if octets and isinstance(path, Replayed) and len(path.ours) < MAX_MESSAGES:
             path.ours.append(octets)
 
+    def keep(self, path: object) -> object:
+        """See `TcProvider`."""
+        return path
+
     def wake_at(self, due: float) -> None:
         """See `TcProvider`."""
         self._ticker.at(due)

@@ -18,7 +18,7 @@ from scp.domain.reason import Reason
 from scp.engine.callgap import call_gap
 from scp.engine.components import critical, encoded, opcode_of, owed
 from scp.engine.conversation import Conversation, Wait
-from scp.engine.signalling import Path
+from scp.engine.path import Path
 from scp.engine.timers import Deadlines
 from scp.ports import PENDING
 from scp.services.api import Lookup, Outgoing, Report, ReportKind, StoreFailure
@@ -498,6 +498,7 @@ class Engine:
             self._answered(conversation)
             if not last:
                 conversation.put_away(self.codec)
+                dialogue.path = self.signalling.keep(dialogue.path)
 
     def _answered(self, conversation: Conversation) -> None:
         conversation.answered = True

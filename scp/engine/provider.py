@@ -20,6 +20,10 @@ class TcProvider(Protocol):
         """Send a TCAP message on its dialogue's way; b"" is nothing."""
         ...
 
+    def keep(self, path: object) -> object:
+        """Return what stands for a dialogue's path while the dialogue is held."""
+        ...
+
     def wake_at(self, due: float) -> None:
         """Make sure that the user's ``tick`` is called at ``due``, in seconds of the clock."""
         ...

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final
 
+from scp.engine.path import Path, Paths
 from scp.engine.routes import CONGESTED, UNREACHABLE, choose, cost
 from scp.engine.ticker import Ticker
 from scp.stack.m3ua.asp import Asp
@@ -46,35 +47,6 @@ _DATA_CLASS: Final = 1
 _CLASS: Final = 2  # octets of the common header (RFC 4666 §3.1)
 _TYPE: Final = 3
 _KINDS: Final[dict[int, str]] = {kind: message.name for kind, message in MESSAGES.items()}
-
-
-@final
-class Path:
-    """The way back of a dialogue: what its answers need of the message that opened it.
-
-    Attributes:
-        link: where the last message of the dialogue came in; another active one takes over when it is down.
-        opc: our point code.
-        dpc: the peer's.
-        sls: signalling link selection: one a dialogue, so that its messages stay in order (Q.714 §1.1.2.2).
-        called: octets of the SCCP address that our messages go to.
-        calling: octets of our own.
-        context: routing context that it came with (RFC 4666 §3.3.1), -1: none. Where a link has several,
-            answers go as messages of that AS.
-    """
-
-    __slots__ = ("called", "calling", "context", "dpc", "link", "opc", "sls")
-
-    def __init__(
-        self, link: Link, opc: int, dpc: int, sls: int, called: bytes, calling: bytes, context: int = -1
-    ) -> None:
-        self.link = link
-        self.opc = opc
-        self.dpc = dpc
-        self.sls = sls
-        self.called = called
-        self.calling = calling
-        self.context = context
 
 
 class TcUser(Protocol):
@@ -210,6 +182,7 @@ class Signalling:
         self._from = ""  # the link and the message that are worked on, for samples of what is discarded
         self._message = b""
         self._leaving = False
+        self._paths = Paths()
         self._ticker = Ticker(source, self._tick)
         self._soon = source.call_soon
         self._unwritten = 0  # times that `flush` was asked for, and one while `_flush` is to come
@@ -226,6 +199,7 @@ class Signalling:
     def remove_link(self, link: Link) -> None:
         """Forget a link whose transport is gone for good (one that a listener had accepted)."""
         self.links.remove(link)
+        self._paths.forget()
 
     # -- links ---------------------------------------------------------------------------------------------
 
@@ -355,6 +329,10 @@ class Signalling:
             self.discard("sccp", UNSENDABLE)
             return
         self._sccp_out(link, path.opc, path.context)
+
+    def keep(self, path: object) -> object:
+        """Return the way back for a dialogue that is held: one object for all that have the same."""
+        return self._paths.shared(path) if isinstance(path, Path) else path
 
     def _translated(self, called: bytes, otherwise: int, sls: int, now: float) -> int:
         """Return the point code for a title: the first of its translation that can be reached."""

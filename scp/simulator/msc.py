@@ -7,7 +7,8 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Final, final
 
-from scp.engine.signalling import Path, Signalling
+from scp.engine.path import Path
+from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
 from scp.engine.ticker import LoopTime
 from scp.simulator.dialogue import CallDialogue

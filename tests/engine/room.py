@@ -18,7 +18,8 @@ from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure, Rules
 from scp.domain.subscriber import Subscriber, When
 from scp.engine.engine import Engine
-from scp.engine.signalling import Link, Path, Signalling
+from scp.engine.path import Path
+from scp.engine.signalling import Link, Signalling
 from scp.engine.status import StatusBoard
 from scp.net import loopback
 from scp.ports import PENDING, Found, Pending, Waiter

@@ -124,6 +124,41 @@ def test_only_links_that_reach_the_destination_are_taken_while_there_are_any():
 # --- through the node ---
 
 
+def paths(room: Room) -> list[object]:
+    return [dialogue.path for dialogue in room.engine.tcap._dialogues.values()]
+
+
+def test_held_dialogues_that_have_the_same_way_back_share_its_object():
+    room = three(Talkative())
+    for _ in range(3):
+        room.call()
+    first, *others = paths(room)
+    assert all(path is first for path in others)
+    room.begin(encode_invoke(1, Opcode.INITIAL_DP, idp()), sls=6)
+    assert paths(room)[3] is not first
+    assert (first.sls, paths(room)[3].sls) == (5, 6)
+
+
+def test_dialogues_that_share_a_path_leave_a_lost_link_together_and_new_ones_don_t_follow():
+    room = three(Talkative())
+    room.call()
+    room.call()
+    room.disconnect(0)
+    room.advance(1.5)
+    first, second = paths(room)
+    assert first is second
+    assert first.link is not room.links[0]
+    assert sum(heard(room)[1:]) == 2
+    room.connect(0)
+    room.turn()
+    room.call()
+    third = paths(room)[2]
+    assert third.link is room.links[0]
+    assert third is not first
+    room.call()
+    assert paths(room)[3] is third
+
+
 @pytest.mark.parametrize(("kind", "moved"), [(DUNA, True), (DRST, True), (SCON, True), (DAVA, False)])
 def test_a_dialogue_moves_away_from_a_gateway_that_can_t_reach_its_switch(kind, moved):
     room = three(Talkative())
