@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from scp.services.call import Call
 
 if TYPE_CHECKING:
+    from mypy_extensions import i16, u8
+
     from scp.engine.engine import Engine
     from scp.ports import Found
     from scp.services.api import Report, ServiceRun
@@ -18,12 +19,10 @@ if TYPE_CHECKING:
     from ss7.cap.types import InitialDPArg
 
 
-class Wait(Enum):
-    """What a service's coroutine is suspended in."""
-
-    NOTHING = 0
-    LOOKUP = 1
-    REPORT = 2
+# What a service's coroutine is suspended in
+NOTHING: Final = 0
+LOOKUP: Final = 1
+REPORT: Final = 2
 
 
 @final
@@ -42,7 +41,7 @@ class Conversation(Call):
         answered: the first answer is out.
         gone: the dialogue is over: nothing can be sent any more.
         invoke_id: of the InitialDP.
-        wait: what the coroutine is suspended in.
+        wait: what the coroutine is suspended in: `NOTHING`, `LOOKUP` or `REPORT`.
         store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
             further lookup of this dialogue counts as timed out: two answers could not be told apart.
         reports: what came in and was not awaited yet; None: nothing did.
@@ -82,22 +81,23 @@ class Conversation(Call):
         self.service = service
         self.started = now
         self.due = inf
+        # Six octets beside each other: there are as many of these as calls are held.
         self.answered = False
         self.gone = False
         self.store_owes = False
-        self.invoke_id = invoke_id
-        self.wait = Wait.NOTHING
+        self.wait: u8 = NOTHING
+        self.invoke_id: i16 = invoke_id
         self.reports: deque[Report] | None = None
 
     def found(self, result: Found) -> None:
         """Take the store's answer; it is dropped if the wait for it is over."""
         self.store_owes = False
-        if self.wait is Wait.LOOKUP:
+        if self.wait == LOOKUP:
             self.engine.store_answered(self, result)
 
     def awake(self) -> None:
         """Note that the coroutine goes on."""
-        self.wait = Wait.NOTHING
+        self.wait = NOTHING
         self.due = inf
 
     def queue(self, report: Report) -> None:

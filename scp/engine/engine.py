@@ -17,7 +17,7 @@ from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
 from scp.engine.callgap import call_gap
 from scp.engine.components import critical, encoded, opcode_of, owed
-from scp.engine.conversation import Conversation, Wait
+from scp.engine.conversation import LOOKUP, REPORT, Conversation
 from scp.engine.path import Path
 from scp.engine.timers import Deadlines
 from scp.ports import PENDING
@@ -438,7 +438,7 @@ class Engine:
             if not conversation.answered:
                 due = min(due, conversation.started + self.answer_deadline)
             conversation.store_owes = True
-            self._suspend(conversation, Wait.LOOKUP, due, now)
+            self._suspend(conversation, LOOKUP, due, now)
         return found
 
     def _next_report(self, conversation: Conversation, request: NextReport, now: float) -> Report | Pending:
@@ -457,10 +457,10 @@ class Engine:
         if conversation.gone:
             self._stop(conversation)
             return PENDING
-        self._suspend(conversation, Wait.REPORT, now + timeout, now)
+        self._suspend(conversation, REPORT, now + timeout, now)
         return PENDING
 
-    def _suspend(self, conversation: Conversation, wait: Wait, due: float, now: float) -> None:
+    def _suspend(self, conversation: Conversation, wait: int, due: float, now: float) -> None:
         conversation.wait = wait
         conversation.due = due
         self._deadlines.add(due, conversation, now)
@@ -473,7 +473,7 @@ class Engine:
 
     def _wake(self, conversation: Conversation, now: float) -> None:
         """Hand the oldest report to a service that waits for one."""
-        if conversation.wait is Wait.REPORT and conversation.reports is not None:
+        if conversation.wait == REPORT and conversation.reports is not None:
             self._resume(conversation, conversation.next_report(), now)
 
     def store_answered(self, conversation: Conversation, result: Found) -> None:
@@ -566,7 +566,7 @@ class Engine:
         """Resume the services whose wait is over."""
         for conversation in self._deadlines.due(now):
             late: StoreFailure | Report = _TIMED_OUT
-            if conversation.wait is Wait.LOOKUP:
+            if conversation.wait == LOOKUP:
                 late = StoreFailure.TIMEOUT
                 if self.admission is not None:
                     self.admission.store_took(self.store_deadline)

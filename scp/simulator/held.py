@@ -24,7 +24,7 @@ from ss7.cap.types import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scp.services.api import Call, NodeSettings
+    from scp.services.api import Call, NodeSettings, Report
     from scp.services.voip_forwarding import VoipForwarding
 
 PATIENCE: Final = 3600.0
@@ -58,15 +58,18 @@ class Held:
         """Serve one call."""
         await self._steering.run(call)
         call.outbox.insert(0, _WATCH)
-        while True:
-            report = await NextReport(PATIENCE)
-            if report.kind is not ReportKind.INVOKE:
-                return
-            event = report.argument
-            if event.misc_call_info.message_type is MessageType.REQUEST:
-                call.invoke(Opcode.CONTINUE)
-            if event.event_type_bcsm != EventTypeBCSM.T_ANSWER:
-                return
+        while _goes_on(call, await NextReport(PATIENCE)):  # and nothing of a report is kept while it waits
+            pass
+
+
+def _goes_on(call: Call, report: Report) -> bool:
+    """Deal with a report; False once the call is over."""
+    if report.kind is not ReportKind.INVOKE:
+        return False
+    event = report.argument
+    if event.misc_call_info.message_type is MessageType.REQUEST:
+        call.invoke(Opcode.CONTINUE)
+    return bool(event.event_type_bcsm == EventTypeBCSM.T_ANSWER)
 
 
 def held(settings: dict[str, Any], node: NodeSettings) -> Held:

@@ -316,7 +316,9 @@ class Tcap:
         portion = b""
         if action == dha.SEND_FIRST and dialogue.structured:
             portion = self._response(dialogue.context)
-        return self._compose(tcap.CONTINUE, dialogue.local_tid, dialogue.remote_tid, portion, components)
+        octets = self._compose(tcap.CONTINUE, dialogue.local_tid, dialogue.remote_tid, portion, components)
+        dialogue.keep()
+        return octets
 
     def end(self, dialogue: Dialogue, components: list[bytes], *, prearranged: bool = False) -> bytes:
         """Close the dialogue and return the END with ``components``.

@@ -22,6 +22,9 @@ INITIATION_SENT: Final = 2
 ACTIVE: Final = 3
 CLOSED: Final = 4
 
+_TID_LIMIT: Final = 4
+"""Octets of the longest transaction id (Q.773 §3.1)."""
+
 STATE_NAMES: Final = ("idle", "initiation-received", "initiation-sent", "active", "closed")
 
 # Events: RX from the peer, TX from the TC-user
@@ -139,7 +142,6 @@ class Dialogue:
 
     Attributes:
         local_tid: our transaction id, 4 octets.
-        remote_tid: the peer's, 1 to 4 octets; b"" until it has answered our BEGIN.
         path: the way to the peer, as the caller of `receive` or `open` gave it.
         context: application context name, OID octets.
         structured: whether the dialogue began with a dialogue portion.
@@ -158,6 +160,8 @@ class Dialogue:
     """
 
     __slots__ = (
+        "_remote",
+        "_remote_kept",
         "active",
         "context",
         "heard",
@@ -169,7 +173,6 @@ class Dialogue:
         "next_id",
         "older",
         "path",
-        "remote_tid",
         "silent",
         "state",
         "structured",
@@ -178,7 +181,8 @@ class Dialogue:
 
     def __init__(self, local_tid: bytes, remote_tid: bytes, path: object, context: bytes, now: float) -> None:
         self.local_tid = local_tid
-        self.remote_tid = remote_tid
+        self._remote = remote_tid
+        self._remote_kept: int = 0
         self.path = path
         self.context = context
         self.active = now
@@ -194,6 +198,25 @@ class Dialogue:
         self.heard_since = now
         self.older: Dialogue | None = None
         self.newer: Dialogue | None = None
+
+    @property
+    def remote_tid(self) -> bytes:
+        """The peer's transaction id, 1 to 4 octets; b"" until it has answered our BEGIN."""
+        if self._remote or not self._remote_kept:
+            return self._remote
+        kept = self._remote_kept
+        return kept.to_bytes(_TID_LIMIT + 1, "big").lstrip(b"\0")[1:]
+
+    @remote_tid.setter
+    def remote_tid(self, octets: bytes) -> None:
+        self._remote = octets
+
+    def keep(self) -> None:
+        """Be held: the peer's transaction id becomes a number, a 1 before it, which takes 48 octets less."""
+        octets = self._remote
+        if octets:
+            self._remote_kept = int.from_bytes(b"\1" + octets, "big")
+            self._remote = b""
 
     @property
     def closed(self) -> bool:

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tcap_node import CONNECT, IDP, V1, V2, V4, aborts, active, begin, is_empty, send
@@ -619,6 +619,19 @@ def test_ticks_of_many_open_dialogues_cost_nothing():
         return best
 
     assert best_of_ticks(20_000) < 20 * best_of_ticks(1)
+
+
+@given(
+    st.binary(min_size=1, max_size=4) | st.sampled_from([b"\0", b"\0\0", b"\0\0\0\0", b"\0\1\0", b"\xff" * 4])
+)
+def test_the_peer_s_transaction_id_is_the_same_in_every_message_of_a_held_dialogue(tid):
+    node = Tcap(TcapSettings())
+    dialogue = node.receive(tcap.encode(Message(tcap.BEGIN, tid, b"", Aarq(V2), [IDP])), None, 0.0).dialogue
+    assert dialogue.remote_tid == tid
+    for _ in range(3):
+        assert tcap.decode(node.continue_(dialogue, [], 0.0)).dtid == tid
+        assert dialogue.remote_tid == tid
+    assert tcap.decode(node.end(dialogue, [])).dtid == tid
 
 
 def test_timers_of_ended_invocations_are_let_go():
