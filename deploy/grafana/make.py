@@ -180,6 +180,13 @@ RUNTIME: Final = (
     Panel("Numbers traced", gauge("scp_traces_running"), "{{instance}}"),
     Panel("Traces refused", rate("scp_traces_refused_total", "instance"), "{{instance}}", "ops"),
     Panel("Messages of traced numbers", rate("scp_trace_messages_total", "result"), "{{result}}", "mps"),
+    Panel(
+        "Log lines lost",
+        rate("scp_log_lines_lost_total", "instance"),
+        "{{instance}}",
+        "ops",
+        text="Nobody read them, or the disk was full: the node goes on, and says how many when it can.",
+    ),
 )
 DASHBOARDS: Final = {
     "service": ("camel-scp: service", SERVICE),

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 import ss7.ber
 from scp.app.guardian.deeds import Deeds
 from scp.telemetry import catalogue as c
+from scp.telemetry.logs import lines_lost
 from scp.telemetry.metrics import Metrics, counter, gauge
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class NodeMetrics(Collector):
         yield counter(c.TRACES_REFUSED, [((), node.traces.refused)])
         written, skipped = node.traces.written, node.traces.skipped
         yield counter(c.TRACED, [(("written",), written), (("skipped",), skipped)])
+        yield counter(c.LOG_LINES_LOST, [((), lines_lost())])
         yield gauge(c.DIALOGUES_LIMIT, [((), node.config.engine.max_dialogues)])
         declines = {} if node.engine is None else node.engine.declines
         yield counter(c.DECLINES, [((link.name,), declines.get(link.name, 0)) for link in links])

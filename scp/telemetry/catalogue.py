@@ -302,6 +302,11 @@ TRACED: Final = Spec(
     "Messages of traced numbers: written to the log, or skipped because more than 50 a second came.",
     ("result",),
 )
+LOG_LINES_LOST: Final = Spec(
+    "scp_log_lines_lost_total",
+    Kind.COUNTER,
+    "Lines of the log that its reader, or a full disk, did not take.",
+)
 DIALOGUES_LIMIT: Final = Spec(
     "scp_dialogues_limit", Kind.GAUGE, "engine.max_dialogues: beyond it dialogues are refused."
 )
@@ -335,6 +340,7 @@ STATE_CATALOGUE: Final = (
     TRACES,
     TRACES_REFUSED,
     TRACED,
+    LOG_LINES_LOST,
     DIALOGUES_LIMIT,
     DECLINES,
 )

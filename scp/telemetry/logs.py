@@ -10,12 +10,13 @@ import logging
 import re
 import sys
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import structlog
 
 from scp.domain.reason import FAILURES
+from scp.telemetry.steady import SteadyStream
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -130,9 +131,9 @@ def configure(level: str = "info", *, mask_numbers: bool = True, stream: TextIO 
     Args:
         level: one of `LEVELS`; what is below costs a method call that does nothing.
         mask_numbers: see `mask`.
-        stream: stdout by default.
+        stream: stdout by default. What it does not take at once is lost and counted, see `lines_lost`.
     """
-    out = stream if stream is not None else sys.stdout
+    out = _steady(stream if stream is not None else sys.stdout)
     chain = processors(mask_numbers=mask_numbers)
     render: Processor = structlog.processors.JSONRenderer(serializer=_as_json)
     structlog.configure(
@@ -153,6 +154,23 @@ def configure(level: str = "info", *, mask_numbers: bool = True, stream: TextIO 
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(max(LEVELS[level], logging.WARNING))
+
+
+_streams: Final[list[SteadyStream]] = []
+
+
+def _steady(stream: TextIO) -> TextIO:
+    """Return a stream's steady one: the same again, so that it goes on counting when a reload configures."""
+    for known in _streams:
+        if known.stream is stream:
+            return cast("TextIO", known)
+    _streams[:] = [SteadyStream(stream)]
+    return cast("TextIO", _streams[0])
+
+
+def lines_lost() -> int:
+    """Return how many lines the log's stream has not taken: nobody read them, or the disk was full."""
+    return sum(each.lost for each in _streams)
 
 
 def get_logger(**fields: Any) -> FilteringBoundLogger:

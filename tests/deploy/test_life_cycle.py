@@ -60,6 +60,25 @@ def test_a_port_that_somebody_has_is_named_by_its_key(tmp_path: Path, setting: s
     assert str(port) in last["reason"]
 
 
+def test_a_node_whose_log_nobody_reads_serves_calls(tmp_path: Path) -> None:
+    node = RealNode(tmp_path)
+    node.write()
+    command = [sys.executable, "-m", "scp.cli", "serve", "-c", str(node.file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            while b'"event":"started"' not in process.stdout.readline():
+                assert process.poll() is None
+            process.stdout.close()
+            node.provision("11234567")
+            assert node.call("0011234567").routed_to == "990011234567"
+            assert node.scrape()["scp_log_lines_lost_total"] > 0
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+
+
 # --- the service manager ---
 
 
