@@ -22,7 +22,7 @@ from scp.config import loads
 from scp.simulator.endpoint import Endpoint, attach
 from scp.simulator.msc import Msc
 from scp.simulator.network import Network
-from scp.simulator.quiet import QuietTelemetry
+from scp.telemetry.quiet import QuietTelemetry
 
 CONFIG = """\
 [node]

@@ -18,6 +18,7 @@ from scp.engine.engine import Engine
 from scp.engine.ticker import Ticker
 from scp.stack.tcap import Tcap
 from scp.stack.tcap_settings import TcapSettings
+from scp.telemetry.quiet import QuietTelemetry
 from ss7.cap.codec import FAST
 
 if TYPE_CHECKING:
@@ -80,37 +81,6 @@ class _Timer:
         self.action = None
 
 
-class _Telemetry:
-    """Nobody counts: the replay has its own summary. A `scp.ports.Telemetry`."""
-
-    def call(self, service: str, decision: Decision, seconds: float) -> None:
-        """See `Telemetry`."""
-
-    def operation(self, opcode: int, direction: str) -> None:
-        """See `Telemetry`."""
-
-    def dialogue_opened(self) -> None:
-        """See `Telemetry`."""
-
-    def dialogue_closed(self, outcome: str) -> None:
-        """See `Telemetry`."""
-
-    def discard(self, layer: str, reason: str) -> None:
-        """See `Telemetry`."""
-
-    def m3ua_message(self, peer: str, direction: str, kind: str, count: int = 1) -> None:
-        """See `Telemetry`."""
-
-    def asp_state(self, peer: str, state: str) -> None:
-        """See `Telemetry`."""
-
-    def overload(self, level: int) -> None:
-        """See `Telemetry`."""
-
-    def store(self, operation: str, seconds: float, error: str = "") -> None:
-        """See `Telemetry`."""
-
-
 @final
 class Replay(Dialogues):
     """Replays.
@@ -149,7 +119,7 @@ class Replay(Dialogues):
             services,
             store,
             codec,
-            _Telemetry(),
+            QuietTelemetry(),
             self._clock.time,
             store_deadline=store_deadline,
             answer_deadline=answer_deadline,

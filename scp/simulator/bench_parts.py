@@ -24,7 +24,6 @@ from scp.services.voip_forwarding import voip_forwarding
 from scp.simulator.bench_subscribers import ABROAD, HOME, PREFIX, msisdn, subscriber
 from scp.simulator.idp import called_party_octets, initial_dp
 from scp.simulator.network import Network
-from scp.simulator.quiet import QuietTelemetry
 from scp.simulator.template import Template
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.sgp import Sgp
@@ -33,6 +32,7 @@ from scp.stack.sccp_settings import SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
 from scp.store.open import open_store
 from scp.telemetry.metrics import Metrics
+from scp.telemetry.quiet import QuietTelemetry
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V2
 from ss7.cap.operations import Opcode

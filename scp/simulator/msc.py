@@ -15,9 +15,9 @@ from scp.simulator.dialogue import CallDialogue
 from scp.simulator.endpoint import attach, machine
 from scp.simulator.expect import Expectation
 from scp.simulator.idp import initial_dp, time_and_timezone
-from scp.simulator.quiet import QuietTelemetry
 from scp.stack.sccp import Sccp, SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
+from scp.telemetry.quiet import QuietTelemetry
 from ss7.cap.contexts import BY_VERSION
 from ss7.sccp import GlobalTitle
 

@@ -24,11 +24,11 @@ from scp.app.twins import IDENTITIES, SIGNED_MS, Resident, Twins, this_process
 from scp.cli import app
 from scp.config import Config, loads
 from scp.ports import StoreError
-from scp.simulator.quiet import QuietTelemetry
 from scp.store.redis import RedisStore
 from scp.store.redis_roll import Signature
 from scp.store.redis_url import parse_redis_url
 from scp.telemetry import logs
+from scp.telemetry.quiet import QuietTelemetry
 
 CONFIG = """
 [node]

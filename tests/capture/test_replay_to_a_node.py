@@ -22,8 +22,8 @@ from scp.client import Client, import_subscribers
 from scp.simulator.endpoint import Endpoint, attach
 from scp.simulator.held import install
 from scp.simulator.msc import Msc, PlannedCall
-from scp.simulator.quiet import QuietTelemetry
 from scp.simulator.scenario import Attempt, Scenario
+from scp.telemetry.quiet import QuietTelemetry
 
 PEER = """
 [[m3ua.peers]]

@@ -26,8 +26,8 @@ from scp.simulator.endpoint import Endpoint, Side, attach
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.msc import Msc, PlannedCall
 from scp.simulator.network import Network
-from scp.simulator.quiet import QuietTelemetry
 from scp.simulator.scenario import Scenario
+from scp.telemetry.quiet import QuietTelemetry
 from ss7 import tcap
 from ss7.cap.contexts import BY_VERSION
 from ss7.cap.operations import Opcode

@@ -12,7 +12,7 @@ from scp.simulator.bench_parts import _NUMBERING, BATCH, Rig, _OneRecord
 from scp.simulator.bench_subscribers import ABROAD, PREFIX
 from scp.simulator.held import Held
 from scp.simulator.idp import initial_dp
-from scp.simulator.quiet import QuietTelemetry
+from scp.telemetry.quiet import QuietTelemetry
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V2
 from ss7.cap.operations import Opcode

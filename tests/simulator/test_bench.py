@@ -26,7 +26,7 @@ from scp.simulator.bench_subscribers import calls, subscriber
 from scp.simulator.bench_tally import Tally, latency
 from scp.simulator.expect import Action
 from scp.simulator.load import LoadReport
-from scp.simulator.quiet import QuietTelemetry
+from scp.telemetry.quiet import QuietTelemetry
 from ss7.tcap import END
 
 TINY = bench_scenarios.Size(

@@ -12,8 +12,8 @@ from scp.simulator.endpoint import Endpoint, Side
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.msc import Msc, PlannedCall, run_calls
 from scp.simulator.network import Network
-from scp.simulator.quiet import QuietTelemetry
 from scp.simulator.scenario import Attempt, Ending, Scenario, Trigger
+from scp.telemetry.quiet import QuietTelemetry
 from ss7 import tcap
 from ss7.cap.charging import time_duration_charging
 from ss7.cap.codec import FAST

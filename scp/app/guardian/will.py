@@ -15,7 +15,7 @@ from scp.net.sctp_association import SctpAssociation
 from scp.net.sctp_socket import SctpSocket
 from scp.net.tcp import Limits, TcpConnection
 from scp.services.api import StoreFailure
-from scp.simulator.quiet import QuietTelemetry
+from scp.telemetry.quiet import QuietTelemetry
 from ss7 import m3ua, sccp, tcap
 from ss7.errors import DecodeError
 from ss7.m3ua_framer import Framer
