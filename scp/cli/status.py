@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from scp.command import FAILED, fail
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
     from scp.config import HostPort
 
-FAILED: Final = 1
-UNUSABLE: Final = 2
 TOKEN: Final = "CAMEL_SCP_TOKEN"  # noqa: S105 - its name
 """Environment variable with the token for what needs one."""
 
@@ -77,8 +77,7 @@ def _base(config: Path | None) -> str:
     try:
         listen, tls = _listens(config)
     except (OSError, ValueError) as error:
-        typer.echo(f"{config}: {getattr(error, 'strerror', None) or error}", err=True)
-        raise typer.Exit(UNUSABLE) from None
+        raise fail(f"{config}: {getattr(error, 'strerror', None) or error}") from None
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104
     return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{listen.port}"
 
@@ -106,11 +105,9 @@ def _get(url: str, ca: Path | None) -> httpx.Response:
     try:
         answer = httpx.get(url, headers=headers, timeout=10, verify=verify)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        typer.echo(f"{url}: {error}; is the node running, and its [api] there?", err=True)
-        raise typer.Exit(UNUSABLE) from None
+        raise fail(f"{url}: {error}; is the node running, and its [api] there?") from None
     if answer.status_code in (401, 403):
-        typer.echo(f"{url}: refused; put a token with the scope read into {TOKEN}", err=True)
-        raise typer.Exit(UNUSABLE)
+        raise fail(f"{url}: refused; put a token with the scope read into {TOKEN}")
     return answer
 
 
