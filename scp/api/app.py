@@ -39,6 +39,7 @@ from scp.api.problems import (
     ProblemError,
     as_response,
 )
+from scp.api.said import say
 from scp.ports import StoreError
 from scp.telemetry.logs import get_logger
 from scp.version import VERSION
@@ -191,7 +192,8 @@ def _problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[b
 
 
 def _store_failed(request: Request[Any, Any, Any], error: StoreError) -> Response[bytes]:
-    get_logger().error("store failed", kind=error.kind, reason=str(error), path=request.url.path)
+    what = call(request.method, request.url.path)
+    say("store failed", f"{what}: {error.kind}: {error}", trouble=True)
     return _problem(request, ProblemError(UNAVAILABLE, str(error), headers={"Retry-After": RETRY_AFTER}))
 
 

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Final
 
 import h11
@@ -17,8 +16,7 @@ import msgspec
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from scp.api.problems import MALFORMED, MEDIA_TYPE, Kind, define
-from scp.engine.sparing import Sparing
-from scp.telemetry.logs import get_logger
+from scp.api.said import say
 
 if TYPE_CHECKING:
     import asyncio
@@ -141,7 +139,8 @@ class Connection(H11Protocol):
 
     def _say(self, kind: Kind, detail: str, *headers: tuple[bytes, bytes]) -> None:
         """Answer with a problem, where that can still be done, and hang up."""
-        _spare("api", f"{self.client[0] if self.client else '?'}: {kind.title}; {detail}", True)
+        source = self.client[0] if self.client else "?"
+        say("API connection refused", f"{source}: {kind.title} {detail}".rstrip(), trouble=False)
         if self.conn.our_state in _SAYABLE:
             body = _encode(kind.problem(detail))
             head = [
@@ -157,11 +156,3 @@ class Connection(H11Protocol):
             ):
                 self.transport.write(self.conn.send(event) or b"")
         self._hang_up()
-
-
-def _report(_name: str, what: str, _trouble: bool) -> None:
-    get_logger().warning("API connection refused", reason=what)
-
-
-_spare: Final = Sparing(_report, time.monotonic)
-"""What any client may cause, as often as it likes, is said as often as one can read."""

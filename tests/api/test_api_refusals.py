@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 from api_node import KEYS, OPERATOR, READER, SLOW, VOIP, Served, key
 from api_node import served as serve
 
+from scp.api import said
 from scp.api.problems import KINDS
 from scp.config import Scope
+from scp.engine.sparing import Sparing
+from scp.ports import StoreError
 
 NUMBER = "46701234567"
 JSON = {"Content-Type": "application/json"}
@@ -223,6 +227,20 @@ def test_every_kind_of_problem_is_explained_at_its_type(shared: Served) -> None:
     assert httpx.get(shared.url + "/problems/none").status_code == 404
 
 
+def test_a_store_that_is_away_does_not_fill_the_log(
+    served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def get(_store: object, _msisdn: str) -> None:
+        raise StoreError("the server is away", "unreachable")
+
+    monkeypatch.setattr(type(served.node.store), "get", get)
+    monkeypatch.setattr(said, "_spare", Sparing(said._log, time.monotonic))
+    with httpx.Client(base_url=served.url, headers=bearer(OPERATOR)) as client:
+        statuses = {client.get(f"/v1/subscribers/{NUMBER}").status_code for _ in range(200)}
+    assert statuses == {503}
+    assert 0 < capsys.readouterr().out.count("store failed") < 150
+
+
 # --- the audit ---
 
 
@@ -250,12 +268,17 @@ def test_the_audit_goes_on_in_a_new_file_when_the_old_one_is_moved_away(served: 
 def test_without_a_file_the_audit_goes_to_the_log_masked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import structlog
+
     from scp.telemetry.logs import configure
 
     configure()
-    with serve(tmp_path, audit=None) as served:
-        httpx.put(f"{served.url}/v1/authorizations/{NUMBER}", json={}, headers=bearer(OPERATOR))
-        httpx.put(f"{served.url}/v1/authorizations/{NUMBER}", json={}, headers=bearer(READER))
+    try:
+        with serve(tmp_path, audit=None) as served:
+            httpx.put(f"{served.url}/v1/authorizations/{NUMBER}", json={}, headers=bearer(OPERATOR))
+            httpx.put(f"{served.url}/v1/authorizations/{NUMBER}", json={}, headers=bearer(READER))
+    finally:
+        structlog.reset_defaults()  # what it writes to ends with this test
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     changed, refused_ = [line for line in lines if line["event"] == "audit"]
     assert changed["what"] == "PUT /v1/authorizations/4670xxxxxxx"
