@@ -253,10 +253,24 @@ def test_deeds_that_cant_be_noted_or_read_are_said_and_harm_nothing(tmp_path: Pa
     assert deeds.read() == Deeds()
     assert deeds.add(3, 10.0) == ""
     assert DeedsFile(path).read() == deeds.read() == Deeds(1, 3, 10.0, 3)
-    path.write_text("{", encoding="ascii")
-    assert DeedsFile(path).read() == Deeds()
+    assert path.read_bytes().startswith(b'{"kills":1,"answered":3,')
+    size = path.stat().st_size
+    path.unlink()  # the folder is being cleared: a dead node leaves nothing new in it
+    assert deeds.add(4, 20.0) == ""
+    assert deeds.read() == Deeds(2, 7, 20.0, 4)
+    assert not path.exists()
+    deeds.close()
+    deeds.close()
+    for damaged in (b"{", b"", bytes(size), b"x" * 10_000):
+        path.write_bytes(damaged)
+        again = DeedsFile(path)
+        assert again.read() == Deeds()
+        assert again.add(1, 5.0) == ""
+        assert DeedsFile(path).read() == Deeds(1, 1, 5.0, 1)
     assert DeedsFile(None).add(3, 10.0) == ""
-    assert "No such file or directory" in DeedsFile(tmp_path / "absent" / "x").add(3, 10.0)
+    absent = DeedsFile(tmp_path / "absent" / "x")
+    assert absent.read() == Deeds()
+    assert "No such file or directory" in absent.add(3, 10.0)
 
 
 def test_it_can_be_done_without(tmp_path: Path) -> None:

@@ -38,12 +38,19 @@ class Deeds(Struct, frozen=True):
     last_answered: int = 0
 
 
+SIZE: Final = 256
+"""Octets of the file: longer than any deeds, so that noting some needs no room on the disk."""
+
+_encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Deeds).decode
 
 
 @final
 class DeedsFile:
-    """The file. A guardian writes it, when nobody else of its node runs; the node reads it.
+    """The file. The node reads it; its guardian writes it, when the node is dead.
+
+    It is opened and has its size when the node starts: a disk that is full by then, or a folder that is gone,
+    keeps nobody from noting a death, and a dead node makes no file that was not there.
 
     Args:
         path: None: there is none, and nothing is remembered.
@@ -51,38 +58,43 @@ class DeedsFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._read = Deeds()
-        self._stamp = 0
+        self._fd = -1
+        self._why = ""
+        if path is None:
+            return
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            if os.fstat(self._fd).st_size < SIZE:
+                self._write(self.read())
+        except OSError as error:
+            self._why = error.strerror or str(error)
 
     def read(self) -> Deeds:
-        """Return what it has; one that is not there or damaged has nothing. Cheap while it is the same."""
-        if self._path is None:
-            return self._read
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            stamp = self._path.stat().st_mtime_ns
-            if stamp != self._stamp:
-                self._read, self._stamp = _decode(self._path.read_bytes()), stamp
-        return self._read
+        """Return what it has; one that is not there or damaged has nothing."""
+        if self._fd >= 0:
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                return _decode(os.pread(self._fd, SIZE, 0))
+        return Deeds()
 
     def add(self, answered: int, at: float) -> str:
-        """Note that a guardian acted; return what to say of that, "" if all went well.
+        """Note that a guardian acted; return what to say of that, "" if all went well."""
+        if self._fd >= 0:
+            before = self.read()
+            try:
+                self._write(Deeds(before.kills + 1, before.answered + answered, at, answered))
+                os.fsync(self._fd)  # the host may be about to die as well
+            except OSError as error:
+                self._why = error.strerror or str(error)
+        return f"; not noted for the metrics: {self._path}: {self._why}" if self._why else ""
 
-        The file is replaced as a whole and synced: the host may be about to die as well.
-        """
-        if self._path is None:
-            return ""
-        before = self.read()
-        deeds = Deeds(before.kills + 1, before.answered + answered, at, answered)
-        new = self._path.with_name(f"{self._path.name}.new")
-        try:
-            with new.open("wb") as file:
-                file.write(msgspec.json.encode(deeds))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-        except OSError as error:
-            return f"; not noted for the metrics: {self._path}: {error.strerror or error}"
-        return ""
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+    def _write(self, deeds: Deeds) -> None:
+        os.pwrite(self._fd, _encode(deeds).ljust(SIZE - 1) + b"\n", 0)
 
 
 def deeds_file(config: Config) -> DeedsFile:

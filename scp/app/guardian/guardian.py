@@ -117,6 +117,7 @@ class Guardian:
             self._channel = None
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self._process, 0)
+        self.deeds.close()
 
     def _say(self, message: bytes, descriptors: list[int] | None = None) -> None:
         if self._channel is None:
