@@ -22,6 +22,10 @@ SWEEP_SECONDS: Final = 1.0
 FORGET_SECONDS: Final = 60.0
 KEEP_MS: Final = 7 * 86_400_000
 """How long an ended reservation answers to repeated requests."""
+LEAP_MS: Final = 3_600_000
+"""A clock that goes so far ahead between two rounds of forgetting has been set, rightly or wrongly."""
+SETTLE_SECONDS: Final = 86_400.0
+"""Nothing is forgotten for so long after that: CDRs are money, and what is dropped does not come back."""
 AT_ONCE: Final = 500
 LATER: Final = frozenset({"unreachable", "unavailable"})
 """Kinds of failure with which a ledger goes on trying by itself: the node starts without it."""
@@ -39,10 +43,12 @@ class ChargingRoom:
         node: the node's name.
         currency: of all amounts.
         retention_ms: how long CDRs are kept.
-        failed: told in words when sweeping began to fail, and with "" when it works again.
+        failed: told in words when sweeping began to fail, and with "" when it works again; and when the clock
+            was set far ahead.
         wall: milliseconds since 1970-01-01 UTC.
         requests: what requests to the ledger fail with.
         function: reaches the operator's charging function; None: there is none.
+        steady: seconds that nobody sets.
 
     Attributes:
         trouble: what sweeping fails with: the ledger, or the file of CDRs.
@@ -62,6 +68,7 @@ class ChargingRoom:
         wall: Callable[[], int] = lambda: int(time.time() * 1000),
         requests: Trouble | None = None,
         function: ChfClient | None = None,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ledger = ledger
         self.cdrs = cdrs
@@ -71,6 +78,10 @@ class ChargingRoom:
         self.currency = currency
         self.wall = wall
         self._retention_ms = retention_ms
+        self._steady = steady
+        self._clocks = (wall(), steady())
+        self._forget_at = 0.0
+        self._failed = failed
         self.trouble = Trouble(failed)
         self.requests = requests or Trouble(failed)
         self.function = function
@@ -142,14 +153,28 @@ class ChargingRoom:
         while await self.ledger.forget(now - KEEP_MS, AT_ONCE):
             pass
 
+    async def _forget_in_turn(self) -> None:
+        """Forget once a minute, but not by a clock that has just been set far ahead."""
+        wall, steady = self.wall(), self._steady()
+        if steady < self._forget_at:
+            return
+        ahead = wall - self._clocks[0] - (steady - self._clocks[1]) * 1000
+        self._clocks = (wall, steady)
+        if ahead > LEAP_MS:
+            hours, rest = ahead // LEAP_MS, SETTLE_SECONDS // 3600
+            self._failed(
+                f"the clock went {hours:.0f} h ahead: no CDR is dropped for {rest:.0f} h, set it right"
+            )
+            self._forget_at = steady + SETTLE_SECONDS
+            return
+        self._forget_at = steady + FORGET_SECONDS
+        await self.forget()
+
     async def _sweep_for_ever(self) -> None:
-        forget_at = 0.0
         while True:
             try:
                 await self.sweep()
-                if time.monotonic() >= forget_at:
-                    forget_at = time.monotonic() + FORGET_SECONDS
-                    await self.forget()
+                await self._forget_in_turn()
             except StoreError as error:
                 self.trouble.report(str(error))
             else:
