@@ -36,7 +36,7 @@ PACE_SECONDS: Final = 0.01
 calls whose dialogues are held."""
 RETRY_SECONDS: Final = 1.0
 MOST_WAITING: Final = 500_000
-"""Some 110 MB: 8 seconds of a node at its limit, minutes of an ordinary one."""
+"""8 seconds of a node at its limit, 107 MB; minutes of an ordinary one, up to 185 MB."""
 SLICE: Final = 64
 """Rows that are made between two turns of the loop; or a quarter of what waits, if that is more."""
 

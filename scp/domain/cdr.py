@@ -30,9 +30,7 @@ Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
 Number: TypeAlias = Annotated[str, Meta(max_length=64)]
 
 
-class CallAttempt(
-    Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind", tag="attempt"
-):
+class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", tag="attempt"):
     """One call attempt, one record. All times are milliseconds since 1970-01-01 UTC.
 
     Attributes:
@@ -58,8 +56,8 @@ class CallAttempt(
         reservation: id of the charging reservation, None if there was none.
     """
 
-    id: str = ""
-    node: str = ""
+    id: str
+    node: str
     received_ms: int
     decided_ms: int
     service: str
@@ -80,8 +78,8 @@ class CallAttempt(
     reservation: str | None = None
 
 
-ATTEMPT_ROW: Final = tuple(name for name in CallAttempt.__struct_fields__ if name not in {"id", "node"})
-"""What the values in a row of a `Bundle` are, in their order. It may grow at its end: rows lie on disks."""
+ATTEMPT_ROW: Final = CallAttempt.__struct_fields__[2:]
+"""What the values in a row of a `Bundle` are: all but id and node. It may grow, at its end: rows last."""
 Row: TypeAlias = tuple[Any, ...]
 """The values of one call attempt as `ATTEMPT_ROW` names them; those left out at the end are the defaults."""
 
@@ -121,8 +119,8 @@ def attempt_id(boot: str, number: int) -> str:
 
 
 def attempt_of(record_id: str, node: str, row: Sequence[Any]) -> CallAttempt:
-    """Return the record of a `Row`."""
-    return CallAttempt(id=record_id, node=node, **dict(zip(ATTEMPT_ROW, row, strict=False)))
+    """Return the record of a `Row`; raises `TypeError` if there are too few values in it, or too many."""
+    return CallAttempt(record_id, node, *row)
 
 
 class VoipLeg(Struct, frozen=True, kw_only=True):

@@ -159,6 +159,6 @@ def _attempts(row: Sequence[Any], start: int) -> Iterator[tuple[int, CallAttempt
         decoded = _decode(rows)
         for at in range(max(0, start - first), len(decoded)):
             yield first + at, attempt_of(attempt_id(boot, number + at), node, decoded[at])
-    except (msgspec.MsgspecError, TypeError) as error:  # TypeError: a row without what a record must have
+    except (msgspec.MsgspecError, TypeError) as error:  # TypeError: a row of too few values
         last = first + records - 1
         raise StoreError(f"the records {first} to {last} can't be read: {error}", "corrupt") from None

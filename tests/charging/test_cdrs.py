@@ -43,6 +43,7 @@ IDP = InitialDPArg(
 def attempt(number: int = 1, **fields) -> CallAttempt:
     plain = {
         "id": f"a-{number}",
+        "node": "scp-1",
         "received_ms": 1000,
         "decided_ms": 1001,
         "service": "voip-forwarding",

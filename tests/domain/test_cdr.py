@@ -11,6 +11,8 @@ from scp.domain.decision import Action, Reason
 
 def test_a_record_survives_json_and_absent_fields_take_no_room():
     attempt = CallAttempt(
+        id="scp-1-1-0",
+        node="scp-1",
         received_ms=1_700_000_000_000,
         decided_ms=1_700_000_000_001,
         service="voip-forwarding",

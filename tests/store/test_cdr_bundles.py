@@ -280,12 +280,7 @@ def test_it_is_as_if_each_had_a_row(steps, runs_of: int, most: int) -> None:
                 new = bundle(made, *rows)
                 await bundled.add_bundles([new])
                 await plain.add(
-                    [
-                        CallAttempt(
-                            id=f"{BOOT}{n:x}", node="scp-1", **dict(zip(ATTEMPT_ROW, each, strict=False))
-                        )
-                        for n, each in enumerate(rows, made)
-                    ]
+                    [CallAttempt(f"{BOOT}{n:x}", "scp-1", *each) for n, each in enumerate(rows, made)]
                 )
                 made += len(rows)
             elif what == "voip":
@@ -346,7 +341,7 @@ def test_no_room_on_the_disk(tmp_path: Path) -> None:
     run(body, str(tmp_path / "cdr.db"))
 
 
-@pytest.mark.parametrize("rows", ["[[1", "{}", '"x"', "[1]", "", "[[1,2],[1,2]]"])
+@pytest.mark.parametrize("rows", ["[[1", "{}", '"x"', "[1]", "", "[[1,2],[1,2]]", f"[{[1] * 30}]"])
 def test_a_damaged_bundle_is_said_and_hides_no_other(tmp_path: Path, rows: str) -> None:
     path = tmp_path / "cdr.db"
     run(
@@ -379,7 +374,7 @@ def earlier_release(path: Path, monkeypatch: pytest.MonkeyPatch, *records: objec
         run(lambda store: store.add(records), str(path))
 
 
-OLD = CallAttempt(id="scp-1-1-0", node="scp-1", **dict(zip(ATTEMPT_ROW, called("01ab"), strict=False)))
+OLD = CallAttempt("scp-1-1-0", "scp-1", *called("01ab"))
 
 
 @pytest.mark.parametrize("records", [[], [OLD, voip(1)]])
