@@ -169,6 +169,8 @@ def parse_redis_url(url: str) -> RedisUrl:
 
 def _parse(url: str) -> RedisUrl:
     parts = urlsplit(url)
+    if parts.fragment:
+        raise ValueError("write # as %23")
     login, at, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":") if at else ("", "", "")
     kind = Kind(parts.scheme.replace("rediss", "redis"))
@@ -182,8 +184,6 @@ def _parse(url: str) -> RedisUrl:
         user=unquote(user),
         password=unquote(password),
     )
-    if parts.fragment:
-        raise ValueError("write # as %23")
     if kind is Kind.SINGLE and len(read.hosts) > 1:
         raise ValueError("one host only; several are sentinels (redis+sentinel) or a cluster (redis+cluster)")
     return replace(read, **_path(kind, parts.path), **_options(parts.query))
@@ -234,7 +234,10 @@ _ADDRESS: Final = re.compile(
 def _address(text: str, port: int) -> Address:
     found = _ADDRESS.fullmatch(text)
     if found is None:
-        raise ValueError("a host is missing or not of the form host:port (IPv6: [::1]:6379)")
+        raise ValueError(
+            "a host is missing or not of the form host:port (IPv6: [::1]:6379); "
+            "in a password / and ? are written %2F and %3F"
+        )
     number = int(found["port"] or port)
     if not 0 < number < 65536:
         raise ValueError("a port must be from 1 to 65535")

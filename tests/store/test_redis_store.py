@@ -58,6 +58,9 @@ def test_urls() -> None:
     [
         ("redis://", "host"),
         ("redis:path", "host"),
+        ("redis://:s3c#ret@a/0", "write # as %23"),
+        ("redis://:s3c/ret@a/0", "in a password / and ?"),
+        ("redis://:s3c?ret@a/0", "in a password / and ?"),
         ("redis://a,b", "one host"),
         ("redis://a:0", "port"),
         ("redis://a:99999", "port"),
