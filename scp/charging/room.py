@@ -79,7 +79,7 @@ class ChargingRoom:
         self.wall = wall
         self._retention_ms = retention_ms
         self._steady = steady
-        self._clocks = (wall(), steady())
+        self._clocks = (0, 0.0)
         self._forget_at = 0.0
         self._failed = failed
         self.trouble = Trouble(failed)
@@ -90,6 +90,7 @@ class ChargingRoom:
 
     async def start(self) -> None:
         """Open everything; raises `StoreError` for what will not mend by itself."""
+        self._clocks = (self.wall(), self._steady())
         await self.cdrs.open()
         try:
             await self.ledger.open()
