@@ -204,11 +204,11 @@ def test_other_libraries_log_the_same_way() -> None:
     stream = io.StringIO()
     logs.configure("info", stream=stream)
     logs.configure("info", stream=stream)  # a reload
-    logging.getLogger("uvicorn.error").warning("from %s", "46701234567")
-    logging.getLogger("uvicorn.error").info("Started server process [1]")
+    logging.getLogger("some.library").warning("from %s", "46701234567")
+    logging.getLogger("some.library").info("of its own life")
     (line,) = lines(stream)
     assert line["event"] == "from 4670xxxxxxx"
-    assert line["logger"] == "uvicorn.error"
+    assert line["logger"] == "some.library"
     assert line["level"] == "warning"
 
 
