@@ -53,6 +53,7 @@ class Reason(StrEnum):
     UNDECODABLE_ARGUMENT = "undecodable-argument"
     CRITICAL_EXTENSION = "critical-extension"
     UNEXPECTED_OPERATION = "unexpected-operation"
+    REJECTED_COMPONENT = "rejected-component"
     ABANDONED = "abandoned"
 
 
@@ -66,6 +67,7 @@ FAILURES: Final = frozenset(
         Reason.UNDECODABLE_ARGUMENT,
         Reason.CRITICAL_EXTENSION,
         Reason.UNEXPECTED_OPERATION,
+        Reason.REJECTED_COMPONENT,
         Reason.ABANDONED,
     }
 )
@@ -108,6 +110,7 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.UNDECODABLE_ARGUMENT: "The request's argument could not be decoded.",
     Reason.CRITICAL_EXTENSION: "The request has an unknown extension that forbids to go on without it.",
     Reason.UNEXPECTED_OPERATION: "The dialogue was opened with an operation other than InitialDP.",
+    Reason.REJECTED_COMPONENT: "What came with the InitialDP was rejected; the call went on without lookup.",
     Reason.ABANDONED: "The switch gave the dialogue up before it was answered.",
 }
 

@@ -31,6 +31,8 @@ from ss7.errors import DecodeError
 from ss7.rose import (
     INVOKE_PROBLEM,
     MISTYPED_PARAMETER,
+    RETURN_RESULT_MISTYPED_PARAMETER,
+    RETURN_RESULT_PROBLEM,
     UNRECOGNIZED_OPERATION,
     Invoke,
     Reject,
@@ -42,7 +44,7 @@ from ss7.rose import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from scp.engine.admission import Admission
     from scp.engine.observers import AnswerObserver, CallWatcher
@@ -154,14 +156,19 @@ class Engine:
         self.telemetry.dialogue_opened()
         components = indication.components
         first = components[0] if components else None
-        if indication.rejects or type(first) is not Invoke:
+        if type(first) is not Invoke:
             self._refuse(dialogue, owed(indication), Reason.UNEXPECTED_OPERATION, now)
             return
         if first.opcode != Opcode.INITIAL_DP:
             reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)
-            self._refuse(dialogue, [reject], Reason.UNEXPECTED_OPERATION, now)
+            self._refuse(dialogue, [reject, *owed(indication)], Reason.UNEXPECTED_OPERATION, now)
             return
         self.telemetry.operation(Opcode.INITIAL_DP, "in")
+        if indication.rejects:
+            for _ in indication.rejects:
+                self.signalling.discard("cap", REJECTED)
+            self._continue(dialogue, NO_SERVICE, None, Reason.REJECTED_COMPONENT, now, after=owed(indication))
+            return
         if self.admission is not None and self._let_by(self.admission, dialogue, first, now):
             return
         context = BY_OCTETS.get(dialogue.context, CAP_V1)
@@ -199,7 +206,7 @@ class Engine:
             rejects = self._take_owed()
             if rejects:
                 self._stop(conversation)
-                self._refuse(dialogue, rejects, Reason.UNEXPECTED_OPERATION, now, idp)
+                self._continue(dialogue, service.name, idp, Reason.REJECTED_COMPONENT, now, after=rejects)
                 return
         self._step(conversation, None, now)
 
@@ -279,10 +286,25 @@ class Engine:
         reason: Reason,
         now: float,
         before: tuple[bytes, ...] = (),
+        after: Sequence[bytes] = (),
     ) -> None:
-        """Let a call go on that no service runs for; ``before`` are operations that go ahead of Continue."""
+        """Let a call go on that no service runs for.
+
+        Args:
+            dialogue: whose InitialDP is answered.
+            service: name of the service that would have run.
+            idp: the request, None if it was not read.
+            reason: why no service runs.
+            now: seconds.
+            before: operations that go ahead of Continue.
+            after: rejects and errors that are owed for what came beside the InitialDP. They have to go in
+                TC-END (29.078 §14.1.2.2.1), which may carry operations as well (§14.1.2.1.2). With Continue
+                ahead of them the call does not hang on the subscriber's default call handling, which may
+                be to release it.
+        """
         invoke_id = self.tcap.next_invoke_id(dialogue)
-        octets = self.tcap.end(dialogue, [*before, encode_invoke(invoke_id, Opcode.CONTINUE)])
+        going_on = encode_invoke(invoke_id, Opcode.CONTINUE)
+        octets = self.tcap.end(dialogue, [*before, going_on, *after[:MOST_REJECTS]])
         self.signalling.send(dialogue.path, octets)
         self.telemetry.operation(Opcode.CONTINUE, "out")
         self._tell(dialogue, service, idp, Decision(Action.CONTINUE, reason), now)
@@ -357,7 +379,12 @@ class Engine:
         if type(component) is Invoke:
             self._invoked(conversation, component)
         elif type(component) is ReturnResult:
-            conversation.queue(Report(ReportKind.RESULT, opcode_of(component.operation)))
+            if component.last:
+                conversation.queue(Report(ReportKind.RESULT, opcode_of(component.operation)))
+            else:  # CAP uses no TC-RESULT-NL: §14.1.1.4.1, §14.2.2.1.3
+                problem = RETURN_RESULT_MISTYPED_PARAMETER
+                self._owed.append(encode_reject(component.invoke_id, RETURN_RESULT_PROBLEM, problem))
+                self.signalling.discard("cap", REJECTED)
         elif type(component) is ReturnError:
             code = component.error if isinstance(component.error, int) else -1
             conversation.queue(Report(ReportKind.ERROR, opcode_of(component.operation), code=code))

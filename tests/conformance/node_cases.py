@@ -379,11 +379,16 @@ def _() -> Iterable[Room]:
     return [room]
 
 
-@case("29.078 §10.1.12", "A second InitialDP in the dialogue: error unexpectedComponentSequence in TC-END")
+@case(
+    "29.078 §10.1.12",
+    "A second InitialDP in the BEGIN: Continue and error unexpectedComponentSequence in one TC-END",
+)
 def _() -> Iterable[Room]:
     room = Room(READY)
-    component = ended(room, room.begin(initial_dp(idp(), 1), initial_dp(idp(), 2)))[1]
-    assert (component.invoke_id, component.error) == (2, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE)
+    answer = room.answer(room.begin(initial_dp(idp(), 1), initial_dp(idp(), 2))).message
+    going_on, error = answer.components
+    assert (answer.kind, going_on.opcode) == (tcap.END, CONTINUE)
+    assert (error.invoke_id, error.error) == (2, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE)
     return [room]
 
 
@@ -436,6 +441,29 @@ def _() -> Iterable[Room]:
     otid = room.call()
     room.go_on(otid, encode_return_error(1, ErrorCode.TASK_REFUSED))
     assert sent(room, otid)[1:] == [(tcap.END, [])]
+    return [room]
+
+
+@case("29.078 §14.1.2.2.1", "A bad component beside the InitialDP: Continue and its reject in one TC-END")
+def _() -> Iterable[Room]:
+    room = Room(READY)
+    answer = room.answer(room.begin(initial_dp(idp()), encode_invoke(2, 99))).message
+    going_on, reject = answer.components
+    assert (answer.kind, going_on.opcode) == (tcap.END, CONTINUE)
+    assert (reject.invoke_id, reject.problem_type, reject.problem) == (2, 1, 1)
+    return [room]
+
+
+@case(
+    "29.078 §14.1.1.4.1", "A ReturnResultNotLast, which CAP does not use: reject mistypedParameter in TC-END"
+)
+def _() -> Iterable[Room]:
+    room = Room(READY, services={SERVICE_KEY: HeldOpen(PATIENCE)})
+    otid = room.call()
+    room.advance(PATIENCE + 0.01)  # ActivityTest
+    room.go_on(otid, encode_return_result(room.answers(otid)[-1].component.invoke_id, last=False))
+    assert room.answers(otid)[-1].message.kind == tcap.END
+    assert room.answers(otid)[-1].problem == (2, 2)
     return [room]
 
 

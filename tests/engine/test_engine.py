@@ -274,26 +274,51 @@ def test_a_bad_component_gets_its_problem(enter, component, problem):
     room.serves()
 
 
-def test_the_second_of_two_equal_invoke_ids_is_rejected(enter):
+REJECTED_BY_TCAP = [
+    (initial_dp(ARGUMENT, 1), (INVOKE_PROBLEM, rose.DUPLICATE_INVOKE_ID)),
+    (encode_invoke(2, 99, linked_id=9), (INVOKE_PROBLEM, rose.UNRECOGNIZED_LINKED_ID)),
+    (rose.encode_return_result(7), (rose.RETURN_RESULT_PROBLEM, rose.UNRECOGNIZED_INVOKE_ID)),
+    (encode_element(0xA1, b"\x04\x00"), (rose.GENERAL_PROBLEM, rose.MISTYPED_COMPONENT)),
+    (encode_element(0xA9, b"\x04\x00"), (rose.GENERAL_PROBLEM, rose.UNRECOGNIZED_COMPONENT)),
+]
+REJECTED_BY_US = [
+    (encode_invoke(2, Opcode.CONTINUE), REJECTS["unknown"]),
+    (encode_invoke(2, 99, b"\x30\x00"), REJECTS["unknown"]),
+    (encode_invoke(2, Opcode.EVENT_REPORT_BCSM, b"\x04\x00"), REJECTS["mistyped"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("components", "problem"),
+    [((initial_dp(ARGUMENT), bad), problem) for bad, problem in (*REJECTED_BY_TCAP, *REJECTED_BY_US)]
+    + [((bad, initial_dp(ARGUMENT)), problem) for bad, problem in REJECTED_BY_TCAP],
+)
+def test_a_bad_component_beside_the_initial_dp_is_rejected_and_the_call_goes_on(enter, components, problem):
+    """Continue ahead of the reject: without it the subscriber's default call handling might release the call."""
     room = enter(READY)
-    otid = room.begin(initial_dp(ARGUMENT), initial_dp(ARGUMENT))
-    assert room.answer(otid).problem == (INVOKE_PROBLEM, rose.DUPLICATE_INVOKE_ID)
+    going_on, *rejects = outcome(room, room.begin(*components))[1]
+    assert (going_on.opcode, going_on.parameter) == (Opcode.CONTINUE, b"")
+    assert [(each.problem_type, each.problem) for each in rejects] == [problem]
+    assert (room.decision.action, room.decision.reason) == (Action.CONTINUE, Reason.REJECTED_COMPONENT)
+    assert len(room.counts.discards) == 1
+    assert room.counts.outcomes == ["ended"]
     room.serves()
 
 
-def test_a_second_initial_dp_comes_out_of_sequence(enter):
+def test_a_second_initial_dp_comes_out_of_sequence_and_the_call_goes_on(enter):
     room = enter(READY)
-    [error] = outcome(room, room.begin(initial_dp(ARGUMENT, 1), initial_dp(ARGUMENT, 2)))[1]
+    going_on, error = outcome(room, room.begin(initial_dp(ARGUMENT, 1), initial_dp(ARGUMENT, 2)))[1]
+    assert going_on.opcode == Opcode.CONTINUE
     assert (error.invoke_id, error.error) == (2, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE)
-    assert room.counts.outcomes == ["reject"]
+    assert room.decision.reason is Reason.REJECTED_COMPONENT
     room.serves()
 
 
-def test_a_second_operation_that_no_switch_may_invoke_is_rejected(enter):
+def test_however_many_components_are_bad_the_answer_can_be_sent(enter):
     room = enter(READY)
-    otid = room.begin(initial_dp(ARGUMENT, 1), encode_invoke(2, Opcode.CONTINUE))
-    assert room.answer(otid).problem == REJECTS["unknown"]
-    assert room.answer(otid).component.invoke_id == 2
+    bad = [encode_invoke(number - 128, 99) for number in range(100)]
+    going_on, *rejects = outcome(room, room.begin(initial_dp(ARGUMENT), *bad))[1]
+    assert (going_on.opcode, len(rejects)) == (Opcode.CONTINUE, 64)
     room.serves()
 
 

@@ -219,6 +219,21 @@ def test_a_bad_component_ends_the_dialogue_with_its_problem(enter, component, pr
     assert len(room.counts.discards) == 1
 
 
+def test_a_result_that_is_not_the_last_is_rejected(enter):
+    """CAP uses no TC-RESULT-NL: who gets one rejects it as mistyped (29.078 §14.1.1.4.1 and §14.2.2.1.3)."""
+    room = enter(HeldOpen(PATIENCE))
+    otid = room.call()
+    room.advance(PATIENCE + 0.01)
+    [*_, asked] = room.answers(otid)
+    assert asked.component.opcode == TEST
+    room.go_on(otid, rose.encode_return_result(asked.component.invoke_id, last=False))
+    answer = room.answers(otid)[-1]
+    assert answer.message.kind == tcap.END
+    assert answer.problem == (rose.RETURN_RESULT_PROBLEM, rose.RETURN_RESULT_MISTYPED_PARAMETER)
+    assert answer.component.invoke_id == asked.component.invoke_id
+    assert room.counts.outcomes == ["reject"]
+
+
 def test_an_operation_of_a_later_version_is_not_recognized(enter):
     room = enter(Watcher())
     otid = room.call(1)
