@@ -202,7 +202,7 @@ class Node:
             self.engine.services = services
             self.engine.store_deadline = config.store.deadline_ms / 1000
             self.engine.answer_deadline = config.engine.answer_deadline_ms / 1000
-            self.engine.observer = self._observer(observer)
+            self.engine.announcer.observer = self._observer(observer)
         self.admission.adopt(limits_of(config))
         if self._pressure is not None:
             self._pressure.memory = memory_of(config)

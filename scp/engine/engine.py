@@ -15,67 +15,42 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
-from scp.engine.callgap import call_gap
 from scp.engine.components import critical, encoded, opcode_of, owed
 from scp.engine.conversation import LOOKUP, REPORT, Conversation
-from scp.engine.path import Path
+from scp.engine.observers import Announcer
+from scp.engine.reports import REJECTED, Arguments, Reports
 from scp.engine.timers import Deadlines
+from scp.engine.unserved import MOST_REJECTS, NO_SERVICE, Unserved
 from scp.ports import PENDING
 from scp.services.api import Lookup, Outgoing, Report, ReportKind, StoreFailure
 from scp.stack import tcap_dialogue as tc
-from ss7.cap.codec import UnusualError
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
-from ss7.cap.errors import MISSING_CUSTOMER_RECORD, UNEXPECTED_COMPONENT_SEQUENCE, UNEXPECTED_PARAMETER
-from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode
+from ss7.cap.errors import MISSING_CUSTOMER_RECORD, UNEXPECTED_PARAMETER
+from ss7.cap.operations import Opcode
 from ss7.errors import DecodeError
 from ss7.rose import (
     INVOKE_PROBLEM,
-    MISTYPED_PARAMETER,
-    RETURN_RESULT_MISTYPED_PARAMETER,
-    RETURN_RESULT_PROBLEM,
     UNRECOGNIZED_OPERATION,
     Invoke,
-    Reject,
-    ReturnError,
-    ReturnResult,
-    encode_invoke,
     encode_reject,
     encode_return_error,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from scp.engine.admission import Admission
     from scp.engine.observers import AnswerObserver, CallWatcher
     from scp.engine.provider import TcProvider
     from scp.ports import Found, Pending, SubscriberLookup, Telemetry
     from scp.services.api import NextReport, Service
-    from scp.stack.tcap import Dialogue, Indication
+    from scp.stack.tcap import Indication
     from ss7.cap.codec import Codec
-    from ss7.cap.types import InitialDPArg
-    from ss7.rose import Component
-
-NO_SERVICE: Final = "none"
-"""The service name of calls that reached none."""
 
 STORE: Final = "store"
 """What `Engine.on_bug` is told in place of a service's name when a store raised."""
 
-REJECTED: Final = "rejected-component"
-"""Discarded: a component that TCAP refused (Q.774 §3.2.2.2)."""
-
 CONTINUED: Final = Outgoing(Opcode.CONTINUE)
-
-REPORTS: Final[dict[int, int]] = {
-    operation.opcode: operation.since
-    for operation in OPERATIONS
-    if not operation.from_scf and operation.opcode in frozenset(Opcode)
-}
-"""Operations that a gsmSSF may invoke in call control, and the first CAP version that has each (§6.1.2)."""
-
-MOST_REJECTS: Final = 64
-"""In one message: a message full of bad components must not make an answer that is too long to be sent."""
 
 
 @final
@@ -97,7 +72,9 @@ class Engine:
         watcher: shown how calls go on whose dialogues are held; None: nobody looks.
 
     Attributes:
-        declines: by peer, how many arguments the reference codec had to decode for the fast one.
+        announcer: tells of first answers; its observer may be replaced.
+        declines: see `Arguments`.
+        reports: makes them of what comes in; its watcher may be replaced.
     """
 
     def __init__(
@@ -126,13 +103,14 @@ class Engine:
         self.store_deadline = store_deadline
         self.answer_deadline = answer_deadline
         self.on_bug = on_bug
-        self.observer = observer
+        self.announcer = Announcer(telemetry, clock, observer)
         self.admission = admission
-        self.watcher = watcher
         self.draining = False
-        self.declines: dict[str, int] = {}
+        arguments = Arguments(codec)
+        self.declines = arguments.declines
+        self._unserved = Unserved(signalling, telemetry, self.announcer, arguments, clock)
+        self.reports = Reports(signalling, telemetry, arguments, watcher)
         self._deadlines: Deadlines[Conversation] = Deadlines(_due)
-        self._owed: list[bytes] = []  # for invocations of the message in hand that can't be taken
         self._handlers: dict[int, Callable[[Indication, float], None]] = {
             tc.BEGIN: self._begun,
             tc.CONTINUE: self._reported,
@@ -157,38 +135,40 @@ class Engine:
         components = indication.components
         first = components[0] if components else None
         if type(first) is not Invoke:
-            self._refuse(dialogue, owed(indication), Reason.UNEXPECTED_OPERATION, now)
+            self._unserved.refuse(dialogue, owed(indication), Reason.UNEXPECTED_OPERATION, now)
             return
         if first.opcode != Opcode.INITIAL_DP:
             reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)
-            self._refuse(dialogue, [reject, *owed(indication)], Reason.UNEXPECTED_OPERATION, now)
+            self._unserved.refuse(dialogue, [reject, *owed(indication)], Reason.UNEXPECTED_OPERATION, now)
             return
         self.telemetry.operation(Opcode.INITIAL_DP, "in")
         if indication.rejects:
             for _ in indication.rejects:
                 self.signalling.discard("cap", REJECTED)
-            self._continue(dialogue, NO_SERVICE, None, Reason.REJECTED_COMPONENT, now, after=owed(indication))
+            self._unserved.go_on(
+                dialogue, NO_SERVICE, None, Reason.REJECTED_COMPONENT, now, after=owed(indication)
+            )
             return
-        if self.admission is not None and self._let_by(self.admission, dialogue, first, now):
+        if self.admission is not None and self._unserved.let_by(self.admission, dialogue, first, now):
             return
         context = BY_OCTETS.get(dialogue.context, CAP_V1)
         try:
             idp = self.codec.decode_argument(Opcode.INITIAL_DP, first.parameter, context.version)
         except DecodeError as fault:
-            idp = self._read_otherwise(fault, dialogue, first.invoke_id, now)
+            idp = self._unserved.read_otherwise(fault, dialogue, first.invoke_id, now, self.admission)
             if idp is None:
                 return
         if idp.extensions is not None and critical(idp):
             error = encode_return_error(first.invoke_id, UNEXPECTED_PARAMETER.code)
-            self._refuse(dialogue, [error], Reason.CRITICAL_EXTENSION, now, idp)
+            self._unserved.refuse(dialogue, [error], Reason.CRITICAL_EXTENSION, now, idp)
             return
         if self.draining:
-            self._continue(dialogue, NO_SERVICE, idp, Reason.DRAINING, now)
+            self._unserved.go_on(dialogue, NO_SERVICE, idp, Reason.DRAINING, now)
             return
         service = self.services.get(idp.service_key)
         if service is None:
             error = encode_return_error(first.invoke_id, MISSING_CUSTOMER_RECORD.code)
-            self._refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now, idp)
+            self._unserved.refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now, idp)
             return
         conversation = Conversation(
             self, dialogue, idp, context, first.parameter, service.name, first.invoke_id, now
@@ -197,118 +177,20 @@ class Engine:
             conversation.run = service.run(conversation)
         except Exception as bug:  # noqa: BLE001 - as in `_step`
             self.on_bug(service.name, bug)
-            self._continue(dialogue, service.name, idp, Reason.SERVICE_ERROR, now)
+            self._unserved.go_on(dialogue, service.name, idp, Reason.SERVICE_ERROR, now)
             return
         dialogue.user = conversation
         if len(components) > 1:
             for component in components[1:]:
-                self._component(conversation, component)
-            rejects = self._take_owed()
+                self.reports.add(conversation, component)
+            rejects = self.reports.take_owed()
             if rejects:
                 self._stop(conversation)
-                self._continue(dialogue, service.name, idp, Reason.REJECTED_COMPONENT, now, after=rejects)
+                self._unserved.go_on(
+                    dialogue, service.name, idp, Reason.REJECTED_COMPONENT, now, after=rejects
+                )
                 return
         self._step(conversation, None, now)
-
-    def _read_otherwise(
-        self, fault: DecodeError, dialogue: Dialogue, invoke_id: int, now: float
-    ) -> InitialDPArg | None:
-        """Read an InitialDP that the fast codec could not read, or answer it and return None."""
-        if isinstance(fault, UnusualError):
-            if self.admission is not None and not self.admission.may_read(_peer(dialogue), self.clock()):
-                self._continue(dialogue, NO_SERVICE, None, Reason.RATE_LIMITED, now)
-                return None
-            try:
-                idp: InitialDPArg = self._by_reference(fault, dialogue)
-            except DecodeError:
-                pass
-            else:
-                return idp
-        reject = encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
-        self._refuse(dialogue, [reject], Reason.UNDECODABLE_ARGUMENT, now)
-        return None
-
-    def _by_reference(self, fault: UnusualError, dialogue: Dialogue) -> Any:
-        """Return what the reference codec makes of what the fast one declined; raises `DecodeError`."""
-        peer = _peer(dialogue)
-        self.declines[peer] = self.declines.get(peer, 0) + 1
-        return fault.decode()
-
-    def _refuse(
-        self,
-        dialogue: Dialogue,
-        components: list[bytes],
-        reason: Reason,
-        now: float,
-        idp: InitialDPArg | None = None,
-    ) -> None:
-        """End a dialogue that reaches no service: with what is owed, or a user abort if nothing is."""
-        tcap = self.tcap
-        octets = tcap.end(dialogue, components[:MOST_REJECTS]) if components else tcap.abort(dialogue)
-        self.signalling.send(dialogue.path, octets)
-        self._tell(dialogue, NO_SERVICE, idp, Decision(Action.ERROR, reason), now)
-        self.signalling.discard("cap", str(reason))
-        outcome = "error" if reason in _ERRORS else "reject"
-        self.telemetry.dialogue_closed(outcome if components else "aborted-by-us")
-
-    def _let_by(self, admission: Admission, dialogue: Dialogue, first: Invoke, now: float) -> bool:
-        """Let a new call go on at once if it is not admitted; nothing of it is read that needs not be."""
-        path = dialogue.path
-        peer, caller = (path.link.name, path.called) if isinstance(path, Path) else ("", b"")
-        clock = self.clock()
-        reason = admission.admit(peer, caller, clock)
-        if reason is None:
-            return False
-        gap: tuple[bytes, ...] = ()
-        if reason is Reason.OVERLOAD and admission.gap_due(caller, clock):
-            gap = self._call_gap(dialogue, first, admission.limits.gap_duration)
-        self._continue(dialogue, NO_SERVICE, None, reason, now, gap)
-        return True
-
-    def _call_gap(self, dialogue: Dialogue, first: Invoke, seconds: float) -> tuple[bytes, ...]:
-        """Return the operation that asks the switch for fewer of these calls; CAP v1 and v2 have none."""
-        version = BY_OCTETS.get(dialogue.context, CAP_V1).version
-        if version < BY_OPCODE[Opcode.CALL_GAP].since:
-            return ()
-        try:
-            idp = self.codec.decode_argument(Opcode.INITIAL_DP, first.parameter, version)
-        except DecodeError:
-            return ()
-        parameter = self.codec.encode_argument(Opcode.CALL_GAP, call_gap(idp.service_key, seconds), version)
-        self.telemetry.operation(Opcode.CALL_GAP, "out")
-        return (encode_invoke(self.tcap.next_invoke_id(dialogue), Opcode.CALL_GAP, parameter),)
-
-    def _continue(
-        self,
-        dialogue: Dialogue,
-        service: str,
-        idp: InitialDPArg | None,
-        reason: Reason,
-        now: float,
-        before: tuple[bytes, ...] = (),
-        after: Sequence[bytes] = (),
-    ) -> None:
-        """Let a call go on that no service runs for.
-
-        Args:
-            dialogue: whose InitialDP is answered.
-            service: name of the service that would have run.
-            idp: the request, None if it was not read.
-            reason: why no service runs.
-            now: seconds.
-            before: operations that go ahead of Continue.
-            after: rejects and errors that are owed for what came beside the InitialDP. They have to go in
-                TC-END (29.078 §14.1.2.2.1), which may carry operations as well (§14.1.2.1.2). With Continue
-                ahead of them the call does not hang on the subscriber's default call handling, which may
-                be to release it.
-        """
-        invoke_id = self.tcap.next_invoke_id(dialogue)
-        going_on = encode_invoke(invoke_id, Opcode.CONTINUE)
-        octets = self.tcap.end(dialogue, [*before, going_on, *after[:MOST_REJECTS]])
-        self.signalling.send(dialogue.path, octets)
-        self.telemetry.operation(Opcode.CONTINUE, "out")
-        self._tell(dialogue, service, idp, Decision(Action.CONTINUE, reason), now)
-        self.telemetry.dialogue_closed("ended")
 
     def _reported(self, indication: Indication, now: float) -> None:
         """TC-CONTINUE: what it brings are reports for the service."""
@@ -316,10 +198,10 @@ class Engine:
         if not isinstance(conversation, Conversation):
             return
         for component in indication.components:
-            self._component(conversation, component)
+            self.reports.add(conversation, component)
         for _ in indication.rejects:
             self.signalling.discard("cap", REJECTED)
-        rejects = owed(indication) + self._take_owed()
+        rejects = owed(indication) + self.reports.take_owed()
         if rejects:
             octets = self.tcap.end(indication.dialogue, rejects[:MOST_REJECTS])
             self.signalling.send(indication.dialogue.path, octets)
@@ -331,8 +213,8 @@ class Engine:
         conversation = indication.dialogue.user
         if isinstance(conversation, Conversation):
             for component in indication.components:
-                self._component(conversation, component)
-            self._take_owed()  # there is nobody to have it
+                self.reports.add(conversation, component)
+            self.reports.take_owed()  # there is nobody to have it
             self._over(conversation, ReportKind.END, "ended", now)
 
     def _aborted(self, indication: Indication, now: float) -> None:
@@ -369,66 +251,9 @@ class Engine:
             self._deadlines.forget()
             self._stop(conversation)
             return
-        if self.watcher is not None:
-            self.watcher.over(conversation.dialogue)
+        self.reports.over(conversation.dialogue)
         conversation.queue(Report(kind))
         self._wake(conversation, now)
-
-    def _component(self, conversation: Conversation, component: Component) -> None:
-        """Turn a component into a report."""
-        if type(component) is Invoke:
-            self._invoked(conversation, component)
-        elif type(component) is ReturnResult:
-            if component.last:
-                conversation.queue(Report(ReportKind.RESULT, opcode_of(component.operation)))
-            else:  # CAP uses no TC-RESULT-NL: §14.1.1.4.1, §14.2.2.1.3
-                problem = RETURN_RESULT_MISTYPED_PARAMETER
-                self._owed.append(encode_reject(component.invoke_id, RETURN_RESULT_PROBLEM, problem))
-                self.signalling.discard("cap", REJECTED)
-        elif type(component) is ReturnError:
-            code = component.error if isinstance(component.error, int) else -1
-            conversation.queue(Report(ReportKind.ERROR, opcode_of(component.operation), code=code))
-        elif type(component) is Reject:
-            problem = component.problem_type << 8 | component.problem
-            conversation.queue(Report(ReportKind.REJECT, opcode_of(component.operation), code=problem))
-
-    def _invoked(self, conversation: Conversation, component: Invoke) -> None:
-        """Queue an operation, or what is owed for one that can't be executed."""
-        opcode = opcode_of(component.opcode)
-        invoke_id = component.invoke_id
-        version = conversation.context.version
-        if REPORTS.get(opcode, _NEVER) > version:
-            self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
-            self.signalling.discard("cap", "unrecognized-operation")
-            return
-        self.telemetry.operation(opcode, "in")
-        if opcode == Opcode.INITIAL_DP:  # in an existing relationship: §10.1.12.3
-            self._owed.append(encode_return_error(invoke_id, UNEXPECTED_COMPONENT_SEQUENCE.code))
-            self.signalling.discard("cap", str(Reason.UNEXPECTED_OPERATION))
-            return
-        try:
-            argument = self._argument(conversation.dialogue, opcode, component.parameter, version)
-        except DecodeError:
-            self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
-            self.signalling.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
-            return
-        if self.watcher is not None:
-            self.watcher.reported(conversation.dialogue, argument)
-        conversation.queue(Report(ReportKind.INVOKE, opcode, argument))
-
-    def _take_owed(self) -> list[bytes]:
-        """Return what the message in hand is owed for invocations; the next one's begins."""
-        if not self._owed:
-            return []
-        taken, self._owed = self._owed, []
-        return taken
-
-    def _argument(self, dialogue: Dialogue, opcode: int, parameter: bytes, version: int) -> Any:
-        """Return an argument that may be in any form; raises `DecodeError`."""
-        try:
-            return self.codec.decode_argument(opcode, parameter, version)
-        except UnusualError as fault:
-            return self._by_reference(fault, dialogue)
 
     # -- the service's coroutine ---------------------------------------------------------------------------
 
@@ -530,18 +355,9 @@ class Engine:
     def _answered(self, conversation: Conversation) -> None:
         conversation.answered = True
         decision = conversation.decision or Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
-        self._tell(
+        self.announcer.tell(
             conversation.dialogue, conversation.service, conversation.idp, decision, conversation.started
         )
-
-    def _tell(
-        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, started: float
-    ) -> None:
-        """Count an answer, and show it to who wants to see it."""
-        seconds = self.clock() - started
-        self.telemetry.call(service, decision, seconds)
-        if self.observer is not None:
-            self.observer.answered(dialogue, service, idp, decision, seconds)
 
     def _finished(self, conversation: Conversation, now: float) -> None:
         """The service returned: its outbox goes in TC-END, unless the dialogue is gone already."""
@@ -553,8 +369,8 @@ class Engine:
                 self._rescue(conversation, bug, now)
                 return
             conversation.gone = True
-            if held and self.watcher is not None:
-                self.watcher.over(conversation.dialogue)
+            if held:
+                self.reports.over(conversation.dialogue)
             self.telemetry.dialogue_closed("error" if conversation.error is not None else "ended")
         conversation.dialogue.user = None
 
@@ -569,8 +385,8 @@ class Engine:
             conversation.outbox[:] = [] if held else [CONTINUED]
             conversation.decided(_FAILED)
             self._send(conversation, now, last=True)
-            if held and self.watcher is not None:
-                self.watcher.over(conversation.dialogue)
+            if held:
+                self.reports.over(conversation.dialogue)
             self.telemetry.dialogue_closed("error")
         self._stop(conversation)
 
@@ -604,15 +420,7 @@ class Engine:
 _TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
 _ABANDONED: Final = Decision(Action.ERROR, Reason.ABANDONED)
 _FAILED: Final = Decision(Action.CONTINUE, Reason.SERVICE_ERROR)
-_ERRORS: Final = frozenset({Reason.UNKNOWN_SERVICE_KEY, Reason.CRITICAL_EXTENSION})
-_NEVER: Final = 99
 
 
 def _due(conversation: Conversation) -> float:
     return conversation.due
-
-
-def _peer(dialogue: Dialogue) -> str:
-    """Return the name of the link that a dialogue came by."""
-    path = dialogue.path
-    return path.link.name if isinstance(path, Path) else ""

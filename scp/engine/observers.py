@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from scp.domain.decision import Decision
+    from scp.ports import Telemetry
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
 
@@ -24,6 +25,31 @@ class AnswerObserver(Protocol):
         says whether that was all, or the service holds the dialogue.
         """
         ...
+
+
+@final
+class Announcer:
+    """Counts the first answer of every dialogue, and shows it to who wants to see it.
+
+    Attributes:
+        observer: who does; None: nobody.
+    """
+
+    def __init__(
+        self, telemetry: Telemetry, clock: Callable[[], float], observer: AnswerObserver | None
+    ) -> None:
+        self.observer = observer
+        self._telemetry = telemetry
+        self._clock = clock
+
+    def tell(
+        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, started: float
+    ) -> None:
+        """Tell of an answer to what came in at ``started``, in seconds; see `AnswerObserver.answered`."""
+        seconds = self._clock() - started
+        self._telemetry.call(service, decision, seconds)
+        if self.observer is not None:
+            self.observer.answered(dialogue, service, idp, decision, seconds)
 
 
 @final

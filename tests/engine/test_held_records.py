@@ -68,7 +68,8 @@ class Records:
             lambda trouble: None,
             lambda: EPOCH + self.room.loop.time(),
         )
-        self.room.engine.observer = self.room.engine.watcher = self.sink
+        engine = self.room.engine
+        engine.announcer.observer = engine.reports.watcher = self.sink
 
     def reports(self, otid: bytes, kind: int, cause: int | None = None) -> None:
         """A report of an event, from the switch."""
