@@ -209,8 +209,11 @@ def _print_load(report: LoadReport, *, json: bool) -> None:
     times = report.since_sent_us.items()
     shown = ", ".join(f"{'p' * point[0].isdigit()}{point} {value:,.0f}" for point, value in times)
     typer.echo(f"µs to the answer: {shown}")
-    if (late := report.late_us.get("max", 0.0) / 1e6) > _LATE:
-        typer.echo(f"the rate was not reached: calls left up to {late:.1f} s after they were due")
+    if (late := report.late_us.get("max", 0.0) / 1e6) > _LATE or report.unsent:
+        typer.echo(
+            f"the rate was not reached: calls left up to {late:.1f} s after they were due, "
+            f"{report.unsent} not at all"
+        )
     if len(report.shares) > 1:
         typer.echo(", ".join(f"{count} calls to {name}" for name, count in report.shares.items()))
     for trouble in report.trouble:

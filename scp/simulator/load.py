@@ -70,7 +70,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
         rate: calls a second; 0: as many as the window lets out.
         window: most calls outstanding. At a rate it is a bound, where calls wait if the peer falls behind.
         calls: stop after so many; 0: don't count.
-        duration: stop after so many seconds.
+        duration: stop after so many seconds; calls that the window kept back until then are not made up for.
         timeout: seconds after which an answer counts as missing.
         connect_timeout: seconds to wait for the associations to become active.
         then: what happens to dialogues that the gsmSCF holds open.
@@ -99,6 +99,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
         ended: dialogues that the gsmSCF ended after the reports; 0 without any.
         latency_us: percentiles ("50", … "max", "mean") in microseconds, at a rate from when a call was due.
         since_sent_us: the same from when it was sent.
+        unsent: calls that were due, and that the window kept back until the time was up.
         late_us: how long after it was due a call was sent: the generator's own lateness (it sends once a
             millisecond) and time that calls waited for the window; without a rate 0.
         most_outstanding: calls without an answer, at their most.
@@ -122,6 +123,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
     trouble: tuple[str, ...] = ()
     shares: dict[str, int] = {}
     late_us: dict[str, float] = {}
+    unsent: int = 0
 
     @property
     def passed(self) -> bool:
@@ -222,6 +224,7 @@ class Load:
         self._ended = inf
         self._limit = plan.calls or 1 << 62
         self._sent = 0
+        self._unsent = 0
         self._answered = 0
         self._missing = 0
         self._goodbyes = 0
@@ -355,6 +358,9 @@ class Load:
                 self._send(
                     count, now, (self._started + (first + n) / plan.rate for n in range(max(0, count)))
                 )
+                if now >= self._ended:
+                    self._unsent += max(0, due - self._sent)
+                    self._limit = self._sent
             elif now < self._ended:
                 # Half of what is missing: were all calls one bunch, the peer would idle while we read.
                 self._send((plan.window - self._busy() + 1) // 2, now)
@@ -403,6 +409,7 @@ class Load:
             generator_cpu=cpu,
             trouble=tuple(self.trouble),
             shares={each.name: each.begun for each in self.associations},
+            unsent=self._unsent,
         )
 
 

@@ -342,6 +342,7 @@ class Room:
         *records: Subscriber,
         services: Mapping[int, Service] | None = None,
         codec: str = "fast",
+        arguments: Codec | None = None,
         max_dialogues: int = 1000,
         links: int = 1,
         recorder: Recorder | None = None,
@@ -358,7 +359,7 @@ class Room:
         self.said: list[Answer] = []
         self._recorder = recorder
         board = StatusBoard(lambda: 0.0, lambda name, what, trouble: self.log.append(f"{name}: {what}"))
-        argument_codec: Codec = FAST if codec == "fast" else REFERENCE
+        argument_codec: Codec = arguments or (FAST if codec == "fast" else REFERENCE)
         number = next(_rooms)  # what tshark relates messages by is not the same twice in a session
         settings = TcapSettings(
             instance=7,

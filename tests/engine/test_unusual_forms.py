@@ -25,7 +25,7 @@ def indefinite(encoded: bytes) -> bytes:
 
 
 def room(service: object = None, *, rate: float = 0.0) -> Room:
-    made = Room(READY, services={SERVICE_KEY: service or forwarding()}, links=2, codec=ALONE)
+    made = Room(READY, services={SERVICE_KEY: service or forwarding()}, links=2, arguments=ALONE)
     made.engine.admission = Admission(Limits(unusual_rate=rate))
     return made
 

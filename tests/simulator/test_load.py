@@ -197,6 +197,29 @@ def test_a_rate_beyond_the_window_gives_no_call_up():
     assert (report.missing, report.stray, report.answered) == (0, 0, report.sent)
 
 
+class SlowScf(ScriptedScf):
+    """Answers after 50 ms: with eight calls outstanding no more than 160 a second."""
+
+    def flush(self):
+        asyncio.get_running_loop().call_later(0.05, super().flush)
+
+
+def test_beyond_what_the_gsmscf_does_a_load_ends_when_its_time_is_up():
+    """What was due and could not leave is counted, and not made up for."""
+
+    async def run():
+        plan = LoadPlan(rate=2_000, window=8, duration=0.5, timeout=20)
+        load = Load(Scenario(), STEERED, plan, NETWORK, [Endpoint()])
+        scf = SlowScf(lambda begin, _: [end(begin, connect(begin))], 7, asyncio.get_running_loop().time)
+        pair(load.associations[0], scf)
+        return await load.run()
+
+    report = asyncio.run(run())
+    assert report.sent + report.unsent == 1_001
+    assert report.sent <= 160
+    assert (report.missing, report.wrong, report.answered) == (0, {}, report.sent)
+
+
 def test_a_rate_is_kept_and_time_counts_from_when_a_call_was_due():
     async def run():
         loop = asyncio.get_running_loop()
