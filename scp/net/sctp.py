@@ -6,9 +6,11 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final, final
 
+from scp.net.addresses import plain, resolve
+from scp.net.reception import Reception
 from scp.net.redial import Backoff, DialError, Redial
 from scp.net.sctp_association import QUIET, SctpAssociation, Watcher, words
-from scp.net.sctp_socket import SctpSettings, SctpSocket, family_of, open_socket, plain
+from scp.net.sctp_socket import SctpSettings, SctpSocket, family_of, open_socket
 from scp.net.tcp import Limits
 
 if TYPE_CHECKING:
@@ -100,8 +102,8 @@ class Connector:
         whom = f"{', '.join(remotes)} port {self._port}"
         try:
             async with asyncio.timeout(self._connect_timeout):
-                addresses = await _resolve(remotes)
-                local = await _resolve(self._local)
+                addresses = await resolve(remotes)
+                local = await resolve(self._local)
                 return await self._set_up(addresses, local)
         except TimeoutError:
             raise DialError(f"{whom}: no answer in {self._connect_timeout:g} s") from None
@@ -153,17 +155,18 @@ class Listener:
         watcher: Watcher = QUIET,
     ) -> None:
         self.name = name
-        self.connections: set[SctpAssociation] = set()
+        self._reception: Reception[SctpAssociation] = Reception(user_factory, allowed, refused)
         self._addresses = addresses
         self._port = port
-        self._user_factory = user_factory
-        self._allowed = allowed
-        self._allowed_addresses: frozenset[str] = frozenset()
-        self._refused = refused
         self._limits = limits or Limits()
         self._settings = settings or SctpSettings()
         self._watcher = watcher
         self._socket: SctpSocket | None = None
+
+    @property
+    def connections(self) -> set[SctpAssociation]:
+        """The associations that are up."""
+        return self._reception.present
 
     @property
     def port(self) -> int:
@@ -177,8 +180,8 @@ class Listener:
             NoSctpError: there is no SCTP here.
             OSError: an address or the port can't be had.
         """
-        self._allowed_addresses = frozenset(plain(each) for each in await _resolve(self._allowed))
-        endpoint = self._open(await _resolve(self._addresses))
+        await self._reception.open()
+        endpoint = self._open(await resolve(self._addresses))
         self._socket = endpoint
         asyncio.get_running_loop().add_reader(endpoint.fileno(), self._accept)
 
@@ -205,11 +208,7 @@ class Listener:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
             self._socket.close()
             self._socket = None
-        connections = list(self.connections)
-        for connection in connections:
-            connection.close(abort=abort)
-        if connections:
-            await asyncio.wait([connection.lost for connection in connections])
+        await self._reception.close(abort=abort)
 
     def _accept(self) -> None:
         listening = self._socket
@@ -226,28 +225,14 @@ class Listener:
             self._take(SctpSocket(raw), plain(peer[0]), int(peer[1]))
 
     def _take(self, endpoint: SctpSocket, address: str, port: int) -> None:
-        user = None
-        if not self._allowed_addresses or address in self._allowed_addresses:
-            user = self._user_factory(address)
+        user = self._reception.user_for(address)
         if user is None:
             endpoint.abort()
-            if self._refused is not None:
-                self._refused(address)
             return
         name = f"{self.name}/{address}"
         association = SctpAssociation(name, endpoint, user, self._limits, self._watcher)
-        self.connections.add(association)
-        association.lost.add_done_callback(lambda _: self.connections.discard(association))
+        self._reception.add(association)
         association.begin(port)
-
-
-async def _resolve(hosts: Sequence[str]) -> list[str]:
-    """Return the numeric addresses of hosts, in their order, each once."""
-    found: dict[str, None] = {}
-    for host in hosts:
-        infos = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        found.update((str(info[4][0]), None) for info in infos)
-    return list(found)
 
 
 async def _writable(endpoint: SctpSocket) -> None:

@@ -16,6 +16,8 @@ from ipaddress import ip_address
 from sys import byteorder
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, final
 
+from scp.net.addresses import plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -186,13 +188,6 @@ class NoSctpError(OSError):
 def family_of(addresses: Sequence[str]) -> socket.AddressFamily:
     """Return IPv6 if one of the numeric addresses is: such a socket takes IPv4 ones as well."""
     return socket.AF_INET6 if any(":" in address for address in addresses) else socket.AF_INET
-
-
-def plain(address: str) -> str:
-    """Return a numeric address without scope, an IPv4 one without its IPv6 wrapping."""
-    parsed = ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return str(mapped or parsed)
 
 
 def open_socket(family: socket.AddressFamily, settings: SctpSettings) -> SctpSocket:

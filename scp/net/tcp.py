@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
+from scp.net.addresses import plain
+from scp.net.reception import Reception
 from scp.net.redial import Backoff, DialError, Redial
 from scp.sockets import EagerWriter
 from ss7.errors import DecodeError
@@ -295,7 +296,7 @@ class Listener:
         addresses: local addresses to listen on; empty: all.
         port: the port; 0 takes a free one, see `port`.
         user_factory: makes the user of a connection, given the remote address; None refuses it.
-        allowed: remote addresses that may connect; empty: all.
+        allowed: addresses or host names that may connect; empty: all.
         refused: called with the remote address of each connection that was refused.
         framer: makes the framer of each connection.
     """
@@ -313,15 +314,17 @@ class Listener:
         framer: Callable[[], Framer] = M3uaFramer,
     ) -> None:
         self.name = name
-        self.connections: set[TcpConnection] = set()
+        self._reception: Reception[TcpConnection] = Reception(user_factory, allowed, refused)
         self._addresses = addresses
         self._port = port
-        self._user_factory = user_factory
-        self._allowed = frozenset(_canonical(address) for address in allowed)
-        self._refused = refused
         self._limits = limits or Limits()
         self._framer = framer
         self._server: asyncio.Server | None = None
+
+    @property
+    def connections(self) -> set[TcpConnection]:
+        """The connections that are up."""
+        return self._reception.present
 
     @property
     def port(self) -> int:
@@ -334,8 +337,9 @@ class Listener:
         """Listen.
 
         Raises:
-            OSError: the address or port can't be had.
+            OSError: the address or port can't be had, or a host that is allowed has no address.
         """
+        await self._reception.open()
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Accepting(self), list(self._addresses) or None, self._port, reuse_address=True
         )
@@ -345,28 +349,19 @@ class Listener:
         if self._server is not None:
             self._server.close()
             self._server = None
-        connections = list(self.connections)
-        for connection in connections:
-            connection.close(abort=abort)
-        if connections:
-            await asyncio.wait([connection.lost for connection in connections])
+        await self._reception.close(abort=abort)
 
     def accept(self, transport: asyncio.Transport) -> TcpConnection | None:
         """Return the connection for a socket that was just accepted, or None to refuse it."""
         peer = transport.get_extra_info("peername")
         if peer is None:
             return None  # it was gone before it was accepted
-        address = _canonical(peer[0])
-        user = None
-        if not self._allowed or address in self._allowed:
-            user = self._user_factory(address)
+        address = plain(peer[0])
+        user = self._reception.user_for(address)
         if user is None:
-            if self._refused is not None:
-                self._refused(address)
             return None
         connection = TcpConnection(f"{self.name}/{address}", user, self._framer(), self._limits)
-        self.connections.add(connection)
-        connection.lost.add_done_callback(lambda _: self.connections.discard(connection))
+        self._reception.add(connection)
         return connection
 
 
@@ -384,14 +379,6 @@ class _Accepting(asyncio.Protocol):
             return
         stream.set_protocol(connection)
         connection.connection_made(stream)
-
-
-def _canonical(address: str) -> str:
-    """Return an address without zone, an IPv4 one without its IPv6 wrapping."""
-    parsed = ip_address(address.partition("%")[0])
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(parsed)
 
 
 def _words(error: BaseException | None) -> str:

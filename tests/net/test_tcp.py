@@ -346,12 +346,26 @@ def test_only_allowed_addresses_are_accepted(run):
         assert never.ups == 0
         await listener.close()
         welcome = User()
-        listener = await listening([None, welcome], allowed=["::ffff:127.0.0.1"])
+        listener = await listening([None, welcome], allowed=["::ffff:127.0.0.1", "localhost"])
         for _ in range(2):
             _, writer = await raw_client(listener)
         await welcome.until(lambda: welcome.ups)
         writer.close()
         await listener.close(abort=True)
+
+    run(scenario)
+
+
+def test_allowed_hosts_have_addresses(run):
+    async def scenario():
+        welcome = User()
+        listener = await listening([welcome], allowed=["localhost"])
+        _, writer = await raw_client(listener)
+        await welcome.until(lambda: welcome.ups)
+        writer.close()
+        await listener.close(abort=True)
+        with pytest.raises(OSError):
+            await listening([User()], allowed=["no-such-host.invalid"])
 
     run(scenario)
 
