@@ -41,8 +41,17 @@ TOO_LITTLE: Final = define(
     "What reservations hold can't be taken back; a balance has a limit.",
 )
 
+_PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$(?!\n)"
+"""No control characters: an id is written to logs and CDR files, and typed by people."""
+
 CallId: TypeAlias = Annotated[
-    str, Meta(min_length=1, max_length=255, description="the VoIP service's id of the call (Call-ID)")
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern=_PRINTABLE,
+        description="the VoIP service's id of the call (Call-ID), without control characters",
+    ),
 ]
 E164: TypeAlias = Annotated[str, e164("46701234567")]
 Minutes: TypeAlias = Annotated[int, Meta(ge=1, le=1440)]
@@ -52,7 +61,10 @@ ReservationId: TypeAlias = Annotated[
 CreditId: TypeAlias = Annotated[
     str,
     PathParameter(
-        min_length=1, max_length=128, description="The operator's id of the payment; no slash in it."
+        min_length=1,
+        max_length=128,
+        pattern=_PRINTABLE,
+        description="The operator's id of the payment; no slash or control character in it.",
     ),
 ]
 
@@ -127,6 +139,7 @@ _PROBLEMS: Final[dict[Denied, Kind]] = {
     Denied.CLOSED: CLOSED,
     Denied.MISMATCH: OTHERWISE,
 }
+_NO_RESERVATION: Final = "no such reservation"
 _TAG: Final = "charging"
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -137,7 +150,7 @@ def _view(room: ChargingRoom, grant: Grant, mismatch: Kind = OTHERWISE) -> Reser
     if denied is Denied.MISMATCH:
         raise ProblemError(mismatch)
     if denied in _PROBLEMS:
-        raise ProblemError(_PROBLEMS[denied], "" if found is None else f"it is {found.state}")
+        raise ProblemError(_PROBLEMS[denied], _NO_RESERVATION if found is None else f"it is {found.state}")
     if found is None:
         return ReservationView(approved=False, reason=denied, currency=room.currency)
     return _shown(room, found, denied)
@@ -238,7 +251,7 @@ async def get_reservation(
     """Show a reservation; one that ended is there for a week. Scope: charging."""
     found = await charging.ledger.reservation(reservation)
     if found is None:
-        raise ProblemError(NOT_SET, "no such reservation")
+        raise ProblemError(NOT_SET, _NO_RESERVATION)
     return answer(_shown(charging, found))
 
 

@@ -69,7 +69,7 @@ NO_SUCH_PATH: Final = define(
     "no-such-path", 404, "There is nothing at this path", "The calls are listed at /docs."
 )
 NOT_SET: Final = define(
-    "not-set", 404, "The number has nothing of this kind", "Set it with PUT, or mind a mistyped number."
+    "not-set", 404, "There is nothing of this kind", "Set it with PUT, or mind a mistyped number or id."
 )
 METHOD_NOT_ALLOWED: Final = define(
     "method-not-allowed", 405, "The path does not know this method", "The header Allow has those it knows."

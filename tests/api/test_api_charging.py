@@ -265,6 +265,37 @@ def test_a_key_with_and_without_the_quotes_of_a_structured_field(tmp_path: Path)
     run(tmp_path, body)
 
 
+def test_ids_have_no_control_characters(tmp_path: Path) -> None:
+    async def body(desk):
+        for bad in ("a\x00b", "a\n", "\x1b[31m", "\x7f"):
+            refused = await desk.ask("POST", "/charging/reservations", ORDER | {"call_id": bad})
+            assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, "call_id")
+            assert "without control characters" in refused.json()["detail"]
+            refused = await desk.credit(5, httpx.QueryParams({"": bad}).__str__()[1:])
+            assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, "credit")
+        assert await desk.room.ledger.account(A) is None
+        assert (
+            await desk.ask("POST", "/charging/reservations", ORDER | {"call_id": "é 😀"})
+        ).status_code == 200
+
+    run(tmp_path, body)
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    async def body(desk):
+        path = "/charging/reservations/00ff"
+        for method, what, sent in (
+            ("GET", path, None),
+            ("PUT", path, {"minutes": 1}),
+            ("DELETE", path, None),
+            ("POST", f"{path}/commit", {"used_seconds": 1}),
+        ):
+            missing = await desk.ask(method, what, sent)
+            assert (missing.status_code, missing.json()["detail"]) == (404, "no such reservation")
+
+    run(tmp_path, body)
+
+
 def test_denials(tmp_path: Path) -> None:
     async def body(desk):
         async def denied(**fields) -> str:
