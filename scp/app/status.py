@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scp.charging.room import ChargingRoom
     from scp.charging.sink import CdrSink
 
-MANY_WAITING: Final = 20_000
+MANY_WAITING: Final = 100_000
 """Records that wait: a fifth of what is kept before they are dropped. The alert ScpCdrsWaiting has it too."""
 LONG_WAITING: Final = 60.0
 """Seconds that a record waits; that alert has it as well."""
