@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TOGETHER: Final = 1_000
 """The most records of a bundle: who reads one record decodes its bundle."""
-AT_ONCE: Final = 20
+AT_ONCE: Final = 50
 """The most bundles that are written at once, after a time without a disk."""
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -13,7 +13,7 @@ So what a node writes together (`scp.domain.cdr.Bundle`) is one row, and no reco
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import accumulate, chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 RUN: Final = 8_192
 """Records in a run of the index: sorting them takes 6 ms."""
 
-_NEXT: Final = "SELECT seq + 1 FROM sqlite_sequence WHERE name = 'cdr'"
-_TAKE: Final = "UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'cdr'"
-_ADD: Final = """
-INSERT INTO bundle (first, node, boot, number, records, kept_ms, rows) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (boot, number) DO NOTHING
+_NEXT: Final = "SELECT seq + 1, (SELECT min(first) FROM bundle_legs) FROM sqlite_sequence WHERE name = 'cdr'"
+_TAKE: Final = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'cdr'"
+# Each of these goes on with rows of values, as many as there are bundles.
+_ARE_THERE: Final = """
+WITH wanted (boot, number) AS (VALUES {}) SELECT boot, number FROM wanted JOIN bundle USING (boot, number)
 """
-_ADD_LEGS: Final = "INSERT INTO bundle_legs (first, legs) VALUES (?, ?)"
-_OLDEST_LEGS: Final = "SELECT min(first) FROM bundle_legs"
+_ADD: Final = "INSERT INTO bundle (first, node, boot, number, records, kept_ms, rows) VALUES {}"
+_ADD_LEGS: Final = "INSERT INTO bundle_legs (first, legs) VALUES {}"
 _SORT: Final = """
 INSERT INTO leg (run, leg, seq)
 SELECT ?, value, first + key FROM bundle_legs, json_each(legs) WHERE value IS NOT NULL ORDER BY 2, 3
@@ -76,19 +76,38 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(list[list[Any]]).decode
 
 
-def add(connection: sqlite3.Connection, bundle: Bundle, now_ms: int) -> int:
-    """Keep a bundle, once; return how many records were new. Inside a transaction."""
-    (first,) = connection.execute(_NEXT).fetchone()
-    node, boot, number, count, rows, legs = bundle
-    if not connection.execute(_ADD, (first, node, boot, number, count, now_ms, rows)).rowcount:
+def add(connection: sqlite3.Connection, bundles: Sequence[Bundle], now_ms: int) -> int:
+    """Keep bundles, each once; return how many records were new. Inside a transaction.
+
+    As few statements for any number of them: behind each this thread waits for Python's lock, milliseconds
+    while calls come without end (`scp.store.giving_way`), and is to keep up with them all the same.
+    """
+    there = set(_for_all(connection, _ARE_THERE, [each[1:3] for each in bundles]) if bundles else ())
+    new = [each for each in bundles if each[1:3] not in there]
+    if not new:
         return 0
-    connection.execute(_TAKE, (count,))
-    connection.execute(_ADD_LEGS, (first, legs))
-    (oldest,) = connection.execute(_OLDEST_LEGS).fetchone()
-    if first + count - oldest >= RUN:
-        connection.execute(_SORT, (first,))
+    found: tuple[int, int | None] = connection.execute(_NEXT).fetchone()
+    first, oldest = found
+    starts = list(accumulate((each.records for each in new), initial=first))
+    end = starts.pop()
+    _for_all(
+        connection,
+        _ADD,
+        [(start, *each[:4], now_ms, each.rows) for start, each in zip(starts, new, strict=True)],
+    )
+    _for_all(connection, _ADD_LEGS, [(start, each.legs) for start, each in zip(starts, new, strict=True)])
+    connection.execute(_TAKE, (end - 1,))
+    if end - (first if oldest is None else oldest) >= RUN:
+        connection.execute(_SORT, (starts[-1],))
         connection.execute("DELETE FROM bundle_legs")
-    return count
+    return end - first
+
+
+def _for_all(connection: sqlite3.Connection, query: str, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Run one statement on rows of values that are all of one length; return what it finds."""
+    values = f"({', '.join('?' * len(rows[0]))})"
+    found = connection.execute(query.format(", ".join([values] * len(rows))), list(chain.from_iterable(rows)))
+    return found.fetchall()
 
 
 def page(

@@ -68,7 +68,7 @@ class SqliteCdrStore:
     async def add_bundles(self, bundles: Sequence[Bundle]) -> int:
         """See `scp.ports.CdrStore`."""
         now = int(self._clock() * 1000)
-        return await self._writer.write(lambda c: sum(cdr_bundles.add(c, each, now) for each in bundles))
+        return await self._writer.write(lambda c: cdr_bundles.add(c, bundles, now))
 
     async def get(self, record_id: str) -> StoredCdr | None:
         """See `scp.ports.CdrStore`."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, final
 
 from scp.ports import StoreError
+from scp.store.giving_way import GivingWay
 
 if TYPE_CHECKING:
     import sqlite3
@@ -117,7 +118,12 @@ class GroupWriter:
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         if self._thread is None:
             raise StoreError(f"{self.file.path}: not open", "closed")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        loop = asyncio.get_running_loop()
+        way = GivingWay(loop)
+        try:
+            return await loop.run_in_executor(self._thread, function, *arguments)
+        finally:
+            way.stop()
 
 
 def _fail(batch: Sequence[tuple[Change, asyncio.Future[Any]]], error: StoreError) -> None:
