@@ -138,7 +138,7 @@ class Buckets:
 
 @final
 class Turn:
-    """For how long the node has been behind with its work; what it reads has waited for about as long.
+    """For how long the node has been behind with a peer's messages; what it reads has waited for as long.
 
     A server that reads when it can has its backlog where nobody sees its age: in the sockets' buffers, and in
     its peers once those are full. It is behind when a read took all it could, or brought so much that the
@@ -156,22 +156,19 @@ class Turn:
         self.began = inf
         self.long = long
         self._read = -inf
-        self._ended = -inf
         self._idle = 0.0
         self._behind = False
 
-    def begin(self, now: float) -> None:
-        """A batch was read."""
+    def begin(self, now: float, idle: float) -> None:
+        """A batch was read; the node has waited for work for ``idle`` seconds in all."""
         self._read = now
-        self._idle += now - self._ended
-        if not self._behind or self._idle > IDLE * min(now - self.began, REMEMBERED):
+        if not self._behind or idle - self._idle > IDLE * min(now - self.began, REMEMBERED):
             self.began = now
-            self._idle = 0.0
+            self._idle = idle
             self._behind = False
 
     def end(self, now: float, more: bool) -> float:
         """It was dealt with; ``more`` as for `Admission.batch_done`. Return how old the turn is."""
-        self._ended = now
         if more or now - self._read >= self.long:
             self._behind = True
         return now - self.began
@@ -207,7 +204,8 @@ class Admission:
     Attributes:
         level: 0 to 3.
         why: the signals that hold it there.
-        turn: see `Turn`.
+        turn: that of the peer whose batch is in hand. Who floods is behind alone: what others send is read
+            between its batches, and has not waited.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -215,6 +213,9 @@ class Admission:
         self.level = NORMAL
         self.why: list[Signal] = []
         self.turn = Turn(limits.delay * LONG)
+        self._turns: dict[str, Turn] = {}
+        self._idle = 0.0
+        self._ended = inf
         self._levels = {signal: Level(thresholds) for signal, thresholds in THRESHOLDS.items()}
         self._peers: Buckets | None = None
         self._callers: Buckets | None = None
@@ -231,7 +232,8 @@ class Admission:
     def adopt(self, limits: Limits) -> None:
         """Go on with other limits. Levels and turn stay as they are; every bucket is full again."""
         self.limits = limits
-        self.turn.long = limits.delay * LONG
+        for turn in self._turns.values():
+            turn.long = limits.delay * LONG
         self._peers = Buckets(limits.peer_rate, limits.peer_burst) if limits.peer_rate else None
         self._callers = Buckets(limits.caller_rate, limits.caller_burst) if limits.caller_rate else None
         rate = limits.unusual_rate
@@ -275,8 +277,22 @@ class Admission:
         """Whether the switch at this address is to be asked for fewer calls: once while that holds."""
         return self.level >= REFUSE and self._gaps is not None and self._gaps.take(caller, now)
 
+    def batch_begun(self, peer: str, now: float) -> None:
+        """A batch of ``peer`` was read."""
+        self._idle += max(0.0, now - self._ended)
+        turn = self._turns.get(peer)
+        if turn is None:
+            turn = self._turns[peer] = Turn(self.limits.delay * LONG)
+        turn.begin(now, self._idle)
+        self.turn = turn
+
+    def forget(self, peer: str) -> None:
+        """Its association is gone for good."""
+        self._turns.pop(peer, None)
+
     def batch_done(self, now: float, more: bool) -> None:
         """A batch was dealt with; ``more``: see `scp.ports.Transport.more`."""
+        self._ended = now
         self._longest = max(self._longest, self.turn.end(now, more))
 
     def store_took(self, seconds: float) -> None:

@@ -200,6 +200,8 @@ class Signalling:
         """Forget a link whose transport is gone for good (one that a listener had accepted)."""
         self.links.remove(link)
         self._paths.forget()
+        if self.admission is not None:
+            self.admission.forget(link.name)
 
     # -- links ---------------------------------------------------------------------------------------------
 
@@ -248,7 +250,7 @@ class Signalling:
         machine, sccp, tcap = link.machine, self.sccp, self.tcap
         admission = self.admission
         if admission is not None:
-            admission.turn.begin(now)
+            admission.batch_begun(link.name, now)
         if self.tap is not None:
             self.tap.heard(link.name, messages)
         take = machine.receive

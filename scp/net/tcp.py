@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT: Final = 2905  # RFC 4666 §9.2
 KIB: Final = 1024
-READ_SIZE: Final = 256 * KIB
+READ_SIZE: Final = 64 * KIB
+"""Octets of one read, some 300 calls: what others send waits for no more than that."""
+BACKLOG: Final = 256 * KIB
+"""Octets read in full reads, one after the other, from which on the peer has more than we keep up with."""
 _NOTHING: Final = memoryview(bytearray(1))
 
 
@@ -94,6 +97,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self.congested = False
         self.more = False
         self.pauses = 0
+        self._full = 0  # octets of the full reads up to now, one after the other
         self._user = user
         self._framer = framer
         self._limits = limits
@@ -161,7 +165,12 @@ class TcpConnection(asyncio.BufferedProtocol):
         """Cut what was read into messages and hand them over as one batch."""
         if self._reason:
             return
-        self.more = nbytes == READ_SIZE
+        if nbytes == READ_SIZE:
+            self._full += nbytes
+            self._let_others_read()
+        else:
+            self._full = 0
+        self.more = self._full >= BACKLOG
         try:
             messages = self._framer.feed(bytes(self._buffer[:nbytes]))
         except DecodeError as error:
@@ -171,6 +180,16 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._user.received([(0, octets) for octets in messages])
         if self._framer.error is not None:
             self._fail(f"message boundaries lost: {self._framer.error}")
+
+    def _let_others_read(self) -> None:
+        """Read on when the loop has looked at all sockets: libuv reads one up to 32 times before the next."""
+        if not self._socket.is_closing():
+            self._socket.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not (self.congested or self._reason or self._socket.is_closing()):
+            self._socket.resume_reading()
 
     def eof_received(self) -> bool:
         """Name the reason; False has the loop close our side as well."""

@@ -26,7 +26,7 @@ _POLL: Final = 0.05
 # by policy.
 _CONFIG: Final = """\
 [node]
-name = "bench"
+name = "{name}"
 instance = {instance}
 point_code = "0-23-1"
 
@@ -143,6 +143,7 @@ def node(
     config = home / "scp.toml"
     config.write_text(
         _CONFIG.format(
+            name=name,
             port=port,
             store=store,
             home=HOME,

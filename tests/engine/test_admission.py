@@ -59,9 +59,11 @@ def at(level: int, signal: Signal = Signal.DELAY, now: float = 0.0) -> Admission
 LONG = 0.05
 
 
-def turned(turn: Turn, now: float, seconds: float, *, more: bool = False) -> tuple[float, float]:
+def turned(
+    turn: Turn, now: float, seconds: float, idle: float = 0.0, *, more: bool = False
+) -> tuple[float, float]:
     """One batch; return when its turn began and when it ended."""
-    turn.begin(now)
+    turn.begin(now, idle)
     turn.end(now + seconds, more)
     return turn.began, now + seconds
 
@@ -70,11 +72,13 @@ def turned(turn: Turn, now: float, seconds: float, *, more: bool = False) -> tup
 def test_a_node_that_is_behind_stays_so_until_it_has_waited(more):
     turn = Turn(LONG)
     assert turn.began == inf
+    idle = 0.0
     began, now = turned(turn, 1.0, 0.01 if more else LONG + 1e-9, more=more)
     while now < began + 0.15:  # short batches, as by policy
-        found, now = turned(turn, now + 0.00001, 0.001)
+        idle += 0.00001
+        found, now = turned(turn, now + 0.00001, 0.001, idle)
         assert found == began
-    assert turned(turn, now + IDLE * REMEMBERED, 0.001)[0] > began
+    assert turned(turn, now + IDLE * REMEMBERED, 0.001, idle + IDLE * REMEMBERED)[0] > began
 
 
 def test_short_batches_that_empty_the_socket_are_each_a_turn():
@@ -88,14 +92,41 @@ def test_short_batches_that_empty_the_socket_are_each_a_turn():
 def test_calls_are_judged_by_the_age_of_their_turn():
     admission = Admission(Limits(delay=0.1, refuse=0.4))
     assert admission.admit("stp", b"", 5.0) is None  # no turn at all
-    admission.turn.begin(10.0)
+    admission.batch_begun("stp", 10.0)
     assert admission.admit("stp", b"", 10.09) is None
     assert admission.admit("stp", b"", 10.11) is Reason.OVERLOAD
     assert not admission.refuses(10.39)
     assert admission.refuses(10.41)
     admission.batch_done(10.5, more=False)
-    admission.turn.begin(10.53)
+    admission.batch_begun("stp", 10.53)
     assert admission.admit("stp", b"", 10.55) is None
+
+
+def test_who_floods_is_behind_and_who_is_read_in_between_is_not():
+    admission = Admission(Limits(delay=0.1, refuse=0.4))
+    now = 10.0
+    for _ in range(50):
+        admission.batch_begun("flood", now)
+        now += 0.03
+        flooded = admission.admit("flood", b"", now)
+        admission.batch_done(now, more=True)
+        admission.batch_begun("other", now)
+        now += 0.001
+        assert admission.admit("other", b"", now) is None
+        assert not admission.refuses(now)
+        admission.batch_done(now, more=False)
+    assert flooded is Reason.OVERLOAD
+    now += 0.02  # idle again, however little of it was the other's
+    admission.batch_begun("flood", now)
+    assert admission.admit("flood", b"", now + 0.05) is None
+
+
+def test_the_turn_of_a_peer_that_is_gone_is_forgotten():
+    admission = Admission(Limits())
+    for number in range(100):
+        admission.batch_begun(f"peer/{number}", 1.0)
+        admission.forget(f"peer/{number}")
+    assert not admission._turns
 
 
 # --- levels ---
@@ -142,7 +173,7 @@ def test_a_level_never_flutters(values):
 @pytest.mark.parametrize("signal", [Signal.DIALOGUES, Signal.STORE, Signal.MEMORY])
 def test_what_is_no_queue_has_calls_answered_by_policy_but_for_a_probe(signal):
     admission = at(POLICY, signal)
-    admission.turn.begin(1.0)
+    admission.batch_begun("stp", 1.0)
     answers = [admission.admit("stp", b"", 1.0) for _ in range(4 * PROBE)]
     assert answers.count(None) == 4
     assert set(answers) == {None, Reason.OVERLOAD}
@@ -150,7 +181,7 @@ def test_what_is_no_queue_has_calls_answered_by_policy_but_for_a_probe(signal):
 
 def test_a_delay_judges_each_call_by_itself():
     admission = at(REFUSE)
-    admission.turn.begin(1.0)
+    admission.batch_begun("stp", 1.0)
     assert admission.admit("stp", b"", 1.0) is None
 
 
@@ -312,11 +343,11 @@ def test_other_limits_hold_from_the_next_call_on():
     answers = [admission.admit("stp", b"", 0.0) for _ in range(3)]
     assert answers == [None, None, Reason.RATE_LIMITED]
     admission.adopt(Limits(delay=0.5))
-    admission.turn.begin(10.0)
+    admission.batch_begun("stp", 10.0)
     assert admission.admit("stp", b"", 10.4) is None
     assert admission.admit("stp", b"", 10.6) is Reason.OVERLOAD
     admission.batch_done(10.1, more=False)
-    admission.turn.begin(10.2)
+    admission.batch_begun("stp", 10.2)
     assert admission.turn.began == 10.2, "a batch of 0.1 s took long at a delay of 0.1 s, but not at 0.5"
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import sys
+import time
 from random import Random
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scp.net.redial import Backoff, DialError, Redial
-from scp.net.tcp import Connector, Limits, Listener, TcpConnection
+from scp.net.tcp import BACKLOG, READ_SIZE, Connector, Limits, Listener, TcpConnection
 from ss7.m3ua_framer import Framer
 
 HOST = "127.0.0.1"
@@ -145,6 +146,7 @@ def test_fragments_of_any_size_give_the_same_messages(bodies, cuts):
 class FakeSocket(asyncio.Transport):
     def __init__(self):
         super().__init__({"peername": ("192.0.2.1", 2905), "socket": self})
+        self.reading = True
 
     def setsockopt(self, *args):
         pass
@@ -154,6 +156,15 @@ class FakeSocket(asyncio.Transport):
 
     def set_write_buffer_limits(self, high=None, low=None):
         pass
+
+    def is_closing(self):
+        return False
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
 
 
 def feed(connection, octets):
@@ -506,3 +517,76 @@ def test_a_peer_that_hangs_up_at_once_is_backed_off_from():
         assert redial.association is None
 
     asyncio.run(scenario())
+
+
+def test_who_sends_without_end_keeps_nobody_waiting(run):
+    """libuv reads a socket that has more up to 32 times before it looks at the next."""
+
+    async def scenario():
+        order = []
+
+        class Noting(User):
+            def __init__(self, name):
+                super().__init__()
+                self.name = name
+
+            def received(self, messages):
+                order.append(self.name)
+                super().received(messages)
+                if self.name == "flood":
+                    time.sleep(0.003)  # the node works; the peer has sent more meanwhile
+                if self.name == "flood" and self.batches == 8:
+                    order.append("sent")
+                    raw["other"].sendall(message())
+
+        flood, other = Noting("flood"), Noting("other")
+        listener = await listening([flood, other])
+        raw = {}
+        for user in (flood, other):
+            raw[user.name] = socket.create_connection((HOST, listener.port))
+            await user.until(lambda user=user: user.ups)
+        octets = message(bytes(992)) * 16384
+        sending = asyncio.get_running_loop().run_in_executor(None, raw["flood"].sendall, octets)
+        await flood.until(lambda: len(flood.messages) == 16384)
+        await other.until(lambda: other.messages)
+        await sending
+        after = order[order.index("sent") + 1 :]
+        assert after.index("other") <= 2
+        assert len(after) > 20, "it was a flood"
+        for each in raw.values():
+            each.close()
+        await listener.close(abort=True)
+
+    run(scenario)
+
+
+def test_full_reads_one_after_the_other_show_that_the_peer_has_more(run):
+    async def scenario():
+        connection = TcpConnection("peer", User(), Framer(), Limits())
+        connection.connection_made(FakeSocket())
+        found = []
+        for _ in range(BACKLOG // READ_SIZE):
+            feed(connection, message(bytes(READ_SIZE - 8)))
+            found.append(connection.more)
+        assert found == [False, False, False, True]
+        feed(connection, message())
+        assert not connection.more
+
+    run(scenario)
+
+
+def test_a_peer_that_is_congested_is_not_read_on(run):
+    async def scenario():
+        user = User()
+        connection = TcpConnection("peer", user, Framer(), Limits())
+        sock = FakeSocket()
+        connection.connection_made(sock)
+        feed(connection, message(bytes(READ_SIZE - 8)))
+        assert sock.reading is False
+        connection.pause_writing()
+        await asyncio.sleep(0)
+        assert sock.reading is False
+        connection.resume_writing()
+        assert sock.reading is True
+
+    run(scenario)
