@@ -12,7 +12,7 @@ from litestar.response import Stream
 from msgspec import Raw, Struct
 
 from scp.api.calls import answer, call, documented
-from scp.api.problems import NOT_SET, OTHERWISE, ProblemError
+from scp.api.problems import NOT_SET, OTHERWISE, ProblemError, invalid
 from scp.charging.export import as_json, export
 from scp.charging.room import ChargingRoom
 from scp.config import Scope
@@ -62,6 +62,17 @@ class CdrPage(Struct, frozen=True):
     next: int | None
 
 
+def _in_order(leg: VoipLeg) -> None:
+    """Raise the problem 422 at the first of a leg's times that lies before the one that it follows."""
+    before = "started_ms"
+    for name in ("answered_ms", "ended_ms"):
+        if (time := getattr(leg, name)) is None:
+            continue
+        if time < getattr(leg, before):
+            raise invalid(name, f"before {before}")
+        before = name
+
+
 def _page(records: list[StoredCdr], more: int | None) -> CdrPage:
     return CdrPage([Raw(as_json(each).encode()) for each in records], more)
 
@@ -81,12 +92,13 @@ def _page(records: list[StoredCdr], more: int | None) -> CdrPage:
 )
 async def post_cdr(charging: NamedDependency[ChargingRoom], data: JSONBody[VoipBody]) -> Response[VoipRecord]:
     """Keep the VoIP service's record of its leg, once by its id. Scope: charging."""
+    _in_order(data)
     fields = msgspec.structs.asdict(data)
     record = VoipRecord(**{**fields, "id": f"voip-{data.id}"})
     if await charging.cdrs.add([record]):
         return answer(record, 201)
     kept = await charging.cdrs.get(record.id)
-    if kept is not None and msgspec.json.decode(kept.json, type=VoipRecord) != record:
+    if kept is not None and msgspec.json.decode(kept.json) != msgspec.to_builtins(record):
         raise ProblemError(OTHERWISE, f"record {data.id}")
     return answer(record)
 

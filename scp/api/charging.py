@@ -24,6 +24,7 @@ from scp.api.context import Context, key_name
 from scp.api.problems import KEY_REUSED, NOT_SET, OTHERWISE, Kind, ProblemError, define, invalid
 from scp.charging.room import ChargingRoom
 from scp.config import Scope
+from scp.domain.cdr import PRINTABLE
 from scp.domain.reservation import Account, Reservation, Result, State, reservation_id
 from scp.domain.tariff import MAX_AMOUNT, MINUTE
 from scp.ports import ChargingRequest, Denied, Grant
@@ -41,15 +42,12 @@ TOO_LITTLE: Final = define(
     "What reservations hold can't be taken back; a balance has a limit.",
 )
 
-_PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$(?!\n)"
-"""No control characters: an id is written to logs and CDR files, and typed by people."""
-
 CallId: TypeAlias = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=255,
-        pattern=_PRINTABLE,
+        pattern=PRINTABLE,
         description="the VoIP service's id of the call (Call-ID), without control characters",
     ),
 ]
@@ -63,7 +61,7 @@ CreditId: TypeAlias = Annotated[
     PathParameter(
         min_length=1,
         max_length=128,
-        pattern=_PRINTABLE,
+        pattern=PRINTABLE,
         description="The operator's id of the payment; no slash or control character in it.",
     ),
 ]

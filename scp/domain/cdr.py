@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 Time: TypeAlias = Annotated[
     int, Meta(ge=0, le=253_402_300_799_999, description="milliseconds since 1970-01-01 UTC")
 ]
-Key: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255)]
-Number: TypeAlias = Annotated[str, Meta(max_length=64)]
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+"""No control characters: what has it is written to logs and CDR files, and typed by people."""
+Key: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=255, pattern=PRINTABLE, description="text without control characters")
+]
+Short: TypeAlias = Annotated[
+    str, Meta(max_length=64, pattern=PRINTABLE, description="text without control characters")
+]
 
 
 class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind", tag="attempt"):
@@ -142,15 +148,15 @@ class VoipLeg(Struct, frozen=True, kw_only=True):
 
     id: Key
     call_id: Key
-    a_number: Number
-    b_number: Number
+    a_number: Short
+    b_number: Short
     started_ms: Time
     ended_ms: Time
     answered_ms: Time | None = None
     cause: Annotated[int, Meta(ge=0, le=699)] | None = None
     call_reference: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}){0,8}$(?!\n)")] = ""
     msc_address: Annotated[str, Meta(pattern=r"^[0-9]{0,15}$(?!\n)")] = ""
-    reservation: Annotated[str, Meta(max_length=64)] = ""
+    reservation: Short = ""
 
 
 class VoipRecord(

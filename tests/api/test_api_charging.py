@@ -281,6 +281,38 @@ def test_ids_have_no_control_characters(tmp_path: Path) -> None:
     run(tmp_path, body)
 
 
+@pytest.mark.parametrize("field", ["id", "call_id", "a_number", "b_number", "reservation"])
+def test_nothing_in_a_leg_has_control_characters(tmp_path: Path, field: str) -> None:
+    async def body(desk):
+        for bad in ("a\x00b", "a\n", "\x1b[31m", "\x7f"):
+            refused = await desk.ask("POST", "/cdrs", CDR | {field: bad})
+            assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, field)
+            assert "without control characters" in refused.json()["detail"]
+        assert (await desk.ask("POST", "/cdrs", CDR | {field: "é 😀"})).status_code == 201
+
+    run(tmp_path, body)
+
+
+def test_the_times_of_a_leg_are_in_order(tmp_path: Path) -> None:
+    async def body(desk):
+        for number, (started, answered, ended, fault) in enumerate(
+            (
+                (5, None, 4, "ended_ms: before started_ms"),
+                (5, 4, 6, "answered_ms: before started_ms"),
+                (5, 7, 6, "ended_ms: before answered_ms"),
+                (5, None, 5, ""),
+                (5, 5, 5, ""),
+            )
+        ):
+            leg = {"id": f"x{number}", "started_ms": started, "answered_ms": answered, "ended_ms": ended}
+            answer = await desk.ask("POST", "/cdrs", CDR | leg)
+            assert (answer.status_code, answer.json().get("detail", "")) == (422 if fault else 201, fault)
+            if fault:
+                assert answer.json()["errors"][0]["path"] == fault.partition(":")[0]
+
+    run(tmp_path, body)
+
+
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     async def body(desk):
         path = "/charging/reservations/00ff"

@@ -179,6 +179,17 @@ def test_export() -> None:
     run(body)
 
 
+@pytest.mark.parametrize("value", ["+46701234567", "=1+2", "-1", "@x", "'a"])
+def test_a_csv_has_values_as_they_came_whatever_a_spreadsheet_makes_of_them(value: str) -> None:
+    async def body(store):
+        await store.add([voip(1, a_number=value, call_id=value)])
+        table = b"".join([piece async for piece in export(store, "csv")]).decode()
+        (row,) = csv.DictReader(io.StringIO(table))
+        assert (row["a_number"], row["call_id"]) == (value, value)
+
+    run(body)
+
+
 # --- the sink ---
 
 
