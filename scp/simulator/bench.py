@@ -62,13 +62,14 @@ _WARM_SHARE: Final = 5
 """For each so many dialogues that are counted one is opened before."""
 
 
-def run(names: Sequence[str], size: Size, tell: Callable[[str], None]) -> Report:
+def run(names: Sequence[str], size: Size, tell: Callable[[str], None], *, realtime: bool = False) -> Report:
     """Run scenarios.
 
     Args:
         names: some of `scp.simulator.bench_scenarios.NAMES`.
         size: how much.
         tell: told what goes on.
+        realtime: whether node, Redis and generator run before all other programs if we may have them do so.
 
     Raises:
         ServerError: a server did not start, or a program is not installed; or as `run_load`.
@@ -76,6 +77,7 @@ def run(names: Sequence[str], size: Size, tell: Callable[[str], None]) -> Report
     if REPLAY in names:
         tshark_program()  # what can't be done is said before minutes of measuring
     machine = describe()
+    machine = replace(machine, realtime=realtime and machine.realtime)
     report = Report(machine=machine, size=size, results={}, codec={}, parts={})
     chosen = {name: SCENARIOS[name] for name in SCENARIOS if name in names}
     with tempfile.TemporaryDirectory(prefix="camel-scp-bench-") as temporary:

@@ -36,6 +36,9 @@ def bench(
     soak: Annotated[
         int | None, typer.Option(min=1000, help=f"calls of {SOAK}, 10,000,000 otherwise; runs that alone")
     ] = None,
+    realtime: Annotated[
+        bool, typer.Option(help="run before all other programs, if we may: else their slices are latency too")
+    ] = True,
     plot: Annotated[Path | None, typer.Option("--plot", help="draw it into this file, SVG")] = None,
 ) -> None:
     """Measure calls a second, CPU time, latency and memory.
@@ -51,7 +54,7 @@ def bench(
         raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(NAMES)}")
     said = Console(stderr=True, highlight=False)
     try:
-        report = run(names, size, lambda text: said.print(f"[dim]{text}[/dim]"))
+        report = run(names, size, lambda text: said.print(f"[dim]{text}[/dim]"), realtime=realtime)
     except (OSError, ServerError, StoreError, TimeoutError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

@@ -209,7 +209,7 @@ def test_the_json_has_what_is_documented():
 def test_the_command_prints_it_and_fails_with_the_answers(monkeypatch, faults, status):
     asked = []
 
-    def run(names, size, tell):
+    def run(names, size, tell, *, realtime):
         asked.append((tuple(names), size))
         return made_up(*faults)
 
@@ -230,7 +230,7 @@ def test_the_command_prints_it_and_fails_with_the_answers(monkeypatch, faults, s
 
 
 def test_the_plot_is_svg_with_every_scenario_and_longer_bars_for_faster_ones(monkeypatch, tmp_path):
-    monkeypatch.setattr(bench_commands, "run", lambda *_: made_up())
+    monkeypatch.setattr(bench_commands, "run", lambda *_, realtime: made_up())
     file = tmp_path / "calls.svg"
     assert CliRunner().invoke(app, ["bench", "--json", "--plot", str(file)]).exit_code == 0
     svg = ET.parse(file).getroot()
@@ -250,10 +250,13 @@ def with_speed(speed):
 def test_a_soak_of_so_many_calls_runs_alone(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        bench_commands, "run", lambda names, size, _: asked.append((names, size.soaked)) or made_up()
+        bench_commands,
+        "run",
+        lambda names, size, _, realtime: asked.append((names, size.soaked, realtime)) or made_up(),
     )
     assert CliRunner().invoke(app, ["bench", "--soak", "5000"]).exit_code == 0
-    assert asked == [(["soak"], 5000)]
+    assert CliRunner().invoke(app, ["bench", "--soak", "7000", "--no-realtime"]).exit_code == 0
+    assert asked == [(["soak"], 5000, True), (["soak"], 7000, False)]
 
 
 def test_a_scenario_that_is_not_there_is_refused():
