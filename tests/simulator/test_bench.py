@@ -121,9 +121,13 @@ def test_without_tshark_it_says_so(monkeypatch):
 
 def test_where_nothing_is_chosen_a_missing_tshark_is_no_error(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        bench_commands, "run", lambda names, *_, realtime: realtime and asked.append(names) or made_up()
-    )
+
+    def run(names, *_, realtime):
+        assert realtime
+        asked.append(names)
+        return made_up()
+
+    monkeypatch.setattr(bench_commands, "run", run)
     monkeypatch.setenv("PATH", "/nowhere")
     assert CliRunner().invoke(app, ["bench"]).exit_code == 0
     assert asked == [[name for name in bench_scenarios.ALL if name != "replay"]]
