@@ -23,7 +23,8 @@ class Deadlines(Generic[T]):
     in a list for its slot of time, at the cost of one reference, and goes to the heap when the slot begins.
 
     An entry is not removed when its owner moves on: `forget` only counts it, and once most entries are such,
-    one sweep drops them. That costs O(1) amortised, and memory stays within twice what is live.
+    one sweep drops them, and all but one of an owner that is due again when it was before. That costs O(1)
+    amortised, and memory stays within twice what is live.
 
     Args:
         due_of: says when an owner is due (seconds), ``inf`` if it waits for nothing. An entry that was made
@@ -40,8 +41,10 @@ class Deadlines(Generic[T]):
         self._forgotten = 0
 
     def add(self, due: float, owner: T, now: float) -> None:
-        """Remember that ``owner`` is due at ``due`` (seconds), which ``due_of`` says of it as well."""
-        if due - now < 2 * SLOT or due == inf:
+        """Remember that ``owner`` is due at ``due`` (seconds; ``inf``: never), as ``due_of`` says of it."""
+        if due == inf:
+            return  # an entry would look as if its owner still waited when it is gone
+        if due - now < 2 * SLOT:
             self._push(due, owner)
             return
         slot = int(due / SLOT)
@@ -63,11 +66,11 @@ class Deadlines(Generic[T]):
         if self._forgotten <= _WORTH_SWEEPING or 2 * self._forgotten <= len(self):
             return
         due_of = self._due_of
-        self._heap = [entry for entry in self._heap if due_of(entry[2]) == entry[0]]
+        self._heap = list({entry[2]: entry for entry in self._heap if due_of(entry[2]) == entry[0]}.values())
         heapify(self._heap)
         self._far = 0
         for slot, owners in list(self._slots.items()):
-            waiting = [owner for owner in owners if _slot(due_of(owner)) == slot]
+            waiting = list(dict.fromkeys([owner for owner in owners if _slot(due_of(owner)) == slot]))
             self._slots[slot] = waiting
             self._far += len(waiting)
         self._forgotten = 0

@@ -6,6 +6,7 @@ import gc
 import tracemalloc
 from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from room import READY, Room
@@ -65,6 +66,33 @@ def test_forgotten_deadlines_take_no_room_for_long():
             owner.due = inf
             deadlines.forget()
         assert len(deadlines) < 3_000
+
+
+@pytest.mark.parametrize("patience", [0.5, 20.0, 3600.0])
+def test_who_waits_again_for_the_same_time_is_remembered_once(patience):
+    """Dialogues that report again and again in one slot of time, or within one read."""
+    deadlines = Deadlines(due_of)
+    owners = [Owner() for _ in range(50)]
+    for _ in range(400):
+        for owner in owners:
+            if owner.due != inf:
+                owner.due = inf
+                deadlines.forget()
+            owner.due = patience
+            deadlines.add(patience, owner, 0.0)
+    assert len(deadlines) < 3_000
+    assert sorted(map(id, deadlines.due(patience))) == sorted(map(id, owners))
+    assert not len(deadlines)
+
+
+def test_who_waits_for_ever_is_not_remembered():
+    deadlines = Deadlines(due_of)
+    for _ in range(3_000):
+        owner = Owner()
+        deadlines.add(inf, owner, 0.0)
+        deadlines.forget()
+    assert not len(deadlines)
+    assert deadlines.next() == inf
 
 
 def test_what_is_far_off_costs_one_reference():
