@@ -28,6 +28,7 @@ __all__ = [
     "UnitDataService",
     "address_of",
     "decode",
+    "return_words",
     "udt",
 ]
 
@@ -61,6 +62,30 @@ class ReturnCause(IntEnum):
     HOP_COUNTER_VIOLATION = 12
     SEGMENTATION_NOT_SUPPORTED = 13
     SEGMENTATION_FAILURE = 14
+
+
+_RETURN_WORDS: Final[dict[int, str]] = {
+    ReturnCause.NO_TRANSLATION_FOR_NATURE: "no translation for an address of such nature",
+    ReturnCause.NO_TRANSLATION_FOR_ADDRESS: "no translation for this specific address",
+    ReturnCause.SUBSYSTEM_CONGESTION: "subsystem congestion",
+    ReturnCause.SUBSYSTEM_FAILURE: "subsystem failure",
+    ReturnCause.UNEQUIPPED_USER: "unequipped user",
+    ReturnCause.MTP_FAILURE: "MTP failure",
+    ReturnCause.NETWORK_CONGESTION: "network congestion",
+    ReturnCause.UNQUALIFIED: "unqualified",
+    ReturnCause.ERROR_IN_MESSAGE_TRANSPORT: "error in message transport",
+    ReturnCause.ERROR_IN_LOCAL_PROCESSING: "error in local processing",
+    ReturnCause.DESTINATION_CANNOT_REASSEMBLE: "destination cannot perform reassembly",
+    ReturnCause.SCCP_FAILURE: "SCCP failure",
+    ReturnCause.HOP_COUNTER_VIOLATION: "hop counter violation",
+    ReturnCause.SEGMENTATION_NOT_SUPPORTED: "segmentation not supported",
+    ReturnCause.SEGMENTATION_FAILURE: "segmentation failure",
+}
+
+
+def return_words(cause: int) -> str:
+    """Return why SCCP brought a message back, as Q.713 §3.12 has it, with the return cause."""
+    return f"{_RETURN_WORDS.get(cause, 'reserved')} (return cause {cause}, Q.713 §3.12)"
 
 
 _UDT: Final = 0x09

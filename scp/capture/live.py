@@ -22,6 +22,7 @@ from scp.capture.wire.messages import Message
 from scp.capture.wire.transaction import read_transaction, with_ids
 from ss7 import tcap
 from ss7.errors import DecodeError, EncodeError
+from ss7.sccp import return_words
 from ss7.tcap_dialogue import Abrt, encode_dialogue
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class LiveReplay(Dialogues):
         """SCCP brought a message of ours back."""
         conversation = self._by_tid.get(read_transaction(octets).otid)
         if conversation is not None and not conversation.ended:
-            conversation.replayed.notes.append(f"SCCP brought it back: return cause {cause} (Q.713 §3.12)")
+            conversation.replayed.notes.append(f"SCCP brought it back: {return_words(cause)}")
             conversation.ended = True
             self._advance(conversation)
 

@@ -32,9 +32,9 @@ def csv_lines(records: list[StoredCdr]) -> bytes:
     """Return records as CSV (RFC 4180), without the header.
 
     Every value stands as it was received. What the VoIP service sent may begin with ``=``, ``+``, ``-`` or
-    ``@``, which spreadsheets take for a formula, and the apostrophe that would keep them from it is no part of
-    CSV: to mediation, which this file is for, ``'+46701234567`` is another number than the switch's. Who opens
-    it in a spreadsheet imports its columns as text; long numbers would be rounded as well.
+    ``@``, which spreadsheets take for a formula, and the apostrophe that would keep them from it is no part
+    of CSV: to mediation, which this file is for, ``'+46701234567`` is another number than the switch's. Who
+    opens it in a spreadsheet imports its columns as text; long numbers would be rounded as well.
     """
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\r\n")

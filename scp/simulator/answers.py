@@ -13,9 +13,9 @@ from scp.simulator.expect import faults_of
 from scp.simulator.reading import read_message
 from ss7.errors import DecodeError
 from ss7.m3ua import decode_data
-from ss7.sccp import UnitData
+from ss7.sccp import UnitData, UnitDataService
 from ss7.sccp import decode as decode_sccp
-from ss7.tcap import ABORT, CONTINUE, END
+from ss7.tcap import ABORT, CONTINUE, END, TcapError
 from ss7.tcap import decode as decode_tcap
 
 if TYPE_CHECKING:
@@ -74,6 +74,32 @@ def backward(message: bytes) -> Backward | None:
     start = unit + 5 + message[unit + 4]
     octets = message[start : start + message[start - 1]]
     return _transaction(octets)
+
+
+class Returned(NamedTuple):
+    """A message of ours that SCCP could not deliver: a UDTS, XUDTS or LUDTS.
+
+    Attributes:
+        tid: our transaction; b"" where it can't be read, or a TC-END had none.
+        cause: return cause (Q.713 §3.12).
+    """
+
+    tid: bytes
+    cause: int
+
+
+def returned(message: bytes) -> Returned | None:
+    """Return what came back in a DATA message; None if nothing did."""
+    try:
+        unit = decode_sccp(decode_data(message).payload)
+    except DecodeError:
+        return None
+    if not isinstance(unit, UnitDataService):
+        return None
+    try:
+        return Returned(decode_tcap(unit.data).otid, unit.cause)
+    except TcapError as error:
+        return Returned(error.otid, unit.cause)
 
 
 def _slow(message: bytes) -> Backward | None:

@@ -32,6 +32,7 @@ from ss7.rose import (
     encode_return_error,
     encode_return_result,
 )
+from ss7.sccp import return_words
 from ss7.tcap import Invoke, Reject, ReturnError
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class CallDialogue:
 
     def _undeliverable(self, indication: Indication, now: float) -> None:
         """SCCP brought a message of ours back: there is nobody to talk to."""
-        words = f"SCCP could not deliver it: return cause {indication.cause} (Q.713 §3.12)"
+        words = f"SCCP could not deliver it: {return_words(indication.cause)}"
         self._step(False, "TC-NOTICE", words)
         self.result.faults.append(words)
         self.ssf.aborted(now)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from scp.simulator.answers import Case, Checker, backward
+from scp.simulator.answers import Case, Checker, backward, returned
 from scp.simulator.endpoint import attach
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.followup import FollowUp, Then
@@ -30,6 +30,7 @@ from scp.simulator.sharing import Association
 from scp.simulator.template import Template
 from ss7.cap.contexts import BY_VERSION
 from ss7.digits import isup_octets
+from ss7.sccp import return_words
 from ss7.tcap import CONTINUE
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
         answered: answers that came in time, right or wrong.
         wrong: those of them that were not what was expected, by reason (the first 20 reasons, then others).
         missing: calls without an answer.
+        returned: those of them that SCCP could not deliver, by return cause.
         stray: backward messages of no call that waits: too late, or twice.
         seconds: from the first call to the last answer.
         calls_per_second: answered, over ``seconds``; with `Then.REPORT` ended by the gsmSCF.
@@ -124,6 +126,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
     shares: dict[str, int] = {}
     late_us: dict[str, float] = {}
     unsent: int = 0
+    returned: dict[str, int] = {}
 
     @property
     def passed(self) -> bool:
@@ -231,6 +234,7 @@ class Load:
         self._stray = 0
         self._most = 0
         self._wrong: Counter[str] = Counter()
+        self._returned: Counter[str] = Counter()
         self._next_case = self._cycle()
 
     async def run(self) -> LoadReport:
@@ -276,6 +280,8 @@ class Load:
                 answer = backward(message)
                 if answer is not None:
                     self._answer(answer, association, queue, now)
+                else:
+                    self._came_back(message)
             else:
                 association.manage(stream, message, now)
         association.send(queue)
@@ -340,6 +346,16 @@ class Load:
             return
         self._goodbyes += 1
         self._note(self._goodbye_checker.fault(answer, _GOODBYE))
+
+    def _came_back(self, message: bytes) -> None:
+        """Take what is no answer: nobody will answer a call that SCCP brings back."""
+        back = returned(message)
+        if back is None:
+            return
+        waiting = self._outstanding.pop(back.tid, None) or self._held.pop(back.tid, None)
+        if waiting is not None:
+            self._missing += 1
+            self._returned[return_words(back.cause)] += 1
 
     def _note(self, fault: str) -> None:
         if fault:
@@ -410,6 +426,7 @@ class Load:
             trouble=tuple(self.trouble),
             shares={each.name: each.begun for each in self.associations},
             unsent=self._unsent,
+            returned=dict(self._returned),
         )
 
 

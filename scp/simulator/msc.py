@@ -122,7 +122,14 @@ class Msc:
         title = GlobalTitle(network.global_title) if network.global_title else None
         self.signalling = Signalling(
             LoopTime(asyncio.get_running_loop()),
-            Sccp(SccpSettings(point_codes=(network.point_code,), ssn=network.ssn, global_title=title)),
+            Sccp(
+                SccpSettings(
+                    point_codes=(network.point_code,),
+                    ssn=network.ssn,
+                    global_title=title,
+                    return_on_error="always",  # who sends a call to a wrong address is to hear of it
+                )
+            ),
             Tcap(TcapSettings(first_id=random.randint(0, _TOP_OF_TIDS))),
             network.network_indicator,
             telemetry,

@@ -9,7 +9,7 @@ from ss7.rose import encode_invoke
 from ss7.tcap_dialogue import Aare, Aarq, encode_dialogue
 
 RETURNED = object()
-"""In a script's answers: the message goes back to its sender as a UDTS."""
+"""In a script's answers: the message goes back to its sender as a UDTS, if it asks for that."""
 
 
 class ScriptedScf:
@@ -41,6 +41,8 @@ class ScriptedScf:
             self.received_messages.append(message)
             for answer in self.script(message, len(self.received_messages) - 1):
                 if answer is RETURNED:
+                    if not unit.return_on_error:
+                        continue
                     payload = unit.returned(sccp.ReturnCause.UNEQUIPPED_USER).encode()
                 else:
                     payload = sccp.udt(unit.calling_raw, unit.called_raw, answer, 0x01)

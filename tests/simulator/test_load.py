@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from scripted_scf import ScriptedScf, argument_of, end, going_on, invoke, marked
+from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invoke, marked
 
 from scp.net.loopback import pair
 from scp.net.tcp import Connector
@@ -117,6 +117,27 @@ def test_missing_and_stray_answers_are_counted():
     assert not report.passed
 
 
+def test_what_sccp_brings_back_is_missing_at_once_and_counted_by_cause():
+    def script(begin, number):
+        return [RETURNED] if number % 3 else [end(begin, invoke(CONTINUE))]
+
+    calls = [LoadCall(b_number="46700000001", expected=Expectation(action=Action.CONTINUE))]
+    report, _ = play(script, calls, LoadPlan(window=4, calls=30, timeout=3600))
+    assert (report.sent, report.answered, report.missing, report.stray) == (30, 10, 20, 0)
+    assert report.returned == {"unequipped user (return cause 4, Q.713 §3.12)": 20}
+    assert not report.passed
+
+
+def test_reports_of_a_held_dialogue_that_come_back_end_it():
+    def script(message, _):
+        return [going_on(message, invoke(CONTINUE))] if message.kind == tcap.BEGIN else [RETURNED]
+
+    plan = LoadPlan(window=4, calls=8, timeout=3600, then=Then.REPORT)
+    report, _ = play(script, [LoadCall(b_number="46700000001")], plan)
+    assert (report.answered, report.missing, report.ended) == (8, 8, 0)
+    assert sum(report.returned.values()) == 8
+
+
 def test_dialogues_held_open_are_ended():
     report, scf = play(
         lambda message, _: [going_on(message, connect(message))] if message.kind == tcap.BEGIN else [],
@@ -200,8 +221,8 @@ def test_a_rate_beyond_the_window_gives_no_call_up():
 class SlowScf(ScriptedScf):
     """Answers after 50 ms: with eight calls outstanding no more than 160 a second."""
 
-    def flush(self):
-        asyncio.get_running_loop().call_later(0.05, super().flush)
+    def received(self, messages):
+        asyncio.get_running_loop().call_later(0.05, super().received, messages)
 
 
 def test_beyond_what_the_gsmscf_does_a_load_ends_when_its_time_is_up():
