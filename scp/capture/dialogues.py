@@ -186,7 +186,7 @@ class Dialogues:
         except DecodeError:
             ssn = -1
         if ssn not in (self._ssn, -1):
-            self.skipped["for another subsystem"] += 1
+            self.skipped[f"for another subsystem: SSN {ssn}, not {self._ssn}"] += 1
             return
         self._count += 1
         replayed = followed.user = Replayed(self._count, message)

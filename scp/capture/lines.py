@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from scp.capture.view import JsonDict
 
 _TIME: Final = slice(11, 26)
+_NAMED: Final = frozenset(
+    {"fault", "m3ua", "m2ua", "m2pa", "mtp3", "sccp", "scmg", "tcap", "components", "operation", "octets"}
+)
+"""What is in every message, of whatever layer, and in no part of one."""
 _NUMBERS: Final = (
     "calledPartyNumber",
     "calledPartyBCDNumber",
@@ -51,8 +55,10 @@ def _words(shown: JsonDict) -> Iterator[str]:
         yield str(shown["operation"])
     elif "octets" in shown:
         yield "MTP3 user message"
-    else:
-        yield from map(component_words, shown.get("components", ()))
+    elif "components" in shown:
+        yield from map(component_words, shown["components"])
+    else:  # a part of a message, by its name
+        yield from (": ".join(filter(None, (name, flat_words(value)))) for name, value in shown.items())
 
 
 def _refused(error: JsonDict) -> str:
@@ -130,7 +136,8 @@ def tree(shown: JsonDict) -> str:
     if "source" in shown:
         head += f"\n{'':7} {shown['source']} → {shown['destination']}"
         head += f", stream {shown['stream']}" if "stream" in shown else ""
-    return "\n".join((head, *_branches(layers, "        ")))
+    said = [] if shown.keys().isdisjoint(_NAMED) else [head]  # a part has no more than what is below
+    return "\n".join((*said, *_branches(layers, "        ")))
 
 
 def _branches(value: Any, indent: str) -> Iterator[str]:

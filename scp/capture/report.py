@@ -49,6 +49,7 @@ class Report:
         fields: how many dialogues differ in each field.
         kept: dialogues in full, at most `KEPT` of each verdict.
         left_out: how many are not there for that.
+        unwanted: how many dialogues are none of those that are shown.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Report:
         self.fields: Counter[str] = Counter()
         self.kept: list[JsonDict] = []
         self.left_out = 0
+        self.unwanted = 0
         self._kept: Counter[Verdict] = Counter()
 
     @property
@@ -84,9 +86,8 @@ class Report:
     def take(self, replayed: Replayed) -> None:
         """Take a dialogue that is over."""
         decision = replayed.decision
-        if self._reason and (decision is None or decision.reason != self._reason):
-            return
-        if self._wanted and not any(self._wanted in number for number in numbers(replayed)):
+        if not self._is_wanted(replayed):
+            self.unwanted += 1
             return
         verdict = verdict_of(replayed)
         self.verdicts[verdict] += 1
@@ -103,6 +104,12 @@ class Report:
         if self._each is not None and shown is not None:
             self._each(shown)
         self._keep(replayed, verdict, shown)
+
+    def _is_wanted(self, replayed: Replayed) -> bool:
+        decision = replayed.decision
+        if self._reason and (decision is None or decision.reason != self._reason):
+            return False
+        return not self._wanted or any(self._wanted in number for number in numbers(replayed))
 
     def _keep(self, replayed: Replayed, verdict: Verdict, shown: JsonDict | None) -> None:
         if verdict is Verdict.SAME and not self._full:

@@ -70,6 +70,12 @@ def replay(
     ] = None,
     number: Annotated[str, typer.Option(help="calls whose A- or B-number contains these digits")] = "",
     reason: Annotated[str, typer.Option(help="calls that we answer for this reason")] = "",
+    capture_ssn: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=255, help="the gsmSCF's subsystem number in the capture, if the node has another"
+        ),
+    ] = None,
     to: Annotated[
         str, option("replay to the live gsmSCF or STP here; SCTP: HOST,HOST…:PORT of one host", WHERE)
     ] = "",
@@ -80,7 +86,8 @@ def replay(
 
     The service runs here, with --config and its store; or in a live node, with --to or --listen.
 
-    Exit status: 0 all answers are the same, 1 some differ or are missing, 2 it can't be replayed.
+    Exit status: 0 all answers are the same, 1 some differ or are missing, 2 it can't be replayed, or there is
+    no call to replay in it.
     """
     where = signalling.listen or to
     if config is None and not where:
@@ -93,9 +100,11 @@ def replay(
     report = _report(services, records, html, number, reason, live=bool(where), json=json)
     job = _Job(open_capture(file), report, json)
     if settings is not None and not where:
-        _replay_here(job, settings, services, records)
+        ssn = settings.sccp.ssn if capture_ssn is None else capture_ssn
+        _replay_here(job, settings, services, records, ssn)
     else:
-        _replay_live(job, signalling.endpoint(where), signalling.network(), live)
+        ssn = signalling.scp_ssn if capture_ssn is None else capture_ssn
+        _replay_live(job, signalling.endpoint(where), signalling.network(), live, ssn)
     if html is not None:
         _write_page(job, html, Path(file).name)
     job.show()
@@ -136,8 +145,19 @@ class _Job:
         for trouble in self.trouble:
             say(trouble)
         verdicts = self.report.verdicts
+        if not verdicts and not self.status:
+            raise fail(self._nothing())
         differs = verdicts[Verdict.DIFFERENT] or verdicts[Verdict.SILENT]
         raise typer.Exit(self.status or (FAILED if differs else 0))
+
+    def _nothing(self) -> str:
+        """Return why no dialogue was compared: what was not looked at is not "all the same"."""
+        if self.report.unwanted:
+            return f"none of the {self.report.unwanted} dialogues is one of those that were asked for"
+        why = [f"{count} messages {reason}" for reason, count in self.skipped.most_common()]
+        text = "no dialogue was replayed: " + (", ".join(why) or "there is no TCAP in the capture")
+        elsewhere = any("subsystem" in reason for reason in self.skipped)
+        return text + ("; --capture-ssn says which is the gsmSCF's there" if elsewhere else "")
 
 
 def _report(
@@ -164,7 +184,7 @@ def _report(
 
 
 def _replay_here(
-    job: _Job, settings: Config, services: Mapping[int, Service], records: SubscriberLookup
+    job: _Job, settings: Config, services: Mapping[int, Service], records: SubscriberLookup, ssn: int
 ) -> None:
     """Replay through the service in this process, on the capture's clock."""
     from scp.capture.replay import Replay
@@ -175,7 +195,7 @@ def _replay_here(
         records,
         job.report.take,
         job.skipped,
-        ssn=settings.sccp.ssn,
+        ssn=ssn,
         store_deadline=settings.store.deadline_ms / 1000,
         answer_deadline=settings.engine.answer_deadline_ms / 1000,
     )
@@ -188,7 +208,7 @@ def _replay_here(
     run.finish()
 
 
-def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live) -> None:
+def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live, ssn: int) -> None:
     """Replay to a node; what ends it early is said below what came of it until then."""
     import uvloop
 
@@ -199,7 +219,7 @@ def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live) ->
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
-        uvloop.run(_live(job, endpoint, network, pace, live.within))
+        uvloop.run(_live(job, endpoint, network, pace, live.within, ssn))
     except (OSError, TimeoutError) as error:
         job.trouble.append(str(error))
         job.status = UNUSABLE
@@ -211,7 +231,7 @@ def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live) ->
             job.trouble.append(network.unanswered())
 
 
-async def _live(job: _Job, endpoint: Endpoint, network: Network, pace: Pace, within: float) -> None:
+async def _live(job: _Job, endpoint: Endpoint, network: Network, pace: Pace, within: float, ssn: int) -> None:
     from scp.capture.live import LiveReplay
     from scp.capture.switch import Label
     from scp.capture.table import progress
@@ -231,7 +251,7 @@ async def _live(job: _Job, endpoint: Endpoint, network: Network, pace: Pace, wit
         job.report.take,
         job.skipped,
         random=SystemRandom(),
-        ssn=network.scp_ssn,
+        ssn=ssn,
         within=within,
     )
     connection = attach(endpoint, run.link, SystemRandom(), run.link.failed)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from scp.capture.write import PcapWriter
 from scp.cli import app
 
 PCAPS = Path(__file__).parents[2] / "pcaps"
@@ -157,7 +158,34 @@ def test_replay_as_json(settings: list[str]) -> None:
     )  # fmt: skip
     [shown] = objects(run("replay", PCAPS / "busy.pcapng", *settings, "--json", code=1))
     assert {"field": "message", "theirs": "continue", "ours": "end"} in shown["differences"]
-    assert objects(run("replay", PCAPS / "busy.pcapng", *settings, "--json", "--number", "999")) == []
+    output = run("replay", PCAPS / "busy.pcapng", *settings, "--json", "--number", "999", code=2)
+    assert objects(output) == []
+    assert "none of the 1 dialogues is one of those that were asked for" in output
+
+
+def test_a_replay_of_nothing_is_no_success(settings: list[str], tmp_path: Path) -> None:
+    """Who lets a script compare a capture must not be told that all is the same where nothing was compared."""
+    path = PCAPS / "cap2-steered.pcapng"
+    output = run("replay", path, *settings, "--capture-ssn", "8", code=2)
+    assert "no dialogue was replayed: " in output
+    assert "messages for another subsystem: SSN 146, not 8" in output
+    assert "--capture-ssn says which" in output
+    other = tmp_path / "other.toml"
+    other.write_text(Path(settings[1]).read_text(encoding="utf-8") + "\n[sccp]\nssn = 8\n", encoding="utf-8")
+    words = ["-c", str(other), *settings[2:]]
+    assert "SSN 146, not 8" in run("replay", path, *words, code=2)
+    assert "same answer" in run("replay", path, *words, "--capture-ssn", "146")
+    with (tmp_path / "none.pcap").open("wb") as file:
+        PcapWriter(file)
+    output = run("replay", tmp_path / "none.pcap", *settings, code=2)
+    assert "no dialogue was replayed: there is no TCAP in the capture" in output
+
+
+def test_a_part_is_shown_without_an_empty_line_before_it() -> None:
+    [cause] = run("decode", "--hex", "8090", "--layer", "Cause").splitlines()
+    assert cause.strip().startswith("└─ Cause: value 16")
+    [cause] = run("decode", "--hex", "8090", "--layer", "Cause", "--lines").splitlines()
+    assert cause.strip().startswith("Cause: value 16")
 
 
 def test_the_page_needs_nothing_else(settings: list[str], tmp_path: Path) -> None:
