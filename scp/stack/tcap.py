@@ -17,6 +17,7 @@ from scp.stack.tcap_invocation import (
     Invocation,
     InvocationTimers,
     forget_all,
+    forget_silent,
     in_use,
     retire,
     sent,
@@ -70,6 +71,7 @@ __all__ = [
 _ABNORMAL_DIALOGUE: Final = encode_dialogue(Abrt(tcap_dialogue.ABRT_PROVIDER))
 _CONTEXTS_REMEMBERED: Final = 64
 _LAST_INVOKE_ID: Final = 127
+_INVOKE_IDS: Final = 128
 
 
 class DialogueLimitError(Exception):
@@ -367,7 +369,9 @@ class Tcap:
         while in_use(dialogue, invoke_id):
             invoke_id = (invoke_id + 1) & _LAST_INVOKE_ID
             tries += 1
-            if tries > _LAST_INVOKE_ID:
+            if tries == _INVOKE_IDS:
+                forget_silent(dialogue, dialogue.active)
+            elif tries > 2 * _INVOKE_IDS:
                 raise EncodeError("all invoke ids of the dialogue are in use", "Q.773 §4.2.2.2")
         dialogue.next_id = (invoke_id + 1) & _LAST_INVOKE_ID
         return invoke_id

@@ -11,7 +11,7 @@ from scp.stack.tcap_invocation import (
     correlate_error,
     correlate_reject,
     correlate_result,
-    in_use,
+    running,
 )
 from ss7 import rose
 from ss7.ber import read_element, read_integer
@@ -30,7 +30,7 @@ def judge(
         linked_id = component.linked_id
         if not first_heard(dialogue, component.invoke_id, now):
             return _reject(component, rose.INVOKE_PROBLEM, rose.DUPLICATE_INVOKE_ID)
-        if linked_id is not None and not in_use(dialogue, linked_id):
+        if linked_id is not None and running(dialogue, linked_id, now) is None:
             return _reject(component, rose.INVOKE_PROBLEM, rose.UNRECOGNIZED_LINKED_ID)
         return None
     if isinstance(component, ReturnResult):

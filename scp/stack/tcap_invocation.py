@@ -176,14 +176,26 @@ class Silent:
 
 
 def _without(silent: Silent | None, invoke_id: int, now: float) -> Silent | None:
-    """Return what is left of them without one (-1: none) and without those whose time is up."""
+    """Return what is left of them without one (-1: none) and without those whose time is up.
+
+    What is left whole stays the same object, and shared.
+    """
     if silent is None:
         return None
     earlier = _without(silent.earlier, invoke_id, now)
     left = tuple(
         [each for each in silent.operations if each[0] != invoke_id and silent.since + each[3] > now]
     )
-    return Silent(left, silent.since, earlier) if left else earlier
+    if not left:
+        return earlier
+    if earlier is silent.earlier and len(left) == len(silent.operations):
+        return silent
+    return Silent(left, silent.since, earlier)
+
+
+def forget_silent(dialogue: Dialogue, now: float) -> None:
+    """Forget the operations of class 2 and 4 whose time is up: they have succeeded."""
+    dialogue.silent = _without(dialogue.silent, -1, now)
 
 
 def sent(dialogue: Dialogue, timers: InvocationTimers, now: float) -> None:
@@ -204,8 +216,8 @@ def sent(dialogue: Dialogue, timers: InvocationTimers, now: float) -> None:
         waiting.append(invocation)
     dialogue.invocations = waiting or None
     if silent:
-        earlier = _without(dialogue.silent, -1, now)
-        dialogue.silent = Silent(timers.alike(tuple(silent)), now, earlier)
+        forget_silent(dialogue, now)
+        dialogue.silent = Silent(timers.alike(tuple(silent)), now, dialogue.silent)
 
 
 def withdraw(dialogue: Dialogue) -> None:
@@ -250,7 +262,7 @@ def forget_all(dialogue: Dialogue, timers: InvocationTimers) -> None:
 def in_use(dialogue: Dialogue, invoke_id: int) -> bool:
     """Whether an operation has that invoke id, sent or not. There are few, so all are looked at.
 
-    One of class 2 or 4 may have it for longer than its time: until the next message with such operations.
+    One of class 2 or 4 may have it for longer than its time: until `forget_silent`.
     """
     if dialogue.invocations is not None:
         for invocation in dialogue.invocations:
@@ -279,7 +291,7 @@ def live(dialogue: Dialogue, now: float) -> list[Invocation]:
     return found
 
 
-def _running(dialogue: Dialogue, invoke_id: int, now: float) -> Invocation | None:
+def running(dialogue: Dialogue, invoke_id: int, now: float) -> Invocation | None:
     """Return the invocation with that id if it was sent and is not over."""
     for invocation in live(dialogue, now):
         if invocation.invoke_id == invoke_id:
@@ -289,7 +301,7 @@ def _running(dialogue: Dialogue, invoke_id: int, now: float) -> Invocation | Non
 
 def correlate_result(dialogue: Dialogue, result: ReturnResult, timers: InvocationTimers, now: float) -> int:
     """Give a result to its invocation; return `ACCEPT`, or the return result problem to reject it with."""
-    invocation = _running(dialogue, result.invoke_id, now)
+    invocation = running(dialogue, result.invoke_id, now)
     if invocation is None:
         return UNRECOGNIZED_INVOKE_ID
     expected = REPORTS_SUCCESS[invocation.operation_class]
@@ -301,7 +313,7 @@ def correlate_result(dialogue: Dialogue, result: ReturnResult, timers: Invocatio
 
 def correlate_error(dialogue: Dialogue, error: ReturnError, timers: InvocationTimers, now: float) -> int:
     """Give an error to its invocation; return `ACCEPT`, or the return error problem to reject it with."""
-    invocation = _running(dialogue, error.invoke_id, now)
+    invocation = running(dialogue, error.invoke_id, now)
     if invocation is None:
         return UNRECOGNIZED_INVOKE_ID
     error.operation = invocation.opcode
@@ -313,7 +325,7 @@ def correlate_reject(dialogue: Dialogue, reject: Reject, timers: InvocationTimer
     """Give a reject to its invocation, if it is about one; a problem with an answer of ours is about none."""
     if reject.invoke_id is None or reject.problem_type in (RETURN_RESULT_PROBLEM, RETURN_ERROR_PROBLEM):
         return
-    invocation = _running(dialogue, reject.invoke_id, now)
+    invocation = running(dialogue, reject.invoke_id, now)
     if invocation is not None:
         reject.operation = invocation.opcode
         _forget(dialogue, invocation, timers, now)
