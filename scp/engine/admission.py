@@ -67,6 +67,8 @@ IDLE: Final = 0.05
 """The share of a turn that a node that is behind may have waited in it …"""
 REMEMBERED: Final = 0.2
 """… of its latest so many seconds: who was busy for a minute is idle again as soon as anybody."""
+FEW: Final = 64
+"""Messages of one read: who has more waiting has filled the receive buffer with hundreds meanwhile."""
 
 
 @final
@@ -147,6 +149,9 @@ class Turn:
     that is no sign that nothing more was waiting. A batch that is neither is a turn of its own, however many
     calls a peer keeps outstanding: each of them came during the batch before.
 
+    Time that went to other peers counts as waited if all that it brought from this one is `FEW` messages:
+    else one pause in a batch of its would have a peer's calls declined for as long as another one floods.
+
     Attributes:
         began: when the turn began, in seconds; inf before the first.
         long: seconds that a batch takes at least if it took long.
@@ -157,18 +162,31 @@ class Turn:
         self.long = long
         self._read = -inf
         self._idle = 0.0
+        self._worked = 0.0
+        self._spared = 0.0  # of it, what counts as waited
         self._behind = False
 
-    def begin(self, now: float, idle: float) -> None:
-        """A batch was read; the node has waited for work for ``idle`` seconds in all."""
+    def begin(self, now: float, idle: float, worked: float, messages: int) -> None:
+        """Take note of a batch that was read.
+
+        Args:
+            now: seconds.
+            idle: seconds that the node has waited for work in all.
+            worked: seconds that it has worked on batches in all.
+            messages: how many the batch has.
+        """
         self._read = now
-        if not self._behind or idle - self._idle > IDLE * min(now - self.began, REMEMBERED):
+        if messages < FEW:
+            self._spared += worked - self._worked
+        waited = idle + self._spared
+        if not self._behind or waited - self._idle > IDLE * min(now - self.began, REMEMBERED):
             self.began = now
-            self._idle = idle
+            self._idle = waited
             self._behind = False
 
-    def end(self, now: float, more: bool) -> float:
+    def end(self, now: float, more: bool, worked: float) -> float:
         """It was dealt with; ``more`` as for `Admission.batch_done`. Return how old the turn is."""
+        self._worked = worked
         if more or now - self._read >= self.long:
             self._behind = True
         return now - self.began
@@ -215,6 +233,8 @@ class Admission:
         self.turn = Turn(limits.delay * LONG)
         self._turns: dict[str, Turn] = {}
         self._idle = 0.0
+        self._worked = 0.0
+        self._begun = 0.0
         self._ended = inf
         self._levels = {signal: Level(thresholds) for signal, thresholds in THRESHOLDS.items()}
         self._peers: Buckets | None = None
@@ -277,13 +297,14 @@ class Admission:
         """Whether the switch at this address is to be asked for fewer calls: once while that holds."""
         return self.level >= REFUSE and self._gaps is not None and self._gaps.take(caller, now)
 
-    def batch_begun(self, peer: str, now: float) -> None:
-        """A batch of ``peer`` was read."""
+    def batch_begun(self, peer: str, now: float, messages: int) -> None:
+        """A batch of so many messages of ``peer`` was read."""
+        self._begun = now
         self._idle += max(0.0, now - self._ended)
         turn = self._turns.get(peer)
         if turn is None:
             turn = self._turns[peer] = Turn(self.limits.delay * LONG)
-        turn.begin(now, self._idle)
+        turn.begin(now, self._idle, self._worked, messages)
         self.turn = turn
 
     def forget(self, peer: str) -> None:
@@ -293,7 +314,8 @@ class Admission:
     def batch_done(self, now: float, more: bool) -> None:
         """A batch was dealt with; ``more``: see `scp.ports.Transport.more`."""
         self._ended = now
-        self._longest = max(self._longest, self.turn.end(now, more))
+        self._worked += now - self._begun
+        self._longest = max(self._longest, self.turn.end(now, more, self._worked))
 
     def store_took(self, seconds: float) -> None:
         """A lookup was answered, or given up, after so long."""

@@ -250,7 +250,7 @@ class Signalling:
         machine, sccp, tcap = link.machine, self.sccp, self.tcap
         admission = self.admission
         if admission is not None:
-            admission.batch_begun(link.name, now)
+            admission.batch_begun(link.name, now, len(messages))
         if self.tap is not None:
             self.tap.heard(link.name, messages)
         take = machine.receive

@@ -677,7 +677,7 @@ def _() -> Iterable[Room]:
 def _() -> Iterable[Room]:
     room = Room(READY)
     room.engine.admission = admission = Admission(Limits())
-    admission.batch_begun("stp", room.loop.now - 0.2)
+    admission.batch_begun("stp", room.loop.now - 0.2, 1)
     continues(room, room.call(), Reason.OVERLOAD)
     return [room]
 
@@ -689,7 +689,7 @@ def _() -> Iterable[Room]:
     room = Room(READY)
     room.engine.admission = admission = Admission(Limits())
     admission.sample(0.0, late=0.0, dialogues=1.0, memory=0.0)
-    admission.batch_begun("stp", room.loop.now - 0.2)
+    admission.batch_begun("stp", room.loop.now - 0.2, 1)
     answers = [room.answer(room.call(3)).opcodes for _ in range(2)]
     assert answers == [[Opcode.CALL_GAP, CONTINUE], [CONTINUE]]
     return [room]

@@ -12,6 +12,7 @@ from room import READY, SERVICE_KEY, Room
 
 from scp.domain.decision import Action, Reason
 from scp.engine.admission import (
+    FEW,
     HOLD,
     IDLE,
     POLICY,
@@ -63,8 +64,8 @@ def turned(
     turn: Turn, now: float, seconds: float, idle: float = 0.0, *, more: bool = False
 ) -> tuple[float, float]:
     """One batch; return when its turn began and when it ended."""
-    turn.begin(now, idle)
-    turn.end(now + seconds, more)
+    turn.begin(now, idle, 0.0, 300)
+    turn.end(now + seconds, more, 0.0)
     return turn.began, now + seconds
 
 
@@ -92,13 +93,13 @@ def test_short_batches_that_empty_the_socket_are_each_a_turn():
 def test_calls_are_judged_by_the_age_of_their_turn():
     admission = Admission(Limits(delay=0.1, refuse=0.4))
     assert admission.admit("stp", b"", 5.0) is None  # no turn at all
-    admission.batch_begun("stp", 10.0)
+    admission.batch_begun("stp", 10.0, 1)
     assert admission.admit("stp", b"", 10.09) is None
     assert admission.admit("stp", b"", 10.11) is Reason.OVERLOAD
     assert not admission.refuses(10.39)
     assert admission.refuses(10.41)
     admission.batch_done(10.5, more=False)
-    admission.batch_begun("stp", 10.53)
+    admission.batch_begun("stp", 10.53, 1)
     assert admission.admit("stp", b"", 10.55) is None
 
 
@@ -106,25 +107,67 @@ def test_who_floods_is_behind_and_who_is_read_in_between_is_not():
     admission = Admission(Limits(delay=0.1, refuse=0.4))
     now = 10.0
     for _ in range(50):
-        admission.batch_begun("flood", now)
+        admission.batch_begun("flood", now, 300)
         now += 0.03
         flooded = admission.admit("flood", b"", now)
         admission.batch_done(now, more=True)
-        admission.batch_begun("other", now)
+        admission.batch_begun("other", now, 1)
         now += 0.001
         assert admission.admit("other", b"", now) is None
         assert not admission.refuses(now)
         admission.batch_done(now, more=False)
     assert flooded is Reason.OVERLOAD
     now += 0.02  # idle again, however little of it was the other's
-    admission.batch_begun("flood", now)
+    admission.batch_begun("flood", now, 300)
     assert admission.admit("flood", b"", now + 0.05) is None
+
+
+def flooded(
+    admission: Admission, now: float, *, quiet: int, messages: int
+) -> tuple[list[Reason | None], float]:
+    """What a peer's calls get that was held up once, while another one floods and the node never waits."""
+    admission.batch_begun("quiet", now, 1)
+    now += 0.03  # a collection, a page fault
+    admission.batch_done(now, more=False)
+    answers = []
+    for _ in range(quiet):
+        admission.batch_begun("flood", now, 300)
+        now += 0.02
+        admission.batch_done(now, more=True)
+        admission.batch_begun("quiet", now, messages)
+        now += 0.001
+        answers.append(admission.admit("quiet", b"", now))
+        admission.batch_done(now, more=False)
+    return answers, now
+
+
+def test_who_was_held_up_once_is_not_behind_for_as_long_as_another_floods():
+    admission = Admission(Limits(delay=0.1, refuse=0.4))
+    answers, now = flooded(admission, 10.0, quiet=50, messages=FEW - 1)
+    assert set(answers) == {None}
+    assert not admission.refuses(now)
+
+
+def test_two_that_flood_are_both_behind():
+    admission = Admission(Limits(delay=0.1, refuse=0.4))
+    answers, now = flooded(admission, 10.0, quiet=50, messages=FEW)
+    assert answers[-1] is Reason.OVERLOAD
+    assert admission.refuses(now)
+
+
+def test_who_flooded_and_comes_back_has_not_waited():
+    admission = Admission(Limits(delay=0.1, refuse=0.4))
+    admission.batch_begun("back", 9.0, 300)
+    admission.batch_done(9.9, more=True)
+    _, now = flooded(admission, 9.9, quiet=50, messages=1)
+    admission.batch_begun("back", now, 1)
+    assert admission.admit("back", b"", now + 0.05) is None
 
 
 def test_the_turn_of_a_peer_that_is_gone_is_forgotten():
     admission = Admission(Limits())
     for number in range(100):
-        admission.batch_begun(f"peer/{number}", 1.0)
+        admission.batch_begun(f"peer/{number}", 1.0, 1)
         admission.forget(f"peer/{number}")
     assert not admission._turns
 
@@ -173,7 +216,7 @@ def test_a_level_never_flutters(values):
 @pytest.mark.parametrize("signal", [Signal.DIALOGUES, Signal.STORE, Signal.MEMORY])
 def test_what_is_no_queue_has_calls_answered_by_policy_but_for_a_probe(signal):
     admission = at(POLICY, signal)
-    admission.batch_begun("stp", 1.0)
+    admission.batch_begun("stp", 1.0, 1)
     answers = [admission.admit("stp", b"", 1.0) for _ in range(4 * PROBE)]
     assert answers.count(None) == 4
     assert set(answers) == {None, Reason.OVERLOAD}
@@ -181,7 +224,7 @@ def test_what_is_no_queue_has_calls_answered_by_policy_but_for_a_probe(signal):
 
 def test_a_delay_judges_each_call_by_itself():
     admission = at(REFUSE)
-    admission.batch_begun("stp", 1.0)
+    admission.batch_begun("stp", 1.0, 1)
     assert admission.admit("stp", b"", 1.0) is None
 
 
@@ -343,11 +386,11 @@ def test_other_limits_hold_from_the_next_call_on():
     answers = [admission.admit("stp", b"", 0.0) for _ in range(3)]
     assert answers == [None, None, Reason.RATE_LIMITED]
     admission.adopt(Limits(delay=0.5))
-    admission.batch_begun("stp", 10.0)
+    admission.batch_begun("stp", 10.0, 1)
     assert admission.admit("stp", b"", 10.4) is None
     assert admission.admit("stp", b"", 10.6) is Reason.OVERLOAD
     admission.batch_done(10.1, more=False)
-    admission.batch_begun("stp", 10.2)
+    admission.batch_begun("stp", 10.2, 1)
     assert admission.turn.began == 10.2, "a batch of 0.1 s took long at a delay of 0.1 s, but not at 0.5"
 
 
