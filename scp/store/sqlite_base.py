@@ -7,6 +7,9 @@ log is synced before it; group commit makes that one sync for many writes.
 
 Ownership: the owner holds a ``flock`` on ``PATH.lock`` (let go by the kernel however the process ends) and
 not SQLite's own exclusive mode, so that backups, exports and an engineer's ``sqlite3`` can read meanwhile.
+
+A file that this process can only read (a backup that root put back, say) is refused when it is opened: else
+calls would go on and every change be lost, until somebody makes one.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MEMORY: Final = ":memory:"
+_MAGIC: Final = b"SQLite format 3\0"
+"""How a database begins (sqlite.org/fileformat2.html §1.3); an empty file is one as well."""
 BUSY_SECONDS: Final = 2.0
 """How long a commit waits for a foreign lock (a checkpointing reader, someone's ``sqlite3``)."""
 
@@ -65,6 +70,21 @@ def translated(path: str) -> Iterator[None]:
         raise StoreError(f"{path}: {error.strerror or error}", kind) from error
 
 
+def _require_writable(connection: sqlite3.Connection) -> None:
+    """Raise `sqlite3.OperationalError` where nothing can be written.
+
+    BEGIN IMMEDIATE does not: of a database that can only be read it makes a transaction that reads. What is
+    written here is what stands there, and it is taken back, so that a full disk keeps no node from starting.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(f"PRAGMA user_version = {version}")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
 class SqliteFile:
     """One SQLite file (or `MEMORY`). Every method blocks, and raises `StoreError` for whatever goes wrong.
 
@@ -90,11 +110,26 @@ class SqliteFile:
         try:
             with translated(self.path):
                 if self.path != MEMORY and not self.read_only:
+                    self._recognise()
                     self._lock()
                 self._connection = self._connect()
         except StoreError:
             self.close()
             raise
+
+    def _recognise(self) -> None:
+        """Refuse what is no database before a lock is left beside it.
+
+        With a log beside it SQLite decides, since the first page may stand there.
+        """
+        file, log = Path(self.path), Path(f"{self.path}-wal")
+        if not file.exists() or (log.exists() and log.stat().st_size):
+            return
+        with file.open("rb") as stream:
+            head = stream.read(len(_MAGIC))
+        if head not in (b"", _MAGIC):
+            kind, meaning = _MEANING[sqlite3.SQLITE_NOTADB]
+            raise StoreError(f"{self.path}: {meaning}", kind)
 
     def _lock(self) -> None:
         self._lock_fd = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -124,6 +159,7 @@ class SqliteFile:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 migrate(connection, self.schema.migrations, self.schema)
+                _require_writable(connection)
             self._data_version = connection.execute("PRAGMA data_version").fetchone()[0]
         except BaseException:
             connection.close()

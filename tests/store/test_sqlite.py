@@ -114,6 +114,51 @@ def test_a_folder_in_place_of_a_file(path: Path) -> None:
     assert failure(path).kind == "cannot-open"
 
 
+def test_what_is_no_database_is_left_as_it_is_with_nothing_beside_it(path: Path) -> None:
+    path.write_bytes(b"no database, whatever its name says\n")
+    assert failure(path).kind == "corrupt"
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    path.write_bytes(b"")
+    filled(path)  # as sqlite3 has it, an empty file is an empty database
+
+
+def test_a_file_that_can_only_be_read_is_refused_when_it_is_opened(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite opens it so where the process may not write: without a word, until something is written."""
+    filled(path)
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda name, **how: connect(f"file:{name}?mode=ro", **how | {"uri": True})
+    )
+    error = failure(path)
+    assert error.kind == "read-only"
+    assert "can't be written" in str(error)
+    monkeypatch.undo()
+    filled(path)
+
+
+def test_a_full_disk_keeps_no_node_from_starting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(path)
+    connect = sqlite3.connect
+
+    def full(*args, **how):
+        connection = connect(*args, **how)
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    size = Path(f"{path}-wal").stat().st_size if Path(f"{path}-wal").exists() else 0
+    database = Database(str(path))
+    database.open()
+    try:
+        assert len(database.load()) == 10
+        assert Path(f"{path}-wal").stat().st_size == size  # nothing was written to find out
+    finally:
+        database.close()
+
+
 def test_locked_by_another_process(path: Path) -> None:
     code = f"import sys; from scp.store.sqlite_file import Database; d = Database({str(path)!r}); d.open(); print('open', flush=True); sys.stdin.read()"
     with subprocess.Popen(
