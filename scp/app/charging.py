@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from scp.charging.counted import Counted
@@ -26,10 +26,18 @@ if TYPE_CHECKING:
     from scp.ports import ChargingSystem, ChargingTelemetry, Ledger
 
 
+class Told(Protocol):
+    """`scp.app.reporter.Reporter.charging`."""
+
+    def __call__(self, what: str, trouble: bool, *, wanted: bool = True) -> None:
+        """Take what fails, or works again."""
+        ...
+
+
 def charging_room(
     config: Config,
     random: Random,
-    told: Callable[[str, bool], None],
+    told: Told,
     telemetry: ChargingTelemetry | None = None,
 ) -> ChargingRoom:
     """Return a node's charging, not yet started.
@@ -37,7 +45,9 @@ def charging_room(
     Args:
         config: the node's.
         random: for pauses between attempts.
-        told: called in words when something begins to fail (True) or works again (False).
+        told: called in words when something begins to fail (True) or works again (False). Without a tariff
+            and a charging function nothing can be charged, so that what the node itself asks of the ledger
+            is not wanted; its store is mostly the subscribers' too, and says for itself that it is gone.
         telemetry: who counts.
 
     Raises:
@@ -57,6 +67,8 @@ def charging_room(
         else _chf(charging, charging.chf, ledger, function)
     )
     requests = Trouble(_named("requests to the ledger", told))
+    swept = "expiry, and CDRs of what was charged"
+    wanted = bool(charging.tariffs) or charging.chf is not None
     sink = CdrSink(cdrs, node, config.numbering, _named("call detail records", told), telemetry=telemetry)
     return ChargingRoom(
         ledger,
@@ -66,15 +78,16 @@ def charging_room(
         node=node,
         currency=charging.currency,
         retention_ms=charging.retention_days * 86_400_000,
-        failed=_named("expiry, and CDRs of what was charged", told),
+        failed=_named(swept, told),
+        trouble=Trouble(_named(swept, told, wanted=wanted)),
         requests=requests,
         function=function,
     )
 
 
-def _named(what: str, told: Callable[[str, bool], None]) -> Callable[[str], None]:
+def _named(what: str, told: Told, *, wanted: bool = True) -> Callable[[str], None]:
     """Return what tells trouble ("": none any more) of one part of charging, by its name."""
-    return lambda trouble: told(f"{what}: {trouble or 'works again'}", bool(trouble))
+    return lambda trouble: told(f"{what}: {trouble or 'works again'}", bool(trouble), wanted=wanted)
 
 
 def wall_ms() -> int:

@@ -78,9 +78,10 @@ class LogReporter(Reporter):
         """See `Reporter`."""
         (self.log.warning if trouble else self.log.info)("link", peer=name, what=what)
 
-    def charging(self, what: str, trouble: bool) -> None:
+    def charging(self, what: str, trouble: bool, *, wanted: bool = True) -> None:
         """See `Reporter`."""
-        (self.log.error if trouble else self.log.info)("charging", what=what)
+        level = "info" if not trouble else "error" if wanted else "warning"
+        getattr(self.log, level)("charging", what=what)
 
     def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
         """See `Reporter`."""

@@ -11,8 +11,8 @@ class Reporter:
     def link(self, name: str, what: str, trouble: bool) -> None:
         """Something happened to a link."""
 
-    def charging(self, what: str, trouble: bool) -> None:
-        """Charging, or the keeping of CDRs, began to fail or works again."""
+    def charging(self, what: str, trouble: bool, *, wanted: bool = True) -> None:
+        """Charging, or the keeping of CDRs, began to fail or works again; ``wanted``: this node charges."""
 
     def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
         """A trace or a recording began or ended; ``fields`` say more."""

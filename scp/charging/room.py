@@ -43,8 +43,9 @@ class ChargingRoom:
         node: the node's name.
         currency: of all amounts.
         retention_ms: how long CDRs are kept.
-        failed: told in words when sweeping began to fail, and with "" when it works again; and when the clock
-            was set far ahead.
+        failed: told in words when the clock was set far ahead; and by default what `trouble` and ``requests``
+            tell: what began to fail, and "" when it works again.
+        trouble: what sweeping fails with.
         wall: milliseconds since 1970-01-01 UTC.
         requests: what requests to the ledger fail with.
         function: reaches the operator's charging function; None: there is none.
@@ -66,6 +67,7 @@ class ChargingRoom:
         retention_ms: int,
         failed: Callable[[str], None],
         wall: Callable[[], int] = lambda: int(time.time() * 1000),
+        trouble: Trouble | None = None,
         requests: Trouble | None = None,
         function: ChfClient | None = None,
         steady: Callable[[], float] = time.monotonic,
@@ -82,7 +84,7 @@ class ChargingRoom:
         self._clocks = (0, 0.0)
         self._forget_at = 0.0
         self._failed = failed
-        self.trouble = Trouble(failed)
+        self.trouble = trouble or Trouble(failed)
         self.requests = requests or Trouble(failed)
         self.function = function
         self._due = asyncio.Event()

@@ -10,14 +10,18 @@ from random import Random
 from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 sys.path.append(str(Path(__file__).parents[1] / "charging"))  # chf.py
 
 from chf import Chf
 
 from oracles.servers import free_tcp_port
+from scp.app.charging import charging_room
 from scp.app.metrics import NodeMetrics
 from scp.app.node import Node
+from scp.app.process import LogReporter
 from scp.app.reporter import Reporter
 from scp.charging import bundles as bundles_module
 from scp.charging import sink as sink_module
@@ -66,7 +70,7 @@ class Log(Reporter):
     def __init__(self) -> None:
         self.said: list[tuple[str, bool]] = []
 
-    def charging(self, what: str, trouble: bool) -> None:
+    def charging(self, what: str, trouble: bool, *, wanted: bool = True) -> None:
         self.said.append((what, trouble))
 
 
@@ -119,6 +123,28 @@ async def until(condition: Callable[[], object]) -> None:
 def request() -> ChargingRequest:
     identity = reservation_id(CALLER, b"12345678")
     return ChargingRequest(identity, CALLER, "call-1", CALLER, "46850000002", 5, "print")
+
+
+@pytest.mark.parametrize(
+    ("charging", "level"),
+    [
+        ("", "warning"),
+        ('[[charging.tariffs]]\nprefix = "46"\nprice = 5\n', "error"),
+        (CHF.format(url="http://127.0.0.1:1"), "error"),
+    ],
+)
+def test_a_ledger_that_fails_is_an_error_where_something_can_be_charged(charging: str, level: str) -> None:
+    """Redis is gone, which the store says for itself: who charges nothing need not get up for the ledger too."""
+    config = loads(CONFIG.format(port=2905, more=charging), {})
+    log = LogReporter(config)
+    with capture_logs() as lines:
+        log.log = structlog.get_logger()
+        room = charging_room(config, Random(1), log.charging)
+        room.trouble.report("unreachable")
+        room.trouble.report("")
+        room.requests.report("somebody asks for minutes, and gets none")
+    assert [each["log_level"] for each in lines] == [level, "info", "error"]
+    assert lines[0]["what"] == "expiry, and CDRs of what was charged: unreachable"
 
 
 # --- call detail records ---
