@@ -126,6 +126,11 @@ def test_what_a_level_shows_of_calls() -> None:
         ("1234567", "1234xxx"),
         ("0-23-1 port 2905", "0-23-1 port 2905"),
         ("", ""),
+        # A reservation's id is looked for by whoever reads the line; digits alone are never one.
+        ("/1b432f6f6e909612345f3fe9dac2b1e7/commit", "/1b432f6f6e909612345f3fe9dac2b1e7/commit"),
+        ("1b432f6f6e90961234567fe9dac2b1e7", "1b432f6f6e90961234567fe9dac2b1e7"),
+        ("12345678901234567890123456789012", "1234" + "x" * 28),
+        ("1b432f6f6e90961234567fe9dac2b1e7f", "1b432f6f6e9096xxxxxxxfe9dac2b1e7f"),
     ],
 )
 def test_mask(text: str, masked: str) -> None:
