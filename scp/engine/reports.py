@@ -9,14 +9,18 @@ from scp.engine.components import opcode_of
 from scp.engine.path import Path
 from scp.services.api import Report, ReportKind
 from ss7.cap.codec import UnusualError
-from ss7.cap.errors import UNEXPECTED_COMPONENT_SEQUENCE
-from ss7.cap.operations import OPERATIONS, Opcode
+from ss7.cap.errors import ERROR_NAMES, UNEXPECTED_COMPONENT_SEQUENCE
+from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode
 from ss7.errors import DecodeError
 from ss7.rose import (
     INVOKE_PROBLEM,
     MISTYPED_PARAMETER,
+    RETURN_ERROR_MISTYPED_PARAMETER,
+    RETURN_ERROR_PROBLEM,
     RETURN_RESULT_MISTYPED_PARAMETER,
     RETURN_RESULT_PROBLEM,
+    UNEXPECTED_ERROR,
+    UNRECOGNIZED_ERROR,
     UNRECOGNIZED_OPERATION,
     Invoke,
     Reject,
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from ss7.rose import Component
 
 REJECTED: Final = "rejected-component"
-"""Discarded: a component that TCAP refused (Q.774 §3.2.2.2)."""
+"""Discarded: an answer that TCAP (Q.774 §3.2.2.2) or CAP (29.078 §14.1.1.4.1) refused."""
 
 REPORTS: Final[dict[int, int]] = {
     operation.opcode: operation.since
@@ -129,11 +133,36 @@ class Reports:
                 self._owed.append(encode_reject(component.invoke_id, RETURN_RESULT_PROBLEM, problem))
                 self._signalling.discard("cap", REJECTED)
         elif type(component) is ReturnError:
-            code = component.error if isinstance(component.error, int) else -1
-            conversation.queue(Report(ReportKind.ERROR, opcode_of(component.operation), code=code))
+            self._failed(conversation, component)
         elif type(component) is Reject:
             problem = component.problem_type << 8 | component.problem
             conversation.queue(Report(ReportKind.REJECT, opcode_of(component.operation), code=problem))
+
+    def _failed(self, conversation: Conversation, component: ReturnError) -> None:
+        """Queue an operation's error, or what is owed for one that it can't have (§14.1.1.4.1)."""
+        opcode = opcode_of(component.operation)
+        code = opcode_of(component.error)
+        problem = self._fault(opcode, code, component.parameter, conversation.context.version)
+        if problem < 0:
+            conversation.queue(Report(ReportKind.ERROR, opcode, code=code))
+            return
+        self._owed.append(encode_reject(component.invoke_id, RETURN_ERROR_PROBLEM, problem))
+        self._signalling.discard("cap", REJECTED)
+
+    def _fault(self, opcode: int, code: int, parameter: bytes, version: int) -> int:
+        """Return the return error problem (Q.773 §4.2.2.6) of an operation's error; -1: there is none.
+
+        A parameter that is left out is none: switches do, and the code says what matters.
+        """
+        if code not in ERROR_NAMES:
+            return UNRECOGNIZED_ERROR
+        if code not in BY_OPCODE[opcode].errors:
+            return UNEXPECTED_ERROR
+        try:
+            self._arguments.codec.decode_error(code, parameter, version)
+        except DecodeError:
+            return RETURN_ERROR_MISTYPED_PARAMETER
+        return -1
 
     def _invoked(self, conversation: Conversation, component: Invoke) -> None:
         """Queue an operation, or what is owed for one that can't be executed."""

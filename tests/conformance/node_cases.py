@@ -454,6 +454,23 @@ def _() -> Iterable[Room]:
     return [room]
 
 
+@case("29.078 §14.1.1.4.1", "An error that the operation can't have: its reject in TC-END")
+def _() -> Iterable[Room]:
+    rooms = []
+    for code, parameter, problem in (
+        (99, b"", 2),  # unrecognizedError
+        (ErrorCode.CANCEL_FAILED, b"", 3),  # unexpectedError: no arming has it
+        (ErrorCode.TASK_REFUSED, b"\x04\x01\x00", 4),  # mistypedParameter
+    ):
+        room = Room(READY, services={SERVICE_KEY: HeldOpen(PATIENCE)})
+        otid = room.call()
+        room.go_on(otid, encode_return_error(1, code, parameter))
+        assert room.answers(otid)[-1].message.kind == tcap.END
+        assert room.answers(otid)[-1].problem == (3, problem)
+        rooms.append(room)
+    return rooms
+
+
 @case(
     "29.078 §14.1.1.4.1", "A ReturnResultNotLast, which CAP does not use: reject mistypedParameter in TC-END"
 )

@@ -150,6 +150,38 @@ def test_errors_and_rejects_say_of_what_and_why(enter):
     assert report.code == INVOKE_PROBLEM << 8 | UNRECOGNIZED_OPERATION
 
 
+@pytest.mark.parametrize("parameter", [b"", b"\x0a\x01\x00"])
+def test_an_error_that_the_operation_can_have_is_reported(enter, parameter):
+    room = enter(HeldOpen(PATIENCE))
+    otid = room.call()
+    room.go_on(otid, encode_return_error(1, ErrorCode.TASK_REFUSED, parameter))
+    assert room.answers(otid)[-1].message.components == []  # the service ended the dialogue
+    assert room.counts.discards == []
+
+
+@pytest.mark.parametrize(
+    ("error", "parameter", "problem"),
+    [
+        (99, b"", rose.UNRECOGNIZED_ERROR),
+        (b"\x2a\x03", b"", rose.UNRECOGNIZED_ERROR),  # global: CAP has none
+        (ErrorCode.CANCEL_FAILED, b"", rose.UNEXPECTED_ERROR),  # of Cancel only
+        (ErrorCode.TASK_REFUSED, b"\x04\x01\x00", rose.RETURN_ERROR_MISTYPED_PARAMETER),
+        (ErrorCode.MISSING_PARAMETER, b"\x05\x00", rose.RETURN_ERROR_MISTYPED_PARAMETER),  # has none
+    ],
+)
+def test_an_error_that_the_operation_can_not_have_is_rejected_in_tc_end(enter, error, parameter, problem):
+    """29.078 §14.1.1.4.1: of RequestReportBCSMEvent."""
+    room = enter(HeldOpen(PATIENCE))
+    otid = room.call()
+    room.go_on(otid, encode_return_error(1, error, parameter))
+    answer = room.answers(otid)[-1]
+    assert answer.message.kind == tcap.END
+    assert answer.problem == (rose.RETURN_ERROR_PROBLEM, problem)
+    assert answer.component.invoke_id == 1
+    assert room.counts.outcomes == ["reject"]
+    assert len(room.counts.discards) == 1
+
+
 def test_an_error_to_an_operation_that_has_none_is_rejected_in_tc_end(enter):
     watcher = Watcher()
     room = enter(watcher)
