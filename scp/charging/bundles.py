@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 import msgspec
 
 from scp.domain.cdr import Bundle
-from scp.services.record import attempt_rows
+from scp.services.record import attempt_rows, legs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from scp.domain.cdr import Row
     from scp.domain.numbers import Numbering
     from scp.services.record import Answered
 
@@ -54,11 +55,14 @@ class Bundles:
 
     def make(self, calls: Sequence[Answered], numbering: Numbering, since: float) -> None:
         """Make the records of calls that wait since then; they are numbered in this order."""
+        for start in range(0, len(calls), TOGETHER):
+            self.add(attempt_rows(calls[start : start + TOGETHER], numbering), since)
+
+    def add(self, rows: Sequence[Row], since: float) -> None:
+        """Take the rows of records, `TOGETHER` at most, that wait since then."""
         if self.since is None:
             self.since = since
-        for start in range(0, len(calls), TOGETHER):
-            rows, legs = attempt_rows(calls[start : start + TOGETHER], numbering)
-            self._parts.append(_Part(since, len(rows), _encode(rows)[1:-1], _encode(legs)[1:-1]))
+        self._parts.append(_Part(since, len(rows), _encode(rows)[1:-1], _encode(legs_of(rows))[1:-1]))
 
     def next(self) -> list[Bundle]:
         """Return what is to be written next: the same ones until they are `written`."""

@@ -1,8 +1,9 @@
 """From calls to call detail records, off the call path.
 
-A call leaves one tuple in a list (`CdrSink.answered`), one whose dialogue is held when that is over. Every
-`PACE_SECONDS` rows are made of what has gathered, between turns of the loop: a call is not read before its
-turn, so calls can't come faster than their records are made. Another task has the store write the rows, all
+A call leaves one tuple in a list (`CdrSink.answered`). Every `PACE_SECONDS` rows are made of what has gathered,
+between turns of the loop: a call is not read before its turn, so calls can't come faster than their records
+are made. Of one whose dialogue is held the row is made at once, 200 octets of JSON in place of its request
+(a sixth of its size), and waits until that is over. Another task has the store write the rows, all
 that there are by then. Calls never wait for a disk: while it is slow, full or fails, rows wait, up to
 `MOST_WAITING`; beyond it records are dropped and counted.
 """
@@ -14,22 +15,29 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final, final
 
-from scp.charging.bundles import Bundles
+import msgspec
+
+from scp.charging.bundles import TOGETHER, Bundles
 from scp.charging.trouble import Trouble
 from scp.ports import StoreError
 from scp.services.course import Course
+from scp.services.record import attempt_row, followed
 from scp.stack.tcap_dialogue import CLOSED
 from ss7.cap.types import EventReportBCSMArg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scp.domain.cdr import Row
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
     from scp.ports import CdrStore, ChargingTelemetry
     from scp.services.record import Answered
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder().decode
 
 PACE_SECONDS: Final = 0.01
 """How long calls gather. With the time of one write it is what a `kill -9` may cost, beside the records of
@@ -81,7 +89,9 @@ class CdrSink:
         self._failed = failed
         self._waiting: list[Answered] = []
         self._since = 0.0
-        self._held: dict[bytes, Answered] = {}
+        self._held: dict[bytes, bytes] = {}  # rows by our transaction id
+        self._courses: dict[bytes, Course] = {}  # how those went on of which something was reported
+        self._over: list[Row] = []
         self._bundles = Bundles(node, wall())
         self._rows = 0  # made and not yet written
         self._came = asyncio.Event()
@@ -99,28 +109,36 @@ class CdrSink:
         seconds: float,
     ) -> None:
         """Note that a call was answered; one whose dialogue is held gets its record at its end."""
-        if dialogue.state != CLOSED:
-            self._held[dialogue.local_tid] = (self._wall(), service, idp, decision, seconds, Course())
-            return
         now = self._wall()
+        if dialogue.state != CLOSED:
+            row = attempt_row((now, service, idp, decision, seconds), self.numbering)
+            self._held[dialogue.local_tid] = _encode(row)
+            return
         if not self._waiting:
             self._wake(now)
-        self._waiting.append((now, service, idp, decision, seconds, None))
+        self._waiting.append((now, service, idp, decision, seconds))
 
     def reported(self, dialogue: Dialogue, argument: Any) -> None:
         """Note an operation of the gsmSSF: what an event report says of the call."""
-        held = self._held.get(dialogue.local_tid)
-        course = None if held is None else held[-1]
-        if course is not None and type(argument) is EventReportBCSMArg:
+        tid = dialogue.local_tid
+        if type(argument) is EventReportBCSMArg and tid in self._held:
+            course = self._courses.get(tid)
+            if course is None:
+                course = self._courses[tid] = Course()
             course.reported(argument, self._wall())
 
     def over(self, dialogue: Dialogue) -> None:
         """Note that a held dialogue is over."""
-        held = self._held.pop(dialogue.local_tid, None)
-        if held is not None:
-            if not self._waiting:
+        if dialogue.local_tid in self._held:
+            if not (self._waiting or self._over):
                 self._wake(self._wall())
-            self._waiting.append(held)
+            self._over.append(self._taken(dialogue.local_tid))
+
+    def _taken(self, tid: bytes) -> Row:
+        """Take out a held call's row, with what is known of its course."""
+        row: Row = _decode(self._held.pop(tid))
+        course = self._courses.pop(tid, None)
+        return row if course is None else followed(row, course)
 
     def _wake(self, now: float) -> None:
         self._since = now
@@ -139,8 +157,7 @@ class CdrSink:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = ()
-        self._waiting.extend(self._held.values())
-        self._held.clear()
+        self._over.extend([self._taken(tid) for tid in list(self._held)])
         try:
             await self.flush()
         except StoreError as error:
@@ -149,7 +166,7 @@ class CdrSink:
     @property
     def waiting(self) -> int:
         """How many records wait to be written."""
-        return len(self._waiting) + self._rows
+        return len(self._waiting) + len(self._over) + self._rows
 
     @property
     def oldest_seconds(self) -> float:
@@ -161,7 +178,7 @@ class CdrSink:
 
     async def flush(self) -> None:
         """Write what waits; raises `StoreError`, and then it waits on."""
-        while self._waiting:
+        while self._waiting or self._over:
             await self._make()
         await self._write()
 
@@ -185,18 +202,26 @@ class CdrSink:
             left -= size
             if left > 0:
                 await asyncio.sleep(0)
-        if self._waiting:
+        over, self._over = self._over, []
+        for start in range(0, len(over), TOGETHER):
+            rows = over[start : start + TOGETHER]
+            self._bundles.add(rows[: self._admitted(len(rows))], since)
+        if self._waiting or self._over:
             self._came.set()
 
     def _make_some(self, calls: list[Answered], since: float) -> None:
         """Make the rows of calls, or of the first of them if there is no room for more."""
-        room = max(0, MOST_WAITING - self._rows)
-        self._bundles.make(calls[:room], self.numbering, since)
-        self._rows += len(calls[:room])
-        if len(calls) > room:
-            self._count("dropped", len(calls) - room)
-            self.dropped += len(calls) - room
+        self._bundles.make(calls[: self._admitted(len(calls))], self.numbering, since)
+
+    def _admitted(self, count: int) -> int:
+        """Return for how many of so many records there is room; the others are dropped and counted."""
+        admitted = min(count, max(0, MOST_WAITING - self._rows))
+        self._rows += admitted
+        if admitted < count:
+            self._count("dropped", count - admitted)
+            self.dropped += count - admitted
             self.dropped_at = self._wall()
+        return admitted
 
     async def _write_rows(self) -> None:
         while True:

@@ -17,29 +17,33 @@ if TYPE_CHECKING:
     from scp.services.course import Course
     from ss7.cap.types import InitialDPArg
 
-Answered: TypeAlias = "tuple[float, str, InitialDPArg | None, Decision, float, Course | None]"
+Answered: TypeAlias = "tuple[float, str, InitialDPArg | None, Decision, float]"
 """An answered call: when that was (seconds since 1970-01-01 UTC), the service ("none": it reached none), the
-request if it could be read, what was answered, the seconds it took, how the call went on if watched."""
+request if it could be read, what was answered, the seconds it took."""
 
 _NO_KEY: Final = -1
 _REFERENCE: Final = 10  # of a row: `scp.domain.cdr.ATTEMPT_ROW`
 _MSC: Final = 11
 
 
-def attempt_rows(calls: Sequence[Answered], numbering: Numbering) -> tuple[list[Row], list[str | None]]:
-    """Return the rows of the records of ``calls``, and their legs (`scp.domain.cdr.leg`).
+def attempt_rows(calls: Sequence[Answered], numbering: Numbering) -> list[Row]:
+    """Return the rows of the records of ``calls``, in their order.
 
     Args:
-        calls: in the order of their records.
+        calls: that were answered.
         numbering: the home numbering plan.
     """
-    rows = [attempt_row(call, numbering) for call in calls]
-    return rows, [leg(row[_REFERENCE], row[_MSC]) if len(row) > _MSC else None for row in rows]
+    return [attempt_row(call, numbering) for call in calls]
+
+
+def legs_of(rows: Sequence[Row]) -> list[str | None]:
+    """Return the legs (`scp.domain.cdr.leg`) of the records with these rows."""
+    return [leg(row[_REFERENCE], row[_MSC]) if len(row) > _MSC else None for row in rows]
 
 
 def attempt_row(call: Answered, numbering: Numbering) -> Row:
     """Return the row of one call's record; see `attempt_rows`."""
-    when, service, idp, decision, seconds, course = call
+    when, service, idp, decision, seconds = call
     decided_ms = int(when * 1000)
     received_ms = int((when - seconds) * 1000)
     if idp is None:
@@ -50,7 +54,7 @@ def attempt_row(call: Answered, numbering: Numbering) -> Row:
     except DecodeError:
         b_number = ""
     reference = idp.call_reference_number
-    row: Row = (
+    return (
         received_ms,
         decided_ms,
         service,
@@ -65,8 +69,10 @@ def attempt_row(call: Answered, numbering: Numbering) -> Row:
         msc_e164(idp, numbering),
         imsi_digits(idp),
     )
-    if course is None:
-        return row
+
+
+def followed(row: Row, course: Course) -> Row:
+    """Return the row of a call that was watched to its end, given that of its beginning."""
     return (*row, _ms(course.answered), _ms(course.disconnected), course.cause)
 
 

@@ -212,3 +212,18 @@ def test_a_node_that_stops_records_the_calls_in_progress(held):
     for otid in otids:
         records.room.abort(otid)
     assert records.written() == []
+
+
+def test_what_is_kept_of_a_held_call_is_the_row_of_its_record(held):
+    records = held(HeldOpen(3600.0))
+    otid = records.room.call()
+    [row] = records.sink._held.values()
+    assert type(row) is bytes
+    assert len(row) < 300
+    assert not records.sink._courses, "nothing was reported"
+    records.reports(otid, E.O_ANSWER, None)
+    assert len(records.sink._courses) == 1
+    records.room.abort(otid)
+    [record] = records.written()
+    assert record["msc_address"]
+    assert not records.sink._courses

@@ -347,7 +347,7 @@ def test_a_steered_number_that_comes_back_is_continued(digits, nature, st_sent):
 
 
 def record(idp, decision):
-    return attempt_of("a", "scp-1", attempt_row((10.0, "voip-forwarding", idp, decision, 0.25, None), SWEDEN))
+    return attempt_of("a", "scp-1", attempt_row((10.0, "voip-forwarding", idp, decision, 0.25), SWEDEN))
 
 
 def test_the_record_of_a_call():
