@@ -1,8 +1,8 @@
 """From calls to call detail records, off the call path.
 
-A call leaves one tuple in a list (`CdrSink.answered`). Every `PACE_SECONDS` rows are made of what has gathered,
-between turns of the loop: a call is not read before its turn, so calls can't come faster than their records
-are made. Of one whose dialogue is held the row is made at once, 200 octets of JSON in place of its request
+A call leaves one tuple in a list (`CdrSink.answered`). Every `PACE_SECONDS` rows are made of what has
+gathered, between turns of the loop: a call is not read before its turn, so calls can't come faster than their
+records are made. Of one whose dialogue is held the row is made at once, 200 octets of JSON in place of its request
 (a sixth of its size), and waits until that is over. Another task has the store write the rows, all
 that there are by then. Calls never wait for a disk: while it is slow, full or fails, rows wait, up to
 `MOST_WAITING`; beyond it records are dropped and counted.
@@ -136,7 +136,7 @@ class CdrSink:
 
     def _taken(self, tid: bytes) -> Row:
         """Take out a held call's row, with what is known of its course."""
-        row: Row = _decode(self._held.pop(tid))
+        row: Row = tuple(_decode(self._held.pop(tid)))  # what is compiled takes no list for it
         course = self._courses.pop(tid, None)
         return row if course is None else followed(row, course)
 
