@@ -2,10 +2,10 @@
 
 A call leaves one tuple in a list (`CdrSink.answered`). Every `PACE_SECONDS` rows are made of what has
 gathered, between turns of the loop: a call is not read before its turn, so calls can't come faster than their
-records are made. Of one whose dialogue is held the row is made at once, 200 octets of JSON in place of its request
-(a sixth of its size), and waits until that is over. Another task has the store write the rows, all
-that there are by then. Calls never wait for a disk: while it is slow, full or fails, rows wait, up to
-`MOST_WAITING`; beyond it records are dropped and counted.
+records are made. Of a held call the row is made at once, 200 octets of JSON in place of its request (a sixth
+of its size), and waits until the dialogue is over. Another task has the store write the rows, all that there
+are by then. Calls never wait for a disk: while it is slow, full or fails, rows wait, up to `MOST_WAITING`;
+beyond it records are dropped and counted.
 """
 
 from __future__ import annotations
