@@ -72,9 +72,8 @@ class Engine:
         watcher: shown how calls go on whose dialogues are held; None: nobody looks.
 
     Attributes:
-        announcer: tells of first answers; its observer may be replaced.
+        announcer: tells of first answers and of calls that are held; its onlookers may be replaced.
         declines: see `Arguments`.
-        reports: makes them of what comes in; its watcher may be replaced.
     """
 
     def __init__(
@@ -103,13 +102,13 @@ class Engine:
         self.store_deadline = store_deadline
         self.answer_deadline = answer_deadline
         self.on_bug = on_bug
-        self.announcer = Announcer(telemetry, clock, observer)
+        self.announcer = Announcer(telemetry, clock, observer, watcher, on_bug)
         self.admission = admission
         self.draining = False
         arguments = Arguments(codec)
         self.declines = arguments.declines
         self._unserved = Unserved(signalling, telemetry, self.announcer, arguments, clock)
-        self.reports = Reports(signalling, telemetry, arguments, watcher)
+        self._reports = Reports(signalling, telemetry, arguments, self.announcer)
         self._deadlines: Deadlines[Conversation] = Deadlines(_due)
         self._handlers: dict[int, Callable[[Indication, float], None]] = {
             tc.BEGIN: self._begun,
@@ -182,8 +181,8 @@ class Engine:
         dialogue.user = conversation
         if len(components) > 1:
             for component in components[1:]:
-                self.reports.add(conversation, component)
-            rejects = self.reports.take_owed()
+                self._reports.add(conversation, component)
+            rejects = self._reports.take_owed()
             if rejects:
                 self._stop(conversation)
                 self._unserved.go_on(
@@ -198,10 +197,10 @@ class Engine:
         if not isinstance(conversation, Conversation):
             return
         for component in indication.components:
-            self.reports.add(conversation, component)
+            self._reports.add(conversation, component)
         for _ in indication.rejects:
             self.signalling.discard("cap", REJECTED)
-        rejects = owed(indication) + self.reports.take_owed()
+        rejects = owed(indication) + self._reports.take_owed()
         if rejects:
             octets = self.tcap.end(indication.dialogue, rejects[:MOST_REJECTS])
             self.signalling.send(indication.dialogue.path, octets)
@@ -213,8 +212,8 @@ class Engine:
         conversation = indication.dialogue.user
         if isinstance(conversation, Conversation):
             for component in indication.components:
-                self.reports.add(conversation, component)
-            self.reports.take_owed()  # there is nobody to have it
+                self._reports.add(conversation, component)
+            self._reports.take_owed()  # there is nobody to have it
             self._over(conversation, ReportKind.END, "ended", now)
 
     def _aborted(self, indication: Indication, now: float) -> None:
@@ -251,7 +250,7 @@ class Engine:
             self._deadlines.forget()
             self._stop(conversation)
             return
-        self.reports.over(conversation.dialogue)
+        self.announcer.over(conversation.dialogue)
         conversation.queue(Report(kind))
         self._wake(conversation, now)
 
@@ -370,7 +369,7 @@ class Engine:
                 return
             conversation.gone = True
             if held:
-                self.reports.over(conversation.dialogue)
+                self.announcer.over(conversation.dialogue)
             self.telemetry.dialogue_closed("error" if conversation.error is not None else "ended")
         conversation.dialogue.user = None
 
@@ -386,7 +385,7 @@ class Engine:
             conversation.decided(_FAILED)
             self._send(conversation, now, last=True)
             if held:
-                self.reports.over(conversation.dialogue)
+                self.announcer.over(conversation.dialogue)
             self.telemetry.dialogue_closed("error")
         self._stop(conversation)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,20 +27,41 @@ class AnswerObserver(Protocol):
         ...
 
 
+OBSERVER: Final = "observer"
+"""What ``on_bug`` is told in place of a service's name when one of those who look on raised."""
+
+
 @final
 class Announcer:
-    """Counts the first answer of every dialogue, and shows it to who wants to see it.
+    """Counts the first answer of every dialogue, and shows the calls to who wants to see them.
+
+    Who raises costs no call: an exception on the way would end the association that brought the message.
+
+    Args:
+        telemetry: who counts.
+        clock: monotonic seconds.
+        observer: see below.
+        watcher: see below.
+        on_bug: told of who raised.
 
     Attributes:
-        observer: who does; None: nobody.
+        observer: shown the first answer of every dialogue; None: nobody looks.
+        watcher: shown how calls go on whose dialogues are held; None: nobody looks.
     """
 
     def __init__(
-        self, telemetry: Telemetry, clock: Callable[[], float], observer: AnswerObserver | None
+        self,
+        telemetry: Telemetry,
+        clock: Callable[[], float],
+        observer: AnswerObserver | None,
+        watcher: CallWatcher | None,
+        on_bug: Callable[[str, Exception], None],
     ) -> None:
         self.observer = observer
+        self.watcher = watcher
         self._telemetry = telemetry
         self._clock = clock
+        self._on_bug = on_bug
 
     def tell(
         self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, started: float
@@ -49,7 +70,26 @@ class Announcer:
         seconds = self._clock() - started
         self._telemetry.call(service, decision, seconds)
         if self.observer is not None:
-            self.observer.answered(dialogue, service, idp, decision, seconds)
+            try:
+                self.observer.answered(dialogue, service, idp, decision, seconds)
+            except Exception as bug:  # noqa: BLE001 - see above
+                self._on_bug(OBSERVER, bug)
+
+    def reported(self, dialogue: Dialogue, argument: Any) -> None:
+        """Show what a gsmSSF reports in a dialogue that is held; see `CallWatcher.reported`."""
+        if self.watcher is not None:
+            try:
+                self.watcher.reported(dialogue, argument)
+            except Exception as bug:  # noqa: BLE001 - see above
+                self._on_bug(OBSERVER, bug)
+
+    def over(self, dialogue: Dialogue) -> None:
+        """Tell that a dialogue that was held is over."""
+        if self.watcher is not None:
+            try:
+                self.watcher.over(dialogue)
+            except Exception as bug:  # noqa: BLE001 - see above
+                self._on_bug(OBSERVER, bug)
 
 
 @final

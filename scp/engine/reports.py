@@ -32,7 +32,7 @@ from ss7.rose import (
 
 if TYPE_CHECKING:
     from scp.engine.conversation import Conversation
-    from scp.engine.observers import CallWatcher
+    from scp.engine.observers import Announcer
     from scp.engine.provider import TcProvider
     from scp.ports import Telemetry
     from scp.stack.tcap import Dialogue
@@ -93,7 +93,7 @@ class Reports:
         signalling: counts what is thrown away.
         telemetry: counts operations.
         arguments: reads them.
-        watcher: shown how calls go on whose dialogues are held; None: nobody looks.
+        announcer: shows every operation to who wants to see it.
     """
 
     def __init__(
@@ -101,18 +101,13 @@ class Reports:
         signalling: TcProvider,
         telemetry: Telemetry,
         arguments: Arguments,
-        watcher: CallWatcher | None,
+        announcer: Announcer,
     ) -> None:
         self._signalling = signalling
         self._telemetry = telemetry
         self._arguments = arguments
-        self.watcher = watcher
+        self._announcer = announcer
         self._owed: list[bytes] = []
-
-    def over(self, dialogue: Dialogue) -> None:
-        """Note that a dialogue that was held is over."""
-        if self.watcher is not None:
-            self.watcher.over(dialogue)
 
     def take_owed(self) -> list[bytes]:
         """Return what the message in hand is owed for its components; the next one's begins."""
@@ -184,6 +179,5 @@ class Reports:
             self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
             self._signalling.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
             return
-        if self.watcher is not None:
-            self.watcher.reported(conversation.dialogue, argument)
+        self._announcer.reported(conversation.dialogue, argument)
         conversation.queue(Report(ReportKind.INVOKE, opcode, argument))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Machine: TypeAlias = Asp | Sgp
 
 UNSENDABLE: Final = "unsendable"
+INTERNAL: Final = "internal-error"
 """Discarded: a message of ours that SCCP can't carry to where it would have to go."""
 
 _EVERY: Final = 15
@@ -85,6 +86,10 @@ class Observer(Protocol):
 
         Both are empty where it was no received message: one of ours, or a reassembly that ran out of time.
         """
+        ...
+
+    def bug(self, name: str, error: Exception) -> None:
+        """This program failed over a message that link ``name`` brought; it was discarded."""
         ...
 
 
@@ -263,7 +268,10 @@ class Signalling:
                 data_count += 1
                 if admission is not None and not data_count & _EVERY:
                     tcap.refusing = admission.refuses(self.clock())
-                self._data(link, data, now)
+                try:
+                    self._data(link, data, now)
+                except Exception as bug:  # noqa: BLE001 - else one message ends an association with all its calls
+                    self._failed(bug)
                 if not data_count & AT_ONCE - 1:
                     self._after()
             elif len(message) > _TYPE:
@@ -278,6 +286,11 @@ class Signalling:
         if admission is not None:
             tcap.refusing = False
             admission.batch_done(self.clock(), link.transport is not None and link.transport.more)
+
+    def _failed(self, bug: Exception) -> None:
+        """Go on after a fault of this program's own: the message in hand is lost, and shown as it is."""
+        self.discard("cap", INTERNAL)
+        self.observer.bug(self._from, bug)
 
     def _data(self, link: Link, data: Data, now: float) -> None:
         """DATA: through SCCP and TCAP to the user."""

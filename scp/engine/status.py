@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, Final, final
 
 from msgspec import Struct, field
@@ -247,6 +248,12 @@ class StatusBoard:
     def discarded(self, name: str, layer: str, reason: str, octets: bytes) -> None:
         """See `scp.engine.signalling.Observer`."""
         self.discards.add(name, layer, reason, octets)
+
+    def bug(self, name: str, error: Exception) -> None:
+        """See `scp.engine.signalling.Observer`: what it was and where, for who mends it."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        self._report(name, f"a message was discarded, by a fault of this program: {error!r}{where}", True)
 
     # -- M3UA ------------------------------------------------------------------------------------------------
 

@@ -253,6 +253,9 @@ class _Unheard:
     def discarded(self, name: str, layer: str, reason: str, octets: bytes) -> None:
         """See `scp.engine.signalling.Observer`."""
 
+    def bug(self, name: str, error: Exception) -> None:
+        """See `scp.engine.signalling.Observer`."""
+
 
 def _raise(service: str, error: Exception) -> None:
     raise RuntimeError(service) from error

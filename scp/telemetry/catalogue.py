@@ -417,7 +417,7 @@ DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
     "tcap": (*DISCARD_REASONS, *REFUSED_REASONS, *ABORTED_REASONS, OTHER),
     "cap": (
         *(str(reason) for reason in Reason if reason in _REFUSALS - {Reason.ABANDONED}),
-        *("unrecognized-operation", "rejected-component", OTHER),
+        *("unrecognized-operation", "rejected-component", "internal-error", OTHER),
     ),
     OTHER: (OTHER,),
 }

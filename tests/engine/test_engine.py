@@ -24,6 +24,7 @@ from scp.domain.rules import OnFailure
 from scp.domain.subscriber import Subscriber, When
 from scp.engine.signalling import AT_ONCE
 from scp.services.api import Lookup, NextReport, StoreFailure
+from scp.stack import tcap_dialogue as tc
 from ss7 import rose, tcap
 from ss7.ber import encode_element
 from ss7.cap.codec import FAST
@@ -639,3 +640,21 @@ def test_a_draining_node_lets_calls_go_on_and_ends_what_it_has(enter):
     room.engine.draining = False
     room.store.slow = False
     room.serves()
+
+
+def test_a_fault_of_the_program_costs_one_message_and_no_association(monkeypatch):
+    room = Room(READY)
+
+    def fail(indication, now):
+        raise LookupError("of the test")
+
+    with monkeypatch.context() as patched:
+        patched.setitem(room.engine._handlers, tc.BEGIN, fail)
+        room.call()
+    assert room.links[0].active
+    assert room.counts.discards == [("cap", "internal-error")]
+    [line] = [line for line in room.log if "fault" in line]
+    assert "LookupError('of the test') at " in line
+    otid = room.call()
+    room.store_answers()
+    assert room.answer(otid).opcodes == [Opcode.CONNECT]

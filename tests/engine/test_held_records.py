@@ -12,6 +12,7 @@ from room import READY, SERVICE_KEY, Room
 
 from scp.charging.sink import CdrSink
 from scp.domain.numbers import Numbering
+from scp.engine.observers import OBSERVER
 from scp.services.api import NextReport
 from scp.store.cdr_sqlite import SqliteCdrStore
 from ss7 import tcap
@@ -68,8 +69,8 @@ class Records:
             lambda trouble: None,
             lambda: EPOCH + self.room.loop.time(),
         )
-        engine = self.room.engine
-        engine.announcer.observer = engine.reports.watcher = self.sink
+        announcer = self.room.engine.announcer
+        announcer.observer = announcer.watcher = self.sink
 
     def reports(self, otid: bytes, kind: int, cause: int | None = None) -> None:
         """A report of an event, from the switch."""
@@ -227,3 +228,29 @@ def test_what_is_kept_of_a_held_call_is_the_row_of_its_record(held):
     [record] = records.written()
     assert record["msc_address"]
     assert not records.sink._courses
+
+
+def test_who_looks_on_and_raises_costs_no_call(held):
+    class Raises:
+        def answered(self, *_):
+            raise ValueError("answered")
+
+        def reported(self, *_):
+            raise ValueError("reported")
+
+        def over(self, *_):
+            raise ValueError("over")
+
+    records = held(HeldOpen(3600.0))
+    room = records.room
+    room.engine.announcer.observer = room.engine.announcer.watcher = Raises()
+    otid = room.call()
+    records.reports(otid, E.O_ANSWER, None)
+    room.end(otid)
+    assert room.links[0].active
+    assert [(name, str(error)) for name, error in room.bugs] == [
+        (OBSERVER, "answered"),
+        (OBSERVER, "reported"),
+        (OBSERVER, "over"),
+    ]
+    room.bugs.clear()
