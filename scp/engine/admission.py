@@ -307,10 +307,6 @@ class Admission:
         turn.begin(now, self._idle, self._worked, messages)
         self.turn = turn
 
-    def forget(self, peer: str) -> None:
-        """Its association is gone for good."""
-        self._turns.pop(peer, None)
-
     def batch_done(self, now: float, more: bool) -> None:
         """A batch was dealt with; ``more``: see `scp.ports.Transport.more`."""
         self._ended = now

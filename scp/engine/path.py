@@ -15,7 +15,7 @@ class Path:
     """The way back of a dialogue: what its answers need of the message that opened it.
 
     Attributes:
-        link: where the last message of the dialogue came in; another active one takes over when it is down.
+        link: where its first message came in; while that is down, where `scp.engine.routes.choose` says.
         opc: our point code.
         dpc: the peer's.
         sls: signalling link selection: one a dialogue, so that its messages stay in order (Q.714 §1.1.2.2).
@@ -60,7 +60,3 @@ class Paths:
             self._known.clear()
         self._known[key] = path
         return path
-
-    def forget(self) -> None:
-        """Let go of all: a link is gone for good."""
-        self._known.clear()

@@ -201,13 +201,6 @@ class Signalling:
         self.telemetry.asp_state(name, machine.state)
         return link
 
-    def remove_link(self, link: Link) -> None:
-        """Forget a link whose transport is gone for good (one that a listener had accepted)."""
-        self.links.remove(link)
-        self._paths.forget()
-        if self.admission is not None:
-            self.admission.forget(link.name)
-
     # -- links ---------------------------------------------------------------------------------------------
 
     def link_connected(self, link: Link) -> None:

@@ -164,14 +164,6 @@ def test_who_flooded_and_comes_back_has_not_waited():
     assert admission.admit("back", b"", now + 0.05) is None
 
 
-def test_the_turn_of_a_peer_that_is_gone_is_forgotten():
-    admission = Admission(Limits())
-    for number in range(100):
-        admission.batch_begun(f"peer/{number}", 1.0, 1)
-        admission.forget(f"peer/{number}")
-    assert not admission._turns
-
-
 # --- levels ---
 
 
