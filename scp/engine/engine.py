@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from scp.services.api import NextReport, Service
     from scp.stack.tcap import Indication
     from ss7.cap.codec import Codec
+    from ss7.rose import Component
 
 STORE: Final = "store"
 """What `Engine.on_bug` is told in place of a service's name when a store raised."""
@@ -172,11 +173,18 @@ class Engine:
         conversation = Conversation(
             self, dialogue, idp, context, first.parameter, service.name, first.invoke_id, now
         )
+        self._serve(conversation, service, components, now)
+
+    def _serve(
+        self, conversation: Conversation, service: Service, components: list[Component], now: float
+    ) -> None:
+        """Start the service of an InitialDP, and tell it what came behind that in the same message."""
+        dialogue = conversation.dialogue
         try:
             conversation.run = service.run(conversation)
         except Exception as bug:  # noqa: BLE001 - as in `_step`
             self.on_bug(service.name, bug)
-            self._unserved.go_on(dialogue, service.name, idp, Reason.SERVICE_ERROR, now)
+            self._unserved.go_on(dialogue, service.name, conversation.idp, Reason.SERVICE_ERROR, now)
             return
         dialogue.user = conversation
         if len(components) > 1:
@@ -185,9 +193,8 @@ class Engine:
             rejects = self._reports.take_owed()
             if rejects:
                 self._stop(conversation)
-                self._unserved.go_on(
-                    dialogue, service.name, idp, Reason.REJECTED_COMPONENT, now, after=rejects
-                )
+                idp, reason = conversation.idp, Reason.REJECTED_COMPONENT
+                self._unserved.go_on(dialogue, service.name, idp, reason, now, after=rejects)
                 return
         self._step(conversation, None, now)
 
