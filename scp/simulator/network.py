@@ -61,7 +61,7 @@ class Network(Struct, frozen=True, kw_only=True):
         return (
             "not one request was answered. They went to "
             f"point code {format_point_code(self.scp_point_code)}, {title}, SSN {self.scp_ssn}: "
-            "if the node has others, name them (--scp-point-code, --scp-gt)"
+            "if the node has others, name them (--scp-point-code, --scp-gt, --scp-ssn)"
         )
 
     def called(self) -> bytes:

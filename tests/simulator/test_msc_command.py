@@ -17,7 +17,7 @@ from scp.simulator.scenario import Scenario
 ANSWER = Answer(action=Action.CONTINUE)
 HINT = (
     "not one request was answered. They went to point code 0-23-1, global title 46700000009, SSN 146: "
-    "if the node has others, name them (--scp-point-code, --scp-gt)"
+    "if the node has others, name them (--scp-point-code, --scp-gt, --scp-ssn)"
 )
 
 
