@@ -63,17 +63,27 @@ class Deadlines(Generic[T]):
     def forget(self) -> None:
         """Note that one entry's owner no longer waits."""
         self._forgotten += 1
-        if self._forgotten <= _WORTH_SWEEPING or 2 * self._forgotten <= len(self):
+        entries = len(self)
+        if self._forgotten <= _WORTH_SWEEPING or 2 * self._forgotten <= entries:
             return
         due_of = self._due_of
-        self._heap = list({entry[2]: entry for entry in self._heap if due_of(entry[2]) == entry[0]}.values())
-        heapify(self._heap)
-        self._far = 0
+        self._heap = [entry for entry in self._heap if due_of(entry[2]) == entry[0]]
         for slot, owners in list(self._slots.items()):
-            waiting = list(dict.fromkeys([owner for owner in owners if _slot(due_of(owner)) == slot]))
-            self._slots[slot] = waiting
-            self._far += len(waiting)
+            self._keep(slot, [owner for owner in owners if _slot(due_of(owner)) == slot])
+        if entries - len(self) < self._forgotten:
+            self._keep_once()
+        heapify(self._heap)
         self._forgotten = 0
+
+    def _keep(self, slot: int, owners: list[T]) -> None:
+        self._far += len(owners) - len(self._slots[slot])
+        self._slots[slot] = owners
+
+    def _keep_once(self) -> None:
+        """Drop what looks as if its owner still waited: it does so again, for the same time or slot."""
+        self._heap = list({entry[2]: entry for entry in self._heap}.values())
+        for slot, owners in list(self._slots.items()):
+            self._keep(slot, list(dict.fromkeys(owners)))
 
     def next(self) -> float:
         """Return when to look for what is due, ``inf`` for never; that may have been forgotten."""
