@@ -43,6 +43,8 @@ PACE_SECONDS: Final = 0.01
 """How long calls gather. With the time of one write it is what a `kill -9` may cost, beside the records of
 calls whose dialogues are held."""
 RETRY_SECONDS: Final = 1.0
+STOP_TRIES: Final = 5
+"""How often a node that stops tries to write what waits: somebody may make room on a full disk meanwhile."""
 MOST_WAITING: Final = 500_000
 """8 seconds of a node at its limit, 107 MB; minutes of an ordinary one, up to 185 MB."""
 SLICE: Final = 64
@@ -151,17 +153,25 @@ class CdrSink:
         self._tasks = tuple(asyncio.create_task(each) for each in (self._make_rows(), self._write_rows()))
 
     async def stop(self) -> None:
-        """Write what waits, if the store takes it, and what is known of held calls, and end."""
+        """Write what waits and what is known of held calls, and end; after `STOP_TRIES` without it."""
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = ()
         self._over.extend([self._taken(tid) for tid in list(self._held)])
-        try:
-            await self.flush()
-        except StoreError as error:
-            self._failed(f"{self.waiting} call detail records are lost: {error}")
+        why = ""
+        for left in reversed(range(STOP_TRIES)):
+            try:
+                await self.flush()
+            except StoreError as error:
+                why = str(error)
+            else:
+                return
+            if left:
+                self.trouble.report(why)
+                await asyncio.sleep(RETRY_SECONDS)
+        self._failed(f"{self.waiting} call detail records are lost: {why}")
 
     @property
     def waiting(self) -> int:

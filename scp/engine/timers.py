@@ -14,6 +14,8 @@ T = TypeVar("T")
 SLOT: Final = 16.0
 """Seconds: deadlines that are further off than twice as many are kept by slots of this length."""
 _WORTH_SWEEPING: Final = 1024
+_SHARE: Final = 4
+"""Of so many entries one may be forgotten: each keeps all that its owner has, which for a call is 1 KB."""
 
 
 class Deadlines(Generic[T]):
@@ -22,9 +24,9 @@ class Deadlines(Generic[T]):
     What is due soon is in a heap. What is far off, as the patience of a service with a call that is held, is
     in a list for its slot of time, at the cost of one reference, and goes to the heap when the slot begins.
 
-    An entry is not removed when its owner moves on: `forget` only counts it, and once most entries are such,
-    one sweep drops them, and all but one of an owner that is due again when it was before. That costs O(1)
-    amortised, and memory stays within twice what is live.
+    An entry is not removed when its owner moves on: `forget` only counts it, and once a quarter of them
+    are such, one sweep drops them, and all but one of an owner that is due again when it was before. That
+    costs O(1) amortised, and memory stays within 4/3 of what is live.
 
     Args:
         due_of: says when an owner is due (seconds), ``inf`` if it waits for nothing. An entry that was made
@@ -64,7 +66,7 @@ class Deadlines(Generic[T]):
         """Note that one entry's owner no longer waits."""
         self._forgotten += 1
         entries = len(self)
-        if self._forgotten <= _WORTH_SWEEPING or 2 * self._forgotten <= entries:
+        if self._forgotten <= _WORTH_SWEEPING or _SHARE * self._forgotten <= entries:
             return
         due_of = self._due_of
         self._heap = [entry for entry in self._heap if due_of(entry[2]) == entry[0]]

@@ -285,7 +285,25 @@ class Full:
         return count
 
 
-def test_records_that_a_stop_finds_no_room_for_are_said() -> None:
+def test_a_stop_waits_a_little_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sink_module, "RETRY_SECONDS", 0.05)
+    said: list[str] = []
+
+    async def body(store):
+        full = Full(store)
+        it = CdrSink(full, "scp-1", NUMBERING, said.append)
+        it.start()
+        show(it, 7)
+        asyncio.get_running_loop().call_later(0.07, setattr, full, "full", False)
+        await it.stop()
+        assert it.written == 7
+
+    run(body)
+    assert not any("are lost" in line for line in said)
+
+
+def test_records_that_a_stop_finds_no_room_for_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sink_module, "RETRY_SECONDS", 0.01)
     said: list[str] = []
 
     async def body(store):
