@@ -66,7 +66,7 @@ LONG: Final = 0.25
 IDLE: Final = 0.05
 """The share of a turn that a node that is behind may have waited in it …"""
 REMEMBERED: Final = 0.2
-"""… of its latest so many seconds: who was busy for a minute is idle again as soon as anybody."""
+"""… or, of a turn longer than so many seconds, of that: who was busy for a minute need not wait for 3 s."""
 FEW: Final = 64
 """Messages of one read: who has more waiting has filled the receive buffer with hundreds meanwhile."""
 
