@@ -32,7 +32,15 @@ from msgspec.structs import replace
 from scp.services.voip_forwarding import VoipForwarding
 from scp.simulator import bench_server as server
 from scp.simulator.bench_generator import Job, generator
-from scp.simulator.bench_machine import Machine, busy_seconds, cpu_seconds, describe, go_first, resident
+from scp.simulator.bench_machine import (
+    Machine,
+    busy_seconds,
+    cpu_seconds,
+    describe,
+    go_first,
+    private,
+    resident,
+)
 from scp.simulator.bench_replay import against_tshark, tshark_program
 from scp.simulator.bench_results import Report, Result, Saturation
 from scp.simulator.bench_scale import scaled
@@ -299,7 +307,7 @@ class _Bench:
             for calls in (max(1, count // _WARM_SHARE), count):
                 plan = LoadPlan(window=scenario.window, calls=calls, duration=600.0, then=Then.LEAVE)
                 load.run(self._job(scenario, target, plan))
-                memory.append(resident(target.pid))
+                memory.append(private(target.pid))
         return (memory[1] - memory[0]) / count
 
 

@@ -98,6 +98,16 @@ def resident(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+def private(pid: int) -> int:
+    """Return the octets of memory that a process shares with nobody.
+
+    What it shares does not grow with what it holds: a guardian's journal, of 8 MiB, is resident once each of
+    its pages was written to.
+    """
+    resident_pages, shared = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1:3]
+    return (int(resident_pages) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+
+
 def busy_seconds(core: int) -> float:
     """Return the seconds since boot that a processor worked, for whomever."""
     for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from mmap import mmap
 from pathlib import Path
 from random import Random
 from xml.etree import ElementTree as ET
@@ -18,7 +19,7 @@ from scp.engine.signalling import AT_ONCE
 from scp.simulator import bench, bench_commands, bench_results, bench_scenarios
 from scp.simulator.answers import backward
 from scp.simulator.bench_codec import codec_times
-from scp.simulator.bench_machine import busy_seconds, cpu_seconds, describe, go_first, resident
+from scp.simulator.bench_machine import busy_seconds, cpu_seconds, describe, go_first, private, resident
 from scp.simulator.bench_parts import BATCH, Rig, _Canned, _OneRecord, part_times
 from scp.simulator.bench_plot import plot
 from scp.simulator.bench_server import ServerError, node
@@ -320,7 +321,12 @@ def test_proc_is_read_right():
     times = os.times()
     used = times.user + times.system
     assert used - 0.05 <= cpu_seconds(os.getpid()) <= used + 1
-    assert 1 << 20 < resident(os.getpid()) < 1 << 36
+    assert 1 << 20 < private(os.getpid()) < resident(os.getpid()) < 1 << 36
+    before = private(os.getpid())
+    with mmap(-1, 64 << 20) as shared:
+        for page in range(0, 64 << 20, 4096):
+            shared[page] = 1
+        assert private(os.getpid()) - before < 16 << 20, "what is shared does not count"
     assert busy_seconds(machine.node_core) > 0
     assert busy_seconds(10_000) == 0
 
