@@ -55,8 +55,9 @@ look() {
 }
 
 # Not every system has every package (user-mode-linux is for x86 only, say), and one that apt-get does not know would keep
-# it from installing the others.
-available() { LC_ALL=C apt-cache policy "$1" | grep -q '^ *Candidate: [^(]'; }
+# it from installing the others. The answer is read whole: a `grep -q` that leaves early ends apt-cache with SIGPIPE, which
+# `pipefail` takes for "no".
+available() { [[ $(LC_ALL=C apt-cache policy "$1") == *Candidate:\ [^\(]* ]]; }
 
 install_packages() {
   local guard=/usr/sbin/policy-rc.d log=/tmp/camel-scp-apt.$$ ours= package known=()

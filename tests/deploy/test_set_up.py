@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("cat", "chmod", "dirname", "grep", "rm", "tail")
+TOOLS = ("cat", "chmod", "dirname", "grep", "printf", "rm", "tail")
 SAYS_ROOT = "#!/bin/sh\necho 0\n"
 APT_GET = '#!/bin/sh\necho "$@" >>"$0.log"\n'
 APT_CACHE = """#!/bin/sh
 case "$2" in
   user-mode-linux) echo "N: Unable to locate package $2" >&2 ;;
   chromium-headless-shell) printf '%s:\\n  Installed: (none)\\n  Candidate: (none)\\n' "$2" ;;
-  *) printf '%s:\\n  Installed: (none)\\n  Candidate: 1:2.3-4\\n' "$2" ;;
+  *)
+    printf '%s:\\n  Installed: (none)\\n  Candidate: 1:2.3-4\\n' "$2"
+    # The table of versions follows, and whoever stops reading at the candidate ends this program with SIGPIPE.
+    exec printf '     5:7.0.15-1 500 %050000d\\n' 1 2 3 4 ;;
 esac
 """
 
