@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "serve": "scp.cli.node:serve",
     "check": "scp.cli.node:check",
     "example": "scp.cli.node:example",
-    "msc": "scp.simulator.commands:msc",
+    "msc": "scp.cli.msc:msc",
     "subscribers": "scp.store.commands:app",
     "cdrs": "scp.cli.cdrs:app",
     "status": "scp.cli.status:status",
@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "replay": "scp.cli.replay:replay",
     "explain": "scp.capture.explain_command:explain",
     "anonymise": "scp.capture.commands:anonymise",
-    "bench": "scp.simulator.bench_commands:bench",
+    "bench": "scp.bench.commands:bench",
 }
 """Where each command is: a function, or a `typer.Typer` of several."""
 

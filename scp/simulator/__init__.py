@@ -1,1 +1,1 @@
-"""MSC (gsmSSF) simulator and load generator."""
+"""The MSC simulator: a gsmSSF that makes calls."""

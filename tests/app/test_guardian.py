@@ -29,12 +29,12 @@ from oracles import redis_lab
 from oracles.servers import wait_until
 from scp.app.guardian.deeds import Deeds, DeedsFile
 from scp.app.guardian.guardian import NAME
+from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
+from scp.bench.server import Server, node
 from scp.domain.subscriber import Subscriber
 from scp.net.tcp import Connector
-from scp.simulator.bench_server import Server, node
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
 from scp.stack.sccp import Sccp

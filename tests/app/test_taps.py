@@ -12,11 +12,11 @@ import pytest
 
 from scp.app.reporter import Reporter
 from scp.app.taps import Taps
+from scp.bench.template import Template
 from scp.config import Config, loads
 from scp.simulator.idp import called_party_octets
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
-from scp.simulator.template import Template
 from scp.telemetry.traces import Traces
 
 CONFIG = """

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from scp.bench.replay_capture import generate, subscriber
 from scp.capture.write import Association, PcapWriter
 from scp.cli import app
-from scp.cli.bench_capture import generate, subscriber
 from scp.simulator.network import Network
 from ss7 import m3ua
 from ss7.sccp import udt

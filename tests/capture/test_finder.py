@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scp.bench.template import Template
 from scp.capture.finder import MOST_FOLLOWED, Finder, Signals, needles
 from scp.capture.source import Capture
 from scp.capture.wire.messages import Message
@@ -16,7 +17,6 @@ from scp.domain.numbers import Numbering
 from scp.simulator.idp import called_party_octets
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
-from scp.simulator.template import Template
 from ss7 import sccp, tcap
 from ss7.address import CalledPartyBCDNumber
 from ss7.isup import CalledPartyNumber, NatureOfAddress

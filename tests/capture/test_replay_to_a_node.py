@@ -17,10 +17,10 @@ import pytest
 from live_room import PCAPS, generate, objects, run, subscriber
 from real_node import TOKEN, RealNode, free_ports
 
+from scp.bench.monitored_call import install
 from scp.capture.write import Association, PcapWriter
 from scp.client import Client, import_subscribers
 from scp.simulator.endpoint import Endpoint, attach
-from scp.simulator.held import install
 from scp.simulator.msc import Msc, PlannedCall
 from scp.simulator.scenario import Attempt, Scenario
 from scp.telemetry.quiet import QuietTelemetry

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from oracles import servers
+from scp.bench import monitored_call
 from scp.domain.subscriber import Subscriber
-from scp.simulator import held
 from scp.simulator.endpoint import Carrier, Endpoint, Side
 from scp.simulator.network import Network
 from scp.store.open import open_store
@@ -290,7 +290,7 @@ def busy(settings, node):
 
 def add_services(folder: Path) -> None:
     """Make ``folder``, once it is on the path, a distribution with the services ``held`` and ``busy``."""
-    held.install(folder)
+    monitored_call.install(folder)
     (folder / "lab_busy.py").write_text(BUSY, encoding="utf-8")
     with next(folder.glob("*.dist-info/entry_points.txt")).open("a", encoding="utf-8") as points:
         points.write("busy = lab_busy:busy\n")

@@ -14,11 +14,11 @@ import pytest
 import uvloop
 
 from oracles import servers
-from scp.simulator.bench_machine import resident
-from scp.simulator.bench_server import free_port
+from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
+from scp.bench.machine import resident
+from scp.bench.server import free_port
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
 

@@ -15,11 +15,11 @@ from random import Random
 import pytest
 import uvloop
 
-from scp.simulator.bench_machine import resident
-from scp.simulator.bench_server import node
+from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
+from scp.bench.machine import resident
+from scp.bench.server import node
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
 

@@ -13,11 +13,11 @@ import pytest
 import uvloop
 
 from oracles import redis_lab
+from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
+from scp.bench.server import node
 from scp.domain.subscriber import Subscriber
-from scp.simulator.bench_server import node
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
 from scp.store import open_store

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from driver import Driver
 
+from scp.bench.monitored_call import MonitoredCall
+from scp.bench.parts import _NUMBERING, BATCH, Rig, _OneRecord
+from scp.bench.subscribers import ABROAD, PREFIX
 from scp.domain.rules import OnFailure
 from scp.services.api import Call, NodeSettings
 from scp.services.voip_forwarding import voip_forwarding
-from scp.simulator.bench_parts import _NUMBERING, BATCH, Rig, _OneRecord
-from scp.simulator.bench_subscribers import ABROAD, PREFIX
-from scp.simulator.held import Held
 from scp.simulator.idp import initial_dp
 from scp.telemetry.quiet import QuietTelemetry
 from ss7.cap.codec import FAST
@@ -44,7 +44,7 @@ def steering():
 def test_held_dialogues_keep_octets_only():
     seen = []
 
-    class Watching(Held):
+    class Watching(MonitoredCall):
         async def run(self, call):
             seen.append(call)
             await super().run(call)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from scp.simulator.bench_results import Report
+    from scp.bench.results import Report
 
 _LEFT: Final = 130
 _WIDTH: Final = 520

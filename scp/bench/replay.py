@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scp.simulator.bench_results import Replayed
-from scp.simulator.bench_scenarios import REPLAY
-from scp.simulator.bench_server import ServerError
+from scp.bench.results import Replayed
+from scp.bench.scenarios import REPLAY
+from scp.bench.server import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,9 @@ def against_tshark(folder: Path, dialogues: int, tell: Callable[[str], None]) ->
     capture, config, subscribers = home / "calls.pcap", home / "scp.toml", home / "subscribers.ndjson"
     config.write_text(_CONFIG, encoding="utf-8")
     tell(f"{REPLAY}: writing a capture of {2 * dialogues:,} messages")
-    _cpu_seconds_of([*_python("scp.cli.bench_capture"), str(capture), str(subscribers), str(dialogues)], home)
+    _cpu_seconds_of(
+        [*_python("scp.bench.replay_capture"), str(capture), str(subscribers), str(dialogues)], home
+    )
     tell(f"{REPLAY}: tshark")
     fields = [word for field in FIELDS for word in ("-e", field)]
     theirs = _cpu_seconds_of([tshark, "-n", "-r", str(capture), "-T", "fields", *fields], home)

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Final, final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from scp.simulator.answers import Case, Checker, backward, returned
+from scp.bench.answers import Case, Checker, backward, returned
+from scp.bench.held_script import HeldScript, Then
+from scp.bench.histogram import Histogram
+from scp.bench.loadshare import Association
+from scp.bench.template import Template
 from scp.simulator.endpoint import attach
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.followup import FollowUp, Then
-from scp.simulator.histogram import Histogram
 from scp.simulator.idp import called_party_octets
-from scp.simulator.sharing import Association
-from scp.simulator.template import Template
 from ss7.cap.contexts import BY_VERSION
 from ss7.digits import isup_octets
 from ss7.sccp import return_words
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
-    from scp.simulator.answers import Backward
+    from scp.bench.answers import Backward
     from scp.simulator.endpoint import Endpoint
     from scp.simulator.network import Network
     from scp.simulator.scenario import Scenario
@@ -216,7 +216,7 @@ class Load:
         version = BY_VERSION[scenario.version]
         self._checker = Checker(version, dialogue_portion=scenario.dialogue_portion)
         self._goodbye_checker = Checker(version, dialogue_portion=False)
-        self._follow_up = FollowUp(plan.then, scenario, network)
+        self._held_script = HeldScript(plan.then, scenario, network)
         self._reporting = plan.then is Then.REPORT
         self._tid = first_tid & 0xFFFFFFFF
         self._outstanding: dict[bytes, tuple[float, float, Case]] = {}
@@ -335,7 +335,7 @@ class Load:
         self._note(self._checker.fault(answer, case))
         if answer.kind == CONTINUE:
             stream = association.stream(answer.dtid[3] & _SLS)
-            queue += [(stream, octets) for octets in self._follow_up.messages(answer.dtid, answer.otid)]
+            queue += [(stream, octets) for octets in self._held_script.messages(answer.dtid, answer.otid)]
             if self._reporting:
                 self._held[answer.dtid] = waiting
 

@@ -11,11 +11,11 @@ import msgspec
 import typer
 import uvloop
 
+from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.command import FAILED, fail, say
 from scp.domain.call import Trigger
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder
-from scp.simulator.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.simulator.msc import PlannedCall, run_calls
 from scp.simulator.options import WHERE, Signalling, grouped, option
 from scp.simulator.scenario import Attempt, Ending, Scenario

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from scp.simulator.bench_machine import Machine  # noqa: TC001 - the annotation is read at run time
-from scp.simulator.bench_scenarios import CODEC, ECHO, PARTS, REFERENCE, REPLAY, SCALE, SOAK, Size
+from scp.bench.machine import Machine  # noqa: TC001 - the annotation is read at run time
+from scp.bench.scenarios import CODEC, ECHO, PARTS, REFERENCE, REPLAY, SCALE, SOAK, Size
 
 _MICRO: Final = 1e6
 

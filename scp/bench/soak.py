@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from scp.simulator import bench_server as server
-from scp.simulator.bench_generator import Job, generator
-from scp.simulator.bench_machine import go_first, resident
-from scp.simulator.bench_results import Soaked
-from scp.simulator.bench_scenarios import SOAK
-from scp.simulator.bench_subscribers import fill
-from scp.simulator.bench_tally import Tally
-from scp.simulator.load import LoadPlan
+from scp.bench import server
+from scp.bench.generator import Job, generator
+from scp.bench.load import LoadPlan
+from scp.bench.machine import go_first, resident
+from scp.bench.results import Soaked
+from scp.bench.scenarios import SOAK
+from scp.bench.subscribers import fill
+from scp.bench.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from scp.simulator.bench_machine import Machine
-    from scp.simulator.bench_scenarios import Size
+    from scp.bench.machine import Machine
+    from scp.bench.scenarios import Size
 
 TURNS: Final = 10
 _WARM_SHARE: Final = 50

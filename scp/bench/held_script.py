@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
+from scp.bench.template import CLASS_1_RETURN_ON_ERROR, SLS_VALUES
 from scp.simulator.arguments import event_report
 from scp.simulator.bcsm import CALLED, MODELS, NORMAL_CLEARING
 from scp.simulator.network import SCCP
-from scp.simulator.template import CLASS_1_RETURN_ON_ERROR, SLS_VALUES
 from scp.simulator.vocabulary import EventReport
 from ss7.cap.codec import FAST
 from ss7.cap.operations import Opcode
@@ -35,7 +35,7 @@ class Then(StrEnum):
 
 
 @final
-class FollowUp:
+class HeldScript:
     """What the MSC sends after the first TC-CONTINUE of each dialogue.
 
     Args:

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 from msgspec import Struct
 
-from scp.simulator.bench_machine import go_first
-from scp.simulator.bench_subscribers import ABROAD, calls
+from scp.bench.load import LoadPlan, run_load
+from scp.bench.machine import go_first
+from scp.bench.subscribers import ABROAD, calls
 from scp.simulator.endpoint import Endpoint
-from scp.simulator.load import LoadPlan, run_load
 from scp.simulator.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scp.simulator.load import LoadCall, LoadReport
+    from scp.bench.load import LoadCall, LoadReport
 
 _SEED: Final = 29078
 """The same numbers are drawn in every run."""

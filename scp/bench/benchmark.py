@@ -29,10 +29,11 @@ from typing import TYPE_CHECKING, Final, final
 import uvloop
 from msgspec.structs import replace
 
-from scp.services.voip_forwarding import VoipForwarding
-from scp.simulator import bench_server as server
-from scp.simulator.bench_generator import Job, generator
-from scp.simulator.bench_machine import (
+from scp.bench import server
+from scp.bench.generator import Job, generator
+from scp.bench.held_script import Then
+from scp.bench.load import LoadPlan
+from scp.bench.machine import (
     Machine,
     busy_seconds,
     cpu_seconds,
@@ -41,23 +42,22 @@ from scp.simulator.bench_machine import (
     private,
     resident,
 )
-from scp.simulator.bench_replay import against_tshark, tshark_program
-from scp.simulator.bench_results import Report, Result, Saturation
-from scp.simulator.bench_scale import scaled
-from scp.simulator.bench_scenarios import CODEC, REPLAY, SCALE, SCENARIOS, SOAK, Scenario, Size
-from scp.simulator.bench_soak import soak
-from scp.simulator.bench_subscribers import fill
-from scp.simulator.bench_tally import Tally, latency
-from scp.simulator.followup import Then
-from scp.simulator.held import Held, install
-from scp.simulator.load import LoadPlan
+from scp.bench.monitored_call import MonitoredCall, install
+from scp.bench.replay import against_tshark, tshark_program
+from scp.bench.results import Report, Result, Saturation
+from scp.bench.scale import scaled
+from scp.bench.scenarios import CODEC, REPLAY, SCALE, SCENARIOS, SOAK, Scenario, Size
+from scp.bench.soak import soak
+from scp.bench.subscribers import fill
+from scp.bench.tally import Tally, latency
+from scp.services.voip_forwarding import VoipForwarding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from scp.simulator.bench_generator import Generator
-    from scp.simulator.bench_server import Server
-    from scp.simulator.load import LoadReport
+    from scp.bench.generator import Generator
+    from scp.bench.load import LoadReport
+    from scp.bench.server import Server
 
 HALF: Final = 0.5
 MOST: Final = 0.8
@@ -74,7 +74,7 @@ def run(names: Sequence[str], size: Size, tell: Callable[[str], None], *, realti
     """Run scenarios.
 
     Args:
-        names: some of `scp.simulator.bench_scenarios.NAMES`.
+        names: some of `scp.bench.scenarios.NAMES`.
         size: how much.
         tell: told what goes on.
         realtime: whether node, Redis and generator run before all other programs if we may have them do so.
@@ -93,8 +93,8 @@ def run(names: Sequence[str], size: Size, tell: Callable[[str], None], *, realti
         if chosen:
             report = replace(report, results=_Bench(machine, size, folder, tell).run(chosen))
         if CODEC in names:
-            from scp.simulator.bench_codec import codec_times  # noqa: PLC0415 - half a second of pycrate
-            from scp.simulator.bench_parts import part_times  # noqa: PLC0415 - only where asked for
+            from scp.bench.codec import codec_times  # noqa: PLC0415 - half a second of pycrate
+            from scp.bench.parts import part_times  # noqa: PLC0415 - only where asked for
 
             tell("codec, and a call's parts")
             codec, parts = codec_times(size.codec_seconds), part_times(size.codec_seconds * 10)
@@ -161,7 +161,7 @@ class _Bench:
                 name=name,
                 store=store,
                 codec=scenario.codec,
-                service=Held.name if scenario.held else VoipForwarding.name,
+                service=MonitoredCall.name if scenario.held else VoipForwarding.name,
                 path=path,
                 records=scenario.records,
             )
@@ -300,7 +300,7 @@ class _Bench:
             self._machine.node_core,
             name="dialogues",
             store="sqlite::memory:",
-            service=Held.name,
+            service=MonitoredCall.name,
             path=[self._folder / "services"],
         ) as target:
             memory = []

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.request import urlopen
 
-from scp.simulator.bench_subscribers import HOME, PREFIX
+from scp.bench.subscribers import HOME, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -101,9 +101,9 @@ class Server:
 
 @contextmanager
 def echo(folder: Path, core: int) -> Iterator[Server]:
-    """Run `scp.simulator.echo`."""
+    """Run `scp.bench.echo`."""
     port = free_port()
-    command = _python("scp.simulator.echo", str(port))
+    command = _python("scp.bench.echo", str(port))
     with _running(command, folder / "echo.log", core, {}) as pid:
         yield Server(pid, port)
 

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final, final
 
-from scp.simulator.bench_results import Latency
+from scp.bench.results import Latency
 
 if TYPE_CHECKING:
-    from scp.simulator.bench_results import Saturation
-    from scp.simulator.load import LoadReport
+    from scp.bench.load import LoadReport
+    from scp.bench.results import Saturation
 
 _NUMBER: Final = re.compile(r"[0-9]{5,}")
 _THOUSAND: Final = 1e3

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invoke, marked
 
+from scp.bench.answers import Case, Checker, backward
+from scp.bench.held_script import Then
+from scp.bench.load import Load, LoadCall, LoadPlan, run_load
+from scp.bench.template import Template
 from scp.net.loopback import pair
 from scp.net.tcp import Connector
-from scp.simulator.answers import Case, Checker, backward
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.followup import Then
-from scp.simulator.load import Load, LoadCall, LoadPlan, run_load
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario, Trigger
-from scp.simulator.template import Template
 from ss7 import m3ua, sccp, tcap
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import BY_VERSION

@@ -5,10 +5,10 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from scp.simulator.bench_subscribers import ABROAD, msisdn
+from scp.bench.subscribers import ABROAD, msisdn
+from scp.bench.template import Template
 from scp.simulator.idp import called_party_octets
 from scp.simulator.network import SCCP, Network
-from scp.simulator.template import Template
 from ss7 import m3ua, sccp, tcap
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V2

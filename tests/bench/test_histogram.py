@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scp.simulator.histogram import Histogram
+from scp.bench.histogram import Histogram
 
 values = st.lists(st.one_of(st.integers(0, 600), st.integers(0, 2**40 - 1)), min_size=1, max_size=200)
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from scp.bench.load import LoadReport
 from scp.cli import app
-from scp.simulator import commands
+from scp.cli import msc as commands
 from scp.simulator.expect import NO_ANSWER, Action, Answer
-from scp.simulator.load import LoadReport
 from scp.simulator.result import CallResult
 from scp.simulator.scenario import Scenario
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from scp.bench.load import LoadCall
 from scp.domain.subscriber import Subscriber, When
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.load import LoadCall
 from scp.simulator.scenario import Scenario
 from scp.store.open import open_store
 from ss7.isup import NatureOfAddress

@@ -46,7 +46,7 @@ _WATCH: Final = Outgoing(
 )
 
 
-class Held:
+class MonitoredCall:
     """The service."""
 
     name = "held"
@@ -72,9 +72,9 @@ def _goes_on(call: Call, report: Report) -> bool:
     return bool(event.event_type_bcsm == EventTypeBCSM.T_ANSWER)
 
 
-def held(settings: dict[str, Any], node: NodeSettings) -> Held:
+def monitored_call(settings: dict[str, Any], node: NodeSettings) -> MonitoredCall:
     """Build the service; its table has the settings of ``voip-forwarding``."""
-    return Held(voip_forwarding(settings, node))
+    return MonitoredCall(voip_forwarding(settings, node))
 
 
 def install(folder: Path) -> None:
@@ -85,5 +85,5 @@ def install(folder: Path) -> None:
         "Metadata-Version: 2.1\nName: camel-scp-bench\nVersion: 1\n", encoding="utf-8"
     )
     (about / "entry_points.txt").write_text(
-        f"[camel_scp.services]\n{Held.name} = {__name__}:held\n", encoding="utf-8"
+        f"[camel_scp.services]\n{MonitoredCall.name} = {__name__}:monitored_call\n", encoding="utf-8"
     )

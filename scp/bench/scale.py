@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from scp.simulator import bench_server as server
-from scp.simulator.bench_generator import Job, generator
-from scp.simulator.bench_machine import busy_seconds, cpu_seconds
-from scp.simulator.bench_results import Scaled
-from scp.simulator.bench_scenarios import SCALE
-from scp.simulator.bench_subscribers import fill
-from scp.simulator.bench_tally import Tally
-from scp.simulator.load import LoadPlan
+from scp.bench import server
+from scp.bench.generator import Job, generator
+from scp.bench.load import LoadPlan
+from scp.bench.machine import busy_seconds, cpu_seconds
+from scp.bench.results import Scaled
+from scp.bench.scenarios import SCALE
+from scp.bench.subscribers import fill
+from scp.bench.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from scp.simulator.bench_generator import Generator
-    from scp.simulator.bench_machine import Machine
-    from scp.simulator.bench_scenarios import Size
-    from scp.simulator.bench_server import Server
+    from scp.bench.generator import Generator
+    from scp.bench.machine import Machine
+    from scp.bench.scenarios import Size
+    from scp.bench.server import Server
 
 MOST_NODES: Final = 3
 _WINDOW: Final = 240

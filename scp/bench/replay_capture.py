@@ -2,7 +2,7 @@
 
 A dialogue is two templates with holes, so that a gigabyte takes a minute and no memory. Run as a program it
 writes a capture, and the subscribers that its answers are right for:
-``python -m scp.cli.bench_capture CAPTURE SUBSCRIBERS DIALOGUES``.
+``python -m scp.bench.replay_capture CAPTURE SUBSCRIBERS DIALOGUES``.
 """
 
 from __future__ import annotations

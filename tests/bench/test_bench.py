@@ -14,23 +14,23 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from scp.bench import benchmark, commands, results, scenarios
+from scp.bench.answers import backward
+from scp.bench.codec import codec_times
+from scp.bench.load import LoadReport
+from scp.bench.machine import busy_seconds, cpu_seconds, describe, go_first, private, resident
+from scp.bench.parts import BATCH, Rig, _Canned, _OneRecord, part_times
+from scp.bench.plot import plot
+from scp.bench.server import ServerError, node
+from scp.bench.subscribers import calls, subscriber
+from scp.bench.tally import Tally, latency
 from scp.cli import app
 from scp.engine.signalling import AT_ONCE
-from scp.simulator import bench, bench_commands, bench_results, bench_scenarios
-from scp.simulator.answers import backward
-from scp.simulator.bench_codec import codec_times
-from scp.simulator.bench_machine import busy_seconds, cpu_seconds, describe, go_first, private, resident
-from scp.simulator.bench_parts import BATCH, Rig, _Canned, _OneRecord, part_times
-from scp.simulator.bench_plot import plot
-from scp.simulator.bench_server import ServerError, node
-from scp.simulator.bench_subscribers import calls, subscriber
-from scp.simulator.bench_tally import Tally, latency
 from scp.simulator.expect import Action
-from scp.simulator.load import LoadReport
 from scp.telemetry.quiet import QuietTelemetry
 from ss7.tcap import END
 
-TINY = bench_scenarios.Size(
+TINY = scenarios.Size(
     subscribers=50,
     numbers=40,
     rounds=1,
@@ -42,11 +42,11 @@ TINY = bench_scenarios.Size(
     soaked=2_000,
 )
 REDIS = ("steer", "steer-cached") if shutil.which("redis-server") else ()
-LATENCY = bench_results.Latency(
+LATENCY = results.Latency(
     rate=50.0, p50_ms=0.1, p99_ms=0.2, p999_ms=0.3, due_p99_ms=1.2, late_p99_ms=1.1, worst_p99_ms=0.4
 )
-RESULT = bench_results.Result(
-    saturation=bench_results.Saturation(
+RESULT = results.Result(
+    saturation=results.Saturation(
         calls_per_s=100.0,
         cpu_us_per_call=8.0,
         node_busy=0.9,
@@ -65,7 +65,7 @@ RESULT = bench_results.Result(
 
 def test_a_run_measures_and_every_answer_is_right():
     told = []
-    report = bench.run((*REDIS, "steer-sqlite", "steer-recorded", "held", "echo"), TINY, told.append)
+    report = benchmark.run((*REDIS, "steer-sqlite", "steer-recorded", "held", "echo"), TINY, told.append)
     assert "saturation, round 1 of 1" in told
     assert set(report.results) == {*REDIS, "steer-sqlite", "steer-recorded", "held", "echo"}
     assert report.codec == {}
@@ -81,12 +81,12 @@ def test_a_run_measures_and_every_answer_is_right():
     assert remembers == {"steer-sqlite", "steer-recorded", "held", *REDIS[1:]}
     held = {name for name, result in report.results.items() if result.bytes_per_dialogue is not None}
     assert held == {"held"}
-    assert {f"{name}/echo" for name in remembers | {*REDIS}} == set(bench_results.ratios(report))
+    assert {f"{name}/echo" for name in remembers | {*REDIS}} == set(results.ratios(report))
 
 
 @pytest.mark.skipif(not REDIS, reason="redis-server is not installed")
 def test_nodes_share_a_redis_and_all_of_them_work(tmp_path):
-    found = bench.run(("scale",), TINY, lambda _: None)
+    found = benchmark.run(("scale",), TINY, lambda _: None)
     assert list(found.scale) == [1, 2, 3]
     assert found.faults == []
     for nodes, one in found.scale.items():
@@ -99,7 +99,7 @@ def test_nodes_share_a_redis_and_all_of_them_work(tmp_path):
 @pytest.mark.skipif(not REDIS, reason="redis-server is not installed")
 def test_a_soak_looks_at_memory_after_every_tenth():
     told = []
-    found = bench.run(("soak",), TINY, told.append)
+    found = benchmark.run(("soak",), TINY, told.append)
     assert found.faults == []
     assert found.soak.calls == TINY.soaked + TINY.soaked // 50
     assert len(found.soak.memory_mib) == 11
@@ -109,7 +109,7 @@ def test_a_soak_looks_at_memory_after_every_tenth():
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 def test_a_replay_and_tshark_read_the_same_capture():
-    found = bench.run(("replay",), TINY, lambda _: None).replay
+    found = benchmark.run(("replay",), TINY, lambda _: None).replay
     assert found.messages == 2 * TINY.replayed
     assert found.ratio == pytest.approx(found.messages_per_cpu_s / found.tshark_per_cpu_s, rel=0.05)
 
@@ -117,7 +117,7 @@ def test_a_replay_and_tshark_read_the_same_capture():
 def test_without_tshark_it_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ServerError, match="tshark is not installed"):
-        bench.run(("replay",), TINY, lambda _: None)
+        benchmark.run(("replay",), TINY, lambda _: None)
 
 
 def test_where_nothing_is_chosen_a_missing_tshark_is_no_error(monkeypatch):
@@ -128,10 +128,10 @@ def test_where_nothing_is_chosen_a_missing_tshark_is_no_error(monkeypatch):
         asked.append(names)
         return made_up()
 
-    monkeypatch.setattr(bench_commands, "run", run)
+    monkeypatch.setattr(commands, "run", run)
     monkeypatch.setenv("PATH", "/nowhere")
     assert CliRunner().invoke(app, ["bench"]).exit_code == 0
-    assert asked == [[name for name in bench_scenarios.ALL if name != "replay"]]
+    assert asked == [[name for name in scenarios.ALL if name != "replay"]]
 
 
 def loaded(p99, late):
@@ -169,14 +169,14 @@ def test_records_that_were_dropped_are_a_fault():
 
 def made_up(*faults):
     other = replace(RESULT, saturation=replace(RESULT.saturation, calls_per_s=25.0, cpu_us_per_call=16.0))
-    return bench_results.Report(
+    return results.Report(
         machine=describe(),
         size=TINY,
         results={"steer": replace(RESULT, faults=faults), "reference": other, "echo": RESULT},
         codec=codec_times(0.0),
         parts=part_times(0.0),
         scale={
-            nodes: bench_results.Scaled(
+            nodes: results.Scaled(
                 calls_per_s=90.0 * nodes,
                 cpu_us_per_call=15.0,
                 redis_us_per_call=3.0,
@@ -186,17 +186,15 @@ def made_up(*faults):
             )
             for nodes in (1, 2)
         },
-        replay=bench_results.Replayed(
-            messages=400, messages_per_cpu_s=90.0, tshark_per_cpu_s=30.0, ratio=3.0
-        ),
-        soak=bench_results.Soaked(
+        replay=results.Replayed(messages=400, messages_per_cpu_s=90.0, tshark_per_cpu_s=30.0, ratio=3.0),
+        soak=results.Soaked(
             calls=20, seconds=2.0, memory_mib=(30.0, 30.5), growth_bytes_per_call=0.25, faults=()
         ),
     )
 
 
 def test_the_json_has_what_is_documented():
-    shown = bench_results.as_json(made_up())
+    shown = results.as_json(made_up())
     assert set(shown) == {"machine", "size", "scenarios", "ratios", "cpu_ratios"}
     assert shown["ratios"] == {
         "steer/reference": 4.0,
@@ -220,7 +218,7 @@ def test_the_command_prints_it_and_fails_with_the_answers(monkeypatch, faults, s
         asked.append((tuple(names), size))
         return made_up(*faults)
 
-    monkeypatch.setattr(bench_commands, "run", run)
+    monkeypatch.setattr(commands, "run", run)
     table = CliRunner().invoke(app, ["bench", "--quick", "echo"])
     assert table.exit_code == status
     shown = (
@@ -233,11 +231,11 @@ def test_the_command_prints_it_and_fails_with_the_answers(monkeypatch, faults, s
     assert parsed.exit_code == status
     shown = json.loads(parsed.stdout)
     assert shown["scenarios"]["codec"]["reference"]["decode"]["all"] > 0
-    assert asked == [(("echo",), bench_scenarios.QUICK), (bench_scenarios.ALL, bench_scenarios.FULL)]
+    assert asked == [(("echo",), scenarios.QUICK), (scenarios.ALL, scenarios.FULL)]
 
 
 def test_the_plot_is_svg_with_every_scenario_and_longer_bars_for_faster_ones(monkeypatch, tmp_path):
-    monkeypatch.setattr(bench_commands, "run", lambda *_, realtime: made_up())
+    monkeypatch.setattr(commands, "run", lambda *_, realtime: made_up())
     file = tmp_path / "calls.svg"
     assert CliRunner().invoke(app, ["bench", "--json", "--plot", str(file)]).exit_code == 0
     svg = ET.parse(file).getroot()
@@ -257,7 +255,7 @@ def with_speed(speed):
 def test_a_soak_of_so_many_calls_runs_alone(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        bench_commands,
+        commands,
         "run",
         lambda names, size, _, realtime: asked.append((names, size.soaked, realtime)) or made_up(),
     )
@@ -275,7 +273,7 @@ def test_a_scenario_that_is_not_there_is_refused():
 def test_without_redis_it_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ServerError, match="redis-server is not installed"):
-        bench.run(("steer",), TINY, lambda _: None)
+        benchmark.run(("steer",), TINY, lambda _: None)
 
 
 def test_a_node_that_does_not_start_says_why(tmp_path):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from scp.bench.subscribers import ABROAD, HOME, PREFIX, msisdn, subscriber
+from scp.bench.template import Template
 from scp.domain.decision import Action, Decision
 from scp.domain.numbers import Numbering
 from scp.domain.reason import Reason
@@ -21,10 +23,8 @@ from scp.engine.engine import Engine
 from scp.engine.signalling import Signalling
 from scp.services.api import NodeSettings
 from scp.services.voip_forwarding import voip_forwarding
-from scp.simulator.bench_subscribers import ABROAD, HOME, PREFIX, msisdn, subscriber
 from scp.simulator.idp import called_party_octets, initial_dp
 from scp.simulator.network import Network
-from scp.simulator.template import Template
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp import Sccp

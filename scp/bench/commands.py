@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
+from scp.bench.benchmark import run
+from scp.bench.plot import plot as draw
+from scp.bench.results import as_json, ratios
+from scp.bench.scenarios import ALL, FULL, NAMES, QUICK, REPLAY, SOAK
+from scp.bench.server import ServerError
 from scp.ports import StoreError
-from scp.simulator.bench import run
-from scp.simulator.bench_plot import plot as draw
-from scp.simulator.bench_results import as_json, ratios
-from scp.simulator.bench_scenarios import ALL, FULL, NAMES, QUICK, REPLAY, SOAK
-from scp.simulator.bench_server import ServerError
 
 if TYPE_CHECKING:
-    from scp.simulator.bench_results import Latency, Replayed, Report, Soaked
+    from scp.bench.results import Latency, Replayed, Report, Soaked
 
 
 def bench(

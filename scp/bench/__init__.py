@@ -1,0 +1,1 @@
+"""The load generator (``msc --load``) and the benchmarks (``bench``)."""
