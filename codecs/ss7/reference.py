@@ -3,7 +3,7 @@
 It does everything that CAP has, slowly (some 200 µs an InitialDP), and decides what the fast codec declines.
 pycrate's definitions are objects that keep the last value they decoded: not for two threads at once.
 
-Where pycrate alone would mislead, by the clause, and what is done about it (`ss7.cap.bridge`):
+Where pycrate alone would mislead, by the clause, and what is done about it (`ss7.asn1.bridge`):
 
 - GSM 09.78 (CAP v2): InitialDPArgExtension is [0] naCarrierInformation, [1] gmscAddress. pycrate has the tags
   of CAP v4 and takes [1] for forwardingDestinationNumber. Tags are moved between a version and the last one.
@@ -25,17 +25,28 @@ from typing import Any, Final, final
 from msgspec import Struct
 from pycrate_asn1dir import TCAP_CAP
 
+from ss7.asn1.bridge import Bridge
+from ss7.asn1.schema import Component, OctetStringType, Type
 from ss7.ber import REASONS, read_element
-from ss7.cap.bridge import from_pycrate, graft, prune, to_pycrate
+from ss7.cap.common import CLAUSE, ExtensionField
 from ss7.cap.operations import BY_OPCODE
 from ss7.cap.roots import argument_type, error_type
-from ss7.cap.schema import Component, OctetStringType, Type
 from ss7.errors import DecodeError, EncodeError
 from ss7.reference_tcap import REFERENCE_TCAP, REFUSALS
 
 __all__ = ["REFERENCE", "REFERENCE_TCAP", "Generic", "ReferenceCodec"]
 
 _CLAUSE: Final = "TS 29.078 §6.1.1"
+_PLACEHOLDERS: Final[dict[str, tuple[bytes, Any]]] = {
+    "inbandInfo": (bytes.fromhex("a003800100"), {"messageID": ("elementaryMessageID", 0)}),
+    "userCSGInformation": (bytes.fromhex("80050500000000"), {"csg-Id": (0, 27)}),
+    "dpSpecificCriteriaAlt": (
+        bytes.fromhex("a0028300"),
+        {"changeOfPositionControlInfo": [("inter-SystemHandOver", 0)]},
+    ),
+    "dpSpecificInfoAlt": (b"", {}),
+}
+_BRIDGE: Final = Bridge(CLAUSE, _PLACEHOLDERS, (ExtensionField,))
 
 
 class Generic(Struct, frozen=True):
@@ -127,18 +138,18 @@ def _encode(definition: Any, value: Any) -> bytes:
 
 
 def _decode_typed(definition: Any, kind: Type, parameter: bytes) -> Any:
-    pruned, aside = prune(Component("", -1, kind), parameter)
+    pruned, aside = _BRIDGE.prune(Component("", -1, kind), parameter)
     value = _decode(definition, pruned)
     if isinstance(kind, OctetStringType) and isinstance(value, tuple):
         value = value[1]  # releaseCall before CAP v4: the CHOICE's first alternative
-    return from_pycrate(kind, value, aside)
+    return _BRIDGE.from_pycrate(kind, value, aside)
 
 
 def _encode_typed(definition: Any, kind: Type, value: Any) -> bytes:
-    plain = to_pycrate(kind, value)
+    plain = _BRIDGE.to_pycrate(kind, value)
     if isinstance(kind, OctetStringType) and definition.TYPE == "CHOICE":
         plain = ("allCallSegments", plain)
-    return graft(Component("", -1, kind), _encode(definition, plain), value)
+    return _BRIDGE.graft(Component("", -1, kind), _encode(definition, plain), value)
 
 
 @final

@@ -20,10 +20,10 @@ from scp.capture.write import Association, PcapNgWriter
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SI_SCCP, SccpSettings
 from ss7 import m3ua, rose, tcap
+from ss7.asn1.schema import ChoiceType, ListType, OctetStringType, OneOfType, SequenceType
 from ss7.cap.charging import CONTAINED, contained_type, decode_contained
 from ss7.cap.codec import FAST
 from ss7.cap.roots import argument_type
-from ss7.cap.schema import ChoiceType, ListType, OctetStringType, OneOfType, SequenceType
 from ss7.errors import DecodeError, EncodeError
 from ss7.m3ua_parameters import AffectedPointCode, Tag
 from ss7.sccp import Address, UnitData, address_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from scp.capture.source import Capture
     from scp.capture.wire.values import Way
-    from ss7.cap.schema import Type
+    from ss7.asn1.schema import Type
     from ss7.tcap_dialogue import DialoguePortion
 
 DIGITS: Final = 6

@@ -18,7 +18,7 @@ from ss7 import m2pa, m2ua, m3ua, mtp3, rose, sccp, tcap
 from ss7.ber import read_element
 from ss7.cap.charging import CONTAINED
 from ss7.cap.codec import FAST
-from ss7.cap.declare import LATEST
+from ss7.cap.contexts import LATEST
 from ss7.cap.operations import BY_NAME, BY_OPCODE
 from ss7.cap.render import CONTENTS, argument_to_json, contents_to_json
 from ss7.errors import DecodeError

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from scp.capture.wire.values import ADAPTATION_NAMES
 from ss7 import m3ua, rose, tcap
 from ss7.cap.codec import FAST
-from ss7.cap.contexts import BY_OCTETS, CAP_V1
-from ss7.cap.declare import LATEST
+from ss7.cap.contexts import BY_OCTETS, CAP_V1, LATEST
 from ss7.cap.errors import CapError
 from ss7.cap.operations import BY_OPCODE, operation_name
 from ss7.cap.render import argument_to_json, error_to_json, generic_to_json

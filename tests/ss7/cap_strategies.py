@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ss7.asn1 import schema
 from ss7.ber import encode_element, encode_tag, read_element
-from ss7.cap import schema
 from ss7.cap.operations import OPERATIONS
 from ss7.cap.roots import argument_type
 

@@ -9,7 +9,7 @@ import pytest
 from asn1_values import NoValueError, rewritten, value_of
 from msgspec.structs import astuple
 
-from ss7.cap import schema
+from ss7.asn1 import schema
 from ss7.cap.codec import FAST
 from ss7.cap.operations import operation_name
 from ss7.cap.roots import argument_type

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from oracles.vectors import Vector
 from ss7 import tcap
+from ss7.asn1.node import Declined
 from ss7.ber import encode_element
 from ss7.cap import types
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.contexts import BY_OCTETS, CAP_V2
-from ss7.cap.node import Declined
 from ss7.cap.operations import BY_NAME, BY_OPCODE, OPERATIONS, Opcode
 from ss7.cap.roots import argument_root, error_type
 from ss7.errors import DecodeError, EncodeError

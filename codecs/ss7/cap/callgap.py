@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
+from ss7.asn1.declare import Choice, Enumerated, Integer, Octets, Opaque, Sealed, Tag, Untagged
 from ss7.cap.common import Cause, Digits, Extensions, Integer4
-from ss7.cap.declare import Choice, Enumerated, Integer, Octets, Opaque, Sealed, Tag, Untagged
 
 # ruff: noqa: TC001 - the annotations are read at run time
 

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from msgspec import Struct
 
+from ss7.asn1.declare import Choice, Enumerated, Integer, Octets, Tag, Untagged
+from ss7.asn1.node import Declined
+from ss7.asn1.schema import Type, describe
+from ss7.asn1.tables import whole
 from ss7.cap.common import (
+    CLAUSE,
     LEG1,
     Extensions,
     LegID,
@@ -20,15 +25,11 @@ from ss7.cap.common import (
     ReceivingSideID,
     SendingSideID,
 )
-from ss7.cap.declare import Choice, Enumerated, Integer, Octets, Tag, Untagged
-from ss7.cap.node import Declined
-from ss7.cap.schema import Type, describe
-from ss7.cap.tables import whole
 from ss7.cap.types import AChChargingAddress
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
-    from ss7.cap.node import Node
+    from ss7.asn1.node import Node
 
 MAX_CALL_PERIOD: Final = 864000
 """Longest period of ApplyCharging, in 100 ms: a day."""
@@ -187,7 +188,7 @@ def contained_type(name: str, version: int) -> Type:
 
 @cache
 def _root(name: str, version: int) -> Node:
-    return whole(contained_type(name, version))
+    return whole(contained_type(name, version), CLAUSE)
 
 
 def decode_contained(name: str, octets: bytes, version: int) -> Any:

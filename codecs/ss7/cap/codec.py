@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol, final
 
-from ss7.cap.declare import LATEST
-from ss7.cap.node import Declined, Node
+from ss7.asn1.node import Declined, Node
+from ss7.cap.contexts import LATEST
 from ss7.cap.operations import BY_OPCODE, OPERATIONS
 from ss7.cap.roots import argument_root, error_root
 from ss7.errors import DecodeError, EncodeError

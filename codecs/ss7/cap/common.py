@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, TypeAlias
 
 from msgspec import Struct
 
-from ss7.cap.declare import (
+from ss7.asn1.declare import (
     Choice,
     Enumerated,
     Identifier,
@@ -18,6 +18,9 @@ from ss7.cap.declare import (
     Tag,
     Untagged,
 )
+
+CLAUSE: Final = "TS 29.078 §5.1"
+"""Where CAP's data types are."""
 
 AddressString: TypeAlias = Annotated[bytes, Octets(1, 9, "AddressString")]
 """ISDN-AddressString (TS 29.002 §17.7.8)."""

@@ -12,6 +12,9 @@ from msgspec import Struct
 
 from ss7.tcap_dialogue import oid_octets
 
+LATEST: Final = 4
+"""The last CAP version."""
+
 
 class ApplicationContext(Struct, frozen=True, gc=False):
     """One application context.

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, TypeAlias
 
 from msgspec import Struct
 
+from ss7.asn1.declare import Choice, Enumerated, Integer, Octets, Opaque, Sealed, Size, Tag
 from ss7.cap.common import (
     CalledPartyNumber,
     Cause,
@@ -22,7 +23,6 @@ from ss7.cap.common import (
     Present,
     ReceivingSideID,
 )
-from ss7.cap.declare import Choice, Enumerated, Integer, Octets, Opaque, Sealed, Size, Tag
 
 CollectedDigit: TypeAlias = Annotated[bytes, Octets(1, 2)]
 NumberOfDigits: TypeAlias = Annotated[int, Integer(1, 30)]

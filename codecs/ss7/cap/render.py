@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import astuple
 
 from ss7 import address, cause, isup
-from ss7.cap.charging import CONTAINED, contained_type, decode_contained
-from ss7.cap.declare import Enumerated
-from ss7.cap.roots import argument_type, error_type
-from ss7.cap.schema import (
+from ss7.asn1.declare import Enumerated
+from ss7.asn1.schema import (
     ChoiceType,
     Component,
     EnumeratedType,
@@ -22,6 +20,8 @@ from ss7.cap.schema import (
     SequenceType,
     Type,
 )
+from ss7.cap.charging import CONTAINED, contained_type, decode_contained
+from ss7.cap.roots import argument_type, error_type
 from ss7.errors import DecodeError
 from ss7.tcap_dialogue import oid_text
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from ss7.cap import types
-from ss7.cap.declare import Enumerated, Octets
-from ss7.cap.operations import BY_OPCODE
-from ss7.cap.schema import (
+from ss7.asn1.declare import Enumerated, Octets
+from ss7.asn1.schema import (
     Component,
     EnumeratedType,
     OctetStringType,
@@ -17,10 +15,13 @@ from ss7.cap.schema import (
     describe,
     read_type,
 )
-from ss7.cap.tables import whole
+from ss7.asn1.tables import whole
+from ss7.cap import types
+from ss7.cap.common import CLAUSE
+from ss7.cap.operations import BY_OPCODE
 
 if TYPE_CHECKING:
-    from ss7.cap.node import Node
+    from ss7.asn1.node import Node
 
 _RELEASE_CALL: Final = 22
 _OCTET_STRINGS: Final[dict[int, Octets]] = {
@@ -82,11 +83,11 @@ def error_type(code: int) -> Type | None:
 def argument_root(opcode: int, version: int) -> Node | None:
     """Return the node of an operation's argument, tag and length included."""
     kind = argument_type(opcode, version)
-    return None if kind is None else whole(kind)
+    return None if kind is None else whole(kind, CLAUSE)
 
 
 @cache
 def error_root(code: int) -> Node | None:
     """Return the node of an error's parameter, tag and length included."""
     kind = error_type(code)
-    return None if kind is None else whole(kind)
+    return None if kind is None else whole(kind, CLAUSE)

@@ -13,6 +13,18 @@ from typing import Annotated, ClassVar, TypeAlias
 
 from msgspec import Struct
 
+from ss7.asn1.declare import (
+    Bits,
+    Choice,
+    Enumerated,
+    Integer,
+    Octets,
+    Opaque,
+    Sealed,
+    Size,
+    Tag,
+    Untagged,
+)
 from ss7.cap.callgap import CallGapArg
 from ss7.cap.common import (
     LEG1,
@@ -49,18 +61,6 @@ from ss7.cap.common import (
     SendingSideID,
     ServiceInteractionIndicatorsTwo,
     SubscriberState,
-)
-from ss7.cap.declare import (
-    Bits,
-    Choice,
-    Enumerated,
-    Integer,
-    Octets,
-    Opaque,
-    Sealed,
-    Size,
-    Tag,
-    Untagged,
 )
 from ss7.cap.events import (
     BCSMEvent,

@@ -1,7 +1,7 @@
-"""Declarations (`ss7.cap.declare`) read into descriptions of ASN.1 types, one for each CAP version.
+"""Declarations (`ss7.asn1.declare`) read into descriptions of ASN.1 types, one a protocol version.
 
-The descriptions are what everything else is derived from: the fast codec's tables (`ss7.cap.tables`), the
-conversion to and from pycrate (`ss7.reference`), the rendering and the property tests.
+The descriptions are what everything else is derived from: the fast codec's tables (`ss7.asn1.tables`), the
+conversion to and from pycrate (`ss7.asn1.bridge`), the rendering and the property tests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import (
 
 import msgspec
 
-from ss7.cap.declare import (
+from ss7.asn1.declare import (
+    EVER,
     Bits,
     Choice,
     Enumerated,
@@ -112,7 +113,7 @@ class Component:
         mandatory: neither OPTIONAL nor DEFAULT.
         default: what the field has when the component is absent.
         latest: tag number in the last version that has the component, which is how pycrate knows it; -2 if
-            the last CAP version has it no more.
+            the last version has it no more.
     """
 
     identifier: str
@@ -176,7 +177,7 @@ class ListType:
 
 @dataclass(frozen=True)
 class OneOfType:
-    """A CHOICE whose alternatives are told apart by their Python type (releaseCall)."""
+    """A CHOICE whose alternatives are told apart by their Python type."""
 
     alternatives: tuple[tuple[type, Component], ...] = field(default=())
 
@@ -218,7 +219,7 @@ def universal_tag(kind: Type) -> int:
 
 @cache
 def describe(cls: type[msgspec.Struct], version: int) -> SequenceType | ChoiceType:
-    """Return the description of a declared Struct in a CAP version (1..4)."""
+    """Return the description of a declared Struct in a version of the protocol."""
     if issubclass(cls, Choice):
         hints = get_type_hints(cls, include_extras=True)
         alternatives = (
@@ -265,7 +266,7 @@ def _component(
                 attribute,
                 mandatory,
                 value,
-                next((_number(mark) for mark in tags if mark.until >= 4), -2),
+                next((_number(mark) for mark in tags if mark.until == EVER), -2),
             )
     return Absent(tags[0].identifier, slot, value)
 
@@ -279,7 +280,7 @@ def _marks(hint: Any) -> tuple[Any, ...]:
 
 
 def read_type(hint: Any, version: int) -> Type:
-    """Return the description of an annotation: a Struct, or a Python type with marks of `ss7.cap.declare`."""
+    """Return the description of an annotation: a Struct, or a type with marks of `ss7.asn1.declare`."""
     marks = _marks(hint)
     plain = get_args(hint)[0] if marks else hint
     for mark in marks:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, final
 
+from ss7.asn1.node import Declined, Node
 from ss7.ber import encode_integer, read_integer
-from ss7.cap.node import CLAUSE, Declined, Node
 from ss7.errors import DecodeError, EncodeError
 
 if TYPE_CHECKING:
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 class OctetsNode(Node):
     """OCTET STRING (and OBJECT IDENTIFIER), ``low``..``high`` octets."""
 
-    def __init__(self, low: int, high: int) -> None:
+    def __init__(self, low: int, high: int, clause: str) -> None:
+        super().__init__(clause)
         self.low: i64 = low
         self.high: i64 = high
 
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
         """Return the octets."""
         if not self.low <= stop - start <= self.high:
-            raise DecodeError(f"octet string of {stop - start} octets", start, CLAUSE)
+            raise DecodeError(f"octet string of {stop - start} octets", start, self.clause)
         return octets[start:stop]
 
     def encode(self, value: Any) -> bytes:
         """Return the octets."""
         if not isinstance(value, bytes) or not self.low <= len(value) <= self.high:
-            raise EncodeError(f"not an octet string of {self.low} to {self.high} octets", CLAUSE)
+            raise EncodeError(f"not an octet string of {self.low} to {self.high} octets", self.clause)
         return value
 
 
@@ -37,7 +38,8 @@ class OctetsNode(Node):
 class BitsNode(Node):
     """BIT STRING of ``low``..``high`` bits, as its contents octets (X.690 §8.6)."""
 
-    def __init__(self, low: int, high: int) -> None:
+    def __init__(self, low: int, high: int, clause: str) -> None:
+        super().__init__(clause)
         self.low: i64 = low
         self.high: i64 = high
 
@@ -51,7 +53,7 @@ class BitsNode(Node):
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
         """Return the contents octets, with unused bits at 0."""
         if self._bits(octets, start, stop) < 0:
-            raise DecodeError("bad bit string", start, CLAUSE)
+            raise DecodeError("bad bit string", start, self.clause)
         unused: i64 = octets[start]
         last: i64 = octets[stop - 1]
         if last & ((1 << unused) - 1) != 0:
@@ -61,7 +63,7 @@ class BitsNode(Node):
     def encode(self, value: Any) -> bytes:
         """Return the contents octets."""
         if not isinstance(value, bytes) or self._bits(value, 0, len(value)) < 0:
-            raise EncodeError(f"not a bit string of {self.low} to {self.high} bits", CLAUSE)
+            raise EncodeError(f"not a bit string of {self.low} to {self.high} bits", self.clause)
         if value[-1] & ((1 << value[0]) - 1):
             raise EncodeError("unused bits of a bit string are not 0", "X.690 §11.2.1")
         return value
@@ -71,7 +73,8 @@ class BitsNode(Node):
 class IntegerNode(Node):
     """INTEGER (``low``..``high``)."""
 
-    def __init__(self, low: int, high: int) -> None:
+    def __init__(self, low: int, high: int, clause: str) -> None:
+        super().__init__(clause)
         self.low: i64 = low
         self.high: i64 = high
 
@@ -83,13 +86,13 @@ class IntegerNode(Node):
             raise Declined
         value: i64 = read_integer(octets, start, stop)
         if not self.low <= value <= self.high:
-            raise DecodeError("integer out of range", start, CLAUSE)
+            raise DecodeError("integer out of range", start, self.clause)
         return value
 
     def encode(self, value: Any) -> bytes:
         """Return two's complement octets."""
         if not isinstance(value, int) or not self.low <= value <= self.high:
-            raise EncodeError(f"not an integer of {self.low} to {self.high}", CLAUSE)
+            raise EncodeError(f"not an integer of {self.low} to {self.high}", self.clause)
         return encode_integer(value)
 
 
@@ -97,7 +100,8 @@ class IntegerNode(Node):
 class EnumeratedNode(Node):
     """ENUMERATED: a member, or the (not negative) int itself where the type is extensible."""
 
-    def __init__(self, members: dict[int, object], extensible: bool) -> None:
+    def __init__(self, members: dict[int, object], extensible: bool, clause: str) -> None:
+        super().__init__(clause)
         self.members = members
         self.extensible = extensible
 
@@ -113,12 +117,12 @@ class EnumeratedNode(Node):
             return member
         if self.extensible and value >= 0:
             return value
-        raise DecodeError("unknown enumerated value", start, CLAUSE)
+        raise DecodeError("unknown enumerated value", start, self.clause)
 
     def encode(self, value: Any) -> bytes:
         """Return the value's octets."""
         if not isinstance(value, int) or not ((self.extensible and value >= 0) or value in self.members):
-            raise EncodeError("not a value of the enumerated type", CLAUSE)
+            raise EncodeError("not a value of the enumerated type", self.clause)
         return encode_integer(int(value))
 
 
@@ -135,7 +139,7 @@ class BooleanNode(Node):
     def encode(self, value: Any) -> bytes:
         """Return FF or 00 (X.690 §11.1)."""
         if not isinstance(value, bool):
-            raise EncodeError("not a boolean", CLAUSE)
+            raise EncodeError("not a boolean", self.clause)
         return b"\xff" if value else b"\x00"
 
 
@@ -152,7 +156,7 @@ class NullNode(Node):
     def encode(self, value: Any) -> bytes:
         """Return no octets."""
         if value is not True:
-            raise EncodeError("not a null", CLAUSE)
+            raise EncodeError("not a null", self.clause)
         return b""
 
 
@@ -167,5 +171,5 @@ class OpaqueNode(Node):
     def encode(self, value: Any) -> bytes:
         """Return the octets."""
         if not isinstance(value, bytes):
-            raise EncodeError("not octets", CLAUSE)
+            raise EncodeError("not octets", self.clause)
         return value

@@ -1,6 +1,6 @@
-"""What decodes and encodes a type in the fast codec: its node (TS 29.078 §4.1.1, X.690).
+"""What decodes and encodes a type by tables: its node (X.690).
 
-Made for what gsmSSFs send: definite lengths, primitive strings, components in their order. What is unusual,
+Made for what peers send: definite lengths, primitive strings, components in their order. What is unusual,
 but may be legal, raises `Declined`, and the reference codec has the last word; what no reading of the
 standard allows raises `DecodeError`.
 """
@@ -14,8 +14,6 @@ from ss7.ber import encode_length
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-CLAUSE: Final = "TS 29.078 §5.1"
-
 _LENGTH: Final[list[bytes]] = [bytes((length,)) for length in range(0x80)]
 
 
@@ -24,7 +22,14 @@ class Declined(Exception):  # noqa: N818 - no error: the other codec's turn
 
 
 class Node:
-    """Decodes and encodes one type's contents octets: what follows tag and length."""
+    """Decodes and encodes one type's contents octets: what follows tag and length.
+
+    Args:
+        clause: where the type is defined, for errors.
+    """
+
+    def __init__(self, clause: str) -> None:
+        self.clause = clause
 
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
         """Return the value of ``octets[start:stop]``; raise `DecodeError` or `Declined`."""

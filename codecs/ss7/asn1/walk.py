@@ -1,6 +1,6 @@
 """Nodes of the types that consist of elements, which they find by tag: SEQUENCE, CHOICE, lists.
 
-Unknown components of a type with an extension marker are skipped (TS 29.078 §4.1.4.2.3).
+Unknown components of a type with an extension marker are skipped (X.680 §7.2).
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from msgspec.structs import astuple
 
+from ss7.asn1.node import Declined, Node
+from ss7.asn1.primitives import OctetsNode
 from ss7.ber import (
     INDEFINITE,
     REASONS,
@@ -18,8 +20,6 @@ from ss7.ber import (
     read_element,
     read_length,
 )
-from ss7.cap.node import CLAUSE, Declined, Node
-from ss7.cap.primitives import OctetsNode
 from ss7.errors import DecodeError, EncodeError
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ class SequenceNode(Node):
         blank: list[object],
         extensible: bool,
         absent: list[tuple[int, str, object]],
+        clause: str,
     ) -> None:
+        super().__init__(clause)
         self.cls = cls
         self.entries = entries
         self.puts = puts
@@ -154,11 +156,11 @@ class SequenceNode(Node):
                 elif entry.low <= length <= entry.high:
                     slots[entry.slot] = octets[at:end]
                 else:
-                    raise DecodeError(f"{entry.identifier} of {length} octets", offset, CLAUSE)
+                    raise DecodeError(f"{entry.identifier} of {length} octets", offset, self.clause)
             offset = end
         for put in self.mandatory:
             if slots[put.slot] is MISSING:
-                raise DecodeError(f"{put.identifier} is missing", start, CLAUSE)
+                raise DecodeError(f"{put.identifier} is missing", start, self.clause)
         return self.cls(*slots)
 
     def _unknown(self, tag: i64, offset: i64) -> None:
@@ -167,12 +169,12 @@ class SequenceNode(Node):
         if (tag ^ form) in self.entries:
             raise Declined  # a string in constructed form, perhaps
         if not self.extensible or tag == 0:
-            raise DecodeError(f"unexpected element with tag {tag:02x}", offset, CLAUSE)
+            raise DecodeError(f"unexpected element with tag {tag:02x}", offset, self.clause)
 
     def encode(self, value: Any) -> bytes:
         """Return the components' octets in the order of the ASN.1."""
         if type(value) is not self.cls:
-            raise EncodeError(f"not a {self.cls.__name__}", CLAUSE)
+            raise EncodeError(f"not a {self.cls.__name__}", self.clause)
         slots = astuple(value)
         parts: list[bytes] = []
         for put in self.puts:
@@ -194,7 +196,7 @@ class SequenceNode(Node):
         for slot, identifier, default in self.absent:
             item = slots[slot]
             if item is not default and item != default:
-                raise EncodeError(f"{identifier} does not exist in this CAP version", CLAUSE)
+                raise EncodeError(f"{identifier} does not exist in this version", self.clause)
         return b"".join(parts)
 
 
@@ -202,7 +204,10 @@ class SequenceNode(Node):
 class ListNode(Node):
     """SEQUENCE OF or SET OF, ``low``..``high`` elements."""
 
-    def __init__(self, entries: dict[int, Entry], tag: bytes, node: Node, low: int, high: int) -> None:
+    def __init__(
+        self, entries: dict[int, Entry], tag: bytes, node: Node, low: int, high: int, clause: str
+    ) -> None:
+        super().__init__(clause)
         self.entries = entries
         self.tag = tag
         self.node = node
@@ -215,16 +220,16 @@ class ListNode(Node):
         offset = start
         while offset < stop:
             tag, at, end, after = _element(octets, offset, stop)
-            items.append(_entry(self.entries, tag, offset).read(octets, at, end))
+            items.append(_entry(self.entries, tag, offset, self.clause).read(octets, at, end))
             offset = after
         if not self.low <= len(items) <= self.high:
-            raise DecodeError(f"list of {len(items)} elements", start, CLAUSE)
+            raise DecodeError(f"list of {len(items)} elements", start, self.clause)
         return tuple(items)
 
     def encode(self, value: Any) -> bytes:
         """Return the elements' octets."""
         if not isinstance(value, tuple) or not self.low <= len(value) <= self.high:
-            raise EncodeError(f"not a tuple of {self.low} to {self.high} elements", CLAUSE)
+            raise EncodeError(f"not a tuple of {self.low} to {self.high} elements", self.clause)
         return b"".join([self.node.element(self.tag, item) for item in value])
 
 
@@ -238,26 +243,27 @@ class ChoiceNode(Node):
         puts: how each alternative is written, by its name (by "" if ``cls`` is None).
     """
 
-    def __init__(self, entries: dict[int, Entry], cls: Any, puts: dict[str, Put]) -> None:
+    def __init__(self, entries: dict[int, Entry], cls: Any, puts: dict[str, Put], clause: str) -> None:
+        super().__init__(clause)
         self.entries = entries
         self.cls = cls
         self.puts = puts
 
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
         """Return the value of the one element that there has to be."""
-        return _only(self.entries, octets, start, stop)
+        return _only(self.entries, octets, start, stop, self.clause)
 
     def encode(self, value: Any) -> bytes:
         """Return the element."""
         name = ""
         if self.cls is not None:
             if type(value) is not self.cls:
-                raise EncodeError(f"not a {self.cls.__name__}", CLAUSE)
+                raise EncodeError(f"not a {self.cls.__name__}", self.clause)
             name = value.name
             value = value.value
         put = self.puts.get(name)
         if put is None:
-            raise EncodeError(f"{name} is no alternative of this CAP version", CLAUSE)
+            raise EncodeError(f"{name} is no alternative of this version", self.clause)
         return put.node.element(put.tag, value)
 
 
@@ -266,6 +272,7 @@ class UntaggedNode(Node):
     """A CHOICE without a tag of its own, as it is written: the entries around it decode it."""
 
     def __init__(self, choice: ChoiceNode) -> None:
+        super().__init__(choice.clause)
         self.choice = choice
 
     def element(self, tag: bytes, value: Any) -> bytes:  # noqa: ARG002 - it has none of its own
@@ -277,19 +284,20 @@ class UntaggedNode(Node):
 class OneOfNode(Node):
     """One element, whose tag says which of several Python types it is."""
 
-    def __init__(self, entries: dict[int, Entry], puts: dict[object, Put]) -> None:
+    def __init__(self, entries: dict[int, Entry], puts: dict[object, Put], clause: str) -> None:
+        super().__init__(clause)
         self.entries = entries
         self.puts = puts
 
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
         """Return the value of the one element that there has to be."""
-        return _only(self.entries, octets, start, stop)
+        return _only(self.entries, octets, start, stop, self.clause)
 
     def encode(self, value: Any) -> bytes:
         """Return the element."""
         put = self.puts.get(type(value))
         if put is None:
-            raise EncodeError(f"{type(value).__name__} is none of the alternatives", CLAUSE)
+            raise EncodeError(f"{type(value).__name__} is none of the alternatives", self.clause)
         return put.node.element(put.tag, value)
 
 
@@ -319,23 +327,23 @@ def _element(octets: bytes, offset: i64, stop: i64) -> tuple[i64, i64, i64, i64]
     return tag, start, end, after
 
 
-def _entry(entries: dict[int, Entry], tag: i64, offset: i64) -> Entry:
+def _entry(entries: dict[int, Entry], tag: i64, offset: i64, clause: str) -> Entry:
     """Return the entry of ``tag``, or raise."""
     entry = entries.get(tag)
     if entry is None:
         form: i64 = 0x20 if tag <= 0xFF else 0x2000
         if (tag ^ form) in entries:
             raise Declined
-        raise DecodeError(f"unexpected element with tag {tag:02x}", offset, CLAUSE)
+        raise DecodeError(f"unexpected element with tag {tag:02x}", offset, clause)
     return entry
 
 
-def _only(entries: dict[int, Entry], octets: bytes, start: i64, stop: i64) -> object:
+def _only(entries: dict[int, Entry], octets: bytes, start: i64, stop: i64, clause: str) -> object:
     """Return the value of the element that ``octets[start:stop]`` is; raise if there are more."""
     tag, at, end, after = _element(octets, start, stop)
     if after != stop:
-        raise DecodeError("more than one element where one is expected", after, CLAUSE)
-    return _entry(entries, tag, start).read(octets, at, end)
+        raise DecodeError("more than one element where one is expected", after, clause)
+    return _entry(entries, tag, start, clause).read(octets, at, end)
 
 
 def tag_octets(tag: int) -> bytes:

@@ -1,4 +1,4 @@
-"""How `ss7.cap` types are declared: one `msgspec.Struct` a type, its ASN.1 in the annotations.
+"""How ASN.1 types are declared: one `msgspec.Struct` a type, its ASN.1 in the annotations.
 
 ``called_party_number: Annotated[CalledPartyNumber | None, Tag(2, "calledPartyNumber")] = None`` says all that
 decoding, encoding, rendering and the tests need. What a declaration means:
@@ -22,12 +22,12 @@ from typing import Any, Final, Self
 
 from msgspec import Struct
 
-LATEST: Final = 4
-"""The last CAP version."""
+EVER: Final = 1000
+"""No version's number: ``until`` of a component that the last version still has."""
 
 
 class Tag(Struct, frozen=True, gc=False):
-    """A component's context-specific tag and identifier, for the CAP versions ``since``..``until``.
+    """A component's context-specific tag and identifier, for the protocol's versions ``since``..``until``.
 
     A component whose tag moved between versions carries several.
     """
@@ -35,7 +35,7 @@ class Tag(Struct, frozen=True, gc=False):
     number: int
     identifier: str
     since: int = 1
-    until: int = LATEST
+    until: int = EVER
 
 
 class Untagged(Struct, frozen=True, gc=False):
@@ -43,7 +43,7 @@ class Untagged(Struct, frozen=True, gc=False):
 
     identifier: str
     since: int = 1
-    until: int = LATEST
+    until: int = EVER
 
 
 class Octets(Struct, frozen=True, gc=False):
@@ -77,7 +77,7 @@ class Null(Struct, frozen=True, gc=False):
 
 
 class Opaque(Struct, frozen=True, gc=False):
-    """A constructed element whose contents octets stay as they are: nothing that a gsmSCF acts on."""
+    """A constructed element whose contents octets stay as they are: nothing that its reader acts on."""
 
 
 class Size(Struct, frozen=True, gc=False):
