@@ -44,12 +44,10 @@ from scp.bench.machine import (
 )
 from scp.bench.monitored_call import MonitoredCall, install
 from scp.bench.replay import against_tshark, tshark_program
-from scp.bench.results import Report, Result, Saturation
+from scp.bench.results import Report, Result, Saturation, Tally, latency
 from scp.bench.scale import scaled
-from scp.bench.scenarios import CODEC, REPLAY, SCALE, SCENARIOS, SOAK, Scenario, Size
+from scp.bench.scenarios import CODEC, REPLAY, SCALE, SCENARIOS, SOAK, Scenario, Size, fill
 from scp.bench.soak import soak
-from scp.bench.subscribers import fill
-from scp.bench.tally import Tally, latency
 from scp.services.voip_forwarding import VoipForwarding
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from scp.bench.subscribers import ABROAD, msisdn
+from scp.bench.scenarios import ABROAD, msisdn
 from scp.bench.template import Template
 from scp.simulator.idp import called_party_octets
 from scp.simulator.network import SCCP, Network

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from scp.bench.load import LoadPlan, run_load
 from scp.bench.machine import go_first
-from scp.bench.subscribers import ABROAD, calls
+from scp.bench.scenarios import ABROAD, calls
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.network import Network
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from scp.bench.subscribers import ABROAD, HOME, PREFIX, msisdn, subscriber
+from scp.bench.scenarios import ABROAD, HOME, PREFIX, msisdn, subscriber
 from scp.bench.template import Template
 from scp.domain.decision import Action, Decision
 from scp.domain.numbers import Numbering

@@ -18,10 +18,8 @@ from scp.bench import server
 from scp.bench.generator import Job, generator
 from scp.bench.load import LoadPlan
 from scp.bench.machine import busy_seconds, cpu_seconds
-from scp.bench.results import Scaled
-from scp.bench.scenarios import SCALE
-from scp.bench.subscribers import fill
-from scp.bench.tally import Tally
+from scp.bench.results import Scaled, Tally
+from scp.bench.scenarios import SCALE, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

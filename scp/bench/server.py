@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.request import urlopen
 
-from scp.bench.subscribers import HOME, PREFIX
+from scp.bench.scenarios import HOME, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

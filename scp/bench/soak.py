@@ -11,10 +11,8 @@ from scp.bench import server
 from scp.bench.generator import Job, generator
 from scp.bench.load import LoadPlan
 from scp.bench.machine import go_first, resident
-from scp.bench.results import Soaked
-from scp.bench.scenarios import SOAK
-from scp.bench.subscribers import fill
-from scp.bench.tally import Tally
+from scp.bench.results import Soaked, Tally
+from scp.bench.scenarios import SOAK, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable

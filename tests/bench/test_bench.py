@@ -21,9 +21,9 @@ from scp.bench.load import LoadReport
 from scp.bench.machine import busy_seconds, cpu_seconds, describe, go_first, private, resident
 from scp.bench.parts import BATCH, Rig, _Canned, _OneRecord, part_times
 from scp.bench.plot import plot
+from scp.bench.results import Tally, latency
+from scp.bench.scenarios import calls, subscriber
 from scp.bench.server import ServerError, node
-from scp.bench.subscribers import calls, subscriber
-from scp.bench.tally import Tally, latency
 from scp.cli import app
 from scp.engine.signalling import AT_ONCE
 from scp.simulator.expect import Action
@@ -240,7 +240,7 @@ def test_the_plot_is_svg_with_every_scenario_and_longer_bars_for_faster_ones(mon
     assert CliRunner().invoke(app, ["bench", "--json", "--plot", str(file)]).exit_code == 0
     svg = ET.parse(file).getroot()
     shown = "".join(svg.itertext())
-    for text in ("steer", "reference", "echo", "100", "logarithmic"):
+    for text in ("steer", "reference", "echo", "100", "a second"):
         assert text in shown
     drawn = replace(made_up(), results={"fast": with_speed(50_000.0), "slow": with_speed(900.0)})
     bars = ET.fromstring(plot(drawn)).iter("{http://www.w3.org/2000/svg}rect")

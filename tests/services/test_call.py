@@ -7,7 +7,7 @@ from driver import Driver
 
 from scp.bench.monitored_call import MonitoredCall
 from scp.bench.parts import _NUMBERING, BATCH, Rig, _OneRecord
-from scp.bench.subscribers import ABROAD, PREFIX
+from scp.bench.scenarios import ABROAD, PREFIX
 from scp.domain.rules import OnFailure
 from scp.services.api import Call, NodeSettings
 from scp.services.voip_forwarding import voip_forwarding
