@@ -34,13 +34,14 @@ HOT = (
     "scp/capture/dialogues.py",
     "scp/capture/replay.py",
     "scp/capture/wire/*.py",
+    "scp/common/token_buckets.py",
     "scp/engine/*.py",
     "scp/services/call.py",
     "scp/services/idp.py",
     "scp/services/instructions.py",
-    "scp/services/record.py",
+    "scp/services/cdr_row.py",
     "scp/telemetry/metrics.py",
-    "scp/telemetry/quiet.py",
+    "scp/telemetry/null.py",
 )
 
 # What stays plain though it stands in a hot room, by file name. Modules that define a msgspec.Struct stay

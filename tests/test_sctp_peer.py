@@ -8,16 +8,16 @@ from random import Random
 import pytest
 
 from oracles.servers import kernel_has_sctp
+from scp.app.event_log import EventLog
 from scp.app.links import attachment, sctp_settings
 from scp.app.node import Node
-from scp.app.reporter import Reporter
 from scp.config import ConfigError, loads
 from scp.net.sctp import Connector, Listener
 from scp.net.sctp_socket import SctpSettings
 from scp.simulator.endpoint import Endpoint, attach
 from scp.simulator.msc import Msc
 from scp.simulator.network import Network
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 
 CONFIG = """\
 [node]
@@ -60,13 +60,13 @@ def test_rtos_out_of_order_are_refused_with_their_path() -> None:
 )
 def test_a_peers_role_decides_who_connects(role: str, kind: type) -> None:
     node = Node(
-        loads(CONFIG.format(port=2905, more=f'role = "{role}"')), Random(1), QuietTelemetry(), Reporter(), ()
+        loads(CONFIG.format(port=2905, more=f'role = "{role}"')), Random(1), NullTelemetry(), EventLog(), ()
     )
     node.status.expect("stp")
     peer = node.config.m3ua.peers[0]
 
     async def test() -> None:
-        assert isinstance(attachment(peer, None, node.status, QuietTelemetry(), Random(1)), kind)  # type: ignore[arg-type]  # nothing is started
+        assert isinstance(attachment(peer, None, node.status, NullTelemetry(), Random(1)), kind)  # type: ignore[arg-type]  # nothing is started
 
     asyncio.run(test())
 
@@ -75,11 +75,11 @@ def test_a_peers_role_decides_who_connects(role: str, kind: type) -> None:
 def test_without_sctp_the_node_says_so_and_serves_over_tcp(free_tcp_port: int) -> None:
     async def test() -> None:
         node = Node(
-            loads(CONFIG.format(port=free_tcp_port, more="")), Random(1), QuietTelemetry(), Reporter(), ()
+            loads(CONFIG.format(port=free_tcp_port, more="")), Random(1), NullTelemetry(), EventLog(), ()
         )
         await node.start()
         endpoint = Endpoint(port=free_tcp_port)
-        msc = Msc(Network(), endpoint, Random(2), QuietTelemetry())
+        msc = Msc(Network(), endpoint, Random(2), NullTelemetry())
         connection = attach(endpoint, msc.link, Random(3), msc.trouble)
         await connection.start()
         await msc.active(10)

@@ -14,15 +14,15 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from scp.app.event_log import EventLog
 from scp.app.node import Node
-from scp.app.reporter import Reporter
 from scp.cli import app
 from scp.cli.status import age
 from scp.config import loads
 from scp.simulator.endpoint import Endpoint, attach
 from scp.simulator.msc import Msc
 from scp.simulator.network import Network
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 
 CONFIG = """\
 [node]
@@ -71,7 +71,7 @@ def test_status_says_why_it_is_down_and_what_was_thrown_away(tmp_path: Path) -> 
     async def test() -> dict[str, Any]:
         code, said = await status(*file)
         assert (code, "is the node running" in said) == (2, True), said
-        node = Node(loads(text), Random(1), QuietTelemetry(), Reporter(), entry_points=())
+        node = Node(loads(text), Random(1), NullTelemetry(), EventLog(), entry_points=())
         await node.start()
         try:
             code, said = await status(*file)
@@ -94,7 +94,7 @@ def test_status_says_why_it_is_down_and_what_was_thrown_away(tmp_path: Path) -> 
 async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[str, Any]:
     """Have a switch connect and send something that is no SCCP message; return what was thrown away."""
     endpoint = Endpoint(port=port)
-    msc = Msc(Network(), endpoint, Random(2), QuietTelemetry())
+    msc = Msc(Network(), endpoint, Random(2), NullTelemetry())
     connection = attach(endpoint, msc.link, Random(3), msc.trouble)
     await connection.start()
     await msc.active(10)
@@ -139,9 +139,9 @@ def test_status_tells_application_servers_of_one_association_apart(tmp_path: Pat
     (tmp_path / "node.toml").write_text(text, encoding="utf-8")
 
     async def test() -> tuple[str, list[str]]:
-        node = Node(loads(text), Random(1), QuietTelemetry(), Reporter(), entry_points=())
+        node = Node(loads(text), Random(1), NullTelemetry(), EventLog(), entry_points=())
         await node.start()
-        msc = Msc(Network(routing_context=7), Endpoint(port=m3ua), Random(2), QuietTelemetry())
+        msc = Msc(Network(routing_context=7), Endpoint(port=m3ua), Random(2), NullTelemetry())
         connection = attach(Endpoint(port=m3ua), msc.link, Random(3), msc.trouble)
         await connection.start()
         try:

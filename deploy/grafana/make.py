@@ -170,7 +170,7 @@ RUNTIME: Final = (
     Panel("Calls answered for a dead process", gauge("scp_guardian_calls_answered_total"), "{{instance}}"),
     Panel(
         "Nodes that are alike",
-        gauge("scp_node_twins"),
+        gauge("scp_node_duplicates"),
         "{{instance}} {{identity}}",
         text="Other running nodes on the same Redis with this one's instance or name.",
     ),

@@ -24,9 +24,10 @@ from msgspec.inspect import IntType, Metadata, StructType, UnionType, type_info
 from scp.api import decisions, docs, health, imports, subscribers
 from scp.api.audit import Audit, call
 from scp.api.auth import Keyring, RateLimiter
-from scp.api.calls import BEARER, CHANGES
 from scp.api.context import Context, NodeView, key_name
-from scp.api.front import methods_at
+from scp.api.http_semantics import methods_at
+from scp.api.limited_log import log_limited
+from scp.api.openapi import BEARER, CHANGES
 from scp.api.problems import (
     INTERNAL,
     INVALID,
@@ -39,7 +40,6 @@ from scp.api.problems import (
     ProblemError,
     as_response,
 )
-from scp.api.said import say
 from scp.ports import StoreError
 from scp.telemetry.logs import get_logger
 from scp.version import VERSION
@@ -193,7 +193,7 @@ def _problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[b
 
 def _store_failed(request: Request[Any, Any, Any], error: StoreError) -> Response[bytes]:
     what = call(request.method, request.url.path)
-    say("store failed", f"{what}: {error.kind}: {error}", trouble=True)
+    log_limited("store failed", f"{what}: {error.kind}: {error}", trouble=True)
     return _problem(request, ProblemError(UNAVAILABLE, str(error), headers={"Retry-After": RETRY_AFTER}))
 
 

@@ -11,10 +11,10 @@ from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import Raw, Struct
 
-from scp.api.calls import answer, call, documented
+from scp.api.openapi import answer, call, documented
 from scp.api.problems import NOT_SET, OTHERWISE, ProblemError, invalid
 from scp.charging.export import as_json, export
-from scp.charging.room import ChargingRoom
+from scp.charging.service import ChargingService
 from scp.config import Scope
 from scp.domain.cdr import VoipLeg, VoipRecord
 from scp.ports import StoredCdr
@@ -90,7 +90,9 @@ def _page(records: list[StoredCdr], more: int | None) -> CdrPage:
         status_200=documented(VoipRecord, "It was there already"),
     ),
 )
-async def post_cdr(charging: NamedDependency[ChargingRoom], data: JSONBody[VoipBody]) -> Response[VoipRecord]:
+async def post_cdr(
+    charging: NamedDependency[ChargingService], data: JSONBody[VoipBody]
+) -> Response[VoipRecord]:
     """Keep the VoIP service's record of its leg, once by its id. Scope: charging."""
     _in_order(data)
     fields = msgspec.structs.asdict(data)
@@ -105,7 +107,7 @@ async def post_cdr(charging: NamedDependency[ChargingRoom], data: JSONBody[VoipB
 
 @get("/cdrs", operation_id="getCdrs", **call(Scope.CHARGING, tag=_TAG))
 async def get_cdrs(
-    charging: NamedDependency[ChargingRoom],
+    charging: NamedDependency[ChargingService],
     after: After = 0,
     limit: Limit = 100,
     since_ms: Since = 0,
@@ -130,7 +132,7 @@ RecordId: TypeAlias = Annotated[
 
 
 @get("/cdrs/related", operation_id="getRelatedCdrs", **call(Scope.CHARGING, NOT_SET, tag=_TAG))
-async def get_related(charging: NamedDependency[ChargingRoom], to: RecordId) -> Response[CdrPage]:
+async def get_related(charging: NamedDependency[ChargingService], to: RecordId) -> Response[CdrPage]:
     """Show the records of one call: those that share a correlation id with this one. Scope: charging."""
     records = await charging.cdrs.related(to, _PAGE_LIMIT)
     if not records:

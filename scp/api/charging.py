@@ -3,7 +3,7 @@
 What must not happen twice is told apart in the ledger, by the reservation's id, so that a request may be
 repeated at any time, on any node: an ``Idempotency-Key`` makes the id, PUT says totals, a commit and a
 release happen once. A denial is an answer and no error: 200 with ``approved: false`` and the reason; with a
-key it is kept, so that the same request can't be granted later (`scp.charging.outcomes.answered_once`).
+key it is kept, so that the same request can't be granted later (`scp.charging.grants.answered_once`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from litestar.params import JSONBody, PathParameter
 from msgspec import Meta, Struct
 
 from scp.api import cdrs
-from scp.api.calls import IdempotencyKey, Msisdn, answer, call, documented, e164, msisdn_of
 from scp.api.context import Context, key_name
+from scp.api.openapi import IdempotencyKey, Msisdn, answer, call, documented, e164, msisdn_of
 from scp.api.problems import KEY_REUSED, NOT_SET, OTHERWISE, Kind, ProblemError, define, invalid
-from scp.charging.room import ChargingRoom
+from scp.charging.service import ChargingService
 from scp.config import Scope
 from scp.domain.cdr import PRINTABLE
 from scp.domain.reservation import Account, Reservation, Result, State, reservation_id
@@ -142,7 +142,7 @@ _TAG: Final = "charging"
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _view(room: ChargingRoom, grant: Grant, mismatch: Kind = OTHERWISE) -> ReservationView:
+def _view(room: ChargingService, grant: Grant, mismatch: Kind = OTHERWISE) -> ReservationView:
     """Return what came of a request; raise what is a fault of it."""
     denied, found = grant.denied, grant.reservation
     if denied is Denied.MISMATCH:
@@ -154,7 +154,7 @@ def _view(room: ChargingRoom, grant: Grant, mismatch: Kind = OTHERWISE) -> Reser
     return _shown(room, found, denied)
 
 
-def _shown(room: ChargingRoom, found: Reservation, denied: Denied | None = None) -> ReservationView:
+def _shown(room: ChargingService, found: Reservation, denied: Denied | None = None) -> ReservationView:
     if found.state is State.DENIED:
         denied = Denied(found.denial)
     return ReservationView(
@@ -193,7 +193,7 @@ def _shown(room: ChargingRoom, found: Reservation, denied: Denied | None = None)
 async def reserve(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
-    charging: NamedDependency[ChargingRoom],
+    charging: NamedDependency[ChargingService],
     data: JSONBody[ReservationBody],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ReservationView]:
@@ -244,7 +244,7 @@ def _seed(who: str, key: str | None) -> bytes:
     **call(Scope.CHARGING, NOT_SET, tag=_TAG),
 )
 async def get_reservation(
-    charging: NamedDependency[ChargingRoom], reservation: ReservationId
+    charging: NamedDependency[ChargingService], reservation: ReservationId
 ) -> Response[ReservationView]:
     """Show a reservation; one that ended is there for a week. Scope: charging."""
     found = await charging.ledger.reservation(reservation)
@@ -261,7 +261,7 @@ async def get_reservation(
 async def extend(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
-    charging: NamedDependency[ChargingRoom],
+    charging: NamedDependency[ChargingService],
     reservation: ReservationId,
     data: JSONBody[ExtensionBody],
 ) -> Response[ReservationView]:
@@ -280,7 +280,7 @@ async def extend(
 async def commit(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
-    charging: NamedDependency[ChargingRoom],
+    charging: NamedDependency[ChargingService],
     reservation: ReservationId,
     data: JSONBody[CommitBody],
 ) -> Response[ReservationView]:
@@ -299,7 +299,7 @@ async def commit(
 async def release(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
-    charging: NamedDependency[ChargingRoom],
+    charging: NamedDependency[ChargingService],
     reservation: ReservationId,
 ) -> None:
     """Give the minutes back: there was no call. Scope: charging."""
@@ -310,7 +310,7 @@ async def release(
 # --- accounts ---
 
 
-def _account(room: ChargingRoom, account: Account) -> AccountView:
+def _account(room: ChargingService, account: Account) -> AccountView:
     return AccountView(account.msisdn, account.balance, account.held, account.available, room.currency)
 
 
@@ -319,7 +319,7 @@ def _account(room: ChargingRoom, account: Account) -> AccountView:
     operation_id="getAccount",
     **call(Scope.CHARGING, NOT_SET, tag=_TAG),
 )
-async def get_account(charging: NamedDependency[ChargingRoom], msisdn: Msisdn) -> Response[AccountView]:
+async def get_account(charging: NamedDependency[ChargingService], msisdn: Msisdn) -> Response[AccountView]:
     """Show an account. Scope: charging."""
     number = msisdn_of(msisdn)
     account = await charging.ledger.account(number)
@@ -344,7 +344,7 @@ async def get_account(charging: NamedDependency[ChargingRoom], msisdn: Msisdn) -
 async def put_credit(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
-    charging: NamedDependency[ChargingRoom],
+    charging: NamedDependency[ChargingService],
     msisdn: Msisdn,
     credit: CreditId,
     data: JSONBody[CreditBody],
@@ -363,10 +363,10 @@ async def put_credit(
     return answer(account, 201)
 
 
-def charging_router(room: ChargingRoom) -> Router:
+def charging_router(room: ChargingService) -> Router:
     """Return the calls of a node that has ``room``."""
 
-    async def the_room() -> ChargingRoom:
+    async def the_room() -> ChargingService:
         return room
 
     return Router(

@@ -15,8 +15,8 @@ import h11
 import msgspec
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from scp.api.limited_log import log_limited
 from scp.api.problems import MALFORMED, MEDIA_TYPE, Kind, define
-from scp.api.said import say
 
 if TYPE_CHECKING:
     import asyncio
@@ -140,7 +140,7 @@ class Connection(H11Protocol):
     def _say(self, kind: Kind, detail: str, *headers: tuple[bytes, bytes]) -> None:
         """Answer with a problem, where that can still be done, and hang up."""
         source = self.client[0] if self.client else "?"
-        say("API connection refused", f"{source}: {kind.title} {detail}".rstrip(), trouble=False)
+        log_limited("API connection refused", f"{source}: {kind.title} {detail}".rstrip(), trouble=False)
         if self.conn.our_state in _SAYABLE:
             body = _encode(kind.problem(detail))
             head = [

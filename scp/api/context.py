@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scp.api.audit import Audit
     from scp.config import Api, ApiKey
     from scp.domain.rules import Rules
-    from scp.engine.status import Condition, LinkStatus, PartStatus
+    from scp.engine.status import ComponentStatus, Condition, LinkStatus
     from scp.ports import SubscriberStore
 
 
@@ -49,7 +49,7 @@ class NodeView(Protocol):
         """Return what was said of other nodes' subsystems."""
         ...
 
-    def parts(self) -> Iterable[PartStatus]:
+    def components(self) -> Iterable[ComponentStatus]:
         """Return the state of what the node has beside its links and its store."""
         ...
 

@@ -10,8 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from scp.api.calls import answer, call
 from scp.api.context import Context
+from scp.api.openapi import answer, call
 from scp.api.problems import NO_RULES, ProblemError
 from scp.api.subscriber_bodies import E164
 from scp.config import Scope

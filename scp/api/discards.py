@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from litestar import Response, Router, get
 from msgspec import Struct
 
-from scp.api.calls import answer, call
+from scp.api.openapi import answer, call
 from scp.config import Scope
 from scp.engine.discards import Discarded, Discards
 

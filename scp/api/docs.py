@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
-from scp.api.calls import problems
+from scp.api.openapi import problems
 from scp.api.problems import INTERNAL, KINDS, NO_SUCH_PATH, TYPE_PATH, ProblemError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from msgspec import Struct
 
-from scp.api.calls import answer, problems
 from scp.api.context import Context
+from scp.api.openapi import answer, problems
 from scp.api.problems import INTERNAL
-from scp.engine.status import UNSAID, Condition, LinkStatus, PartStatus
+from scp.engine.status import UNSAID, ComponentStatus, Condition, LinkStatus
 from scp.version import VERSION
 
 HEALTH: Final = "application/health+json"
@@ -119,7 +119,7 @@ def observe(context: Context) -> Health:
         _link(link, checks)
     for name, condition in node.subsystems().items():
         _condition(checks, "sccp:subsystem", name, condition, {"allowed"})
-    for part in node.parts():
+    for part in node.components():
         _part(part, checks)
     unusable = node.store.usable()
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -188,7 +188,7 @@ def _link(link: LinkStatus, checks: dict[str, list[Check]]) -> None:
         _condition(checks, "m3ua:destination", f"{link.name} {point_code}", condition, {"available", UNSAID})
 
 
-def _part(part: PartStatus, checks: dict[str, list[Check]]) -> None:
+def _part(part: ComponentStatus, checks: dict[str, list[Check]]) -> None:
     """Add the state of something beside the links; it is never worse than a warning."""
     checks.setdefault(part.group, []).append(
         Check(

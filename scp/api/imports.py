@@ -22,8 +22,8 @@ from msgspec import Struct
 
 from scp.api.body import fault as field_fault
 from scp.api.body import require_media_type
-from scp.api.calls import call
 from scp.api.context import Context, key_name
+from scp.api.openapi import call
 from scp.api.problems import TOO_LARGE, UNSUPPORTED, FieldError, ProblemError
 from scp.api.subscriber_bodies import E164, Aor, Imsi, Locations
 from scp.config import Scope

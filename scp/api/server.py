@@ -12,7 +12,7 @@ import uvicorn
 
 from scp.api.app import build_app
 from scp.api.connections import Connection
-from scp.api.front import Front
+from scp.api.http_semantics import HttpSemantics
 from scp.api.tls import tls_faults
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def serve_api(
         raise OSError(f"api.tls.{fault}")
     app = build_app(config, node, routers)
     settings = uvicorn.Config(
-        Front(app),
+        HttpSemantics(app),
         http=Connection,
         ws="none",
         lifespan="off",

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
-from scp.api.calls import e164
+from scp.api.openapi import e164
 from scp.domain.subscriber import Subscriber, When
 
 # A pattern's $ also stands before a newline at the end in Python: the look-ahead forbids it.

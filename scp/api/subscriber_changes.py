@@ -13,8 +13,8 @@ from litestar import Request, Response
 from msgspec import Struct
 
 from scp.api.audit import call
-from scp.api.calls import msisdn_of, require, tagged, unchanged
 from scp.api.context import Context, key_name
+from scp.api.openapi import msisdn_of, require, tagged, unchanged
 from scp.api.problems import NOT_AUTHORIZED, NOT_REGISTERED, NOT_SET, UNAVAILABLE, Kind, ProblemError
 from scp.api.subscriber_bodies import view_of
 from scp.domain import provisioning

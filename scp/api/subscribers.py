@@ -16,8 +16,8 @@ from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 from msgspec import Struct
 
-from scp.api.calls import IfMatch, IfNoneMatch, KnownTag, Msisdn, call, documented, msisdn_of, tagged
 from scp.api.context import Context
+from scp.api.openapi import IfMatch, IfNoneMatch, KnownTag, Msisdn, call, documented, msisdn_of, tagged
 from scp.api.problems import CHANGED, NOT_AUTHORIZED, NOT_REGISTERED, NOT_SET, Kind, invalid
 from scp.api.subscriber_bodies import (
     Authorization,

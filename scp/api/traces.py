@@ -10,8 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from scp.api.calls import Msisdn, answer, call, documented, msisdn_of
 from scp.api.context import Context, key_name
+from scp.api.openapi import Msisdn, answer, call, documented, msisdn_of
 from scp.api.problems import NOT_SET, ProblemError, define
 from scp.config import Scope
 from scp.telemetry.traces import MOST, TooManyTracesError, Trace, Traces

@@ -1,14 +1,15 @@
-"""What answers calls, engine and signalling: built from a configuration, and brought to its end."""
+"""Builds what answers calls, engine and signalling, from a configuration."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, Final
+from random import SystemRandom
+from typing import TYPE_CHECKING
 
 from scp.app.links import machine
 from scp.app.settings import codecs, sccp_settings, tcap_settings
 from scp.engine.engine import Engine
+from scp.engine.scheduler import LoopTime
 from scp.engine.signalling import Signalling
 from scp.stack.m3ua.settings import TrafficMode
 from scp.stack.sccp import Sccp
@@ -21,15 +22,10 @@ if TYPE_CHECKING:
     from scp.config import Config, Peer
     from scp.engine.admission import Admission
     from scp.engine.observers import AnswerObserver, CallWatcher
+    from scp.engine.scheduler import TimeSource
     from scp.engine.signalling import Link, Observer
-    from scp.engine.ticker import TimeSource
     from scp.ports import SubscriberLookup, Telemetry
     from scp.services.api import Service
-
-DRAIN_STEP: Final = 0.05
-"""Seconds between two looks at whether a drain is done."""
-ACK_LIMIT: Final = 2.0
-"""Seconds that a drain waits for the acknowledgement of ASPIA and of ASPDN."""
 
 
 def call_path(
@@ -88,6 +84,16 @@ def call_path(
     return signalling, engine
 
 
+def without_services(
+    config: Config, telemetry: Telemetry, board: Observer, store: SubscriberLookup, observer: AnswerObserver
+) -> tuple[Signalling, Engine]:
+    """Return a call path in which no service runs, in the running event loop; the guardian's."""
+    source, random = LoopTime(asyncio.get_running_loop()), SystemRandom()
+    return call_path(
+        config, source, random, telemetry, board, {}, store, on_bug=lambda *_: None, observer=observer
+    )
+
+
 def add_link(signalling: Signalling, config: Config, peer: Peer) -> Link:
     """Give signalling a link for a peer of the configuration."""
     return signalling.add_link(
@@ -96,29 +102,3 @@ def add_link(signalling: Signalling, config: Config, peer: Peer) -> Link:
         frozenset(peer.destinations),
         alone=TrafficMode[peer.traffic_mode.name] is TrafficMode.OVERRIDE,
     )
-
-
-async def drain(signalling: Signalling, engine: Engine, limit: float) -> bool:
-    """Let the calls in progress end and take the ASPs down; True if all ended within ``limit`` seconds.
-
-    An inactive ASP can't send DATA (RFC 4666 §4.3.1), so ASPIA waits for the open dialogues; what comes
-    meanwhile is continued at once and opens none. Then ASPIA and ASPDN; the association is the caller's.
-    """
-    engine.draining = True
-    signalling.leave()
-    until = time.monotonic() + limit
-    ended = await _wait(lambda: not len(signalling.tcap), until)
-    signalling.deactivate()
-    inactive = await _wait(lambda: not any(link.active for link in signalling.links), until + ACK_LIMIT)
-    signalling.down()
-    await _wait(lambda: not any(link.up for link in signalling.links), until + 2 * ACK_LIMIT)
-    return ended and inactive
-
-
-async def _wait(done: Callable[[], bool], until: float) -> bool:
-    """Look again and again whether something is done; False if it is not by ``until`` (monotonic seconds)."""
-    while not done():
-        if time.monotonic() >= until:
-            return False
-        await asyncio.sleep(DRAIN_STEP)  # a poll: what is waited for lives in machines that do not call back
-    return True

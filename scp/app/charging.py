@@ -1,4 +1,4 @@
-"""Wires a node's charging: from ``[charging]`` to a `ChargingRoom`. Part of `scp.app`."""
+"""Wires a node's charging: from ``[charging]`` to a `ChargingService`. Part of `scp.app`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
-from scp.charging.counted import Counted
+from scp.charging.fault_state import FaultState
 from scp.charging.local import LocalCharging
-from scp.charging.room import ChargingRoom
+from scp.charging.metered import MeteredCharging
+from scp.charging.service import ChargingService
 from scp.charging.sink import CdrSink
-from scp.charging.trouble import Trouble
 from scp.domain.tariff import TariffTable
 from scp.ports import StoreError
 from scp.store.ledger_open import open_cdrs, open_ledger
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 class Told(Protocol):
-    """`scp.app.reporter.Reporter.charging`."""
+    """`scp.app.event_log.EventLog.charging`."""
 
     def __call__(self, what: str, trouble: bool, *, wanted: bool = True) -> None:
         """Take what fails, or works again."""
         ...
 
 
-def charging_room(
+def charging_service(
     config: Config,
     random: Random,
     told: Told,
     telemetry: ChargingTelemetry | None = None,
-) -> ChargingRoom:
+) -> ChargingService:
     """Return a node's charging, not yet started.
 
     Args:
@@ -66,28 +66,28 @@ def charging_room(
         if charging.chf is None or function is None
         else _chf(charging, charging.chf, ledger, function)
     )
-    requests = Trouble(_named("requests to the ledger", told))
+    requests = FaultState(_named("requests to the ledger", told))
     swept = "expiry, and CDRs of what was charged"
     wanted = bool(charging.tariffs) or charging.chf is not None
     sink = CdrSink(cdrs, node, config.numbering, _named("call detail records", told), telemetry=telemetry)
-    return ChargingRoom(
+    return ChargingService(
         ledger,
         cdrs,
-        Counted(system, telemetry, requests),
+        MeteredCharging(system, telemetry, requests),
         sink if charging.call_records else None,
         node=node,
         currency=charging.currency,
         retention_ms=charging.retention_days * 86_400_000,
         failed=_named(swept, told),
-        trouble=Trouble(_named(swept, told, wanted=wanted)),
+        fault=FaultState(_named(swept, told, wanted=wanted)),
         requests=requests,
         function=function,
     )
 
 
 def _named(what: str, told: Told, *, wanted: bool = True) -> Callable[[str], None]:
-    """Return what tells trouble ("": none any more) of one part of charging, by its name."""
-    return lambda trouble: told(f"{what}: {trouble or 'works again'}", bool(trouble), wanted=wanted)
+    """Return what tells the fault ("": none any more) of one part of charging, by its name."""
+    return lambda fault: told(f"{what}: {fault or 'works again'}", bool(fault), wanted=wanted)
 
 
 def wall_ms() -> int:
@@ -131,7 +131,7 @@ def _client(chf: Chf, random: Random, failed: Callable[[str], None]) -> ChfClien
             attempt=chf.attempt_ms / 1000,
             tls=_tls(chf),
             http2=chf.http2,
-            trouble=Trouble(failed),
+            fault=FaultState(failed),
         )
     except (OSError, ImportError) as error:  # a certificate's file; or HTTP/2 without its package
         raise StoreError(f"charging.chf: {error}", "config") from None

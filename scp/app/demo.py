@@ -21,9 +21,9 @@ from rich.rule import Rule
 from rich.table import Table
 
 from scp import client
+from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
 from scp.app.node import Node
-from scp.app.reporter import Reporter
 from scp.config import loads
 from scp.domain.call import Trigger
 from scp.domain.reason import Reason, explain
@@ -178,14 +178,14 @@ CARDS: Final = (
 )
 
 
-class _Decisions(Reporter):
+class _Decisions(EventLog):
     """Keeps the decision of the latest call, and what went wrong in a service."""
 
     def __init__(self) -> None:
         self.bugs: list[str] = []
 
     def service_bug(self, service: str, error: Exception) -> None:
-        """See `Reporter`."""
+        """See `EventLog`."""
         self.bugs.append(f"{service}: {error!r}")
 
 
@@ -221,8 +221,8 @@ async def _run(console: Console, *, keep: bool) -> bool:
     config = loads(CONFIG.format(m3ua=m3ua, api=api_port, metrics=metrics_port, sha256=sha256))
     configure(config.telemetry.log_level)
     metrics = metrics_for(config, sorted(config.services))
-    reporter, latest = _Decisions(), _Latest()
-    node = Node(config, SystemRandom(), metrics, reporter, entry_points=())
+    event_log, latest = _Decisions(), _Latest()
+    node = Node(config, SystemRandom(), metrics, event_log, entry_points=())
     page = MetricsServer("127.0.0.1", metrics_port, (metrics,))
     await page.start()
     await node.start(latest)
@@ -232,7 +232,7 @@ async def _run(console: Console, *, keep: bool) -> bool:
     try:
         outcomes.extend([await _play(card, api, latest, m3ua, console) for card in CARDS])
         _summary(console, outcomes)
-        for bug in reporter.bugs:
+        for bug in event_log.bugs:
             console.print(f"a service failed: {bug}")
         if keep:
             console.print(
@@ -246,7 +246,7 @@ async def _run(console: Console, *, keep: bool) -> bool:
         await api.close()
         await node.stop()
         await page.close()
-    return len(outcomes) == len(CARDS) and all(passed for _, _, passed in outcomes) and not reporter.bugs
+    return len(outcomes) == len(CARDS) and all(passed for _, _, passed in outcomes) and not event_log.bugs
 
 
 async def _play(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, final
 
-from scp.net.lend import OneAtATime
-from scp.net.redial import Backoff
+from scp.net.reconnect import Backoff
 from scp.net.sctp import Connector as SctpConnector
 from scp.net.sctp import Listener as SctpListener
 from scp.net.sctp_association import Watcher
 from scp.net.sctp_socket import SctpSettings
+from scp.net.single_user import SingleUser
 from scp.net.tcp import Connector, Listener
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.settings import AspSettings, Key, Role, SgpSettings, Timers, TrafficMode
@@ -116,7 +116,7 @@ def _listener(
     peer: Peer, user: TransportUser, watcher: _LinkWatcher, framer: Callable[[], Framer]
 ) -> Attachment:
     """Return what waits for ``peer`` to connect to us."""
-    take = OneAtATime(user).take
+    take = SingleUser(user).take
     if peer.transport == "sctp":
         return SctpListener(
             peer.name,

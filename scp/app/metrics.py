@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 from prometheus_client.registry import Collector
 
 import ss7.ber
-from scp.app.guardian.deeds import Deeds
+from scp.failover.counters import FailoverCounters
 from scp.telemetry import catalogue as c
 from scp.telemetry.logs import lines_lost
 from scp.telemetry.metrics import Metrics, counter, gauge
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from scp.app.guardian.guardian import Guardian
+    from scp.app.duplicate_nodes import DuplicateDetector
     from scp.app.node import Node
-    from scp.app.taps import RecordingStatus
-    from scp.app.twins import Twins
-    from scp.charging.room import ChargingRoom
+    from scp.app.tracing import RecordingStatus
+    from scp.charging.service import ChargingService
     from scp.config import Config
     from scp.engine.status import Condition
+    from scp.failover.guardian import Guardian
 
 
 def build_info() -> tuple[str, bool]:
@@ -80,9 +80,9 @@ class NodeMetrics(Collector):
         yield gauge(c.SUBSYSTEMS, [((state,), found[state]) for state in c.SUBSYSTEM_STATES])
         yield gauge(c.CDRS_WAITING, [((), 0 if sink is None else sink.waiting)])
         yield from _of_charging(node.charging)
-        yield gauge(c.TWINS, _twins(node.twins))
+        yield gauge(c.DUPLICATES, _duplicates(node.duplicates))
         yield from _of_guardian(node.guardian)
-        yield from _of_recording(node.taps.recording())
+        yield from _of_recording(node.tracing.recording())
         yield gauge(c.TRACES, [((), len(node.traces.all()))])
         yield counter(c.TRACES_REFUSED, [((), node.traces.refused)])
         written, skipped = node.traces.written, node.traces.skipped
@@ -93,25 +93,25 @@ class NodeMetrics(Collector):
         yield counter(c.DECLINES, [((link.name,), declines.get(link.name, 0)) for link in links])
 
 
-def _of_charging(room: ChargingRoom) -> Iterator[Metric]:
+def _of_charging(room: ChargingService) -> Iterator[Metric]:
     """Yield what is looked up in charging, behind how many records wait."""
     oldest = 0.0 if room.sink is None else room.sink.oldest_seconds
     yield gauge(c.CDRS_OLDEST, [((), oldest)])
-    yield gauge(c.LEDGER_USABLE, [((), int(not room.ledger_trouble()))])
+    yield gauge(c.LEDGER_USABLE, [((), int(not room.ledger_fault()))])
     results = dict.fromkeys(c.CHF_RESULTS, 0) if room.function is None else room.function.results
     yield counter(c.CHF_REQUESTS, [((result,), results[result]) for result in c.CHF_RESULTS])
 
 
-def _twins(twins: Twins | None) -> list[tuple[tuple[str, ...], float]]:
-    return [((kind,), 0 if twins is None else len(twins.found[kind])) for kind in c.IDENTITIES]
+def _duplicates(duplicates: DuplicateDetector | None) -> list[tuple[tuple[str, ...], float]]:
+    return [((kind,), 0 if duplicates is None else len(duplicates.found[kind])) for kind in c.IDENTITIES]
 
 
 def _of_guardian(guardian: Guardian | None) -> Iterator[Metric]:
-    deeds = Deeds() if guardian is None else guardian.deeds.read()
+    counters = FailoverCounters() if guardian is None else guardian.counters.read()
     current = "off" if guardian is None else "lost" if guardian.lost else "armed"
     yield gauge(c.GUARDIAN, [((state,), int(state == current)) for state in c.GUARDIAN_STATES])
-    yield counter(c.KILLS, [((), deeds.kills)])
-    yield counter(c.KILLED_CALLS, [((), deeds.answered)])
+    yield counter(c.KILLS, [((), counters.kills)])
+    yield counter(c.KILLED_CALLS, [((), counters.answered)])
 
 
 def _of_recording(recording: RecordingStatus) -> Iterator[Metric]:

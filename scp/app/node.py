@@ -6,20 +6,21 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, final
 
-from scp.app.call_path import add_link, call_path, drain
-from scp.app.charging import charging_room
-from scp.app.guardian.witness import Witness
+from scp.app.call_path import add_link, call_path
+from scp.app.charging import charging_service
+from scp.app.duplicate_nodes import duplicate_detector
 from scp.app.links import attachment
 from scp.app.overload import limits_of, memory_of, pressure_on
-from scp.app.status import parts
-from scp.app.taps import Taps
-from scp.app.twins import twins_of
+from scp.app.status import components
+from scp.app.tracing import Tracing
+from scp.common.report_limiter import ReportLimiter
 from scp.domain.rules import Rules
 from scp.engine.admission import Admission
-from scp.engine.observers import Both
-from scp.engine.sparing import Sparing
+from scp.engine.drain import drain
+from scp.engine.observers import FanOut
+from scp.engine.scheduler import LoopTime
 from scp.engine.status import StatusBoard
-from scp.engine.ticker import LoopTime
+from scp.failover.journaling_transport import JournalingTransport
 from scp.ports import ChargingTelemetry, StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
     from random import Random
 
     from scp.api.server import ApiServer
-    from scp.app.guardian.guardian import Guardian
+    from scp.app.event_log import EventLog
     from scp.app.links import Attachment
-    from scp.app.reporter import Reporter
     from scp.config import Config, Peer
     from scp.engine.engine import Engine
+    from scp.engine.load_monitor import LoadMonitor
     from scp.engine.observers import AnswerObserver
-    from scp.engine.pressure import Pressure
     from scp.engine.signalling import Link, Signalling
-    from scp.engine.status import Condition, LinkStatus, PartStatus
+    from scp.engine.status import ComponentStatus, Condition, LinkStatus
+    from scp.failover.guardian import Guardian
     from scp.ports import SubscriberStore, Telemetry
     from scp.services.api import Service
     from scp.services.registry import EntryPoint
@@ -53,7 +54,7 @@ class Node:
         config: everything that an operator sets.
         random: transaction ids start, and reconnections jitter, at random.
         telemetry: who counts.
-        reporter: who is told in words.
+        event_log: who is told in words.
         entry_points: services that other distributions add.
         guardian: who answers if this process dies; None: nobody.
     """
@@ -63,7 +64,7 @@ class Node:
         config: Config,
         random: Random,
         telemetry: Telemetry,
-        reporter: Reporter,
+        event_log: EventLog,
         entry_points: Iterable[EntryPoint] | None = None,
         guardian: Guardian | None = None,
     ) -> None:
@@ -73,29 +74,29 @@ class Node:
         self.draining = False
         self._random = random
         self._telemetry = telemetry
-        self._reporter = reporter
+        self._event_log = event_log
         self.store: SubscriberStore = open_store(config.store.url.reveal(), telemetry=telemetry)
         self.services = self._built(config)
-        self.status = StatusBoard(time.time, Sparing(reporter.link, time.monotonic))
+        self.status = StatusBoard(time.time, ReportLimiter(event_log.link, time.monotonic))
         self.signalling: Signalling | None = None
         self.engine: Engine | None = None
         self.api: ApiServer | None = None
         self.admission = Admission(limits_of(config))
-        self._pressure: Pressure | None = None
-        self.charging = charging_room(
+        self._pressure: LoadMonitor | None = None
+        self.charging = charging_service(
             config,
             random,
-            reporter.charging,
+            event_log.charging,
             telemetry if isinstance(telemetry, ChargingTelemetry) else None,
         )
         self.traces = Traces(time.time)
-        self.taps = Taps(config, self.traces, reporter)
-        self.twins = twins_of(
+        self.tracing = Tracing(config, self.traces, event_log)
+        self.duplicates = duplicate_detector(
             config,
             self.store,
             random,
-            lambda identity, others: reporter.twins(identity, [each.words() for each in others]),
-            lambda why: reporter.watching("nodes that are alike can't be found", trouble=True, why=why),
+            lambda identity, others: event_log.duplicates(identity, [each.words() for each in others]),
+            lambda why: event_log.watching("nodes that are alike can't be found", trouble=True, why=why),
         )
         self._attachments: list[Attachment] = []
 
@@ -112,8 +113,8 @@ class Node:
         except StoreError as error:
             if error.kind != "unreachable":
                 raise  # else it goes on trying: until it is there, calls go on by policy and /readyz says why
-        if self.twins is not None:
-            self.twins.start()
+        if self.duplicates is not None:
+            self.duplicates.start()
         await self.charging.start()
         source = LoopTime(asyncio.get_running_loop())
         signalling, engine = call_path(
@@ -124,13 +125,13 @@ class Node:
             self.status,
             self.services,
             self.store,
-            on_bug=self._reporter.service_bug,
+            on_bug=self._event_log.service_bug,
             observer=self._observer(observer),
             watcher=self.charging.sink,
             admission=self.admission,
         )
         self.signalling, self.engine = signalling, engine
-        self.taps.start(signalling)
+        self.tracing.start(signalling)
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
         for number, peer in enumerate(config.m3ua.peers):
             self.status.expect(
@@ -161,8 +162,8 @@ class Node:
         guardian = self.guardian
         if guardian is None:
             return attachment(peer, link, self.status, self._telemetry, self._random)
-        witness = Witness(number, link, guardian.journal, guardian)
-        return attachment(peer, witness, self.status, self._telemetry, self._random, witness.framer)
+        journaling = JournalingTransport(number, link, guardian.ring, guardian)
+        return attachment(peer, journaling, self.status, self._telemetry, self._random, journaling.framer)
 
     def _built(self, config: Config) -> dict[int, Service]:
         """Return the services of a configuration; raises `ServiceConfigError`."""
@@ -177,11 +178,11 @@ class Node:
         sink = self.charging.sink
         if sink is None:
             return observer
-        return sink if observer is None else Both(sink, observer)
+        return sink if observer is None else FanOut(sink, observer)
 
     def _overloaded(self, level: int, why: str) -> None:
         self._telemetry.overload(level)
-        self._reporter.overload(level, why)
+        self._event_log.overload(level, why)
 
     def adopt(self, config: Config, observer: AnswerObserver | None = None) -> None:
         """Run with what `scp.app.reload.LIVE` names of another configuration, or raise and change nothing.
@@ -202,11 +203,11 @@ class Node:
             self.engine.services = services
             self.engine.store_deadline = config.store.deadline_ms / 1000
             self.engine.answer_deadline = config.engine.answer_deadline_ms / 1000
-            self.engine.announcer.observer = self._observer(observer)
+            self.engine.observers.observer = self._observer(observer)
         self.admission.adopt(limits_of(config))
         if self._pressure is not None:
             self._pressure.memory = memory_of(config)
-        self.taps.adopt(config)
+        self.tracing.adopt(config)
         if self.charging.sink is not None:
             self.charging.sink.numbering = config.numbering
         if self.api is not None and config.api is not None:
@@ -232,9 +233,9 @@ class Node:
         """Return the state of every link."""
         return self.status.links.values()
 
-    def parts(self) -> Iterable[PartStatus]:
+    def components(self) -> Iterable[ComponentStatus]:
         """Return the state of what this node has beside its links and its store."""
-        return parts(self)
+        return components(self)
 
     def rules(self, service_key: int | None) -> Rules | None:
         """Return what the service of this key steers by (None: the first that does); None if it does not."""
@@ -271,10 +272,10 @@ class Node:
         self._attachments.clear()
         if self._pressure is not None:
             self._pressure.stop()
-        self.taps.stop()
+        self.tracing.stop()
         if self.signalling is not None:
             self.signalling.stop()
-        if self.twins is not None:
-            await self.twins.stop()
+        if self.duplicates is not None:
+            await self.duplicates.stop()
         await self.charging.stop()
         await self.store.close()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scp.engine.admission import Limits
-from scp.engine.pressure import Pressure, memory_share
+from scp.engine.load_monitor import LoadMonitor, memory_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.config import Config
     from scp.engine.admission import Admission
-    from scp.engine.ticker import TimeSource
+    from scp.engine.scheduler import TimeSource
     from scp.stack.tcap import Tcap
 
 MIB = 1 << 20
@@ -41,7 +41,7 @@ def memory_of(config: Config) -> Callable[[], float]:
 
 def pressure_on(
     config: Config, source: TimeSource, admission: Admission, tcap: Tcap, told: Callable[[int, str], None]
-) -> Pressure:
-    """Return what looks at the signals, not started; ``told`` as for `Pressure`."""
+) -> LoadMonitor:
+    """Return what looks at the signals, not started; ``told`` as for `LoadMonitor`."""
     most = config.engine.max_dialogues
-    return Pressure(source, admission, lambda: len(tcap) / most, memory_of(config), told)
+    return LoadMonitor(source, admission, lambda: len(tcap) / most, memory_of(config), told)

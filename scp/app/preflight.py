@@ -1,6 +1,6 @@
 """What keeps a node from starting though its configuration reads well: asked by ``camel-scp check``.
 
-Nothing is opened that a running node has open, and nothing is written. Nobody is connected to but by `twins`.
+Nothing is opened that a running node has open, and nothing is written. Only `duplicates` connects.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from scp.app.twins import this_process, who_is_there
+from scp.app.duplicate_nodes import this_process, who_is_there
 from scp.config import Fault
 from scp.ports import StoreError
 from scp.services.api import NodeSettings
@@ -40,11 +40,11 @@ def preflight(config: Config) -> Iterator[Fault]:
             yield Fault(f"api.tls.{fault.path}", fault.reason)
 
 
-def twins(config: Config) -> Iterator[str]:
+def duplicates(config: Config) -> Iterator[str]:
     """Ask the Redis of the store for running nodes like this one, and yield what to say of them, in words.
 
     The very node that the configuration is of may run: one with the same name, instance and host is it. It
-    takes up to `scp.app.twins.ASK_SECONDS`, and where the store is not in Redis nothing.
+    takes up to `scp.app.duplicate_nodes.ASK_SECONDS`, and where the store is not in Redis nothing.
     """
     me = this_process(config)
     try:

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import uvloop
 
+from scp.app.call_path import add_link, without_services
 from scp.app.collector import Collector
-from scp.app.guardian.deeds import deeds_file
-from scp.app.guardian.guardian import stand_by
+from scp.app.event_log import EventLog
 from scp.app.metrics import NodeMetrics, build_info, metrics_for
 from scp.app.node import Node
 from scp.app.reload import plan
-from scp.app.reporter import Reporter
 from scp.app.service_manager import ALIVE, READY, STOPPING, ServiceManager
 from scp.config import ConfigError, load
-from scp.engine.path import Path as Way
+from scp.engine.return_path import ReturnPath
 from scp.engine.sampling import Sampled
+from scp.failover.counters import counters_file
+from scp.failover.guardian import start_guardian
+from scp.failover.takeover import Wiring
 from scp.ports import StoreError
 from scp.services.idp import calling_digits, read_call
 from scp.services.registry import ServiceConfigError
@@ -33,11 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from scp.app.guardian.guardian import Guardian
     from scp.app.reload import Plan
     from scp.config import Config
     from scp.domain.decision import Decision
     from scp.engine.admission import Admission
+    from scp.failover.guardian import Guardian
     from scp.stack.tcap import Dialogue
     from scp.telemetry.metrics import Metrics
     from ss7.cap.types import InitialDPArg
@@ -54,7 +56,7 @@ STATUS_SECONDS: Final = 1.0
 """How often the service manager is told, at the least."""
 
 
-class LogReporter(Reporter):
+class StructuredEventLog(EventLog):
     """Says in the log what happens."""
 
     def __init__(self, config: Config) -> None:
@@ -75,34 +77,34 @@ class LogReporter(Reporter):
         return None if rate is None else Sampled(self, admission, rate, time.monotonic)
 
     def link(self, name: str, what: str, trouble: bool) -> None:
-        """See `Reporter`."""
+        """See `EventLog`."""
         (self.log.warning if trouble else self.log.info)("link", peer=name, what=what)
 
     def charging(self, what: str, trouble: bool, *, wanted: bool = True) -> None:
-        """See `Reporter`."""
+        """See `EventLog`."""
         level = "info" if not trouble else "error" if wanted else "warning"
         getattr(self.log, level)("charging", what=what)
 
     def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
-        """See `Reporter`."""
+        """See `EventLog`."""
         (self.log.error if trouble else self.log.info)("watching", what=what, **fields)
 
     def traced(self, msisdn: str, peer: str, message: dict[str, Any], *, sent: bool) -> None:
-        """See `Reporter`."""
+        """See `EventLog`."""
         fields: dict[str, Any] = {"number": msisdn, "peer": peer, "direction": "out" if sent else "in"}
         if self._unmask:
             fields[SHOWN] = msisdn.removeprefix(self._numbering.country_code)
         self._tracer.info("trace", **fields, **(cut_octets(message) if self._mask else message))
 
-    def twins(self, identity: str, others: list[str]) -> None:
-        """See `Reporter`."""
+    def duplicates(self, identity: str, others: list[str]) -> None:
+        """See `EventLog`."""
         if others:
             self.log.error("another running node has this one's identity", identity=identity, others=others)
         else:
             self.log.info("no other node has this one's identity any more", identity=identity)
 
     def overload(self, level: int, why: str) -> None:
-        """See `Reporter`."""
+        """See `EventLog`."""
         (self.log.warning if level else self.log.info)("overload", level=level, signals=why)
 
     def ready(self, reasons: list[str]) -> None:
@@ -113,7 +115,7 @@ class LogReporter(Reporter):
             self.log.info("ready")
 
     def service_bug(self, service: str, error: Exception) -> None:
-        """See `Reporter`."""
+        """See `EventLog`."""
         self.log.error("service failed, call continued", service=service, exc_info=error)
 
     def inherited(self, what: str, answered: int) -> None:
@@ -142,7 +144,7 @@ class LogReporter(Reporter):
             a_number="" if idp is None else calling_digits(idp),
             b_number="" if idp is None else read_call(idp, self._numbering).digits,
             seconds=seconds,
-            peer=dialogue.path.link.name if isinstance(dialogue.path, Way) else "",
+            peer=dialogue.path.link.name if isinstance(dialogue.path, ReturnPath) else "",
             dialogue=dialogue.local_tid.hex(),
         )
 
@@ -155,25 +157,27 @@ def serve(config: Config, file: Path) -> int:
         file: where that came from; read again on SIGHUP.
     """
     configure(config.telemetry.log_level, mask_numbers=config.telemetry.mask_numbers)
-    reporter = LogReporter(config)
-    guardian = stand_by(config, deeds_file(config), reporter.inherited) if config.node.guardian else None
-    if guardian is not None:
-        guardian.on_loss = reporter.unguarded
+    event_log = StructuredEventLog(config)
+    guardian = None
+    if config.node.guardian:
+        wiring = Wiring(without_services, add_link)
+        guardian = start_guardian(config, counters_file(config), event_log.inherited, wiring)
+        guardian.on_loss = event_log.unguarded
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            return uvloop.run(_serve(config, file, reporter, guardian))
+            return uvloop.run(_serve(config, file, event_log, guardian))
     finally:
         if guardian is not None:
             guardian.dismiss()
     return FAILED
 
 
-async def _serve(config: Config, file: Path, reporter: LogReporter, guardian: Guardian | None) -> int:
+async def _serve(config: Config, file: Path, event_log: StructuredEventLog, guardian: Guardian | None) -> int:
     metrics = metrics_for(config, sorted(config.services))
     try:
-        node = Node(config, SystemRandom(), metrics, reporter, guardian=guardian)
+        node = Node(config, SystemRandom(), metrics, event_log, guardian=guardian)
     except (ServiceConfigError, StoreError) as error:
-        return reporter.cannot_start(error)
+        return event_log.cannot_start(error)
     telemetry = config.telemetry.metrics
     page = MetricsServer(telemetry.host, telemetry.port, (metrics, NodeMetrics(node), *process_collectors()))
     manager = ServiceManager(os.environ)
@@ -182,24 +186,24 @@ async def _serve(config: Config, file: Path, reporter: LogReporter, guardian: Gu
     beside = [asyncio.ensure_future(watch_loop(metrics.loop_lag))]
     try:
         await page.start()
-        await node.start(reporter.observer(config, node.admission))
+        await node.start(event_log.observer(config, node.admission))
         metrics.config_loaded(time.time())
-        reporter.log.info("started", version=build_info()[0], metrics=str(telemetry))
+        event_log.log.info("started", version=build_info()[0], metrics=str(telemetry))
         collector.start()
         manager.tell(READY)
-        beside.append(asyncio.ensure_future(_keep_told(manager, node, reporter)))
+        beside.append(asyncio.ensure_future(_keep_told(manager, node, event_log)))
         beside.append(
             asyncio.ensure_future(
-                _reload_when_asked(signals, _Reload(node, metrics, reporter, file), manager)
+                _reload_when_asked(signals, _Reload(node, metrics, event_log, file), manager)
             )
         )
         await signals.first()
         manager.tell(STOPPING)
-        reporter.log.info("draining", limit_s=DRAIN_LIMIT)
+        event_log.log.info("draining", limit_s=DRAIN_LIMIT)
         drained = await signals.or_second(node.drain(DRAIN_LIMIT))
-        reporter.log.info("stopped", drained=drained)
+        event_log.log.info("stopped", drained=drained)
     except (OSError, StoreError) as error:
-        return reporter.cannot_start(error)
+        return event_log.cannot_start(error)
     else:
         return OK if drained else UNDRAINED
     finally:
@@ -210,7 +214,7 @@ async def _serve(config: Config, file: Path, reporter: LogReporter, guardian: Gu
             task.cancel()
 
 
-async def _keep_told(manager: ServiceManager, node: Node, reporter: LogReporter) -> None:
+async def _keep_told(manager: ServiceManager, node: Node, event_log: StructuredEventLog) -> None:
     """Tell the service manager that the loop turns, and it and the log whether the node steers calls."""
     told: list[str] | None = None
     while True:
@@ -221,7 +225,7 @@ async def _keep_told(manager: ServiceManager, node: Node, reporter: LogReporter)
         reasons = node.why_not_ready()
         if reasons != told:
             manager.status(f"steers no calls: {'; '.join(reasons)}" if reasons else "takes calls")
-            reporter.ready(reasons)
+            event_log.ready(reasons)
             told = reasons
         await asyncio.sleep(min(STATUS_SECONDS, manager.watchdog / 3 or STATUS_SECONDS))
 
@@ -238,17 +242,17 @@ async def _reload_when_asked(signals: _Signals, reload: _Reload, manager: Servic
 class _Reload:
     """Reads the configuration again and has the node run with what it can take over."""
 
-    def __init__(self, node: Node, metrics: Metrics, reporter: LogReporter, file: Path) -> None:
+    def __init__(self, node: Node, metrics: Metrics, event_log: StructuredEventLog, file: Path) -> None:
         self._node = node
         self._metrics = metrics
-        self._reporter = reporter
+        self._event_log = event_log
         self._file = file
 
     def __call__(self) -> None:
         """Take over the file as a whole, or say what is wrong with it and change nothing."""
         try:
             found = plan(self._node.config, load(self._file))
-            observer = self._reporter.observer(found.config, self._node.admission)
+            observer = self._event_log.observer(found.config, self._node.admission)
             self._node.adopt(found.config, observer)
         except ConfigError as error:
             self._refused([str(fault) for fault in error.faults])
@@ -259,16 +263,16 @@ class _Reload:
 
     def _refused(self, faults: list[str]) -> None:
         self._metrics.reloaded(False, time.time())
-        self._reporter.log.error("reload refused, the configuration in use stays", faults=faults)
+        self._event_log.log.error("reload refused, the configuration in use stays", faults=faults)
 
     def _taken(self, found: Plan) -> None:
         telemetry = found.config.telemetry
         configure(telemetry.log_level, mask_numbers=telemetry.mask_numbers)
-        self._reporter.configure(found.config)
+        self._event_log.configure(found.config)
         self._metrics.know_services(sorted(found.config.services))
         self._metrics.restart_needed = len(found.restart)
         self._metrics.reloaded(True, time.time())
-        log = self._reporter.log
+        log = self._event_log.log
         log.info("reloaded", changed=found.live)
         if found.restart:
             log.warning("restart needed", changed=found.restart)

@@ -10,19 +10,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from scp.engine.status import PartStatus
+from scp.engine.status import ComponentStatus
 from scp.telemetry.catalogue import IDENTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scp.app.guardian.guardian import Guardian
+    from scp.app.duplicate_nodes import DuplicateDetector
     from scp.app.node import Node
-    from scp.app.taps import RecordingStatus
-    from scp.app.twins import Twins
+    from scp.app.tracing import RecordingStatus
     from scp.charging.nchf_http import ChfClient
-    from scp.charging.room import ChargingRoom
+    from scp.charging.service import ChargingService
     from scp.charging.sink import CdrSink
+    from scp.failover.guardian import Guardian
 
 MANY_WAITING: Final = 100_000
 """Records that wait: a fifth of what is kept before they are dropped. The alert ScpCdrsWaiting has it too."""
@@ -42,48 +42,48 @@ CHECKS: Final = {
 """What to look at where something is wrong."""
 
 
-def parts(node: Node) -> Iterator[PartStatus]:
+def components(node: Node) -> Iterator[ComponentStatus]:
     """Yield the state of everything that the node has; what nobody has asked for is left out."""
     now = time.time()
     yield _records(node.charging.sink, now)
     yield _ledger(node.charging)
     if node.charging.function is not None:
         yield _function(node.charging.function)
-    if node.twins is not None:
-        yield from _identities(node.twins)
+    if node.duplicates is not None:
+        yield from _identities(node.duplicates)
     if node.guardian is not None:
         yield _guardian(node.guardian)
-    recording = node.taps.recording()
+    recording = node.tracing.recording()
     if recording.state != "off" or recording.failure:
         yield _recording(recording)
     if traces := node.traces.all():
         running = f"{len(traces)} numbers are traced" if len(traces) > 1 else "a number is traced"
-        yield PartStatus("node:traces", "traces", "component", running, traces[0].began)
+        yield ComponentStatus("node:traces", "traces", "component", running, traces[0].began)
 
 
-def _records(sink: CdrSink | None, now: float) -> PartStatus:
-    part = PartStatus(
+def _records(sink: CdrSink | None, now: float) -> ComponentStatus:
+    part = ComponentStatus(
         "charging:records", "call detail records", "datastore", "not made of call attempts", now
     )
     if sink is None:
         return part
-    trouble, oldest = sink.trouble, sink.oldest_seconds
-    part.since, part.last_error, part.last_error_at = trouble.since, trouble.last, trouble.last_at
+    fault, oldest = sink.fault, sink.oldest_seconds
+    part.since, part.last_error, part.last_error_at = fault.since, fault.last, fault.last_at
     waiting = (
         f"{sink.waiting:,} wait, the oldest for {oldest:.0f} s at the most" if sink.waiting else "none waits"
     )
     part.state = f"{waiting}; {sink.dropped:,} were dropped" if sink.dropped else waiting
     lately = sink.dropped_at > now - LATELY
-    if trouble.now or lately or sink.waiting > MANY_WAITING or oldest > LONG_WAITING:
+    if fault.now or lately or sink.waiting > MANY_WAITING or oldest > LONG_WAITING:
         part.check = CHECKS["records"]
     return part
 
 
-def _ledger(room: ChargingRoom) -> PartStatus:
+def _ledger(room: ChargingService) -> ComponentStatus:
     """The ledger fails if it says so itself, or if what was last asked of it failed."""
-    fails = room.ledger_trouble()
-    worst = max(room.requests, room.trouble, key=lambda each: (bool(each.now), each.last_at))
-    return PartStatus(
+    fails = room.ledger_fault()
+    worst = max(room.requests, room.fault, key=lambda each: (bool(each.now), each.last_at))
+    return ComponentStatus(
         "charging:ledger",
         "ledger",
         "datastore",
@@ -95,47 +95,47 @@ def _ledger(room: ChargingRoom) -> PartStatus:
     )
 
 
-def _function(client: ChfClient) -> PartStatus:
-    trouble, results = client.trouble, client.results
-    if trouble.now:
+def _function(client: ChfClient) -> ComponentStatus:
+    fault, results = client.fault, client.results
+    if fault.now:
         state = "does not answer"
     else:
         state = "answers" if results["answered"] or results["refused"] else "not asked yet"
-    return PartStatus(
+    return ComponentStatus(
         "charging:function",
         "charging function",
         "system",
         state,
-        trouble.since,
-        CHECKS["function"] if trouble.now else "",
-        trouble.last,
-        trouble.last_at,
+        fault.since,
+        CHECKS["function"] if fault.now else "",
+        fault.last,
+        fault.last_at,
     )
 
 
-def _identities(twins: Twins) -> Iterator[PartStatus]:
+def _identities(duplicates: DuplicateDetector) -> Iterator[ComponentStatus]:
     for kind in IDENTITIES:
-        others = twins.found[kind]
+        others = duplicates.found[kind]
         words = ", ".join(each.words() for each in others)
-        yield PartStatus(
+        yield ComponentStatus(
             "node:identity",
             kind,
             "component",
             f"another running node has it too: {words}" if others else "no other running node has it",
-            twins.since[kind],
+            duplicates.since[kind],
             CHECKS["twin"] if others else "",
         )
 
 
-def _guardian(guardian: Guardian) -> PartStatus:
-    deeds = guardian.deeds.read()
+def _guardian(guardian: Guardian) -> ComponentStatus:
+    counters = guardian.counters.read()
     state = (
         "lost: calls in progress go unanswered if this process is killed" if guardian.lost else "stands by"
     )
-    if deeds.kills:
-        state += f"; deaths of this node so far: {deeds.kills}, calls answered then: {deeds.answered}"
-    last = f"the node's process died, calls answered: {deeds.last_answered}" if deeds.kills else ""
-    return PartStatus(
+    if counters.kills:
+        state += f"; deaths of this node so far: {counters.kills}, calls answered then: {counters.answered}"
+    last = f"the node's process died, calls answered: {counters.last_answered}" if counters.kills else ""
+    return ComponentStatus(
         "node:guardian",
         "guardian",
         "component",
@@ -143,14 +143,14 @@ def _guardian(guardian: Guardian) -> PartStatus:
         guardian.lost_at or guardian.since,
         CHECKS["guardian"] if guardian.lost else "",
         guardian.lost or last,
-        guardian.lost_at or deeds.last_at,
+        guardian.lost_at or counters.last_at,
     )
 
 
-def _recording(recording: RecordingStatus) -> PartStatus:
+def _recording(recording: RecordingStatus) -> ComponentStatus:
     written = recording.messages.get("written", 0)
     left_out = sum(recording.messages.values()) - written
-    return PartStatus(
+    return ComponentStatus(
         "node:recording",
         "recording",
         "component",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import uvloop
 
-from scp.net.lend import OneAtATime
+from scp.net.single_user import SingleUser
 from scp.net.tcp import Listener
 from scp.stack.m3ua.asp import Asp
 from ss7.cap.contexts import CAP_V2
@@ -85,7 +85,7 @@ class Echo:
 
 
 async def _serve(port: int) -> None:
-    listener = Listener("echo", ("127.0.0.1",), port, OneAtATime(Echo()).take)
+    listener = Listener("echo", ("127.0.0.1",), port, SingleUser(Echo()).take)
     await listener.start()
     print("started", flush=True)  # noqa: T201 - what the benchmark waits for
     await asyncio.Event().wait()

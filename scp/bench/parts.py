@@ -32,7 +32,7 @@ from scp.stack.sccp_settings import SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
 from scp.store.open import open_store
 from scp.telemetry.metrics import Metrics
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V2
 from ss7.cap.operations import Opcode
@@ -74,9 +74,9 @@ async def _measured(seconds: float) -> dict[str, float]:
         whole, uncounted, unread, canned, codec = _quickest(
             (
                 Rig(steering, store, metrics).run,
-                Rig(steering, store, QuietTelemetry()).run,
-                Rig(steering, _OneRecord(), QuietTelemetry()).run,
-                Rig(_Canned(), _OneRecord(), QuietTelemetry()).run,
+                Rig(steering, store, NullTelemetry()).run,
+                Rig(steering, _OneRecord(), NullTelemetry()).run,
+                Rig(_Canned(), _OneRecord(), NullTelemetry()).run,
                 _code,
             ),
             seconds,
@@ -148,7 +148,7 @@ class _Never:
     """A timer that does not fire."""
 
     def cancel(self) -> None:
-        """See `scp.engine.ticker.Timer`."""
+        """See `scp.engine.scheduler.Timer`."""
 
 
 class _Time:
@@ -157,11 +157,11 @@ class _Time:
     time = staticmethod(time.monotonic)
 
     def call_at(self, when: float, action: Callable[[], None]) -> _Never:  # noqa: ARG002 - see `TimeSource`
-        """See `scp.engine.ticker.TimeSource`."""
+        """See `scp.engine.scheduler.TimeSource`."""
         return _Never()
 
     def call_soon(self, action: Callable[[], None]) -> None:
-        """See `scp.engine.ticker.TimeSource`; no lookup waits here."""
+        """See `scp.engine.scheduler.TimeSource`; no lookup waits here."""
         action()
 
 

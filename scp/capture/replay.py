@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, final
 from scp.capture.dialogues import CALL_CONTROL, MAX_MESSAGES, Dialogues, Replayed, is_elsewhere
 from scp.capture.wire.transaction import read_transaction, with_ids
 from scp.engine.engine import Engine
-from scp.engine.ticker import Ticker
+from scp.engine.scheduler import Scheduler
 from scp.stack.tcap import Tcap
 from scp.stack.tcap_settings import TcapSettings
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 from ss7.cap.codec import FAST
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _IDLE_LIMIT: Final = 93_600.0
 
 @final
 class CaptureClock:
-    """The capture's time; a `scp.engine.ticker.TimeSource` that whoever reads the capture moves on."""
+    """The capture's time; a `scp.engine.scheduler.TimeSource` that whoever reads the capture moves on."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -49,13 +49,13 @@ class CaptureClock:
         return self.now
 
     def call_at(self, when: float, action: Callable[[], None]) -> _Timer:
-        """See `scp.engine.ticker.TimeSource`."""
+        """See `scp.engine.scheduler.TimeSource`."""
         timer = _Timer(action)
         heapq.heappush(self._timers, (when, next(self._count), timer))
         return timer
 
     def call_soon(self, action: Callable[[], None]) -> None:
-        """See `scp.engine.ticker.TimeSource`; the store here answers at once, so nothing is under way."""
+        """See `scp.engine.scheduler.TimeSource`; the store here answers at once, so nothing is under way."""
         action()
 
     def move_to(self, now: float) -> None:
@@ -113,13 +113,13 @@ class Replay(Dialogues):
         self._done = done
         self._clock = CaptureClock()
         self._current: Replayed | None = None
-        self._ticker = Ticker(self._clock, self._tick)
+        self._scheduler = Scheduler(self._clock, self._tick)
         self._engine = Engine(
             self,
             services,
             store,
             codec,
-            QuietTelemetry(),
+            NullTelemetry(),
             self._clock.time,
             store_deadline=store_deadline,
             answer_deadline=answer_deadline,
@@ -177,7 +177,7 @@ class Replay(Dialogues):
 
     def wake_at(self, due: float) -> None:
         """See `TcProvider`."""
-        self._ticker.at(due)
+        self._scheduler.at(due)
 
     def flush(self) -> None:
         """See `TcProvider`."""

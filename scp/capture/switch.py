@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, final
 
 from msgspec import Struct
 
-from scp.engine.ticker import LoopTime, Ticker
+from scp.engine.scheduler import LoopTime, Scheduler
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.events import AspState, BringDown, ErrorReceived, RegistrationRefused, Unanswered
 from scp.stack.m3ua.sgp import Sgp
@@ -78,7 +78,7 @@ class SwitchLink:
         self._transport: Transport | None = None
         self._changed = asyncio.Event()
         time = LoopTime(asyncio.get_running_loop())
-        self._ticker = Ticker(time, self._tick)
+        self._scheduler = Scheduler(time, self._tick)
         self._clock = time.time
 
     @property
@@ -108,7 +108,7 @@ class SwitchLink:
 
     def stop(self) -> None:
         """Stop the clock."""
-        self._ticker.stop()
+        self._scheduler.stop()
 
     # -- the transport's user ------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class SwitchLink:
             machine.events.clear()
             self._changed.set()
         self._sccp.events.clear()
-        self._ticker.at(min(machine.next_deadline(), self._sccp.next_deadline()))
+        self._scheduler.at(min(machine.next_deadline(), self._sccp.next_deadline()))
 
     def _drain(self) -> None:
         label = self._label

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 import msgspec
 
 from scp.domain.cdr import Bundle
-from scp.services.record import attempt_rows, legs_of
+from scp.services.cdr_row import attempt_rows, legs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scp.domain.cdr import Row
     from scp.domain.numbers import Numbering
-    from scp.services.record import Answered
+    from scp.services.cdr_row import Answered
 
 TOGETHER: Final = 1_000
 """The most records of a bundle: who reads one record decodes its bundle."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from scp.charging.outcomes import (
+from scp.charging.grants import (
     answered_once,
     granted,
     new_reservation,

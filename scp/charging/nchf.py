@@ -18,6 +18,15 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
+from scp.charging.grants import (
+    answered_once,
+    granted,
+    new_reservation,
+    no_extension,
+    repeated,
+    settled,
+    without_asking,
+)
 from scp.charging.local import EXPIRE_AT_ONCE
 from scp.charging.nchf_http import GONE, ChfRefusedError, ChfUnavailableError
 from scp.charging.nchf_messages import (
@@ -30,15 +39,6 @@ from scp.charging.nchf_messages import (
     UnitUsage,
     UsedUnit,
     granted_seconds,
-)
-from scp.charging.outcomes import (
-    answered_once,
-    granted,
-    new_reservation,
-    no_extension,
-    repeated,
-    settled,
-    without_asking,
 )
 from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step
 from scp.domain.tariff import MINUTE

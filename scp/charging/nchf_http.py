@@ -10,8 +10,8 @@ import httpx
 import msgspec
 from msgspec import structs
 
+from scp.charging.fault_state import FaultState
 from scp.charging.nchf_messages import ProblemDetails
-from scp.charging.trouble import Trouble
 
 if TYPE_CHECKING:
     import ssl
@@ -57,7 +57,7 @@ class ChfClient:
         attempt: seconds that one of them may take.
         tls: what connections are secured with; None: what the system trusts.
         http2: speak HTTP/2 (with prior knowledge where it is not TLS), as TS 29.500 §5.2 wants it.
-        trouble: told why a request was not answered, and when one is again.
+        fault: told why a request was not answered, and when one is again.
 
     Attributes:
         results: requests by what came of them: one of `RESULTS`.
@@ -74,9 +74,9 @@ class ChfClient:
         attempt: float,
         tls: ssl.SSLContext | None = None,
         http2: bool = False,
-        trouble: Trouble | None = None,
+        fault: FaultState | None = None,
     ) -> None:
-        self.trouble = trouble or Trouble(lambda _: None)
+        self.fault = fault or FaultState(lambda _: None)
         self.results = dict.fromkeys(RESULTS, 0)
         self._breaker = breaker
         self._clock = clock
@@ -118,12 +118,12 @@ class ChfClient:
             await asyncio.sleep(max(0.0, min(pause * self._random.uniform(0.5, 1.5), until - self._clock())))
             pause *= 2
         self.results["unavailable"] += 1
-        if reason != NOT_ASKED or not self.trouble.now:  # what opened the circuit says more
-            self.trouble.report(reason)
+        if reason != NOT_ASKED or not self.fault.now:  # what opened the circuit says more
+            self.fault.report(reason)
         raise ChfUnavailableError(reason)
 
     def _answered(self, response: httpx.Response) -> httpx.Response:
-        self.trouble.report("")
+        self.fault.report("")
         if response.is_success:
             self.results["answered"] += 1
             return response

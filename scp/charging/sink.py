@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 import msgspec
 
 from scp.charging.bundles import TOGETHER, Bundles
-from scp.charging.trouble import Trouble
+from scp.charging.fault_state import FaultState
 from scp.ports import StoreError
-from scp.services.course import Course
-from scp.services.record import attempt_row, followed
+from scp.services.call_progress import CallProgress
+from scp.services.cdr_row import attempt_row, followed
 from scp.stack.tcap_dialogue import CLOSED
 from ss7.cap.types import EventReportBCSMArg
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
     from scp.ports import CdrStore, ChargingTelemetry
-    from scp.services.record import Answered
+    from scp.services.cdr_row import Answered
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
 
@@ -68,7 +68,7 @@ class CdrSink:
         dropped: how many were not, because too many waited.
         dropped_at: when the last of them was, in seconds since 1970; 0: never.
         numbering: as given; a reload may set another.
-        trouble: what the store fails with.
+        fault: what the store fails with.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class CdrSink:
         self.dropped = 0
         self.dropped_at = 0.0
         self.numbering = numbering
-        self.trouble = Trouble(failed, wall)
+        self.fault = FaultState(failed, wall)
         self._store = store
         self._wall = wall
         self._telemetry = telemetry
@@ -92,7 +92,7 @@ class CdrSink:
         self._waiting: list[Answered] = []
         self._since = 0.0
         self._held: dict[bytes, bytes] = {}  # rows by our transaction id
-        self._courses: dict[bytes, Course] = {}  # how those went on of which something was reported
+        self._progress: dict[bytes, CallProgress] = {}  # how those went on of which something was reported
         self._over: list[Row] = []
         self._bundles = Bundles(node, wall())
         self._rows = 0  # made and not yet written
@@ -124,10 +124,10 @@ class CdrSink:
         """Note an operation of the gsmSSF: what an event report says of the call."""
         tid = dialogue.local_tid
         if type(argument) is EventReportBCSMArg and tid in self._held:
-            course = self._courses.get(tid)
-            if course is None:
-                course = self._courses[tid] = Course()
-            course.reported(argument, self._wall())
+            progress = self._progress.get(tid)
+            if progress is None:
+                progress = self._progress[tid] = CallProgress()
+            progress.reported(argument, self._wall())
 
     def over(self, dialogue: Dialogue) -> None:
         """Note that a held dialogue is over."""
@@ -137,10 +137,10 @@ class CdrSink:
             self._over.append(self._taken(dialogue.local_tid))
 
     def _taken(self, tid: bytes) -> Row:
-        """Take out a held call's row, with what is known of its course."""
+        """Take out a held call's row, with what is known of its progress."""
         row: Row = tuple(_decode(self._held.pop(tid)))  # what is compiled takes no list for it
-        course = self._courses.pop(tid, None)
-        return row if course is None else followed(row, course)
+        progress = self._progress.pop(tid, None)
+        return row if progress is None else followed(row, progress)
 
     def _wake(self, now: float) -> None:
         self._since = now
@@ -169,7 +169,7 @@ class CdrSink:
             else:
                 return
             if left:
-                self.trouble.report(why)
+                self.fault.report(why)
                 await asyncio.sleep(RETRY_SECONDS)
         self._failed(f"{self.waiting} call detail records are lost: {why}")
 
@@ -240,11 +240,11 @@ class CdrSink:
             try:
                 await self._write()
             except StoreError as error:
-                self.trouble.report(str(error))
+                self.fault.report(str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 self._made.set()
             else:
-                self.trouble.report("")
+                self.fault.report("")
 
     async def _write(self) -> None:
         while bundles := self._bundles.next():

@@ -46,7 +46,7 @@ def check(
 
     Exit status: 0 a node can start with it, 2 it can't.
     """
-    from scp.app.preflight import missing_folders, preflight, twins
+    from scp.app.preflight import duplicates, missing_folders, preflight
     from scp.config import describe
 
     config = configuration(file)
@@ -55,7 +55,7 @@ def check(
     typer.echo(describe(config))
     for fault in missing_folders(config):
         say(f"{file}: {fault}, and the node makes none")
-    for words in () if offline else twins(config):
+    for words in () if offline else duplicates(config):
         say(f"{file}: {words}")
 
 

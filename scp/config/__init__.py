@@ -15,7 +15,7 @@ from scp.config.load import load, loads
 from scp.config.m3ua import M3ua, Peer, PeerRole, PeerSctp, PeerTimers, RoutingKey, TrafficMode
 from scp.config.model import Config
 from scp.config.node import NetworkIndicator, Node, Telemetry
-from scp.config.plan import Endpoint, describe, endpoints
+from scp.config.preview import Endpoint, describe, endpoints
 from scp.config.reader import ConfigError, Fault
 from scp.config.recording import Recording
 from scp.config.sccp import Sccp, Translation

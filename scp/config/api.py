@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
-from scp.config.kinds import Name
 from scp.config.reader import Fault
+from scp.config.value_types import Name
 from scp.config.values import HostPort, Secret
 
 if TYPE_CHECKING:

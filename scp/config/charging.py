@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, Struct
 
-from scp.config.kinds import Name, Seconds, UInt32
 from scp.config.reader import Fault
+from scp.config.value_types import Name, Seconds, UInt32
 from scp.config.values import Secret
 from scp.domain.tariff import Tariff
 

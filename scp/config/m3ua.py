@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from scp.config.kinds import Address, Name, Port, Seconds, UInt32
 from scp.config.reader import Fault
+from scp.config.value_types import Address, Name, Port, Seconds, UInt32
 from scp.config.values import PointCode
 
 if TYPE_CHECKING:

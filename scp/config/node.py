@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from scp.config.kinds import Name
+from scp.config.value_types import Name
 from scp.config.values import HostPort, PointCode
 
 

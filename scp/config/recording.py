@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
-from scp.config.kinds import Name
+from scp.config.value_types import Name
 from scp.config.values import Secret
 
 Number: TypeAlias = Annotated[

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from scp.config.kinds import Caller, GlobalTitle, Seconds
 from scp.config.reader import Fault
+from scp.config.value_types import Caller, GlobalTitle, Seconds
 from scp.config.values import PointCode
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, Final, final
 
+from scp.common.token_buckets import TokenBuckets
 from scp.domain.reason import Reason
 
 if TYPE_CHECKING:
@@ -98,44 +99,6 @@ class Limits:
     caller_burst: float = 0.0
     unusual_rate: float = 0.0
     gap_duration: float = 10.0
-
-
-@final
-class Buckets:
-    """A token bucket for each key; the one that was made first goes when there are too many.
-
-    Who makes us forget others to get its tokens back needs as many addresses as we remember for each burst.
-
-    Args:
-        rate: tokens a second.
-        burst: the most that a bucket holds.
-        most: buckets.
-    """
-
-    def __init__(self, rate: float, burst: float, most: int = 4096) -> None:
-        self._rate = rate
-        self._burst = max(burst, 1.0)
-        self._most = most
-        self._buckets: dict[object, tuple[float, float]] = {}
-
-    def __len__(self) -> int:
-        return len(self._buckets)
-
-    def take(self, key: object, now: float) -> bool:
-        """Take a token; False if there is none."""
-        buckets = self._buckets
-        bucket = buckets.get(key)
-        if bucket is None:
-            if len(buckets) >= self._most:
-                del buckets[next(iter(buckets))]
-            tokens = self._burst
-        else:
-            tokens = min(self._burst, bucket[0] + (now - bucket[1]) * self._rate)
-        if tokens < 1.0:
-            buckets[key] = (tokens, now)
-            return False
-        buckets[key] = (tokens - 1.0, now)
-        return True
 
 
 @final
@@ -237,10 +200,10 @@ class Admission:
         self._begun = 0.0
         self._ended = inf
         self._levels = {signal: Level(thresholds) for signal, thresholds in THRESHOLDS.items()}
-        self._peers: Buckets | None = None
-        self._callers: Buckets | None = None
-        self._unusual: Buckets | None = None
-        self._gaps: Buckets | None = None
+        self._peers: TokenBuckets | None = None
+        self._callers: TokenBuckets | None = None
+        self._unusual: TokenBuckets | None = None
+        self._gaps: TokenBuckets | None = None
         self._all_by_policy = False
         self._calls = 0
         self._longest = 0.0
@@ -254,11 +217,11 @@ class Admission:
         self.limits = limits
         for turn in self._turns.values():
             turn.long = limits.delay * LONG
-        self._peers = Buckets(limits.peer_rate, limits.peer_burst) if limits.peer_rate else None
-        self._callers = Buckets(limits.caller_rate, limits.caller_burst) if limits.caller_rate else None
+        self._peers = TokenBuckets(limits.peer_rate, limits.peer_burst) if limits.peer_rate else None
+        self._callers = TokenBuckets(limits.caller_rate, limits.caller_burst) if limits.caller_rate else None
         rate = limits.unusual_rate
-        self._unusual = Buckets(rate, rate) if rate else None
-        self._gaps = Buckets(1 / limits.gap_duration, 1.0) if limits.gap_duration else None
+        self._unusual = TokenBuckets(rate, rate) if rate else None
+        self._gaps = TokenBuckets(1 / limits.gap_duration, 1.0) if limits.gap_duration else None
 
     @property
     def sheds(self) -> bool:

@@ -10,7 +10,7 @@ from ss7.errors import EncodeError
 from ss7.rose import encode_invoke, encode_return_error
 
 if TYPE_CHECKING:
-    from scp.engine.conversation import Conversation
+    from scp.engine.dialogue_state import DialogueState
     from scp.ports import Telemetry
     from scp.stack.tcap import Indication, Tcap
     from ss7.cap.codec import Codec
@@ -22,7 +22,7 @@ _INVOKE_OVERHEAD: Final = 14  # tags, lengths, invoke id and operation code
 
 
 def encoded(
-    conversation: Conversation, codec: Codec, tcap: Tcap, telemetry: Telemetry, *, last: bool
+    conversation: DialogueState, codec: Codec, tcap: Tcap, telemetry: Telemetry, *, last: bool
 ) -> list[bytes]:
     """Return a call's outbox as components, and empty it. In a TC-END nothing is awaited or registered.
 

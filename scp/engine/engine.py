@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, final
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
 from scp.engine.components import critical, encoded, opcode_of, owed
-from scp.engine.conversation import LOOKUP, REPORT, Conversation
-from scp.engine.observers import Announcer
-from scp.engine.reports import REJECTED, Arguments, Reports
+from scp.engine.components_in import REJECTED, Arguments, Reports
+from scp.engine.dialogue_state import LOOKUP, REPORT, DialogueState
+from scp.engine.observers import ObserverHub
+from scp.engine.refusals import MOST_REJECTS, NO_SERVICE, Refusals
 from scp.engine.timers import Deadlines
-from scp.engine.unserved import MOST_REJECTS, NO_SERVICE, Unserved
 from scp.ports import PENDING
 from scp.services.api import Lookup, Outgoing, Report, ReportKind, StoreFailure
 from scp.stack import tcap_dialogue as tc
@@ -73,7 +73,7 @@ class Engine:
         watcher: shown how calls go on whose dialogues are held; None: nobody looks.
 
     Attributes:
-        announcer: tells of first answers and of calls that are held; its onlookers may be replaced.
+        observers: tells of first answers and of calls that are held; its onlookers may be replaced.
         declines: see `Arguments`.
     """
 
@@ -103,14 +103,14 @@ class Engine:
         self.store_deadline = store_deadline
         self.answer_deadline = answer_deadline
         self.on_bug = on_bug
-        self.announcer = Announcer(telemetry, clock, observer, watcher, on_bug)
+        self.observers = ObserverHub(telemetry, clock, observer, watcher, on_bug)
         self.admission = admission
         self.draining = False
         arguments = Arguments(codec)
         self.declines = arguments.declines
-        self._unserved = Unserved(signalling, telemetry, self.announcer, arguments, clock)
-        self._reports = Reports(signalling, telemetry, arguments, self.announcer)
-        self._deadlines: Deadlines[Conversation] = Deadlines(_due)
+        self._refusals = Refusals(signalling, telemetry, self.observers, arguments, clock)
+        self._reports = Reports(signalling, telemetry, arguments, self.observers)
+        self._deadlines: Deadlines[DialogueState] = Deadlines(_due)
         self._handlers: dict[int, Callable[[Indication, float], None]] = {
             tc.BEGIN: self._begun,
             tc.CONTINUE: self._reported,
@@ -135,48 +135,48 @@ class Engine:
         components = indication.components
         first = components[0] if components else None
         if type(first) is not Invoke:
-            self._unserved.refuse(dialogue, owed(indication), Reason.UNEXPECTED_OPERATION, now)
+            self._refusals.refuse(dialogue, owed(indication), Reason.UNEXPECTED_OPERATION, now)
             return
         if first.opcode != Opcode.INITIAL_DP:
             reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)
-            self._unserved.refuse(dialogue, [reject, *owed(indication)], Reason.UNEXPECTED_OPERATION, now)
+            self._refusals.refuse(dialogue, [reject, *owed(indication)], Reason.UNEXPECTED_OPERATION, now)
             return
         self.telemetry.operation(Opcode.INITIAL_DP, "in")
         if indication.rejects:
             for _ in indication.rejects:
                 self.signalling.discard("cap", REJECTED)
-            self._unserved.go_on(
+            self._refusals.go_on(
                 dialogue, NO_SERVICE, None, Reason.REJECTED_COMPONENT, now, after=owed(indication)
             )
             return
-        if self.admission is not None and self._unserved.let_by(self.admission, dialogue, first, now):
+        if self.admission is not None and self._refusals.let_by(self.admission, dialogue, first, now):
             return
         context = BY_OCTETS.get(dialogue.context, CAP_V1)
         try:
             idp = self.codec.decode_argument(Opcode.INITIAL_DP, first.parameter, context.version)
         except DecodeError as fault:
-            idp = self._unserved.read_otherwise(fault, dialogue, first.invoke_id, now, self.admission)
+            idp = self._refusals.read_otherwise(fault, dialogue, first.invoke_id, now, self.admission)
             if idp is None:
                 return
         if idp.extensions is not None and critical(idp):
             error = encode_return_error(first.invoke_id, UNEXPECTED_PARAMETER.code)
-            self._unserved.refuse(dialogue, [error], Reason.CRITICAL_EXTENSION, now, idp)
+            self._refusals.refuse(dialogue, [error], Reason.CRITICAL_EXTENSION, now, idp)
             return
         if self.draining:
-            self._unserved.go_on(dialogue, NO_SERVICE, idp, Reason.DRAINING, now)
+            self._refusals.go_on(dialogue, NO_SERVICE, idp, Reason.DRAINING, now)
             return
         service = self.services.get(idp.service_key)
         if service is None:
             error = encode_return_error(first.invoke_id, MISSING_CUSTOMER_RECORD.code)
-            self._unserved.refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now, idp)
+            self._refusals.refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now, idp)
             return
-        conversation = Conversation(
+        conversation = DialogueState(
             self, dialogue, idp, context, first.parameter, service.name, first.invoke_id, now
         )
         self._serve(conversation, service, components, now)
 
     def _serve(
-        self, conversation: Conversation, service: Service, components: list[Component], now: float
+        self, conversation: DialogueState, service: Service, components: list[Component], now: float
     ) -> None:
         """Start the service of an InitialDP, and tell it what came behind that in the same message."""
         dialogue = conversation.dialogue
@@ -184,7 +184,7 @@ class Engine:
             conversation.run = service.run(conversation)
         except Exception as bug:  # noqa: BLE001 - as in `_step`
             self.on_bug(service.name, bug)
-            self._unserved.go_on(dialogue, service.name, conversation.idp, Reason.SERVICE_ERROR, now)
+            self._refusals.go_on(dialogue, service.name, conversation.idp, Reason.SERVICE_ERROR, now)
             return
         dialogue.user = conversation
         if len(components) > 1:
@@ -194,14 +194,14 @@ class Engine:
             if rejects:
                 self._stop(conversation)
                 idp, reason = conversation.idp, Reason.REJECTED_COMPONENT
-                self._unserved.go_on(dialogue, service.name, idp, reason, now, after=rejects)
+                self._refusals.go_on(dialogue, service.name, idp, reason, now, after=rejects)
                 return
         self._step(conversation, None, now)
 
     def _reported(self, indication: Indication, now: float) -> None:
         """TC-CONTINUE: what it brings are reports for the service."""
         conversation = indication.dialogue.user
-        if not isinstance(conversation, Conversation):
+        if not isinstance(conversation, DialogueState):
             return
         for component in indication.components:
             self._reports.add(conversation, component)
@@ -217,7 +217,7 @@ class Engine:
 
     def _ended(self, indication: Indication, now: float) -> None:
         conversation = indication.dialogue.user
-        if isinstance(conversation, Conversation):
+        if isinstance(conversation, DialogueState):
             for component in indication.components:
                 self._reports.add(conversation, component)
             self._reports.take_owed()  # there is nobody to have it
@@ -225,7 +225,7 @@ class Engine:
 
     def _aborted(self, indication: Indication, now: float) -> None:
         conversation = indication.dialogue.user
-        if isinstance(conversation, Conversation):
+        if isinstance(conversation, DialogueState):
             self._over(conversation, ReportKind.ABORT, "aborted-by-peer", now)
 
     def _undelivered(self, indication: Indication, now: float) -> None:
@@ -233,22 +233,22 @@ class Engine:
         self.signalling.discard("sccp", "returned")
         self.tcap.end(indication.dialogue, [], prearranged=True)
         conversation = indication.dialogue.user
-        if isinstance(conversation, Conversation):
+        if isinstance(conversation, DialogueState):
             self._over(conversation, ReportKind.ABORT, "undeliverable", now)
 
     def _unanswered(self, indication: Indication, now: float) -> None:
         """TC-L-CANCEL: an operation that reports success (ActivityTest) got no answer: the call is lost."""
         conversation = indication.dialogue.user
-        if isinstance(conversation, Conversation) and indication.invocation is not None:
+        if isinstance(conversation, DialogueState) and indication.invocation is not None:
             conversation.queue(Report(ReportKind.TIMEOUT, opcode_of(indication.invocation.opcode)))
             self._wake(conversation, now)
 
     def _idle(self, indication: Indication, now: float) -> None:
         conversation = indication.dialogue.user
-        if isinstance(conversation, Conversation):
+        if isinstance(conversation, DialogueState):
             self._over(conversation, ReportKind.ABORT, "timeout", now)
 
-    def _over(self, conversation: Conversation, kind: ReportKind, outcome: str, now: float) -> None:
+    def _over(self, conversation: DialogueState, kind: ReportKind, outcome: str, now: float) -> None:
         """The dialogue is gone: tell the service, or stop it if the call was not answered yet."""
         conversation.gone = True
         self.telemetry.dialogue_closed(outcome)
@@ -257,13 +257,13 @@ class Engine:
             self._deadlines.forget()
             self._stop(conversation)
             return
-        self.announcer.over(conversation.dialogue)
+        self.observers.over(conversation.dialogue)
         conversation.queue(Report(kind))
         self._wake(conversation, now)
 
     # -- the service's coroutine ---------------------------------------------------------------------------
 
-    def _step(self, conversation: Conversation, value: Any, now: float) -> None:
+    def _step(self, conversation: DialogueState, value: Any, now: float) -> None:
         """Resume the service with ``value`` and go on until it waits or is done."""
         send = conversation.run.send
         while True:
@@ -282,7 +282,7 @@ class Engine:
             if value is PENDING:
                 return
 
-    def _look_up(self, conversation: Conversation, msisdn: str, now: float) -> Found | Pending:
+    def _look_up(self, conversation: DialogueState, msisdn: str, now: float) -> Found | Pending:
         """Ask the store; what it does against its protocol is a failure of the store, not of the service."""
         if conversation.store_owes:
             return StoreFailure.TIMEOUT
@@ -299,7 +299,7 @@ class Engine:
             self._suspend(conversation, LOOKUP, due, now)
         return found
 
-    def _next_report(self, conversation: Conversation, request: NextReport, now: float) -> Report | Pending:
+    def _next_report(self, conversation: DialogueState, request: NextReport, now: float) -> Report | Pending:
         """Send the outbox, then give the next report, or `PENDING` and wait for it.
 
         A service that awaits more after it was told that the dialogue is over would wait for ever: it ends.
@@ -318,23 +318,23 @@ class Engine:
         self._suspend(conversation, REPORT, now + timeout, now)
         return PENDING
 
-    def _suspend(self, conversation: Conversation, wait: int, due: float, now: float) -> None:
+    def _suspend(self, conversation: DialogueState, wait: int, due: float, now: float) -> None:
         conversation.wait = wait
         conversation.due = due
         self._deadlines.add(due, conversation, now)
         self.signalling.wake_at(due)
 
-    def _resume(self, conversation: Conversation, value: Any, now: float) -> None:
-        conversation.awake()
+    def _resume(self, conversation: DialogueState, value: Any, now: float) -> None:
+        conversation.resume()
         self._deadlines.forget()
         self._step(conversation, value, now)
 
-    def _wake(self, conversation: Conversation, now: float) -> None:
+    def _wake(self, conversation: DialogueState, now: float) -> None:
         """Hand the oldest report to a service that waits for one."""
         if conversation.wait == REPORT and conversation.reports is not None:
             self._resume(conversation, conversation.next_report(), now)
 
-    def store_answered(self, conversation: Conversation, result: Found) -> None:
+    def store_answered(self, conversation: DialogueState, result: Found) -> None:
         """Resume a service with the store's answer; called from the event loop."""
         now = self.clock()
         if self.admission is not None and not conversation.answered:
@@ -344,7 +344,7 @@ class Engine:
 
     # -- what goes to the network --------------------------------------------------------------------------
 
-    def _send(self, conversation: Conversation, now: float, *, last: bool) -> None:
+    def _send(self, conversation: DialogueState, now: float, *, last: bool) -> None:
         """Send the outbox in one message, TC-END if it is the ``last``."""
         dialogue = conversation.dialogue
         components = encoded(conversation, self.codec, self.tcap, self.telemetry, last=last)
@@ -355,17 +355,17 @@ class Engine:
         if not conversation.answered:
             self._answered(conversation)
             if not last:
-                conversation.put_away(self.codec)
+                conversation.compact(self.codec)
                 dialogue.path = self.signalling.keep(dialogue.path)
 
-    def _answered(self, conversation: Conversation) -> None:
+    def _answered(self, conversation: DialogueState) -> None:
         conversation.answered = True
         decision = conversation.decision or Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
-        self.announcer.tell(
+        self.observers.tell(
             conversation.dialogue, conversation.service, conversation.idp, decision, conversation.started
         )
 
-    def _finished(self, conversation: Conversation, now: float) -> None:
+    def _finished(self, conversation: DialogueState, now: float) -> None:
         """The service returned: its outbox goes in TC-END, unless the dialogue is gone already."""
         if not conversation.gone:
             held = conversation.answered
@@ -376,11 +376,11 @@ class Engine:
                 return
             conversation.gone = True
             if held:
-                self.announcer.over(conversation.dialogue)
+                self.observers.over(conversation.dialogue)
             self.telemetry.dialogue_closed("error" if conversation.error is not None else "ended")
         conversation.dialogue.user = None
 
-    def _rescue(self, conversation: Conversation, bug: Exception, now: float) -> None:
+    def _rescue(self, conversation: DialogueState, bug: Exception, now: float) -> None:
         """A service failed: an unanswered call goes on unchanged, a controlled one is left to the switch."""
         self.on_bug(conversation.service, bug)
         if not conversation.gone:
@@ -392,13 +392,13 @@ class Engine:
             conversation.decided(_FAILED)
             self._send(conversation, now, last=True)
             if held:
-                self.announcer.over(conversation.dialogue)
+                self.observers.over(conversation.dialogue)
             self.telemetry.dialogue_closed("error")
         self._stop(conversation)
 
-    def _stop(self, conversation: Conversation) -> None:
+    def _stop(self, conversation: DialogueState) -> None:
         """Close a service that nobody needs any more, and forget it."""
-        conversation.awake()
+        conversation.resume()
         conversation.dialogue.user = None
         try:
             conversation.run.close()
@@ -419,7 +419,7 @@ class Engine:
                 late = StoreFailure.TIMEOUT
                 if self.admission is not None:
                     self.admission.store_took(self.store_deadline)
-            conversation.awake()
+            conversation.resume()
             self._step(conversation, late, now)
 
 
@@ -428,5 +428,5 @@ _ABANDONED: Final = Decision(Action.ERROR, Reason.ABANDONED)
 _FAILED: Final = Decision(Action.CONTINUE, Reason.SERVICE_ERROR)
 
 
-def _due(conversation: Conversation) -> float:
+def _due(conversation: DialogueState) -> float:
     return conversation.due

@@ -32,7 +32,7 @@ OBSERVER: Final = "observer"
 
 
 @final
-class Announcer:
+class ObserverHub:
     """Counts the first answer of every dialogue, and shows the calls to who wants to see them.
 
     Who raises costs no call: an exception on the way would end the association that brought the message.
@@ -93,7 +93,7 @@ class Announcer:
 
 
 @final
-class Both:
+class FanOut:
     """Shows every answer to two observers."""
 
     def __init__(self, first: AnswerObserver, second: AnswerObserver) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final
 
-from scp.engine.path import Path, Paths
+from scp.engine.return_path import ReturnPath, ReturnPaths
 from scp.engine.routes import CONGESTED, UNREACHABLE, choose, cost
-from scp.engine.ticker import Ticker
+from scp.engine.scheduler import Scheduler
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.events import AspState, BringDown, Discard, DiscardReason, StateChange
 from scp.stack.m3ua.sgp import Sgp
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from scp.engine.admission import Admission
     from scp.engine.observers import Tap
-    from scp.engine.ticker import TimeSource
+    from scp.engine.scheduler import TimeSource
     from scp.ports import Telemetry, Transport
     from scp.stack.m3ua.events import Event
     from scp.stack.sccp import Sccp
@@ -187,8 +187,8 @@ class Signalling:
         self._from = ""  # the link and the message that are worked on, for samples of what is discarded
         self._message = b""
         self._leaving = False
-        self._paths = Paths()
-        self._ticker = Ticker(source, self._tick)
+        self._paths = ReturnPaths()
+        self._scheduler = Scheduler(source, self._tick)
         self._soon = source.call_soon
         self._unwritten = 0  # times that `flush` was asked for, and one while `_flush` is to come
 
@@ -298,7 +298,7 @@ class Signalling:
             if sccp.translates:
                 dpc = self._translated(unit.calling_raw, dpc, data.sls, now)
             own = sccp.own_address(unit.called_raw)
-            path = Path(link, data.dpc, dpc, data.sls, unit.calling_raw, own, data.routing_context)
+            path = ReturnPath(link, data.dpc, dpc, data.sls, unit.calling_raw, own, data.routing_context)
             indication = self.tcap.receive(unit.data, path, now)
         else:
             indication = self.tcap.notice(unit.data, unit.cause, now)
@@ -310,13 +310,13 @@ class Signalling:
     # -- out -----------------------------------------------------------------------------------------------
 
     def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None:
-        """Send a TCAP message on its dialogue's way, a `Path`; b"" is nothing. It leaves with the batch.
+        """Send a TCAP message on its dialogue's `ReturnPath`; b"" is nothing. It leaves with the batch.
 
         With ``return_on_error`` (and if `SccpSettings` agrees) TC-NOTICE says if it can't be delivered. What
         can't be sent is counted: to a calling address that leaves SCCP no room for data, or too long for 16
         segments.
         """
-        if not octets or not isinstance(path, Path):
+        if not octets or not isinstance(path, ReturnPath):
             return
         link = path.link
         if not link.active or not (link.destinations is None or link.destinations.silent):
@@ -340,7 +340,7 @@ class Signalling:
 
     def keep(self, path: object) -> object:
         """Return the way back for a dialogue that is held: one object for all that have the same."""
-        return self._paths.shared(path) if isinstance(path, Path) else path
+        return self._paths.shared(path) if isinstance(path, ReturnPath) else path
 
     def _translated(self, called: bytes, otherwise: int, sls: int, now: float) -> int:
         """Return the point code for a title: the first of its translation that can be reached."""
@@ -411,7 +411,7 @@ class Signalling:
                 self._write(link, machine.outbox)
             if machine.events or self.sccp.events or self.tcap.events:
                 self._tell(link)
-        self._ticker.at(self._next_deadline())
+        self._scheduler.at(self._next_deadline())
 
     def _write(self, link: Link, outbox: list[tuple[int, bytes]]) -> None:
         data_count = 0
@@ -464,11 +464,11 @@ class Signalling:
 
     def wake_at(self, due: float) -> None:
         """Make sure that the user's ``tick`` is called at ``due`` (seconds of the loop's clock)."""
-        self._ticker.at(due)
+        self._scheduler.at(due)
 
     def stop(self) -> None:
         """Stop the clock: no timer runs from here on."""
-        self._ticker.stop()
+        self._scheduler.stop()
 
     def _next_deadline(self) -> float:
         due = min(self.tcap.next_deadline(), self.sccp.next_deadline())

@@ -127,7 +127,7 @@ class LinkStatus(Struct):
     destinations: dict[str, Condition] = field(default_factory=dict)
 
 
-class PartStatus(Struct):
+class ComponentStatus(Struct):
     """State of what a node has beside its links and its store. None of it keeps a node from taking calls.
 
     Attributes:

@@ -6,9 +6,9 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final, final
 
+from scp.net.accept import AccessControl
 from scp.net.addresses import plain, resolve
-from scp.net.reception import Reception
-from scp.net.redial import Backoff, DialError, Redial
+from scp.net.reconnect import Backoff, DialError, Reconnect
 from scp.net.sctp_association import QUIET, SctpAssociation, Watcher, words
 from scp.net.sctp_socket import SctpSettings, SctpSocket, family_of, open_socket
 from scp.net.tcp import Limits
@@ -75,7 +75,7 @@ class Connector:
         self._watcher = watcher
         self._connect_timeout = connect_timeout
         rotations = [tuple(remotes[first:]) + tuple(remotes[:first]) for first in range(len(remotes))]
-        self._redial: Redial[tuple[str, ...]] = Redial(
+        self._redial: Reconnect[tuple[str, ...]] = Reconnect(
             rotations, self._dial, random, backoff=backoff, settled=settled, failed=failed
         )
 
@@ -155,7 +155,7 @@ class Listener:
         watcher: Watcher = QUIET,
     ) -> None:
         self.name = name
-        self._reception: Reception[SctpAssociation] = Reception(user_factory, allowed, refused)
+        self._reception: AccessControl[SctpAssociation] = AccessControl(user_factory, allowed, refused)
         self._addresses = addresses
         self._port = port
         self._limits = limits or Limits()

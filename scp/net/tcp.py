@@ -12,10 +12,10 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
+from scp.common.sockets import EagerWriter
+from scp.net.accept import AccessControl
 from scp.net.addresses import plain
-from scp.net.reception import Reception
-from scp.net.redial import Backoff, DialError, Redial
-from scp.sockets import EagerWriter
+from scp.net.reconnect import Backoff, DialError, Reconnect
 from ss7.errors import DecodeError
 from ss7.m3ua_framer import Framer as M3uaFramer
 
@@ -268,7 +268,7 @@ class Connector:
         self._limits = limits or Limits()
         self._framer = framer
         self._connect_timeout = connect_timeout
-        self._redial: Redial[str] = Redial(
+        self._redial: Reconnect[str] = Reconnect(
             list(remotes), self._dial, random, backoff=backoff, settled=settled, failed=failed
         )
 
@@ -333,7 +333,7 @@ class Listener:
         framer: Callable[[], Framer] = M3uaFramer,
     ) -> None:
         self.name = name
-        self._reception: Reception[TcpConnection] = Reception(user_factory, allowed, refused)
+        self._reception: AccessControl[TcpConnection] = AccessControl(user_factory, allowed, refused)
         self._addresses = addresses
         self._port = port
         self._limits = limits or Limits()

@@ -34,7 +34,7 @@ class Call:
     Args:
         idp: the InitialDP's argument.
         context: see below.
-        octets: what ``idp`` was decoded from; b"": then `put_away` does nothing.
+        octets: what ``idp`` was decoded from; b"": then `compact` does nothing.
 
     Attributes:
         context: the CAP application context of the dialogue.
@@ -80,7 +80,7 @@ class Call:
         idp: InitialDPArg = self._codec.decode_argument(Opcode.INITIAL_DP, self._octets, self.context.version)
         return idp
 
-    def put_away(self, codec: Codec) -> None:
+    def compact(self, codec: Codec) -> None:
         """Keep what a held call needs: octets, an eighth of their argument's size. The decision is told."""
         self.decision = None
         if self._octets:

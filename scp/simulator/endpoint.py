@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from scp.net.lend import OneAtATime
 from scp.net.sctp import Connector as SctpConnector
 from scp.net.sctp import Listener as SctpListener
+from scp.net.single_user import SingleUser
 from scp.net.tcp import DEFAULT_PORT, Connector, Listener
 from scp.simulator.network import Carrier, Side
 from scp.stack.m3ua.asp import Asp
@@ -73,7 +73,7 @@ def attach(
 
     addresses, port, sctp = endpoint.addresses, endpoint.port, endpoint.carrier is Carrier.SCTP
     if endpoint.listen:
-        take = OneAtATime(user).take
+        take = SingleUser(user).take
         if sctp:
             return SctpListener("msc", addresses, port, take, refused=refused)
         return Listener("msc", addresses, port, take, refused=refused)

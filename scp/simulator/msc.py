@@ -7,17 +7,17 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Final, final
 
-from scp.engine.path import Path
+from scp.engine.return_path import ReturnPath
+from scp.engine.scheduler import LoopTime
 from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
-from scp.engine.ticker import LoopTime
 from scp.simulator.dialogue import CallDialogue
 from scp.simulator.endpoint import attach, machine
 from scp.simulator.expect import Expectation
 from scp.simulator.idp import initial_dp, time_and_timezone
 from scp.stack.sccp import Sccp, SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 from ss7.cap.contexts import BY_VERSION
 from ss7.sccp import GlobalTitle
 
@@ -82,7 +82,7 @@ async def run_calls(
         TimeoutError: the association did not become active; the text says what happened instead.
         OSError: the listening port can't be had.
     """
-    msc = Msc(network, endpoint, random, telemetry or QuietTelemetry(), on_link, give_up)
+    msc = Msc(network, endpoint, random, telemetry or NullTelemetry(), on_link, give_up)
     connection = attach(endpoint, msc.link, random, msc.trouble)
     await connection.start()
     try:
@@ -191,7 +191,7 @@ class Msc:
         self._made += 1
         argument = initial_dp(scenario, self._made.to_bytes(4, "big"), datetime.now().astimezone())
         sls = self._made % _SLS_VALUES
-        path = Path(
+        path = ReturnPath(
             self.link, network.point_code, network.scp_point_code, sls, network.called(), network.calling()
         )
         context = BY_VERSION[scenario.version].octets if scenario.dialogue_portion else b""

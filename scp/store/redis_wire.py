@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
 
 import hiredis
 
+from scp.common.sockets import EagerWriter
 from scp.ports import StoreError
-from scp.sockets import EagerWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

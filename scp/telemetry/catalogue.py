@@ -251,8 +251,8 @@ CHF_REQUESTS: Final = Spec(
     "within charging.chf.deadline_ms or an open circuit.",
     ("result",),
 )
-TWINS: Final = Spec(
-    "scp_node_twins",
+DUPLICATES: Final = Spec(
+    "scp_node_duplicates",
     Kind.GAUGE,
     "Other running nodes on the same Redis with this node's instance or name. Any is a mistake: transaction "
     "ids, or CDRs and their files, are no longer told apart.",
@@ -330,7 +330,7 @@ STATE_CATALOGUE: Final = (
     CDRS_OLDEST,
     LEDGER_USABLE,
     CHF_REQUESTS,
-    TWINS,
+    DUPLICATES,
     GUARDIAN,
     KILLS,
     KILLED_CALLS,

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from scp.domain.reason import FAILURES
-from scp.telemetry.steady import SteadyStream
+from scp.telemetry.nonblocking_log import NonblockingStream
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -159,7 +159,7 @@ def configure(level: str = "info", *, mask_numbers: bool = True, stream: TextIO 
     root.setLevel(max(LEVELS[level], logging.WARNING))
 
 
-_streams: Final[list[SteadyStream]] = []
+_streams: Final[list[NonblockingStream]] = []
 
 
 def _steady(stream: TextIO) -> TextIO:
@@ -167,7 +167,7 @@ def _steady(stream: TextIO) -> TextIO:
     for known in _streams:
         if known.stream is stream:
             return cast("TextIO", known)
-    _streams[:] = [SteadyStream(stream)]
+    _streams[:] = [NonblockingStream(stream)]
     return cast("TextIO", _streams[0])
 
 

@@ -19,7 +19,7 @@ from scp.config import Api, ApiKey, HostPort, Scope, Secret
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber
-from scp.engine.status import Condition, LinkStatus, PartStatus
+from scp.engine.status import ComponentStatus, Condition, LinkStatus
 from scp.ports import Found, Pending
 from scp.store.sqlite import SqliteStore
 
@@ -65,7 +65,7 @@ class FakeNode:
         self.reasons: list[str] = []
         self.status = [LinkStatus("stp-a", connected=True, asp="active", since=0.0, check="")]
         self.steers: Rules | None = RULES
-        self.beside: list[PartStatus] = []
+        self.beside: list[ComponentStatus] = []
 
     def why_not_ready(self) -> list[str]:
         return self.reasons
@@ -76,7 +76,7 @@ class FakeNode:
     def links(self) -> Iterable[LinkStatus]:
         return self.status
 
-    def parts(self) -> Iterable[PartStatus]:
+    def components(self) -> Iterable[ComponentStatus]:
         return self.beside
 
     def rules(self, service_key: int | None) -> Rules | None:

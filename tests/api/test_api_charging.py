@@ -14,7 +14,7 @@ from api_node import KEYS, OPERATOR, READER, FakeNode, key
 from scp.api.charging import charging_router
 from scp.api.server import serve_api
 from scp.charging.local import LocalCharging
-from scp.charging.room import ChargingRoom
+from scp.charging.service import ChargingService
 from scp.client import (
     ApiError,
     AsyncClient,
@@ -47,7 +47,7 @@ CDR = {"id": "x1", "call_id": "call-1", "a_number": A, "b_number": B, "started_m
 class Desk:
     """A served node: `http` with the charging service's token, `room` behind it."""
 
-    def __init__(self, http: httpx.AsyncClient, room: ChargingRoom, audit: Path) -> None:
+    def __init__(self, http: httpx.AsyncClient, room: ChargingService, audit: Path) -> None:
         self.http = http
         self.room = room
         self._audit = audit
@@ -95,7 +95,7 @@ def run(directory: Path, body: Callable[[Desk], Awaitable[None]]) -> None:
             grace_ms=60_000,
             max_minutes=60,
         )
-        room = ChargingRoom(
+        room = ChargingService(
             ledger,
             SqliteCdrStore(":memory:"),
             system,

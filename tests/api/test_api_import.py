@@ -172,8 +172,8 @@ def test_a_stream_beyond_its_limit(limit: int) -> None:
 
 
 @given(st.lists(st.binary(max_size=20)), st.randoms(use_true_random=False))
-def test_however_a_stream_is_cut_its_lines_are_the_same(parts: list[bytes], random: Any) -> None:
-    stream = b"\n".join(parts)
+def test_however_a_stream_is_cut_its_lines_are_the_same(components: list[bytes], random: Any) -> None:
+    stream = b"\n".join(components)
     cuts = sorted(random.randrange(len(stream) + 1) for _ in range(5))
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 

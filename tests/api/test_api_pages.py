@@ -19,7 +19,7 @@ from scp.api.discards import discards_router
 from scp.client import Client, readiness
 from scp.config import Api
 from scp.domain.cdr import CallAttempt, ChargeRecord, VoipRecord
-from scp.engine.status import LinkStatus, PartStatus
+from scp.engine.status import ComponentStatus, LinkStatus
 
 VOID = {"meta", "link", "br"}
 
@@ -39,7 +39,7 @@ def test_ready_says_why_not(served: Served, operator: Client) -> None:
 
 def test_what_is_wrong_beside_the_links_is_a_warning_and_no_reason_to_be_taken_out(served: Served) -> None:
     served.node.beside.append(
-        PartStatus("charging:records", "call detail records", "datastore", "7 wait", 0.0, "the disk", "it is full", 60.0)
+        ComponentStatus("charging:records", "call detail records", "datastore", "7 wait", 0.0, "the disk", "it is full", 60.0)
     )  # fmt: skip
     response = httpx.get(served.url + "/health")
     body = response.json()

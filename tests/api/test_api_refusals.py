@@ -13,10 +13,10 @@ import pytest
 from api_node import KEYS, OPERATOR, READER, SLOW, VOIP, Served, key
 from api_node import served as serve
 
-from scp.api import said
+from scp.api import limited_log
 from scp.api.problems import KINDS
+from scp.common.report_limiter import ReportLimiter
 from scp.config import Scope
-from scp.engine.sparing import Sparing
 from scp.ports import StoreError
 
 NUMBER = "46701234567"
@@ -234,7 +234,7 @@ def test_a_store_that_is_away_does_not_fill_the_log(
         raise StoreError("the server is away", "unreachable")
 
     monkeypatch.setattr(type(served.node.store), "get", get)
-    monkeypatch.setattr(said, "_spare", Sparing(said._log, time.monotonic))
+    monkeypatch.setattr(limited_log, "_limited", ReportLimiter(limited_log._log, time.monotonic))
     with httpx.Client(base_url=served.url, headers=bearer(OPERATOR)) as client:
         statuses = {client.get(f"/v1/subscribers/{NUMBER}").status_code for _ in range(200)}
     assert statuses == {503}

@@ -26,9 +26,9 @@ from scp.api.app import build_app
 from scp.api.charging import charging_router
 from scp.api.discards import discards_router
 from scp.api.traces import traces_router
+from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
 from scp.app.node import Node
-from scp.app.reporter import Reporter
 from scp.client import Client, authorize, register
 from scp.config import Api, loads
 
@@ -114,7 +114,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     async def start() -> Node:
         config = loads(text, {})
-        node = Node(config, Random(1), metrics_for(config, sorted(config.services)), Reporter())
+        node = Node(config, Random(1), metrics_for(config, sorted(config.services)), EventLog())
         await node.start()
         return node
 

@@ -19,9 +19,9 @@ from api_node import sha256
 
 from oracles import redis_lab
 from oracles.servers import free_tcp_port
+from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
 from scp.app.node import Node
-from scp.app.reporter import Reporter
 from scp.client import (
     ApiError,
     AsyncClient,
@@ -99,7 +99,7 @@ async def clients(url: str, directory: Path) -> AsyncIterator[list[AsyncClient]]
             )
             config = loads(text, {})
             node = Node(
-                config, random.Random(instance), metrics_for(config, sorted(config.services)), Reporter()
+                config, random.Random(instance), metrics_for(config, sorted(config.services)), EventLog()
             )
             await node.start()
             stack.push_async_callback(node.stop)

@@ -27,7 +27,7 @@ from scp.bench.server import ServerError, node
 from scp.cli import app
 from scp.engine.signalling import AT_ONCE
 from scp.simulator.expect import Action
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 from ss7.tcap import END
 
 TINY = scenarios.Size(
@@ -285,7 +285,7 @@ def test_a_node_that_does_not_start_says_why(tmp_path):
 
 
 def test_the_call_path_without_a_socket_answers_every_call():
-    rig = Rig(_Canned(), _OneRecord(), QuietTelemetry())
+    rig = Rig(_Canned(), _OneRecord(), NullTelemetry())
     for _ in range(2):
         rig.run()
         answers = [backward(message) for _, message in rig.sink.sent]
@@ -294,7 +294,7 @@ def test_the_call_path_without_a_socket_answers_every_call():
 
 
 def test_answers_to_a_long_batch_leave_while_it_is_dealt_with():
-    rig = Rig(_Canned(), _OneRecord(), QuietTelemetry())
+    rig = Rig(_Canned(), _OneRecord(), NullTelemetry())
     writes = []
     rig.sink.send = lambda messages: writes.append(len(list(messages)))
     rig.batch = rig.batch * 2 + rig.batch[:10]

@@ -23,7 +23,7 @@ from scp.client import Client, import_subscribers
 from scp.simulator.endpoint import Endpoint, attach
 from scp.simulator.msc import Msc, PlannedCall
 from scp.simulator.scenario import Attempt, Scenario
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 
 PEER = """
 [[m3ua.peers]]
@@ -87,7 +87,7 @@ async def held_call(port: int) -> Tape:
     """A call that the node holds open: it rings, is answered, and the called party hangs up."""
     scenario = Scenario(b_number="46701234567", service_key=101, attempts=(Attempt(ring=0.05, talk=0.05),))
     endpoint, random = Endpoint(port=port), Random(7)
-    msc = Msc(live_room.NETWORK, endpoint, random, QuietTelemetry())
+    msc = Msc(live_room.NETWORK, endpoint, random, NullTelemetry())
     tape = Tape(msc.link)
     connection = attach(endpoint, tape, random, msc.trouble)
     await connection.start()

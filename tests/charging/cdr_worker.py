@@ -29,7 +29,7 @@ async def main() -> None:
     cdr_bundles.RUN = 300
     store = SqliteCdrStore(path)
     await store.open()
-    sink = CdrSink(store, "scp-1", Numbering("46"), lambda trouble: None)
+    sink = CdrSink(store, "scp-1", Numbering("46"), lambda fault: None)
     sink.start()
     over = Dialogue(b"\0\0\0\1", b"\1", None, b"", 0.0)
     over.state = CLOSED

@@ -12,7 +12,7 @@ import sys
 import time
 
 from scp.charging.local import LocalCharging
-from scp.charging.room import ChargingRoom
+from scp.charging.service import ChargingService
 from scp.domain.reservation import reservation_id
 from scp.domain.tariff import Tariff, TariffTable
 from scp.ports import ChargingRequest
@@ -25,7 +25,7 @@ TARIFF = Tariff("46", 7, per_seconds=11, setup=3, minimum_seconds=20, increment_
 CLIENTS = 25
 
 
-def room(ledger_url: str, cdr_path: str) -> ChargingRoom:
+def room(ledger_url: str, cdr_path: str) -> ChargingService:
     ledger = open_ledger(ledger_url, ledger_url, "scp-1")
     system = LocalCharging(
         ledger,
@@ -35,7 +35,7 @@ def room(ledger_url: str, cdr_path: str) -> ChargingRoom:
         grace_ms=3_600_000,
         max_minutes=60,
     )
-    return ChargingRoom(
+    return ChargingService(
         ledger,
         SqliteCdrStore(cdr_path),
         system,
@@ -43,7 +43,7 @@ def room(ledger_url: str, cdr_path: str) -> ChargingRoom:
         node="scp-1",
         currency="EUR",
         retention_ms=10**12,
-        failed=lambda trouble: print(f"! {trouble}", flush=True) if trouble else None,
+        failed=lambda fault: print(f"! {fault}", flush=True) if fault else None,
     )
 
 
@@ -62,7 +62,7 @@ def plan(number: int) -> tuple[ChargingRequest, int | None, int | None]:
     )
 
 
-async def client(place: ChargingRoom, numbers: list[int]) -> None:
+async def client(place: ChargingService, numbers: list[int]) -> None:
     while numbers:
         number = numbers.pop(0)
         request, total, used = plan(number)

@@ -194,7 +194,7 @@ def test_a_csv_has_values_as_they_came_whatever_a_spreadsheet_makes_of_them(valu
 
 
 def sink(store, **options) -> CdrSink:
-    return CdrSink(store, "scp-1", NUMBERING, lambda trouble: None, **options)
+    return CdrSink(store, "scp-1", NUMBERING, lambda fault: None, **options)
 
 
 async def until(condition) -> None:

@@ -18,7 +18,7 @@ from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure, Rules
 from scp.domain.subscriber import Subscriber, When
 from scp.engine.engine import Engine
-from scp.engine.path import Path
+from scp.engine.return_path import ReturnPath
 from scp.engine.signalling import Link, Signalling
 from scp.engine.status import StatusBoard
 from scp.net import loopback
@@ -81,7 +81,7 @@ def forwarding(on_failure: OnFailure = OnFailure.CONTINUE) -> VoipForwarding:
 
 
 class HandMovedLoop:
-    """A `scp.engine.ticker.TimeSource`."""
+    """A `scp.engine.scheduler.TimeSource`."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -429,7 +429,9 @@ class Room:
     def past_sccp(self, octets: bytes) -> None:
         """Give TCAP what SCCP's limits would keep from it."""
         link, now = self.links[0], self.loop.now
-        path = Path(link, NETWORK.scp_point_code, NETWORK.point_code, 5, NETWORK.calling(), NETWORK.called())
+        path = ReturnPath(
+            link, NETWORK.scp_point_code, NETWORK.point_code, 5, NETWORK.calling(), NETWORK.called()
+        )
         indication = self.node.tcap.receive(octets, path, now)
         if indication is not None:
             self.engine.indication(indication, now)

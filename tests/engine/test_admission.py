@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from room import READY, SERVICE_KEY, Room
 
+from scp.common.token_buckets import TokenBuckets
 from scp.domain.decision import Action, Reason
 from scp.engine.admission import (
     FEW,
@@ -22,13 +23,12 @@ from scp.engine.admission import (
     SHED,
     THRESHOLDS,
     Admission,
-    Buckets,
     Level,
     Limits,
     Signal,
     Turn,
 )
-from scp.engine.pressure import INTERVAL, Pressure, memory_share
+from scp.engine.load_monitor import INTERVAL, LoadMonitor, memory_share
 from ss7 import tcap
 from ss7.cap.codec import FAST
 from ss7.cap.operations import Opcode
@@ -229,7 +229,7 @@ def test_a_delay_judges_each_call_by_itself():
     st.lists(st.tuples(st.sampled_from("ab"), st.floats(0.0, 0.5)), max_size=150),
 )
 def test_a_bucket_gives_no_more_than_its_burst_and_rate(rate, burst, calls):
-    buckets = Buckets(rate, float(burst))
+    buckets = TokenBuckets(rate, float(burst))
     now, given_out = 0.0, {"a": 0, "b": 0}
     for key, wait in calls:
         now += wait
@@ -238,7 +238,7 @@ def test_a_bucket_gives_no_more_than_its_burst_and_rate(rate, burst, calls):
 
 
 def test_buckets_are_bounded_and_their_keys_apart():
-    buckets = Buckets(1.0, 2.0, most=10)
+    buckets = TokenBuckets(1.0, 2.0, most=10)
     for key in range(100):
         assert buckets.take(key, 0.0)
         assert len(buckets) <= 10
@@ -392,7 +392,7 @@ def test_other_limits_hold_from_the_next_call_on():
 def test_pressure_looks_and_tells_of_changes():
     room = Room(READY)
     admission, told, share = Admission(Limits()), [], [0.0]
-    pressure = Pressure(
+    pressure = LoadMonitor(
         room.loop, admission, lambda: share[0], lambda: 0.0, lambda level, why: told.append((level, why))
     )
     pressure.start()

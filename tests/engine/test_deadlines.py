@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from room import READY, Room
 
-from scp.engine.conversation import Conversation
+from scp.engine.dialogue_state import DialogueState
 from scp.engine.timers import SLOT, Deadlines
 
 
@@ -124,7 +124,7 @@ def test_nothing_of_a_call_is_kept_once_it_is_over():
         assert len(room.engine._deadlines) < 2_500
         room.advance(1.0)
         assert not len(room.engine._deadlines)
-        kept = [each for each in gc.get_objects() if isinstance(each, Conversation)]
+        kept = [each for each in gc.get_objects() if isinstance(each, DialogueState)]
         assert not [conversation for conversation in kept if conversation.engine is room.engine]
     finally:
         gc.enable()

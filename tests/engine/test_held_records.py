@@ -69,8 +69,8 @@ class Records:
             lambda trouble: None,
             lambda: EPOCH + self.room.loop.time(),
         )
-        announcer = self.room.engine.announcer
-        announcer.observer = announcer.watcher = self.sink
+        observers = self.room.engine.observers
+        observers.observer = observers.watcher = self.sink
 
     def reports(self, otid: bytes, kind: int, cause: int | None = None) -> None:
         """A report of an event, from the switch."""
@@ -221,13 +221,13 @@ def test_what_is_kept_of_a_held_call_is_the_row_of_its_record(held):
     [row] = records.sink._held.values()
     assert type(row) is bytes
     assert len(row) < 300
-    assert not records.sink._courses, "nothing was reported"
+    assert not records.sink._progress, "nothing was reported"
     records.reports(otid, E.O_ANSWER, None)
-    assert len(records.sink._courses) == 1
+    assert len(records.sink._progress) == 1
     records.room.abort(otid)
     [record] = records.written()
     assert record["msc_address"]
-    assert not records.sink._courses
+    assert not records.sink._progress
 
 
 def test_who_looks_on_and_raises_costs_no_call(held):
@@ -243,7 +243,7 @@ def test_who_looks_on_and_raises_costs_no_call(held):
 
     records = held(HeldOpen(3600.0))
     room = records.room
-    room.engine.announcer.observer = room.engine.announcer.watcher = Raises()
+    room.engine.observers.observer = room.engine.observers.watcher = Raises()
     otid = room.call()
     records.reports(otid, E.O_ANSWER, None)
     room.end(otid)

@@ -10,7 +10,7 @@ import pytest
 from room import MSISDN, READY, SERVICE_KEY, Room
 from test_engine_dialogues import ANSWERED, DISCONNECTED, event, undelivered
 
-from scp.engine.conversation import Conversation
+from scp.engine.dialogue_state import DialogueState
 from scp.services.api import Lookup, NextReport
 from scp.stack.tcap_dialogue import Dialogue
 from scp.stack.tcap_invocation import Invocation, Silent
@@ -19,7 +19,7 @@ from ss7.cap.operations import Opcode
 from ss7.rose import encode_invoke, encode_return_error
 
 CALLS = 40
-OF_A_CALL = (Conversation, Dialogue, Invocation, Silent)
+OF_A_CALL = (DialogueState, Dialogue, Invocation, Silent)
 CONTINUE, TEST = Opcode.CONTINUE, Opcode.ACTIVITY_TEST
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from scp.common.report_limiter import BURST, RATE, ReportLimiter
 from scp.engine.discards import KEPT, MOST_KINDS, MOST_OCTETS, Discards
-from scp.engine.sparing import BURST, RATE, Sparing
 from scp.engine.status import UNSAID, StatusBoard
 from scp.stack.m3ua import events as m3ua
 from scp.stack.m3ua.events import AspState, AsState, Availability
@@ -178,7 +178,7 @@ def test_of_several_application_servers_each_has_its_state(desk: Desk) -> None:
 
 def test_of_a_busy_link_a_reader_s_share_is_reported_and_the_rest_counted() -> None:
     now, said = [0.0], []
-    report = Sparing(lambda *what: said.append(what), lambda: now[0])
+    report = ReportLimiter(lambda *what: said.append(what), lambda: now[0])
     for _ in range(1000):
         report("hostile", "association up", False)
     report("stp", "association up", False)

@@ -16,7 +16,7 @@ import pytest
 
 from oracles.servers import kernel_has_sctp
 from scp.net import sctp_association, sctp_socket
-from scp.net.redial import Backoff
+from scp.net.reconnect import Backoff
 from scp.net.sctp import Connector, Listener
 from scp.net.sctp_association import SctpAssociation, Watcher
 from scp.net.sctp_socket import AddrChange, AssocChange, Chunk, End, PartialDeliveryAborted, ShutdownEvent

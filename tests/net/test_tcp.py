@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scp.net.redial import Backoff, DialError, Redial
+from scp.net.reconnect import Backoff, DialError, Reconnect
 from scp.net.tcp import BACKLOG, READ_SIZE, Connector, Limits, Listener, TcpConnection
 from ss7.m3ua_framer import Framer
 
@@ -505,7 +505,7 @@ def test_a_peer_that_hangs_up_at_once_is_backed_off_from():
                 association.lost.set_result("hung up")
             return association
 
-        redial = Redial(["only"], dial, Random(0), backoff=recorder, settled=0.05)
+        redial = Reconnect(["only"], dial, Random(0), backoff=recorder, settled=0.05)
         redial.start()
         async with asyncio.timeout(5):
             while len(tries) < 7:  # noqa: ASYNC110

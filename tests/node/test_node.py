@@ -17,8 +17,8 @@ sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 from room import NETWORK, READY, Counts, Switch, idp, new_otid
 
 from scp import config
+from scp.app.event_log import EventLog
 from scp.app.node import Node
-from scp.app.reporter import Reporter
 from scp.domain.decision import Reason
 from scp.net.tcp import Connector, Listener
 from scp.ports import PENDING
@@ -27,7 +27,7 @@ from scp.simulator.expect import Action, Expectation
 from scp.simulator.msc import Msc, PlannedCall
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 from ss7 import tcap
 from ss7.cap.contexts import BY_VERSION
 from ss7.cap.operations import Opcode
@@ -64,7 +64,7 @@ reconnect_most_s = 0.1
 PATIENCE = 10.0
 
 
-class Words(Reporter):
+class Words(EventLog):
     """Keeps what the log would say."""
 
     def __init__(self):
@@ -95,7 +95,7 @@ async def running(*peers, **others):
     try:
         await node.store.put(READY)
         yield node
-        assert not node._reporter.bugs
+        assert not node._event_log.bugs
     finally:
         await node.stop(abort=True)
 
@@ -194,7 +194,7 @@ def test_calls_through_every_role(everything_sent, free_tcp_port, role, side, co
     async def run():
         more = [f"routing_context = {context}"] if context >= 0 else []
         endpoint = Endpoint(side=side, listen=not role.endswith("-listen"), port=free_tcp_port)
-        msc = Msc(Network(routing_context=context), endpoint, Random(3), QuietTelemetry())
+        msc = Msc(Network(routing_context=context), endpoint, Random(3), NullTelemetry())
         overheard = Heard(msc.link, everything_sent)
         extra = f'[engine]\ncodec = "{codec}"\n'
         async with running(("msc", role, free_tcp_port, *more), extra=extra) as node:

@@ -13,9 +13,9 @@ import pytest
 from oracles import redis_lab
 from oracles.servers import free_tcp_port
 from scp import client
+from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
 from scp.app.node import Node
-from scp.app.reporter import Reporter
 from scp.config import loads
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action
@@ -77,7 +77,7 @@ async def measure(url: str, folder: Path) -> float:
         )
         for instance in (1, 2)
     ]
-    nodes = [Node(config, Random(1), metrics_for(config, []), Reporter(), ()) for config in configs]
+    nodes = [Node(config, Random(1), metrics_for(config, []), EventLog(), ()) for config in configs]
     for node in nodes:
         await node.start()
     api = client.AsyncClient(f"http://127.0.0.1:{configs[0].api.listen.port}", "TOKEN")

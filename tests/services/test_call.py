@@ -12,7 +12,7 @@ from scp.domain.rules import OnFailure
 from scp.services.api import Call, NodeSettings
 from scp.services.voip_forwarding import voip_forwarding
 from scp.simulator.idp import initial_dp
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V2
 from ss7.cap.operations import Opcode
@@ -26,14 +26,14 @@ OCTETS = FAST.encode_argument(Opcode.INITIAL_DP, IDP, CAP_V2.version)
 def test_an_argument_that_was_put_away_is_the_same(codec):
     call = Call(IDP, CAP_V2, OCTETS)
     assert call.idp is IDP
-    call.put_away(codec)
+    call.compact(codec)
     assert call.idp is not IDP
     assert call.idp == IDP
 
 
 def test_without_octets_nothing_is_put_away():
     call = Call(IDP, CAP_V2)
-    call.put_away(FAST)
+    call.compact(FAST)
     assert call.idp is IDP
 
 
@@ -49,7 +49,7 @@ def test_held_dialogues_keep_octets_only():
             seen.append(call)
             await super().run(call)
 
-    rig = Rig(Watching(steering()), _OneRecord(), QuietTelemetry())
+    rig = Rig(Watching(steering()), _OneRecord(), NullTelemetry())
     rig.run()
     assert len(seen) == BATCH
     first = [call.idp for call in seen]

@@ -15,8 +15,8 @@ from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure
 from scp.domain.subscriber import Subscriber, When
 from scp.services.api import Lookup, NodeSettings, StoreFailure
+from scp.services.cdr_row import attempt_row
 from scp.services.idp import NATURE_TO_Q763, calling_digits, imsi_digits, read_call
-from scp.services.record import attempt_row
 from scp.services.voip_forwarding import voip_forwarding
 from ss7.address import AddressString, CalledPartyBCDNumber, Imsi
 from ss7.cap.operations import Opcode

@@ -14,7 +14,7 @@ from scp.simulator.ladder import ladder
 from scp.simulator.msc import Msc, PlannedCall, run_calls
 from scp.simulator.network import Network
 from scp.simulator.scenario import Attempt, Ending, Scenario, Trigger
-from scp.telemetry.quiet import QuietTelemetry
+from scp.telemetry.null import NullTelemetry
 from ss7 import tcap
 from ss7.cap.charging import time_duration_charging
 from ss7.cap.codec import FAST
@@ -58,7 +58,7 @@ def play(recorder, script, *planned, **options):
 
     async def run():
         loop = asyncio.get_running_loop()
-        msc = Msc(NETWORK, Endpoint(), Random(4), QuietTelemetry(), give_up=options.get("give_up", 5.0))
+        msc = Msc(NETWORK, Endpoint(), Random(4), NullTelemetry(), give_up=options.get("give_up", 5.0))
         scf = ScriptedScf(script, routing_context=7, clock=loop.time)
         pair(msc.link, Tap(scf, recorder))
         await msc.active(2)

@@ -767,7 +767,7 @@ FORGED = [
 WAITING = set(REQUEST_OF.values())
 
 
-class Conversation(RuleBasedStateMachine):
+class DialogueState(RuleBasedStateMachine):
     """An Asp and an Sgp with a wire between them, and everything that can happen to the three."""
 
     def __init__(self) -> None:
@@ -1005,13 +1005,13 @@ class Conversation(RuleBasedStateMachine):
         assert {server.as_state for server in self.sgp.servers.values()} == {AsState.ACTIVE}
 
 
-TestConversation = Conversation.TestCase
+TestConversation = DialogueState.TestCase
 
 
 @pytest.mark.parametrize("contexts", [(), (7, 9)])
 def test_refusals_of_data_do_not_put_the_next_aspac_off_for_ever(contexts: tuple[int, ...]) -> None:
     """DATA overtakes an ASPAC ACK that never comes; each answer to it gets ERR, every second one."""
-    story = Conversation()
+    story = DialogueState()
     story.begin(contexts, 1, 0.0, False, TrafficMode.UNSPECIFIED, True, "connected")
     story.administer("sgp", "deactivate")
     story.both_talk_until_they_are_silent()

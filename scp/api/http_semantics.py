@@ -1,0 +1,59 @@
+"""What HTTP has for every path alike, in front of the application: HEAD, OPTIONS, targets with a host."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, final
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+    from litestar.types import HTTPScope, Receive, Send
+
+_AUTHORITY: Final = re.compile(r"https?://[^/]*", re.IGNORECASE)
+_ANYTHING: Final = "*"
+"""The target of an OPTIONS that is for the server as a whole (RFC 9112 §3.2.4)."""
+
+
+@final
+class HttpSemantics:
+    """An ASGI application before the API's own.
+
+    - HEAD is GET, and uvicorn keeps the body back (RFC 9110 §9.3.2: every GET has its HEAD).
+    - OPTIONS names the methods of a path (§9.3.7); Litestar has those of one handler only.
+    - A target in absolute form has to be taken by every server (RFC 9112 §3.2.2).
+    """
+
+    def __init__(self, app: Litestar) -> None:
+        self._app = app
+
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Answer OPTIONS, pass everything else on."""
+        method, path = scope["method"], scope["path"]
+        if path[:1] != "/":
+            path = _AUTHORITY.sub("", path, count=1) or "/"
+        if method == "OPTIONS" and (allowed := methods_at(self._app, path)):
+            headers = [(b"allow", ", ".join(allowed).encode())]
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        if method == "HEAD":
+            method = "GET"
+        if method != scope["method"] or path != scope["path"]:
+            scope = {**scope, "method": method, "path": path}
+        await self._app(scope, receive, send)
+
+
+def methods_at(app: Litestar, path: str) -> list[str]:
+    """Return the methods that a path knows, in order; none for one that is not there."""
+    asked = [part for part in path.split("/") if part]
+    methods: set[str] = set()
+    for route in app.routes:
+        parts = route.path_components
+        if path == _ANYTHING or (
+            len(parts) == len(asked)
+            and all(not isinstance(part, str) or part == one for part, one in zip(parts, asked, strict=True))
+        ):
+            methods.update(route.methods)
+    if "GET" in methods:
+        methods.add("HEAD")
+    return sorted(methods)

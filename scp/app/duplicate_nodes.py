@@ -1,0 +1,204 @@
+"""Finds other running nodes with this node's instance or name, on the Redis that they share.
+
+Both have to be unique. The instance is the first octet of every transaction id: what a switch says in a
+dialogue that one node holds, and that reaches its duplicate, may be taken for another call's. The name is in
+the ids of CDRs, in the names of the files of CDRs and recordings, and says in the ledger whose CDR is owed.
+
+A node renews its membership (`scp.store.redis_roll`) every `SIGN_SECONDS`. Another member is a duplicate only
+once it was **renewed** while this node looked: an entry that a killed process has left is not renewed, and
+expires. So a node that is started again at once finds no duplicate of itself. No node is kept from starting:
+one that has a duplicate answers its calls, one that refused to start would not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Final, final
+
+import msgspec
+from msgspec import Struct
+
+from scp.ports import StoreError
+from scp.store.open import open_store
+from scp.store.redis import RedisStore
+from scp.store.redis_errors import TRANSIENT
+from scp.telemetry.catalogue import IDENTITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from random import Random
+
+    from scp.config import Config
+    from scp.ports import SubscriberStore
+    from scp.store.redis_roll import Roll, Signature
+
+SIGN_SECONDS: Final = 5.0
+SIGNED_MS: Final = 15_000
+"""How long a signature lasts: two may be lost."""
+ASK_SECONDS: Final = 2.0
+"""What `who_is_there` takes at the most."""
+
+
+class NodeIdentity(Struct, frozen=True):
+    """A running node, as it signs.
+
+    Attributes:
+        name: ``node.name``.
+        instance: ``node.instance``.
+        host: that it runs on.
+        pid: of its process.
+        token: tells two apart that are alike in all the rest.
+    """
+
+    name: str
+    instance: int
+    host: str
+    pid: int
+    token: str = ""
+
+    def identity(self, kind: str) -> str:
+        """Return one of `IDENTITIES` with its value: "instance:7"."""
+        return f"{kind}:{getattr(self, kind)}"
+
+    def words(self) -> str:
+        """Return who that is, for people."""
+        return f"{self.name} (instance {self.instance}) on {self.host}, pid {self.pid}"
+
+
+def this_process(config: Config, token: str = "") -> NodeIdentity:
+    """Return the node of this configuration, as run by this process."""
+    return NodeIdentity(config.node.name, config.node.instance, socket.gethostname(), os.getpid(), token)
+
+
+@final
+class DuplicateDetector:
+    """Signs for a node, and keeps who else has its identities.
+
+    Args:
+        membership: where nodes sign.
+        me: this node.
+        told: called with an identity ("instance 7") and who else has it, whenever that changes.
+        failed: called in words when the membership can't be used, for a reason that somebody has to mend.
+        every: seconds between two signatures.
+
+    Attributes:
+        found: by kind of identity, who else has it. What was known stays while the membership can't be asked.
+        since: when that changed, in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        membership: Roll,
+        me: NodeIdentity,
+        told: Callable[[str, list[NodeIdentity]], None],
+        failed: Callable[[str], None],
+        every: float = SIGN_SECONDS,
+    ) -> None:
+        self.found: dict[str, list[NodeIdentity]] = {kind: [] for kind in IDENTITIES}
+        self.since = dict.fromkeys(IDENTITIES, time.time())
+        self._roll = membership
+        self._me = me
+        self._octets = msgspec.json.encode(me)
+        self._told = told
+        self._failed = failed
+        self._every = every
+        self._first: dict[str, dict[bytes, int]] = {kind: {} for kind in IDENTITIES}
+        self._trouble = ""
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to sign; the store may be unreachable for now."""
+        self._task = asyncio.create_task(self._sign_for_ever())
+
+    async def stop(self) -> None:
+        """Sign no more, and strike out what was signed: the next process with this identity meets nobody."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
+        with contextlib.suppress(StoreError):
+            for kind in IDENTITIES:
+                await self._roll.strike(self._me.identity(kind), self._octets)
+
+    async def sign(self) -> None:
+        """Sign once for each identity; raises `StoreError`."""
+        for kind in IDENTITIES:
+            self._seen(kind, await self._roll.sign(self._me.identity(kind), self._octets, SIGNED_MS))
+
+    def _seen(self, kind: str, signatures: Iterable[Signature]) -> None:
+        """Take the members: those are running that were renewed since they were first seen."""
+        now = {each.who: each.until_ms for each in signatures if each.who != self._octets}
+        first = self._first[kind] = {who: self._first[kind].get(who, until) for who, until in now.items()}
+        found = identities(who for who, until in now.items() if until > first[who])
+        if found != self.found[kind]:
+            self.found[kind] = found
+            self.since[kind] = time.time()
+            self._told(self._me.identity(kind).replace(":", " "), found)
+
+    async def _sign_for_ever(self) -> None:
+        while True:
+            try:
+                await self.sign()
+            except StoreError as error:
+                if error.kind not in TRANSIENT and not self._trouble:  # `/readyz` and the log say the others
+                    self._failed(str(error))
+                self._trouble = "" if error.kind in TRANSIENT else str(error)
+            else:
+                self._trouble = ""
+            await asyncio.sleep(self._every)
+
+
+def duplicate_detector(
+    config: Config,
+    store: SubscriberStore,
+    random: Random,
+    told: Callable[[str, list[NodeIdentity]], None],
+    failed: Callable[[str], None],
+) -> DuplicateDetector | None:
+    """Return who looks for a node's duplicates; None where nobody else can have its store (SQLite)."""
+    if not isinstance(store, RedisStore):
+        return None
+    return DuplicateDetector(store.roll, this_process(config, random.randbytes(8).hex()), told, failed)
+
+
+def identities(signed: Iterable[bytes]) -> list[NodeIdentity]:
+    """Return the nodes that have signed so, in a fixed order; what a later release may sign is left out."""
+    found = []
+    for octets in signed:
+        with contextlib.suppress(msgspec.DecodeError):
+            found.append(msgspec.json.decode(octets, type=NodeIdentity))
+    return sorted(found, key=lambda each: (each.name, each.host, each.pid, each.token))
+
+
+async def who_is_there(config: Config) -> dict[str, list[NodeIdentity]]:
+    """Return the running nodes that have this configuration's instance or name, by kind of identity.
+
+    Writes nothing. Nobody is there where the store is not in Redis, or there is none yet.
+
+    Raises:
+        StoreError: the store can't be asked within `ASK_SECONDS`.
+    """
+    found: dict[str, list[NodeIdentity]] = {}
+    store = open_store(config.store.url.reveal(), read_only=True)
+    if not isinstance(store, RedisStore):
+        return found
+    me = this_process(config)
+    try:
+        async with asyncio.timeout(ASK_SECONDS):
+            await store.open()
+            for kind in IDENTITIES:
+                found[kind] = identities(each.who for each in await store.roll.look(me.identity(kind)))
+    except TimeoutError:
+        raise StoreError(f"redis: no answer within {ASK_SECONDS:g} s", "unreachable") from None
+    except StoreError as error:
+        if error.kind != "missing":
+            raise
+    finally:
+        await store.close()
+    return found

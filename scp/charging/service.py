@@ -1,0 +1,188 @@
+"""What a node has for charging, as long as it runs: the ledger, the CDRs, and who sweeps after them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final, final
+
+from scp.charging.fault_state import FaultState
+from scp.domain.cdr import charge_record
+from scp.ports import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.charging.nchf_http import ChfClient
+    from scp.charging.sink import CdrSink
+    from scp.ports import CdrStore, ChargingSystem, Ledger
+
+SWEEP_SECONDS: Final = 1.0
+FORGET_SECONDS: Final = 60.0
+KEEP_MS: Final = 7 * 86_400_000
+"""How long an ended reservation answers to repeated requests."""
+LEAP_MS: Final = 3_600_000
+"""A clock that goes so far ahead between two rounds of forgetting has been set, rightly or wrongly."""
+SETTLE_SECONDS: Final = 86_400.0
+"""Nothing is forgotten for so long after that: CDRs are money, and what is dropped does not come back."""
+AT_ONCE: Final = 500
+LATER: Final = frozenset({"unreachable", "unavailable"})
+"""Kinds of failure with which a ledger goes on trying by itself: the node starts without it."""
+
+
+@final
+class ChargingService:
+    """Charging in one node.
+
+    Args:
+        ledger: reservations and balances.
+        cdrs: the node's call detail records.
+        system: who charges.
+        sink: makes a CDR of every call attempt; None: nobody does.
+        node: the node's name.
+        currency: of all amounts.
+        retention_ms: how long CDRs are kept.
+        failed: told in words when the clock was set far ahead; and by default what `fault` and ``requests``
+            tell: what began to fail, and "" when it works again.
+        fault: what sweeping fails with.
+        wall: milliseconds since 1970-01-01 UTC.
+        requests: what requests to the ledger fail with.
+        function: reaches the operator's charging function; None: there is none.
+        steady: seconds that nobody sets.
+
+    Attributes:
+        fault: what sweeping fails with: the ledger, or the file of CDRs.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        cdrs: CdrStore,
+        system: ChargingSystem,
+        sink: CdrSink | None,
+        *,
+        node: str,
+        currency: str,
+        retention_ms: int,
+        failed: Callable[[str], None],
+        wall: Callable[[], int] = lambda: int(time.time() * 1000),
+        fault: FaultState | None = None,
+        requests: FaultState | None = None,
+        function: ChfClient | None = None,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.ledger = ledger
+        self.cdrs = cdrs
+        self.system = system
+        self.sink = sink
+        self.node = node
+        self.currency = currency
+        self.wall = wall
+        self._retention_ms = retention_ms
+        self._steady = steady
+        self._clocks = (0, 0.0)
+        self._forget_at = 0.0
+        self._failed = failed
+        self.fault = fault or FaultState(failed)
+        self.requests = requests or FaultState(failed)
+        self.function = function
+        self._due = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open everything; raises `StoreError` for what will not mend by itself."""
+        self._clocks = (self.wall(), self._steady())
+        await self.cdrs.open()
+        try:
+            await self.ledger.open()
+        except StoreError as error:
+            if error.kind not in LATER:
+                await self.cdrs.close()
+                raise
+        if self.sink is not None:
+            self.sink.start()
+        self._task = asyncio.create_task(self._sweep_for_ever())
+
+    async def stop(self) -> None:
+        """Write what waits and let go."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        if self.sink is not None:
+            await self.sink.stop()
+        with contextlib.suppress(StoreError):
+            await self.record()
+        if self.function is not None:
+            await self.function.close()
+        await self.ledger.close()
+        await self.cdrs.close()
+
+    def ledger_fault(self) -> str:
+        """Return "" if the ledger did what was last asked of it, else in words why not."""
+        return self.ledger.usable() or self.requests.now or self.fault.now
+
+    def committed(self) -> None:
+        """A reservation was committed: write its CDR soon."""
+        self._due.set()
+
+    async def record(self) -> int:
+        """Write the CDRs of what was charged and has none yet; return how many.
+
+        The CDR first, then the note that it is written: after a crash in between it is written again, which
+        its id makes nothing of.
+        """
+        total = 0
+        while charged := await self.ledger.unrecorded(AT_ONCE):
+            await self.cdrs.add([charge_record(each, self.node, self.currency) for each in charged])
+            await self.ledger.recorded([each.id for each in charged])
+            total += len(charged)
+        return total
+
+    async def sweep(self) -> None:
+        """Expire what is due, write the CDRs that are missing."""
+        now = self.wall()
+        while await self.system.expire(now):
+            pass
+        await self.record()
+
+    async def forget(self) -> None:
+        """Drop CDRs and reservations that are kept no longer."""
+        now = self.wall()
+        while await self.cdrs.forget(now - self._retention_ms, AT_ONCE):
+            pass
+        while await self.ledger.forget(now - KEEP_MS, AT_ONCE):
+            pass
+
+    async def _forget_in_turn(self) -> None:
+        """Forget once a minute, but not by a clock that has just been set far ahead."""
+        wall, steady = self.wall(), self._steady()
+        if steady < self._forget_at:
+            return
+        ahead = wall - self._clocks[0] - (steady - self._clocks[1]) * 1000
+        self._clocks = (wall, steady)
+        if ahead > LEAP_MS:
+            hours, rest = ahead // LEAP_MS, SETTLE_SECONDS // 3600
+            self._failed(
+                f"the clock went {hours:.0f} h ahead: no CDR is dropped for {rest:.0f} h, set it right"
+            )
+            self._forget_at = steady + SETTLE_SECONDS
+            return
+        self._forget_at = steady + FORGET_SECONDS
+        await self.forget()
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+                await self._forget_in_turn()
+            except StoreError as error:
+                self.fault.report(str(error))
+            else:
+                self.fault.report("")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_SECONDS):  # wait_for loses cancellations up to Python 3.11
+                    await self._due.wait()
+            self._due.clear()

@@ -1,0 +1,183 @@
+"""What a gsmSSF says in a dialogue: components to reports for the service, or to what is owed for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, final
+
+from scp.domain.reason import Reason
+from scp.engine.components import opcode_of
+from scp.engine.return_path import ReturnPath
+from scp.services.api import Report, ReportKind
+from ss7.cap.codec import UnusualError
+from ss7.cap.errors import ERROR_NAMES, UNEXPECTED_COMPONENT_SEQUENCE
+from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode
+from ss7.errors import DecodeError
+from ss7.rose import (
+    INVOKE_PROBLEM,
+    MISTYPED_PARAMETER,
+    RETURN_ERROR_MISTYPED_PARAMETER,
+    RETURN_ERROR_PROBLEM,
+    RETURN_RESULT_MISTYPED_PARAMETER,
+    RETURN_RESULT_PROBLEM,
+    UNEXPECTED_ERROR,
+    UNRECOGNIZED_ERROR,
+    UNRECOGNIZED_OPERATION,
+    Invoke,
+    Reject,
+    ReturnError,
+    ReturnResult,
+    encode_reject,
+    encode_return_error,
+)
+
+if TYPE_CHECKING:
+    from scp.engine.dialogue_state import DialogueState
+    from scp.engine.observers import ObserverHub
+    from scp.engine.provider import TcProvider
+    from scp.ports import Telemetry
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.codec import Codec
+    from ss7.rose import Component
+
+REJECTED: Final = "rejected-component"
+"""Discarded: an answer that TCAP (Q.774 §3.2.2.2) or CAP (29.078 §14.1.1.4.1) refused."""
+
+REPORTS: Final[dict[int, int]] = {
+    operation.opcode: operation.since
+    for operation in OPERATIONS
+    if not operation.from_scf and operation.opcode in frozenset(Opcode)
+}
+"""Operations that a gsmSSF may invoke in call control, and the first CAP version that has each (§6.1.2)."""
+
+_NEVER: Final = 99
+
+
+def peer_of(dialogue: Dialogue) -> str:
+    """Return the name of the link that a dialogue came by."""
+    path = dialogue.path
+    return path.link.name if isinstance(path, ReturnPath) else ""
+
+
+@final
+class Arguments:
+    """Reads arguments in whatever form, and counts those that cost a hundred times as much.
+
+    Attributes:
+        codec: the one that is asked first.
+        declines: by peer, how many arguments the reference codec had to decode for the fast one.
+    """
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec = codec
+        self.declines: dict[str, int] = {}
+
+    def read(self, dialogue: Dialogue, opcode: int, parameter: bytes, version: int) -> Any:
+        """Return an argument; raises `DecodeError`."""
+        try:
+            return self.codec.decode_argument(opcode, parameter, version)
+        except UnusualError as fault:
+            return self.by_reference(fault, dialogue)
+
+    def by_reference(self, fault: UnusualError, dialogue: Dialogue) -> Any:
+        """Return what the reference codec makes of what the fast one declined; raises `DecodeError`."""
+        peer = peer_of(dialogue)
+        self.declines[peer] = self.declines.get(peer, 0) + 1
+        return fault.decode()
+
+
+@final
+class Reports:
+    """Turns the components of one message after the other into reports.
+
+    Args:
+        signalling: counts what is thrown away.
+        telemetry: counts operations.
+        arguments: reads them.
+        observers: shows every operation to who wants to see it.
+    """
+
+    def __init__(
+        self,
+        signalling: TcProvider,
+        telemetry: Telemetry,
+        arguments: Arguments,
+        observers: ObserverHub,
+    ) -> None:
+        self._signalling = signalling
+        self._telemetry = telemetry
+        self._arguments = arguments
+        self._observers = observers
+        self._owed: list[bytes] = []
+
+    def take_owed(self) -> list[bytes]:
+        """Return what the message in hand is owed for its components; the next one's begins."""
+        if not self._owed:
+            return []
+        taken, self._owed = self._owed, []
+        return taken
+
+    def add(self, conversation: DialogueState, component: Component) -> None:
+        """Queue the report that a component is."""
+        if type(component) is Invoke:
+            self._invoked(conversation, component)
+        elif type(component) is ReturnResult:
+            if component.last:
+                conversation.queue(Report(ReportKind.RESULT, opcode_of(component.operation)))
+            else:  # CAP uses no TC-RESULT-NL: §14.1.1.4.1, §14.2.2.1.3
+                problem = RETURN_RESULT_MISTYPED_PARAMETER
+                self._owed.append(encode_reject(component.invoke_id, RETURN_RESULT_PROBLEM, problem))
+                self._signalling.discard("cap", REJECTED)
+        elif type(component) is ReturnError:
+            self._failed(conversation, component)
+        elif type(component) is Reject:
+            problem = component.problem_type << 8 | component.problem
+            conversation.queue(Report(ReportKind.REJECT, opcode_of(component.operation), code=problem))
+
+    def _failed(self, conversation: DialogueState, component: ReturnError) -> None:
+        """Queue an operation's error, or what is owed for one that it can't have (§14.1.1.4.1)."""
+        opcode = opcode_of(component.operation)
+        code = opcode_of(component.error)
+        problem = self._fault(opcode, code, component.parameter, conversation.context.version)
+        if problem < 0:
+            conversation.queue(Report(ReportKind.ERROR, opcode, code=code))
+            return
+        self._owed.append(encode_reject(component.invoke_id, RETURN_ERROR_PROBLEM, problem))
+        self._signalling.discard("cap", REJECTED)
+
+    def _fault(self, opcode: int, code: int, parameter: bytes, version: int) -> int:
+        """Return the return error problem (Q.773 §4.2.2.6) of an operation's error; -1: there is none.
+
+        A parameter that is left out is none: switches do, and the code says what matters.
+        """
+        if code not in ERROR_NAMES:
+            return UNRECOGNIZED_ERROR
+        if code not in BY_OPCODE[opcode].errors:
+            return UNEXPECTED_ERROR
+        try:
+            self._arguments.codec.decode_error(code, parameter, version)
+        except DecodeError:
+            return RETURN_ERROR_MISTYPED_PARAMETER
+        return -1
+
+    def _invoked(self, conversation: DialogueState, component: Invoke) -> None:
+        """Queue an operation, or what is owed for one that can't be executed."""
+        opcode = opcode_of(component.opcode)
+        invoke_id = component.invoke_id
+        version = conversation.context.version
+        if REPORTS.get(opcode, _NEVER) > version:
+            self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
+            self._signalling.discard("cap", "unrecognized-operation")
+            return
+        self._telemetry.operation(opcode, "in")
+        if opcode == Opcode.INITIAL_DP:  # in an existing relationship: §10.1.12.3
+            self._owed.append(encode_return_error(invoke_id, UNEXPECTED_COMPONENT_SEQUENCE.code))
+            self._signalling.discard("cap", str(Reason.UNEXPECTED_OPERATION))
+            return
+        try:
+            argument = self._arguments.read(conversation.dialogue, opcode, component.parameter, version)
+        except DecodeError:
+            self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
+            self._signalling.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
+            return
+        self._observers.reported(conversation.dialogue, argument)
+        conversation.queue(Report(ReportKind.INVOKE, opcode, argument))

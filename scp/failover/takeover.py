@@ -1,0 +1,271 @@
+"""Answers pending calls and shuts the ASPs down after the node has died."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple, final
+
+from scp.engine.drain import drain
+from scp.engine.status import StatusBoard
+from scp.failover.traffic_ring import Kind
+from scp.net.sctp_association import SctpAssociation
+from scp.net.sctp_socket import SctpSocket
+from scp.net.tcp import Limits, TcpConnection
+from scp.services.api import StoreFailure
+from scp.telemetry.null import NullTelemetry
+from ss7 import m3ua, sccp, tcap
+from ss7.errors import DecodeError
+from ss7.m3ua_framer import Framer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from scp.config import Config, Peer
+    from scp.domain.decision import Decision
+    from scp.engine.engine import Engine
+    from scp.engine.observers import AnswerObserver
+    from scp.engine.signalling import Link, Observer, Signalling
+    from scp.failover.guardian import SocketCopy
+    from scp.failover.traffic_ring import Entry, TrafficRing
+    from scp.ports import Found, SubscriberLookup, Telemetry, Transport, Waiter
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.types import InitialDPArg
+
+_DATA: Final = b"\x01\x01"  # class and type (RFC 4666 §3.1.2)
+LEAVE: Final = 1.0
+"""Seconds that what waits in the sockets may take."""
+MARGIN: Final = 0.1
+"""Seconds beyond the deadline for answers: what is older was answered, or its caller has given up."""
+
+
+class TakeoverResult(NamedTuple):
+    """What the guardian did: calls that it answered, associations that it took leave of, others."""
+
+    answered: int
+    left: int
+    cut: int
+
+    def describe(self) -> str:
+        """Return it in words, for the log."""
+        cut = f", closed as they were, cut in the middle of a message: {self.cut}" if self.cut else ""
+        return f"the node's process died; associations taken down in good order: {self.left}{cut}"
+
+
+class Wiring(NamedTuple):
+    """How a call path is built from a configuration: the node's own way, with no services.
+
+    Attributes:
+        call_path: signalling and engine, given who counts, who is told of links, the store, and who is
+            shown answers.
+        add_link: gives signalling a link for a peer.
+    """
+
+    call_path: Callable[
+        [Config, Telemetry, Observer, SubscriberLookup, AnswerObserver], tuple[Signalling, Engine]
+    ]
+    add_link: Callable[[Signalling, Config, Peer], Link]
+
+
+async def take_over(
+    config: Config, associations: Mapping[int, SocketCopy], ring: TrafficRing, wiring: Wiring
+) -> TakeoverResult:
+    """Answer by policy what the node had read and not answered, and what is still to be read; then leave.
+
+    ASPIA, its acknowledgement, ASPDN and the end of the association follow as in a drain, so that gateways
+    send no more here. Dialogues that the node held open are gone: a message in one gets P-Abort.
+
+    Args:
+        config: of the node.
+        associations: what the node had, by the number of the peer.
+        ring: the last traffic.
+        wiring: builds what answers.
+    """
+    counter = _Counter()
+    quiet = StatusBoard(time.time, lambda *_: None)
+    signalling, engine = wiring.call_path(config, NullTelemetry(), quiet, _NoStore(), counter)
+    engine.draining = True
+    oldest = time.monotonic() - config.engine.answer_deadline_ms / 1000 - MARGIN
+    unanswered = Unanswered(ring.entries(), oldest)
+    links: list[InheritedLink] = []
+    cut = 0
+    for number, copy in associations.items():
+        peer = config.m3ua.peers[number]
+        pending = unanswered.links.get(number) or PendingTraffic()
+        if peer.transport == "tcp" and pending.unsent:
+            copy.endpoint.close()  # a message may have gone in part: nothing after it would be read
+            cut += 1
+            continue
+        quiet.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts)
+        link = InheritedLink(wiring.add_link(signalling, config, peer), copy, pending)
+        await link.take_over(peer.transport == "tcp")
+        links.append(link)
+    for link in links:
+        link.catch_up()
+    await drain(signalling, engine, LEAVE)
+    for link in links:
+        await link.leave()
+    return TakeoverResult(counter.count, len(links), cut)
+
+
+class PendingTraffic:
+    """What the ring says of a link's association."""
+
+    def __init__(self) -> None:
+        self.pending: dict[object, bytes] = {}  # messages by the transaction that they are of, in order
+        self.rest = b""
+        self.unsent: list[object] = []  # transactions whose answers the kernel has not taken
+
+
+@final
+class Unanswered:
+    """What came and was not answered: read from a ring.
+
+    What can't be read here (a segment of a message, say) counts as not answered: who gets an answer to a
+    transaction that is over throws it away (Q.774 §3.2.1.3.3).
+
+    Args:
+        entries: of the ring.
+        since: monotonic seconds; what came before it is left out.
+
+    Attributes:
+        links: by number.
+    """
+
+    def __init__(self, entries: Iterable[Entry], since: float) -> None:
+        self.links: dict[int, PendingTraffic] = {}
+        for link, kind, at, octets in entries:
+            if kind == Kind.BEGUN:
+                self.links[link] = PendingTraffic()
+                continue
+            pending = self.links.setdefault(link, PendingTraffic())
+            if kind == Kind.READ:
+                pending.rest = b""
+                if at >= since:
+                    self._came(pending, octets)
+            elif kind == Kind.REST:
+                pending.rest = octets
+            else:
+                self._went(pending, octets, kind == Kind.UNSENT)
+
+    def _came(self, pending: PendingTraffic, octets: bytes) -> None:
+        for message in Framer().feed(octets):
+            if message[2:4] != _DATA:
+                continue
+            transaction = _transaction(message, ours=False) or object()
+            pending.pending.pop(transaction, None)
+            pending.pending[transaction] = message
+
+    @staticmethod
+    def _went(pending: PendingTraffic, octets: bytes, unsent: bool) -> None:
+        """Note answers. What the kernel had not taken has gone once something that came after it has."""
+        answered = [_transaction(message, ours=True) for message in Framer().feed(octets)]
+        if unsent:
+            pending.unsent += answered
+            return
+        for transaction in (*pending.unsent, *answered):
+            pending.pending.pop(transaction, None)
+        pending.unsent.clear()
+
+
+def _transaction(message: bytes, *, ours: bool) -> tuple[int, bytes] | None:
+    """Return the peer's point code and its id of the transaction that DATA is of; None: it can't be read."""
+    try:
+        data = m3ua.decode_data(message)
+        unit = sccp.decode(data.payload)
+        if not isinstance(unit, sccp.UnitData):
+            return None
+        said = tcap.decode(unit.data)
+    except DecodeError:
+        return None
+    return (data.dpc, said.dtid) if ours else (data.opc, said.otid)
+
+
+@final
+class InheritedLink:
+    """A link of the guardian's own on an association of the node's; the `TransportUser` of its transport."""
+
+    def __init__(self, link: Link, copy: SocketCopy, pending: PendingTraffic) -> None:
+        self._link = link
+        self._copy = copy
+        self._pending = pending
+        self._association: TcpConnection | SctpAssociation | None = None
+
+    async def take_over(self, tcp: bool) -> None:
+        """Go on where the node ended."""
+        name, endpoint = self._copy.name, self._copy.endpoint
+        if tcp:
+            framer = Framer()
+            framer.feed(self._pending.rest)
+            loop = asyncio.get_running_loop()
+            _, self._association = await loop.create_connection(
+                lambda: TcpConnection(name, self, framer, Limits()), sock=endpoint
+            )
+        else:
+            self._association = SctpAssociation(name, SctpSocket(endpoint), self, Limits())
+            self._association.begin(endpoint.getpeername()[1])
+
+    def catch_up(self) -> None:
+        """Work on what was read and not answered."""
+        # DATA is not on stream 0 (RFC 4666 §1.4.7), but where there is no other.
+        stream = min(1, self._streams() - 1)
+        self._link.received([(stream, octets) for octets in self._pending.pending.values()])
+
+    async def leave(self) -> None:
+        """End the association."""
+        if self._association is not None:
+            self._association.close()
+            await asyncio.wait([self._association.lost], timeout=LEAVE)
+
+    def _streams(self) -> int:
+        return 1 if self._association is None else self._association.streams
+
+    def connected(self, transport: Transport) -> None:
+        """Have the machine live through again what the peer said to the node's, and send nothing of it."""
+        self._link.transport = transport
+        machine, now = self._link.machine, time.monotonic()
+        machine.connected(now, transport.streams)
+        for stream, octets in self._copy.management:
+            machine.receive(octets, stream, now)
+        machine.outbox.clear()
+        machine.events.clear()
+
+    def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
+        """See `TransportUser`."""
+        self._link.received(messages)
+
+    def disconnected(self, reason: str) -> None:
+        """See `TransportUser`."""
+        self._link.disconnected(reason)
+
+
+@final
+class _NoStore:
+    """A store that is not asked: who drains looks nobody up."""
+
+    def find(self, msisdn: str, waiter: Waiter) -> Found:  # noqa: ARG002 - the protocol's
+        """See `scp.ports.SubscriberLookup`."""
+        return StoreFailure.UNAVAILABLE
+
+    def usable(self) -> str:
+        """See `scp.ports.SubscriberLookup`."""
+        return "the node is dead"
+
+
+@final
+class _Counter:
+    """An `AnswerObserver` that counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def answered(
+        self,
+        dialogue: Dialogue,  # noqa: ARG002 - the protocol's
+        service: str,  # noqa: ARG002
+        idp: InitialDPArg | None,  # noqa: ARG002
+        decision: Decision,  # noqa: ARG002
+        seconds: float,  # noqa: ARG002
+    ) -> None:
+        """Count."""
+        self.count += 1

@@ -1,0 +1,70 @@
+"""How a call went on that a service watches: what its event reports say, for the call detail record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from ss7.cap.events import EventTypeBCSM
+from ss7.cause import Cause
+from ss7.errors import DecodeError
+
+if TYPE_CHECKING:
+    from ss7.cap.events import EventReportBCSMArg
+
+_ANSWERS: Final = frozenset({EventTypeBCSM.O_ANSWER, EventTypeBCSM.T_ANSWER})
+_ENDS: Final = frozenset(
+    {
+        EventTypeBCSM.O_DISCONNECT,
+        EventTypeBCSM.T_DISCONNECT,
+        EventTypeBCSM.O_ABANDON,
+        EventTypeBCSM.T_ABANDON,
+    }
+)
+
+
+@final
+class CallProgress:
+    """What became of a call. Reports carry no time, so it is when they came (seconds since 1970-01-01 UTC).
+
+    A service may connect a call anew after it failed or was cleared (follow-on): what counts is the first
+    answer, and the last clearing with no answer behind it.
+
+    Attributes:
+        answered: oAnswer or tAnswer, None if there was none.
+        disconnected: oDisconnect, tDisconnect, oAbandon or tAbandon, None likewise.
+        cause: Q.850 cause value of a disconnect, busy or route select failure, None if not said.
+    """
+
+    __slots__ = ("answered", "cause", "disconnected")
+
+    def __init__(self) -> None:
+        self.answered: float | None = None
+        self.disconnected: float | None = None
+        self.cause: int | None = None
+
+    def reported(self, event: EventReportBCSMArg, now: float) -> None:
+        """Take an EventReportBCSM (TS 29.078 §11.18)."""
+        if event.event_type_bcsm in _ANSWERS:
+            if self.answered is None:
+                self.answered = now
+            self.disconnected = self.cause = None
+            return
+        if event.event_type_bcsm in _ENDS:
+            self.disconnected = now
+        cause = _cause_in(event)
+        if cause is not None:
+            self.cause = cause
+
+
+def _cause_in(event: EventReportBCSMArg) -> int | None:
+    """Return the cause value of an event that has one: release, failure or busy cause."""
+    special = event.event_specific_information_bcsm
+    value = None if special is None else special.value
+    for name in ("release_cause", "failure_cause", "busy_cause"):
+        octets = getattr(value, name, None)
+        if octets is not None:
+            try:
+                return Cause.decode(octets).value
+            except DecodeError:
+                return None
+    return None

@@ -1,0 +1,133 @@
+"""What a killed node had read and not answered, found in its journal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
+
+from room import NETWORK, idp
+
+from scp.failover.takeover import Unanswered
+from scp.failover.traffic_ring import Entry, Kind
+from ss7 import tcap
+from ss7.cap.contexts import BY_VERSION
+from ss7.cap.operations import Opcode
+from ss7.m3ua import DataEncoder
+from ss7.rose import encode_invoke
+from ss7.sccp import udt
+from ss7.tcap_dialogue import Aarq, encode_dialogue
+
+SCP, MSC = NETWORK.scp_point_code, NETWORK.point_code
+ENCODER = DataEncoder(7, -1)
+BEAT = bytes.fromhex("0100030300000008")
+ARGUMENT = idp()
+
+
+def tid(number: int) -> bytes:
+    return number.to_bytes(4, "big")
+
+
+def from_msc(octets: bytes) -> bytes:
+    return ENCODER.encode(MSC, SCP, 3, 0, 0, 5, udt(NETWORK.called(), NETWORK.calling(), octets, 1))
+
+
+def from_us(octets: bytes) -> bytes:
+    return ENCODER.encode(SCP, MSC, 3, 0, 0, 5, udt(NETWORK.calling(), NETWORK.called(), octets, 1))
+
+
+def begin(number: int) -> bytes:
+    invoke = encode_invoke(1, Opcode.INITIAL_DP, ARGUMENT)
+    return from_msc(tcap.build_begin(tid(number), encode_dialogue(Aarq(BY_VERSION[2].octets)), [invoke]))
+
+
+def report(number: int) -> bytes:
+    return from_msc(tcap.encode(tcap.Message(tcap.CONTINUE, tid(number), tid(1), None, [])))
+
+
+def answer(number: int) -> bytes:
+    return from_us(tcap.encode(tcap.Message(tcap.END, b"", tid(number), None, [])))
+
+
+def pending(*entries: Entry, since: float = 0.0, link: int = 1) -> list[bytes]:
+    return list(Unanswered(entries, since).links[link].pending.values())
+
+
+def came(*messages: bytes, at: float = 1.0, link: int = 1) -> Entry:
+    return Entry(link, Kind.READ, at, b"".join(messages))
+
+
+def went(*messages: bytes, kind: Kind = Kind.SENT, link: int = 1) -> Entry:
+    return Entry(link, kind, 1.0, b"".join(messages))
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=30),
+    st.lists(st.integers(1, 40), max_size=10),
+)
+def test_a_transaction_is_answered_by_what_follows_it(story: list[tuple[int, bool]], cuts: list[int]) -> None:
+    """Whatever the batches: in the end those are open whose last word was the switch's."""
+    open_: dict[int, bytes] = {}
+    entries: list[Entry] = []
+    batch: list[bytes] = []
+    was_ours = False
+    for position, (number, ours) in enumerate(story):
+        if batch and (ours != was_ours or position in cuts):
+            entries.append((went if was_ours else came)(*batch))
+            batch = []
+        was_ours = ours
+        batch.append(answer(number) if ours else begin(number))
+        open_.pop(number, None)
+        if not ours:
+            open_[number] = begin(number)
+    if batch:
+        entries.append((went if was_ours else came)(*batch))
+    entries.insert(0, Entry(1, Kind.BEGUN, 0.0, b""))
+    assert pending(*entries) == list(open_.values())
+
+
+def test_what_is_no_data_or_too_old_is_not_worked_on_again() -> None:
+    assert pending(came(begin(1), at=1.0), came(BEAT, begin(2), at=3.0), since=2.0) == [begin(2)]
+
+
+def test_a_report_that_waits_is_worked_on_as_well() -> None:
+    """The dialogue is gone with the node: the switch gets P-Abort, and goes on by itself."""
+    assert pending(came(begin(1)), went(answer(1)), came(report(1))) == [report(1)]
+
+
+def test_what_cannot_be_read_counts_as_unanswered() -> None:
+    odd = ENCODER.encode(MSC, SCP, 3, 0, 0, 5, b"\x11what is this")
+    assert pending(came(odd, begin(1), odd)) == [odd, begin(1), odd]
+
+
+def test_a_new_association_begins_anew() -> None:
+    entries = [came(begin(1)), Entry(1, Kind.REST, 1.0, b"\1\0"), Entry(1, Kind.BEGUN, 2.0, b"")]
+    found = Unanswered(entries, 0.0).links[1]
+    assert (found.pending, found.rest) == ({}, b"")
+
+
+def test_links_are_told_apart() -> None:
+    entries = [came(begin(1), link=1), came(begin(2), link=2), went(answer(1), link=1)]
+    links = Unanswered(entries, 0.0).links
+    assert [list(links[number].pending.values()) for number in (1, 2)] == [[], [begin(2)]]
+
+
+def test_the_beginning_of_a_message_is_kept_until_the_rest_has_come() -> None:
+    half = begin(2)[:50]
+    rest = Entry(1, Kind.REST, 1.0, half)
+    assert Unanswered([came(begin(1)), rest], 0.0).links[1].rest == half
+    assert Unanswered([came(begin(1)), rest, came(begin(2))], 0.0).links[1].rest == b""
+
+
+def test_what_the_kernel_has_not_taken_is_no_answer_until_something_after_it_has_gone() -> None:
+    cut = went(answer(1), kind=Kind.UNSENT)
+    found = Unanswered([came(begin(1)), cut], 0.0).links[1]
+    assert found.unsent
+    assert list(found.pending.values()) == [begin(1)]
+    found = Unanswered([came(begin(1), begin(2)), cut, went(answer(3))], 0.0).links[1]
+    assert not found.unsent
+    assert list(found.pending.values()) == [begin(2)]
