@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled coverage compiled build bench conformance overload fuzz bench-replay clean
+.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance overload fuzz bench-replay clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -15,7 +15,8 @@ COMPILED_SUITES := $(wildcard tests/ss7 tests/domain tests/stack tests/services 
 SOURCES := $(shell find codecs scp -name '*.py')
 COMPILED := PYTHONPATH=$(CURDIR)/build/compiled CAMEL_SCP_TESTED=compiled
 
-export HYPOTHESIS_PROFILE ?= ci
+# Tests' examples are the same in every run, whatever hashing orders.
+export PYTHONHASHSEED ?= 0
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,19 @@ unit-plain: set-up
 
 unit-compiled: compiled
 	$(COMPILED) $(PYTEST) -o pythonpath=build/compiled $(COMPILED_SUITES) 2>&1 | tee build/test-compiled.log
+
+# Slices: make thorough SUITES="tests/ss7 tests/stack"; a finding again: with the SEED that was printed.
+SUITES ?= tests
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+TIMES ?= 50
+COMPILED_SLICES = $(if $(filter tests,$(SUITES)),$(COMPILED_SUITES),$(filter $(COMPILED_SUITES) $(COMPILED_SUITES:%=%/%),$(SUITES)))
+thorough: SEED := $(SEED)
+thorough: export PYTHONHASHSEED = $(SEED)
+thorough: export CAMEL_SCP_THOROUGH = $(TIMES)
+thorough: set-up $(if $(COMPILED_SLICES),compiled) ## every property and state machine with TIMES=50 times the examples, from a new SEED; SUITES="tests/ss7 …"
+	$(PYTEST) -m hypothesis --hypothesis-seed=$(SEED) --durations 10 $(SUITES) 2>&1 | tee build/thorough-plain.log
+	$(if $(COMPILED_SLICES),$(COMPILED) $(PYTEST) -o pythonpath=build/compiled -m hypothesis --hypothesis-seed=$(SEED) \
+	  --durations 10 $(COMPILED_SLICES) 2>&1 | tee build/thorough-compiled.log)
 
 coverage: ## report on the last plain run; the pure rooms have a floor
 	@printf 'coverage (lines and branches), all rooms: %s %%, ' "$$($(BIN)/coverage report --format=total)"

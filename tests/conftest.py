@@ -1,4 +1,4 @@
-"""What every test may ask for: oracles, real servers, published vectors; and how hypothesis behaves."""
+"""What every test may ask for: oracles, real servers, published vectors; and which examples hypothesis makes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 import ss7.ber
-from oracles import servers, tshark, vectors
+from oracles import examples, servers, tshark, vectors
 from oracles.recorder import Recorder
 
 COMPILED = ss7.ber.__file__.endswith((".so", ".pyd"))
 DISSECTED = pytest.StashKey[int]()
 
-# A shared or slow machine is no fault of the code: no deadline for an example, no complaint about slow generation.
-settings.register_profile(
-    "ci", deadline=None, print_blob=True, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.register_profile("dev", settings.get_profile("ci"), max_examples=25)
-settings.register_profile("thorough", settings.get_profile("ci"), max_examples=5_000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+examples.choose_profile()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,9 +41,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in elsewhere]
 
 
-def pytest_report_header() -> str:
-    """Say what is tested."""
-    return f"ss7 and the stack are {'compiled' if COMPILED else 'plain Python'}"
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say what is tested and with which examples (a report header of pytest's own is not shown with -q)."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(session.config, "workerinput"):
+        seed = session.config.getoption("--hypothesis-seed")
+        reporter.write_line(f"ss7 and the stack are {'compiled' if COMPILED else 'plain Python'}")
+        reporter.write_line(examples.described(seed))
 
 
 @pytest.fixture(scope="session")

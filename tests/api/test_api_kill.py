@@ -95,10 +95,11 @@ class Written:
     async def write(self, url: str, writer: int) -> None:
         """Write until nobody answers."""
         numbers = [f"46701{writer:02}{each:03}" for each in range(3)]
+        chance = random.Random(writer)
         async with AsyncClient(url, TOKEN) as client:
             with contextlib.suppress(TransportError):
                 while True:
-                    number = random.choice(numbers)
+                    number = chance.choice(numbers)
                     count = self.sent[number] = self.sent.get(number, 0) + 1
                     await client.send(authorize(number, f"24001{count:010}"))
                     self.acknowledged[number] = count
@@ -139,14 +140,14 @@ def test_no_acknowledged_write_is_lost(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{port}"
     config = tmp_path / "node.toml"
     config.write_text(CONFIG.format(m3ua=free_tcp_port(), api=port, directory=tmp_path, sha256=sha256(TOKEN)))
-    written = Written()
+    written, chance = Written(), random.Random(7)
 
     async def write_and_kill(process: subprocess.Popen[bytes]) -> None:
         written.some = asyncio.Event()
         writers = [written.write(url, writer) for writer in range(WRITERS)]
         work = asyncio.gather(*writers, written.load(url))
         await asyncio.wait_for(written.some.wait(), 60)
-        await asyncio.sleep(random.uniform(0.0, 0.5))
+        await asyncio.sleep(chance.uniform(0.0, 0.5))
         process.kill()
         await work
 

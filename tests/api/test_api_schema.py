@@ -1,7 +1,6 @@
 """The OpenAPI document against the running API: schemathesis asks what the document allows, and what it does not.
 
-``CAMEL_SCP_API_EXAMPLES`` sets how many requests are made of each call, each way; ``CAMEL_SCP_API_STORE`` the URL of
-another store than an SQLite file.
+``CAMEL_SCP_API_STORE`` sets the URL of another store than an SQLite file.
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ from typing import Any
 import pytest
 import schemathesis
 from api_node import FakeNode, sha256
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from oracles.examples import examples
 from oracles.servers import free_tcp_port
 from scp.api.app import build_app
 from scp.api.charging import charging_router
@@ -32,7 +32,6 @@ from scp.app.node import Node
 from scp.client import Client, authorize, register
 from scp.config import Api, loads
 
-EXAMPLES = int(os.environ.get("CAMEL_SCP_API_EXAMPLES", "10"))
 KNOWN = "46701234567"
 TOKEN = "schema-token"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
@@ -144,6 +143,7 @@ def ask(url: str, case: Any) -> int:
     return int(response.status_code)
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize(
     ("call", "mode"),
     [
@@ -156,10 +156,8 @@ def ask(url: str, case: Any) -> int:
 def test_no_answer_is_a_failure_or_undocumented(url: str, call: str, mode: GenerationMode) -> None:
     statuses: list[int] = []
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
+    @examples(
+        10,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from scp.store.redis_url import parse_redis_url
 from scp.telemetry import logs
 from scp.telemetry.null import NullTelemetry
 
+SEEDS = itertools.count(1)  # nodes that run at once differ
 CONFIG = """
 [node]
 name = "{name}"
@@ -151,7 +153,7 @@ class Log(EventLog):
 
 @contextlib.asynccontextmanager
 async def running(config: Config, log: Log) -> AsyncIterator[Node]:
-    node = Node(config, Random(), NullTelemetry(), log, entry_points=())
+    node = Node(config, Random(next(SEEDS)), NullTelemetry(), log, entry_points=())
     assert node.duplicates is not None
     node.duplicates._every = 0.02
     await node.start()
@@ -244,7 +246,7 @@ def test_a_node_that_starts_without_its_redis_signs_when_it_is_there(tmp_path: P
 
 
 def test_a_node_with_a_store_of_its_own_has_no_twins() -> None:
-    node = Node(config("sqlite::memory:"), Random(), NullTelemetry(), Log(), entry_points=())
+    node = Node(config("sqlite::memory:"), Random(1), NullTelemetry(), Log(), entry_points=())
     assert node.duplicates is None
     assert twins_counted(node) == dict.fromkeys(IDENTITIES, 0)
     assert identities(node) == {}

@@ -4,11 +4,12 @@ import asyncio
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invoke, marked
 
+from oracles.examples import examples
 from scp.bench.answers import Case, Checker, backward
 from scp.bench.held_script import Then
 from scp.bench.load import Load, LoadCall, LoadPlan, run_load
@@ -363,7 +364,7 @@ def test_no_calls_is_refused():
 tids = st.binary(min_size=4, max_size=4)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     tid=tids,
     version=st.integers(1, 4),
@@ -406,7 +407,7 @@ def wrapped(payload, routing_context=7):
     return m3ua.DataEncoder(routing_context).encode(185, 187, 3, 0, 0, 0, unit)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     tid=tids,
     digits=st.text("0123456789", min_size=1, max_size=16),

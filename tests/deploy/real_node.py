@@ -187,7 +187,7 @@ class RealNode:
         planned = [
             PlannedCall(Scenario(b_number=number, b_nature=NatureOfAddress.UNKNOWN.value), Expectation())
         ]
-        calls = run_calls(planned, network=Network(), endpoint=endpoint, random=Random())
+        calls = run_calls(planned, network=Network(), endpoint=endpoint, random=Random(1))
         return asyncio.run(calls)[0]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from held_open import HeldOpen
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -17,6 +16,7 @@ from hypothesis.stateful import (
 from room import READY, SERVICE_KEY, Room, forwarding, idp, new_otid
 from test_engine_dialogues import event
 
+from oracles.examples import examples
 from ss7 import tcap
 from ss7.cap.operations import Opcode
 from ss7.cap.types import EventTypeBCSM, MessageType
@@ -197,10 +197,11 @@ class AnySequence(RuleBasedStateMachine):
             self.room.serves()
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("codec", ["fast", "reference"])
 def test_any_sequence(codec, everything_sent):
     class Sequence(AnySequence):
         pass
 
     Sequence.recorder, Sequence.codec = everything_sent, codec
-    run_state_machine_as_test(Sequence, settings=settings(stateful_step_count=40))
+    run_state_machine_as_test(Sequence, settings=examples(stateful_step_count=40))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 import struct
 from collections import deque
@@ -398,8 +397,9 @@ def test_notifications_are_read_and_garbage_is_not() -> None:
     changed = struct.pack("=HHI128siii", 0x8002, 0, 148, address, 1, 0, 1)
     assert sctp_socket.read_notification(changed) == AddrChange("10.0.0.1", 1)
     assert sctp_socket.read_notification(struct.pack("=HHIi", 0x8005, 0, 12, 1)) == ShutdownEvent()
+    chance = Random(1)
     for length in range(12):
-        for octets in (lost[:length], changed[:length], os.urandom(length)):
+        for octets in (lost[:length], changed[:length], chance.randbytes(length)):
             found = sctp_socket.read_notification(octets)
             assert found is None or isinstance(found, ShutdownEvent | PartialDeliveryAborted)
 

@@ -8,9 +8,10 @@ import time
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from oracles.examples import examples
 from scp.net.reconnect import Backoff, DialError, Reconnect
 from scp.net.tcp import BACKLOG, READ_SIZE, Connector, Limits, Listener, TcpConnection
 from ss7.m3ua_framer import Framer
@@ -118,7 +119,7 @@ def test_messages_go_both_ways_in_order(run):
     run(scenario)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     bodies=st.lists(st.binary(max_size=40), min_size=1, max_size=8),
     cuts=st.lists(st.integers(1, 30), max_size=20),

@@ -46,14 +46,14 @@ metrics = "127.0.0.1:{metrics}"
 """
 
 HOSTILE = """
-import itertools, os, random, socket, struct, sys
+import itertools, random, socket, struct, sys
 
 ports = [int(each) for each in sys.argv[1:]]
 up = bytes.fromhex("0100030400000008" "0100040300000008")  # ASPUP ACK, ASPAC ACK
 data = bytes.fromhex("0100010100000020" "02100018000000bb000000b90300000501020304deadbeef")
 random = random.Random(3)
 says = [
-    b"", b"\\1", up[:5], up, up + data * 50, up + os.urandom(4000), os.urandom(4000), b"\\1\\0\\1\\1\\xff\\xff\\xff\\xff",
+    b"", b"\\1", up[:5], up, up + data * 50, up + random.randbytes(4000), random.randbytes(4000), b"\\1\\0\\1\\1\\xff\\xff\\xff\\xff",
     up + bytes.fromhex("0100030200000008") * 100, b"GET / HTTP/1.1\\r\\n\\r\\n", bytes(8), up + bytes.fromhex("0100000100000008") * 100,
 ]
 print("begins", flush=True)

@@ -3,9 +3,10 @@
 from math import inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from oracles.examples import examples
 from scp.simulator.bcsm import CALLED, CALLING, MODELS, Event, MonitorMode
 from scp.simulator.call import Closing, Phase, Ssf, State
 from scp.simulator.scenario import Attempt, Ending, Scenario, Trigger
@@ -326,7 +327,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     trigger=st.sampled_from(list(Trigger)),
     endings=st.lists(st.sampled_from(list(Ending)), min_size=1, max_size=3),

@@ -9,9 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from oracles.examples import examples
 from oracles.timing import quickest
 from ss7 import ber, rose, tcap
 from ss7.errors import DecodeError, EncodeError
@@ -425,7 +426,7 @@ def test_octets_at_random_raise_nothing_else(octets):
     decodes_or_refuses(BEGIN[:1] + bytes((6 + min(len(octets), 120),)) + BEGIN[2:] + octets[:120])
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(MESSAGES.map(tcap.encode), st.data())
 def test_a_changed_message_raises_nothing_else(octets, data):
     changed = bytearray(octets)
@@ -518,12 +519,13 @@ def pcap(messages: list[bytes], ssn: int) -> bytes:
 FIELDS = ("otid", "dtid", "begin_element", "continue_element", "end_element", "abort_element")
 
 
+@pytest.mark.hypothesis
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 def test_tshark_reads_the_same(tmp_path):
     # Made-up object identifiers, EXTERNALs and UDTs of more than 255 octets are malformed to tshark.
     messages: list[Message] = []
 
-    @settings(max_examples=150, database=None, derandomize=True)
+    @examples(150)
     @given(st.sampled_from([tcap.BEGIN, tcap.CONTINUE, tcap.END, tcap.ABORT]), TIDS, TIDS, COMPONENT_LISTS)
     def collect(kind, otid, dtid, components):
         message = Message(kind, otid, dtid, None, components)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sccp_node import (
@@ -27,6 +27,7 @@ from sccp_node import (
     udt,
 )
 
+from oracles.examples import examples
 from oracles.sigtran_pcap import Frame, Layer
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SUBSYSTEM, Discard, SccpSettings, Status
@@ -246,7 +247,7 @@ def test_reassembly_is_given_up_in_time():
     assert stack.next_deadline() == inf
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.data())
 def test_any_interleaving_of_senders_is_reassembled(data):
     """Segments of several messages in any order that keeps each sender's own; same references, other addresses."""
@@ -348,7 +349,7 @@ class Reassembling(RuleBasedStateMachine):
 
 
 TestReassembling = Reassembling.TestCase
-TestReassembling.settings = settings(max_examples=30, stateful_step_count=40)
+TestReassembling.settings = examples(30, stateful_step_count=40)
 
 
 @pytest.mark.parametrize("ssn", [146, 1])

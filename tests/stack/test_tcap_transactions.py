@@ -6,11 +6,12 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tcap_node import CONNECT, IDP, V1, V2, V4, aborts, active, begin, is_empty, send
 
+from oracles.examples import examples
 from scp.stack import tcap_dialogue as dha
 from scp.stack.tcap import (
     ABORTED,
@@ -873,7 +874,7 @@ class TwoEnds(RuleBasedStateMachine):
 
 
 TestTwoEnds = TwoEnds.TestCase
-TestTwoEnds.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestTwoEnds.settings = examples(200, stateful_step_count=40)
 
 
 def test_a_million_garbled_octets_at_one_end():

@@ -12,9 +12,10 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from oracles.examples import examples
 from scp.domain.subscriber import Subscriber, When
 from scp.ports import PENDING, StoreError, SubscriberStore, VersionConflictError
 from scp.services.api import StoreFailure
@@ -278,9 +279,8 @@ class StoreContract:
 
         run(new_store, body)
 
-    @settings(
-        max_examples=40,
-        deadline=None,
+    @examples(
+        40,
         # Every example writes whole records and compares whole records: what another example left is no matter.
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from oracles.examples import examples
 from scp.domain.reservation import (
     OPEN,
     TABLE,
@@ -268,6 +269,7 @@ class LedgerContract:
 
         run(new_ledger, body)
 
+    @pytest.mark.hypothesis
     def test_any_sequence_agrees_with_the_model(self, new_ledger: NewLedger) -> None:
         """Random steps on two accounts: the ledger and `advance` say the same, and the sums hold."""
         numbers = iter(range(1, 1 << 30))
@@ -277,7 +279,7 @@ class LedgerContract:
         )
 
         @given(steps)
-        @settings(max_examples=30, suppress_health_check=list(HealthCheck))
+        @examples(30, suppress_health_check=list(HealthCheck))
         def check(plan) -> None:
             async def body(ledger):
                 base = next(numbers) * 10

@@ -9,9 +9,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from oracles.examples import examples
 from scp.domain.cdr import ATTEMPT_ROW, Bundle, CallAttempt, ChargeRecord, VoipRecord, leg
 from scp.ports import StoredCdr, StoreError
 from scp.store import cdr_bundles, cdr_file
@@ -267,7 +268,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(STEPS, st.integers(1, 9), st.integers(1, 7))
 def test_it_is_as_if_each_had_a_row(steps, runs_of: int, most: int) -> None:
     """The same records as bundles and as rows: the same pages, the same calls; what is forgotten is the oldest."""
