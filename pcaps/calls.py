@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from scene import BOB, DIALLED, Scene, answer, armed, begin_tid, connect, engine_answers, invoke, request
 
-from scp.simulator.arguments import charging_report, event_report
 from scp.simulator.bcsm import CALLED, CALLING, Event, MonitorMode
+from scp.simulator.reports import charging_report, event_report
 from scp.simulator.scenario import Scenario, Trigger
-from scp.simulator.vocabulary import ChargingReport, EventReport
 from ss7 import rose, tcap
 from ss7.cap.charging import time_duration_charging
 from ss7.cap.common import CriticalityType, ExtensionField, ExtensionID
@@ -99,7 +98,7 @@ def busy(scene: Scene) -> None:
     )
     scene.tcap(answer(tcap.build_continue, version, tid, *components, own=own), from_switch=False)
     scene.wait(2.5)
-    report = event_report(EventReport(Event.T_BUSY, CALLED, interrupted=True, cause=17))
+    report = event_report(Event.T_BUSY, CALLED, request=True, cause=17)
     erb = invoke(2, Opcode.EVENT_REPORT_BCSM, report, version)
     scene.tcap(tcap.build_continue(tid, own, b"", [erb]), from_switch=True)
     scene.tcap(tcap.build_end(tid, b"", [rose.encode_invoke(3, Opcode.CONTINUE)]), from_switch=False)
@@ -122,13 +121,13 @@ def charged(scene: Scene, version: int) -> None:
     )
     scene.tcap(answer(tcap.build_continue, version, tid, *components, own=own), from_switch=False)
     scene.wait(4.0)
-    answered = event_report(EventReport(Event.T_ANSWER, CALLED, interrupted=False))
+    answered = event_report(Event.T_ANSWER, CALLED)
     scene.tcap(
         tcap.build_continue(tid, own, b"", [invoke(2, Opcode.EVENT_REPORT_BCSM, answered, version)]),
         from_switch=True,
     )
     scene.wait(60.0)
-    first = charging_report(ChargingReport(60.0, active=True, released=False, leg=CALLING), version)
+    first = charging_report(60.0, version, leg=CALLING, active=True)
     scene.tcap(
         tcap.build_continue(tid, own, b"", [invoke(3, Opcode.APPLY_CHARGING_REPORT, first, version)]),
         from_switch=True,
@@ -138,8 +137,8 @@ def charged(scene: Scene, version: int) -> None:
         from_switch=False,
     )
     scene.wait(12.3)
-    last = charging_report(ChargingReport(12.3, active=False, released=False, leg=CALLING), version)
-    gone = event_report(EventReport(Event.T_DISCONNECT, CALLED, interrupted=False, cause=16))
+    last = charging_report(12.3, version, leg=CALLING, active=False)
+    gone = event_report(Event.T_DISCONNECT, CALLED, cause=16)
     reports = [
         invoke(4, Opcode.APPLY_CHARGING_REPORT, last, version),
         invoke(5, Opcode.EVENT_REPORT_BCSM, gone, version),

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
-from scp.simulator.expect import faults_of
-from scp.simulator.reading import read_message
+from scp.simulator.expect import faults_of, read_message
 from ss7.errors import DecodeError
 from ss7.m3ua import decode_data
 from ss7.sccp import UnitData, UnitDataService

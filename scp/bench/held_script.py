@@ -6,10 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
 from scp.bench.template import CLASS_1_RETURN_ON_ERROR, SLS_VALUES
-from scp.simulator.arguments import event_report
 from scp.simulator.bcsm import CALLED, MODELS, NORMAL_CLEARING
 from scp.simulator.network import SCCP
-from scp.simulator.vocabulary import EventReport
+from scp.simulator.reports import event_report
 from ss7.cap.codec import FAST
 from ss7.cap.operations import Opcode
 from ss7.m3ua import DataEncoder
@@ -80,13 +79,11 @@ def _reports(scenario: Scenario) -> list[bytes]:
     """Encode the EventReportBCSMs of a call that is answered and then ended by the called party."""
     model = MODELS[scenario.trigger]
     reports = (
-        EventReport(model.answer, CALLED, interrupted=False),
-        EventReport(model.disconnect, CALLED, interrupted=True, cause=NORMAL_CLEARING),
+        event_report(model.answer, CALLED),
+        event_report(model.disconnect, CALLED, request=True, cause=NORMAL_CLEARING),
     )
     opcode = Opcode.EVENT_REPORT_BCSM
     return [
-        encode_invoke(
-            number, int(opcode), FAST.encode_argument(opcode, event_report(report), scenario.version)
-        )
+        encode_invoke(number, int(opcode), FAST.encode_argument(opcode, report, scenario.version))
         for number, report in enumerate(reports, _FIRST_INVOKE_ID)
     ]

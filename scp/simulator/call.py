@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING, ClassVar, Final, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias, final
 
 from scp.simulator.bcsm import (
     CALLED,
@@ -22,31 +22,55 @@ from scp.simulator.bcsm import (
     Happening,
     MonitorMode,
 )
+from scp.simulator.expect import release_cause
+from scp.simulator.reports import charging_report, event_report, information_report
 from scp.simulator.scenario import Ending
-from scp.simulator.vocabulary import (
-    Answered,
-    Arm,
-    AskInformation,
-    CancelAll,
-    Charge,
-    ChargingReport,
-    EventReport,
-    InformationReport,
-    Noted,
-    NotPlayed,
-    Proceed,
-    Refused,
-    Release,
-    Reset,
-    TestActivity,
-)
+from ss7.cap.charging import decode_contained
 from ss7.cap.errors import ErrorCode
+from ss7.cap.operations import Opcode
+from ss7.errors import DecodeError
+from ss7.rose import INVOKE_PROBLEM, MISTYPED_PARAMETER, Reject, ReturnError, ReturnResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from scp.simulator.scenario import Scenario
-    from scp.simulator.vocabulary import Instruction, Sending, Wish
+    from ss7.cap.types import (
+        ApplyChargingArg,
+        CallInformationRequestArg,
+        CancelArg,
+        ConnectArg,
+        ReleaseCallArg,
+        RequestedInformationType,
+        RequestReportBCSMEventArg,
+        ResetTimerArg,
+    )
+
+
+class Instruction(NamedTuple):
+    """An operation that the gsmSCF invoked; the argument is of `ss7.cap.types`, None if there is none."""
+
+    invoke_id: int
+    opcode: int
+    argument: Any = None
+
+
+class Report(NamedTuple):
+    """An operation to invoke at the gsmSCF, with its argument."""
+
+    opcode: Opcode
+    argument: Any
+
+
+Sending: TypeAlias = Report | ReturnResult | ReturnError | Reject
+
+
+class _Period(NamedTuple):
+    """A charged period: seconds, whether the call is released at its end, the leg that is charged."""
+
+    seconds: float
+    release: bool
+    leg: int
 
 
 class Closing(Enum):
@@ -105,6 +129,9 @@ _DISARMED_AT_ANSWER: Final = frozenset(
 )
 
 
+_TENTH: Final = 0.1  # CAP counts charged time in 100 ms (TS 29.078 §5.1)
+
+
 @final
 class Ssf:
     """One call.
@@ -114,12 +141,20 @@ class Ssf:
         phase: of the call.
         outbox: what the next message to the gsmSCF carries.
         closing: which message that is.
-        routed_to: destination of the last Connect; b"" where the call went on unchanged.
+        routed_to: destination of the last Connect (Q.763 called party number); b"" where the call went on
+            unchanged.
         cause: Q.850 cause that the call ended with; -1 while it hasn't.
         faults: what the gsmSCF did that a gsmSSF can't make sense of, in words.
     """
 
-    def __init__(self, scenario: Scenario, now: float) -> None:
+    def __init__(self, scenario: Scenario, now: float, stop_time: Callable[[], bytes]) -> None:
+        """Begin a call that is suspended at its trigger.
+
+        Args:
+            scenario: the call.
+            now: the time, in seconds of any clock.
+            stop_time: gives the present DateAndTime for call information reports (TS 29.078 §5.1).
+        """
         self.scenario = scenario
         self.state = State.WAITING
         self.phase = Phase.AT_TDP
@@ -137,11 +172,12 @@ class Ssf:
         self._attempts = 0
         self._routed_at = now
         self._answered_at = inf
-        self._charge: Charge | None = None
+        self._charge: _Period | None = None
         self._charge_due = inf
-        self._information: dict[int, AskInformation] = {}
+        self._information: dict[int, tuple[RequestedInformationType, ...]] = {}
         self._suspended_at: Event = self._model.tdp
         self._lost = False
+        self._stop_time = stop_time
 
     # --- the gsmSCF speaks ---
 
@@ -150,9 +186,13 @@ class Ssf:
         if self.state is State.IDLE or self._lost:
             return
         self._abandon = inf
-        for instruction in instructions:
+        for invoke_id, opcode, argument in instructions:
             if self.closing is Closing.NOT:
-                self._HANDLERS[type(instruction.wish)](self, instruction.wish, instruction.invoke_id, now)
+                carry_out = self._OPERATIONS.get(opcode, Ssf._not_played)
+                try:
+                    carry_out(self, argument, invoke_id, now)
+                except DecodeError as error:
+                    self.undecodable(invoke_id, opcode, error)
         if ended:
             self._control_gone()
         elif self.scenario.silent:
@@ -161,6 +201,11 @@ class Ssf:
         elif self.state is State.MONITORING and not self._reporting():
             # Nothing is left to say to each other (TS 29.078 §14.1.2.1.1).
             self._close(Closing.END)
+
+    def undecodable(self, invoke_id: int, opcode: int, error: DecodeError) -> None:
+        """An operation's argument, or octets inside it, can't be read: its invocation is rejected."""
+        self.faults.append(f"operation {opcode}: {error}")
+        self.outbox.append(Reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
 
     def failed(self, now: float, *, ended: bool) -> None:
         """A return error or reject came: in a TC-CONTINUE the gsmSSF aborts (TS 29.078 §14.1.2.2.1)."""
@@ -212,104 +257,107 @@ class Ssf:
 
     # --- operations ---
 
-    def _arm(self, wish: Arm, invoke_id: int, now: float) -> None:  # noqa: ARG002 - one signature for all
-        for edp in wish.events:
-            if edp.event not in self._model.events:
-                self._refuse(
-                    invoke_id, ErrorCode.UNEXPECTED_DATA_VALUE, f"event {edp.event} isn't this call's"
-                )
+    def _arm(self, argument: RequestReportBCSMEventArg, invoke_id: int, now: float) -> None:  # noqa: ARG002 - one signature for all
+        for armed in argument.bcsm_events:
+            event, leg = armed.event_type_bcsm, _leg(armed.leg_id)
+            if event not in self._model.events:
+                self._refuse(invoke_id, ErrorCode.UNEXPECTED_DATA_VALUE, f"event {event} isn't this call's")
                 return
-            if edp.leg not in (0, CALLING, CALLED):
-                self._refuse(invoke_id, ErrorCode.UNKNOWN_LEG_ID, f"leg {edp.leg} of event {edp.event}")
+            if leg not in (0, CALLING, CALLED):
+                self._refuse(invoke_id, ErrorCode.UNKNOWN_LEG_ID, f"leg {leg} of event {event}")
                 return
-        for edp in wish.events:
-            event = edp.event
+        for armed in argument.bcsm_events:
+            event = armed.event_type_bcsm
             assert isinstance(event, Event)
-            leg = edp.leg or self._model.default_leg(event)
+            leg = _leg(armed.leg_id) or self._model.default_leg(event)
             for one in (leg,) if leg else (CALLING, CALLED):
-                if edp.mode is MonitorMode.TRANSPARENT:
+                if armed.monitor_mode is MonitorMode.TRANSPARENT:
                     self._armed.pop((event, one), None)
                 else:
-                    self._armed[event, one] = edp.mode
+                    self._armed[event, one] = armed.monitor_mode
 
-    def _proceed(self, wish: Proceed, invoke_id: int, now: float) -> None:
+    def _connect(self, argument: ConnectArg, invoke_id: int, now: float) -> None:
+        unexpected = ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE
         if self.state is not State.WAITING:
-            self._unexpected(wish, invoke_id, "while no instruction was awaited")
-            return
-        event = self._suspended_at
-        if wish.destination:
-            if event is self._model.answer:
-                self._unexpected(wish, invoke_id, "after answer")
-                return
-            self.routed_to = wish.destination
-        self.state = State.MONITORING
-        if self.phase is Phase.AT_TDP or wish.destination:
+            self._refuse(invoke_id, unexpected, "Connect while no instruction was awaited")
+        elif self._suspended_at is self._model.answer:
+            self._refuse(invoke_id, unexpected, "Connect after answer")
+        else:
+            self.routed_to = argument.destination_routing_address[0]
+            self.state = State.MONITORING
             self._route(now)
-        elif event is self._model.answer:
+
+    def _continue(self, argument: None, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        if self.state is not State.WAITING:
+            self.faults.append("Continue while no instruction was awaited")  # of class 4: it has no errors
+            return
+        self.state = State.MONITORING
+        if self.phase is Phase.AT_TDP:
+            self._route(now)
+        elif self._suspended_at is self._model.answer:
             self._talk(now)
-        elif event is self._model.alerting:
+        elif self._suspended_at is self._model.alerting:
             self.phase = Phase.ROUTING
         else:
             self._over()
 
-    def _release(self, wish: Release, invoke_id: int, now: float) -> None:  # noqa: ARG002
-        self.cause = wish.cause
+    def _release(self, argument: ReleaseCallArg, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        self.cause = release_cause(argument)
         self._report_charge(now, active=False, released=False)
         self._report_information(now, (CALLING, CALLED))
         self._over()
 
-    def _charge_call(self, wish: Charge, invoke_id: int, now: float) -> None:
+    def _apply_charging(self, argument: ApplyChargingArg, invoke_id: int, now: float) -> None:
+        time = decode_contained(
+            "CAMEL-AChBillingChargingCharacteristics",
+            argument.ach_billing_charging_characteristics,
+            self.scenario.version,
+        ).value
         if self._charge is not None:
-            self._refuse(
-                invoke_id, ErrorCode.TASK_REFUSED, "a charged period is pending (TS 29.078 §11.2.2.2)"
-            )
-        elif not 0.1 <= wish.period <= 86_400:
-            self._refuse(invoke_id, ErrorCode.PARAMETER_OUT_OF_RANGE, f"period of {wish.period} s")
-        else:
-            self._charge = wish
-            if self._answered_at < inf:
-                self._charge_due = now + wish.period
+            why = "a charged period is pending (TS 29.078 §11.2.2.2)"
+            self._refuse(invoke_id, ErrorCode.TASK_REFUSED, why)
+            return
+        release = time.release_if_duration_exceeded or time.release_v2 is not None
+        seconds = time.max_call_period_duration * _TENTH
+        self._charge = _Period(seconds, release, _leg(argument.party_to_charge))
+        if self._answered_at < inf:
+            self._charge_due = now + seconds
 
-    def _reset_timer(self, wish: Reset, invoke_id: int, now: float) -> None:
+    def _reset_timer(self, argument: ResetTimerArg, invoke_id: int, now: float) -> None:
         if self.state is State.WAITING:
-            self._tssf = now + wish.value
+            self._tssf = now + argument.timervalue
         else:
-            self._refuse(
-                invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, "ResetTimer while Tssf doesn't run"
-            )
+            why = "ResetTimer while Tssf doesn't run"
+            self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, why)
 
-    def _ask_information(self, wish: AskInformation, invoke_id: int, now: float) -> None:  # noqa: ARG002
-        if wish.leg in self._information:
-            self._refuse(
-                invoke_id, ErrorCode.TASK_REFUSED, "call information of this leg is already asked for"
-            )
+    def _request_information(self, argument: CallInformationRequestArg, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        leg = _leg(argument.leg_id)
+        if leg in self._information:
+            why = "call information of this leg is already asked for"
+            self._refuse(invoke_id, ErrorCode.TASK_REFUSED, why)
         else:
-            self._information[wish.leg] = wish
+            self._information[leg] = argument.requested_information_type_list
 
-    def _test_activity(self, wish: TestActivity, invoke_id: int, now: float) -> None:  # noqa: ARG002
-        self.outbox.append(Answered(invoke_id))
+    def _activity_test(self, argument: None, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        self.outbox.append(ReturnResult(invoke_id))
 
-    def _cancel_all(self, wish: CancelAll, invoke_id: int, now: float) -> None:  # noqa: ARG002
+    def _cancel(self, argument: CancelArg, invoke_id: int, now: float) -> None:
+        if argument.name != "allRequests":
+            self._not_played(argument, invoke_id, now)
+            return
         self._armed.clear()
         self._information.clear()
         self._charge, self._charge_due = None, inf
 
-    def _noted(self, wish: Noted, invoke_id: int, now: float) -> None:
+    def _note(self, argument: Any, invoke_id: int, now: float) -> None:
         """It concerns the call record, not the call."""
 
-    def _not_played(self, wish: NotPlayed, invoke_id: int, now: float) -> None:  # noqa: ARG002
-        self._refuse(invoke_id, wish.code, "operation that this gsmSSF doesn't play")
+    def _not_played(self, argument: Any, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        self._refuse(invoke_id, ErrorCode.TASK_REFUSED, "operation that this gsmSSF doesn't play")
 
-    def _unexpected(self, wish: Proceed, invoke_id: int, when: str) -> None:
-        """Continue, of class 4, has no errors: it is only noted."""
-        if wish.destination:
-            self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, f"Connect {when}")
-        else:
-            self.faults.append(f"Continue {when}")
-
-    def _refuse(self, invoke_id: int, code: int, why: str) -> None:
+    def _refuse(self, invoke_id: int, code: ErrorCode, why: str) -> None:
         self.faults.append(why)
-        self.outbox.append(Refused(invoke_id, code))
+        self.outbox.append(ReturnError(invoke_id, int(code)))
 
     # --- the call ---
 
@@ -334,7 +382,7 @@ class Ssf:
     def _answered(self, now: float) -> None:
         self._answered_at = now
         if self._charge is not None:
-            self._charge_due = now + self._charge.period
+            self._charge_due = now + self._charge.seconds
 
     def _talk(self, now: float) -> None:
         self.phase = Phase.ACTIVE
@@ -350,7 +398,9 @@ class Ssf:
         mode = self._armed.pop((event, happening.leg), None)
         if mode is not None:
             cause = happening.cause if closes and happening.leg else -1
-            self.outbox.append(EventReport(event, happening.leg, mode is MonitorMode.INTERRUPTED, cause))
+            request = mode is MonitorMode.INTERRUPTED
+            report = event_report(event, happening.leg, request=request, cause=cause)
+            self.outbox.append(Report(Opcode.EVENT_REPORT_BCSM, report))
         self._disarm_after(event, happening.leg)
         if closes:
             self._report_information(now, (CALLING, CALLED) if happening.leg == CALLING else (CALLED,))
@@ -391,23 +441,30 @@ class Ssf:
     def _report_charge(self, now: float, *, active: bool, released: bool) -> None:
         if self._charge is None:
             return
-        elapsed = max(0.0, now - self._answered_at)
-        self.outbox.append(ChargingReport(elapsed, active, released, self._charge.leg))
+        argument = charging_report(
+            max(0.0, now - self._answered_at),
+            self.scenario.version,
+            leg=self._charge.leg,
+            active=active,
+            released=released,
+        )
+        self.outbox.append(Report(Opcode.APPLY_CHARGING_REPORT, argument))
         self._charge, self._charge_due = None, inf
 
-    def _report_information(self, now: float, legs: tuple[int, ...]) -> None:
+    def _report_information(self, now: float, legs: Iterable[int]) -> None:
+        answered = min(self._answered_at, now)
         for leg in legs:
-            asked = self._information.pop(leg, None)
-            if asked is not None:
-                answered = min(self._answered_at, now)
-                report = InformationReport(
+            wanted = self._information.pop(leg, None)
+            if wanted is not None:
+                argument = information_report(
+                    wanted,
                     leg,
-                    asked.wanted,
-                    answered - self._routed_at,
-                    now - answered,
-                    max(self.cause, NORMAL_CLEARING),
+                    attempt=answered - self._routed_at,
+                    connected=now - answered,
+                    stop_time=self._stop_time(),
+                    cause=self.cause if self.cause >= 0 else NORMAL_CLEARING,
                 )
-                self.outbox.append(report)
+                self.outbox.append(Report(Opcode.CALL_INFORMATION_REPORT, argument))
 
     def _abandon_early(self) -> None:
         """The caller hung up, and nothing is armed to say so (TS 29.078 §14.1.2.2.2, last item)."""
@@ -444,15 +501,21 @@ class Ssf:
         if self.phase is Phase.AT_TDP:
             self._route(now)
 
-    _HANDLERS: ClassVar[dict[type[Wish], Callable[..., None]]] = {
-        Arm: _arm,
-        Proceed: _proceed,
-        Release: _release,
-        Charge: _charge_call,
-        Reset: _reset_timer,
-        AskInformation: _ask_information,
-        TestActivity: _test_activity,
-        CancelAll: _cancel_all,
-        Noted: _noted,
-        NotPlayed: _not_played,
+    _OPERATIONS: ClassVar[dict[int, Callable[[Ssf, Any, int, float], None]]] = {
+        Opcode.REQUEST_REPORT_BCSM_EVENT: _arm,
+        Opcode.CONNECT: _connect,
+        Opcode.CONTINUE: _continue,
+        Opcode.RELEASE_CALL: _release,
+        Opcode.APPLY_CHARGING: _apply_charging,
+        Opcode.RESET_TIMER: _reset_timer,
+        Opcode.CALL_INFORMATION_REQUEST: _request_information,
+        Opcode.ACTIVITY_TEST: _activity_test,
+        Opcode.CANCEL: _cancel,
+        Opcode.FURNISH_CHARGING_INFORMATION: _note,
+        Opcode.CALL_GAP: _note,
     }
+
+
+def _leg(choice: Any) -> int:
+    """Return the number of a LegID or of one of its halves; 0 if it is not given."""
+    return int(choice.value[0]) if choice is not None else 0

@@ -5,33 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final, final
 
-from scp.simulator import arguments
-from scp.simulator.call import Closing, Phase, Ssf
-from scp.simulator.expect import Answer, faults_of
-from scp.simulator.reading import abort_answer, read_components
+from scp.simulator.call import Closing, Instruction, Phase, Report, Ssf
+from scp.simulator.describe import describe_component, describe_operation
+from scp.simulator.expect import Answer, abort_answer, faults_of, read_components
 from scp.simulator.result import CallResult, Step
-from scp.simulator.vocabulary import (
-    Answered,
-    ChargingReport,
-    EventReport,
-    InformationReport,
-    Instruction,
-    Refused,
-    Sending,
-)
-from scp.simulator.words import answer_words, component_words, sending_words
 from scp.stack import tcap_dialogue as dha
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.operations import SHORT, Opcode
 from ss7.errors import DecodeError
 from ss7.isup import CalledPartyNumber
-from ss7.rose import (
-    INVOKE_PROBLEM,
-    MISTYPED_PARAMETER,
-    encode_reject,
-    encode_return_error,
-    encode_return_result,
-)
+from ss7.rose import encode_component
 from ss7.sccp import return_words
 from ss7.tcap import Invoke, Reject, ReturnError
 
@@ -39,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scp.engine.signalling import Signalling
+    from scp.simulator.call import Sending
     from scp.simulator.expect import Expectation
     from scp.simulator.scenario import Scenario
     from scp.stack.tcap import Dialogue, Indication
@@ -80,14 +64,13 @@ class CallDialogue:
         codec: Codec = FAST,
     ) -> None:
         self.result = CallResult(scenario=scenario)
-        self.ssf = Ssf(scenario, now)
+        self.ssf = Ssf(scenario, now, stop_time)
         self._signalling = signalling
         self._tcap = signalling.tcap
         self._dialogue = dialogue
         self._version = scenario.version
         self._expected = expected
         self._give_up = now + give_up
-        self._stop_time = stop_time
         self._codec = codec
         self._began = time.perf_counter()
         self._answered = False
@@ -99,7 +82,7 @@ class CallDialogue:
 
     def begin(self, argument: Any, now: float) -> None:
         """Send the InitialDP."""
-        self._step(True, "TC-BEGIN", component_words(Opcode.INITIAL_DP, argument))
+        self._step(True, "TC-BEGIN", describe_operation(Opcode.INITIAL_DP, argument, self._version))
         component = self._invoke(Opcode.INITIAL_DP, argument)
         self._send(self._tcap.begin(self._dialogue, [component], now))
 
@@ -145,7 +128,8 @@ class CallDialogue:
     def _components(self, indication: Indication, now: float) -> None:
         ended = indication.kind == dha.END
         components = [*indication.components, *(reject.component for reject in indication.rejects)]
-        words = [self._said(component) for component in components]
+        arguments = [self._argument(component) for component in components]
+        words = [self._describe(*each) for each in zip(components, arguments, strict=True)]
         self._step(False, "TC-END" if ended else "TC-CONTINUE", *words)
         if not self._answered:
             seconds = self._seconds()
@@ -158,29 +142,29 @@ class CallDialogue:
             ]
             self.ssf.failed(now, ended=ended)
         else:
-            instructions, rejects = self._instructions(components)
-            self.ssf.instructed(instructions, now, ended=ended)
-            if rejects and not ended:
-                self._answer(now, rejects)
-                return
+            self.ssf.instructed(self._instructions(components, arguments), now, ended=ended)
         self._answer(now)
 
-    def _instructions(self, components: Sequence[Component]) -> tuple[list[Instruction], list[bytes]]:
-        """Decode invoked operations; those that don't decode are owed a Reject."""
-        instructions, rejects = [], []
-        for component in components:
+    def _argument(self, component: Component) -> Any:
+        """Return an invoked operation's argument, or the `DecodeError` that it gives; else None."""
+        if not isinstance(component, Invoke) or not isinstance(component.opcode, int):
+            return None
+        try:
+            return self._codec.decode_argument(component.opcode, component.parameter, self._version)
+        except DecodeError as error:
+            return error
+
+    def _instructions(self, components: Sequence[Component], arguments: Sequence[Any]) -> list[Instruction]:
+        """Return the operations that can be carried out; those that can't be read are rejected."""
+        instructions = []
+        for component, argument in zip(components, arguments, strict=True):
             if not isinstance(component, Invoke) or not isinstance(component.opcode, int):
                 self.result.faults.append(f"unexpected {type(component).__name__}")
-                continue
-            try:
-                argument = self._codec.decode_argument(component.opcode, component.parameter, self._version)
-                wish = arguments.wish_of(component.opcode, argument, self._version)
-            except DecodeError as error:
-                self.result.faults.append(f"operation {component.opcode}: {error}")
-                rejects.append(encode_reject(component.invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
-                continue
-            instructions.append(Instruction(component.invoke_id, wish))
-        return instructions, rejects
+            elif isinstance(argument, DecodeError):
+                self.ssf.undecodable(component.invoke_id, component.opcode, argument)
+            else:
+                instructions.append(Instruction(component.invoke_id, component.opcode, argument))
+        return instructions
 
     def _aborted(self, indication: Indication, now: float) -> None:
         provider = indication.kind == dha.P_ABORT
@@ -207,15 +191,17 @@ class CallDialogue:
 
     # Out
 
-    def _answer(self, now: float, rejects: Sequence[bytes] = ()) -> None:
+    def _answer(self, now: float) -> None:
         """Send what the gsmSSF has to say."""
         sending, closing = self.ssf.take()
-        if self._dialogue.closed or not (sending or rejects or closing is not Closing.NOT):
+        if self._dialogue.closed or not (sending or closing is not Closing.NOT):
             return
-        components = [*rejects, *(self._component(report) for report in sending)]
+        components = [self._component(each) for each in sending]
         words = [
-            *("reject mistypedParameter" for _ in rejects),
-            *(sending_words(report) for report in sending),
+            describe_operation(each.opcode, each.argument, self._version)
+            if isinstance(each, Report)
+            else describe_component(each)
+            for each in sending
         ]
         if closing is Closing.ABORT:
             octets = self._tcap.abort(self._dialogue)
@@ -227,20 +213,10 @@ class CallDialogue:
         self._step(True, _MESSAGES[closing] if octets else "local abort", *words)
         self._send(octets)
 
-    def _component(self, report: Sending) -> bytes:
-        if isinstance(report, EventReport):
-            return self._invoke(Opcode.EVENT_REPORT_BCSM, arguments.event_report(report))
-        if isinstance(report, ChargingReport):
-            return self._invoke(
-                Opcode.APPLY_CHARGING_REPORT, arguments.charging_report(report, self._version)
-            )
-        if isinstance(report, InformationReport):
-            argument = arguments.information_report(report, self._stop_time())
-            return self._invoke(Opcode.CALL_INFORMATION_REPORT, argument)
-        if isinstance(report, Answered):
-            return encode_return_result(report.invoke_id)
-        assert isinstance(report, Refused)
-        return encode_return_error(report.invoke_id, int(report.code))
+    def _component(self, sending: Sending) -> bytes:
+        if isinstance(sending, Report):
+            return self._invoke(sending.opcode, sending.argument)
+        return encode_component(sending)
 
     def _invoke(self, opcode: Opcode, argument: Any) -> bytes:
         parameter = self._codec.encode_argument(opcode, argument, self._version)
@@ -257,14 +233,12 @@ class CallDialogue:
 
     # Words
 
-    def _said(self, component: Component) -> str:
-        if isinstance(component, Invoke) and isinstance(component.opcode, int):
-            try:
-                argument = self._codec.decode_argument(component.opcode, component.parameter, self._version)
-            except DecodeError as error:
-                return f"operation {component.opcode}, undecodable: {error}"
-            return component_words(component.opcode, argument)
-        return answer_words(component)
+    def _describe(self, component: Component, argument: Any) -> str:
+        if not isinstance(component, Invoke) or not isinstance(component.opcode, int):
+            return describe_component(component)
+        if isinstance(argument, DecodeError):
+            return f"operation {component.opcode}, undecodable: {argument}"
+        return describe_operation(component.opcode, argument, self._version)
 
     def _step(self, outward: bool, message: str, *components: str) -> None:
         self.result.steps.append(Step(self._seconds(), outward, message, components))

@@ -8,31 +8,118 @@ from hypothesis import strategies as st
 
 from oracles.examples import examples
 from scp.simulator.bcsm import CALLED, CALLING, MODELS, Event, MonitorMode
-from scp.simulator.call import Closing, Phase, Ssf, State
+from scp.simulator.call import Closing, Instruction, Phase, Report, Ssf, State
 from scp.simulator.scenario import Attempt, Ending, Scenario, Trigger
-from scp.simulator.vocabulary import (
-    Answered,
-    Arm,
-    AskInformation,
-    CancelAll,
-    Charge,
-    ChargingReport,
-    Edp,
-    EventReport,
-    InformationReport,
-    Instruction,
-    Noted,
-    NotPlayed,
-    Proceed,
-    Refused,
-    Release,
-    Reset,
-    TestActivity,
-)
+from ss7.cap.charging import decode_contained, time_duration_charging
 from ss7.cap.errors import ErrorCode
+from ss7.cap.events import BCSMEvent, MessageType, RequestReportBCSMEventArg
+from ss7.cap.operations import Opcode
+from ss7.cap.types import (
+    ApplyChargingArg,
+    CallInformationRequestArg,
+    CancelArg,
+    ConnectArg,
+    LegID,
+    RequestedInformationType,
+    ResetTimerArg,
+    SendingSideID,
+)
+from ss7.cause import Cause, Location
+from ss7.rose import INVOKE_PROBLEM, MISTYPED_PARAMETER, Reject, ReturnError, ReturnResult
 
 R, N = MonitorMode.INTERRUPTED, MonitorMode.NOTIFY_AND_CONTINUE
 MARKED = bytes.fromhex("030099001132")
+STOPPED = bytes.fromhex("02625021034500")
+ATTEMPT, STOP, CONNECTED, CAUSE = RequestedInformationType
+
+# What the gsmSCF says: an operation code and its argument
+
+CONTINUE = (Opcode.CONTINUE, None)
+CONNECT = (Opcode.CONNECT, ConnectArg((MARKED,)))
+TEST = (Opcode.ACTIVITY_TEST, None)
+FURNISH = (Opcode.FURNISH_CHARGING_INFORMATION, b"")
+PLAY = (Opcode.PLAY_ANNOUNCEMENT, None)
+CANCEL_ALL = (Opcode.CANCEL, CancelArg("allRequests", True))
+
+
+def arm(*events, mode=R, leg=0):
+    legs = LegID("sendingSideID", bytes((leg,))) if leg else None
+    armed = tuple(BCSMEvent(event, mode, legs) for event in events)
+    return Opcode.REQUEST_REPORT_BCSM_EVENT, RequestReportBCSMEventArg(armed)
+
+
+def cause(value):
+    return Cause(value, Location.LOCAL_PUBLIC_NETWORK).encode()
+
+
+def release(value):
+    return Opcode.RELEASE_CALL, cause(value)
+
+
+def charge(seconds, *, version=2, leg=CALLING, **how):
+    octets = time_duration_charging(round(seconds * 10), version, **how)
+    return Opcode.APPLY_CHARGING, ApplyChargingArg(octets, SendingSideID("sendingSideID", bytes((leg,))))
+
+
+def reset(seconds):
+    return Opcode.RESET_TIMER, ResetTimerArg(seconds)
+
+
+def ask(*wanted, leg=CALLED):
+    argument = CallInformationRequestArg(wanted, leg_id=SendingSideID("sendingSideID", bytes((leg,))))
+    return Opcode.CALL_INFORMATION_REQUEST, argument
+
+
+# What the gsmSSF says, in short
+
+
+def event(kind, leg, *, request=False, cause=-1):
+    return "event", kind, leg, request, cause
+
+
+def charged(seconds, *, active=False, released=False, leg=CALLING):
+    return "charged", seconds, active, released, leg
+
+
+def information(leg, **values):
+    return "information", leg, values
+
+
+def refused(invoke_id, code):
+    return ReturnError(invoke_id, int(code))
+
+
+def shortened(sent, version):
+    """Return a report as one of the three above; a result, error or reject as it is."""
+    if not isinstance(sent, Report):
+        return sent
+    argument = sent.argument
+    if sent.opcode is Opcode.EVENT_REPORT_BCSM:
+        specific = argument.event_specific_information_bcsm
+        octets = next(
+            (part for part in _fields(specific and specific.value) if isinstance(part, bytes)), None
+        )
+        return event(
+            argument.event_type_bcsm,
+            argument.leg_id.value[0],
+            request=argument.misc_call_info.message_type is MessageType.REQUEST,
+            cause=Cause.decode(octets).value if octets else -1,
+        )
+    if sent.opcode is Opcode.APPLY_CHARGING_REPORT:
+        result = decode_contained("CAMEL-CallResult", argument, version).value
+        return charged(
+            result.time_information.value / 10,
+            active=result.leg_active,
+            released=result.call_leg_released_at_tcp_expiry,
+            leg=result.party_to_charge.value[0],
+        )
+    assert sent.opcode is Opcode.CALL_INFORMATION_REPORT
+    values = [each.requested_information_value for each in argument.requested_information_list]
+    return information(argument.leg_id.value[0], **{value.name: value.value for value in values})
+
+
+def _fields(struct):
+    return () if struct is None else [getattr(struct, name) for name in struct.__struct_fields__]
 
 
 class Play:
@@ -40,16 +127,17 @@ class Play:
 
     def __init__(self, **scenario):
         self.now = 100.0
-        self.ssf = Ssf(Scenario(**scenario), self.now)
+        self.ssf = Ssf(Scenario(**scenario), self.now, lambda: STOPPED)
         self.sent = []
 
-    def say(self, *wishes, ended=False):
-        instructions = [Instruction(number, wish) for number, wish in enumerate(wishes, 1)]
+    def say(self, *operations, ended=False):
+        instructions = [Instruction(number, *operation) for number, operation in enumerate(operations, 1)]
         self.ssf.instructed(instructions, self.now, ended=ended)
         return self.take()
 
     def take(self):
-        sending, closing = self.ssf.take()
+        taken, closing = self.ssf.take()
+        sending = [shortened(each, self.ssf.scenario.version) for each in taken]
         if sending or closing is not Closing.NOT:
             self.sent.append((self.now - 100, sending, closing))
         return sending, closing
@@ -63,13 +151,9 @@ class Play:
         return self.sent
 
 
-def arm(*events, mode=R, leg=0):
-    return Arm(tuple(Edp(event, mode, leg) for event in events))
-
-
 def test_connect_in_end_is_the_whole_conversation():
     play = Play()
-    assert play.say(Proceed(MARKED), ended=True) == ([], Closing.NOT)
+    assert play.say(CONNECT, ended=True) == ([], Closing.NOT)
     assert play.ssf.routed_to == MARKED
     assert play.ssf.state is State.IDLE
     assert play.ssf.phase is Phase.ROUTING
@@ -78,14 +162,14 @@ def test_connect_in_end_is_the_whole_conversation():
 
 def test_continue_with_nothing_armed_is_ended_by_the_gsmssf():
     play = Play()
-    assert play.say(Proceed()) == ([], Closing.END)
+    assert play.say(CONTINUE) == ([], Closing.END)
     assert play.ssf.routed_to == b""
     assert play.ssf.faults == []
 
 
 def test_release_call_ends_the_call():
     play = Play()
-    play.say(Release(21), ended=True)
+    play.say(release(21), ended=True)
     assert (play.ssf.cause, play.ssf.phase, play.ssf.state) == (21, Phase.OVER, State.IDLE)
 
 
@@ -94,10 +178,10 @@ def test_release_call_ends_the_call():
 def test_an_armed_event_is_reported_once_with_its_leg_and_cause(trigger, ending):
     happening = MODELS[trigger].endings[ending]
     play = Play(trigger=trigger, attempts=(Attempt(ending=ending, ring=3, talk=7),))
-    play.say(arm(happening.event, mode=N), Proceed())
+    play.say(arm(happening.event, mode=N), CONTINUE)
     play.run()
-    cause = -1 if ending is Ending.ANSWER else happening.cause
-    report = EventReport(happening.event, happening.leg, interrupted=False, cause=cause)
+    has_cause = ending in (Ending.BUSY, Ending.UNREACHABLE)  # TS 29.078 §11.18.1.1
+    report = event(happening.event, happening.leg, cause=happening.cause if has_cause else -1)
     if ending is Ending.ANSWER:
         assert play.sent == [(3, [report], Closing.NOT), (10, [], Closing.END)]
     else:
@@ -107,18 +191,16 @@ def test_an_armed_event_is_reported_once_with_its_leg_and_cause(trigger, ending)
 
 def test_a_request_suspends_the_call_until_the_gsmscf_speaks():
     play = Play(tssf=9, attempts=(Attempt(ring=1, talk=5, hangs_up=CALLING),))
-    play.say(arm(Event.T_ANSWER, Event.T_DISCONNECT), Proceed(MARKED))
+    play.say(arm(Event.T_ANSWER, Event.T_DISCONNECT), CONNECT)
     play.run(until=1)
-    assert play.sent == [(1, [EventReport(Event.T_ANSWER, CALLED, interrupted=True)], Closing.NOT)]
+    assert play.sent == [(1, [event(Event.T_ANSWER, CALLED, request=True)], Closing.NOT)]
     assert play.ssf.state is State.WAITING
     assert play.ssf.next_deadline() == 110  # nothing but Tssf runs
     play.now = 104
-    play.say(Proceed())
+    play.say(CONTINUE)
     play.run(until=9)
-    assert play.sent[1:] == [
-        (9, [EventReport(Event.T_DISCONNECT, CALLING, interrupted=True, cause=16)], Closing.NOT)
-    ]
-    assert play.say(Proceed()) == ([], Closing.END)
+    assert play.sent[1:] == [(9, [event(Event.T_DISCONNECT, CALLING, request=True, cause=16)], Closing.NOT)]
+    assert play.say(CONTINUE) == ([], Closing.END)
     assert play.ssf.phase is Phase.OVER
 
 
@@ -132,22 +214,22 @@ def test_tssf_expiry_aborts_and_the_call_goes_on_by_default():
 
 def test_reset_timer_moves_tssf_and_is_refused_while_it_does_not_run():
     play = Play(tssf=4)
-    play.say(Reset(60))
+    play.say(reset(60))
     assert play.ssf.next_deadline() == 160
-    play.say(arm(Event.T_DISCONNECT), Proceed())
-    assert play.say(Reset(60)) == ([Refused(1, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE)], Closing.NOT)
+    play.say(arm(Event.T_DISCONNECT), CONTINUE)
+    assert play.say(reset(60)) == ([refused(1, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE)], Closing.NOT)
 
 
 def test_follow_on_call_after_busy():
     attempts = (Attempt(ending=Ending.BUSY, ring=1), Attempt(ending=Ending.ANSWER, ring=2, talk=3))
     play = Play(attempts=attempts)
-    play.say(arm(Event.T_BUSY), arm(Event.T_NO_ANSWER), Proceed())
+    play.say(arm(Event.T_BUSY), arm(Event.T_NO_ANSWER), CONTINUE)
     play.run(until=1)
-    assert play.sent[-1][1] == [EventReport(Event.T_BUSY, CALLED, interrupted=True, cause=17)]
-    play.say(arm(Event.T_ANSWER, mode=N), Proceed(MARKED))
+    assert play.sent[-1][1] == [event(Event.T_BUSY, CALLED, request=True, cause=17)]
+    play.say(arm(Event.T_ANSWER, mode=N), CONNECT)
     play.run()
     assert play.sent[1:] == [
-        (3, [EventReport(Event.T_ANSWER, CALLED, interrupted=False)], Closing.NOT),
+        (3, [event(Event.T_ANSWER, CALLED)], Closing.NOT),
         (6, [], Closing.END),
     ]
     assert play.ssf.routed_to == MARKED
@@ -155,28 +237,37 @@ def test_follow_on_call_after_busy():
 
 def test_charging_reports_elapsed_time_at_each_period_and_at_the_end():
     play = Play(attempts=(Attempt(ring=2, talk=25),))
-    play.say(arm(Event.T_DISCONNECT), Charge(10.0), Proceed())
+    play.say(arm(Event.T_DISCONNECT), charge(10.0), CONTINUE)
     play.run(until=12)
-    assert play.sent == [(12, [ChargingReport(10, active=True, released=False, leg=CALLING)], Closing.NOT)]
-    play.say(Charge(30.0))
-    assert play.say(Charge(30.0)) == ([Refused(1, ErrorCode.TASK_REFUSED)], Closing.NOT)
+    assert play.sent == [(12, [charged(10, active=True, released=False, leg=CALLING)], Closing.NOT)]
+    play.say(charge(30.0))
+    assert play.say(charge(30.0)) == ([refused(1, ErrorCode.TASK_REFUSED)], Closing.NOT)
     play.run(until=27)
     assert play.sent[-1][1] == [
-        ChargingReport(25, active=False, released=False, leg=CALLING),
-        EventReport(Event.T_DISCONNECT, CALLED, interrupted=True, cause=16),
+        charged(25, active=False, released=False, leg=CALLING),
+        event(Event.T_DISCONNECT, CALLED, request=True, cause=16),
     ]
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+@pytest.mark.parametrize("leg", [CALLING, CALLED])
+def test_the_report_names_the_party_that_is_charged_in_every_version(version, leg):
+    play = Play(version=version, attempts=(Attempt(ring=2, talk=25),))
+    play.say(charge(10.0, version=version, leg=leg), CONTINUE)
+    play.run(until=12)
+    assert play.sent[0][1] == [charged(10, active=True, leg=leg)]
 
 
 def test_charged_period_with_release_ends_the_call_and_disarms():
     play = Play(attempts=(Attempt(ring=2, talk=100),))
-    play.say(arm(Event.T_DISCONNECT), Charge(10.0, release=True), AskInformation(CALLED, (1, 2)), Proceed())
+    play.say(arm(Event.T_DISCONNECT), charge(10.0, release=True), ask(STOP, CONNECTED), CONTINUE)
     play.run()
     assert play.sent == [
         (
             12,
             [
-                ChargingReport(10, active=False, released=True, leg=CALLING),
-                InformationReport(CALLED, (1, 2), 2, 10, 16),
+                charged(10, active=False, released=True, leg=CALLING),
+                information(CALLED, callStopTimeValue=STOPPED, callConnectedElapsedTimeValue=100),
             ],
             Closing.END,
         )
@@ -185,26 +276,49 @@ def test_charged_period_with_release_ends_the_call_and_disarms():
 
 def test_charging_of_a_call_that_is_never_answered_reports_zero():
     play = Play(attempts=(Attempt(ending=Ending.NO_ANSWER, ring=20),))
-    play.say(Charge(10.0), Proceed())
+    play.say(charge(10.0), CONTINUE)
     play.run()
-    assert play.sent == [(20, [ChargingReport(0, active=False, released=False, leg=CALLING)], Closing.END)]
+    assert play.sent == [(20, [charged(0, active=False, released=False, leg=CALLING)], Closing.END)]
 
 
-@pytest.mark.parametrize("period", [0.05, 86_400.1])
-def test_charging_periods_have_a_range(period):
+@pytest.mark.parametrize(
+    "operation",
+    [
+        (Opcode.RELEASE_CALL, b""),
+        (Opcode.APPLY_CHARGING, ApplyChargingArg(bytes.fromhex("a003800100"))),  # a period of 0
+        (
+            Opcode.APPLY_CHARGING,
+            ApplyChargingArg(bytes.fromhex("a0068004000d2f01")),
+        ),  # of 864001: above a day
+        (Opcode.APPLY_CHARGING, ApplyChargingArg(b"\0\0\0\0\0")),
+    ],
+)
+def test_what_cannot_be_read_inside_an_argument_is_rejected_and_the_rest_carried_out(operation):
     play = Play()
-    assert play.say(Charge(period))[0] == [Refused(1, ErrorCode.PARAMETER_OUT_OF_RANGE)]
+    sending, _ = play.say(operation, TEST)
+    assert sending == [Reject(1, INVOKE_PROBLEM, MISTYPED_PARAMETER), ReturnResult(2)]
+    assert len(play.ssf.faults) == 1
+    assert play.ssf.state is State.WAITING
+
+
+def test_call_information_has_the_cause_that_the_call_ended_with():
+    attempts = (Attempt(ending=Ending.UNREACHABLE, ring=2),)
+    play = Play(trigger=Trigger.ORIGINATING, attempts=attempts)
+    play.say(ask(ATTEMPT, CAUSE), CONTINUE)
+    play.run()
+    report = information(CALLED, callAttemptElapsedTimeValue=2, releaseCauseValue=cause(3))
+    assert play.sent == [(2, [report], Closing.END)]
 
 
 def test_release_in_the_middle_reports_what_is_pending():
     play = Play(attempts=(Attempt(ring=2, talk=100),))
-    play.say(arm(Event.T_ANSWER, mode=N), Charge(60.0), AskInformation(CALLED, (30,)), Proceed())
+    play.say(arm(Event.T_ANSWER, mode=N), charge(60.0), ask(CAUSE), CONTINUE)
     play.run(until=2)
     play.now = 107
-    sending, closing = play.say(Release(31))
+    sending, closing = play.say(release(31))
     assert sending == [
-        ChargingReport(5, active=False, released=False, leg=CALLING),
-        InformationReport(CALLED, (30,), 2, 5, 31),
+        charged(5, active=False, released=False, leg=CALLING),
+        information(CALLED, releaseCauseValue=cause(31)),
     ]
     assert closing is Closing.END
 
@@ -232,14 +346,14 @@ def test_abandon_before_any_answer_aborts():
     assert play.run() == [(0.5, [], Closing.ABORT)]
     assert play.ssf.phase is Phase.OVER
     quick = Play(abandon_after=0.5)
-    quick.say(Proceed(), ended=True)
+    quick.say(CONTINUE, ended=True)
     assert quick.run() == []
 
 
 def test_a_silent_msc_reacts_to_nothing_after_the_answer():
     play = Play(silent=True)
-    assert play.say(arm(Event.T_DISCONNECT), Proceed()) == ([], Closing.NOT)
-    assert play.say(TestActivity()) == ([], Closing.NOT)
+    assert play.say(arm(Event.T_DISCONNECT), CONTINUE) == ([], Closing.NOT)
+    assert play.say(TEST) == ([], Closing.NOT)
     assert play.ssf.next_deadline() == inf
     play.ssf.tick(1e9)
     assert play.take() == ([], Closing.NOT)
@@ -247,80 +361,75 @@ def test_a_silent_msc_reacts_to_nothing_after_the_answer():
 
 def test_activity_test_is_answered_and_notes_change_nothing():
     play = Play()
-    assert play.say(TestActivity(), Noted()) == ([Answered(1)], Closing.NOT)
-    assert play.say(NotPlayed(), Noted()) == ([Refused(1, ErrorCode.TASK_REFUSED)], Closing.NOT)
+    assert play.say(TEST, FURNISH) == ([ReturnResult(1)], Closing.NOT)
+    assert play.say(PLAY, FURNISH) == ([refused(1, ErrorCode.TASK_REFUSED)], Closing.NOT)
     assert play.ssf.state is State.WAITING
 
 
 @pytest.mark.parametrize(
-    ("wish", "code"),
+    ("operation", "code"),
     [
         (arm(Event.O_ANSWER), ErrorCode.UNEXPECTED_DATA_VALUE),
         (arm(99), ErrorCode.UNEXPECTED_DATA_VALUE),
         (arm(Event.T_ANSWER, leg=3), ErrorCode.UNKNOWN_LEG_ID),
     ],
 )
-def test_events_that_this_call_does_not_have_are_refused(wish, code):
+def test_events_that_this_call_does_not_have_are_refused(operation, code):
     play = Play()
-    assert play.say(wish) == ([Refused(1, code)], Closing.NOT)
+    assert play.say(operation) == ([refused(1, code)], Closing.NOT)
     assert len(play.ssf.faults) == 1
 
 
 def test_instructions_that_nobody_awaits():
     play = Play()
-    play.say(arm(Event.T_DISCONNECT), Proceed())
-    assert play.say(Proceed(MARKED)) == ([Refused(1, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE)], Closing.NOT)
-    assert play.say(Proceed()) == ([], Closing.NOT)  # class 4: nothing to answer with
+    play.say(arm(Event.T_DISCONNECT), CONTINUE)
+    assert play.say(CONNECT) == ([refused(1, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE)], Closing.NOT)
+    assert play.say(CONTINUE) == ([], Closing.NOT)  # class 4: nothing to answer with
     assert len(play.ssf.faults) == 2
     assert play.ssf.routed_to == b""
 
 
 def test_connect_after_answer_is_refused_and_continue_still_possible():
     play = Play(attempts=(Attempt(ring=1),))
-    play.say(arm(Event.T_ANSWER), Proceed())
+    play.say(arm(Event.T_ANSWER), CONTINUE)
     play.run(until=1)
-    assert play.say(Proceed(MARKED))[0] == [Refused(1, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE)]
+    assert play.say(CONNECT)[0] == [refused(1, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE)]
     assert play.ssf.state is State.WAITING
-    play.say(Proceed())
+    play.say(CONTINUE)
     assert play.ssf.phase is Phase.ACTIVE
 
 
 def test_call_information_can_be_asked_for_once_a_leg():
     play = Play()
-    assert play.say(AskInformation(), AskInformation())[0] == [Refused(2, ErrorCode.TASK_REFUSED)]
+    assert play.say(ask(STOP), ask(STOP))[0] == [refused(2, ErrorCode.TASK_REFUSED)]
 
 
 def test_transparent_and_cancel_disarm():
     play = Play(attempts=(Attempt(ring=1, talk=1),))
     play.say(
-        arm(Event.T_ANSWER, Event.T_DISCONNECT), arm(Event.T_ANSWER, mode=MonitorMode.TRANSPARENT), Proceed()
+        arm(Event.T_ANSWER, Event.T_DISCONNECT), arm(Event.T_ANSWER, mode=MonitorMode.TRANSPARENT), CONTINUE
     )
     play.run()
-    assert [event.event for _, sending, _ in play.sent for event in sending] == [Event.T_DISCONNECT]
+    assert [sent[1] for _, sending, _ in play.sent for sent in sending] == [Event.T_DISCONNECT]
     play = Play(attempts=(Attempt(ring=1, talk=1),))
-    assert play.say(arm(Event.T_ANSWER), Charge(5.0), CancelAll(), Proceed()) == ([], Closing.END)
+    assert play.say(arm(Event.T_ANSWER), charge(5.0), CANCEL_ALL, CONTINUE) == ([], Closing.END)
 
 
-wishes = st.one_of(
+operations = st.one_of(
+    st.builds(arm, st.sampled_from([*Event, 99]), mode=st.sampled_from(MonitorMode), leg=st.integers(0, 3)),
     st.builds(
-        Arm,
-        st.lists(
-            st.builds(Edp, st.sampled_from([*Event, 99]), st.sampled_from(MonitorMode), st.integers(0, 3)),
-            max_size=4,
-        ).map(tuple),
+        charge,
+        st.sampled_from([0.1, 1.0, 5.0]),
+        release=st.booleans(),
+        leg=st.sampled_from([CALLING, CALLED]),
     ),
-    st.builds(Proceed, st.sampled_from([b"", MARKED])),
-    st.builds(Release, st.integers(1, 127)),
-    st.builds(Charge, st.sampled_from([0.0, 0.1, 1.0, 5.0]), st.booleans(), st.integers(1, 2)),
-    st.builds(Reset, st.integers(1, 9)),
-    st.builds(AskInformation, st.integers(1, 2), st.just((1, 2, 30))),
-    st.just(TestActivity()),
-    st.just(CancelAll()),
-    st.just(Noted()),
-    st.just(NotPlayed()),
+    st.builds(release, st.integers(1, 127)),
+    st.builds(reset, st.integers(1, 9)),
+    st.builds(ask, st.just(STOP), st.just(CAUSE), leg=st.sampled_from([CALLING, CALLED])),
+    st.sampled_from([CONTINUE, CONNECT, TEST, CANCEL_ALL, FURNISH, PLAY, (Opcode.RELEASE_CALL, b"")]),
 )
 steps = st.one_of(
-    st.tuples(st.just("say"), st.lists(wishes, max_size=4), st.booleans()),
+    st.tuples(st.just("say"), st.lists(operations, max_size=4), st.booleans()),
     st.tuples(st.just("time"), st.just(0), st.just(0)),
     st.tuples(st.just("fail"), st.just(0), st.booleans()),
     st.tuples(st.just("abort"), st.just(0), st.just(0)),
