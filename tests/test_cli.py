@@ -15,8 +15,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from scp import version as scp_version
-from scp.cli import COMMANDS, app, compiled
-from scp.cli.compiled import fresh_build
+from scp.cli import COMMANDS, app
 from scp.cli.examples import EXAMPLES
 
 
@@ -44,55 +43,7 @@ def test_a_start_imports_no_room() -> None:
         "import sys, scp.cli; print(*(name for name in sys.modules if name.startswith(('scp.', 'ss7'))))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"scp.cli.compiled", "scp.cli"}
-
-
-def test_a_build_that_is_older_than_the_code_is_left_alone(tmp_path: Path) -> None:
-    source, made = tmp_path / "scp" / "version.py", tmp_path / "build" / "compiled" / ".made"
-    source.parent.mkdir()
-    made.parent.mkdir(parents=True)
-    source.touch()
-    assert fresh_build(tmp_path) is None
-    made.touch()
-    os.utime(source, (1, 1))
-    assert fresh_build(tmp_path) == made.parent
-    os.utime(made, (0, 0))
-    assert fresh_build(tmp_path) is None
-
-
-def test_a_benchmark_runs_on_the_build(tmp_path: Path) -> None:
-    """A copy of the command's room, and a build whose command says that it ran."""
-    build = tmp_path / "build" / "compiled"
-    for folder, text in (
-        (build / "scp" / "cli", "import sys; print('the build', *sys.argv[1:])"),
-        (
-            tmp_path / "scp" / "cli",
-            "from scp.cli.compiled import run_on_build; run_on_build(); print('plain')",
-        ),
-    ):
-        folder.mkdir(parents=True)
-        (folder.parent / "__init__.py").touch()
-        (folder / "__init__.py").touch()
-        (folder / "__main__.py").write_text(text)
-    (tmp_path / "scp" / "cli" / "compiled.py").write_text(Path(compiled.__file__).read_text())
-    (tmp_path / "setup.py").touch()
-
-    def run() -> list[str]:
-        command = [sys.executable, "-m", "scp.cli", "bench", "--quick"]
-        environment = {name: value for name, value in os.environ.items() if name != compiled.TRIED}
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=tmp_path,
-            env=environment | {"PYTHONPATH": str(tmp_path)},
-        )
-        return (done.stdout + done.stderr).split()
-
-    assert "plain" in run()
-    (build / ".made").touch()
-    assert run() == ["the", "build", "bench", "--quick"]
+    assert set(done.stdout.split()) == {"scp.cli"}
 
 
 CAPTURE = str(Path(__file__).parents[1] / "pcaps" / "cap2-steered.pcapng")

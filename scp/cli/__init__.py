@@ -13,8 +13,6 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from scp.cli.compiled import run_on_build
-
 COMMANDS: Final = {
     "demo": "scp.cli.node:demo",
     "serve": "scp.cli.node:serve",
@@ -92,6 +90,8 @@ def about(
 def main() -> None:
     """Run the command; the entry point."""
     if sys.argv[1:2] == ["bench"] and "--help" not in sys.argv:
+        from scp.bench.build import run_on_build
+
         run_on_build()
     _take_any_text()
     try:

@@ -1,4 +1,4 @@
-"""What ``camel-scp bench`` runs on: in a checkout, the compiled build that ``make compiled`` left.
+"""The code that ``camel-scp bench`` measures: in a checkout, the compiled build that ``make compiled`` left.
 
 An installed wheel holds what its installation compiled, and nothing here applies to it.
 """
