@@ -19,51 +19,33 @@ answers are Connect, the others Continue, all in TC-END.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
-import uvloop
 from msgspec.structs import replace
 
 from scp.bench import server
-from scp.bench.generator import Job, generator
 from scp.bench.held_script import Then
 from scp.bench.load import LoadPlan
-from scp.bench.machine import (
-    Machine,
-    busy_seconds,
-    cpu_seconds,
-    describe,
-    go_first,
-    private,
-    resident,
-)
-from scp.bench.monitored_call import MonitoredCall, install
+from scp.bench.machine import Machine, describe, private, resident
 from scp.bench.replay import against_tshark, tshark_program
 from scp.bench.results import Report, Result, Saturation, Tally, latency
 from scp.bench.scale import scaled
-from scp.bench.scenarios import CODEC, REPLAY, SCALE, SCENARIOS, SOAK, Scenario, Size, fill
+from scp.bench.scenarios import CODEC, REPLAY, SCALE, SCENARIOS, SOAK, Scenario, Size
 from scp.bench.soak import soak
-from scp.services.voip_forwarding import VoipForwarding
+from scp.bench.testbed import Testbed, then, wait_for_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from scp.bench.generator import Generator
     from scp.bench.load import LoadReport
     from scp.bench.server import Server
 
 HALF: Final = 0.5
 MOST: Final = 0.8
-_MICRO: Final = 1e6
 _MIB: Final = 1 << 20
-_RECORDS_LIMIT: Final = 60.0
-"""Seconds that the last CDRs may take to reach the disk."""
-_POLL: Final = 0.05
 _WARM_SHARE: Final = 5
 """For each so many dialogues that are counted one is opened before."""
 
@@ -115,76 +97,26 @@ class _Bench:
         self._size = size
         self._folder = folder
         self._tell = tell
-        self._redis: list[Server] = []
 
     def run(self, scenarios: dict[str, Scenario]) -> dict[str, Result]:
         """Run them; results by name."""
-        tell, size = self._tell, self._size
         with ExitStack() as stack:
-            realtime = self._machine.realtime
-            load = stack.enter_context(generator(self._machine.generator_core, realtime=realtime))
-            servers = {name: self._start(stack, name, scenario) for name, scenario in scenarios.items()}
-            if realtime:
-                for each in (*servers.values(), *self._redis):
-                    go_first(each.pid)
+            testbed = Testbed(self._machine, self._size, self._folder, self._tell, stack)
+            servers = {name: testbed.start(name, scenario) for name, scenario in scenarios.items()}
             empty = self._empty_node() if any(scenario.store for scenario in scenarios.values()) else 0
             tallies = {name: Tally() for name in scenarios}
             for name, scenario in scenarios.items():
-                self._warm(load, scenario, servers[name])
+                testbed.warm(scenario, servers[name])
             loaded = {name: resident(target.pid) - empty for name, target in servers.items()}
-            for turn in range(size.rounds):
-                tell(f"saturation, round {turn + 1} of {size.rounds}")
+            for turn in range(self._size.rounds):
+                self._tell(f"saturation, round {turn + 1} of {self._size.rounds}")
                 for name, scenario in scenarios.items():
-                    self._saturate(load, scenario, servers[name], tallies[name])
-            slow = self._latencies(load, scenarios, servers, tallies)
+                    testbed.saturate(scenario, servers[name], tallies[name])
+            slow = self._latencies(testbed, scenarios, servers, tallies)
             return {
-                name: self._finish(load, scenario, servers[name], tallies[name], loaded[name], slow[name])
+                name: self._finish(testbed, scenario, servers[name], tallies[name], loaded[name], slow[name])
                 for name, scenario in scenarios.items()
             }
-
-    def _start(self, stack: ExitStack, name: str, scenario: Scenario) -> Server:
-        self._tell(f"starting {name}")
-        core = self._machine.node_core
-        if not scenario.store:
-            return stack.enter_context(server.echo(self._folder, core))
-        path = []
-        if scenario.held:
-            path = [self._folder / "services"]
-            install(path[0])
-        store = self._sqlite(name) if scenario.store == "sqlite" else self._on_redis(stack, scenario)
-        return stack.enter_context(
-            server.node(
-                self._folder,
-                core,
-                name=name,
-                store=store,
-                codec=scenario.codec,
-                service=MonitoredCall.name if scenario.held else VoipForwarding.name,
-                path=path,
-                records=scenario.records,
-            )
-        )
-
-    def _on_redis(self, stack: ExitStack, scenario: Scenario) -> str:
-        """Return the URL of a Redis server with all subscribers; one for all nodes."""
-        first = not self._redis
-        if first:
-            self._redis.append(stack.enter_context(server.redis(self._folder, self._machine.generator_core)))
-        url = f"redis://127.0.0.1:{self._redis[0].port}"
-        if first:
-            self._tell(f"writing {self._size.subscribers:,} subscribers to Redis")
-            uvloop.run(fill(url, self._size.subscribers))
-        return f"{url}?cached=true" if scenario.store == "redis-cached" else url
-
-    def _sqlite(self, name: str) -> str:
-        """Return the URL of a file with all subscribers, one a node: its owner locks it."""
-        master = self._folder / "subscribers.db"
-        if not master.exists():
-            self._tell(f"writing {self._size.subscribers:,} subscribers")
-            uvloop.run(fill(f"sqlite:{master}", self._size.subscribers))
-        copy = self._folder / f"{name}.db"
-        shutil.copyfile(master, copy)
-        return f"sqlite:{copy}"
 
     def _empty_node(self) -> int:
         """Return the octets of memory of a node without subscribers."""
@@ -193,54 +125,9 @@ class _Bench:
         ) as empty:
             return resident(empty.pid)
 
-    def _job(self, scenario: Scenario, target: Server, plan: LoadPlan) -> Job:
-        size = self._size
-        return Job(
-            ports=(target.port,),
-            plan=plan,
-            subscribers=size.subscribers,
-            numbers=size.numbers,
-            canned=not scenario.store,
-            ended=not scenario.held,
-        )
-
-    def _warm(self, load: Generator, scenario: Scenario, target: Server) -> None:
-        """Have a node do everything once, and read every subscriber if it remembers what it reads."""
-        plan = LoadPlan(window=scenario.window, duration=0.3, then=_then(scenario))
-        job = self._job(scenario, target, plan)
-        load.run(job)
-        if scenario.store == "redis-cached":
-            plan = LoadPlan(window=scenario.window, calls=job.numbers, duration=600.0)
-            for first in range(0, job.subscribers, job.numbers):
-                load.run(replace(job, first=first, plan=plan))
-
-    def _saturate(self, load: Generator, scenario: Scenario, target: Server, tally: Tally) -> None:
-        core = self._machine.node_core
-        plan = LoadPlan(window=scenario.window, duration=self._size.seconds, then=_then(scenario))
-        lost = target.metric(_DROPPED) if scenario.records else 0.0
-        all_before, before = busy_seconds(core), cpu_seconds(target.pid)
-        report = load.run(self._job(scenario, target, plan))
-        tally.add(report)
-        seconds = report.seconds
-        if scenario.records:
-            seconds += _wait_for_records(target)
-            tally.lost_records(int(target.metric(_DROPPED) - lost))
-        used, all_used = cpu_seconds(target.pid) - before, busy_seconds(core) - all_before
-        answered = max(report.answered, 1)
-        tally.saturated(
-            Saturation(
-                calls_per_s=report.calls_per_second * report.seconds / seconds,
-                cpu_us_per_call=used / answered * _MICRO,
-                node_busy=used / seconds,
-                elsewhere_busy=max(0.0, all_used - used) / seconds,
-                generator_busy=report.generator_cpu / report.seconds,
-                generator_us_per_call=report.generator_cpu / answered * _MICRO,
-            )
-        )
-
     def _latencies(
         self,
-        load: Generator,
+        testbed: Testbed,
         scenarios: dict[str, Scenario],
         servers: dict[str, Server],
         tallies: dict[str, Tally],
@@ -255,18 +142,18 @@ class _Bench:
                         rate=share * _best(tallies[name]).calls_per_s,
                         window=1 << 14,
                         duration=self._size.latency_seconds,
-                        then=_then(scenario),
+                        then=then(scenario),
                     )
-                    report = load.run(self._job(scenario, servers[name], plan))
+                    report = testbed.run(scenario, servers[name], plan)
                     tallies[name].add(report)
                     reports.append(report)
                     if scenario.records:
-                        _wait_for_records(servers[name])  # or they are written on the next one's time
+                        wait_for_records(servers[name])  # or they are written on the next one's time
         return found
 
     def _finish(
         self,
-        load: Generator,
+        testbed: Testbed,
         scenario: Scenario,
         target: Server,
         tally: Tally,
@@ -281,51 +168,28 @@ class _Bench:
             most=latency(slow[MOST], MOST * best.calls_per_s),
             memory_mib=resident(target.pid) / _MIB,
             bytes_per_subscriber=loaded / self._size.subscribers if scenario.remembers else None,
-            bytes_per_dialogue=self._open_dialogues(load, scenario) if scenario.held else None,
+            bytes_per_dialogue=self._open_dialogues(testbed, scenario) if scenario.held else None,
             calls=tally.calls,
             faults=tally.faults,
         )
 
-    def _open_dialogues(self, load: Generator, scenario: Scenario) -> float:
+    def _open_dialogues(self, testbed: Testbed, scenario: Scenario) -> float:
         """Leave dialogues open at a node that has done nothing else, and return the octets that each takes.
 
         The node has no subscribers: all calls are continued, and held like those that are steered.
         """
         self._tell("memory of open dialogues")
         count = self._size.dialogues
-        with server.node(
-            self._folder,
-            self._machine.node_core,
-            name="dialogues",
-            store="sqlite::memory:",
-            service=MonitoredCall.name,
-            path=[self._folder / "services"],
-        ) as target:
-            memory = []
-            for calls in (max(1, count // _WARM_SHARE), count):
-                plan = LoadPlan(window=scenario.window, calls=calls, duration=600.0, then=Then.LEAVE)
-                load.run(self._job(scenario, target, plan))
-                memory.append(private(target.pid))
+        target = testbed.node("dialogues", "sqlite::memory:", scenario)
+        memory = []
+        for calls in (max(1, count // _WARM_SHARE), count):
+            plan = LoadPlan(window=scenario.window, calls=calls, duration=600.0, then=Then.LEAVE)
+            testbed.run(scenario, target, plan)
+            memory.append(private(target.pid))
         return (memory[1] - memory[0]) / count
-
-
-_DROPPED: Final = 'scp_cdrs_total{result="dropped"}'
-_WAITING: Final = "scp_cdrs_waiting"
-
-
-def _wait_for_records(target: Server) -> float:
-    """Return the seconds until all CDRs are on the disk; they are counted with the calls that left them."""
-    started = time.monotonic()
-    while target.metric(_WAITING) and time.monotonic() - started < _RECORDS_LIMIT:
-        time.sleep(_POLL)
-    return time.monotonic() - started
 
 
 def _best(tally: Tally) -> Saturation:
     if tally.best is None:
         raise ValueError("no rounds")
     return tally.best
-
-
-def _then(scenario: Scenario) -> Then:
-    return Then.REPORT if scenario.held else Then.END

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path  # noqa: TC003 - typer reads the annotation
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 import typer
@@ -13,14 +13,18 @@ from rich.console import Console
 from rich.table import Table
 
 from scp.bench.benchmark import run
+from scp.bench.comparison import TOLERANCE, compare, comparison_as_json, medians
 from scp.bench.plot import plot as draw
 from scp.bench.results import as_json, ratios
-from scp.bench.scenarios import ALL, FULL, NAMES, QUICK, REPLAY, SOAK
+from scp.bench.scenarios import ALL, FULL, NAMES, QUICK, REPLAY, SCENARIOS, SOAK
 from scp.bench.server import ServerError
 from scp.ports import StoreError
 
 if TYPE_CHECKING:
+    from scp.bench.comparison import Comparison, Spread
+    from scp.bench.machine import Machine
     from scp.bench.results import Latency, Replayed, Report, Soaked
+    from scp.bench.scenarios import Size
 
 
 def bench(
@@ -39,22 +43,40 @@ def bench(
     realtime: Annotated[
         bool, typer.Option(help="run before all other programs, if we may: else their slices are latency too")
     ] = True,
-    plot: Annotated[Path | None, typer.Option("--plot", help="draw it into this file, SVG")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="write a figure of the scenarios to this file, SVG")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="another checkout: measure both and compare, exit status 1 if slower"),
+    ] = None,
 ) -> None:
     """Measure calls a second, CPU time, latency and memory.
 
-    Exit status: 0 every answer was right, 1 one was missing or wrong, 2 something needed is not there.
+    Exit status: 0 every answer was right, 1 one was missing or wrong (with --against also: a scenario is
+    slower), 2 something needed is not there.
     """
     size = QUICK if quick else FULL
-    names = scenarios or [name for name in ALL if name != REPLAY or shutil.which("tshark")]
+    known = NAMES if against is None else tuple(SCENARIOS)
+    names = scenarios or [
+        name for name in ALL if name in known and (name != REPLAY or shutil.which("tshark"))
+    ]
     if soak is not None:
         names, size = [SOAK], replace(size, soaked=soak)
-    unknown = sorted(set(names) - set(NAMES))
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(NAMES)}")
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(known)}")
+    if against is not None and plot is not None:
+        raise typer.BadParameter("--plot draws one tree's scenarios, not a comparison")
     said = Console(stderr=True, highlight=False)
+
+    def tell(text: str) -> None:
+        said.print(f"[dim]{text}[/dim]")
+
     try:
-        report = run(names, size, lambda text: said.print(f"[dim]{text}[/dim]"), realtime=realtime)
+        if against is not None:
+            _compare(compare(names, size, against, tell, realtime=realtime), json=json)
+        report = run(names, size, tell, realtime=realtime)
     except (OSError, ServerError, StoreError, TimeoutError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -69,16 +91,57 @@ def bench(
     raise typer.Exit(1 if report.faults else 0)
 
 
+def _compare(comparison: Comparison, *, json: bool) -> NoReturn:
+    """Print a comparison and leave."""
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(comparison_as_json(comparison))))
+    else:
+        console = Console(highlight=False, width=120)
+        _head(console, comparison.machine, comparison.size)
+        console.print(_comparison(comparison))
+    for fault in comparison.faults:
+        typer.echo(fault, err=True)
+    slower = [name for name, each in comparison.scenarios.items() if each.slower]
+    raise typer.Exit(1 if comparison.faults or slower else 0)
+
+
+def _comparison(comparison: Comparison) -> Table:
+    table = _table(
+        f"This code beside {comparison.against}",
+        "calls/s",
+        "there",
+        "ratio (least to most)",
+        "CPU µs a call",
+        "there",
+        "ratio (least to most)",
+        "",
+    )
+    for name, each in comparison.scenarios.items():
+        here, there = medians(each.here), medians(each.there)
+        table.add_row(
+            name,
+            f"{here['calls_per_s']:,.0f}",
+            f"{there['calls_per_s']:,.0f}",
+            _ratio(each.speed),
+            f"{here['cpu_us_per_call']:,.1f}",
+            f"{there['cpu_us_per_call']:,.1f}",
+            _ratio(each.cpu),
+            "slower" if each.slower else "",
+        )
+    table.caption = (
+        "medians of all rounds; slower: more CPU time in every pair of rounds, by more than "
+        f"{TOLERANCE - 1:.0%} in the median"
+    )
+    return table
+
+
+def _ratio(spread: Spread) -> str:
+    return f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"
+
+
 def _show(report: Report) -> None:
     console = Console(highlight=False, width=120)
-    machine = report.machine
-    code = "compiled by mypyc" if machine.compiled else "plain Python, not compiled"
-    priority = "before all other programs (SCHED_RR)" if machine.realtime else "without real-time priority"
-    console.print(
-        f"{machine.cpu}, {machine.system}, Python {machine.python}, {code}\n"
-        f"node on processor {machine.node_core}, generator on {machine.generator_core}, {priority}; "
-        f"run queue at the start: {machine.load:.1f}; {report.size.subscribers:,} subscribers\n"
-    )
+    _head(console, report.machine, report.size)
     if report.results:
         console.print(_saturation(report))
         console.print(_latency(report))
@@ -92,6 +155,17 @@ def _show(report: Report) -> None:
         console.print(_replay(report.replay))
     if report.soak is not None:
         console.print(_soak(report.soak))
+
+
+def _head(console: Console, machine: Machine, size: Size) -> None:
+    """Say where and with how much it was measured."""
+    code = "compiled by mypyc" if machine.compiled else "plain Python, not compiled"
+    priority = "before all other programs (SCHED_RR)" if machine.realtime else "without real-time priority"
+    console.print(
+        f"{machine.cpu}, {machine.system}, Python {machine.python}, {code}\n"
+        f"node on processor {machine.node_core}, generator on {machine.generator_core}, {priority}; "
+        f"run queue at the start: {machine.load:.1f}; {size.subscribers:,} subscribers\n"
+    )
 
 
 def _saturation(report: Report) -> Table:

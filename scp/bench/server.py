@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.request import urlopen
 
+from msgspec import Struct
+
+from scp.bench.build import fresh_build
 from scp.bench.scenarios import HOME, PREFIX
 
 if TYPE_CHECKING:
@@ -71,6 +74,49 @@ class ServerError(Exception):
     """A server did not start; the text says why, as far as it said so itself."""
 
 
+class Tree(Struct, frozen=True, kw_only=True):
+    """The code that servers run.
+
+    Attributes:
+        python: the interpreter.
+        places: folders of its packages; empty: those that this process uses.
+        echo: the module that is the echo server.
+        monitored_call: the service that holds calls open, as an entry point names it.
+    """
+
+    python: str = sys.executable
+    places: tuple[Path, ...] = ()
+    echo: str = "scp.bench.echo"
+    monitored_call: str = "scp.bench.monitored_call:monitored_call"
+
+
+OWN: Final = Tree()
+
+
+def other_tree(checkout: Path, *, compiled: bool) -> Tree:
+    """Return the code of another checkout, its build if it is to be ``compiled``.
+
+    Raises:
+        ServerError: there is no checkout, or no build of it that is as new as its sources.
+    """
+    if not (checkout / "scp" / "cli").is_dir():
+        raise ServerError(f"{checkout} is no checkout of camel-scp")
+    places: tuple[Path, ...] = (checkout / "codecs", checkout)
+    if compiled:
+        build = fresh_build(checkout)
+        if build is None:
+            raise ServerError(f"{checkout} has no new build, and this code is compiled: make compiled there")
+        places = (build,)
+    python = checkout / ".venv" / "bin" / "python"
+    older = {"echo": "scp.simulator.echo", "monitored_call": "scp.simulator.held:held"}
+    moved = (checkout / "scp" / "bench").is_dir()
+    return Tree(
+        python=str(python) if python.exists() else sys.executable,
+        places=places,
+        **{} if moved else older,
+    )
+
+
 class Server:
     """A server that runs.
 
@@ -100,11 +146,11 @@ class Server:
 
 
 @contextmanager
-def echo(folder: Path, core: int) -> Iterator[Server]:
+def echo(log: Path, core: int, tree: Tree = OWN) -> Iterator[Server]:
     """Run `scp.bench.echo`."""
     port = free_port()
-    command = _python("scp.bench.echo", str(port))
-    with _running(command, folder / "echo.log", core, {}) as pid:
+    command = _python(tree, tree.echo, str(port))
+    with _running(command, log, core, _environment(tree.places)) as pid:
         yield Server(pid, port)
 
 
@@ -121,6 +167,7 @@ def node(
     sheds: bool = False,
     path: Sequence[Path] = (),
     instance: int = 0,
+    tree: Tree = OWN,
 ) -> Iterator[Server]:
     """Run ``camel-scp serve``.
 
@@ -136,6 +183,7 @@ def node(
             calls outstanding all the time.
         path: folders where more distributions are, with services in them.
         instance: ``node.instance``: nodes of one AS must differ in it.
+        tree: the code that it runs.
     """
     port, metrics = free_port(), f"127.0.0.1:{free_port()}"
     home = folder / name
@@ -156,11 +204,8 @@ def node(
         ),
         encoding="utf-8",
     )
-    known = os.environ.get("PYTHONPATH")
-    places = [*map(str, path), *([known] if known else [])]
-    environment = {"PYTHONPATH": os.pathsep.join(places)} if places else {}
-    command = _python("scp.cli", "serve", "-c", str(config))
-    with _running(command, home / "log", core, environment) as pid:
+    command = _python(tree, "scp.cli", "serve", "-c", str(config))
+    with _running(command, home / "log", core, _environment([*path, *tree.places])) as pid:
         yield Server(pid, port, f"http://{metrics}/metrics")
 
 
@@ -183,9 +228,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _python(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of the installed packages, not of the working directory."""
-    return [sys.executable, "-P", "-m", module, *arguments]
+def _python(tree: Tree, module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of a tree's packages, not of the working directory."""
+    return [tree.python, "-P", "-m", module, *arguments]
+
+
+def _environment(places: Sequence[Path]) -> dict[str, str]:
+    """Return the variable that has Python look for packages in these folders before all others."""
+    known = os.environ.get("PYTHONPATH")
+    folders = [*map(str, places), *([known] if known else [])]
+    return {"PYTHONPATH": os.pathsep.join(folders)} if folders else {}
 
 
 @contextmanager
