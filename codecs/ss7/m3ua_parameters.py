@@ -106,14 +106,17 @@ class KeyDestination(NamedTuple):
 
 
 class RoutingKey(NamedTuple):
-    """A routing key (§3.6.1); -1 is an absent parameter, ``unsupported`` the nested tags not known here."""
+    """A routing key (§3.6.1); -1 is an absent parameter.
+
+    ``unsupported`` are the nested parameters not known here, each its tag and its value.
+    """
 
     local_id: int
     destinations: tuple[KeyDestination, ...]
     routing_context: int = -1
     traffic_mode: int = -1
     network_appearance: int = -1
-    unsupported: tuple[int, ...] = ()
+    unsupported: tuple[tuple[int, bytes], ...] = ()
 
 
 class RegistrationResult(NamedTuple):
@@ -205,8 +208,9 @@ def _encode_u32s(values: tuple[int, ...]) -> bytes:
 
 
 def _decode_text(octets: bytes, start: int, end: int) -> str:
-    # Nothing but people reads it (§3.4.1): a badly coded text is no reason to refuse its message.
-    return octets[start:end].decode("utf-8", "replace")
+    # Nothing but people reads it (§3.4.1): a text badly coded or too long is no reason to refuse its message.
+    text = octets[start : min(end, start + _MAX_INFO)].decode("utf-8", "replace")
+    return text.encode()[:_MAX_INFO].decode("utf-8", "ignore")
 
 
 def _encode_text(text: str) -> bytes:
@@ -337,11 +341,11 @@ def _nested(octets: bytes, start: int, end: int, wanted: tuple[Tag, ...]) -> lis
 def _decode_key(octets: bytes, start: int, end: int) -> RoutingKey:
     single: dict[int, int] = {}
     groups: list[KeyDestination] = []
-    unsupported: list[int] = []
+    unsupported: list[tuple[int, bytes]] = []
     opened = KeyDestination(-1)
     for tag, value, value_end in split(octets, start, end):
         if tag not in _KEY_TAGS:
-            unsupported.append(tag)
+            unsupported.append((tag, octets[value:value_end]))
         elif tag not in _GROUP_TAGS:
             if tag in single:
                 raise M3uaError(
@@ -388,6 +392,7 @@ def _encode_key(key: RoutingKey) -> bytes:
             parts.append(parameter(Tag.SERVICE_INDICATORS, _encode_indicators(indicators)))
         if opcs:
             parts.append(parameter(Tag.OPC_LIST, _encode_point_codes(opcs)))
+    parts.extend([parameter(tag, value) for tag, value in key.unsupported])
     return b"".join(parts)
 
 

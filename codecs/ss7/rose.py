@@ -132,7 +132,11 @@ class ReturnError:
 @final
 @dataclass
 class Reject:
-    """A component was not acceptable; ``invoke_id`` None if it was not derivable. ``operation`` as above."""
+    """A component was not acceptable; ``invoke_id`` None if it was not derivable. ``operation`` as above.
+
+    ``problem`` is -128 to 127; `PROBLEM_NAMES` has those with a meaning. Others are of the type too, which
+    has no bounds (Q.773 Annex A): such a component ends its invocation all the same (Q.774 Figure A.7).
+    """
 
     invoke_id: int | None
     problem_type: int
@@ -368,10 +372,10 @@ def encode_return_error(invoke_id: int, error: Code, parameter: bytes = b"") -> 
 
 def encode_reject(invoke_id: int | None, problem_type: int, problem: int) -> bytes:
     """Return a Reject component; the id is NULL where None is given. ``problem_type`` is 0 to 3."""
-    if not 0 <= problem_type <= 3 or not 0 <= problem <= 127:
+    if not 0 <= problem_type <= 3 or not -128 <= problem <= 127:
         raise EncodeError(f"no problem {problem} of type {problem_type}", "Q.773 §4.2.2.6")
     identifier = b"\x05\x00" if invoke_id is None else _id_tlv(invoke_id)
-    return encode_element(REJECT, identifier + bytes((0x80 | problem_type, 1, problem)))
+    return encode_element(REJECT, identifier + bytes((0x80 | problem_type, 1, problem & 0xFF)))
 
 
 def encode_component(component: Component) -> bytes:

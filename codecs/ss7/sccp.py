@@ -108,7 +108,8 @@ class UnitData(Unit):
         called_raw: called party address without its length octet.
         calling_raw: calling party address without its length octet.
         data: the user's octets, at least one.
-        hop_counter: 1 to 15; 0 to 255 on the wire; -1 in a UDT.
+        hop_counter: 1 to 15; -1 in a UDT. One that breaks this rule comes as it is, 0 or 16 to 255: it is
+            for the routing function to say so (Q.714 §2.3.1).
         segmentation: None if it is not there.
         importance: 0 to 7; -1 if it is not there.
     """

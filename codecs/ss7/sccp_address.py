@@ -53,6 +53,7 @@ _POINT_CODE: Final = 0x01
 _SSN: Final = 0x02
 _ROUTE_ON_SSN: Final = 0x40
 _NATIONAL: Final = 0x80
+_MAX_OCTETS: Final = 124
 
 
 @final
@@ -136,10 +137,15 @@ class Address:
 
     @staticmethod
     def decode(octets: bytes) -> Address:
-        """Return the address whose octets follow its length octet; raises `DecodeError`."""
+        """Return the address whose octets follow its length octet; raises `DecodeError`.
+
+        More than 124 octets are refused: a message has no pointer over two of that length (Q.713 §2.3).
+        """
         size = len(octets)
         if not size:
             raise DecodeError("address without its indicator", 0, "Q.713 §3.4.1")
+        if size > _MAX_OCTETS:
+            raise DecodeError(f"address of {size} octets, more than an answer could hold", 0, "Q.713 §2.3")
         first = octets[0]
         at = 1
         point_code = -1
@@ -174,8 +180,8 @@ class Address:
         if self.global_title is not None:
             first |= self.global_title.indicator << 2
             octets += self.global_title.encode()
-        if len(octets) > 254:
-            raise EncodeError("address of more than 255 octets", "Q.713 §3.4")
+        if len(octets) >= _MAX_OCTETS:
+            raise EncodeError(f"address of more than {_MAX_OCTETS} octets", "Q.713 §2.3")
         return bytes((first,)) + octets
 
     def as_dict(self) -> dict[str, object]:

@@ -138,6 +138,10 @@ def read_parts(octets: bytes, layout: Layout) -> Parts:
     calling = _delimited(octets, starts[1], 1)
     data = _delimited(octets, starts[2], layout.width)
     _no_overlap([called, calling, data])
+    if data[1] - data[0] > MAX_LONG_DATA:
+        raise DecodeError(f"more than {MAX_LONG_DATA} octets of data", data[2], "Q.713 §3.20")
+    if layout.width == 1 and called[1] - called[2] + calling[1] - calling[2] > 0xFF - layout.pointers + 2:
+        raise DecodeError("addresses too long for a pointer over both", called[2], _POINTERS)
     segmentation, importance = None, -1
     if layout.pointers == 4 and starts[3]:
         ends = max(called[1], calling[1], data[1])
@@ -240,8 +244,8 @@ def written(message: Unit, second: int) -> bytes:
         raise EncodeError("address or data empty or too long for the message type", layout.clause)
     head = bytes((message.kind, second))
     if layout.hops:
-        if not 0 < message.hop_counter <= 15:
-            raise EncodeError(f"hop counter {message.hop_counter}", "Q.713 §3.18")
+        if not 0 <= message.hop_counter <= 0xFF:
+            raise EncodeError(f"hop counter {message.hop_counter} is no octet", "Q.713 §3.18")
         head += bytes((message.hop_counter,))
     elif message.segmentation is not None or message.importance >= 0 or message.hop_counter >= 0:
         raise EncodeError("hop counter or optional parameters in a message that has none", layout.clause)

@@ -130,7 +130,7 @@ class Reports:
         elif type(component) is ReturnError:
             self._failed(conversation, component)
         elif type(component) is Reject:
-            problem = component.problem_type << 8 | component.problem
+            problem = component.problem_type << 8 | component.problem & 0xFF
             conversation.queue(Report(ReportKind.REJECT, opcode_of(component.operation), code=problem))
 
     def _failed(self, conversation: DialogueState, component: ReturnError) -> None:

@@ -59,7 +59,7 @@ class ReportKind(StrEnum):
     INVOKE = "invoke"  # an operation from the gsmSSF: `opcode` and `argument`
     RESULT = "result"  # the return result of an operation that the service sent
     ERROR = "error"  # its return error: `code` is the CAP error code
-    REJECT = "reject"  # its reject: `code` is (problem type << 8) | problem
+    REJECT = "reject"  # its reject: `code` is the problem's type << 8 | its octet
     TIMEOUT = "timeout"  # the awaited report's time is up
     END = "end"  # the peer ended the dialogue (after the components that came with it)
     ABORT = "abort"  # the peer, or the network (TC-NOTICE), aborted it

@@ -187,7 +187,7 @@ def read_components(
             words.append(CapError(code).name)
         elif isinstance(component, Reject):
             action = Action.REJECT
-            code = component.problem_type << 8 | component.problem
+            code = component.problem_type << 8 | component.problem & 0xFF
             words.append(f"problem {component.problem} of type {component.problem_type}")
         elif isinstance(component, Malformed):
             words.append(f"malformed component: {component.reason}")

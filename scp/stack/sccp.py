@@ -369,10 +369,7 @@ class Sccp:
         """Send a message back if its sender asked for that (Q.714 §4.2). Service messages never get here."""
         if not message.return_on_error:
             return
-        try:
-            octets = message.returned(cause).encode()
-        except EncodeError:
-            return  # only parts laid out in an order that we don't write can be too long for our pointers
+        octets = message.returned(cause).encode()
         self.outbox.append((self.route_back(message.calling_raw, opc), sls, octets))
 
     def _managed(self, message: UnitData, opc: int, now: float) -> None:

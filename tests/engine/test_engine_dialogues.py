@@ -140,14 +140,15 @@ def test_a_refused_arming_ends_the_dialogue(enter, component):
     assert sent(room, otid) == [WATCHED, (tcap.END, [])]
 
 
-def test_errors_and_rejects_say_of_what_and_why(enter):
+@pytest.mark.parametrize(("problem", "octet"), [(UNRECOGNIZED_OPERATION, 1), (127, 0x7F), (-128, 0x80)])
+def test_errors_and_rejects_say_of_what_and_why(enter, problem, octet):
     watcher = Watcher()
     room = enter(watcher)
     otid = room.call()
-    room.go_on(otid, encode_reject(1, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
+    room.go_on(otid, encode_reject(1, INVOKE_PROBLEM, problem))
     [report] = watcher.told
     assert (report.kind, report.opcode) == (ReportKind.REJECT, CONTINUE)
-    assert report.code == INVOKE_PROBLEM << 8 | UNRECOGNIZED_OPERATION
+    assert report.code == INVOKE_PROBLEM << 8 | octet
 
 
 @pytest.mark.parametrize("parameter", [b"", b"\x0a\x01\x00"])

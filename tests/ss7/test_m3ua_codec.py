@@ -10,9 +10,10 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ss7 import mtp3
 from ss7.errors import DecodeError, EncodeError
 from ss7.m3ua import (
     ASPAC,
@@ -116,10 +117,14 @@ def messages(draw: st.DrawFn, kinds: tuple[int, ...] = tuple(MESSAGES)) -> Data 
 
 
 def outcome(octets: bytes) -> Data | Message | ErrorCode:
+    """The value, which is encoded to what decodes to the same, or the code that the octets are refused with."""
     try:
-        return decode(octets)
+        value = decode(octets)
     except M3uaError as error:
         refusal = error
+    else:
+        assert decode(encode(value)) == value
+        return value
     assert 0 <= refusal.offset <= len(octets)
     assert refusal.clause.startswith("RFC 4666")
     return refusal.code
@@ -156,7 +161,14 @@ def test_any_octets_are_a_value_or_an_error(octets: bytes) -> None:
         outcome(struct.pack(">BBHI", 1, 0, kind, 8 + len(octets)) + octets)
 
 
-@given(st.binary(max_size=80), st.sampled_from(list(PARAMETERS)), st.sampled_from(list(MESSAGES)))
+@given(
+    st.binary(max_size=80) | st.binary(min_size=250, max_size=800),
+    st.sampled_from(list(PARAMETERS)),
+    st.sampled_from(list(MESSAGES)),
+)
+@example(b"\xff" * 100, Tag.INFO_STRING, ASPUP)  # each octet that is no UTF-8 is shown as three
+@example(b"\xc3\xa4" * 128, Tag.INFO_STRING, ASPUP)
+@example(bytes.fromhex("020a000800000001 020f000800000000 020b000800000005"), Tag.ROUTING_KEY, REG_REQ)
 def test_any_value_of_any_parameter(value: bytes, tag: int, kind: int) -> None:
     outcome(raw(kind, (tag, value)))
 
@@ -166,9 +178,17 @@ def test_mutations_are_a_value_or_an_error(message: Data | Message, data: st.Dat
     octets = bytearray(encode(message))
     for _ in range(data.draw(st.integers(1, 3))):
         octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(U8)
-    got = outcome(bytes(octets[: data.draw(st.integers(0, len(octets)))]))
-    if isinstance(got, (Data, Message)):
-        assert decode(encode(got)) == got
+    outcome(bytes(octets[: data.draw(st.integers(0, len(octets)))]))
+
+
+@given(st.binary(max_size=40))
+def test_an_mtp3_message_that_is_decoded_is_encoded(octets: bytes) -> None:
+    if len(octets) <= mtp3.LABEL_END:
+        with pytest.raises(DecodeError):
+            mtp3.decode(octets)
+    else:
+        data = mtp3.decode(octets)
+        assert mtp3.decode(mtp3.encode(data)) == data
 
 
 @given(st.binary(max_size=64))
@@ -253,7 +273,7 @@ def test_unsupported_nested_parameters_of_a_key_are_named() -> None:
     nested = parameter(0x20A, b"\0\0\0\1") + parameter(0x20F, b"\0" * 8) + parameter(0x20B, b"\0\0\0\x05")
     got = outcome(raw(REG_REQ, (0x207, nested)))
     assert isinstance(got, Message)
-    assert got.params[Tag.ROUTING_KEY][0].unsupported == (0x20F,)
+    assert got.params[Tag.ROUTING_KEY][0].unsupported == ((0x20F, b"\0" * 8),)
 
 
 BAD_VALUES: list[Data | Message] = [

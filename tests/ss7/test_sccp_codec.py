@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pycrate_mobile import SCCP
 
@@ -58,6 +58,8 @@ managements = st.builds(
 
 CALLED = bytes.fromhex("1292001104640700000010")
 CALLING = bytes.fromhex("43b90092")
+DATA_FIRST = b"\x09\0\x06\x7e\x01" + b"\2ab" + b"\x78" + bytes(120) + b"\xc8" + bytes(200)
+LONG = bytes.fromhex("130009 0700 0800 0900 0000 024292 024292")
 
 
 @given(addresses)
@@ -65,7 +67,9 @@ def test_address_that_is_encoded_is_decoded(address):
     assert Address.decode(address.encode()) == address
 
 
-@given(st.binary(max_size=24))
+@given(st.binary(max_size=24) | st.binary(min_size=100, max_size=255))
+@example(b"\x12\x92\0\x11\4" + bytes(119))
+@example(b"\x12\x92\0\x11\4" + bytes(120))
 def test_any_octets_are_an_address_or_refused(octets):
     try:
         address = Address.decode(octets)
@@ -107,6 +111,9 @@ def test_short_way_to_a_udt_gives_the_same_octets(called, calling, user, protoco
         lambda kind, rest: bytes((kind,)) + rest, st.sampled_from(MessageType), st.binary(max_size=60)
     )
 )
+@example(DATA_FIRST)  # a pointer that we write could not span both addresses
+@example(LONG + b"\x70\x0f" + bytes(3952))
+@example(LONG + b"\x71\x0f" + bytes(3953))
 def test_any_octets_are_a_message_or_refused(octets):
     judge(octets)
 
@@ -147,8 +154,7 @@ def judge(octets):
         assert all(part in octets for part in kept)
         assert sum(map(len, kept)) < len(octets)
         assert message.as_dict()
-        if message.hop_counter in {-1, *range(1, 16)} and len(message.data) <= sccp.MAX_LONG_DATA:
-            assert sccp.decode(message.encode()) == message
+        assert sccp.decode(message.encode()) == message
         return
     assert 0 <= refused.offset <= len(octets)
     assert refused.clause.startswith("Q.713")
@@ -214,6 +220,15 @@ def test_unknown_optional_parameters_are_passed_over():
     assert sccp.decode(octets) == XUDT
 
 
+def test_what_no_answer_could_hold_is_refused():
+    for octets, clause in ((DATA_FIRST, "§2.3"), (LONG + b"\x71\x0f" + bytes(3953), "§3.20")):
+        with pytest.raises(DecodeError, match=clause):
+            sccp.decode(octets)
+    assert len(sccp.decode(LONG + b"\x70\x0f" + bytes(3952)).data) == sccp.MAX_LONG_DATA
+    with pytest.raises(DecodeError, match="125 octets"):
+        Address.decode(b"\x12\x92\0\x11\4" + bytes(120))
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -228,7 +243,7 @@ def test_unknown_optional_parameters_are_passed_over():
         UnitData(MessageType.UDT, 0, False, CALLED, CALLING, b"x", importance=3),
         UnitData(MessageType.UDT, 0, False, bytes(130), bytes(130), b"x"),
         UnitData(MessageType.XUDT, 0, False, CALLED, CALLING, b"x"),
-        UnitData(MessageType.XUDT, 0, False, CALLED, CALLING, b"x", 16),
+        UnitData(MessageType.XUDT, 0, False, CALLED, CALLING, b"x", 256),
         UnitData(MessageType.XUDT, 0, False, CALLED, CALLING, b"x", 9, importance=8),
         UnitData(MessageType.XUDT, 0, False, CALLED, CALLING, b"x", 9, Segmentation(True, 16, 0)),
         UnitData(MessageType.XUDT, 0, False, CALLED, CALLING, bytes(255), 9, Segmentation(True, 1, 0)),

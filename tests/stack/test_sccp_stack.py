@@ -464,13 +464,15 @@ def test_reassembly_is_given_up_where_its_octets_run_out():
     assert stack._reassembly.octets == 0
 
 
-def test_message_that_our_order_of_parts_has_no_pointers_for_is_not_returned():
+def test_addresses_that_no_answer_could_hold_are_refused():
+    """They fit one message where the pointers lead to the data first, and in no order that we write."""
     called = Address(8, -1, GlobalTitle("1" * 200), True).encode()
-    calling = Address(8, -1, GlobalTitle("2" * 460), True).encode()
+    calling = b"\x52\x08\0\x12\4" + bytes(200)
     parts = bytes((len(called),)) + called, bytes((len(calling),)) + calling
     octets = b"\x09\x81" + bytes((5, 5 + len(called), 1)) + b"\x01x" + b"".join(parts)
     stack = node()
-    assert sccp.decode(octets).calling_raw == calling
     assert stack.receive(mtp(octets), 0.0) is None
-    assert reasons(stack) == [Discard.UNEQUIPPED_USER]
+    assert reasons(stack) == [Discard.MALFORMED]
+    stack.receive(mtp(sccp.UnitData(MessageType.UDT, 1, True, TO_US, calling, b"x").encode()), 0.0)
+    assert reasons(stack) == [Discard.BAD_CALLING_ADDRESS]
     assert not stack.outbox

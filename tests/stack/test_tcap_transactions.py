@@ -498,6 +498,8 @@ def test_segmented_results(node):
     [
         (Reject(1, rose.INVOKE_PROBLEM, rose.MISTYPED_PARAMETER), True),
         (Reject(1, rose.GENERAL_PROBLEM, 1), True),
+        (Reject(1, rose.INVOKE_PROBLEM, -128), True),  # a problem without a name is one
+        (Reject(1, rose.GENERAL_PROBLEM, 99), True),
         (Reject(1, rose.RETURN_RESULT_PROBLEM, 2), False),
         (Reject(None, rose.GENERAL_PROBLEM, 2), False),
         (Reject(9, rose.INVOKE_PROBLEM, 1), False),
