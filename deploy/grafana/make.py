@@ -120,6 +120,13 @@ SIGNALLING: Final = (
         "mps",
         text="Unusual or wrong forms: 0.25 ms each.",
     ),
+    Panel(
+        "Parameters that can't be read",
+        rate("scp_unreadable_parameters_total", "peer, parameter") + " > 0",
+        "{{peer}} {{parameter}}",
+        "mps",
+        text="Left out if the decision does not need them, else the call is continued.",
+    ),
 )
 RUNTIME: Final = (
     Panel("Versions", gauge("scp_build_info"), "{{instance}} {{version}} compiled {{compiled}}", kind="stat"),

@@ -80,6 +80,7 @@ def call_path(
         observer=observer,
         admission=admission,
         watcher=watcher,
+        strict=config.engine.strict,
     )
     return signalling, engine
 

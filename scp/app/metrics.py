@@ -91,6 +91,9 @@ class NodeMetrics(Collector):
         yield gauge(c.DIALOGUES_LIMIT, [((), node.config.engine.max_dialogues)])
         declines = {} if node.engine is None else node.engine.declines
         yield counter(c.DECLINES, [((link.name,), declines.get(link.name, 0)) for link in links])
+        unreadable = {} if node.engine is None else node.engine.unreadable
+        labels = [(link.name, parameter) for link in links for parameter in c.PARAMETERS]
+        yield counter(c.UNREADABLE, [(pair, unreadable.get(pair, 0)) for pair in labels])
 
 
 def _of_charging(room: ChargingService) -> Iterator[Metric]:

@@ -38,6 +38,8 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
         dialogue_limit_s: without a message for so long a dialogue is given up. Above ApplyCharging's longest
             period, 24 h (29.078: 864000 times 100 ms).
         codec: "reference" decodes and encodes all of CAP with pycrate's compiled ASN.1.
+        strict: whether an operation with an optional parameter that can't be read is rejected, as TS 29.078
+            §14.1.1.4.1 has it; else the parameter is left out.
     """
 
     max_dialogues: Annotated[int, Meta(ge=1, le=1 << 23)] = 100_000
@@ -46,6 +48,7 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
         90_000.0
     )
     codec: Literal["fast", "reference"] = "fast"
+    strict: bool = False
 
 
 class Overload(Struct, frozen=True, forbid_unknown_fields=True):

@@ -77,6 +77,7 @@ max_dialogues = 100000                # beyond it: resourceLimitation
 answer_deadline_ms = 400              # 10..900: every InitialDP is answered by then; Tssf is 1 s at least
 dialogue_limit_s = 90000.0            # a dialogue without messages is given up
 codec = "fast"                        # fast | reference
+strict = false                        # true: reject operations for optional parameters that can't be read
 
 [overload]                            # new calls only; those in progress go on
 delay_ms = 200                        # 10..900: one that waited longer is continued without a lookup

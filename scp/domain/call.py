@@ -69,6 +69,7 @@ class CallFacts(Struct, frozen=True, gc=False):
         vlr: E.164 digits of the VLR number in the location information, "" if absent.
         areas: cell, service area or location area ids in it, as lower-case hex octets.
         diversion: how the call was diverted before, None if it was not.
+        unreadable_location: whether the called subscriber's location information is there and can't be read.
     """
 
     digits: str = ""
@@ -79,6 +80,7 @@ class CallFacts(Struct, frozen=True, gc=False):
     vlr: str = ""
     areas: tuple[str, ...] = ()
     diversion: Diversion | None = None
+    unreadable_location: bool = False
 
 
 def call_facts(

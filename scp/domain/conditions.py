@@ -80,6 +80,8 @@ def _forwarding(subscriber: Subscriber, _call: CallFacts, _rules: Rules) -> Reas
 def _when(subscriber: Subscriber, call: CallFacts, rules: Rules) -> Reason | None:
     if subscriber.when is _ALWAYS:
         return None
+    if call.unreadable_location:  # what is stored is older, and may be wrong by now
+        return Reason.UNREADABLE_PARAMETER
     return _WHEN[subscriber.when](subscriber, call, rules)
 
 

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     STORE_UNAVAILABLE = "store-unavailable"
 
     # The node answered in place of the service.
+    UNREADABLE_PARAMETER = "unreadable-parameter"
     OVERLOAD = "overload"
     RATE_LIMITED = "rate-limited"
     DRAINING = "draining"
@@ -64,6 +65,7 @@ FAILURES: Final = frozenset(
         Reason.DEADLINE,
         Reason.SERVICE_ERROR,
         Reason.UNKNOWN_SERVICE_KEY,
+        Reason.UNREADABLE_PARAMETER,
         Reason.UNDECODABLE_ARGUMENT,
         Reason.CRITICAL_EXTENSION,
         Reason.UNEXPECTED_OPERATION,
@@ -100,6 +102,7 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.FORWARDING_LOOP: "The subscriber's forwarding number is the called number itself: it would loop.",
     Reason.STORE_TIMEOUT: "The subscriber store did not answer within its deadline.",
     Reason.STORE_UNAVAILABLE: "The subscriber store could not be asked.",
+    Reason.UNREADABLE_PARAMETER: "A parameter that the decision needs could not be read; the call went on.",
     Reason.OVERLOAD: "The node was overloaded and let the call go on without looking it up.",
     Reason.RATE_LIMITED: "The peer or switch sent more calls than it may; this one went on without a lookup.",
     Reason.DRAINING: "The node was being taken out of service and let the call go on.",

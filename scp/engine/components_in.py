@@ -10,6 +10,7 @@ from scp.engine.return_path import ReturnPath
 from scp.services.api import Report, ReportKind
 from ss7.cap.codec import UnusualError
 from ss7.cap.errors import ERROR_NAMES, UNEXPECTED_COMPONENT_SEQUENCE
+from ss7.cap.lenient import parameters, read_argument
 from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode
 from ss7.errors import DecodeError
 from ss7.rose import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from scp.engine.provider import TcProvider
     from scp.ports import Telemetry
     from scp.stack.tcap import Dialogue
+    from ss7.asn1.lenient import Fault
     from ss7.cap.codec import Codec
     from ss7.rose import Component
 
@@ -49,6 +51,10 @@ REPORTS: Final[dict[int, int]] = {
 }
 """Operations that a gsmSSF may invoke in call control, and the first CAP version that has each (§6.1.2)."""
 
+OTHER: Final = "other"
+"""The parameter of what is none that the standard has."""
+
+_PARAMETERS: Final = frozenset(parameters(from_scf=False))
 _NEVER: Final = 99
 
 
@@ -58,31 +64,65 @@ def peer_of(dialogue: Dialogue) -> str:
     return path.link.name if isinstance(path, ReturnPath) else ""
 
 
+def parameter_of(fault: Fault) -> str:
+    """Return which parameter of the argument a fault is in, or `OTHER`."""
+    name = fault.parameter.partition(".")[0]
+    return name if name in _PARAMETERS else OTHER
+
+
 @final
 class Arguments:
-    """Reads arguments in whatever form, and counts those that cost a hundred times as much.
+    """Reads arguments in whatever form, without optional parameters that can't be read, and counts both.
+
+    Args:
+        codec: the one that is asked first.
+        signalling: keeps samples of what can't be read.
+        strict: refuse an argument as a whole when one of its parameters can't be read.
 
     Attributes:
-        codec: the one that is asked first.
+        codec, strict: see above.
         declines: by peer, how many arguments the reference codec had to decode for the fast one.
+        unreadable: by peer and parameter (`ss7.cap.lenient.parameters`, or ``other``), how many arguments had
+            one that could not be read.
     """
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, signalling: TcProvider, *, strict: bool = False) -> None:
         self.codec = codec
+        self._signalling = signalling
+        self.strict = strict
         self.declines: dict[str, int] = {}
+        self.unreadable: dict[tuple[str, str], int] = {}
 
     def read(self, dialogue: Dialogue, opcode: int, parameter: bytes, version: int) -> Any:
         """Return an argument; raises `DecodeError`."""
         try:
             return self.codec.decode_argument(opcode, parameter, version)
-        except UnusualError as fault:
-            return self.by_reference(fault, dialogue)
+        except DecodeError as fault:
+            return self.read_otherwise(fault, dialogue, opcode, parameter, version)
 
-    def by_reference(self, fault: UnusualError, dialogue: Dialogue) -> Any:
-        """Return what the reference codec makes of what the fast one declined; raises `DecodeError`."""
+    def read_otherwise(
+        self, fault: DecodeError, dialogue: Dialogue, opcode: int, parameter: bytes, version: int
+    ) -> Any:
+        """Return an argument that the codec refused or declined; raises ``fault`` or the reference codec's.
+
+        The reference codec takes 0.25 ms for what the fast one declined; to leave out parameters takes 0.05.
+        """
         peer = peer_of(dialogue)
-        self.declines[peer] = self.declines.get(peer, 0) + 1
-        return fault.decode()
+        if isinstance(fault, UnusualError):
+            self.declines[peer] = self.declines.get(peer, 0) + 1
+            try:
+                return fault.decode()
+            except DecodeError as refused:
+                fault = refused
+        if self.strict:
+            raise fault
+        reading = read_argument(opcode, parameter, version)
+        for name in {parameter_of(each) for each in reading.faults}:
+            self.unreadable[peer, name] = self.unreadable.get((peer, name), 0) + 1
+        if reading.value is None:
+            raise fault
+        self._signalling.discard("cap", str(Reason.UNREADABLE_PARAMETER))
+        return reading.value
 
 
 @final

@@ -63,6 +63,8 @@ class Engine:
         services: by service key.
         store: where subscribers are looked up.
         codec: of CAP arguments: ``FAST`` or ``REFERENCE``.
+        strict: reject operations of which an optional parameter can't be read (TS 29.078 §14.1.1.4.1), as
+            against leaving out the parameter.
         telemetry: who counts.
         clock: monotonic seconds.
         store_deadline: seconds that a lookup may take.
@@ -74,7 +76,7 @@ class Engine:
 
     Attributes:
         observers: tells of first answers and of calls that are held; its onlookers may be replaced.
-        declines: see `Arguments`.
+        declines, unreadable: see `Arguments`.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Engine:
         observer: AnswerObserver | None = None,
         admission: Admission | None = None,
         watcher: CallWatcher | None = None,
+        strict: bool = False,
     ) -> None:
         self.signalling = signalling
         self.tcap = signalling.tcap
@@ -106,8 +109,9 @@ class Engine:
         self.observers = ObserverHub(telemetry, clock, observer, watcher, on_bug)
         self.admission = admission
         self.draining = False
-        arguments = Arguments(codec)
+        arguments = Arguments(codec, signalling, strict=strict)
         self.declines = arguments.declines
+        self.unreadable = arguments.unreadable
         self._refusals = Refusals(signalling, telemetry, self.observers, arguments, clock)
         self._reports = Reports(signalling, telemetry, arguments, self.observers)
         self._deadlines: Deadlines[DialogueState] = Deadlines(_due)
@@ -152,12 +156,14 @@ class Engine:
         if self.admission is not None and self._refusals.let_by(self.admission, dialogue, first, now):
             return
         context = BY_OCTETS.get(dialogue.context, CAP_V1)
+        octets = first.parameter
         try:
-            idp = self.codec.decode_argument(Opcode.INITIAL_DP, first.parameter, context.version)
+            idp = self.codec.decode_argument(Opcode.INITIAL_DP, octets, context.version)
         except DecodeError as fault:
-            idp = self._refusals.read_otherwise(fault, dialogue, first.invoke_id, now, self.admission)
+            idp = self._refusals.read_otherwise(fault, dialogue, first, now, self.admission)
             if idp is None:
                 return
+            octets = self._refusals.plain(idp, context.version)
         if idp.extensions is not None and critical(idp):
             error = encode_return_error(first.invoke_id, UNEXPECTED_PARAMETER.code)
             self._refusals.refuse(dialogue, [error], Reason.CRITICAL_EXTENSION, now, idp)
@@ -170,9 +176,7 @@ class Engine:
             error = encode_return_error(first.invoke_id, MISSING_CUSTOMER_RECORD.code)
             self._refusals.refuse(dialogue, [error], Reason.UNKNOWN_SERVICE_KEY, now, idp)
             return
-        conversation = DialogueState(
-            self, dialogue, idp, context, first.parameter, service.name, first.invoke_id, now
-        )
+        conversation = DialogueState(self, dialogue, idp, context, octets, service.name, first.invoke_id, now)
         self._serve(conversation, service, components, now)
 
     def _serve(

@@ -16,7 +16,7 @@ from scp.engine.return_path import ReturnPath
 from ss7.cap.codec import UnusualError
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
 from ss7.cap.operations import BY_OPCODE, Opcode
-from ss7.errors import DecodeError
+from ss7.errors import DecodeError, EncodeError
 from ss7.rose import INVOKE_PROBLEM, MISTYPED_PARAMETER, encode_invoke, encode_reject
 
 if TYPE_CHECKING:
@@ -146,19 +146,36 @@ class Refusals:
         return (encode_invoke(self._tcap.next_invoke_id(dialogue), Opcode.CALL_GAP, parameter),)
 
     def read_otherwise(
-        self, fault: DecodeError, dialogue: Dialogue, invoke_id: int, now: float, admission: Admission | None
+        self, fault: DecodeError, dialogue: Dialogue, first: Invoke, now: float, admission: Admission | None
     ) -> InitialDPArg | None:
-        """Read an InitialDP that the fast codec could not read, or answer it and return None."""
-        if isinstance(fault, UnusualError):
-            if admission is not None and not admission.may_read(peer_of(dialogue), self._clock()):
-                self.go_on(dialogue, NO_SERVICE, None, Reason.RATE_LIMITED, now)
-                return None
-            try:
-                idp: InitialDPArg = self._arguments.by_reference(fault, dialogue)
-            except DecodeError:
-                pass
+        """Read an InitialDP that the codec could not read, or answer it and return None.
+
+        TS 29.078 §14.1.1.4.1 has it rejected (mistypedParameter), and then the subscriber's default call
+        handling may release the call. Unless the configuration wants that, the call goes on.
+        """
+        arguments = self._arguments
+        slow = isinstance(fault, UnusualError) or not arguments.strict
+        if slow and admission is not None and not admission.may_read(peer_of(dialogue), self._clock()):
+            self.go_on(dialogue, NO_SERVICE, None, Reason.RATE_LIMITED, now)
+            return None
+        version = BY_OCTETS.get(dialogue.context, CAP_V1).version
+        try:
+            idp: InitialDPArg = arguments.read_otherwise(
+                fault, dialogue, Opcode.INITIAL_DP, first.parameter, version
+            )
+        except DecodeError:
+            if arguments.strict:
+                reject = encode_reject(first.invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
+                self.refuse(dialogue, [reject], Reason.UNDECODABLE_ARGUMENT, now)
             else:
-                return idp
-        reject = encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)
-        self.refuse(dialogue, [reject], Reason.UNDECODABLE_ARGUMENT, now)
-        return None
+                self._signalling.discard("cap", str(Reason.UNREADABLE_PARAMETER))
+                self.go_on(dialogue, NO_SERVICE, None, Reason.UNREADABLE_PARAMETER, now)
+            return None
+        return idp
+
+    def plain(self, idp: InitialDPArg, version: int) -> bytes:
+        """Return an InitialDP in octets that the codec reads back as it is; b"" if it has none."""
+        try:
+            return self._arguments.codec.encode_argument(Opcode.INITIAL_DP, idp, version)
+        except EncodeError:
+            return b""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from msgspec import structs
+
 from scp.domain.call import CallFacts, Diversion, Trigger, call_facts
 from scp.domain.numbers import Nature, Plan
 from scp.domain.reason import Reason
 from ss7.address import AddressString, CalledPartyBCDNumber, Imsi
+from ss7.asn1.lenient import REST
 from ss7.cap.types import EventTypeBCSM
 from ss7.errors import DecodeError
 from ss7.isup import (
@@ -40,6 +43,12 @@ _OTHER_PLAN: Final = Plan.OTHER
 
 # Detection points of the terminating BCSM (29.078 §5.1, EventTypeBCSM).
 _T_BCSM: Final = frozenset(int(event) for event in EventTypeBCSM if event.name.startswith("T"))
+
+# What the decision looks at of the location information.
+_WHEREABOUTS: Final = (
+    "locationInformation.vlr-number",
+    "locationInformation.cellGlobalIdOrServiceAreaIdOrLAI",
+)
 
 _PLANS_E164: Final = frozenset({0, 1})  # 0: not known, or spare; senders that give it mean E.164
 
@@ -88,12 +97,19 @@ def trigger_of(idp: InitialDPArg) -> Trigger:
 def read_call(idp: InitialDPArg, numbering: Numbering) -> CallFacts:
     """Return the facts that the decision needs."""
     trigger = trigger_of(idp)
+    if idp.unreadable and needs_unreadable(idp, trigger):
+        return CallFacts(fault=Reason.UNREADABLE_PARAMETER, trigger=trigger)
     try:
         digits, nature, plan = called_number(idp, trigger)
     except DecodeError:
         return CallFacts(fault=Reason.UNPARSABLE_NUMBER, trigger=trigger)
     diversion = diversion_of(idp)
     location = idp.location_information
+    if trigger is _TERMINATING and any(
+        path == "locationInformation" or path.startswith(_WHEREABOUTS) for path in idp.unreadable
+    ):
+        facts = call_facts(numbering, trigger, digits, nature, plan=plan, diversion=diversion)
+        return structs.replace(facts, unreadable_location=True)
     if location is None or trigger is not _TERMINATING:
         return call_facts(numbering, trigger, digits, nature, plan=plan, diversion=diversion)
     return call_facts(
@@ -106,6 +122,24 @@ def read_call(idp: InitialDPArg, numbering: Numbering) -> CallFacts:
         areas=area_ids(location),
         diversion=diversion,
     )
+
+
+def needs_unreadable(idp: InitialDPArg, trigger: Trigger) -> bool:
+    """Return whether the decision needs something that could not be read, whoever the subscriber is.
+
+    That is the event type, since it says which number is the called one; the called number itself; and of a
+    diverted call the redirection data, since loops are found by them.
+    """
+    unreadable = idp.unreadable
+    dialled = idp.called_party_bcd_number is not None and trigger is _ORIGINATING
+    needed = {REST, "eventTypeBCSM", "redirectingPartyID", "redirectionInformation"}
+    if not dialled:
+        needed.add("calledPartyNumber")
+    if trigger is _ORIGINATING or idp.called_party_number is None:
+        needed.add("calledPartyBCDNumber")
+    if idp.redirecting_party_id is not None or idp.redirection_information is not None:
+        needed.add("originalCalledPartyID")
+    return not needed.isdisjoint(unreadable)
 
 
 def diversion_of(idp: InitialDPArg) -> Diversion | None:

@@ -16,6 +16,7 @@ from scp.ports import Denied
 from scp.stack.m3ua.events import DiscardReason
 from scp.stack.sccp_settings import Discard as SccpDiscard
 from scp.stack.tcap_settings import ABORTED_REASONS, DISCARD_REASONS, REFUSED_REASONS
+from ss7.cap.lenient import parameters
 from ss7.cap.operations import OPERATIONS
 from ss7.m3ua import MESSAGES
 
@@ -316,6 +317,13 @@ DECLINES: Final = Spec(
     "Arguments in a form of BER that the fast codec leaves to the reference codec (X.690).",
     ("peer",),
 )
+UNREADABLE: Final = Spec(
+    "scp_unreadable_parameters_total",
+    Kind.COUNTER,
+    "Operations of the switch with a parameter that can't be read (TS 29.078 clauses 5.1 and 6.1). Optional "
+    "ones are left out; with engine.strict the operation is rejected, and nothing is counted here.",
+    ("peer", "parameter"),
+)
 
 STATE_CATALOGUE: Final = (
     READY,
@@ -343,6 +351,7 @@ STATE_CATALOGUE: Final = (
     LOG_LINES_LOST,
     DIALOGUES_LIMIT,
     DECLINES,
+    UNREADABLE,
 )
 
 # --- label values ---
@@ -357,7 +366,9 @@ _REFUSALS: Final = frozenset(
     }
 )
 _STORE_FAILURES: Final = frozenset({Reason.STORE_TIMEOUT, Reason.STORE_UNAVAILABLE})
-_NODE_REASONS: Final = frozenset({Reason.OVERLOAD, Reason.RATE_LIMITED, Reason.DRAINING})
+_NODE_REASONS: Final = frozenset(
+    {Reason.OVERLOAD, Reason.RATE_LIMITED, Reason.DRAINING, Reason.UNREADABLE_PARAMETER}
+)
 
 
 def actions_for(reason: Reason) -> tuple[Action, ...]:
@@ -403,6 +414,7 @@ RESERVATION_RESULTS: Final = (
     "ledger-failed",
     OTHER,
 )
+PARAMETERS: Final = (*parameters(from_scf=False), OTHER)
 CDR_RESULTS: Final = ("written", "dropped", OTHER)
 CHF_RESULTS: Final = ("answered", "refused", "unavailable")
 IDENTITIES: Final = ("instance", "name")
@@ -417,7 +429,7 @@ DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
     "tcap": (*DISCARD_REASONS, *REFUSED_REASONS, *ABORTED_REASONS, OTHER),
     "cap": (
         *(str(reason) for reason in Reason if reason in _REFUSALS - {Reason.ABANDONED}),
-        *("unrecognized-operation", "rejected-component", "internal-error", OTHER),
+        *("unreadable-parameter", "unrecognized-operation", "rejected-component", "internal-error", OTHER),
     ),
     OTHER: (OTHER,),
 }

@@ -352,9 +352,9 @@ def _() -> Iterable[Room]:
     return [room]
 
 
-@case("Q.773 §4.2.2.6", "An InitialDP that can't be decoded: reject mistypedParameter in TC-END")
+@case("Q.773 §4.2.2.6", "Strict, an InitialDP that can't be decoded: reject mistypedParameter in TC-END")
 def _() -> Iterable[Room]:
-    room = Room(READY)
+    room = Room(READY, strict=True)
     otid = room.begin(initial_dp(b"\x30\x03\x80\x02\x01"))
     assert room.answer(otid).message.kind == tcap.END
     assert room.answer(otid).problem == (1, 2)

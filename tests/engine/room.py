@@ -348,6 +348,7 @@ class Room:
         recorder: Recorder | None = None,
         sccp_settings: SccpSettings | None = None,
         contexts: tuple[int, ...] = (),
+        strict: bool = False,
     ) -> None:
         self.loop = HandMovedLoop()
         self.counts = Counts()
@@ -384,6 +385,7 @@ class Room:
             self.loop.time,
             on_bug=lambda service, bug: self.bugs.append((service, bug)),
             observer=self,
+            strict=strict,
         )
         self.links: list[Link] = []
         self.switches: list[Switch] = []

@@ -222,8 +222,20 @@ BAD_ARGUMENTS = {
 
 
 @pytest.mark.parametrize("argument", BAD_ARGUMENTS.values(), ids=BAD_ARGUMENTS)
-def test_an_undecodable_argument_is_mistyped(enter, argument):
+def test_a_call_goes_on_when_its_argument_can_not_be_read(enter, argument):
     room = enter(READY)
+    otid = room.begin(initial_dp(argument, 3))
+    assert room.answer(otid).message.kind == tcap.END
+    assert room.answer(otid).opcodes == [Opcode.CONTINUE]
+    assert (room.decision.action, room.decision.reason) == (Action.CONTINUE, Reason.UNREADABLE_PARAMETER)
+    assert room.counts.discards == [("cap", "unreadable-parameter")]
+    assert room.counts.outcomes == ["ended"]
+    room.serves()
+
+
+@pytest.mark.parametrize("argument", BAD_ARGUMENTS.values(), ids=BAD_ARGUMENTS)
+def test_where_the_node_is_strict_an_undecodable_argument_is_mistyped(enter, argument):
+    room = enter(READY, strict=True)
     otid = room.begin(initial_dp(argument, 3))
     assert room.answer(otid).problem == REJECTS["mistyped"]
     assert room.answer(otid).component.invoke_id == 3

@@ -15,7 +15,7 @@ from ss7.ber import encode_element
 from ss7.cap.contexts import BY_VERSION
 from ss7.cap.operations import Opcode
 from ss7.m3ua import Data, encode_data
-from ss7.rose import INVOKE_PROBLEM, MISTYPED_PARAMETER, encode_invoke
+from ss7.rose import encode_invoke
 from ss7.sccp import Address, GlobalTitle, MessageType, ReturnCause, Segmentation, UnitData
 from ss7.tcap import TcapError
 from ss7.tcap_dialogue import Aarq, encode_dialogue
@@ -414,14 +414,11 @@ def test_the_longest_message_comes_back_whole_if_it_is_not_for_us(fast_room):
     fast_room.serves()
 
 
-def test_a_truncated_initial_dp_is_mistyped_wherever_it_ends(room):
+def test_a_truncated_initial_dp_goes_on_wherever_it_ends(room):
     contents = IDP[2:]
     for end in range(3, len(contents)):
         argument = encode_element(0x30, contents[:end])
         otid = room.begin(encode_invoke(1, Opcode.INITIAL_DP, argument))
         component = room.answer(otid).component
-        if isinstance(component, rose.Reject):
-            assert room.answer(otid).problem == (INVOKE_PROBLEM, MISTYPED_PARAMETER)
-        else:
-            assert component.opcode in (Opcode.CONNECT, Opcode.CONTINUE)  # the cut was between two parameters
+        assert component.opcode in (Opcode.CONNECT, Opcode.CONTINUE)  # some cuts are between two parameters
     room.serves()

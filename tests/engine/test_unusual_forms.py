@@ -60,11 +60,11 @@ def test_an_unusual_initial_dp_is_served_and_counted() -> None:
     assert here.engine.declines == {PEER: 1}
 
 
-def test_what_the_reference_codec_refuses_too_is_rejected() -> None:
+def test_a_call_that_the_reference_codec_refuses_too_goes_on() -> None:
     here = room()
     otid = call(here, bytes.fromhex("3080 800164 800164 0000"))  # the service key twice
     assert here.answer(otid).message.kind == tcap.END
-    assert here.decision.reason is Reason.UNDECODABLE_ARGUMENT
+    assert here.decision.reason is Reason.UNREADABLE_PARAMETER
     assert here.engine.declines == {PEER: 1}
 
 

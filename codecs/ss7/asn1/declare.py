@@ -5,7 +5,7 @@ decoding, encoding, rendering and the tests need. What a declaration means:
 
 - a `Struct` is a SEQUENCE with an extension marker (`Sealed`: without); a field that may be None is OPTIONAL,
   another default is the ASN.1 DEFAULT; ``asn1_order`` is the order of the fields where it is not the
-  Struct's;
+  Struct's; a last field without a tag is nothing of the ASN.1;
 - a subclass of `Choice` is a CHOICE, its alternatives declared as ``ClassVar`` annotations;
 - ``tuple[T, ...]`` is a SEQUENCE OF (or SET OF) with a `Size`; an `Enumerated` is an ENUMERATED, extensible
   if it is in a union with ``int``; ``bool`` is a BOOLEAN, or with `Null` a NULL that is there (True) or not

@@ -239,6 +239,8 @@ def _sequence(cls: type[msgspec.Struct], version: int) -> SequenceType:
     components: list[Component] = []
     absent: list[Absent] = []
     for name in order:
+        if not any(isinstance(mark, (Tag, Untagged)) for mark in _marks(hints[name])):
+            continue
         slot = slots[name]
         found = _component(hints[name], version, slot, name, fields[slot].default)
         if isinstance(found, Component):

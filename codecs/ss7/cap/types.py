@@ -183,7 +183,12 @@ class InitialDPArgExtension(Struct, frozen=True, gc=False):
 
 
 class InitialDPArg(Struct, frozen=True, gc=False):
-    """InitialDP: a trigger detection point asks what to do with the call."""
+    """InitialDP: a trigger detection point asks what to do with the call.
+
+    Attributes:
+        unreadable: parameters that are there and could not be read, by their ASN.1 identifiers
+            (`ss7.cap.lenient`, `ss7.asn1.lenient.Fault`); nothing of the argument.
+    """
 
     service_key: Annotated[Integer4, Tag(0, "serviceKey")]
     called_party_number: Annotated[CalledPartyNumber | None, Tag(2, "calledPartyNumber")] = None
@@ -224,6 +229,7 @@ class InitialDPArg(Struct, frozen=True, gc=False):
     ] = None
     call_forwarding_ss_pending: Annotated[Present, Tag(58, "callForwardingSS-Pending")] = False
     initial_dp_arg_extension: Annotated[InitialDPArgExtension | None, Tag(59, "initialDPArgExtension")] = None
+    unreadable: tuple[str, ...] = ()
 
 
 class ConnectArg(Struct, frozen=True, gc=False):
