@@ -149,3 +149,21 @@ def test_examples_are_commands_that_are_there(line: str) -> None:
         command = command.get_command(typer.Context(command), name)
         assert command is not None, name
     command.make_context(line, words)
+
+
+@pytest.mark.parametrize(
+    ("typed", "word", "offered"),
+    [("camel-scp se", 1, ["serve"]), ("camel-scp decode --he", 2, ["--hex", "--help"])],
+)
+def test_a_shell_completes_commands_and_options(typed: str, word: int, offered: list[str]) -> None:
+    environ = os.environ | {
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(word),
+        "_CAMEL_SCP_COMPLETE": "complete_bash",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    program = "import sys; sys.argv[0] = 'camel-scp'; from scp.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.split() == offered, done.stderr

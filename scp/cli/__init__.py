@@ -65,7 +65,6 @@ app = typer.Typer(
     name="camel-scp",
     cls=Lazy,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
