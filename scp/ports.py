@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
-
-from scp.domain.subscriber import Subscriber
-from scp.services.api import StoreFailure
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     from scp.domain.cdr import Bundle, Record
     from scp.domain.decision import Decision
+    from scp.domain.lookup import Found, Pending
     from scp.domain.reservation import Account, Outcome, Reservation, Step
-
-
-class Pending:
-    """The type of `PENDING`: the answer will come to the waiter."""
-
-
-PENDING: Final = Pending()
-Found: TypeAlias = Subscriber | StoreFailure | None
+    from scp.domain.subscriber import Subscriber
 
 
 class Waiter(Protocol):
-    """Who waits for a lookup."""
+    """What takes the answer of a lookup that came later."""
 
     def found(self, result: Found) -> None:
         """Take the answer; called at most once, from the event loop, never from within `find`."""

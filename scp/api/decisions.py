@@ -16,12 +16,10 @@ from scp.api.problems import NO_RULES, ProblemError
 from scp.api.subscriber_bodies import E164
 from scp.config import Scope
 from scp.domain.call import CallFacts, Trigger, call_facts, typed_diversion
-from scp.domain.decision import Action, Found, Step, path
+from scp.domain.decision import Action, Step, path
+from scp.domain.lookup import Found, Pending, StoreFailure
 from scp.domain.numbers import Nature, Numbering, dialled
 from scp.domain.reason import Reason, explain
-from scp.ports import Found as StoreAnswer
-from scp.ports import Pending
-from scp.services.api import StoreFailure
 
 Dialled: TypeAlias = Annotated[
     str,
@@ -125,9 +123,9 @@ class _Answer:
     """A `scp.ports.Waiter` that can be awaited."""
 
     def __init__(self) -> None:
-        self.future: asyncio.Future[StoreAnswer] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
 
-    def found(self, result: StoreAnswer) -> None:
+    def found(self, result: Found) -> None:
         if not self.future.done():
             self.future.set_result(result)
 
@@ -142,8 +140,8 @@ async def _find(context: Context, facts: CallFacts) -> Found:
         try:
             found = await asyncio.wait_for(waiter.future, context.node.store_deadline)
         except TimeoutError:
-            return Reason.STORE_TIMEOUT
-    return Reason(found.value) if isinstance(found, StoreFailure) else found
+            return StoreFailure.TIMEOUT
+    return found
 
 
 HANDLERS: Final[tuple[Any, ...]] = (decide,)

@@ -8,16 +8,14 @@ from msgspec import Struct
 
 from scp.domain.call import CallFacts, Diversion, Trigger, call_facts
 from scp.domain.decision import Decision, Step, path
+from scp.domain.lookup import Pending, StoreFailure
 from scp.domain.numbers import dialled
-from scp.domain.reason import Reason, explain
+from scp.domain.reason import explain
 from scp.domain.rules import Rules
-from scp.ports import Pending
-from scp.services.api import StoreFailure
 from scp.services.idp import read_call
 
 if TYPE_CHECKING:
-    from scp.domain.decision import Found
-    from scp.ports import Found as StoreAnswer
+    from scp.domain.lookup import Found
     from scp.ports import SubscriberLookup
     from scp.services.api import Service
     from ss7.cap.types import InitialDPArg
@@ -73,12 +71,10 @@ def typed_call(
 class _Nobody:
     """Waits for an answer that does not come."""
 
-    def found(self, result: StoreAnswer) -> None:
+    def found(self, result: Found) -> None:
         """Take no answer."""
 
 
 def _found(store: SubscriberLookup, msisdn: str) -> Found:
     answer = store.find(msisdn, _Nobody()) if msisdn else None
-    if isinstance(answer, Pending):
-        return Reason.STORE_TIMEOUT
-    return Reason(answer.value) if isinstance(answer, StoreFailure) else answer
+    return StoreFailure.TIMEOUT if isinstance(answer, Pending) else answer

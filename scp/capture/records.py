@@ -15,8 +15,9 @@ from scp.store.transfer import TransferError, form_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from scp.domain.lookup import Found, Pending
     from scp.domain.subscriber import Subscriber
-    from scp.ports import Found, Pending, SubscriberLookup, Waiter
+    from scp.ports import SubscriberLookup, Waiter
 
 _API_SCHEMES: Final = ("http://", "https://")
 _EXPORTS: Final = (".ndjson", ".jsonl", ".csv")

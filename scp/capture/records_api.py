@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.capture.records import RecordsError
 from scp.client import ApiError, Client, TransportError, subscriber
+from scp.domain.lookup import StoreFailure
 from scp.domain.subscriber import Subscriber, When
-from scp.services.api import StoreFailure
 
 if TYPE_CHECKING:
-    from scp.ports import Found, Pending, Waiter
+    from scp.domain.lookup import Found, Pending
+    from scp.ports import Waiter
 
 _NOT_FOUND: Final = 404
 

@@ -7,10 +7,11 @@ explanation can't differ from what happens to a call.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from scp.domain.call import CallFacts, Trigger, call_facts
 from scp.domain.conditions import CALL_CONDITIONS, SUBSCRIBER_CONDITIONS
+from scp.domain.lookup import StoreFailure
 from scp.domain.outcome import Action, Decision, Step
 from scp.domain.reason import Reason, explain
 from scp.domain.rules import MAX_DIGITS, DigitsPolicy, NaturePolicy, OnFailure, Rules, target
@@ -21,7 +22,6 @@ __all__ = [
     "CallFacts",
     "Decision",
     "DigitsPolicy",
-    "Found",
     "NaturePolicy",
     "OnFailure",
     "Reason",
@@ -36,9 +36,8 @@ __all__ = [
     "screen",
 ]
 
-
-Found: TypeAlias = Subscriber | Reason | None
-"""What the store said: the record, None if it has none, or the reason why it could not say."""
+if TYPE_CHECKING:
+    from scp.domain.lookup import Found
 
 
 # In Python 3.11 a member looked up through its class costs ten times what a global does.
@@ -49,6 +48,7 @@ _FORWARDED: Final = {
     When.ROAMING: Reason.FORWARDED_ROAMING,
     When.LOCATIONS: Reason.FORWARDED_LOCATION,
 }
+_STORE_FAILED: Final = {failure: Reason(failure.value) for failure in StoreFailure}
 
 
 def screen(call: CallFacts, rules: Rules, steps: list[Step] | None = None) -> Decision | None:
@@ -72,7 +72,7 @@ def judge(found: Found, call: CallFacts, rules: Rules, steps: list[Step] | None 
     """Decide on a call that `screen` let pass by what the store said of the called number.
 
     Args:
-        found: the record, None, or the reason why the store could not say.
+        found: the record, None if there is none, or why the store could not say.
         call: the facts of the call.
         rules: the operator's rules.
         steps: takes every step, if given.
@@ -98,12 +98,13 @@ def judge(found: Found, call: CallFacts, rules: Rules, steps: list[Step] | None 
     return decision
 
 
-def _not_found(reason: Reason | None, call: CallFacts, rules: Rules, steps: list[Step] | None) -> Decision:
+def _not_found(
+    failure: StoreFailure | None, call: CallFacts, rules: Rules, steps: list[Step] | None
+) -> Decision:
     """Decide without a record: there is none (None), or the store could not say."""
     action = Action.CONTINUE
-    if reason is None:
-        reason = Reason.UNKNOWN_SUBSCRIBER
-    elif rules.on_failure is OnFailure.RELEASE:
+    reason = Reason.UNKNOWN_SUBSCRIBER if failure is None else _STORE_FAILED[failure]
+    if failure is not None and rules.on_failure is OnFailure.RELEASE:
         action = Action.RELEASE
     if steps is not None:
         steps.append(Step("subscriber", call.e164, reason))

@@ -11,8 +11,8 @@ from scp.services.call import Call
 if TYPE_CHECKING:
     from mypy_extensions import i16, u8
 
+    from scp.domain.lookup import Found
     from scp.engine.engine import Engine
-    from scp.ports import Found
     from scp.services.api import Report, ServiceRun
     from scp.stack.tcap import Dialogue
     from ss7.cap.contexts import ApplicationContext

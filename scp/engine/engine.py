@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.domain.decision import Action, Decision
+from scp.domain.lookup import PENDING, StoreFailure
 from scp.domain.reason import Reason
 from scp.engine.components import critical, encoded, opcode_of, owed
 from scp.engine.components_in import REJECTED, Arguments, Reports
@@ -21,8 +22,7 @@ from scp.engine.dialogue_state import LOOKUP, REPORT, DialogueState
 from scp.engine.observers import ObserverHub
 from scp.engine.refusals import MOST_REJECTS, NO_SERVICE, Refusals
 from scp.engine.timers import Deadlines
-from scp.ports import PENDING
-from scp.services.api import Lookup, Outgoing, Report, ReportKind, StoreFailure
+from scp.services.api import Lookup, Outgoing, Report, ReportKind
 from scp.stack import tcap_dialogue as tc
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
 from ss7.cap.errors import MISSING_CUSTOMER_RECORD, UNEXPECTED_PARAMETER
@@ -39,10 +39,11 @@ from ss7.rose import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scp.domain.lookup import Found, Pending
     from scp.engine.admission import Admission
     from scp.engine.observers import AnswerObserver, CallWatcher
     from scp.engine.provider import TcProvider
-    from scp.ports import Found, Pending, SubscriberLookup, Telemetry
+    from scp.ports import SubscriberLookup, Telemetry
     from scp.services.api import NextReport, Service
     from scp.stack.tcap import Indication
     from ss7.cap.codec import Codec

@@ -6,13 +6,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
+from scp.domain.lookup import StoreFailure
 from scp.engine.drain import drain
 from scp.engine.status import StatusBoard
 from scp.failover.traffic_ring import Kind
 from scp.net.sctp_association import SctpAssociation
 from scp.net.sctp_socket import SctpSocket
 from scp.net.tcp import Limits, TcpConnection
-from scp.services.api import StoreFailure
 from scp.telemetry.null import NullTelemetry
 from ss7 import m3ua, sccp, tcap
 from ss7.errors import DecodeError
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from scp.config import Config, Peer
     from scp.domain.decision import Decision
+    from scp.domain.lookup import Found
     from scp.engine.engine import Engine
     from scp.engine.observers import AnswerObserver
     from scp.engine.signalling import Link, Observer, Signalling
     from scp.failover.guardian import SocketCopy
     from scp.failover.traffic_ring import Entry, TrafficRing
-    from scp.ports import Found, SubscriberLookup, Telemetry, Transport, Waiter
+    from scp.ports import SubscriberLookup, Telemetry, Transport, Waiter
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
 

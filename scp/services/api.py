@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 
 from msgspec import Struct
 
+from scp.domain.lookup import StoreFailure
 from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure
 from scp.services.call import Call, Outgoing
 
 if TYPE_CHECKING:
-    from scp.domain.subscriber import Subscriber
+    from scp.domain.lookup import Found
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -44,13 +45,6 @@ __all__ = [
     "ServiceRun",
     "StoreFailure",
 ]
-
-
-class StoreFailure(StrEnum):
-    """Why a lookup has no answer."""
-
-    TIMEOUT = "store-timeout"
-    UNAVAILABLE = "store-unavailable"
 
 
 class ReportKind(StrEnum):
@@ -97,7 +91,7 @@ class Lookup:
     def __init__(self, msisdn: str) -> None:
         self.msisdn = msisdn
 
-    def __await__(self) -> Generator[Request, Any, Subscriber | StoreFailure | None]:
+    def __await__(self) -> Generator[Request, Any, Found]:
         """Hand the request to the engine."""
         return (yield self)  # type: ignore[no-any-return]
 

@@ -6,12 +6,11 @@ wants so where the store can't say, ReleaseCall. Nothing is armed, so no control
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from scp.domain.decision import Action, judge, screen
-from scp.domain.reason import Reason
 from scp.domain.rules import (
     MAX_REDIRECTIONS,
     DigitsPolicy,
@@ -21,15 +20,12 @@ from scp.domain.rules import (
     Redirections,
     Rules,
 )
-from scp.services.api import Call, Lookup, NodeSettings, StoreFailure
+from scp.services.api import Call, Lookup, NodeSettings
 from scp.services.idp import read_call
 from scp.services.instructions import connect_argument
 from scp.services.settings import read_settings
 from ss7.cap.operations import Opcode
 from ss7.cause import Cause, CauseValue, Location
-
-if TYPE_CHECKING:
-    from scp.domain.decision import Found
 
 # Q.850 cause 41: the caller may well try again.
 STORE_FAILURE_CAUSE: Final = Cause(CauseValue.TEMPORARY_FAILURE, Location.LOCAL_PUBLIC_NETWORK).encode()
@@ -71,8 +67,7 @@ class VoipForwarding:
         facts = read_call(call.idp, self.rules.numbering)
         decision = screen(facts, self.rules)
         if decision is None:
-            found = await Lookup(facts.e164)
-            decision = judge(as_found(found), facts, self.rules)
+            decision = judge(await Lookup(facts.e164), facts, self.rules)
         call.decided(decision)
         if decision.action is _CONNECT:
             call.invoke(_OPERATION_CONNECT, connect_argument(call.idp, decision, st=self.st))
@@ -80,11 +75,6 @@ class VoipForwarding:
             call.invoke(Opcode.RELEASE_CALL, STORE_FAILURE_CAUSE)
         else:
             call.invoke(_OPERATION_CONTINUE)
-
-
-def as_found(answer: Found | StoreFailure) -> Found:
-    """Return a lookup's answer in the domain's words."""
-    return Reason(answer.value) if isinstance(answer, StoreFailure) else answer
 
 
 def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForwarding:

@@ -18,8 +18,8 @@ from zlib import crc32
 
 import hiredis
 
-from scp.ports import PENDING, StoreError
-from scp.services.api import StoreFailure
+from scp.domain.lookup import PENDING, StoreFailure
+from scp.ports import StoreError
 from scp.store.record import SCHEMA, RecordError, check, unpack
 from scp.store.redis_cache import ABSENT, Cache
 from scp.store.redis_errors import TRANSIENT, checked, kind_of
@@ -35,8 +35,9 @@ from scp.store.redis_wire import pack as command
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from scp.domain.lookup import Found, Pending
     from scp.domain.subscriber import Subscriber
-    from scp.ports import Clock, Found, Pending, Telemetry, Waiter
+    from scp.ports import Clock, Telemetry, Waiter
     from scp.store.redis_url import RedisUrl
     from scp.store.redis_wire import Reply
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final, final
 
 import msgspec
 
+from scp.domain.lookup import StoreFailure
 from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError, VersionConflictError
-from scp.services.api import StoreFailure
 from scp.store.record import Row, check, from_row, pack_row, to_row, unpack, version_of
 from scp.store.sqlite_file import Database
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from typing import TypeVar
 
-    from scp.ports import Clock, Found, Pending, Telemetry, Waiter
+    from scp.domain.lookup import Found, Pending
+    from scp.ports import Clock, Telemetry, Waiter
 
     T = TypeVar("T")
 

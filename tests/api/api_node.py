@@ -16,11 +16,11 @@ import msgspec
 from scp.api.server import ApiServer, serve_api
 from scp.client import Client
 from scp.config import Api, ApiKey, HostPort, Scope, Secret
+from scp.domain.lookup import Found, Pending
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber
 from scp.engine.status import ComponentStatus, Condition, LinkStatus
-from scp.ports import Found, Pending
 from scp.store.sqlite import SqliteStore
 
 Result = TypeVar("Result")

@@ -29,6 +29,7 @@ from scp.domain.decision import (
     path,
     screen,
 )
+from scp.domain.lookup import StoreFailure
 from scp.domain.numbers import Nature, Numbering
 from scp.domain.rules import MAX_DIGITS
 from scp.domain.subscriber import Subscriber, When
@@ -197,17 +198,17 @@ def test_the_called_number_alone_can_decide_whatever_the_store_says(digits, natu
     facts = call(digits, nature)
     assert screen(facts, RULES) == continued(reason)
     release = msgspec.structs.replace(RULES, on_failure=OnFailure.RELEASE)
-    for found in (None, subscriber(), R.STORE_TIMEOUT):
+    for found in (None, subscriber(), StoreFailure.TIMEOUT):
         assert decide(found, facts, release) == continued(reason)
 
 
-@pytest.mark.parametrize("failure", [R.STORE_TIMEOUT, R.STORE_UNAVAILABLE])
+@pytest.mark.parametrize("failure", StoreFailure)
 @pytest.mark.parametrize(
     ("policy", "action"), [(OnFailure.CONTINUE, Action.CONTINUE), (OnFailure.RELEASE, Action.RELEASE)]
 )
 def test_a_store_that_cannot_say_is_answered_by_policy(failure, policy, action):
     rules = msgspec.structs.replace(RULES, on_failure=policy)
-    assert decide(failure, call(), rules) == Decision(action, failure)
+    assert decide(failure, call(), rules) == Decision(action, R(failure.value))
     assert decide(None, call(), rules) == continued(R.UNKNOWN_SUBSCRIBER)
 
 
@@ -429,7 +430,7 @@ records = st.builds(
     roaming=st.none() | st.booleans(),
     vlr=st.none() | st.sampled_from([HOME, ABROAD]),
 )
-founds = records | st.none() | st.sampled_from([R.STORE_TIMEOUT, R.STORE_UNAVAILABLE])
+founds = records | st.none() | st.sampled_from(StoreFailure)
 
 
 @given(st.data())
@@ -477,7 +478,7 @@ def test_a_number_goes_out_only_with_connect_and_fits_its_field(data):
     assert len(decision.number) <= MAX_DIGITS
     if decision.action is Action.RELEASE:
         assert rules.on_failure is OnFailure.RELEASE
-        assert found in (R.STORE_TIMEOUT, R.STORE_UNAVAILABLE)
+        assert isinstance(found, StoreFailure)
 
 
 def test_the_path_shows_what_was_looked_at():
@@ -500,7 +501,7 @@ def test_the_path_shows_what_was_looked_at():
     *_, last = path(found, call(vlr=ABROAD, areas=(AREA,)), RULES)[1]
     assert last.value == f"locations vlr=31651000000 areas={AREA} chosen=49,{CELL}"
     assert last.outcome == R.OUTSIDE_LOCATIONS
-    for failure in (None, R.STORE_TIMEOUT):
+    for failure in (None, StoreFailure.TIMEOUT):
         *_, last = path(failure, call(), RULES)[1]
         assert (last.condition, last.value) == ("subscriber", "11234567")
         assert last.outcome == (failure or R.UNKNOWN_SUBSCRIBER)

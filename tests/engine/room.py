@@ -14,6 +14,7 @@ from typing import Any
 
 from oracles.recorder import Recorder
 from scp.domain.decision import Decision
+from scp.domain.lookup import PENDING, Found, Pending, StoreFailure
 from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure, Rules
 from scp.domain.subscriber import Subscriber, When
@@ -22,8 +23,8 @@ from scp.engine.return_path import ReturnPath
 from scp.engine.signalling import Link, Signalling
 from scp.engine.status import StatusBoard
 from scp.net import loopback
-from scp.ports import PENDING, Found, Pending, Waiter
-from scp.services.api import Service, StoreFailure
+from scp.ports import Waiter
+from scp.services.api import Service
 from scp.services.voip_forwarding import VoipForwarding
 from scp.simulator.idp import initial_dp
 from scp.simulator.network import Network

@@ -20,8 +20,8 @@ from scp import config
 from scp.app.event_log import EventLog
 from scp.app.node import Node
 from scp.domain.decision import Reason
+from scp.domain.lookup import PENDING
 from scp.net.tcp import Connector, Listener
-from scp.ports import PENDING
 from scp.simulator.endpoint import Endpoint, Side, attach
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.msc import Msc, PlannedCall

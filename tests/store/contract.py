@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from oracles.examples import examples
+from scp.domain.lookup import PENDING
 from scp.domain.subscriber import Subscriber, When
-from scp.ports import PENDING, StoreError, SubscriberStore, VersionConflictError
+from scp.ports import StoreError, SubscriberStore, VersionConflictError
 from scp.services.api import StoreFailure
 
 A = "46700000001"

@@ -12,8 +12,8 @@ import uvloop
 from contract import A, find, subscriber
 
 from oracles.redis_lab import Lab
+from scp.domain.lookup import PENDING
 from scp.domain.subscriber import Subscriber
-from scp.ports import PENDING
 from scp.services.api import StoreFailure
 from scp.store import open_store
 from scp.store.redis_cache import ABSENT, Cache

@@ -17,8 +17,9 @@ from contract import A, find, subscriber
 
 from oracles import redis_lab
 from oracles.redis_lab import Lab
+from scp.domain.lookup import PENDING
 from scp.domain.subscriber import Subscriber
-from scp.ports import PENDING, StoreError, SubscriberStore, VersionConflictError
+from scp.ports import StoreError, SubscriberStore, VersionConflictError
 from scp.services.api import StoreFailure
 from scp.store import open_store
 from scp.store.redis_wire import BEAT, SILENT_BEATS

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from oracles import redis_lab
 from oracles.redis_lab import Lab
+from scp.domain.lookup import PENDING
 from scp.domain.subscriber import Subscriber
-from scp.ports import PENDING, StoreError
+from scp.ports import StoreError
 from scp.services.api import StoreFailure
 from scp.store import open_store
 from scp.store.record import EARLIER, SCHEMA, RecordError, pack, unpack, version_of
