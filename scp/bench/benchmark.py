@@ -1,16 +1,16 @@
-"""The benchmark: each node alone on one processor, the load generator on another; others can repeat it.
+"""Runs the benchmark's scenarios and measures them.
 
-A scenario's server is a process of its own, pinned to the first processor this one may use; the load
-generator is pinned to the second, where Redis is as well, and checks every answer. All servers are up at once
-and take turns, a round each, so that what else the machine does meets all of them; a scenario's best round
-counts. What is measured:
+Each scenario's server is a process of its own, pinned to the first processor that this process may use. The
+load generator is pinned to the second, as Redis is, and checks every answer. All servers are up at once and
+take turns, a round each, so that other load on the machine affects all of them alike. The best round of a
+scenario counts. Measured are:
 
-- saturation: as many calls as the window of outstanding ones allows, for some seconds; the node's CPU time;
-- latency: at 50 % and at 80 % of that rate, from when a call was sent to when its answer came; how late the
-  generator sent it is told apart.
+- saturation: calls a second with a fixed number of calls outstanding, and the node's CPU time;
+- latency: the time from sending a call to its answer, at 50 % and at 80 % of the saturation rate. The delay
+  with which the generator sent the call is a figure of its own.
 
-Who may (root) has node, Redis and generator run before all other programs (`go_first`): else latency is
-what the kernel's scheduler makes of everybody's timers.
+With root's rights, node, Redis and generator run with real-time priority (`go_first`): with ordinary priority
+the latencies measure the kernel's scheduler.
 
 All calls are InitialDP of CAP v2 (terminating, the subscriber abroad) in UDT over M3UA over TCP on the
 loopback interface, to subscribers drawn at random; every second subscriber forwards, so that half of the
@@ -47,7 +47,7 @@ HALF: Final = 0.5
 MOST: Final = 0.8
 _MIB: Final = 1 << 20
 _WARM_SHARE: Final = 5
-"""For each so many dialogues that are counted one is opened before."""
+"""One dialogue is opened to warm up for each five that are measured."""
 
 
 def run(names: Sequence[str], size: Size, tell: Callable[[str], None], *, realtime: bool = False) -> Report:
@@ -56,14 +56,14 @@ def run(names: Sequence[str], size: Size, tell: Callable[[str], None], *, realti
     Args:
         names: some of `scp.bench.scenarios.NAMES`.
         size: how much.
-        tell: told what goes on.
-        realtime: whether node, Redis and generator run before all other programs if we may have them do so.
+        tell: called with each step, in words.
+        realtime: whether node, Redis and generator run with real-time priority, where that is permitted.
 
     Raises:
         ServerError: a server did not start, or a program is not installed; or as `run_load`.
     """
     if REPLAY in names:
-        tshark_program()  # what can't be done is said before minutes of measuring
+        tshark_program()  # fail before minutes of measuring
     machine = describe()
     machine = replace(machine, realtime=realtime and machine.realtime)
     report = Report(machine=machine, size=size, results={}, codec={}, parts={})

@@ -28,9 +28,9 @@ def fresh_build(checkout: Path) -> Path | None:
 
 
 def run_on_build() -> None:
-    """Start this very command again on the compiled build, if this is a checkout's plain code that has one.
+    """Start this command again on the compiled build, if this is plain code in a checkout that has one.
 
-    Returns if there is nothing better to run on; says so where a build could be made.
+    Return if there is none; in a checkout, print how to make one.
     """
     if not (CHECKOUT / "setup.py").exists() or TRIED in os.environ:
         return

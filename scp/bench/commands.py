@@ -194,7 +194,7 @@ def _saturation(report: Report) -> Table:
             "" if result.bytes_per_dialogue is None else f"{result.bytes_per_dialogue:,.0f}",
         )
     table.caption = (
-        "node, others: who had the node's processor meanwhile; generator: how much of its own it used"
+        "node, others: their shares of the node's processor; generator: its share of its own processor"
     )
     return table
 

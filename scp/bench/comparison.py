@@ -81,7 +81,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     @property
     def faults(self) -> list[str]:
-        """What was wrong, in words, each with its scenario."""
+        """Wrong and missing answers, each with its scenario."""
         return [f"{name}: {fault}" for name, each in self.scenarios.items() for fault in each.faults]
 
 
@@ -99,7 +99,7 @@ def compare(
         names: some of `SCENARIOS`.
         size: how much.
         checkout: the other; compiled if this code is.
-        tell: told what goes on.
+        tell: called with each step, in words.
         realtime: as `scp.bench.benchmark.run`.
 
     Raises:

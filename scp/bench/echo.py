@@ -1,7 +1,7 @@
-"""The limit of the machine: a server with the node's loop, sockets and M3UA machine, and a canned answer.
+"""The scenario ``echo``: a server with the node's event loop, sockets and M3UA, and one canned answer.
 
-What it leaves out is all that makes an SCP: SCCP, TCAP, CAP, the service, the store, telemetry. A benchmark's
-ratio to it says how much of what the machine can do is left.
+It has no SCCP, TCAP, CAP, service, store or telemetry. So it shows what the machine can do at most, and the
+ratio of another scenario to it shows what the SCP itself costs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The load generator of a benchmark: a process of its own, alone on one processor."""
+"""The benchmark's load generator: a process of its own, pinned to one processor."""
 
 from __future__ import annotations
 

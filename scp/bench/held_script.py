@@ -1,4 +1,4 @@
-"""What a load test's MSC says in a dialogue that the gsmSCF holds open, encoded once for all calls."""
+"""The MSC's messages in dialogues that the gsmSCF holds open, encoded once for all calls of a load test."""
 
 from __future__ import annotations
 

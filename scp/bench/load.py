@@ -1,10 +1,10 @@
-"""Load on a gsmSCF: calls at a rate, or a number of them outstanding, and how long the answers took.
+"""The load generator: calls to a gsmSCF at a rate, or with a number of calls outstanding, and their latency.
 
-At a rate, a call's time counts from when it was due, not from when it left: a generator or a peer that stalls
-makes the calls behind it late as well, as it would for a switch's subscribers.
+At a rate, a call's latency counts from when it was due, not from when it was sent: if the generator or the
+peer stalls, the calls behind are late too, as they are for a switch's subscribers.
 
-With several associations the generator is the STP before several ASPs of one application server: the active
-ones share new calls by SLS (loadshare, RFC 4666 §4.3.4.3), and one that leaves gets no more.
+With several associations the generator plays the STP in front of several ASPs of one application server: the
+active ASPs share new calls by SLS (loadshare, RFC 4666 §4.3.4.3), and an ASP that leaves gets no more calls.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class LoadPlan(Struct, frozen=True, kw_only=True):
 
 
 class LoadReport(Struct, frozen=True, kw_only=True):
-    """What came of it.
+    """The result of a load test.
 
     Attributes:
         sent: calls begun.
@@ -106,7 +106,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
             millisecond) and time that calls waited for the window; without a rate 0.
         most_outstanding: calls without an answer, at their most.
         generator_cpu: CPU seconds of this process from the first call to the last answer.
-        trouble: what happened to the associations, in words; empty: nothing.
+        trouble: failures of the associations, in words; empty: none.
         shares: calls begun, by association.
     """
 
@@ -161,7 +161,7 @@ async def run_load(
 
     Raises:
         EncodeError: a number has no encoding.
-        TimeoutError: an association did not become active; the text says what happened instead.
+        TimeoutError: an association did not become active; the text has the last failure.
         OSError: a listening port can't be had.
     """
     endpoints = (endpoint, *others)
@@ -188,7 +188,7 @@ class Load:
 
     Attributes:
         associations: the users of its transports, one for each endpoint.
-        trouble: what happened to them, in words.
+        trouble: their failures, in words.
     """
 
     def __init__(
@@ -340,7 +340,7 @@ class Load:
                 self._held[answer.dtid] = waiting
 
     def _late(self, answer: Backward) -> None:
-        """Take the end of a dialogue that was held open, or what nobody waits for."""
+        """Take the end of a dialogue that was held open, or count a stray message."""
         if self._held.pop(answer.dtid, None) is None:
             self._stray += 1
             return
@@ -348,7 +348,7 @@ class Load:
         self._note(self._goodbye_checker.fault(answer, _GOODBYE))
 
     def _came_back(self, message: bytes) -> None:
-        """Take what is no answer: nobody will answer a call that SCCP brings back."""
+        """Take a message that is no answer: a call that SCCP returned undelivered counts as missing."""
         back = returned(message)
         if back is None:
             return

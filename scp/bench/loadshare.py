@@ -1,4 +1,4 @@
-"""The associations that a load test's calls are shared over, each with its M3UA machine."""
+"""The associations over which a load test shares its calls, each with its M3UA machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Owner(Protocol):
-    """Who makes the calls."""
+    """The load generator, as an association sees it."""
 
     trouble: list[str]
     clock: Callable[[], float]
@@ -56,7 +56,7 @@ class Association:
         self._after()
 
     def disconnected(self, reason: str) -> None:
-        """Note it; calls on their way go missing."""
+        """Note it; the answers to calls in progress will be missing."""
         self._transport = None
         self.failed(reason)
         self._machine.lost(self._owner.clock())

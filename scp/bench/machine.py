@@ -1,4 +1,4 @@
-"""What a benchmark reads of the machine: processors, CPU time and memory of a process, all from /proc."""
+"""The machine's processors, and CPU time and memory of a process, read from /proc."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Machine(Struct, frozen=True, kw_only=True):
         system: kernel and architecture.
         python: version.
         compiled: whether ss7, stack and domain run compiled by mypyc.
-        load: run queue length of the last minute when the benchmark began: anything but 0 is somebody else.
-        realtime: whether node, Redis and generator may go before everybody else on their processors.
+        load: run queue length of the last minute when the benchmark began; above 0, other programs ran.
+        realtime: whether node, Redis and generator may have real-time priority.
     """
 
     cpu: str
@@ -61,11 +61,11 @@ def describe() -> Machine:
 
 
 def go_first(pid: int) -> None:
-    """Have a process's threads, and those that they start, run before all that is not real time.
+    """Give a process's threads, and the threads that they start, real-time priority (SCHED_RR).
 
-    Latency is to be the node's, and the kernel gives any other program that wakes up on its processor a
-    slice of some milliseconds. Only for who has a processor to itself, or waits most of the time: of several
-    that are busy the kernel serves one for 100 ms before the next (sched(7), SCHED_RR).
+    Else the kernel gives each other program that wakes up on the same processor some milliseconds, and these
+    are measured as the node's latency. For a process that has a processor to itself, or waits most of the
+    time: among several busy ones the kernel changes every 100 ms only (sched(7)).
 
     Raises:
         PermissionError: it takes CAP_SYS_NICE; `Machine.realtime` says whether we have it.
@@ -99,17 +99,17 @@ def resident(pid: int) -> int:
 
 
 def private(pid: int) -> int:
-    """Return the octets of memory that a process shares with nobody.
+    """Return the octets of memory that a process shares with no other.
 
-    What it shares does not grow with what it holds: a guardian's journal, of 8 MiB, is resident once each of
-    its pages was written to.
+    Shared memory does not grow with the number of dialogues: the guardian's journal, of 8 MiB, becomes
+    resident page by page as it is written.
     """
     resident_pages, shared = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1:3]
     return (int(resident_pages) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def busy_seconds(core: int) -> float:
-    """Return the seconds since boot that a processor worked, for whomever."""
+    """Return the seconds since boot that a processor worked, for all processes."""
     for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
         name, *columns = line.split()
         if name == f"cpu{core}":

@@ -1,4 +1,4 @@
-"""The service ``held`` of the benchmark: steers as ``voip-forwarding`` does, and sees every call to its end.
+"""The benchmark's service ``held``: steers calls as ``voip-forwarding`` does, and monitors them to their end.
 
 InitialDP is answered with RequestReportBCSMEvent and Connect (or Continue) in TC-CONTINUE. Answer is
 notified; a disconnect waits for Continue, which comes in TC-END.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scp.services.voip_forwarding import VoipForwarding
 
 PATIENCE: Final = 3600.0
-"""Seconds that nothing may happen in a call."""
+"""Longest time between two reports of a call, in seconds."""
 
 _CALLED: Final = LegID("sendingSideID", LEG2)
 _NOTIFY: Final = MonitorMode.NOTIFY_AND_CONTINUE

@@ -1,7 +1,7 @@
-"""Where a call's CPU time goes: the call path in one process, whole, then with one part after another gone.
+"""The CPU time of a call by its parts: the call path in one process, first whole, then with parts left out.
 
-Nothing is sent: the batches that a socket would bring are handed to the link, and what it writes is thrown
-away. The difference that a part's absence makes is what the part costs.
+There is no socket: batches of messages are handed to the link, and what it sends is dropped. The difference
+that leaving out a part makes is the cost of the part.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The scenario ``replay``: how fast a capture is replayed, beside how fast tshark decodes it.
+"""The scenario ``replay``: the speed of ``camel-scp replay`` beside that of tshark, on the same capture.
 
-The same file for both, one after the other, measured by the CPU time they take, start included: a busy
-machine does not decide. The capture has InitialDPs in SCTP, each with its answer; the replay decodes all
-messages, decides every call and compares; tshark prints the fields that this takes.
+They run one after the other; measured is the CPU time that each takes, its start included, which other load
+on the machine does not change. The capture has InitialDPs over SCTP with their answers. The replay decodes
+all messages, decides every call and compares the answers; tshark prints the fields that this needs.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ prefix = "99"
 
 
 def against_tshark(folder: Path, dialogues: int, tell: Callable[[str], None]) -> Replayed:
-    """Make a capture of so many dialogues, let both read it.
+    """Make a capture of so many dialogues and have both programs read it.
 
     Raises:
         ServerError: tshark is not installed, or one of the two failed.

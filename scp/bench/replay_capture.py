@@ -1,7 +1,7 @@
-"""Makes the capture that the benchmark replays: BEGIN with InitialDP, END with Connect or Continue, many.
+"""Makes the capture for the scenario ``replay``: many dialogues of InitialDP and Connect or Continue.
 
-A dialogue is two templates with holes, so that a gigabyte takes a minute and no memory. Run as a program it
-writes a capture, and the subscribers that its answers are right for:
+Each frame is a template in which a few fields are replaced, so that a gigabyte takes a minute and little
+memory. Run as a program, it writes a capture, and the subscribers for which its answers are right:
 ``python -m scp.bench.replay_capture CAPTURE SUBSCRIBERS DIALOGUES``.
 """
 
@@ -67,7 +67,7 @@ def number(index: int) -> str:
 
 
 def subscriber(index: int) -> Subscriber:
-    """Return the record of who forwards the calls to this number."""
+    """Return the record of the subscriber with this number: calls are always forwarded."""
     return Subscriber(
         number(index), authorized=True, aor=f"sip:+{number(index)}@voip.example", forwarding=True
     )

@@ -1,4 +1,4 @@
-"""What a benchmark found out, and how ``--json`` prints it."""
+"""The results of a benchmark, and their JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Latency(Struct, frozen=True, kw_only=True):
         p50_ms, p99_ms, p999_ms: from when the call was sent.
         due_p99_ms: from when it was due.
         late_p99_ms: from when it was due to when it was sent: the generator's own lateness.
-        worst_p99_ms: `p99_ms` of the round with the highest: what else the machine does.
+        worst_p99_ms: `p99_ms` of the worst round: the effect of other load on the machine.
     """
 
     rate: float
@@ -47,7 +47,7 @@ class Saturation(Struct, frozen=True, kw_only=True):
         cpu_us_per_call: of the node, all its threads.
         node_busy: share of the time that the node had its processor.
         elsewhere_busy: share that others had it.
-        generator_busy: share of the time that the generator worked: below 1, it was not the bottleneck.
+        generator_busy: share of the time that the generator worked; below 1, it was not the limit.
         generator_us_per_call: its CPU time a call.
     """
 
@@ -61,7 +61,7 @@ class Saturation(Struct, frozen=True, kw_only=True):
 
 @final
 class Tally:
-    """What a scenario's runs came to so far.
+    """Counts of a scenario's runs, and the best of its rounds.
 
     Attributes:
         best: the round with the most calls a second.
@@ -114,7 +114,7 @@ def latency(reports: list[LoadReport], rate: float) -> Latency:
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """What a scenario came to.
+    """The result of a scenario.
 
     Attributes:
         saturation: the best round.
@@ -145,7 +145,7 @@ class Scaled(Struct, frozen=True, kw_only=True):
         redis_us_per_call: of the Redis server.
         generator_us_per_call: of the generator.
         nodes_busy: share of a processor that each node had.
-        machine_busy: share of all processors that was used, by whomever: at 1 the machine is the bound.
+        machine_busy: share of all processors in use, by all processes; at 1 the machine is the limit.
         faults: as `Result.faults`.
     """
 
@@ -193,7 +193,7 @@ class Soaked(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """All that a benchmark found out.
+    """The results of all scenarios.
 
     Attributes:
         machine: where.

@@ -1,8 +1,9 @@
-"""The scenario ``scale``: nodes that share an application server and a Redis, one, two and three of them.
+"""The scenario ``scale``: one, two and three nodes that share an application server and a Redis.
 
-The switch's end shares the calls among them by SLS, as a signalling gateway does with an AS in loadshare
+The generator shares the calls among them by SLS, as a signalling gateway does for an AS in loadshare mode
 (RFC 4666 §4.3.4.3). Nodes are pinned to the processors in turn; the generator and Redis have the second one,
-as in ``steer``. With less processors than processes the machine is the bound, and the figures say so.
+as in ``steer``. With fewer processors than processes the machine is the limit, which `Scaled.machine_busy`
+shows.
 """
 
 from __future__ import annotations

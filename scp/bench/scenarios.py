@@ -1,4 +1,4 @@
-"""What is measured: the scenarios, for how long, and the subscribers that are called."""
+"""The benchmark's scenarios, their duration, and the subscribers that are called."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ SCENARIOS: Final = {
     ECHO: Scenario(summary="the same loop, sockets and M3UA machine, a canned answer: the machine's limit"),
 }
 ALL: Final = (*SCENARIOS, CODEC, SCALE, REPLAY)
-"""What is run where nothing is chosen."""
+"""The scenarios that run where none is named."""
 NAMES: Final = (*ALL, SOAK)
 
 

@@ -1,4 +1,4 @@
-"""The servers under test: processes of their own, alone on one processor."""
+"""Starts the servers under test, each a process of its own, pinned to one processor."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _SERVICE: Final = '[services.{name}]\nservice_keys = [100]\nprefix = "{prefix}"'
 
 
 class ServerError(Exception):
-    """A server did not start; the text says why, as far as it said so itself."""
+    """A server did not start; the text has the end of its log."""
 
 
 class Tree(Struct, frozen=True, kw_only=True):
@@ -222,7 +222,7 @@ def redis(folder: Path, core: int) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    """Return a free TCP port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -271,6 +271,6 @@ def _await_start(process: subprocess.Popen[bytes], log: Path, sign: str) -> None
             return
         if process.poll() is not None or time.monotonic() > until:
             raise ServerError(
-                f"{log.parent.name}/{log.name}: it did not start: {said.strip()[-1000:] or 'it said nothing'}"
+                f"{log.parent.name}/{log.name}: did not start: {said.strip()[-1000:] or 'its log is empty'}"
             )
         time.sleep(_POLL)

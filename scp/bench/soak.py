@@ -1,4 +1,4 @@
-"""The scenario ``soak``: many calls at full load, and whether the node's memory stays as it was."""
+"""The scenario ``soak``: many calls at full load, with the node's memory after each tenth of them."""
 
 from __future__ import annotations
 

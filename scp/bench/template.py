@@ -1,4 +1,4 @@
-"""InitialDPs that are encoded once and sent a million times: a load generator costs less than its target."""
+"""InitialDPs that are encoded once and sent many times, so that the generator needs less CPU than a node."""
 
 from __future__ import annotations
 

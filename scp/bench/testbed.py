@@ -1,4 +1,4 @@
-"""Where scenarios are run: their servers, alone on one processor, and the load generator on another."""
+"""The processes of a benchmark: the scenarios' servers on one processor, the load generator on another."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Testbed:
         machine: which processors.
         size: how much.
         folder: for the servers' files.
-        tell: told what goes on.
+        tell: called with each step, in words.
         stack: ends all processes.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "demo": (("camel-scp demo --keep", "then look at /docs and /metrics of the node that it names"),),
+    "demo": (("camel-scp demo --keep", "the node stays up: open its /docs and /metrics"),),
     "serve": (("camel-scp serve -c scp.toml", "log on stdout, a JSON object a line"),),
     "check": (("camel-scp check scp.toml", "before a start, and before SIGHUP"),),
     "example": (("camel-scp example > scp.toml", "to begin with"),),
@@ -21,7 +21,7 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             "one host with two addresses",
         ),
         ("camel-scp msc --trigger originating --cap 3 --b 0701234567", "O-CSI, CAP v3"),
-        ("camel-scp msc --b 46701234567 --ending busy --calls 3", "three calls to somebody who is busy"),
+        ("camel-scp msc --b 46701234567 --ending busy --calls 3", "three calls to a busy subscriber"),
         ("camel-scp msc --load --rate 500 --duration 60 --b 0011234567", "figures in place of ladders"),
     ),
     "subscribers": (
@@ -68,7 +68,8 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "anonymise": (("camel-scp anonymise trace.pcap shared.pcapng", "to be shown to others"),),
     "bench": (
         ("camel-scp bench --quick steer reference", "two scenarios, in a minute"),
-        ("camel-scp bench --json", "all of them; several minutes"),
+        ("camel-scp bench --json", "all scenarios; about ten minutes"),
+        ("camel-scp bench --quick --against ../before", "beside another checkout: is any scenario slower?"),
     ),
 }
 """By command: a command line, and what it is for."""

@@ -32,10 +32,10 @@ Result = TypeVar("Result")
 DEFAULT: Final = "127.0.0.1:2905"
 
 _B_NUMBER: Final = "0011234567"
-"""Who is called if nobody is named: the demo's subscriber."""
+"""The called number if none is given: the demo's subscriber."""
 
 _LATE: Final = 0.5
-"""Seconds that a call may leave after it was due before that is said."""
+"""Calls that were sent later than this after they were due, in seconds, are reported."""
 
 _CALL: Final = "The call"
 _PARTY: Final = "The called party"
@@ -58,12 +58,14 @@ _NATURES: Final = {nature: NatureOfAddress[nature.name].value for nature in Natu
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """Who calls whom, for whom, and from where."""
+    """The call: its numbers, its subscriber and its location."""
 
     a: Annotated[str, option("calling number, E.164", _CALL, "--a")] = "46700000009"
-    b: Annotated[list[str] | None, option("called number; again for more calls", _CALL, "--b")] = None
+    b: Annotated[list[str] | None, option("called number; can be repeated", _CALL, "--b")] = None
     nature: Annotated[Nature, option("of the called number", _CALL)] = Nature.UNKNOWN
-    trigger: Annotated[Trigger, option("who asks, for whom", _CALL)] = Trigger.TERMINATING
+    trigger: Annotated[Trigger, option("the CSI: O-CSI, T-CSI, or a forwarder's O-CSI", _CALL)] = (
+        Trigger.TERMINATING
+    )
     cap: Annotated[int, option("CAP version", _CALL, least=1, most=4)] = 2
     service_key: Annotated[int, option("of the CSI", _CALL, least=0, most=0x7FFFFFFF)] = 100
     vlr: Annotated[str, option('VLR number of the served subscriber; "": none', _CALL)] = "46709000001"
@@ -78,29 +80,29 @@ class Call:
 class Party:
     """How the called party behaves."""
 
-    ending: Annotated[Ending, option("what happens when it rings", _PARTY)] = Ending.ANSWER
-    ring: Annotated[float, option("seconds until then", _PARTY, least=0)] = 0.2
+    ending: Annotated[Ending, option("what the called party does", _PARTY)] = Ending.ANSWER
+    ring: Annotated[float, option("seconds of ringing until then", _PARTY, least=0)] = 0.2
     talk: Annotated[float, option("seconds from answer to hang-up", _PARTY, least=0)] = 1.0
     hangs_up: Annotated[int, option("leg that hangs up: 1 calling, 2 called", _PARTY, least=1, most=2)] = 2
-    silent: Annotated[bool, option("react to nothing after the answer", _PARTY, "--silent")] = False
+    silent: Annotated[bool, option("send nothing more after the first answer", _PARTY, "--silent")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
     """What the answer has to be."""
 
-    expect: Annotated[Action | None, option("any other answer is wrong", _EXPECT)] = None
-    expect_number: Annotated[str, option("digits that Connect has to have", _EXPECT)] = ""
-    within: Annotated[float, option("seconds that it may take", _EXPECT, least=0)] = 2.0
+    expect: Annotated[Action | None, option("the right answer", _EXPECT)] = None
+    expect_number: Annotated[str, option("the right number in Connect, digits", _EXPECT)] = ""
+    within: Annotated[float, option("longest time to the answer, seconds", _EXPECT, least=0)] = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
     """How much load, if any."""
 
-    load: Annotated[bool, option("many calls, figures instead of ladders", _LOAD, "--load")] = False
-    rate: Annotated[float, option("calls a second; 0: as many as the window lets out", _LOAD, least=0)] = 0.0
-    window: Annotated[int, option("most calls outstanding", _LOAD, least=1)] = 256
+    load: Annotated[bool, option("make many calls, print figures, no ladders", _LOAD, "--load")] = False
+    rate: Annotated[float, option("calls a second; 0: as many as --window allows", _LOAD, least=0)] = 0.0
+    window: Annotated[int, option("most calls outstanding at once", _LOAD, least=1)] = 256
     duration: Annotated[float, option("seconds; Ctrl-C ends it earlier", _LOAD, least=0)] = 10.0
 
 
@@ -110,8 +112,8 @@ def msc(
     to: Annotated[
         list[str] | None,
         option(
-            "connect to the gsmSCF or STP here; SCTP: HOST,HOST…:PORT of one host; "
-            "with --load again for more, which share the calls",
+            "gsmSCF or STP to connect to, HOST:PORT; SCTP: HOST,HOST…:PORT of one host; "
+            "can be repeated with --load: they share the calls",
             WHERE,
         ),
     ] = None,
@@ -122,9 +124,9 @@ def msc(
     load: Load,
     json: Annotated[bool, typer.Option("--json", help="results as JSON")] = False,
 ) -> None:
-    """Play an MSC: make calls to a gsmSCF, show them as ladders, and check its answers.
+    """Simulate an MSC: make calls to a gsmSCF, show their ladders, and check the answers.
 
-    Exit status: 0 all were as expected, 1 one was missing or wrong, 2 there was no association.
+    Exit status: 0 all answers were right, 1 an answer was missing or wrong, 2 there was no association.
     """
     network = signalling.network()
     where = [signalling.listen] if signalling.listen else to or [DEFAULT]
@@ -184,7 +186,7 @@ def _scenario(call: Call, party: Party) -> Scenario:
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run it; what keeps it from running is one line and exit status 2."""
+    """Run it; if it can't run, print the reason and leave with exit status 2."""
     try:
         return uvloop.run(work)
     except (EncodeError, OSError, TimeoutError) as error:

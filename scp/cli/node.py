@@ -11,7 +11,7 @@ from scp.command import FAILED, configuration, fail, say
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="leave the pages up until interrupted")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="keep the node running until Ctrl-C")] = False,
 ) -> None:
     """Run a node and a simulated MSC in one process: calls, their answers, and why.
 

@@ -1,4 +1,4 @@
-"""The basic call state models' detection points, as far as they are played (TS 23.078 §4.5)."""
+"""Detection points of the basic call state models, those that the simulator plays (TS 23.078 §4.5)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CALLED: Final = 2
 
 
 class Happening(Struct, frozen=True):
-    """What an ending of an attempt is to the call model: the event, its leg, the Q.850 cause."""
+    """The event that an attempt's ending is in the call model, its leg, and the Q.850 cause."""
 
     event: Event
     leg: int

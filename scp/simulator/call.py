@@ -1,10 +1,10 @@
 """The gsmSSF of one call, without I/O: instructions in, reports out (TS 29.078 §11, TS 23.078 §4.5).
 
-User interaction, call party handling and tariff switches aren't played; an operation that asks for them is
-refused as a gsmSSF without that capability would.
+User interaction, call party handling and tariff switches are not played; an operation that asks for them is
+refused, as by a gsmSSF without that capability.
 
-What the gsmSSF wants to send stands in `Ssf.outbox`, in order, for one TC message; `Ssf.closing` says which
-one, and both are taken by `Ssf.take`.
+`Ssf.outbox` has the components of the next TC message, in order, and `Ssf.closing` says whether that is a
+TC-CONTINUE, TC-END or TC-U-ABORT; `Ssf.take` returns and clears both.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Period(NamedTuple):
 
 
 class Closing(Enum):
-    """What becomes of the dialogue with the next message."""
+    """The kind of the next message: TC-CONTINUE, TC-END or TC-U-ABORT."""
 
     NOT = "continue"
     END = "end"
@@ -90,7 +90,7 @@ class State(Enum):
 
 
 class Phase(Enum):
-    """Where the call itself stands."""
+    """The state of the call itself."""
 
     AT_TDP = "suspended at the trigger"
     ROUTING = "routing and ringing"
@@ -144,7 +144,7 @@ class Ssf:
         routed_to: destination of the last Connect (Q.763 called party number); b"" where the call went on
             unchanged.
         cause: Q.850 cause that the call ended with; -1 while it hasn't.
-        faults: what the gsmSCF did that a gsmSSF can't make sense of, in words.
+        faults: what the gsmSCF did against the standard, or too late, in words.
     """
 
     def __init__(self, scenario: Scenario, now: float, stop_time: Callable[[], bytes]) -> None:
@@ -488,7 +488,7 @@ class Ssf:
             self._control_gone()
 
     def _control_gone(self) -> None:
-        """The relationship is over; the call, if there is one, goes on without us."""
+        """The gsmSCF no longer controls the call, which may continue."""
         self.state = State.IDLE
         self._armed.clear()
         self._information.clear()

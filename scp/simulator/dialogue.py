@@ -1,4 +1,4 @@
-"""One call's dialogue: TC indications to the gsmSSF, and what it sends to TC requests."""
+"""One call's TCAP dialogue: hands TC indications to the gsmSSF, and what that sends to TC."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class CallDialogue:
         self.ssf.aborted(now)
 
     def _undeliverable(self, indication: Indication, now: float) -> None:
-        """SCCP brought a message of ours back: there is nobody to talk to."""
+        """SCCP returned a message of ours: the gsmSCF can't be reached."""
         words = f"SCCP could not deliver it: {return_words(indication.cause)}"
         self._step(False, "TC-NOTICE", words)
         self.result.faults.append(words)
@@ -192,7 +192,7 @@ class CallDialogue:
     # Out
 
     def _answer(self, now: float) -> None:
-        """Send what the gsmSSF has to say."""
+        """Send what the gsmSSF has put into its outbox."""
         sending, closing = self.ssf.take()
         if self._dialogue.closed or not (sending or closing is not Closing.NOT):
             return
@@ -258,7 +258,7 @@ def _digits(destination: bytes) -> str:
 
 
 def _outcome(ssf: Ssf, routed_to: str) -> str:
-    """Say what became of the call."""
+    """Return the outcome of the call, in words."""
     way = f"connected to {routed_to}" if routed_to else "continued"
     if ssf.phase is Phase.OVER:
         return f"{way}, released with cause {ssf.cause}" if ssf.cause >= 0 else f"{way}, released"

@@ -1,4 +1,4 @@
-"""Where the simulated MSC's association goes to or comes from, and who it is to the other side."""
+"""The simulated MSC's association: its addresses, its transport, and its M3UA role."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """One association.
 
     Attributes:
-        side: who we are.
+        side: the M3UA role.
         listen: whether the other side connects to us.
         addresses: remote addresses, tried in turn; of a listening side the local ones.
         port: remote, or local, port.
@@ -59,13 +59,13 @@ def machine(side: Side, routing_context: int) -> Machine:
 def attach(
     endpoint: Endpoint, user: TransportUser, random: Random, failed: Callable[[str], None]
 ) -> Attachment:
-    """Return what keeps the association up once it is started.
+    """Return the connector or listener that keeps the association up once it is started.
 
     Args:
         endpoint: where.
-        user: who uses it; one association at a time.
+        user: the transport's user; it has one association at a time.
         random: for the jitter of reconnections.
-        failed: told, in words, of every attempt that failed and every connection refused.
+        failed: called, with a reason, for every attempt that failed and every connection refused.
     """
 
     def refused(address: str) -> None:

@@ -77,7 +77,7 @@ NO_ANSWER = Answer(action=Action.NOTHING, words="no answer")
 
 
 class Expectation(Struct, frozen=True, kw_only=True):
-    """What the answer should be; what is left at its default isn't looked at.
+    """What the answer should be; a field with its default value is not checked.
 
     Attributes:
         action: see `Action`.
@@ -101,7 +101,7 @@ _WITHOUT_CONTEXT = frozenset({Action.ABORT, Action.NOTHING})
 
 
 def faults_of(answer: Answer, expected: Expectation, context: bytes) -> list[str]:
-    """Return what is wrong with an answer, in words; an empty list: nothing.
+    """Return the faults of an answer, in words.
 
     Args:
         answer: what came.
@@ -133,7 +133,7 @@ def faults_of(answer: Answer, expected: Expectation, context: bytes) -> list[str
     return faults
 
 
-# What decides over the call, if several operations come together: the last of these.
+# If several operations come together, the last of these decides the call.
 _DECIDES: Final = {
     int(Opcode.CONNECT): Action.CONNECT,
     int(Opcode.CONTINUE): Action.CONTINUE,
@@ -143,7 +143,7 @@ _DECIDES: Final = {
 
 
 def read_message(message: Message, version: int, seconds: float = 0.0) -> Answer:
-    """Return what a whole END, CONTINUE or ABORT says."""
+    """Return the answer in an END, CONTINUE or ABORT."""
     if message.kind == ABORT:
         return abort_answer(message.p_abort_cause, message.dialogue, seconds)
     ended = message.kind != CONTINUE
@@ -166,7 +166,7 @@ def read_components(
     ended: bool,
     seconds: float,
 ) -> Answer:
-    """Return what components in an END or CONTINUE say."""
+    """Return the answer in the components of an END or CONTINUE."""
     action = Action.END if ended else Action.WAIT
     number, nature, code = "", -1, -1
     operations: list[str] = []

@@ -1,4 +1,4 @@
-"""A simulated call as a ladder."""
+"""The ladder diagram of a simulated call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCF: Final = "gsmSCF"
 
 
 def ladder(result: CallResult, style: Style = UNICODE) -> str:
-    """Return the call's messages as arrows, what was in them, what became of the call, and the verdict."""
+    """Return the call's messages as arrows with their contents, the call's outcome, and the verdict."""
     trace = Trace()
     last = 0.0
     for step in result.steps:

@@ -1,4 +1,4 @@
-"""The simulated MSC: makes calls through real signalling and says what came of them."""
+"""The simulated MSC: makes calls through real signalling and returns their results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NAME: Final = "msc"
 _TOP_OF_TIDS: Final = 0xFFFFFF
 _SLS_VALUES: Final = 16
 _UP: Final = "association up"
-"""What `StatusBoard` reports where an end has accepted and said nothing yet."""
+"""`StatusBoard`'s text for an association on which the other side has not sent anything."""
 
 
 class PlannedCall:
@@ -63,7 +63,7 @@ async def run_calls(
     on_link: Callable[[str, bool], None] | None = None,
     telemetry: Telemetry | None = None,
 ) -> list[CallResult]:
-    """Make calls and return what came of each, in the order they were given.
+    """Make calls and return their results, in the order of the calls.
 
     Args:
         calls: the calls.
@@ -74,12 +74,12 @@ async def run_calls(
         give_up: seconds after which a call whose dialogue nothing ends is given up.
         connect_timeout: seconds to wait for the association to become active.
         on_result: shown each result as it comes.
-        on_link: told what happens to the association, and whether that is trouble.
-        telemetry: who counts; None: nobody.
+        on_link: called when the association changes: with a text, and whether that is a failure.
+        telemetry: counts messages; None: they are not counted.
 
     Raises:
         EncodeError: a scenario has no encoding.
-        TimeoutError: the association did not become active; the text says what happened instead.
+        TimeoutError: the association did not become active; the text has the last failure.
         OSError: the listening port can't be had.
     """
     msc = Msc(network, endpoint, random, telemetry or NullTelemetry(), on_link, give_up)
@@ -127,7 +127,7 @@ class Msc:
                     point_codes=(network.point_code,),
                     ssn=network.ssn,
                     global_title=title,
-                    return_on_error="always",  # who sends a call to a wrong address is to hear of it
+                    return_on_error="always",  # so that a wrong address shows
                 )
             ),
             Tcap(TcapSettings(first_id=random.randint(0, _TOP_OF_TIDS))),
@@ -150,7 +150,7 @@ class Msc:
         self._board.failed(NAME, reason)
 
     def leave(self) -> None:
-        """From here on the end of the association is no news."""
+        """Report no more changes of the association: it is about to be closed."""
         self._on_link = None
 
     async def active(self, seconds: float) -> None:
@@ -221,7 +221,7 @@ class Msc:
             call.indication(indication, now)
             self._done(call)
         elif not indication.dialogue.closed:
-            # An MSC of this kind serves no dialogue that another side opens.
+            # This MSC serves no dialogues that the other side opens.
             self.signalling.send(indication.dialogue.path, self.signalling.tcap.abort(indication.dialogue))
 
     def next_deadline(self) -> float:

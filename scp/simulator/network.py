@@ -1,4 +1,4 @@
-"""Who the simulated MSC and the gsmSCF are to the signalling network."""
+"""The addresses of the simulated MSC and of the gsmSCF in the signalling network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCCP = 3  # service indicator (Q.704 §14.2.1)
 
 
 class Side(StrEnum):
-    """What the simulator is in M3UA."""
+    """The simulator's role in M3UA."""
 
     GATEWAY = "sg"  # the gsmSCF is an ASP of ours
     ASP = "asp"  # towards an STP
@@ -52,10 +52,10 @@ class Network(Struct, frozen=True, kw_only=True):
     routing_context: int = -1
 
     def unanswered(self) -> str:
-        """Return what to look at when a gsmSCF, though associated, answers nothing at all.
+        """Return what to check where the association is up and no request is answered.
 
-        A title that is not its own it returns, if it is asked to (Q.714 §2.4); a message for another point
-        code it discards.
+        A gsmSCF returns messages for another global title if return on error is asked for (Q.714 §2.4), and
+        discards messages for another point code.
         """
         title = f"global title {self.scp_global_title}" if self.scp_global_title else "no global title"
         return (

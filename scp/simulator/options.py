@@ -1,6 +1,6 @@
-"""Options in groups: what several commands have to know alike is declared once, as the fields of a class.
+"""Groups of command-line options: a class declares each group once, an option a field.
 
-Also the one group that two commands share: where the gsmSCF is and who we are to it.
+Two commands share the group `Signalling`: the gsmSCF's address and our own.
 """
 
 from __future__ import annotations
@@ -67,15 +67,15 @@ def _members(kind: Any) -> list[Parameter]:
 
 @dataclass(frozen=True, kw_only=True)
 class Signalling:
-    """Where the gsmSCF is, and who we are to it: the options of ``msc``, and of a replay to a live node."""
+    """The gsmSCF's address and our own: options of ``msc``, and of a replay to a live node."""
 
-    listen: Annotated[str, option("have the other side connect to us here instead", WHERE)] = ""
+    listen: Annotated[str, option("listen here, and the other side connects", WHERE)] = ""
     transport: Annotated[Carrier, option("what carries M3UA", WHERE)] = Carrier.TCP
     local: Annotated[str, option("over SCTP: our addresses, HOST,HOST…", WHERE)] = ""
     local_port: Annotated[
         int, option("over SCTP: our port; 0: the system chooses", WHERE, least=0, most=65535)
     ] = 0
-    side: Annotated[Side, option("what we are in M3UA: gateway, ASP, IPSP", WHERE)] = Side.GATEWAY
+    side: Annotated[Side, option("our role in M3UA: signalling gateway, ASP, IPSP", WHERE)] = Side.GATEWAY
     routing_context: Annotated[
         int, option("of the association; -1: none", WHERE, least=-1, most=0xFFFFFFFF)
     ] = -1

@@ -1,4 +1,4 @@
-"""What came of one simulated call."""
+"""The result of a simulated call."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class CallResult(Struct, kw_only=True):
     """One call, once its dialogue is over.
 
     Attributes:
-        scenario: what it was.
-        answer: the first thing that came back.
-        faults: what is wrong with that or with what followed, in words; empty: the call passed.
+        scenario: the call.
+        answer: the first message that came back.
+        faults: what was wrong with it, or later in the dialogue, in words; empty: the call passed.
         steps: its messages in order.
         routed_to: digits that the call was connected to; "" where it went on unchanged.
-        outcome: what became of the call, in words.
+        outcome: how the call ended, in words.
     """
 
     scenario: Scenario

@@ -1,4 +1,4 @@
-"""What a simulated call is: who calls whom, from where, and how the parties behave."""
+"""A simulated call: its numbers, locations and subscriber, and how the parties behave."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     Attributes:
         version: CAP version of the dialogue, 1 to 4.
         dialogue_portion: False begins without an application context, as CAP v1 switches do.
-        trigger: whose subscription made the MSC ask.
+        trigger: the CSI that triggered: originating, terminating, or of a subscriber who forwards.
         a_number: E.164 digits of the calling party; "" sends none.
         b_number: the called number, as dialled (originating) or as routed (terminating, forwarded).
         b_nature: nature of address of ``b_number``; a dialled number has the corresponding type of number.
@@ -59,7 +59,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
         attempts: how the called party behaves at the first routing of the call, the first follow-on call, …;
             the last one repeats.
         abandon_after: the caller hangs up so many seconds after InitialDP if no instruction came; -1: never.
-        silent: after the first answer the MSC reacts to nothing, as one that lost the call.
+        silent: after the first answer the MSC sends nothing more, as if it had lost the call.
         tssf: seconds that the gsmSSF waits for instructions.
     """
 
