@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import carriers
 from msgspec.structs import replace
 
-from scp.capture.records import Snapshot
-from scp.capture.replay import Replay
 from scp.capture.wire.messages import Message
 from scp.capture.wire.values import Signal, Way
 from scp.capture.write import ETHERNET, Association
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber, When
+from scp.replay.offline import Replay
+from scp.replay.records import Snapshot
 from scp.services.voip_forwarding import VoipForwarding
 from scp.simulator.idp import initial_dp
 from scp.simulator.network import Network
@@ -39,7 +39,7 @@ from ss7.m3ua_parameters import Status, Tag
 from ss7.tcap_dialogue import Aare, Aarq, encode_dialogue
 
 if TYPE_CHECKING:
-    from scp.capture.dialogues import Replayed
+    from scp.replay.dialogues import Replayed
     from scp.simulator.bcsm import Event, MonitorMode
 
 NETWORK = Network()

@@ -14,7 +14,7 @@ from scp.api.context import Context, key_name
 from scp.api.openapi import Msisdn, answer, call, documented, msisdn_of
 from scp.api.problems import NOT_SET, ProblemError, define
 from scp.config import Scope
-from scp.telemetry.traces import MOST, TooManyTracesError, Trace, Traces
+from scp.telemetry.number_traces import MOST, TooManyTracesError, Trace, Traces
 
 TOO_MANY_TRACES: Final = define(
     "too-many-traces",

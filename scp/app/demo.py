@@ -29,7 +29,7 @@ from scp.domain.call import Trigger
 from scp.domain.reason import Reason, explain
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.ladder import ladder
+from scp.simulator.ladder import ladder_of
 from scp.simulator.msc import PlannedCall, run_calls
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
@@ -267,7 +267,7 @@ async def _play(
     )
     decision = latest.decision
     passed = result.passed and decision is not None and decision.reason is card.reason
-    console.print(ladder(result), markup=False)
+    console.print(ladder_of(result), markup=False)
     if decision is not None:
         console.print(f"{'why':>12}  {decision.reason}: {explain(decision.reason)}")
         if await _dry_run_differs(card, api):

@@ -25,7 +25,7 @@ from scp.ports import ChargingTelemetry, StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
 from scp.store.open import open_store
-from scp.telemetry.traces import Traces
+from scp.telemetry.number_traces import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scp.app.event_log import EventLog
     from scp.config import Config, Recording
     from scp.engine.signalling import Signalling
-    from scp.telemetry.traces import Trace, Traces
+    from scp.telemetry.number_traces import Trace, Traces
 
 MIB: Final = 1 << 20
 

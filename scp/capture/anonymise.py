@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from msgspec.structs import astuple
 
-from scp.capture.dialogues import version_of_begin
-from scp.capture.wire.follow import Follower, read_transaction
+from scp.capture.cap_version import version_of_begin
+from scp.capture.wire.dialogue_tracker import DialogueTracker, read_transaction
 from scp.capture.wire.messages import MANAGEMENT_SSN, Message
 from scp.capture.write import Association, PcapNgWriter
 from scp.stack.sccp import Sccp
@@ -163,7 +163,7 @@ class Anonymiser:
         self.left_out: Counter[str] = Counter()
         self.written = 0
         self._disguise = disguise
-        self._follower = Follower()
+        self._tracker = DialogueTracker()
         self._wires: dict[tuple[bytes, bytes], Association] = {}
 
     def run(self, capture: Capture, writer: PcapNgWriter) -> None:
@@ -261,8 +261,8 @@ class Anonymiser:
 
     def _tcap(self, carried: Message) -> bytes:
         message = tcap.decode(carried.tcap)
-        _, dialogue = self._follower.follow(carried, read_transaction(carried.tcap))
-        self._follower.over.clear()
+        _, dialogue = self._tracker.track(carried, read_transaction(carried.tcap))
+        self._tracker.over.clear()
         version = version_of_begin(dialogue.begin.tcap) if dialogue is not None else 0
         if not version:
             raise NotUnderstoodError("no CAP, or of a dialogue that began before the capture")

@@ -55,7 +55,7 @@ def decode(
 ) -> None:
     """Show a capture, or one message of any layer: as a tree, one line a message, or JSON."""
     from scp.capture.decode import Filter
-    from scp.capture.octets import decode_octets, read_hex
+    from scp.capture.hex_input import decode_octets, read_hex
     from ss7.errors import DecodeError
 
     show = printer(as_json=json, as_lines=lines)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, final
 
 from msgspec import Struct
 
-from scp.capture.view import JsonDict, fault_json, message_json, unsaid_version, version_of
-from scp.capture.wire.follow import Follower, read_transaction
+from scp.capture.cap_version import unsaid_version, version_of
+from scp.capture.json_view import JsonDict, fault_json, message_json
+from scp.capture.wire.dialogue_tracker import DialogueTracker, read_transaction
 from scp.capture.wire.messages import Message
 from ss7 import tcap
 from ss7.errors import DecodeError
@@ -120,7 +121,7 @@ class Decoder:
 
     def __init__(self, wanted: Filter) -> None:
         self._wanted = wanted
-        self._follower = Follower()
+        self._tracker = DialogueTracker()
 
     def show(self, capture: Capture) -> Iterator[JsonDict]:
         """Yield the messages and faults that the filter takes."""
@@ -130,7 +131,7 @@ class Decoder:
                 capture.counts["fault:message"] += 1
             if matched:
                 yield shown
-        self._follower.finish()
+        self._tracker.finish()
 
     def _item(self, item: Item) -> tuple[JsonDict, bool]:
         if not isinstance(item, Message):
@@ -140,8 +141,8 @@ class Decoder:
         if transaction is None or not transaction.kind:
             shown = message_json(item)
             return shown, self._wanted.matches(shown)
-        _, dialogue = self._follower.follow(item, transaction)
-        self._follower.over.clear()
+        _, dialogue = self._tracker.track(item, transaction)
+        self._tracker.over.clear()
         if dialogue is None:
             shown = message_json(item)
             return shown, self._wanted.matches(shown)

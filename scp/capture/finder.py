@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
-from scp.capture.requests import read_request
-from scp.capture.wire.follow import Dialogue, Follower, read_transaction
+from scp.capture.initial_dp import read_initial_dp
+from scp.capture.wire.dialogue_tracker import Dialogue, DialogueTracker, read_transaction
 from scp.capture.wire.messages import Message, Reader
 from scp.capture.wire.values import Adaptation, Signal, Way
 from scp.services.idp import calling_e164, read_call
@@ -75,7 +75,7 @@ class Finder:
     def __init__(self, numbering: Numbering, numbers: Iterable[str] = ()) -> None:
         self.reader = Reader(Counter())
         self._numbering = numbering
-        self._follower = Follower()
+        self._tracker = DialogueTracker()
         self._numbers: frozenset[str] = frozenset()
         self._needles: tuple[bytes, ...] = ()
         self._ids: dict[bytes, Dialogue] = {}
@@ -98,8 +98,8 @@ class Finder:
         msisdn = self._chosen(message) if begins else ""
         if begins and not msisdn:
             return None
-        _, dialogue = self._follower.follow(message, transaction)
-        self._follower.over.clear()
+        _, dialogue = self._tracker.track(message, transaction)
+        self._tracker.over.clear()
         if dialogue is None:
             return None
         if begins:
@@ -122,7 +122,7 @@ class Finder:
 
     def _chosen(self, begin: Message) -> str:
         """Return the number that a BEGIN is a call of, "" if of none."""
-        idp = read_request(begin.tcap)
+        idp = read_initial_dp(begin.tcap)
         if idp is None:
             return ""
         numbers = (read_call(idp, self._numbering).e164, calling_e164(idp, self._numbering))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, final
 
-from scp.capture.dialogues import version_of_begin
+from scp.capture.cap_version import version_of_begin
 from scp.capture.finder import Finder, Signals
-from scp.capture.view import data_json, user_json
+from scp.capture.json_view import data_json, user_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.capture.wire.messages import Message
     from scp.domain.numbers import Numbering
-    from scp.telemetry.traces import Traces
+    from scp.telemetry.number_traces import Traces
 
 
 class Writer(Protocol):

@@ -23,8 +23,8 @@ COMMANDS: Final = {
     "cdrs": "scp.cli.cdrs:app",
     "status": "scp.cli.status:status",
     "decode": "scp.capture.commands:decode",
-    "replay": "scp.cli.replay:replay",
-    "explain": "scp.capture.explain_command:explain",
+    "replay": "scp.replay.replay_command:replay",
+    "explain": "scp.replay.explain_command:explain",
     "anonymise": "scp.capture.commands:anonymise",
     "bench": "scp.bench.commands:bench",
 }

@@ -15,7 +15,7 @@ from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.command import FAILED, fail, say
 from scp.domain.call import Trigger
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.ladder import ladder
+from scp.simulator.ladder import ladder_of
 from scp.simulator.msc import PlannedCall, run_calls
 from scp.simulator.options import WHERE, Signalling, grouped, option
 from scp.simulator.scenario import Attempt, Ending, Scenario
@@ -197,7 +197,7 @@ def _print_call(result: CallResult, *, json: bool) -> None:
     if json:
         typer.echo(msgspec.json.encode(result, enc_hook=str))
     else:
-        typer.echo(f"{ladder(result)}\n")
+        typer.echo(f"{ladder_of(result)}\n")
 
 
 def _print_load(report: LoadReport, *, json: bool) -> None:

@@ -34,7 +34,7 @@ from scp.domain.reservation import reservation_id
 from scp.engine.status import ComponentStatus
 from scp.ports import ChargingRequest, StoreError
 from scp.telemetry.metrics import Metrics
-from scp.telemetry.traces import MOST, TooManyTracesError
+from scp.telemetry.number_traces import MOST, TooManyTracesError
 
 CONFIG = """
 [node]

@@ -17,7 +17,7 @@ from scp.config import Config, loads
 from scp.simulator.idp import called_party_octets
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
-from scp.telemetry.traces import Traces
+from scp.telemetry.number_traces import Traces
 
 CONFIG = """
 [node]

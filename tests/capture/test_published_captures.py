@@ -13,13 +13,13 @@ import pytest
 
 from oracles import tshark
 from scp.capture.decode import Decoder, Filter
-from scp.capture.records import Snapshot
-from scp.capture.replay import Replay
-from scp.capture.report import Report
 from scp.capture.source import Capture
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber, When
+from scp.replay.offline import Replay
+from scp.replay.records import Snapshot
+from scp.replay.report import Report
 from scp.services.voip_forwarding import VoipForwarding
 
 ROOT = Path(__file__).parents[2]

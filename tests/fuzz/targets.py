@@ -17,12 +17,9 @@ from pathlib import Path
 
 from scp.capture.anonymise import Anonymiser, Disguise
 from scp.capture.decode import Decoder, Filter
-from scp.capture.lines import line, tree
-from scp.capture.octets import LAYERS, decode_octets
-from scp.capture.records import Snapshot
-from scp.capture.replay import Replay
-from scp.capture.report import Report
+from scp.capture.hex_input import LAYERS, decode_octets
 from scp.capture.source import Capture, CaptureError
+from scp.capture.text import line, tree
 from scp.capture.wire.dissector import Dissector
 from scp.capture.wire.messages import Message
 from scp.capture.wire.pcap import parser_for
@@ -31,6 +28,9 @@ from scp.capture.wire.values import Frame
 from scp.capture.write import PcapNgWriter
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
+from scp.replay.offline import Replay
+from scp.replay.records import Snapshot
+from scp.replay.report import Report
 from scp.services.voip_forwarding import VoipForwarding
 from ss7 import m2pa, m2ua, mtp3, tcap
 from ss7.cap.codec import FAST

@@ -10,7 +10,7 @@ from scp.net.loopback import pair
 from scp.net.tcp import Connector, Listener
 from scp.simulator.endpoint import Endpoint, Side
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.ladder import ladder
+from scp.simulator.ladder import ladder_of
 from scp.simulator.msc import Msc, PlannedCall, run_calls
 from scp.simulator.network import Network
 from scp.simulator.scenario import Attempt, Ending, Scenario, Trigger
@@ -302,7 +302,7 @@ def test_what_sccp_brings_back_ends_the_call(everything_sent):
     back = "SCCP could not deliver it: unequipped user (return cause 4, Q.713 §3.12)"
     assert result.faults == [back, "no answer"]
     assert result.steps[-1].components == (back,)
-    assert back in ladder(result)
+    assert back in ladder_of(result)
     assert result.outcome == "continued, routing and ringing"
 
 

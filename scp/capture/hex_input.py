@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from scp.capture.view import (
+from scp.capture.json_view import (
     component_json,
     data_json,
     dialogue_json,

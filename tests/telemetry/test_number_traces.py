@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scp.telemetry.traces import MOST, RATE, TooManyTracesError, Trace, Traces
+from scp.telemetry.number_traces import MOST, RATE, TooManyTracesError, Trace, Traces
 
 
 class Room:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scp.capture.view import JsonDict
+    from scp.capture.json_view import JsonDict
 
 _TIME: Final = slice(11, 26)
 _NAMED: Final = frozenset(

@@ -10,18 +10,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import live_room
 import pytest
+import replay_lab
 from scripted_scf import RETURNED, ScriptedScf, end, going_on
 
-from scp.capture.dialogues import Replayed
-from scp.capture.live import LiveReplay
-from scp.capture.pace import Pace, Start
-from scp.capture.records import Snapshot
-from scp.capture.report import NODE, Report, operations
 from scp.capture.source import Capture
-from scp.capture.switch import Label
 from scp.net.loopback import pair
+from scp.replay.dialogues import Replayed
+from scp.replay.live import LiveReplay
+from scp.replay.pace import Pace, Start
+from scp.replay.records import Snapshot
+from scp.replay.replay_transport import Label
+from scp.replay.report import NODE, Report, operations
 from scp.simulator.endpoint import Side, machine
 from ss7 import sccp, tcap
 from ss7.cap.contexts import CAP_V2, CONTEXTS
@@ -78,7 +78,7 @@ def make(
     node_type: type[ScriptedScf], script: Any, within: float
 ) -> tuple[LiveReplay, ScriptedScf, list[Replayed]]:
     """A replay and a node with a script, over a loopback pair; in a running loop."""
-    network = live_room.NETWORK
+    network = replay_lab.NETWORK
     label = Label(
         opc=network.point_code,
         dpc=network.scp_point_code,
@@ -126,7 +126,7 @@ def as_captured(message: tcap.Message, _: int) -> list[bytes]:
 
 
 def test_a_dialogue_goes_on_under_new_ids_once_the_node_has_answered_alike(tmp_path: Path) -> None:
-    outcome = play(live_room.write(tmp_path / "held.pcap", *held()), as_captured)
+    outcome = play(replay_lab.write(tmp_path / "held.pcap", *held()), as_captured)
     request, report = outcome.heard
     assert request.otid == report.otid != TID
     assert report.dtid == b"\xaa\xbb"
@@ -152,7 +152,7 @@ def test_what_no_encoder_would_write_goes_out_as_it_was_captured(tmp_path: Path)
     """A component that is none, and octets behind the message."""
     rest = bytes.fromhex("6c05 ae03020107 ffff")
     odd = bytes.fromhex("620d 4804 00000001") + rest
-    outcome = play(live_room.write(tmp_path / "odd.pcap", (0, True, odd)), None, node_type=Raw, within=0.05)
+    outcome = play(replay_lab.write(tmp_path / "odd.pcap", (0, True, odd)), None, node_type=Raw, within=0.05)
     [octets] = outcome.heard
     assert (octets[:4], octets[8:]) == (odd[:4], rest)
     assert octets[4:8] != TID
@@ -162,7 +162,7 @@ def test_what_no_encoder_would_write_goes_out_as_it_was_captured(tmp_path: Path)
 def test_a_node_that_answers_otherwise_is_told_no_more(tmp_path: Path, structured: bool) -> None:
     messages = [(0.0, True, begin(structured=structured)), *held()[1:]]
     outcome = play(
-        live_room.write(tmp_path / "held.pcap", *messages),
+        replay_lab.write(tmp_path / "held.pcap", *messages),
         lambda message, _: (
             [going_on(message, RELEASE, tid=b"\xaa\xbb")] if message.kind == tcap.BEGIN else []
         ),
@@ -177,7 +177,7 @@ def test_a_node_that_answers_otherwise_is_told_no_more(tmp_path: Path, structure
 
 def test_a_node_that_ends_the_dialogue_is_told_no_more(tmp_path: Path) -> None:
     outcome = play(
-        live_room.write(tmp_path / "held.pcap", *held()), lambda message, _: [end(message, CONTINUE)]
+        replay_lab.write(tmp_path / "held.pcap", *held()), lambda message, _: [end(message, CONTINUE)]
     )
     assert len(outcome.heard) == 1
     [replayed] = outcome.done
@@ -187,7 +187,7 @@ def test_a_node_that_ends_the_dialogue_is_told_no_more(tmp_path: Path) -> None:
 
 def test_a_dialogue_that_the_node_alone_holds_open_is_aborted(tmp_path: Path) -> None:
     request = begin()
-    path = live_room.write(
+    path = replay_lab.write(
         tmp_path / "ended.pcap", (0.0, True, request), (0.1, False, end(tcap.decode(request), CONTINUE))
     )
     outcome = play(path, as_captured)
@@ -196,7 +196,7 @@ def test_a_dialogue_that_the_node_alone_holds_open_is_aborted(tmp_path: Path) ->
 
 
 def test_a_node_that_says_nothing_is_not_waited_for_longer_than_said(tmp_path: Path) -> None:
-    outcome = play(live_room.write(tmp_path / "held.pcap", *held()), lambda *_: [], within=0.1)
+    outcome = play(replay_lab.write(tmp_path / "held.pcap", *held()), lambda *_: [], within=0.1)
     assert len(outcome.heard) == 1
     [replayed] = outcome.done
     assert replayed.notes == ["no answer of the node's within 0.1 s", "messages of the switch not sent: 1"]
@@ -204,7 +204,7 @@ def test_a_node_that_says_nothing_is_not_waited_for_longer_than_said(tmp_path: P
 
 
 def test_a_message_that_sccp_brings_back_is_said(tmp_path: Path) -> None:
-    outcome = play(live_room.write(tmp_path / "held.pcap", *held()), lambda *_: [RETURNED])
+    outcome = play(replay_lab.write(tmp_path / "held.pcap", *held()), lambda *_: [RETURNED])
     [replayed] = outcome.done
     assert replayed.notes[0] == "SCCP brought it back: unequipped user (return cause 4, Q.713 §3.12)"
     assert outcome.verdicts == ["silent"]
@@ -213,7 +213,7 @@ def test_a_message_that_sccp_brings_back_is_said(tmp_path: Path) -> None:
 def test_a_replay_that_is_stopped_reports_what_it_has(tmp_path: Path) -> None:
     """An hour before the switch says more, somebody has had enough."""
     first, *rest = held()
-    path = live_room.write(tmp_path / "long.pcap", first, *((at + 3600, *said) for at, *said in rest))
+    path = replay_lab.write(tmp_path / "long.pcap", first, *((at + 3600, *said) for at, *said in rest))
 
     async def run() -> list[Replayed]:
         asked = asyncio.Event()
@@ -234,7 +234,7 @@ def test_a_replay_that_is_stopped_reports_what_it_has(tmp_path: Path) -> None:
 
 def test_an_answer_that_comes_too_late_or_twice_is_counted(tmp_path: Path) -> None:
     request = begin()
-    path = live_room.write(
+    path = replay_lab.write(
         tmp_path / "twice.pcap", (0.0, True, request), (0.1, False, end(tcap.decode(request), CONTINUE))
     )
     outcome = play(path, lambda message, _: [end(message, CONTINUE)] * 2)
@@ -244,7 +244,7 @@ def test_an_answer_that_comes_too_late_or_twice_is_counted(tmp_path: Path) -> No
 
 def test_a_call_without_an_answer_in_the_capture_shows_what_the_node_answers(tmp_path: Path) -> None:
     outcome = play(
-        live_room.write(tmp_path / "unanswered.pcap", (0.0, True, begin())),
+        replay_lab.write(tmp_path / "unanswered.pcap", (0.0, True, begin())),
         lambda message, _: [end(message, CONTINUE)],
     )
     assert outcome.verdicts == ["unanswered"]
@@ -255,7 +255,7 @@ def test_dialogues_for_others_and_of_other_contexts_stay_away_from_the_node(tmp_
     context = next(each for each in CONTEXTS if not each.call_control)
     portion = encode_dialogue(Aarq(context.octets))
     other = tcap.build_begin(b"\0\0\0\2", portion, [encode_invoke(1, Opcode.INITIAL_DP, b"\x30\x00")])
-    path = live_room.write(tmp_path / "others.pcap", (0.0, True, begin()), (0.1, True, other))
+    path = replay_lab.write(tmp_path / "others.pcap", (0.0, True, begin()), (0.1, True, other))
     outcome = play(path, lambda message, _: [end(message, CONTINUE)])
     assert len(outcome.heard) == outcome.skipped["of another application context"] == 1
 
@@ -268,7 +268,7 @@ def test_every_dialogue_has_an_id_of_its_own_whatever_the_capture_has(tmp_path: 
         seen.append(message.otid)
         return [end(message, CONTINUE)]
 
-    outcome = play(live_room.write(tmp_path / "many.pcap", *messages), script, pace=Pace(rate=5000))
+    outcome = play(replay_lab.write(tmp_path / "many.pcap", *messages), script, pace=Pace(rate=5000))
     assert len(set(seen)) == len(seen) == len(outcome.done) == 60
 
 
@@ -283,7 +283,7 @@ def test_every_dialogue_has_an_id_of_its_own_whatever_the_capture_has(tmp_path: 
 def test_when_messages_leave(tmp_path: Path, pace: Pace, due: list[float]) -> None:
     """At the capture's times, or faster; at a rate, what is said later does not wait for a time."""
     report = tcap.build_continue(TID, THEIRS, b"", [REPORT])
-    path = live_room.write(
+    path = replay_lab.write(
         tmp_path / "times.pcap",
         (0, True, begin(1)),
         (0.5, True, report),
@@ -306,15 +306,15 @@ def test_a_pace_that_can_not_be_is_refused(wrong: dict[str, float]) -> None:
 def test_what_keeps_a_replay_from_beginning_is_said(
     monkeypatch: pytest.MonkeyPatch, free_tcp_port: int
 ) -> None:
-    live_room.impatient(monkeypatch)
-    path = live_room.PCAPS / "cap2-steered.pcapng"
-    output = live_room.run("replay", path, "--to", f"127.0.0.1:{free_tcp_port}", code=2)
+    replay_lab.impatient(monkeypatch)
+    path = replay_lab.PCAPS / "cap2-steered.pcapng"
+    output = replay_lab.run("replay", path, "--to", f"127.0.0.1:{free_tcp_port}", code=2)
     assert "association not active after 0.3 s" in output
     assert "refused" in output
-    live_room.run("replay", path, "--to", "nowhere:x", code=2)
-    live_room.run("replay", path, "--to", "127.0.0.1:1", "--speed", "0", code=2)
-    live_room.run("replay", path, "--to", "127.0.0.1:1", "--point-code", "9-9", code=2)
-    assert "--to HOST:PORT" in live_room.run("replay", path, code=2)
-    assert "its reasons" in live_room.run(
+    replay_lab.run("replay", path, "--to", "nowhere:x", code=2)
+    replay_lab.run("replay", path, "--to", "127.0.0.1:1", "--speed", "0", code=2)
+    replay_lab.run("replay", path, "--to", "127.0.0.1:1", "--point-code", "9-9", code=2)
+    assert "--to HOST:PORT" in replay_lab.run("replay", path, code=2)
+    assert "its reasons" in replay_lab.run(
         "replay", path, "--to", "127.0.0.1:1", "--reason", "at-home", code=2
     )

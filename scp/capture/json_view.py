@@ -6,10 +6,11 @@ import ipaddress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from scp.capture.cap_version import MAP, subsystem, unsaid_version, version_of
 from scp.capture.wire.values import ADAPTATION_NAMES
 from ss7 import m3ua, rose, tcap
 from ss7.cap.codec import FAST
-from ss7.cap.contexts import BY_OCTETS, CAP_V1, LATEST
+from ss7.cap.contexts import BY_OCTETS, LATEST
 from ss7.cap.errors import CapError
 from ss7.cap.operations import BY_OPCODE, operation_name
 from ss7.cap.render import argument_to_json, error_to_json, generic_to_json
@@ -39,16 +40,7 @@ if TYPE_CHECKING:
 JsonDict = dict[str, Any]
 
 NETWORK_INDICATORS: Final = ("international", "spare", "national", "reserved")
-CAP_SSN: Final = 146
-MAP: Final = -1
-"""In the place of a CAP version: the dialogue is of MAP, whose operation codes are other operations."""
 _MANAGEMENT: Final = 1
-_MAP_SSNS: Final = frozenset(
-    {5, 6, 7, 8, 9, 10, 147, 148, 149}
-)  # TS 23.003 §8.1 and 8.2: nodes that speak MAP
-# {itu-t etsi mobileDomain gsm-Network ac-Id}: MAP's contexts (TS 29.002 §17.3.3), three of which are CAP's.
-_GSM_CONTEXTS: Final = bytes.fromhex("0400000100")
-_CAP_CONTEXTS: Final = b"\x32\x33\x34"
 
 
 def at(time: float) -> str:
@@ -140,25 +132,12 @@ def _plain(value: Any) -> Any:
 
 def user_json(octets: bytes, unit: Any, version: int) -> JsonDict:
     """Return what an SCCP message carries: SCCP management, or TCAP."""
-    if _subsystem(unit.called_raw, unit) == _MANAGEMENT:
+    if subsystem(unit.called_raw, unit) == _MANAGEMENT:
         try:
             return {"scmg": Management.decode(octets).as_dict()}
         except DecodeError as error:
             return {"scmg": error_json(error, octets)}
     return tcap_json(octets, version, unsaid_version(unit))
-
-
-def unsaid_version(unit: Any) -> int:
-    """Return what a message without application context is: `MAP` only if both subsystems speak that."""
-    ssns = {_subsystem(unit.called_raw, unit), _subsystem(unit.calling_raw, unit)}
-    return MAP if ssns <= _MAP_SSNS else LATEST
-
-
-def _subsystem(raw: bytes, unit: Any) -> int:
-    try:
-        return int(unit.called.ssn if raw is unit.called_raw else unit.calling.ssn)
-    except DecodeError:
-        return -1
 
 
 def error_json(error: DecodeError, octets: bytes) -> JsonDict:
@@ -207,19 +186,6 @@ def tcap_json(octets: bytes, version: int = 0, otherwise: int = LATEST) -> JsonD
         shown["p_abort_cause"] = P_ABORT_NAMES.get(message.p_abort_cause, message.p_abort_cause)
     version = version or version_of(message, otherwise)
     return {"tcap": shown, "components": [component_json(each, version) for each in message.components]}
-
-
-def version_of(message: tcap.Message, otherwise: int = LATEST) -> int:
-    """Return the CAP version that a message shows, or `MAP`; 1 for a BEGIN without dialogue portion."""
-    portion = message.dialogue
-    if isinstance(portion, (Aarq, Aare, Audt)):
-        known = BY_OCTETS.get(portion.context)
-        if known is not None:
-            return known.version
-        if portion.context.startswith(_GSM_CONTEXTS) and portion.context[5:6] not in _CAP_CONTEXTS:
-            return MAP
-    unsaid = message.kind == tcap.BEGIN and portion is None and otherwise != MAP
-    return CAP_V1.version if unsaid else otherwise
 
 
 def dialogue_json(portion: DialoguePortion) -> JsonDict:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from scp.capture.compare import Verdict
 from scp.domain.reason import Reason, explain
+from scp.replay.compare import Verdict
 
 if TYPE_CHECKING:
-    from scp.capture.report import Report
+    from scp.replay.report import Report
 
 _HOLE: Final = "@DATA@"
 _ORDER: Final = (Verdict.DIFFERENT, Verdict.SILENT, Verdict.UNANSWERED, Verdict.SAME)
@@ -45,5 +45,5 @@ def page(report: Report, name: str, account: str) -> str:
     }
     # "<" never stands in the data, so that nothing in a capture can end the script that holds it
     text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
-    template = resources.files("scp.capture").joinpath("page.html").read_text(encoding="utf-8")
+    template = resources.files("scp.replay").joinpath("page.html").read_text(encoding="utf-8")
     return template.replace(_HOLE, text)

@@ -6,24 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from scp.capture.inputs import (
-    AsJson,
-    ConfigFile,
-    Store,
-    Token,
-    open_capture,
-    records_of,
-    services_of,
-    token_of,
-)
+from scp.capture.inputs import AsJson, open_capture
 from scp.command import configuration, fail, say
 from scp.domain.call import Trigger
 from scp.domain.reason import Reason
+from scp.replay.inputs import ConfigFile, Store, Token, records_of, services_of, token_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scp.capture.view import JsonDict
+    from scp.capture.json_view import JsonDict
     from scp.domain.rules import Rules
 
 # ruff: noqa: PLC0415 - the command imports what it needs when it runs
@@ -131,7 +123,7 @@ def _asked(
 
 def _configured(config: Path, service_key: int) -> tuple[Rules, str]:
     """Return the rules of a configuration's service, and where its store is."""
-    from scp.capture.explain import rules_of
+    from scp.replay.explain import rules_of
 
     settings = configuration(config)
     services = services_of(settings)
@@ -182,8 +174,8 @@ def _decided(
     diverted: tuple[str, int],
 ) -> JsonDict:
     """Return the decision by rules and a store."""
-    from scp.capture.explain import explain_call, typed_call
     from scp.domain.call import typed_diversion
+    from scp.replay.explain import explain_call, typed_call
     from scp.services.idp import read_call
 
     facts = (
@@ -199,9 +191,9 @@ def _decided(
 
 
 def _request(capture: str, frame: int, a: str, b: str) -> Any:
-    from scp.capture.requests import find_request
+    from scp.capture.initial_dp import find_initial_dp
 
-    idp = find_request(open_capture(capture), frame, a, b)
+    idp = find_initial_dp(open_capture(capture), frame, a, b)
     if idp is None:
         raise fail("no such InitialDP in the capture")
     return idp
@@ -210,7 +202,7 @@ def _request(capture: str, frame: int, a: str, b: str) -> Any:
 def _print(shown: JsonDict, *, json: bool) -> None:
     import msgspec
 
-    from scp.capture.table import print_explanation
+    from scp.replay.tables import print_explanation
 
     if json:
         typer.echo(msgspec.json.encode(shown))

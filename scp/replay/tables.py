@@ -9,16 +9,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from scp.capture.compare import Verdict
-from scp.capture.report import NODE, WE, Report
 from scp.domain.reason import Reason, explain
+from scp.replay.compare import Verdict
+from scp.replay.report import NODE, WE, Report
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterator, Sequence
 
+    from scp.capture.json_view import JsonDict
     from scp.capture.source import Capture
-    from scp.capture.view import JsonDict
 
 LISTED: Final = 20
 """Dialogues that a table lists; --json and --html have all."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from scp.capture.wire.follow import BACKWARD, COPY, STRAY, Follower, read_transaction
-from scp.capture.wire.follow import Dialogue as Followed
+from scp.capture.cap_version import version_of_begin
+from scp.capture.wire.dialogue_tracker import BACKWARD, COPY, STRAY, DialogueTracker, read_transaction
+from scp.capture.wire.dialogue_tracker import Dialogue as Followed
 from scp.capture.wire.messages import Message
 from ss7 import tcap as tcap_codec
-from ss7.cap.contexts import BY_OCTETS, CAP_V1, CONTEXTS
+from ss7.cap.contexts import BY_OCTETS, CONTEXTS
 from ss7.errors import DecodeError
 from ss7.sccp import UnitData
 from ss7.tcap_dialogue import Aarq
@@ -84,18 +85,6 @@ class Replayed:
         return version_of_begin(self.begin.tcap)
 
 
-def version_of_begin(octets: bytes) -> int:
-    """Return the CAP version that a BEGIN asks for; 0 if it can't be read or asks for something else."""
-    try:
-        portion = tcap_codec.decode(octets).dialogue
-    except DecodeError:
-        return 0
-    if portion is None:
-        return CAP_V1.version
-    context = BY_OCTETS.get(portion.context) if isinstance(portion, Aarq) else None
-    return 0 if context is None else context.version
-
-
 def is_elsewhere(octets: bytes) -> bool:
     """Whether a BEGIN asks for a known application context that no gsmSCF serves for calls."""
     try:
@@ -123,7 +112,7 @@ class Dialogues:
         self.skipped = skipped
         self.messages = 0
         self._ssn = ssn
-        self._follower = Follower()
+        self._tracker = DialogueTracker()
         self._count = 0
 
     # -- of the subclass -----------------------------------------------------------------------------------
@@ -161,8 +150,8 @@ class Dialogues:
             return
         self.messages += 1
         self._moved(item.signal.time)
-        what, followed = self._follower.follow(item, transaction)
-        if self._follower.over:
+        what, followed = self._tracker.track(item, transaction)
+        if self._tracker.over:
             self._given_up()
         if followed is None or what == STRAY:
             self.skipped["of a dialogue that began before the capture"] += 1
@@ -175,7 +164,7 @@ class Dialogues:
 
     def finish(self) -> None:
         """The capture is at its end: the dialogues that are still open in it are over."""
-        self._follower.finish()
+        self._tracker.finish()
         self._given_up()
 
     def _begun(self, message: Message, followed: Followed) -> None:
@@ -209,10 +198,10 @@ class Dialogues:
             self._end(followed, replayed)
 
     def _given_up(self) -> None:
-        for followed in self._follower.over:
+        for followed in self._tracker.over:
             if isinstance(followed.user, Replayed):
                 self._end(followed, followed.user)
-        self._follower.over.clear()
+        self._tracker.over.clear()
 
     def _end(self, followed: Followed, replayed: Replayed) -> None:
         """Cut what points in circles, or collecting it takes a third of the time."""

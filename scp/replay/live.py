@@ -13,13 +13,13 @@ from array import array
 from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
-from scp.capture.compare import between
-from scp.capture.dialogues import MAX_MESSAGES, Dialogues, is_elsewhere
-from scp.capture.pace import Start
-from scp.capture.requests import read_request
-from scp.capture.switch import SwitchLink
+from scp.capture.initial_dp import read_initial_dp
 from scp.capture.wire.messages import Message
 from scp.capture.wire.transaction import read_transaction, with_ids
+from scp.replay.compare import between
+from scp.replay.dialogues import MAX_MESSAGES, Dialogues, is_elsewhere
+from scp.replay.pace import Start
+from scp.replay.replay_transport import ReplayTransport
 from ss7 import tcap
 from ss7.errors import DecodeError, EncodeError
 from ss7.sccp import return_words
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
-    from scp.capture.dialogues import Replayed
-    from scp.capture.pace import Pace
     from scp.capture.source import Capture, Item
-    from scp.capture.switch import Label, Machine
+    from scp.replay.dialogues import Replayed
+    from scp.replay.pace import Pace
+    from scp.replay.replay_transport import Label, Machine
 
 _SWEEP: Final = 0.02
 _BATCH: Final = 64
@@ -116,7 +116,7 @@ class LiveReplay(Dialogues):
         within: float = 2.0,
     ) -> None:
         super().__init__(skipped, ssn)
-        self.link = SwitchLink(machine, label, self._heard, self._returned)
+        self.link = ReplayTransport(machine, label, self._heard, self._returned)
         self.times: array[float] = array("d")
         self._done = done
         self._within = within
@@ -185,7 +185,7 @@ class LiveReplay(Dialogues):
             return False
         self._tid = (self._tid + 1) & 0xFFFF_FFFF
         conversation = _Conversation(replayed, self._tid.to_bytes(4, "big"), self._clock())
-        replayed.idp = read_request(octets)
+        replayed.idp = read_initial_dp(octets)
         self._drained.clear()
         self._by_tid[conversation.otid] = self._by_replayed[replayed] = conversation
         self._say(conversation, octets)

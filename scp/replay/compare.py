@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from scp.capture.view import tcap_json
+from scp.capture.json_view import tcap_json
 from scp.capture.wire.transaction import with_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scp.capture.dialogues import Replayed
+    from scp.replay.dialogues import Replayed
 
 
 class Verdict(StrEnum):

@@ -79,7 +79,7 @@ Dialogues: TypeAlias = dict[bytes, list[Dialogue]]
 
 
 @final
-class Follower:
+class DialogueTracker:
     """Follows dialogues.
 
     Attributes:
@@ -94,7 +94,7 @@ class Follower:
         self._forgotten: int = 0
         self._until_sweep: int = SWEEP_EVERY
 
-    def follow(self, message: Message, transaction: Transaction) -> tuple[int, Dialogue | None]:
+    def track(self, message: Message, transaction: Transaction) -> tuple[int, Dialogue | None]:
         """Return what a message with TCAP octets is (`FORWARD` …), and its dialogue; `STRAY` has none."""
         time = message.signal.time
         if self._closed and time - self._closed[self._forgotten].closed > LINGER:
@@ -278,7 +278,7 @@ __all__ = [
     "FORWARD",
     "STRAY",
     "Dialogue",
-    "Follower",
+    "DialogueTracker",
     "Transaction",
     "is_copy",
     "read_transaction",

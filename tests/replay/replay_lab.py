@@ -54,4 +54,4 @@ def write(path: Path, *messages: tuple[float, bool, bytes]) -> Path:
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have an association that does not come up given up soon."""
-    monkeypatch.setattr("scp.cli.replay._CONNECT", 0.3)
+    monkeypatch.setattr("scp.replay.replay_command._CONNECT", 0.3)

@@ -12,10 +12,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import live_room
 import pytest
-from live_room import PCAPS, generate, objects, run, subscriber
+import replay_lab
 from real_node import TOKEN, RealNode, free_ports
+from replay_lab import PCAPS, generate, objects, run, subscriber
 
 from scp.bench.monitored_call import install
 from scp.capture.write import Association, PcapWriter
@@ -75,7 +75,7 @@ class Tape:
         return getattr(self.user if name == "disconnected" else self.transport, name)
 
     def write(self, path: Path) -> None:
-        wire = Association(live_room.MSC, live_room.SCP)
+        wire = Association(replay_lab.MSC, replay_lab.SCP)
         with path.open("wb") as file:
             writer = PcapWriter(file)
             for at, sent, octets in self.said:
@@ -87,7 +87,7 @@ async def held_call(port: int) -> Tape:
     """A call that the node holds open: it rings, is answered, and the called party hangs up."""
     scenario = Scenario(b_number="46701234567", service_key=101, attempts=(Attempt(ring=0.05, talk=0.05),))
     endpoint, random = Endpoint(port=port), Random(7)
-    msc = Msc(live_room.NETWORK, endpoint, random, NullTelemetry())
+    msc = Msc(replay_lab.NETWORK, endpoint, random, NullTelemetry())
     tape = Tape(msc.link)
     connection = attach(endpoint, tape, random, msc.trouble)
     await connection.start()
@@ -254,7 +254,7 @@ def test_explain_says_what_it_asks_and_why_it_can_not(
     assert "b_number" in run("explain", "--b", "0" * 41, "--node", node.api, "--token", TOKEN, code=2)
     assert "--config" in run("explain", "--capture", PCAPS / "busy.pcapng", "--node", node.api, code=2)
     absent = f"http://127.0.0.1:{free_tcp_port}"
-    monkeypatch.setattr("scp.capture.explain_command.DEFAULT_NODE", absent)
+    monkeypatch.setattr("scp.replay.explain_command.DEFAULT_NODE", absent)
     output = run("explain", "--b", "0701234567", code=2)
     assert f"asking the node at {absent}" in output
     assert "does a node run there" in output

@@ -49,7 +49,7 @@ class Label(Struct, frozen=True, kw_only=True):
 
 
 @final
-class SwitchLink:
+class ReplayTransport:
     """One association, the switch's end; the `scp.ports.TransportUser` of its transport.
 
     Args:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, final
 
-from scp.capture.compare import Verdict, differences, verdict_of
-from scp.capture.explain import explain_request, rules_of
-from scp.capture.lines import component_words
-from scp.capture.view import at, message_json, tcap_json
+from scp.capture.json_view import at, message_json, tcap_json
+from scp.capture.text import component_words
 from scp.domain.reason import explain
+from scp.replay.compare import Verdict, differences, verdict_of
+from scp.replay.explain import explain_request, rules_of
 from scp.services.idp import called_number, calling_digits, imsi_digits, trigger_of
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scp.capture.dialogues import Replayed
-    from scp.capture.view import JsonDict
+    from scp.capture.json_view import JsonDict
     from scp.ports import SubscriberLookup
+    from scp.replay.dialogues import Replayed
     from scp.services.api import Service
 
 KEPT: Final = 500

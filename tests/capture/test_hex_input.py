@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from oracles.sigtran_pcap import m3ua_data, udt
-from scp.capture.lines import line, tree
-from scp.capture.octets import LAYERS, PARTS, decode_octets, read_hex
-from scp.capture.view import tcap_json
+from scp.capture.hex_input import LAYERS, PARTS, decode_octets, read_hex
+from scp.capture.json_view import tcap_json
+from scp.capture.text import line, tree
 from ss7 import mtp3, tcap
 from ss7.errors import DecodeError
 from ss7.m3ua import Data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scp.capture.dialogues import version_of_begin
+from scp.capture.cap_version import version_of_begin
 from scp.capture.wire.messages import Message
 from scp.services.idp import called_number, calling_digits, trigger_of
 from ss7 import tcap
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ss7.cap.types import InitialDPArg
 
 
-def find_request(
+def find_initial_dp(
     capture: Capture, frame: int = 0, a_number: str = "", b_number: str = ""
 ) -> InitialDPArg | None:
     """Return the first InitialDP that fits; None if there is none.
@@ -32,13 +32,13 @@ def find_request(
     for item in capture:
         if not isinstance(item, Message) or (frame and item.signal.frame != frame):
             continue
-        idp = read_request(item.tcap) if item.tcap else None
+        idp = read_initial_dp(item.tcap) if item.tcap else None
         if idp is not None and _fits(idp, a_number.lstrip("+"), b_number.lstrip("+")):
             return idp
     return None
 
 
-def read_request(octets: bytes) -> InitialDPArg | None:
+def read_initial_dp(octets: bytes) -> InitialDPArg | None:
     """Return the InitialDP of a TCAP message; None if it has none that can be read."""
     try:
         message = tcap.decode(octets)

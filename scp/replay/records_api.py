@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from scp.capture.records import RecordsError
 from scp.client import ApiError, Client, TransportError, subscriber
 from scp.domain.lookup import StoreFailure
 from scp.domain.subscriber import Subscriber, When
+from scp.replay.records import RecordsError
 
 if TYPE_CHECKING:
     from scp.domain.lookup import Found, Pending

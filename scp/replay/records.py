@@ -1,4 +1,4 @@
-"""Where a replay looks subscribers up: a copy of a store, an export of one, or a running node's API."""
+"""Subscribers that a replay looks up: a copy of a store, or an export of one. `records_api` asks a node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from scp.domain.lookup import Found, Pending
     from scp.domain.subscriber import Subscriber
-    from scp.ports import SubscriberLookup, Waiter
+    from scp.ports import Waiter
 
 _API_SCHEMES: Final = ("http://", "https://")
 _EXPORTS: Final = (".ndjson", ".jsonl", ".csv")
@@ -47,23 +47,23 @@ class Snapshot:
         return ""
 
 
-def open_records(where: str, token: str = "") -> SubscriberLookup:
+def is_api(where: str) -> bool:
+    """Whether this is the base URL of a running node's API."""
+    return where.startswith(_API_SCHEMES)
+
+
+def stored_records(where: str) -> Snapshot:
     """Return the subscribers of ``where``.
 
     Args:
-        where: a store's URL, of which a copy is taken; a file that ``subscribers export`` wrote; or the base
-            URL of a running node's API. "" is a store without anybody in it.
-        token: for the API, scope "read".
+        where: a store's URL, of which a copy is taken, or a file that ``subscribers export`` wrote. "" is a
+            store without anybody in it.
 
     Raises:
         RecordsError: they can't be had from there.
     """
     if where in _EMPTY:
         return Snapshot({})
-    if where.startswith(_API_SCHEMES):
-        from scp.capture.records_api import ApiRecords  # noqa: PLC0415 - an HTTP client takes 0.2 s to import
-
-        return ApiRecords(where, token)
     try:
         if where.endswith(_EXPORTS):
             return Snapshot({record.msisdn: record for record in _exported(Path(where))})

@@ -12,32 +12,24 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from scp.capture.inputs import (
-    AsJson,
-    CaptureFile,
-    ConfigFile,
-    Store,
-    Token,
-    account,
-    open_capture,
-    printer,
-    records_of,
-    services_of,
-)
+from scp.capture.inputs import AsJson, CaptureFile, account, open_capture, printer
 from scp.command import FAILED, UNUSABLE, configuration, fail, say
+from scp.replay.inputs import ConfigFile, Store, Token, records_of, services_of
 from scp.simulator.options import WHERE, Signalling, grouped, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from scp.capture.pace import Pace
-    from scp.capture.report import Report
     from scp.capture.source import Capture
     from scp.config import Config
     from scp.ports import SubscriberLookup
+    from scp.replay.pace import Pace
+    from scp.replay.report import Report
     from scp.services.api import Service
     from scp.simulator.endpoint import Endpoint
     from scp.simulator.network import Network
+
+# ruff: noqa: PLC0415 - the command imports what it needs when it runs
 
 _LIVE: Final = "To a live node"
 INTERRUPTED: Final = 130
@@ -111,7 +103,7 @@ def replay(
 
 
 def _write_page(job: _Job, to: Path, title: str) -> None:
-    from scp.capture.html import page
+    from scp.replay.html_page import page
 
     try:
         to.write_text(page(job.report, title, account(job.capture.counts)), encoding="utf-8")
@@ -135,8 +127,8 @@ class _Job:
 
     def show(self) -> None:
         """Print what came of it, and leave with the status that says so."""
-        from scp.capture.compare import Verdict
-        from scp.capture.table import print_summary, print_times
+        from scp.replay.compare import Verdict
+        from scp.replay.tables import print_summary, print_times
 
         if not self.quiet:
             print_summary(self.report, self.skipped, time.monotonic() - self._started)
@@ -170,7 +162,7 @@ def _report(
     live: bool,
     json: bool,
 ) -> Report:
-    from scp.capture.report import NODE, WE, Report
+    from scp.replay.report import NODE, WE, Report
 
     return Report(
         services,
@@ -187,8 +179,8 @@ def _replay_here(
     job: _Job, settings: Config, services: Mapping[int, Service], records: SubscriberLookup, ssn: int
 ) -> None:
     """Replay through the service in this process, on the capture's clock."""
-    from scp.capture.replay import Replay
-    from scp.capture.table import progress
+    from scp.replay.offline import Replay
+    from scp.replay.tables import progress
 
     run = Replay(
         services,
@@ -212,7 +204,7 @@ def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live, ss
     """Replay to a node; what ends it early is said below what came of it until then."""
     import uvloop
 
-    from scp.capture.pace import Pace
+    from scp.replay.pace import Pace
 
     try:
         pace = Pace(speed=live.speed, rate=live.rate)
@@ -232,9 +224,9 @@ def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live, ss
 
 
 async def _live(job: _Job, endpoint: Endpoint, network: Network, pace: Pace, within: float, ssn: int) -> None:
-    from scp.capture.live import LiveReplay
-    from scp.capture.switch import Label
-    from scp.capture.table import progress
+    from scp.replay.live import LiveReplay
+    from scp.replay.replay_transport import Label
+    from scp.replay.tables import progress
     from scp.simulator.endpoint import attach, machine
 
     label = Label(

@@ -12,10 +12,10 @@ import heapq
 import itertools
 from typing import TYPE_CHECKING, Final, final
 
-from scp.capture.dialogues import CALL_CONTROL, MAX_MESSAGES, Dialogues, Replayed, is_elsewhere
 from scp.capture.wire.transaction import read_transaction, with_ids
 from scp.engine.engine import Engine
 from scp.engine.scheduler import Scheduler
+from scp.replay.dialogues import CALL_CONTROL, MAX_MESSAGES, Dialogues, Replayed, is_elsewhere
 from scp.stack.tcap import Tcap
 from scp.stack.tcap_settings import TcapSettings
 from scp.telemetry.null import NullTelemetry
