@@ -4,10 +4,10 @@ Both have to be unique. The instance is the first octet of every transaction id:
 dialogue that one node holds, and that reaches its duplicate, may be taken for another call's. The name is in
 the ids of CDRs, in the names of the files of CDRs and recordings, and says in the ledger whose CDR is owed.
 
-A node renews its membership (`scp.store.redis_roll`) every `SIGN_SECONDS`. Another member is a duplicate only
-once it was **renewed** while this node looked: an entry that a killed process has left is not renewed, and
-expires. So a node that is started again at once finds no duplicate of itself. No node is kept from starting:
-one that has a duplicate answers its calls, one that refused to start would not.
+A node renews its membership (`scp.store.redis_membership`) every `RENEW_SECONDS`. Another member is a
+duplicate only once it was **renewed** while this node looked: an entry that a killed process has left is not
+renewed, and expires. So a node that is started again at once finds no duplicate of itself. No node is kept
+from starting: one that has a duplicate answers its calls, one that refused to start would not.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 
     from scp.config import Config
     from scp.ports import SubscriberStore
-    from scp.store.redis_roll import Roll, Signature
+    from scp.store.redis_membership import Member, Membership
 
-SIGN_SECONDS: Final = 5.0
-SIGNED_MS: Final = 15_000
-"""How long a signature lasts: two may be lost."""
+RENEW_SECONDS: Final = 5.0
+EXPIRES_MS: Final = 15_000
+"""How long an entry lasts: two renewals may be lost."""
 ASK_SECONDS: Final = 2.0
 """What `who_is_there` takes at the most."""
 
 
 class NodeIdentity(Struct, frozen=True):
-    """A running node, as it signs.
+    """A running node, as it describes itself to others.
 
     Attributes:
         name: ``node.name``.
@@ -76,14 +76,14 @@ def this_process(config: Config, token: str = "") -> NodeIdentity:
 
 @final
 class DuplicateDetector:
-    """Signs for a node, and keeps who else has its identities.
+    """Renews a node's membership, and keeps which other nodes have its identities.
 
     Args:
-        membership: where nodes sign.
+        membership: of all nodes that share the store.
         me: this node.
         told: called with an identity ("instance 7") and who else has it, whenever that changes.
         failed: called in words when the membership can't be used, for a reason that somebody has to mend.
-        every: seconds between two signatures.
+        every: seconds between two renewals.
 
     Attributes:
         found: by kind of identity, who else has it. What was known stays while the membership can't be asked.
@@ -92,15 +92,15 @@ class DuplicateDetector:
 
     def __init__(
         self,
-        membership: Roll,
+        membership: Membership,
         me: NodeIdentity,
         told: Callable[[str, list[NodeIdentity]], None],
         failed: Callable[[str], None],
-        every: float = SIGN_SECONDS,
+        every: float = RENEW_SECONDS,
     ) -> None:
         self.found: dict[str, list[NodeIdentity]] = {kind: [] for kind in IDENTITIES}
         self.since = dict.fromkeys(IDENTITIES, time.time())
-        self._roll = membership
+        self._membership = membership
         self._me = me
         self._octets = msgspec.json.encode(me)
         self._told = told
@@ -111,11 +111,11 @@ class DuplicateDetector:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to sign; the store may be unreachable for now."""
-        self._task = asyncio.create_task(self._sign_for_ever())
+        """Begin to renew; the store may be unreachable for now."""
+        self._task = asyncio.create_task(self._renew_for_ever())
 
     async def stop(self) -> None:
-        """Sign no more, and strike out what was signed: the next process with this identity meets nobody."""
+        """Renew no more and remove the entries: the next process with this identity finds no duplicate."""
         if self._task is None:
             return
         self._task.cancel()
@@ -124,16 +124,16 @@ class DuplicateDetector:
         self._task = None
         with contextlib.suppress(StoreError):
             for kind in IDENTITIES:
-                await self._roll.strike(self._me.identity(kind), self._octets)
+                await self._membership.remove(self._me.identity(kind), self._octets)
 
-    async def sign(self) -> None:
-        """Sign once for each identity; raises `StoreError`."""
+    async def renew(self) -> None:
+        """Renew once for each identity; raises `StoreError`."""
         for kind in IDENTITIES:
-            self._seen(kind, await self._roll.sign(self._me.identity(kind), self._octets, SIGNED_MS))
+            self._seen(kind, await self._membership.renew(self._me.identity(kind), self._octets, EXPIRES_MS))
 
-    def _seen(self, kind: str, signatures: Iterable[Signature]) -> None:
+    def _seen(self, kind: str, members: Iterable[Member]) -> None:
         """Take the members: those are running that were renewed since they were first seen."""
-        now = {each.who: each.until_ms for each in signatures if each.who != self._octets}
+        now = {each.node: each.until_ms for each in members if each.node != self._octets}
         first = self._first[kind] = {who: self._first[kind].get(who, until) for who, until in now.items()}
         found = identities(who for who, until in now.items() if until > first[who])
         if found != self.found[kind]:
@@ -141,10 +141,10 @@ class DuplicateDetector:
             self.since[kind] = time.time()
             self._told(self._me.identity(kind).replace(":", " "), found)
 
-    async def _sign_for_ever(self) -> None:
+    async def _renew_for_ever(self) -> None:
         while True:
             try:
-                await self.sign()
+                await self.renew()
             except StoreError as error:
                 if error.kind not in TRANSIENT and not self._trouble:  # `/readyz` and the log say the others
                     self._failed(str(error))
@@ -161,16 +161,16 @@ def duplicate_detector(
     told: Callable[[str, list[NodeIdentity]], None],
     failed: Callable[[str], None],
 ) -> DuplicateDetector | None:
-    """Return who looks for a node's duplicates; None where nobody else can have its store (SQLite)."""
+    """Return the detector of a node's duplicates; None where no other node can have its store (SQLite)."""
     if not isinstance(store, RedisStore):
         return None
-    return DuplicateDetector(store.roll, this_process(config, random.randbytes(8).hex()), told, failed)
+    return DuplicateDetector(store.membership, this_process(config, random.randbytes(8).hex()), told, failed)
 
 
-def identities(signed: Iterable[bytes]) -> list[NodeIdentity]:
-    """Return the nodes that have signed so, in a fixed order; what a later release may sign is left out."""
+def identities(entries: Iterable[bytes]) -> list[NodeIdentity]:
+    """Return the nodes that these entries describe, in a fixed order; a later release's are left out."""
     found = []
-    for octets in signed:
+    for octets in entries:
         with contextlib.suppress(msgspec.DecodeError):
             found.append(msgspec.json.decode(octets, type=NodeIdentity))
     return sorted(found, key=lambda each: (each.name, each.host, each.pid, each.token))
@@ -193,7 +193,7 @@ async def who_is_there(config: Config) -> dict[str, list[NodeIdentity]]:
         async with asyncio.timeout(ASK_SECONDS):
             await store.open()
             for kind in IDENTITIES:
-                found[kind] = identities(each.who for each in await store.roll.look(me.identity(kind)))
+                found[kind] = identities(each.node for each in await store.membership.look(me.identity(kind)))
     except TimeoutError:
         raise StoreError(f"redis: no answer within {ASK_SECONDS:g} s", "unreachable") from None
     except StoreError as error:

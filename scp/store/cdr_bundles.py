@@ -80,7 +80,7 @@ def add(connection: sqlite3.Connection, bundles: Sequence[Bundle], now_ms: int) 
     """Keep bundles, each once; return how many records were new. Inside a transaction.
 
     As few statements for any number of them: behind each this thread waits for Python's lock, milliseconds
-    while calls come without end (`scp.store.giving_way`), and is to keep up with them all the same.
+    while calls come without end (`scp.store.gil_yield`), and is to keep up with them all the same.
     """
     there = set(_for_all(connection, _ARE_THERE, [each[1:3] for each in bundles]) if bundles else ())
     new = [each for each in bundles if each[1:3] not in there]

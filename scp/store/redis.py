@@ -20,12 +20,12 @@ import hiredis
 
 from scp.domain.lookup import PENDING, StoreFailure
 from scp.ports import StoreError
-from scp.store.record import SCHEMA, RecordError, check, unpack
+from scp.store.record_format import SCHEMA, RecordError, check, unpack
 from scp.store.redis_cache import ABSENT, Cache
 from scp.store.redis_errors import TRANSIENT, checked, kind_of
 from scp.store.redis_link import Link
+from scp.store.redis_membership import Membership
 from scp.store.redis_records import Records
-from scp.store.redis_roll import Roll
 from scp.store.redis_scripts import LOAD_ALL, Keys, bucket_number, meta_key
 from scp.store.redis_servers import Servers
 from scp.store.redis_single import Watchers
@@ -104,7 +104,7 @@ class RedisStore:
 
     Attributes:
         cache: what was read, if the URL says ``cached=true``.
-        roll: the nodes that share the store.
+        membership: the nodes that share the store.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class RedisStore:
         self._telemetry = telemetry
         self._clock = clock
         self._servers = Servers("store")
-        self.roll = Roll(self._servers, url.prefix)
+        self.membership = Membership(self._servers, url.prefix)
         self._use(Keys(url.prefix, 1))
         self._reads = [Link(_nowhere)]
         self._mask = 0
@@ -313,7 +313,7 @@ class RedisStore:
         """Compare and set, see `scp.ports.SubscriberStore.put`.
 
         Raises:
-            ValueError: the record is not one that a store may hold (`scp.store.record.check`).
+            ValueError: the record is not one that a store may hold (`scp.store.record_format.check`).
         """
         check(record)
         return await self._timed_as("put", lambda: self._writable().put(record))

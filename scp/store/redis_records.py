@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 import msgspec
 
 from scp.ports import StoreError, VersionConflictError
-from scp.store.record import RecordError, check, pack, unpack
+from scp.store.record_format import RecordError, check, pack, unpack
 from scp.store.redis_errors import checked
 from scp.store.redis_scripts import DELETE, PUT, PUT_MANY
 from scp.store.redis_servers import with_script
@@ -135,7 +135,7 @@ class Records:
         """Return records as they are written, the first version of each.
 
         Raises:
-            ValueError: a record is not one that a store may hold (`scp.store.record.check`).
+            ValueError: a record is not one that a store may hold (`scp.store.record_format.check`).
         """
         packed: list[Packed] = []
         for start in range(0, len(records), SLICE):

@@ -1,6 +1,6 @@
 """How records lie in Redis, and the Lua scripts that change them.
 
-A record is a field of a hash: the MSISDN, with the packed record (`scp.store.record`) as its value. The
+A record is a field of a hash: the MSISDN, its value is the packed record (`scp.store.record_format`). The
 hashes are buckets, ``PREFIX:s:HEX``, chosen by the MSISDN's CRC-32. Redis keeps small hashes of short values
 in a compact form (listpacks: up to 512 entries of at most 64 octets, with its own settings), so that a
 subscriber costs 61 octets in place of 136 with a key each; the buckets spread over a cluster's slots;
@@ -72,7 +72,7 @@ class Script:
         return pack((*start, len(keys), *keys, *arguments))
 
 
-# Octets 4 to 7 of a packed record are its version (scp.store.record).
+# Octets 4 to 7 of a packed record are its version (scp.store.record_format).
 _VERSION: Final = (
     "local function version(packed) return packed and struct.unpack('>I4', packed, 4) or 0 end\n"
 )

@@ -22,7 +22,7 @@ import msgspec
 from scp.domain.lookup import StoreFailure
 from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError, VersionConflictError
-from scp.store.record import Row, check, from_row, pack_row, to_row, unpack, version_of
+from scp.store.record_format import Row, check, from_row, pack_row, to_row, unpack, version_of
 from scp.store.sqlite_file import Database
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class SqliteStore:
         """Compare and set, see `scp.ports.SubscriberStore.put`.
 
         Raises:
-            ValueError: the record is not one that a store may hold (`scp.store.record.check`).
+            ValueError: the record is not one that a store may hold (`scp.store.record_format.check`).
         """
         check(record)
         written = await self._write(_Kind.PUT, (record,), record.version)

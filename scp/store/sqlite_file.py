@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from scp.ports import StoreError
-from scp.store.record import COLUMNS, Row, pack_row
+from scp.store.record_format import COLUMNS, Row, pack_row
 from scp.store.sqlite_base import SqliteFile, translated
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, final
 
 from scp.ports import StoreError
-from scp.store.giving_way import GivingWay
+from scp.store.gil_yield import GilYield
 
 if TYPE_CHECKING:
     import sqlite3
@@ -119,11 +119,11 @@ class GroupWriter:
         if self._thread is None:
             raise StoreError(f"{self.file.path}: not open", "closed")
         loop = asyncio.get_running_loop()
-        way = GivingWay(loop)
+        gil_yield = GilYield(loop)
         try:
             return await loop.run_in_executor(self._thread, function, *arguments)
         finally:
-            way.stop()
+            gil_yield.stop()
 
 
 def _fail(batch: Sequence[tuple[Change, asyncio.Future[Any]]], error: StoreError) -> None:

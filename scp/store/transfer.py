@@ -25,7 +25,7 @@ import msgspec
 from msgspec import Struct
 
 from scp.domain.subscriber import Subscriber
-from scp.store.record import check
+from scp.store.record_format import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ import structlog
 from typer.testing import CliRunner
 
 from oracles.servers import free_tcp_port
-from scp.app.duplicate_nodes import IDENTITIES, SIGNED_MS, DuplicateDetector, NodeIdentity, this_process
+from scp.app.duplicate_nodes import EXPIRES_MS, IDENTITIES, DuplicateDetector, NodeIdentity, this_process
 from scp.app.event_log import EventLog
 from scp.app.metrics import NodeMetrics
 from scp.app.node import Node
@@ -26,7 +26,7 @@ from scp.cli import app
 from scp.config import Config, loads
 from scp.ports import StoreError
 from scp.store.redis import RedisStore
-from scp.store.redis_roll import Signature
+from scp.store.redis_membership import Member
 from scp.store.redis_url import parse_redis_url
 from scp.telemetry import logs
 from scp.telemetry.null import NullTelemetry
@@ -56,76 +56,78 @@ def config(url: str, *, name: str = "scp-1", instance: int = 7) -> Config:
     return loads(CONFIG.format(url=url, name=name, instance=instance, port=free_tcp_port()), {})
 
 
-# --- who is a twin ---
+# --- what is a duplicate ---
 
 
-class Paper:
-    """A roll that has what a test writes on it."""
+class FakeMembership:
+    """A membership that has the entries that a test gives it."""
 
     def __init__(self) -> None:
         self.others: dict[bytes, int] = {}
         self.error: StoreError | None = None
 
-    async def sign(self, identity: str, who: bytes, for_ms: int) -> list[Signature]:
+    async def renew(self, identity: str, node: bytes, for_ms: int) -> list[Member]:
         if self.error is not None:
             raise self.error
         others = self.others if identity == "instance:7" else {}
-        return [Signature(who, for_ms), *(Signature(*each) for each in others.items())]
+        return [Member(node, for_ms), *(Member(*each) for each in others.items())]
 
 
 class Heard:
     """What a `DuplicateDetector` tells."""
 
     def __init__(self) -> None:
-        self.roll: Any = Paper()
+        self.membership: Any = FakeMembership()
         self.told: list[tuple[str, list[str]]] = []
         self.failures: list[str] = []
         me = NodeIdentity("scp-1", 7, "here", 1, "a")
-        self.duplicates = DuplicateDetector(self.roll, me, self._tell, self.failures.append, every=0.001)
+        self.duplicates = DuplicateDetector(
+            self.membership, me, self._tell, self.failures.append, every=0.001
+        )
 
     def _tell(self, identity: str, others: list[NodeIdentity]) -> None:
         self.told.append((identity, [each.words() for each in others]))
 
-    def sign(self) -> None:
-        asyncio.run(self.duplicates.sign())
+    def renew(self) -> None:
+        asyncio.run(self.duplicates.renew())
 
 
 OTHER = msgspec.json.encode(NodeIdentity("scp-2", 7, "there", 2, "b"))
 
 
-def test_what_a_killed_process_left_is_no_twin() -> None:
+def test_what_a_killed_process_left_is_no_duplicate() -> None:
     heard = Heard()
-    heard.roll.others = {OTHER: 1000}
+    heard.membership.others = {OTHER: 1000}
     for _ in range(3):
-        heard.sign()
-    heard.roll.others = {}
-    heard.sign()
+        heard.renew()
+    heard.membership.others = {}
+    heard.renew()
     assert heard.told == []
 
 
-def test_one_that_signs_again_is_a_twin_until_it_is_struck_out() -> None:
+def test_one_that_renews_is_a_duplicate_until_it_is_removed() -> None:
     heard = Heard()
     for until in (1000, 2000, 3000):
-        heard.roll.others = {OTHER: until, b"of a later release": until}
-        heard.sign()
+        heard.membership.others = {OTHER: until, b"of a later release": until}
+        heard.renew()
     assert heard.told == [("instance 7", ["scp-2 (instance 7) on there, pid 2"])]
-    heard.roll.others = {}
-    heard.sign()
+    heard.membership.others = {}
+    heard.renew()
     assert heard.told[1:] == [("instance 7", [])]
-    heard.roll.others = {OTHER: 4000}
-    heard.sign()
+    heard.membership.others = {OTHER: 4000}
+    heard.renew()
     assert len(heard.told) == 2, "seen for the first time again"
 
 
-def test_a_roll_that_cant_be_asked_changes_nothing_and_says_so_if_somebody_has_to_mend_it() -> None:
+def test_a_membership_that_cant_be_asked_changes_nothing_and_says_so_if_somebody_has_to_mend_it() -> None:
     heard = Heard()
     for until in (1000, 2000):
-        heard.roll.others = {OTHER: until}
-        heard.sign()
+        heard.membership.others = {OTHER: until}
+        heard.renew()
 
     async def test() -> None:
         for kind in ("unreachable", "auth"):
-            heard.roll.error = StoreError(f"redis: {kind}", kind)
+            heard.membership.error = StoreError(f"redis: {kind}", kind)
             heard.duplicates.start()
             await asyncio.sleep(0.05)
             await_done = heard.duplicates._task
@@ -171,7 +173,7 @@ async def until(condition: Callable[[], object]) -> None:
     raise AssertionError("it did not happen")
 
 
-def twins_counted(node: Node) -> dict[str, float]:
+def duplicates_counted(node: Node) -> dict[str, float]:
     families = {each.name: each for each in NodeMetrics(node).collect()}
     return {each.labels["identity"]: each.value for each in families["scp_node_duplicates"].samples}
 
@@ -186,20 +188,20 @@ def test_two_nodes_with_one_instance_both_say_so_until_one_is_gone(redis_url: st
         one, two = Log(), Log()
         async with running(config(redis_url), one) as node:
             await until(lambda: node.store.usable() == "")
-            assert twins_counted(node) == dict.fromkeys(IDENTITIES, 0)
+            assert duplicates_counted(node) == dict.fromkeys(IDENTITIES, 0)
             assert identities(node) == {"instance": False, "name": False}
             async with running(config(redis_url, name="scp-2"), two) as other:
                 await until(lambda: one.said and two.said)
                 assert one.said[0][0] == two.said[0][0] == "instance 7"
                 assert one.said[0][1][0].startswith("scp-2 (instance 7) on ")
                 for each in (node, other):
-                    assert twins_counted(each) == {"instance": 1, "name": 0}
+                    assert duplicates_counted(each) == {"instance": 1, "name": 0}
                     assert identities(each) == {"instance": True, "name": False}
                     assert "no ASP is active" in each.why_not_ready()
                     assert not [why for why in each.why_not_ready() if "instance" in why]
             await until(lambda: len(one.said) == 2)
             assert one.said[1] == ("instance 7", [])
-            assert twins_counted(node) == dict.fromkeys(IDENTITIES, 0)
+            assert duplicates_counted(node) == dict.fromkeys(IDENTITIES, 0)
 
     asyncio.run(test())
 
@@ -211,23 +213,23 @@ def test_a_node_that_was_killed_and_started_again_meets_nobody(redis_url: str) -
             await until(lambda: killed.store.usable() == "")
             duplicates = killed.duplicates
             assert duplicates is not None
-            await duplicates.sign()
+            await duplicates.renew()
             assert duplicates._task is not None
             duplicates._task.cancel()  # it strikes nothing out
             duplicates._task = None
             async with running(config(redis_url), log) as node:
                 assert node.duplicates is not None
-                roll = node.duplicates._roll
-                assert len(await roll.look("instance:7")) >= 1
+                membership = node.duplicates._membership
+                assert len(await membership.look("instance:7")) >= 1
                 await until(lambda: node.duplicates is not None and node.duplicates._first["instance"])
                 for _ in range(5):
-                    await node.duplicates.sign()
+                    await node.duplicates.renew()
                 assert log.said == []
 
     asyncio.run(test())
 
 
-def test_a_node_that_starts_without_its_redis_signs_when_it_is_there(tmp_path: Path) -> None:
+def test_a_node_that_starts_without_its_redis_renews_once_it_is_there(tmp_path: Path) -> None:
     from oracles import redis_lab
 
     async def test(redis: redis_lab.Lab) -> None:
@@ -245,10 +247,10 @@ def test_a_node_that_starts_without_its_redis_signs_when_it_is_there(tmp_path: P
         asyncio.run(test(redis))
 
 
-def test_a_node_with_a_store_of_its_own_has_no_twins() -> None:
+def test_a_node_with_a_store_of_its_own_has_no_duplicates() -> None:
     node = Node(config("sqlite::memory:"), Random(1), NullTelemetry(), Log(), entry_points=())
     assert node.duplicates is None
-    assert twins_counted(node) == dict.fromkeys(IDENTITIES, 0)
+    assert duplicates_counted(node) == dict.fromkeys(IDENTITIES, 0)
     assert identities(node) == {}
 
 
@@ -282,15 +284,15 @@ def test_check_says_who_runs_with_the_same_instance_or_name(redis_url: str, tmp_
     itself = this_process(config(redis_url))
     stranger = NodeIdentity("scp-9", 7, "elsewhere", 4711, "x")
 
-    async def sign() -> None:
+    async def renew() -> None:
         store = RedisStore(parse_redis_url(redis_url))
         await store.open()
         for each in (itself, stranger):
             for kind in IDENTITIES:
-                await store.roll.sign(each.identity(kind), msgspec.json.encode(each), SIGNED_MS * 10)
+                await store.membership.renew(each.identity(kind), msgspec.json.encode(each), EXPIRES_MS * 10)
         await store.close()
 
-    asyncio.run(sign())
+    asyncio.run(renew())
     code, said = check(tmp_path, redis_url)
     assert code == 0
     assert said.count("\n") == 1, said

@@ -21,7 +21,7 @@ from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError
 from scp.services.api import StoreFailure
 from scp.store import open_store
-from scp.store.record import EARLIER, SCHEMA, RecordError, pack, unpack, version_of
+from scp.store.record_format import EARLIER, SCHEMA, RecordError, pack, unpack, version_of
 from scp.store.redis_cluster import slot_of
 from scp.store.redis_url import Address, Kind, parse_redis_url
 

@@ -17,7 +17,7 @@ from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError
 from scp.services.api import StoreFailure
 from scp.store import open_store
-from scp.store.record import to_row
+from scp.store.record_format import to_row
 from scp.store.sqlite_file import SORTED, TOGETHER, Database
 from scp.store.sqlite_schema import APPLICATION_ID, MIGRATIONS, migrate
 

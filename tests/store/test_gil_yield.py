@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scp.store import giving_way
+from scp.store import gil_yield
 from scp.store.cdr_file import CdrFile
-from scp.store.giving_way import GivingWay
+from scp.store.gil_yield import GilYield
 from scp.store.sqlite_group import GroupWriter
 
 TURN = 0.0003  # seconds of the processor: far below Python's switch interval
@@ -65,14 +65,14 @@ def test_a_thread_writes_beside_a_loop_that_never_idles(tmp_path: Path) -> None:
 @pytest.fixture
 def moments(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     taken: list[float] = []
-    monkeypatch.setattr(giving_way.time, "sleep", taken.append)
+    monkeypatch.setattr(gil_yield.time, "sleep", taken.append)
     return taken
 
 
 def test_a_loop_that_idles_gives_no_moment_away(moments: list[float]) -> None:
     async def main() -> None:
-        way = GivingWay(asyncio.get_running_loop())
-        await asyncio.sleep(20 * giving_way.LOOK_SECONDS)
+        way = GilYield(asyncio.get_running_loop())
+        await asyncio.sleep(20 * gil_yield.LOOK_SECONDS)
         way.stop()
 
     asyncio.run(main())
@@ -81,7 +81,7 @@ def test_a_loop_that_idles_gives_no_moment_away(moments: list[float]) -> None:
 
 def test_it_ends_when_it_is_told(moments: list[float]) -> None:
     async def main() -> None:
-        way = GivingWay(asyncio.get_running_loop())
+        way = GilYield(asyncio.get_running_loop())
         for _ in range(100):
             work()
             await asyncio.sleep(0)

@@ -1,10 +1,10 @@
-"""Lets a thread have Python's lock while the loop that waits for it has work without end.
+"""Yields Python's global interpreter lock (GIL) to a thread while the event loop never idles.
 
-Who asks for the lock gets it when the holder waits for something, or has had it for the switch interval
-(5 ms). A loop that never idles lets go of it each turn and takes it again at once, before anybody else has
-woken up: with turns below the interval a thread that writes gets nowhere, for as long as that lasts. CDRs
-and the answers of the API wait for it meanwhile, so the loop sleeps for a moment now and then. It does so
-only if it has not waited for anything since it last looked: if it has, the thread had its chance.
+A thread that asks for the lock gets it when the holder waits for something, or has held it for the switch
+interval (5 ms). A busy event loop releases the lock in each turn and takes it again before another thread has
+woken up: with turns shorter than the interval a writing thread makes no progress for as long as that lasts.
+CDRs and answers of the API wait for that thread, so the loop sleeps for a moment now and then. It does so
+only if it has not waited for anything since the last look: if it has, the thread had its chance.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _THREAD: Final[int | None] = getattr(resource, "RUSAGE_THREAD", None)
 
 
 @final
-class GivingWay:
-    """Gives way from now on, until `stop`.
+class GilYield:
+    """Yields the lock from now on, until `stop`.
 
     Args:
         loop: the running loop.
@@ -38,7 +38,7 @@ class GivingWay:
         self._timer = loop.call_later(LOOK_SECONDS, self._look)
 
     def stop(self) -> None:
-        """Take no more of the loop's time."""
+        """Yield no more."""
         self._timer.cancel()
 
     def _look(self) -> None:
