@@ -7,8 +7,9 @@ presence.
 How strictly parameters are taken (§3.2, §3.8.1):
 
 - in any order; the last one's padding may be missing, and may or may not be counted in the message length;
-- a tag that RFC 4666 does not define is left to extensions: ignored;
-- a defined one that is not of this message, or is there twice without being a list: Unexpected Parameter;
+- any message may have further parameters than the RFC lists for it (§3, forward compatibility), whether the
+  RFC defines their tags or not: they are skipped, their lengths have to fit, and `decode_noting` names them;
+- a listed one that is there twice without being a list: Unexpected Parameter;
 - a mandatory one that is not there: Missing Parameter; a wrong length: Parameter Field Error.
 
 An ERR is never answered, and who reads it wants to see what can be seen: it is let off the third rule.
@@ -140,7 +141,6 @@ MESSAGES: Final[dict[int, Format]] = {
 """Every message of RFC 4666, by class << 8 | type."""
 
 _CLASSES: Final = frozenset([kind >> 8 for kind in MESSAGES])
-_DEFINED: Final = frozenset([int(tag) for tag in Tag])
 _USES: Final = {kind: {int(use.tag): use for use in fmt.uses} for kind, fmt in MESSAGES.items()}
 _MANDATORY: Final = {
     kind: tuple([int(use.tag) for use in fmt.uses if use.presence is _M]) for kind, fmt in MESSAGES.items()
@@ -251,30 +251,38 @@ def decode(octets: bytes) -> Data | Message:
     Raises:
         M3uaError: it is none; ``code`` is for the ERR to answer with (never for an ERR: §3.8.1).
     """
+    return decode_noting(octets)[0]
+
+
+def decode_noting(octets: bytes) -> tuple[Data | Message, tuple[int, ...]]:
+    """Decode one whole message, and return the tags of the further parameters in it, which were skipped.
+
+    Raises:
+        M3uaError: as `decode`.
+    """
     kind = check_header(octets)
-    params = _decode_params(octets, kind)
+    params, further = _decode_params(octets, kind)
     if kind == DATA:
-        return _data(octets, params)
+        return _data(octets, params), further
     if kind == DUPU:
         affected = params[Tag.AFFECTED_POINT_CODE]
         if len(affected) != 1 or affected[0].mask:
             reason = "DUPU is for a single point code with mask 0"
             raise M3uaError(ErrorCode.INVALID_PARAMETER_VALUE, reason, HEADER_LENGTH, "RFC 4666 §3.4.5")
-    return Message(kind, params)
+    return Message(kind, params), further
 
 
-def _decode_params(octets: bytes, kind: int) -> dict[int, Any]:
+def _decode_params(octets: bytes, kind: int) -> tuple[dict[int, Any], tuple[int, ...]]:
+    """Return the values of the parameters that the message lists, and the tags of the others."""
     uses = _USES[kind]
     params: dict[int, Any] = {}
+    further: tuple[int, ...] = ()
     length = min(len(octets), int.from_bytes(octets[4:8], "big"))
     for tag, start, end in split(octets, HEADER_LENGTH, length):
         use = uses.get(tag)
         if use is None:
-            if tag in _DEFINED and kind != ERR:
-                reason = f"parameter {tag:#06x} is not of {MESSAGES[kind].name}"
-                raise M3uaError(ErrorCode.UNEXPECTED_PARAMETER, reason, start - 4, "RFC 4666 §3.8.1")
-            continue
-        if use.repeated:
+            further = (*further, tag)
+        elif use.repeated:
             params[tag] = (*params.get(tag, ()), PARAMETERS[tag].decode(octets, start, end))
         elif tag not in params:
             params[tag] = PARAMETERS[tag].decode(octets, start, end)
@@ -287,7 +295,7 @@ def _decode_params(octets: bytes, kind: int) -> dict[int, Any]:
             raise M3uaError(
                 ErrorCode.MISSING_PARAMETER, reason, HEADER_LENGTH, "RFC 4666 §" + MESSAGES[kind].clause
             )
-    return params
+    return params, further
 
 
 def encode(message: Data | Message) -> bytes:
@@ -335,11 +343,11 @@ _TAG_PROTOCOL: Final = 0x0210
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
-def decode_data(octets: bytes) -> Data:
-    """Decode a whole message whose class and type the caller has seen to be DATA.
+def plain_data(octets: bytes) -> Data | None:
+    """Decode a message, whose class and type the caller has seen to be DATA, if it has the usual layout.
 
-    Raises:
-        M3uaError: as `decode`.
+    That is Protocol Data alone, or after one Routing Context: nearly all traffic. None: it has another
+    layout or is malformed, which `decode_noting` finds out.
     """
     size = len(octets)
     if size >= 32 and octets[9] == _TAG_CONTEXT:
@@ -368,9 +376,21 @@ def decode_data(octets: bytes) -> Data:
             and octets[0] == VERSION
         ):
             return Data(opc, dpc, si, ni, mp, sls, octets[24 : 8 + length])
+    return None
+
+
+def decode_data(octets: bytes) -> Data:
+    """Decode a whole message whose class and type the caller has seen to be DATA.
+
+    Raises:
+        M3uaError: as `decode`.
+    """
+    data = plain_data(octets)
+    if data is not None:
+        return data
     if check_header(octets) != DATA:
         raise M3uaError(ErrorCode.PROTOCOL_ERROR, "not DATA", 2, "RFC 4666 §3.3.1")
-    return _data(octets, _decode_params(octets, DATA))
+    return _data(octets, _decode_params(octets, DATA)[0])
 
 
 def _data(octets: bytes, params: dict[int, Any]) -> Data:

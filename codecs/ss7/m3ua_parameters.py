@@ -48,7 +48,7 @@ class M3uaError(DecodeError):
 
 
 class Tag(IntEnum):
-    """Parameter tags (§3.2); tags that are not here are reserved for extensions and are ignored."""
+    """Parameter tags (§3.2); tags that are not here are reserved for extensions."""
 
     INFO_STRING = 0x0004
     ROUTING_CONTEXT = 0x0006
@@ -77,7 +77,10 @@ class Tag(IntEnum):
 
 
 class AffectedPointCode(NamedTuple):
-    """A point code, or a range of them: the ``mask`` lowest bits (0…24) are wildcards (§3.4.1)."""
+    """A point code, or a range of them: the ``mask`` lowest bits (0…255) are wildcards (§3.4.1).
+
+    A mask of as many bits as a point code has, or more, is the whole network: it is isolated, or back.
+    """
 
     point_code: int
     mask: int = 0
@@ -141,7 +144,7 @@ _TAG_LENGTH: Final = struct.Struct(">HH")
 _U32: Final = struct.Struct(">I")
 _U16_U16: Final = struct.Struct(">HH")
 _MAX_INFO: Final = 255  # §3.4.1
-_MAX_MASK: Final = 24
+_MAX_MASK: Final = 0xFF
 
 
 def split(octets: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
@@ -282,12 +285,7 @@ def _encode_point_codes(values: tuple[int, ...]) -> bytes:
 
 
 def _decode_affected(octets: bytes, start: int, end: int) -> tuple[AffectedPointCode, ...]:
-    affected = tuple([AffectedPointCode(w & 0xFFFFFF, w >> 24) for w in _decode_u32s(octets, start, end)])
-    for index, item in enumerate(affected):
-        if item.mask > _MAX_MASK:
-            reason = f"mask of {item.mask} bits on a 24-bit point code"
-            raise M3uaError(ErrorCode.INVALID_PARAMETER_VALUE, reason, start + 4 * index, "RFC 4666 §3.4.1")
-    return affected
+    return tuple([AffectedPointCode(w & 0xFFFFFF, w >> 24) for w in _decode_u32s(octets, start, end)])
 
 
 def _encode_affected(values: tuple[AffectedPointCode, ...]) -> bytes:
@@ -327,10 +325,11 @@ def _nested(octets: bytes, start: int, end: int, wanted: tuple[Tag, ...]) -> lis
     """Values of a parameter whose nested ones are all 32-bit and mandatory, in the order of ``wanted``."""
     values: dict[int, int] = {}
     for tag, value, value_end in split(octets, start, end):
+        if tag not in wanted:
+            continue  # a further parameter, as a message may have them (§3)
         if tag in values:
             raise M3uaError(ErrorCode.UNEXPECTED_PARAMETER, f"nested parameter {tag:#06x} twice", value - 4)
-        if tag in wanted:
-            values[tag] = _decode_u32(octets, value, value_end)
+        values[tag] = _decode_u32(octets, value, value_end)
     for needed in wanted:
         if needed not in values:
             reason = f"nested parameter {needed.name} is missing"

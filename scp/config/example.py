@@ -42,10 +42,10 @@ traffic_mode = "loadshare"            # loadshare | override | broadcast | unspe
 # destinations = ["0-1-1"]            # point codes behind this peer; empty = all
 # heartbeat_s = 0                     # 0: none; without it none over SCTP, 30 over TCP
 
-# [m3ua.peers.routing_key]            # REG REQ in place of routing_context; an empty table: all SCCP to us
+# [m3ua.peers.routing_key]            # REG REQ in place of routing_context; an empty table: all to us
 # point_code = "0-23-1"               # the node's own
 # origins = ["0-1-1"]                 # originating point codes; none: all
-# service_indicators = [3]            # SCCP
+# service_indicators = [3]            # SCCP alone; none: all, which every gateway takes
 
 # [m3ua.peers.timers]
 # ack_s = 2.0                         # T(ack): until a request is sent again

@@ -112,19 +112,21 @@ class PeerSctp(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoutingKey(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[m3ua.peers.routing_key]``: registered with REG REQ (RFC 4666 §4.4.1); ``{}`` is all SCCP to us.
+    """``[m3ua.peers.routing_key]``: registered with REG REQ (RFC 4666 §4.4.1); ``{}`` is all to us.
 
     The gateway assigns the routing context, whatever ``routing_context`` says.
 
     Attributes:
         point_code: destination; None: the node's own.
         origins: originating point codes that it is limited to; empty: all.
-        service_indicators: user parts; 3 is SCCP (Q.704 §14.2.1). Empty: all.
+        service_indicators: user parts that it is limited to; 3 is SCCP (Q.704 §14.2.1). Empty: all, which
+            every gateway takes; some route by destination alone, and refuse a key that has more (Osmocom's
+            STP does, with status 9). What comes for another user part is discarded here, and counted.
     """
 
     point_code: PointCode | None = None
     origins: tuple[PointCode, ...] = ()
-    service_indicators: tuple[Annotated[int, Meta(ge=0, le=15)], ...] = (3,)
+    service_indicators: tuple[Annotated[int, Meta(ge=0, le=15)], ...] = ()
 
 
 TCP_HEARTBEAT_S: Final = 30.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from msgspec import Struct, field
 
 from scp.engine.discards import Discards
+from scp.stack.m3ua.destinations import within
 from scp.stack.m3ua.events import (
     AspState,
     AsStateChange,
@@ -25,7 +26,7 @@ from scp.stack.m3ua.events import (
     UserPartUnavailable,
 )
 from scp.stack.sccp_settings import Status
-from ss7.pointcode import format_point_code
+from ss7.pointcode import MAX_ITU, format_point_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,9 +47,12 @@ _CHECK_SUBSYSTEM: Final = "with the operator of that point code: whether the sub
 
 CLOSED_BY_US: Final = "closed by us"
 """What transports say when we wanted it so."""
+ALL: Final = "all"
+"""Name of all destinations at once, of which a gateway that is isolated speaks (RFC 4666 §3.4.1)."""
 UNSAID: Final = "nothing said of it"
 """State of a destination that the gateway has not spoken of: traffic may go to it (RFC 4666 §4.5.2)."""
 
+_BITS: Final = MAX_ITU.bit_length()
 _PATH_UP: Final = "up"
 _MOST: Final = 1024
 """Destinations, and subsystems, that are shown; a gateway may speak of any number."""
@@ -171,6 +175,7 @@ class StatusBoard:
         self.links: dict[str, LinkStatus] = {}
         self.subsystems: dict[str, Condition] = {}
         self.discards = Discards(wall)
+        self._ranges: dict[str, tuple[int, int]] = {}  # name of a destination → point code, wildcard bits
 
     def expect(
         self,
@@ -191,6 +196,7 @@ class StatusBoard:
             waits: the peer connects to us.
         """
         now = self._wall()
+        self._ranges.update([(_point_codes(each, 0), (each, 0)) for each in destinations])
         self.links[name] = LinkStatus(
             name,
             False,
@@ -304,12 +310,21 @@ class StatusBoard:
         name = _point_codes(point_code, mask)
         fine = state == Availability.AVAILABLE
         known = status.destinations.get(name)
-        if known is not None and known.state == state:
-            return
         if known is None and len(status.destinations) >= _MOST:
             return
-        status.destinations[name] = Condition(str(state), self._wall(), "" if fine else _CHECK_DESTINATION)
-        self._report(status.name, f"destination {name} is {state}", not fine)
+        self._ranges[name] = point_code, mask
+        said = Condition(str(state), self._wall(), "" if fine else _CHECK_DESTINATION)
+        for each, condition in status.destinations.items():  # what is said of a range is said of its parts
+            if mask and condition.state != state and self._within(each, point_code, mask):
+                status.destinations[each] = said
+        if known is None or known.state != state:
+            status.destinations[name] = said
+            self._report(status.name, f"destination {name} is {state}", not fine)
+
+    def _within(self, name: str, point_code: int, mask: int) -> bool:
+        """Whether a known destination is a part of a range."""
+        first, bits = self._ranges[name]
+        return name != ALL and bits <= mask and within(first, point_code, mask)
 
     # -- SCCP ------------------------------------------------------------------------------------------------
 
@@ -332,7 +347,9 @@ def _unknown(now: float) -> Condition:
 
 
 def _point_codes(point_code: int, mask: int) -> str:
-    """Return a point code, or a range of them: its first one and how many bits are wild."""
+    """Return a point code, or a range of them: its first one and how many bits are wild, or `ALL`."""
+    if mask >= _BITS:
+        return ALL
     first = format_point_code(point_code)
     return f"{first}/{mask}" if mask else first
 
@@ -340,11 +357,12 @@ def _point_codes(point_code: int, mask: int) -> str:
 def _words(event: Event) -> str | None:
     """Say an event that is trouble in words; None for one that is not."""
     if isinstance(event, ErrorReceived):
-        return f"the peer sent ERR: {event.text}"
+        answer = f", in answer to {event.refused}" if event.refused else ""
+        return f"the peer sent ERR: {event.text} ({event.code:#04x}){answer}"
     if isinstance(event, ErrorSent):
         return f"ERR sent: {event.why}"
     if isinstance(event, RegistrationRefused):
-        return f"routing key refused: {event.text}"
+        return f"REG REQ refused: status {event.status}, {event.text}"
     if isinstance(event, BringDown):
         return event.why
     if isinstance(event, Unanswered):

@@ -256,7 +256,7 @@ _SGP: tuple[tuple[str, str, str, str], ...] = (
         "MTR-V-003-alternate",
         "3.8.1",
         "DATA on stream 0: ERR invalid stream identifier",
-        f"{SERVED}<- DATA rc=7\ndelivered 1\n<- DATA rc=7 stream=0\n-> ERR error=09\ndelivered 0\ndiscards stream",
+        f"{SERVED}<- DATA rc=7\ndelivered 1\n<- DATA rc=7 stream=0\n-> ERR error=09\ndelivered 1\ndiscards data-on-stream-0",
     ),
     (
         "MTR-I-001",

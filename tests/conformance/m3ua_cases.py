@@ -157,8 +157,9 @@ asp(
 )
 active(
     "3.8.1",
-    "DATA on stream 0: ERR invalid stream identifier, not delivered",
-    "<- DATA rc=7 stream=0\n-> ERR error=09\ndelivered 0\ndiscards stream",
+    "DATA on stream 0: ERR invalid stream identifier, once; it is delivered all the same",
+    "<- DATA rc=7 stream=0\n-> ERR error=09\n<- DATA rc=7 stream=0\ndelivered 2\n"
+    "discards data-on-stream-0 data-on-stream-0",
 )
 asp(
     "4.3.4.3",
@@ -279,9 +280,9 @@ active(
     "<< 0100000100000008\n-> ERR error=16\ndiscards malformed",
 )
 active(
-    "3.8.1",
-    "A parameter of another message: ERR unexpected parameter",
-    "<< 0100030400000010000d000800010003\n-> ERR error=13\ndiscards malformed",
+    "3.2",
+    "A parameter twice that is no list: ERR unexpected parameter",
+    "<< 0100000100000018000d000800010003000d000800010003\n-> ERR error=13\ndiscards malformed",
 )
 active(
     "3.8.1",
@@ -289,9 +290,14 @@ active(
     "<< 0100000100000010000d000600010000\n-> ERR error=12\ndiscards malformed",
 )
 active(
-    "3.2",
+    "3",
     "A parameter that RFC 4666 does not define is ignored",
-    "<< 01000001000000187abc000800010003000d000800010003\nas active",
+    "<< 01000001000000187abc000800010003000d000800010003\nas active\ndiscards further-parameter",
+)
+active(
+    "3",
+    "A parameter that RFC 4666 lists for another message is ignored",
+    "<< 0100000100000018000b000800000001000d000800010003\nas active\ndiscards further-parameter",
 )
 active(
     "1.4.7",

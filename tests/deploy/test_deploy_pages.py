@@ -143,7 +143,7 @@ def test_every_message_of_the_status_is_explained() -> None:
     said = {
         events.ErrorReceived: "the peer sent ERR: …",
         events.ErrorSent: "ERR sent: …",
-        events.RegistrationRefused: "routing key refused: …",
+        events.RegistrationRefused: "REG REQ refused: status …",
         events.Unanswered: "was not answered 3 times in a row",
         events.UserPartUnavailable: "user part SCCP is not available at …",
         events.BringDown: "BEAT unanswered",

@@ -44,8 +44,8 @@ class Talkative:
             call.invoke(Opcode.ACTIVITY_TEST)
 
 
-def ssnm(room: Room, number: int, kind: int, **more: int) -> None:
-    params = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(MSC),)}
+def ssnm(room: Room, number: int, kind: int, mask: int = 0, **more: int) -> None:
+    params = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(0 if mask else MSC, mask),)}
     if more:
         params[Tag.CONGESTION_INDICATIONS] = more["level"]
     room.switches[number].m3ua(encode(Message(kind, params)), 0)
@@ -159,12 +159,13 @@ def test_dialogues_that_share_a_path_leave_a_lost_link_together_and_new_ones_don
     assert paths(room)[3] is third
 
 
+@pytest.mark.parametrize("mask", [0, 14, 25, 255])
 @pytest.mark.parametrize(("kind", "moved"), [(DUNA, True), (DRST, True), (SCON, True), (DAVA, False)])
-def test_a_dialogue_moves_away_from_a_gateway_that_can_t_reach_its_switch(kind, moved):
+def test_a_dialogue_moves_away_from_a_gateway_that_can_t_reach_its_switch(kind, moved, mask):
     room = three(Talkative())
     room.call()
     assert heard(room) == [1, 0, 0]
-    ssnm(room, 0, kind)
+    ssnm(room, 0, kind, mask)
     room.advance(1.5)
     assert heard(room)[0] == (1 if moved else 2)
     assert sum(heard(room)) == 2
@@ -249,7 +250,7 @@ remote = ["127.0.0.1"]
 
 
 def test_point_codes_and_routing_keys_are_configured():
-    read = config.loads(CONFIG.format(more="routing_key = { origins = [300] }"), {})
+    read = config.loads(CONFIG.format(more="routing_key = { origins = [300], service_indicators = [3] }"), {})
     assert sccp_settings(read).point_codes == (185, 999, 185)
     asp = machine(read.m3ua.peers[0], 185)
     assert isinstance(asp, Asp)

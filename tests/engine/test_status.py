@@ -75,9 +75,13 @@ def test_our_own_close_is_no_trouble(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        (m3ua.ErrorReceived(0x19, "Invalid Routing Context", b""), "Invalid Routing Context"),
+        (m3ua.ErrorReceived(0x19, "invalid routing context", b""), "ERR: invalid routing context (0x19)"),
+        (
+            m3ua.ErrorReceived(0x19, "invalid routing context", b"", "ASPAC for routing context 99"),
+            "invalid routing context (0x19), in answer to ASPAC for routing context 99",
+        ),
         (m3ua.ErrorSent(3, "class 9"), "class 9"),
-        (m3ua.RegistrationRefused(5, "permission denied"), "permission denied"),
+        (m3ua.RegistrationRefused(5, "permission denied"), "REG REQ refused: status 5, permission denied"),
         (m3ua.BringDown("BEAT unanswered"), "BEAT unanswered"),
         (m3ua.Unanswered("ASPUP", 3), "ASPUP was not answered 3 times"),
         (m3ua.UserPartUnavailable(0x18BB, 3, 0), "user part 3 is not available at 3-23-3"),
@@ -103,6 +107,24 @@ def test_destinations_are_what_the_gateway_says_on_this_association(desk: Desk) 
     assert {each.check for each in desk.status.destinations.values()} == {""}
     desk.board.connection(desk.link, "gone")
     assert {each.state for each in desk.status.destinations.values()} == {UNSAID}
+
+
+def test_what_is_said_of_a_range_is_said_of_its_parts(desk: Desk) -> None:
+    desk.event(m3ua.DestinationChange(0x18BB, 0, Availability.RESTRICTED))
+    desk.event(m3ua.DestinationChange(0x0007, 2, Availability.RESTRICTED))
+    desk.event(m3ua.DestinationChange(0x18B9, 3, Availability.UNAVAILABLE))
+    shown = {name: each.state for name, each in desk.status.destinations.items()}
+    assert shown == {"3-23-3": "unavailable", "0-0-7/2": "restricted", "3-23-1/3": "unavailable"}
+    for mask in (14, 255):
+        desk.event(m3ua.DestinationChange(0, mask, Availability.UNAVAILABLE))
+        assert {each.state for each in desk.status.destinations.values()} == {"unavailable"}
+        assert desk.log[-1] == ("stp", "destination all is unavailable", True)
+    desk.event(m3ua.DestinationChange(0x3FFF, 99, Availability.AVAILABLE))
+    assert {name: each.state for name, each in desk.status.destinations.items()} == {
+        **dict.fromkeys(shown, "available"),
+        "all": "available",
+    }
+    assert {each.check for each in desk.status.destinations.values()} == {""}
 
 
 def test_a_gateway_that_speaks_of_any_number_of_destinations_costs_a_bounded_one(desk: Desk) -> None:

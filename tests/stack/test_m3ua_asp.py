@@ -54,6 +54,7 @@ from ss7.m3ua import (
     DUPU,
     ERR,
     NTFY,
+    REG_RSP,
     SCON,
     Data,
     Message,
@@ -62,7 +63,17 @@ from ss7.m3ua import (
     name_of,
 )
 from ss7.m3ua_framer import Framer
-from ss7.m3ua_parameters import AffectedPointCode, ErrorCode, KeyDestination, Status, Tag, UserCause
+from ss7.m3ua_parameters import (
+    AffectedPointCode,
+    ErrorCode,
+    KeyDestination,
+    RegistrationResult,
+    Status,
+    Tag,
+    UserCause,
+    parameter,
+    split,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -394,7 +405,6 @@ WRONG: dict[str, tuple[bytes, int, int, DiscardReason]] = {
     "length": (b"\x01\x00\x03\x04\0\0\1\x08", 0, 0x07, DiscardReason.MALFORMED),
     "DATA length": (DATA_7[:4] + b"\0\0\0\x08" + DATA_7[8:], 1, 0x07, DiscardReason.MALFORMED),
     "DATA without data": (b"\x01\x00\x01\x01\0\0\0\x08", 1, 0x16, DiscardReason.MALFORMED),
-    "stream of DATA": (DATA_7, 0, 0x09, DiscardReason.STREAM),
     "stream of ASPUP ACK": (encode(Message(ASPUP_ACK, {})), 1, 0x09, DiscardReason.STREAM),
     "context of DATA": (encode(Data(1, 2, 3, 2, 0, 5, b"", 8)), 1, 0x19, DiscardReason.ROUTING_CONTEXT),
     "context of ASPIA ACK": (
@@ -437,6 +447,75 @@ def test_what_is_wrong_is_answered_and_counted(name: str, everything_sent: Recor
     if code == 0x15:
         assert message.integer(Tag.NETWORK_APPEARANCE) == 9
     assert asp.state is AspState.ACTIVE
+
+
+def with_further(octets: bytes, *further: tuple[int, bytes]) -> bytes:
+    """The message with further parameters ahead of its own, and its own in the reverse order."""
+    own = [parameter(tag, octets[start:end]) for tag, start, end in split(octets, 8, len(octets))]
+    body = b"".join([*[parameter(tag, value) for tag, value in further], *reversed(own)])
+    return octets[:4] + (8 + len(body)).to_bytes(4, "big") + body
+
+
+INFO, UNDEFINED = (0x0004, b"hello"), (0x7ABC, b"?")
+
+
+@pytest.mark.parametrize("further", [(INFO,), (UNDEFINED,), (UNDEFINED, INFO, (0x0007, b"none of theirs"))])
+def test_further_parameters_cost_no_message(further: tuple[tuple[int, bytes], ...]) -> None:
+    """§3: any message may have them. The ASP registers, is active, is asked and answers, whatever it hears."""
+    asp, sgp = registering((Key(destinations=KEY.destinations, routing_context=42),))
+    sgp.asp_identifier = 5  # so that NTFY has several parameters of its own
+
+    def hear(link: Asp | Sgp, other: Asp | Sgp) -> list[Data]:
+        heard = [other.receive(with_further(octets, *further), stream, 0.0) for stream, octets in take(link)]
+        return [data for data in heard if data is not None]
+
+    while asp.outbox or sgp.outbox:
+        hear(asp, sgp)
+        hear(sgp, asp)
+    assert (asp.state, sgp.state, asp.as_state) == (AspState.ACTIVE, AspState.ACTIVE, AsState.ACTIVE)
+    assert not of(asp, ErrorSent) + of(sgp, ErrorSent)
+    sgp.send(1, 185, 2, 5, b"asked", 42)
+    assert hear(sgp, asp) == [Data(1, 185, 3, 2, 0, 5, b"asked", 42)]
+    asp.send(185, 1, 2, 5, b"answered", 42)
+    assert hear(asp, sgp) == [Data(185, 1, 3, 2, 0, 5, b"answered", 42)]
+    for link in (asp, sgp):
+        reasons = {event.reason for event in of(link, Discard)}
+        # INFO String is of ASPUP, ASPAC, NTFY and their like, not of REG RSP, REG REQ and DATA: all are counted
+        assert reasons == {DiscardReason.FURTHER_PARAMETER}
+    assert [event.message for event in of(asp, Discard)][-1] == "DATA"
+    assert all("0x" in event.why for event in of(asp, Discard))
+
+
+@pytest.mark.parametrize("link", [up, gateway])
+def test_a_listed_parameter_twice_is_refused(link: Callable[[], Asp | Sgp]) -> None:
+    """§3.2: one of a kind in a message, unless it is a list."""
+    side = link()
+    twice = parameter(0x0006, b"\0\0\0\7") * 2
+    side.receive(b"\x01\x00\x04\x02" + (8 + len(twice)).to_bytes(4, "big") + twice, 0, 1.0)
+    assert errors(side) == [0x13]
+
+
+@pytest.mark.parametrize("link", [up, gateway])
+def test_data_on_stream_0_is_taken_counted_and_told_once(link: Callable[[], Asp | Sgp]) -> None:
+    side = link()
+    for _ in range(3):
+        assert side.receive(DATA_7, 0, 1.0) == Data(1, 2, 3, 2, 0, 5, b"abc", 7)
+    assert [event.reason for event in of(side, Discard)] == [DiscardReason.DATA_STREAM] * 3
+    assert errors(side) == [0x09]
+    side.receive(encode(Data(1, 2, 3, 2, 0, 5, b"", 8)), 0, 1.0)
+    assert errors(side) == [0x19]  # all else is looked at as ever
+
+
+def test_data_on_stream_0_is_told_on_each_association() -> None:
+    asp = up()
+    for now in (1.0, 2.0):
+        asp.receive(DATA_7, 0, now)
+        assert errors(asp) == [0x09]
+        asp.lost(now)
+        asp.connected(now, 3)
+        tell(asp, ASPUP_ACK)
+        tell(asp, ASPAC_ACK)
+        take(asp)
 
 
 @pytest.mark.parametrize(
@@ -486,6 +565,170 @@ def test_a_refusal_is_waited_out() -> None:
     assert asp.state is AspState.ACTIVE
 
 
+class Strict:
+    """A gateway that refuses an ASPAC as a whole where it does not know all that is in it, as osmo-stp does.
+
+    ``names``: which routing contexts its ERR names: "none", "all" that were asked for, or the "unknown".
+    """
+
+    def __init__(self, known: tuple[int, ...], names: str, silent: tuple[int, ...] = ()) -> None:
+        self.known = known
+        self.names = names
+        self.silent = silent
+
+    def answer(self, asp: Asp, now: float) -> list[tuple[int, ...]]:
+        """Hear the ASP out; return which routing contexts its ASPACs were for, in their order."""
+        asked: list[tuple[int, ...]] = []
+        while asp.outbox:
+            for _, octets in take(asp):
+                message = decode(octets)
+                assert isinstance(message, Message)
+                contexts = message.integers(Tag.ROUTING_CONTEXT)
+                if message.kind == ASPUP:
+                    tell(asp, ASPUP_ACK, now=now)
+                elif message.kind == ASPAC:
+                    asked.append(contexts)
+                    unknown = tuple([each for each in contexts if each not in self.known])
+                    if not unknown:
+                        tell(asp, ASPAC_ACK, {Tag.ROUTING_CONTEXT: contexts}, now)
+                    elif contexts not in [(each,) for each in self.silent]:
+                        named = {"none": (), "all": contexts, "unknown": unknown}[self.names]
+                        params = {Tag.ROUTING_CONTEXT: named} if named else {}
+                        tell(asp, ERR, {Tag.ERROR_CODE: 0x19, **params}, now)
+        return asked
+
+
+def states(asp: Asp) -> dict[int, AspState]:
+    return {context: server.state for context, server in asp.servers.items()}
+
+
+@pytest.mark.parametrize("contexts", [(1, 99), (99, 1)])
+@pytest.mark.parametrize("names", ["none", "all", "unknown"])
+def test_of_several_routing_contexts_those_that_the_gateway_knows_get_active(
+    contexts: tuple[int, ...], names: str
+) -> None:
+    asp, strict = Asp(AspSettings(routing_contexts=contexts)), Strict((1,), names)
+    asp.connected(0.0, 3)
+    asked = strict.answer(asp, 0.0)
+    if names == "unknown":  # the other one may still be acknowledged: it is asked for after T(ack)
+        assert asked == [contexts]
+        asp.tick(2.0)
+        asked += strict.answer(asp, 2.0)
+        assert asked == [contexts, (1,)]
+    else:
+        assert asked == [contexts, *[(each,) for each in contexts]]
+    assert states(asp) == {1: AspState.ACTIVE, 99: AspState.INACTIVE}
+    assert asp.send(1, 2, 2, 5, b"x", 1)
+    take(asp)
+    refused = of(asp, ErrorReceived)[-1]
+    assert (refused.code, refused.text, refused.refused) == (
+        0x19,
+        "invalid routing context",
+        "ASPAC for routing context 99",
+    )
+    # The other one is asked for at T(retry)'s pace, by itself, and never in a way that ends the first's traffic.
+    for _ in range(3):
+        now = asp.next_deadline()
+        asp.tick(now - 0.01)
+        assert not asp.outbox
+        asp.tick(now)
+        assert strict.answer(asp, now) == [(99,)]
+        assert asp.next_deadline() == now + 10.0
+        assert states(asp) == {1: AspState.ACTIVE, 99: AspState.INACTIVE}
+    strict.known = (1, 99)
+    now = asp.next_deadline()
+    asp.tick(now)
+    assert strict.answer(asp, now) == [(99,)]
+    assert states(asp) == {1: AspState.ACTIVE, 99: AspState.ACTIVE}
+
+
+def test_on_the_next_association_all_are_asked_for_at_once_again() -> None:
+    asp, strict = Asp(AspSettings(routing_contexts=(1, 99))), Strict((1,), "none")
+    asp.connected(0.0, 3)
+    strict.answer(asp, 0.0)
+    asp.lost(1.0)
+    asp.connected(2.0, 3)
+    strict.known = (1, 99)
+    assert strict.answer(asp, 2.0) == [(1, 99)]
+
+
+def test_one_that_is_not_answered_does_not_keep_the_others_waiting() -> None:
+    asp, strict = Asp(AspSettings(routing_contexts=(99, 1, 2))), Strict((1, 2), "none", silent=(99,))
+    asp.connected(0.0, 3)
+    assert strict.answer(asp, 0.0) == [(99, 1, 2), (99,)]
+    asp.tick(2.0)
+    assert strict.answer(asp, 2.0) == [(99,), (1,), (2,)]
+    assert states(asp) == {99: AspState.INACTIVE, 1: AspState.ACTIVE, 2: AspState.ACTIVE}
+
+
+def test_none_known_begins_anew_after_t_retry() -> None:
+    asp, strict = Asp(AspSettings(routing_contexts=(98, 99))), Strict((), "none")
+    asp.connected(0.0, 3)
+    assert strict.answer(asp, 0.0) == [(98, 99), (98,), (99,)]
+    assert asp.next_deadline() == 10.0
+    asp.tick(10.0)
+    assert name_of(asp.outbox[0][1]) == "ASPUP"
+    strict.known = (98,)
+    assert strict.answer(asp, 10.0) == [(98,), (99,)]
+    assert states(asp) == {98: AspState.ACTIVE, 99: AspState.INACTIVE}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sgp_settings", "words"),
+    [
+        (
+            AspSettings(),
+            SgpSettings(traffic_mode=TrafficMode.OVERRIDE),
+            "ASPAC refused: ERR 0x05, unsupported traffic mode type",
+        ),
+        (
+            AspSettings(routing_contexts=(9,)),
+            SgpSettings(routing_contexts=(7,)),
+            "ASPAC for routing context 9 refused: ERR 0x19, invalid routing context",
+        ),
+        (
+            AspSettings(key=Key(destinations=(KeyDestination(185),))),
+            SgpSettings(keys=()),
+            "REG REQ refused: status 7, routing key not currently provisioned",
+        ),
+        (
+            AspSettings(key=Key(destinations=(KeyDestination(185),))),
+            SgpSettings(),
+            "REG REQ refused: ERR 0x03, unsupported message class",
+        ),
+    ],
+)
+def test_what_was_refused_is_said_in_words(
+    settings: AspSettings, sgp_settings: SgpSettings, words: str
+) -> None:
+    asp, sgp = Asp(settings), Sgp(sgp_settings)
+    sgp.connected(0.0, 3)
+    asp.connected(0.0, 3)
+    talk(asp, sgp)
+    asp.tick(10.0)
+    assert of(asp, StateChange)[-1] == StateChange(
+        AspState.INACTIVE, AspState.DOWN, f"{words}: starting anew"
+    )
+    assert not of(asp, Unanswered)
+    for error in of(asp, ErrorReceived):
+        assert error.refused == words.partition(" refused")[0]
+
+
+def test_a_key_with_more_than_the_gateway_takes_is_told_what_it_has() -> None:
+    origins = (KeyDestination(185, (3,), (300,)),)
+    asp = Asp(AspSettings(key=Key(destinations=origins), network_appearance=1))
+    asp.connected(0.0, 3)
+    tell(asp, ASPUP_ACK)
+    tell(asp, REG_RSP, {Tag.REGISTRATION_RESULT: (RegistrationResult(1, 9, 0),)})
+    assert of(asp, RegistrationRefused) == [
+        RegistrationRefused(
+            9,
+            "unsupported routing key parameter field; the key has destination point code, service indicators, "
+            "originating point codes, traffic mode, network appearance",
+        )
+    ]
+
+
 def test_an_asp_that_the_gateway_holds_down_starts_anew_with_aspup() -> None:
     asp, sgp = Asp(AspSettings(routing_contexts=(7,))), Sgp(SgpSettings(routing_contexts=(7,)))
     sgp.connected(0.0)
@@ -518,6 +761,7 @@ def test_what_ssnm_says_of_destinations() -> None:
     tell(asp, SCON, {**one, Tag.CONGESTION_INDICATIONS: 0}, now=5.0)
     assert asp.destinations.congestion(185, 6.0) == 0
     tell(asp, DUPU, {**one, Tag.USER_CAUSE: UserCause(2, 3)})
+    assert not asp.outbox
     assert of(asp, UserPartUnavailable) == [UserPartUnavailable(185, 3, 2)]
     assert len(of(asp, DestinationChange)) == 4
     assert len(of(asp, Congestion)) == 2
@@ -527,11 +771,31 @@ def test_what_ssnm_says_of_destinations() -> None:
     assert asp.destinations.availability(0x100) is Availability.AVAILABLE
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 63), st.integers(0, 7), st.sampled_from(list(Availability))), max_size=30
-    )
-)
+@pytest.mark.parametrize("mask", [13, 14, 24, 25, 255])
+def test_a_mask_of_all_bits_and_more_is_the_whole_network(mask: int) -> None:
+    """§3.4.1: whatever the point code beside it."""
+    asp = up()
+    for point_code in (0, 185, 0x3FFF):
+        affected = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(point_code, mask),)}
+        tell(asp, DUNA, affected)
+        isolated = {each: asp.destinations.availability(each) for each in (0, 185, 0x1FFF, 0x2000, 0x3FFF)}
+        reached = [each for each, state in isolated.items() if state is Availability.AVAILABLE]
+        assert reached == ([] if mask > 13 else [each for each in isolated if each >> 13 != point_code >> 13])
+        assert of(asp, DestinationChange)[-1] == DestinationChange(point_code, mask, Availability.UNAVAILABLE)
+        tell(asp, SCON, affected)
+        assert asp.destinations.congestion(point_code, 1.0) == 1
+        tell(asp, DAVA, affected)
+        tell(asp, SCON, {**affected, Tag.CONGESTION_INDICATIONS: 0})
+        for each in isolated:
+            assert asp.destinations.availability(each) is Availability.AVAILABLE
+            assert asp.destinations.congestion(each, 1.0) == 0
+    assert not asp.outbox
+
+
+MASKS = st.integers(0, 7) | st.sampled_from([14, 24, 25, 255])
+
+
+@given(st.lists(st.tuples(st.integers(0, 63), MASKS, st.sampled_from(list(Availability))), max_size=30))
 def test_ranges_hold_what_was_said_last(said_of: list[tuple[int, int, Availability]]) -> None:
     destinations, model = Destinations(), dict.fromkeys(range(64), Availability.AVAILABLE)
     for point_code, mask, availability in said_of:
@@ -552,6 +816,24 @@ def test_destinations_are_bounded() -> None:
 
 
 # ── the gateway ─────────────────────────────────────────────
+
+
+def test_an_audit_of_a_range_is_answered_for_the_range_and_what_is_known_of_its_parts() -> None:
+    sgp = gateway()
+    sgp.set_destination(0x100, Availability.UNAVAILABLE)
+    sgp.set_destination(0x10F, Availability.RESTRICTED)
+    sgp.set_destination(0x110, Availability.UNAVAILABLE)
+    sgp.set_congestion(0x101, 2)
+    take(sgp)
+    for mask, covered in ((4, [0x100, 0x101, 0x10F]), (255, [0x100, 0x101, 0x10F, 0x110])):
+        asp = up()
+        tell(sgp, DAUD, {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(0x105, mask),)})
+        for stream, octets in take(sgp):
+            asp.receive(octets, stream, 0.0)
+        assert of(asp, DestinationChange)[0] == DestinationChange(0x105, mask, Availability.AVAILABLE)
+        assert [event.point_code for event in of(asp, DestinationChange)[1:]] == covered
+        assert asp.destinations.availability(0x10F) is Availability.RESTRICTED
+        assert of(asp, Congestion) == [Congestion(0x101, 0, 2)]
 
 
 def test_traffic_waits_in_as_pending_and_t_r_ends_it() -> None:
@@ -776,6 +1058,7 @@ class DialogueState(RuleBasedStateMachine):
         self.connected = False
         self.forgeries = False
         self.hostile = False
+        self.adorned = False
         self.to_asp: deque[tuple[int, bytes]] = deque()
         self.to_sgp: deque[tuple[int, bytes]] = deque()
 
@@ -787,6 +1070,7 @@ class DialogueState(RuleBasedStateMachine):
         mode=st.sampled_from(list(TrafficMode)),
         hostile=st.booleans(),
         begun=st.sampled_from(["not", "connected", "talking", "talking"]),
+        adorned=st.booleans(),
     )
     def begin(
         self,
@@ -797,8 +1081,10 @@ class DialogueState(RuleBasedStateMachine):
         mode: TrafficMode,
         hostile: bool,
         begun: str,
+        adorned: bool = False,
     ) -> None:
         self.hostile = hostile
+        self.adorned = adorned
         timers = Timers(beat=beat)
         keys = (Key(destinations=KEY.destinations, routing_context=7),) if key else None
         self.asp = Asp(
@@ -832,7 +1118,9 @@ class DialogueState(RuleBasedStateMachine):
                 assert stream < self.streams
             else:
                 assert stream == 0
-        return sent
+        # What a peer may do to its messages without meaning anything by it (§3, §3.2): parameters in any order, others.
+        adorned = self.adorned
+        return [(stream, with_further(octets, UNDEFINED) if adorned else octets) for stream, octets in sent]
 
     def give(self, link: Asp | Sgp, octets: bytes, stream: int) -> None:
         before = sum(isinstance(event, ErrorSent) for event in link.events)
@@ -965,7 +1253,9 @@ class DialogueState(RuleBasedStateMachine):
             assert not waits or server.timer < float("inf"), "waits for ever"
             if self.connected:
                 # Whoever wants to be active is, is asking, or was told that another ASP is in its place.
-                assert server.phase not in (Phase.DOWN, Phase.INACTIVE) or asp._wish is not Goal.ACTIVE
+                waits = server.phase is Phase.INACTIVE and server.alone and asp._asks_alone()  # its turn
+                idle = server.phase in (Phase.DOWN, Phase.INACTIVE)
+                assert not idle or waits or asp._wish is not Goal.ACTIVE
         for served in sgp.servers.values():
             assert (served.as_state is AsState.ACTIVE) == (served.state is AspState.ACTIVE)
             assert served.as_state is not AsState.PENDING or served.timer < float("inf")

@@ -21,7 +21,7 @@ from scp.stack.m3ua.events import (
     Unanswered,
     UserPartUnavailable,
 )
-from scp.stack.m3ua.link import Link
+from scp.stack.m3ua.link import Link, error_name
 from scp.stack.m3ua.servers import NEVER, AspServer, Server
 from scp.stack.m3ua.settings import AspSettings, Role, TrafficMode
 from scp.stack.m3ua.table import Action
@@ -84,6 +84,7 @@ _NOTIFIED: Final = {
 }
 _AS_STATES: Final = {state.value: state for state in AsState}
 _REGISTERED: Final = (0, 12)  # successfully, or already (§3.6.2): there is a routing context either way
+_UNSUPPORTED_FIELD: Final = 9
 _LOCAL_ID: Final = 1
 _OF_TRAFFIC: Final = frozenset((ASPAC, ASPIA, DAUD))  # requests that name their application servers
 _IN_SERVICE: Final = (*SERVING, Phase.ASPIA_SENT)
@@ -179,7 +180,9 @@ class Asp(Link):
                     once[action] = row.why
             if row.next is not server.phase:
                 assert isinstance(row.next, Phase)
-                self._enter(server, row.next, row.why, now)
+                refused = cause is Input.EXHAUSTED and server.held
+                why = f"{server.refusal}: starting anew" if refused else row.why
+                self._enter(server, row.next, why, now)
         if message is not None and Action.ANSWER in once:
             self._acknowledge(message, tuple(told))
         if message is not None and Action.ERROR in once:
@@ -193,7 +196,15 @@ class Asp(Link):
             return Goal.REGISTERED
         if self._wish is Goal.DOWN and self._another(server, _IN_SERVICE):
             return Goal.INACTIVE  # ASPDN ends the traffic of all: it waits for the last ASPIA ACK
+        if server.alone and server.phase is Phase.INACTIVE and self._asks_alone():
+            return Goal.INACTIVE  # one at a time: an ERR need not say which routing context it is about
         return self._wish
+
+    def _asks_alone(self) -> bool:
+        """Whether an AS is asked for by itself, and its answer is not overdue yet."""
+        return any(
+            each.alone and _awaits_active(each) and not each.attempts for each in self.servers.values()
+        )
 
     def _another(self, server: AspServer, phases: tuple[Phase, ...]) -> bool:
         """Whether another AS is in one of these phases."""
@@ -247,7 +258,12 @@ class Asp(Link):
             return
         asking, self._asking = self._asking, {}
         for kind, contexts in asking.items():
-            self._put(kind, self._asked(kind, [each for each in contexts if each >= 0]))
+            alone = [each for each in contexts if kind == ASPAC and self.servers[each].alone]
+            if len(alone) < len(contexts):
+                together = [each for each in contexts if each >= 0 and each not in alone]
+                self._put(kind, self._asked(kind, together))
+            for context in alone:
+                self._put(kind, self._asked(kind, [context]))
 
     def _asked(self, kind: int, contexts: list[int]) -> dict[int, Any]:
         """Return a request's parameters."""
@@ -308,8 +324,28 @@ class Asp(Link):
     def _inactive_data(self, data: Data, octets: bytes) -> None:  # noqa: ARG002
         self._discard(DiscardReason.NOT_ACTIVE, octets)  # silently (§3.8.1)
 
+    def _asked_for(self, contexts: tuple[int, ...]) -> str:
+        """Return which request is out for these application servers, in words; "" if none."""
+        asked: dict[str, list[int]] = {}
+        for context in contexts:
+            server = self.servers[context]
+            if server.phase in REQUEST_OF and not server.held:
+                asked.setdefault(MESSAGES[REQUEST_OF[server.phase]].name, []).append(context)
+        return ", ".join([_named(name, found) for name, found in asked.items()])
+
     def _refused(self, code: int, contexts: tuple[int, ...], now: float) -> None:
-        disowned = code == ErrorCode.UNEXPECTED_MESSAGE
+        """Take ERR for the answer to the requests that are out for these application servers."""
+        disowned = code == ErrorCode.UNEXPECTED_MESSAGE  # which is of the ASP as a whole
+        asked = tuple([each for each in contexts if _awaits_active(self.servers[each])])
+        if len(asked) > 1 and not disowned:
+            for context in asked:
+                self.servers[context].alone = True
+            self._input(Input.ALONE, now, contexts=asked)
+            contexts = tuple([each for each in contexts if each not in asked])
+        for context in contexts:
+            request = self._asked_for((context,))
+            if request:
+                self.servers[context].refusal = f"{request} refused: ERR {code:#04x}, {error_name(code)}"
         self._input(Input.DISOWNED if disowned else Input.REFUSED, now, contexts=contexts)
 
     def _handle(self, message: Message, octets: bytes, now: float) -> None:
@@ -375,7 +411,34 @@ class Asp(Link):
                 self._input(Input.REGISTERED, now)
             else:
                 known = status < len(REGISTRATION_TEXT)
-                text = REGISTRATION_TEXT[status] if known else f"status {status}"
+                text = REGISTRATION_TEXT[status] if known else "unknown"
+                if status == _UNSUPPORTED_FIELD:
+                    text += f"; the key has {_fields(self._key())}"
                 self.events.append(RegistrationRefused(status, text))
+                self._first().refusal = f"REG REQ refused: status {status}, {text}"
                 self._input(Input.NOT_REGISTERED, now)
             return
+
+
+def _awaits_active(server: AspServer) -> bool:
+    return server.phase is Phase.ASPAC_SENT and not server.held
+
+
+def _named(request: str, contexts: list[int]) -> str:
+    """Return a request with the routing contexts that it is for, in words."""
+    numbers = [str(context) for context in contexts if context >= 0]
+    return f"{request} for routing context {', '.join(numbers)}" if numbers else request
+
+
+def _fields(key: RoutingKey) -> str:
+    """Return what a routing key has (§3.6.1): a gateway that does not take all of it does not say what."""
+    found = ["destination point code"]
+    if any(group.service_indicators for group in key.destinations):
+        found.append("service indicators")
+    if any(group.opcs for group in key.destinations):
+        found.append("originating point codes")
+    if key.traffic_mode >= 0:
+        found.append("traffic mode")
+    if key.network_appearance >= 0:
+        found.append("network appearance")
+    return ", ".join(found)

@@ -63,6 +63,7 @@ class Input(Enum):
     NEEDED = "NTFY that the AS lacks active ASPs"
     REFUSED = "ERR"
     DISOWNED = "ERR unexpected message"
+    ALONE = "ERR to an ASPAC for several"
     T_ACK = "T(ack) expired"
     EXHAUSTED = "T(ack) expired too often"
     PEER_ASPUP = "ASPUP"
@@ -135,6 +136,8 @@ def _table() -> dict[tuple[Phase, Input], Row]:
         # ERR (§3.8.1) while a request is out is taken as its refusal.
         ((p.ASPUP_SENT, p.REG_SENT, p.ASPAC_SENT), i.REFUSED, (a.HOLD_OFF,), same, "3.8.1", ""),
         ((p.ASPUP_SENT, p.REG_SENT, p.ASPAC_SENT), i.DISOWNED, (a.HOLD_OFF,), same, "3.8.1", ""),
+        # A gateway may refuse an ASPAC for several as a whole over one of them: each is asked for by itself.
+        ((p.ASPAC_SENT,), i.ALONE, (), p.INACTIVE, "4.3.4.3", ""),
         ((p.ASPIA_SENT,), i.REFUSED, (), p.INACTIVE, "3.8.1", "ERR in answer to ASPIA"),
         ((p.ASPIA_SENT,), i.DISOWNED, (), p.INACTIVE, "3.8.1", "ERR in answer to ASPIA"),
         ((p.ASPDN_SENT,), i.REFUSED, (), p.DOWN, "3.8.1", "ERR in answer to ASPDN"),

@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Final, final
 
 from scp.stack.m3ua.events import Availability
+from ss7.pointcode import MAX_ITU
 
 LIMIT: Final = 4096
 """Entries of one kind that are kept. A gateway that says more of single point codes is not believed."""
+
+_BITS: Final = MAX_ITU.bit_length()
+_ALL: Final = 32
+"""A mask that covers every point code: what one of `_BITS` or more means (§3.4.1: network isolation)."""
+
+
+def within(point_code: int, start: int, mask: int) -> bool:
+    """Whether a point code is in the range of ``mask`` wildcard bits that ``start`` is in."""
+    return mask >= _BITS or point_code >> mask == start >> mask
 
 
 @final
@@ -32,6 +42,8 @@ class Ranges:
 
     def put(self, point_code: int, mask: int, value: int, until: float) -> bool:
         """Say ``value`` of the range until then (0 holds by default); False if there is no room for it."""
+        if mask >= _BITS:
+            point_code, mask = 0, _ALL
         base = point_code >> mask
         entries = self._entries
         if mask:

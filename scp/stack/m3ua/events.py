@@ -25,12 +25,14 @@ class AsState(Enum):
 
 
 class DiscardReason(StrEnum):
-    """Why a message was thrown away: all there are, fit for a label."""
+    """Why a message, or a part of it, was thrown away: all there are, fit for a label."""
 
     MALFORMED = "malformed"  # the codec refused it
     NOT_ACTIVE = "not-active"  # DATA while not ASP-ACTIVE
     UNEXPECTED = "unexpected-message"  # known, but not in this state, or not from this side
     STREAM = "stream"  # on a stream that §1.4.7 keeps for others
+    DATA_STREAM = "data-on-stream-0"  # where §1.4.7 has none; it is taken all the same
+    FURTHER_PARAMETER = "further-parameter"  # that the message does not list; the rest is taken (§3)
     ROUTING_CONTEXT = "routing-context"
     NETWORK_APPEARANCE = "network-appearance"
     TRAFFIC_MODE = "traffic-mode"
@@ -84,7 +86,7 @@ class AsStateChange:
 @final
 @dataclass(frozen=True)
 class Discard:
-    """A message was thrown away; ``message`` is its abbreviation, ``why`` more words for people."""
+    """A message was thrown away, or a part of it; ``message`` is its abbreviation, ``why`` is for people."""
 
     reason: DiscardReason
     message: str
@@ -104,11 +106,15 @@ class Notified:
 @final
 @dataclass(frozen=True)
 class ErrorReceived:
-    """ERR came (§3.8.1): its code, name, INFO-like words, and the diagnostic octets."""
+    """ERR came (§3.8.1): its code, the code's name, the diagnostic octets.
+
+    ``refused`` is the request of ours that it is taken for the answer to, in words; "" where none is out.
+    """
 
     code: int
     text: str
     diagnostic: bytes
+    refused: str = ""
 
 
 @final

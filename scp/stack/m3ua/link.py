@@ -37,10 +37,10 @@ from ss7.m3ua import (
     Data,
     DataEncoder,
     Message,
-    decode,
-    decode_data,
+    decode_noting,
     encode,
     name_of,
+    plain_data,
 )
 from ss7.m3ua_parameters import ErrorCode, M3uaError, Tag
 
@@ -90,6 +90,7 @@ class Link:
         self._receiving: bool = False
         self._associated: bool = False
         self._many: bool = False
+        self._told_stream: bool = False
         self._check_streams: bool = check_streams
         self._stream_of: list[int] = [0] * 256
         self._heard: float = 0.0
@@ -104,17 +105,12 @@ class Link:
         """Take one whole message; the user's DATA comes back, everything else is dealt with here."""
         self._heard = now
         if self._receiving and (stream or not self._many) and message.startswith(_DATA_START):
-            try:
-                data = decode_data(message)
-            except M3uaError as error:
-                self._malformed(error, message)
-                return None
-            context = data.routing_context
-            if (
-                context == self._context or self._context < 0 or (context < 0 and not self._several)
-            ) and data.network_appearance < 0:
-                return data
-            return self._ours(data, message)
+            data = plain_data(message)
+            if data is not None:
+                context = data.routing_context
+                if context == self._context or self._context < 0 or (context < 0 and not self._several):
+                    return data
+                return self._ours(data, message)
         return self._control(message, stream, now)
 
     def send(
@@ -161,6 +157,7 @@ class Link:
         self._associated = True
         self._heard = now
         self._many = streams > 1 and self._check_streams
+        self._told_stream = False
         # DATA goes on the streams but the first (§1.4.7); with one only, or over TCP, there is no choice.
         self._stream_of = [1 + sls % (streams - 1) if streams > 1 else 0 for sls in range(256)]
         self._beat_at = now + self._beat if self._beat > 0 else NEVER
@@ -255,16 +252,16 @@ class Link:
             self._discard(DiscardReason.NOT_CONNECTED, octets)
             return None
         try:
-            message = decode(octets)
+            message, further = decode_noting(octets)
         except M3uaError as error:
             self._malformed(error, octets)
             return None
+        if further:
+            tags = ", ".join([f"{tag:#06x}" for tag in further])
+            self._discard(DiscardReason.FURTHER_PARAMETER, octets, f"parameter {tags}")
         if isinstance(message, Data):
             if stream == 0 and self._many:
-                self._refuse(
-                    ErrorCode.INVALID_STREAM_IDENTIFIER, DiscardReason.STREAM, octets, "DATA on stream 0"
-                )
-                return None
+                self._on_stream_0(octets)
             return self._ours(message, octets)
         if stream and self._check_streams and message.kind in _ON_STREAM_0:
             why = f"{message.name} on stream {stream}"
@@ -275,14 +272,28 @@ class Link:
             # Every parameter goes back unchanged (§3.5.6): only the type becomes BEAT ACK.
             self.outbox.append((0, octets[:3] + b"\x06" + octets[4:]))
         elif message.kind == ERR:
-            code = message.integer(Tag.ERROR_CODE)
-            self.events.append(
-                ErrorReceived(code, _error_name(code), message.octets(Tag.DIAGNOSTIC_INFORMATION))
-            )
-            self._refused(code, self._named(message) or tuple(self._known), now)
+            self._error_came(message, now)
         elif message.kind != BEAT_ACK:  # that it was heard is all that a BEAT ACK says
             self._handle(message, octets, now)
         return None
+
+    def _on_stream_0(self, octets: bytes) -> None:
+        """Count DATA on stream 0, which §1.4.7 forbids and osmo-stp does in broadcast; it is taken.
+
+        Nothing but its order is at stake. The peer is told once an association, not at its traffic's rate.
+        """
+        self._discard(DiscardReason.DATA_STREAM, octets)
+        if not self._told_stream:
+            self._told_stream = True
+            self._error(ErrorCode.INVALID_STREAM_IDENTIFIER, octets, "DATA on stream 0")
+
+    def _error_came(self, message: Message, now: float) -> None:
+        code = message.integer(Tag.ERROR_CODE)
+        name = error_name(code)
+        contexts = self._named(message) or tuple(self._known)
+        diagnostic = message.octets(Tag.DIAGNOSTIC_INFORMATION)
+        self.events.append(ErrorReceived(code, name, diagnostic, self._asked_for(contexts)))
+        self._refused(code, contexts, now)
 
     def _ours(self, data: Data, octets: bytes) -> Data | None:
         """Check what DATA belongs to (§3.8.1)."""
@@ -351,6 +362,10 @@ class Link:
 
     def _inactive_data(self, data: Data, octets: bytes) -> None:
         raise NotImplementedError
+
+    def _asked_for(self, contexts: tuple[int, ...]) -> str:  # noqa: ARG002 - of the ASP's side only
+        """Return which request of ours is out for these, in words; "" if none."""
+        return ""
 
     def _refused(self, code: int, contexts: tuple[int, ...], now: float) -> None:
         raise NotImplementedError
@@ -422,7 +437,8 @@ class Link:
         self.events.append(ErrorSent(code, why))
 
 
-def _error_name(code: int) -> str:
+def error_name(code: int) -> str:
+    """Return an error code of §3.8.1 in words."""
     try:
         return ErrorCode(code).name.lower().replace("_", " ")
     except ValueError:

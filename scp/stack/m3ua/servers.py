@@ -60,6 +60,8 @@ class AspServer(Server):
         phase: where the ASP is in its procedures for this AS.
         attempts: requests in a row that had no answer.
         held: a request was refused; it goes again after T(retry).
+        refusal: what was refused and how, in words, while ``held``.
+        alone: it is asked for by itself, since an ASPAC for several was refused.
     """
 
     def __init__(self, context: int, appearance: int) -> None:
@@ -67,6 +69,8 @@ class AspServer(Server):
         self.phase: Phase = Phase.IDLE
         self.attempts: int = 0
         self.held: bool = False
+        self.refusal: str = ""
+        self.alone: bool = False
 
     def enter(self, phase: Phase) -> None:
         """Be in another phase."""
@@ -76,7 +80,10 @@ class AspServer(Server):
         self.sends = self.receives = phase in SERVING or phase is Phase.ASPIA_SENT
         self.attempts = 0
         self.held = False
+        self.refusal = ""
         self.timer = NEVER
+        if phase is Phase.IDLE:
+            self.alone = False
 
 
 @final

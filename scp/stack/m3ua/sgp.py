@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, final
 
+from scp.stack.m3ua.destinations import within
 from scp.stack.m3ua.events import AspState, AsState, Availability, Discard, DiscardReason
 from scp.stack.m3ua.link import Link
 from scp.stack.m3ua.servers import NEVER, SgpServer
@@ -148,8 +149,8 @@ class Sgp(Link):
         if self._state is AspState.ACTIVE:
             self._announce(SCON, point_code, level)
 
-    def _announce(self, kind: int, point_code: int, level: int = -1) -> None:
-        params: dict[int, Any] = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(point_code),)}
+    def _announce(self, kind: int, point_code: int, level: int = -1, mask: int = 0) -> None:
+        params: dict[int, Any] = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(point_code, mask),)}
         if self._appearance >= 0:
             params[Tag.NETWORK_APPEARANCE] = self._appearance
         active = tuple([server.context for server in self.servers.values() if server.sends])
@@ -329,14 +330,22 @@ class Sgp(Link):
         return True
 
     def _audited(self, message: Message) -> None:
-        """Answer DAUD (§4.5.3): congestion goes ahead of the availability it belongs to."""
+        """Answer DAUD (§4.5.3): congestion goes ahead of the availability it belongs to.
+
+        A range is available as a whole; after that comes what is known of its parts.
+        """
         affected: tuple[AffectedPointCode, ...] = message.params[Tag.AFFECTED_POINT_CODE]
-        for item in affected:
-            level = self._congested.get(item.point_code, 0)
-            if level:
-                self._announce(SCON, item.point_code, level)
-            availability = self._destinations.get(item.point_code, Availability.AVAILABLE)
-            self._announce(_SSNM[availability], item.point_code)
+        for point_code, mask in affected:
+            asked = [point_code]
+            if mask:
+                self._announce(DAVA, point_code, mask=mask)
+                known = {*self._destinations, *self._congested}
+                asked = [each for each in sorted(known) if within(each, point_code, mask)]
+            for each in asked:
+                level = self._congested.get(each, 0)
+                if level:
+                    self._announce(SCON, each, level)
+                self._announce(_SSNM[self._destinations.get(each, Availability.AVAILABLE)], each)
 
     # ── routing key management (§4.4) ───────────────────────
 
