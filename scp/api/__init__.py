@@ -1,1 +1,1 @@
-"""The HTTP APIs."""
+"""The HTTP API."""

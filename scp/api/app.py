@@ -67,7 +67,7 @@ _GONE: Final = "client disconnected prematurely"
 
 _ABOUT: Final = """\
 The operator authorizes subscribers, the VoIP service registers them and switches forwarding; every call is
-decided by what was said here, from the moment that it was answered.
+decided by what is stored here, from the moment that the change was answered.
 
 - **Tokens**: `Authorization: Bearer …`; the scope that a call needs is named with it.
 - **Numbers** are E.164 digits, country code first; a `+` and spaces in a path are accepted.
@@ -162,7 +162,7 @@ def _openapi() -> OpenAPIConfig:
         description=_ABOUT,
         license=License("Apache-2.0", identifier="Apache-2.0"),
         tags=[
-            Tag("subscribers", "What the operator and the VoIP service said of a number."),
+            Tag("subscribers", "What the operator and the VoIP service have set for a number."),
             Tag("calls", "What would happen to a call."),
             Tag("charging", "Minutes in advance, and what calls came to."),
             Tag("traces", "The messages of a number's calls, in the log for a while."),

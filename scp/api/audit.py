@@ -1,4 +1,4 @@
-"""Who changed what: one line for every change through the API, and for every change that was refused.
+"""Audit lines: one for every change through the API, and one for every change that was refused.
 
 With ``[api] audit`` the lines go to a file of their own, numbers in full, as an auditor needs them; the file
 may be moved away (logrotate), a new one is begun. Without it they go with the log and are masked as that is.

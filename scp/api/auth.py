@@ -1,4 +1,4 @@
-"""Who asks, and may they: bearer tokens (RFC 6750) by scope, and how often."""
+"""Authentication and rate limits: bearer tokens (RFC 6750), their scopes, requests a second."""
 
 from __future__ import annotations
 

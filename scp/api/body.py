@@ -1,4 +1,4 @@
-"""Request bodies: read strictly, with the path of each fault."""
+"""Reads request bodies strictly, and reports the path of each fault."""
 
 from __future__ import annotations
 

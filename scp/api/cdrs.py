@@ -1,4 +1,4 @@
-"""Call detail records: the VoIP service's are taken, all of this node's shown, by pages or streamed."""
+"""Call detail records: takes the VoIP service's, shows all of this node's by pages or as a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Minutes in advance, and balances.
+"""Reservations of minutes, and accounts.
 
 What must not happen twice is told apart in the ledger, by the reservation's id, so that a request may be
 repeated at any time, on any node: an ``Idempotency-Key`` makes the id, PUT says totals, a commit and a
@@ -68,7 +68,7 @@ CreditId: TypeAlias = Annotated[
 
 
 class ReservationBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Minutes that are asked for. Who pays is ``account``, without it ``a_number``."""
+    """A request for minutes. ``account`` pays; without it ``a_number`` pays."""
 
     EXAMPLE: ClassVar = {
         "call_id": "a84b4c76e66710@voip.example",

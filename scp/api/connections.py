@@ -1,8 +1,8 @@
-"""The API's connections: uvicorn's HTTP/1.1, and what it leaves to others.
+"""HTTP/1.1 connections: adds time limits and problem details to uvicorn's.
 
 - What is no HTTP is answered with problem details that say why.
-- Who dawdles, with a request's head, its body, or with reading the answer, is hung up on. An open connection
-  costs its client nothing and the node a file descriptor, of which links and stores need some.
+- A slow client (header, body, or reading the response) is disconnected. An open connection costs its client
+  nothing, and the node a file descriptor, which links and stores need too.
 - When all connections are taken, the one that has been idle longest makes room for a new one.
 """
 
@@ -102,7 +102,7 @@ class Connection(H11Protocol):
         return cycle is not None and not cycle.response_complete
 
     def _owes(self) -> bool:
-        """Return whether it is the client who has to do something now."""
+        """Return whether the client has to act now."""
         if self.flow.write_paused or not self.answering:
             return True
         return self.cycle.more_body and not self.flow.read_paused

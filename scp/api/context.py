@@ -1,4 +1,4 @@
-"""What every call of the API works with, and what it wants of the node."""
+"""The node as the API sees it, and the context that every call gets."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class NodeView(Protocol):
         ...
 
     def subsystems(self) -> Mapping[str, Condition]:
-        """Return what was said of other nodes' subsystems."""
+        """Return the states of other nodes' subsystems, as SCCP management reported them."""
         ...
 
     def components(self) -> Iterable[ComponentStatus]:

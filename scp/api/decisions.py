@@ -1,4 +1,4 @@
-"""What would happen to a call, and why: the decision of the call path, written down."""
+"""The dry run: decides a call as the call path does, and returns the path of the decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was thrown away: how often, why, and the latest few messages of each kind, octet by octet."""
+"""Discarded messages: counts by reason, and the latest samples of each, in octets."""
 
 from __future__ import annotations
 

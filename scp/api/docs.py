@@ -1,4 +1,4 @@
-"""The API's pages: ``/docs``, made of the OpenAPI document, and what each problem's ``type`` leads to.
+"""The API's pages: ``/docs``, made of the OpenAPI document, and one page for each problem ``type``.
 
 The pages are plain HTML without scripts, made once, by the node itself. The usual viewers (Swagger UI, Redoc,
 Scalar) are loaded from the internet by the browser, which a network of signalling nodes has none of; the one

@@ -1,4 +1,4 @@
-"""Is the node alive, does it take calls, and if not, why."""
+"""Liveness, readiness and health."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def health(context: NamedDependency[Context]) -> Response[Health]:
     """Every link, the store and the rest, with what to look at where something is wrong. Needs no token.
 
     Only what keeps the node from steering calls makes it "fail": CDRs that wait, a ledger or a charging
-    function that fails are "warn". Who takes the node out of service for them loses calls and mends nothing.
+    function that fails are "warn". Taking the node out of service for them loses calls and repairs nothing.
     """
     found = observe(context)
     return Response(

@@ -1,4 +1,4 @@
-"""What HTTP has for every path alike, in front of the application: HEAD, OPTIONS, targets with a host."""
+"""HTTP rules that hold for every path: HEAD, OPTIONS, request targets with a host."""
 
 from __future__ import annotations
 

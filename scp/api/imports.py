@@ -1,4 +1,4 @@
-"""Bulk import: NDJSON in, a result a line out.
+"""Bulk import: reads NDJSON, answers one result line for each line.
 
 Lines are read as they come, stored in batches, and answered when the last one is in: most HTTP clients read
 the answer only after they have sent everything, so one that came earlier would block both sides.

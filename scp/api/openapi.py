@@ -1,4 +1,4 @@
-"""What the calls have in common: their scope, their documented problems, parameters, ETags, the answer."""
+"""What all calls share: scopes, documented problems, parameters, ETags, the response."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ IdempotencyKey: TypeAlias = Annotated[
         max_length=255,
         description=(
             "The same key and body again get what the first got: the reservation, as it is by now, or the "
-            "denial, also when there is money by now. Nothing is done twice. A key belongs to who pays, and "
-            "is known for a week after the reservation ended. Quotes around it are no part of it."
+            "denial, also when there is money by now. Nothing is done twice. A key belongs to the paying "
+            "account, and is known for a week after the reservation ended. Quotes around it are no part of it."
         ),
     ),
 ]
@@ -245,7 +245,7 @@ def require(current: object | None, if_match: str | None, if_none_match: str | N
 
 
 def unchanged(current: object, if_none_match: str | None) -> bool:
-    """Return whether who reads has this representation already: 304 (RFC 9110 §13.1.2)."""
+    """Return whether the client has this representation already: 304 (RFC 9110 §13.1.2)."""
     return if_none_match is not None and _fits(if_none_match.replace("W/", ""), etag_of(_encode(current)))
 
 

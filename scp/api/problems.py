@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): every error that the API answers, its own and the framework's.
+"""Problem details (RFC 9457) for every error that the API answers, its own and the framework's.
 
 Each kind has a `type` that programs may rely on; it is a path at which the node itself explains it.
 """

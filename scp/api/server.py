@@ -1,4 +1,4 @@
-"""uvicorn in the node's own event loop."""
+"""Runs uvicorn in the node's own event loop."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ApiServer:
             await self._task
 
     def adopt(self, config: Api) -> None:
-        """Let in who holds a key of ``config`` from now on, as often as it says."""
+        """Take over the keys and rates of ``config``."""
         self._context.adopt(config)
 
     async def close(self) -> None:

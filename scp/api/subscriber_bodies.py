@@ -1,4 +1,4 @@
-"""What the calls on subscribers take and show, and how what is shown comes out of a record."""
+"""Bodies of the calls on subscribers, and their conversion to and from records."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Forwarding(Struct, frozen=True):
 
 
 class Roaming(Struct, frozen=True):
-    """Where the subscriber is, as another system said."""
+    """Where the subscriber is, as another system reported it."""
 
     EXAMPLE: ClassVar = {"msisdn": _NUMBER, "roaming": True, "vlr": "491710000001"}
     msisdn: str
@@ -117,7 +117,7 @@ class Roaming(Struct, frozen=True):
 
 
 class SubscriberView(Struct, frozen=True):
-    """All that was said of a number. ``version`` counts its changes."""
+    """The whole record of a number. ``version`` counts its changes."""
 
     EXAMPLE: ClassVar = {
         "msisdn": _NUMBER,
@@ -168,7 +168,7 @@ def forwarding_of(record: Subscriber) -> Forwarding | None:
 
 
 def roaming_of(record: Subscriber) -> Roaming | None:
-    """Return what was said of where a record's subscriber is, None if nothing was."""
+    """Return the place stored in a record, None if there is none."""
     if record.roaming is None and record.vlr is None:
         return None
     return Roaming(record.msisdn, record.roaming, record.vlr)

@@ -1,4 +1,4 @@
-"""How a subscriber's record is read and changed by the calls of the API.
+"""Reads and changes subscribers' records for the calls of the API.
 
 Every change is one compare-and-set on the record: read, hold to the preconditions, apply the rules
 (`scp.domain.provisioning`), write if the record is still the one that was read, else once more.

@@ -1,7 +1,7 @@
 """Authorizations, registrations, forwarding, roaming, and the view of all of it.
 
-What is said of a number are parts of its record, and each has the same calls: GET shows it, PUT says it,
-DELETE takes it back. `PARTS` has what differs between them, `_get`, `_put` and `_delete` are the calls.
+A record has parts, and each part has the same calls: GET shows it, PUT sets it, DELETE removes it.
+`PARTS` has what differs between them; `_get`, `_put` and `_delete` are the calls.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _UNSEEN: Final = ResponseSpec(None, description="It is what If-None-Match has")
 
 
 class Saying(Struct, Generic[Sent], frozen=True):
-    """How a part is said.
+    """How a part is set.
 
     Attributes:
         body: what PUT takes.
@@ -169,13 +169,13 @@ PARTS: Final[tuple[Part[Any, Any], ...]] = (
         Scope.FORWARDING,
         Roaming,
         roaming_of,
-        "Where the subscriber is, as another system said.",
+        "Where the subscriber is, as another system reported it.",
         Saying(
             RoamingBody,
             lambda _, body: SetRoaming(body.roaming, body.vlr and body.vlr.removeprefix("+")),
             "Say where the subscriber is; what a terminating call itself carries wins over it.",
         ),
-        Ending(ForgetRoaming(), "Take back what was said of where the subscriber is."),
+        Ending(ForgetRoaming(), "Remove the reported place of the subscriber."),
     ),
     Part(
         "subscribers",
@@ -183,7 +183,7 @@ PARTS: Final[tuple[Part[Any, Any], ...]] = (
         Scope.READ,
         SubscriberView,
         view_of,
-        "All that was said of a number.",
+        "The whole record of a number.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The files of ``[api.tls]``, looked at before anything listens: a fault names its key and its file."""
+"""Checks the files of ``[api.tls]`` before anything listens: a fault names its key and its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traces: the log has every message of a number's calls, for a while."""
+"""Traces of numbers: starts, shows and ends them."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def call_path(
         config: of the node.
         source: the clock and its timers.
         random: transaction ids start at random.
-        telemetry: who counts.
-        board: who is told of links.
+        telemetry: counts.
+        board: told of links.
         services: by service key.
         store: where subscribers are looked up.
         on_bug: as for `Engine`.

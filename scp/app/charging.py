@@ -48,7 +48,7 @@ def charging_service(
         told: called in words when something begins to fail (True) or works again (False). Without a tariff
             and a charging function nothing can be charged, so that what the node itself asks of the ledger
             is not wanted; its store is mostly the subscribers' too, and says for itself that it is gone.
-        telemetry: who counts.
+        telemetry: counts.
 
     Raises:
         StoreError: kind "config".
@@ -118,7 +118,7 @@ def _local(charging: Charging, ledger: Ledger) -> ChargingSystem:
 
 
 def _client(chf: Chf, random: Random, failed: Callable[[str], None]) -> ChfClient:
-    from scp.charging.nchf_http import ChfClient  # noqa: PLC0415 - the HTTP client is only for who has a CHF
+    from scp.charging.nchf_http import ChfClient  # noqa: PLC0415 - only a node with a CHF needs the HTTP client
     from scp.domain.breaker import Breaker  # noqa: PLC0415
 
     try:

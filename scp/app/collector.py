@@ -1,4 +1,4 @@
-"""When Python's garbage collector looks, and at what: at young objects, once, and not at held calls.
+"""Runs Python's garbage collector: on young objects, once, and not on held calls.
 
 Calls leave no cycles, and reference counts free them. Left alone, the collector looks at every call that is
 held two or three times, and then at all of them together: with 100,000 that is a stop of a tenth of a second,

@@ -65,7 +65,7 @@ class NodeIdentity(Struct, frozen=True):
         return f"{kind}:{getattr(self, kind)}"
 
     def words(self) -> str:
-        """Return who that is, for people."""
+        """Return it in words."""
         return f"{self.name} (instance {self.instance}) on {self.host}, pid {self.pid}"
 
 
@@ -81,12 +81,12 @@ class DuplicateDetector:
     Args:
         membership: of all nodes that share the store.
         me: this node.
-        told: called with an identity ("instance 7") and who else has it, whenever that changes.
+        told: called with an identity ("instance 7") and the other nodes that have it, when these change.
         failed: called in words when the membership can't be used, for a reason that somebody has to mend.
         every: seconds between two renewals.
 
     Attributes:
-        found: by kind of identity, who else has it. What was known stays while the membership can't be asked.
+        found: other nodes by kind of identity. What was known stays while the store can't be asked.
         since: when that changed, in seconds since 1970.
     """
 

@@ -1,4 +1,4 @@
-"""Where a node says in words what happens."""
+"""Sink for operator-visible events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node's metrics, and those that are looked up in it when it is scraped: what is up, and how much waits."""
+"""A node's metrics, and the gauges that are read from the node when it is scraped."""
 
 from __future__ import annotations
 

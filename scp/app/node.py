@@ -53,10 +53,10 @@ class Node:
     Args:
         config: everything that an operator sets.
         random: transaction ids start, and reconnections jitter, at random.
-        telemetry: who counts.
-        event_log: who is told in words.
+        telemetry: counts.
+        event_log: takes operator-visible events.
         entry_points: services that other distributions add.
-        guardian: who answers if this process dies; None: nobody.
+        guardian: answers if this process dies; None: there is none.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class Node:
         )
 
     def _observer(self, observer: AnswerObserver | None) -> AnswerObserver | None:
-        """Return who is shown every answer: the CDRs' sink, if there is one, beside ``observer``."""
+        """Return the observer of all answers: the CDRs' sink, if there is one, and ``observer``."""
         sink = self.charging.sink
         if sink is None:
             return observer
@@ -226,7 +226,7 @@ class Node:
         return self.config.store.deadline_ms / 1000
 
     def subsystems(self) -> dict[str, Condition]:
-        """What was said of other nodes' subsystems."""
+        """The states of other nodes' subsystems, as SCCP management reported them."""
         return self.status.subsystems
 
     def links(self) -> Iterable[LinkStatus]:

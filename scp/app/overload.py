@@ -1,4 +1,4 @@
-"""Builds what a node does under overload, from its configuration."""
+"""Builds a node's admission control from its configuration."""
 
 from __future__ import annotations
 

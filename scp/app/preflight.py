@@ -1,4 +1,4 @@
-"""What keeps a node from starting though its configuration reads well: asked by ``camel-scp check``.
+"""Finds what would keep a node from starting although its configuration is valid (``camel-scp check``).
 
 Nothing is opened that a running node has open, and nothing is written. Only `duplicates` connects.
 """
@@ -34,7 +34,7 @@ def preflight(config: Config) -> Iterator[Fault]:
     yield from _services(config)
     yield from _urls(config)
     if config.api is not None and config.api.tls is not None:
-        from scp.api.tls import tls_faults  # noqa: PLC0415 - only who has TLS needs it
+        from scp.api.tls import tls_faults  # noqa: PLC0415 - only a configuration with TLS needs it
 
         for fault in tls_faults(config.api.tls):
             yield Fault(f"api.tls.{fault.path}", fault.reason)

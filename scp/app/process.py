@@ -1,4 +1,4 @@
-"""The life of a serving process: start, reload, drain, end; the pages beside the node."""
+"""The life of a serving process: start, reload, drain, end."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class StructuredEventLog(EventLog):
         self._unmask = self._mask and config.telemetry.unmask_traced
 
     def observer(self, config: Config, admission: Admission) -> Sampled | None:
-        """Return who writes the lines of calls; None if there are to be none, which costs nothing."""
+        """Return the observer that logs calls; None if none are to be logged, which costs nothing."""
         telemetry = config.telemetry
         rate = calls_a_second(telemetry.log_level, telemetry.calls_per_second)
         return None if rate is None else Sampled(self, admission, rate, time.monotonic)

@@ -1,4 +1,4 @@
-"""What of a new configuration a running node takes over, and what waits for a restart."""
+"""Compares a new configuration with the running one: what is taken over, what needs a restart."""
 
 from __future__ import annotations
 

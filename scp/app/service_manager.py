@@ -1,4 +1,4 @@
-"""What the service manager is told of the process (sd_notify(3)): ready, reloading, stopping, alive.
+"""Tells the service manager the process's state (sd_notify(3)): ready, reloading, stopping, alive.
 
 One datagram a message to the socket that ``NOTIFY_SOCKET`` names; without that variable nothing is sent.
 """

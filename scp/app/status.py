@@ -1,4 +1,4 @@
-"""What ``/health`` and ``camel-scp status`` say of a node beside its links and its store.
+"""The state of a node's components for ``/health`` and ``camel-scp status``, beside links and store.
 
 Readiness is whether the node steers calls; nothing here decides about it. A full disk, a ledger that fails or
 a charging function that is away are the same for every node, or cost records where taking the node out

@@ -1,4 +1,4 @@
-"""What looks at a node's messages without taking part: traces of numbers, and a recording."""
+"""Read-only taps on a node's messages: traces of numbers, and a recording."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RecordingStatus(NamedTuple):
 
 
 class Taker(Protocol):
-    """Who takes every message of the node, one by one."""
+    """Takes every message of the node, one by one."""
 
     def take(self, peer: str, stream: int, octets: bytes, *, sent: bool) -> None:
         """Take one M3UA message; ``sent``: it goes out."""
@@ -58,7 +58,7 @@ class Tracing:
     Args:
         config: the node's.
         traces: see `Traces`; they are told to `event_log`.
-        event_log: who is told in words, and writes the lines of traces.
+        event_log: told of begin, end and faults; writes the lines of traces.
     """
 
     def __init__(self, config: Config, traces: Traces, event_log: EventLog) -> None:
@@ -116,7 +116,7 @@ class Tracing:
             try:
                 for stream, octets in messages:
                     taker.take(link, stream, octets, sent=sent)
-            except Exception as bug:  # noqa: BLE001 - whatever is wrong with who only looks, no call pays for it
+            except Exception as bug:  # noqa: BLE001 - a fault in a tap costs no call
                 self._dismiss(taker, f"{type(bug).__name__}: {bug}")
         if self._recorder is not None and self._recorder.failure:
             self._end_recording(self._recorder.failure, trouble=True)
@@ -130,7 +130,7 @@ class Tracing:
                 self._traces.stop(trace.msisdn)
 
     def _arrange(self) -> None:
-        """Have the signalling show its messages to those who want to see some."""
+        """Set or remove the tap of the signalling, as traces and recording need it."""
         self._takers = [taker for taker in (self._tracer, self._recorder) if taker is not None]
         if self._signalling is not None:
             self._signalling.tap = self if self._takers else None

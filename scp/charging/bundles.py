@@ -1,4 +1,4 @@
-"""Rows of call attempts that were made, until they are on the disk."""
+"""Rows of call attempts, kept in memory until they are on the disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scp.services.cdr_row import Answered
 
 TOGETHER: Final = 1_000
-"""The most records of a bundle: who reads one record decodes its bundle."""
+"""The most records of a bundle: reading one record decodes its bundle."""
 AT_ONCE: Final = 50
 """The most bundles that are written at once, after a time without a disk."""
 

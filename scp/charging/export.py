@@ -1,4 +1,4 @@
-"""Call detail records as lines: NDJSON, or CSV with one column for every field that any kind has."""
+"""Writes call detail records as NDJSON, or as CSV with one column for every field of any kind."""
 
 from __future__ import annotations
 

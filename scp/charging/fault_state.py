@@ -1,4 +1,4 @@
-"""Something that fails and works again."""
+"""Reports when a fault begins and clears, once each."""
 
 from __future__ import annotations
 

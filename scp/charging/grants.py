@@ -1,4 +1,4 @@
-"""What requests for minutes get, whoever charges: repeated, refused without asking, granted, settled."""
+"""The answers to requests for minutes: repeated, refused, granted, settled."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def answered_once(ledger: Ledger, request: ChargingRequest, grant: Grant, 
     """Return what a new request gets, from now on whenever it comes; ``grant`` is what it would get now.
 
     A denial is kept like a reservation, where the request may come again. Were it granted then, since there
-    is more on the account by now, minutes would be held for a caller who was told No, and nobody would give
+    is more on the account by now, minutes would be held for a caller that was refused, and nobody would give
     them back. Payment APIs take a declined payment for a result likewise, and the draft on Idempotency-Key
     has results stand whatever they are (draft-ietf-httpapi-idempotency-key-header-07 §2.6).
     """

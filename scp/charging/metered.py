@@ -1,4 +1,4 @@
-"""A charging system whose results are counted, and whose ledger's failures are noticed."""
+"""A charging system that counts results and reports failures of the ledger."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MeteredCharging:
 
     Args:
         system: the other.
-        telemetry: who counts; None: nobody.
+        telemetry: counts; None: nothing is counted.
         fault: told what the ledger failed with, and when a request went well again.
     """
 

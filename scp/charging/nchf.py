@@ -62,7 +62,7 @@ class NchfCharging:
     Args:
         client: reaches the CHF.
         ledger: keeps the reservations.
-        consumer: who we are to the CHF.
+        consumer: our identification at the CHF.
         rating_group: of these calls, agreed with the CHF's operator.
         wall: milliseconds since 1970-01-01 UTC.
         grace_ms: how long after its last minute a reservation waits to be committed.

@@ -1,4 +1,4 @@
-"""Requests to a charging function: within a deadline, sent again where that helps, not while it is down."""
+"""HTTP requests to a charging function: with a deadline, retries, and a circuit breaker."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ DENIALS: Final = {
 
 
 class NfIdentification(Struct, frozen=True, omit_defaults=True):
-    """NFIdentification: who asks."""
+    """NFIdentification: the asking network function."""
 
     functionality: str = field(name="nodeFunctionality")
     fqdn: str = field(default="", name="nFFqdn")
@@ -51,7 +51,7 @@ class UnitUsage(Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 class ImsInformation(Struct, frozen=True, omit_defaults=True):
-    """IMSChargingInformation: who calls whom (TS 32.260)."""
+    """IMSChargingInformation: calling and called party (TS 32.260)."""
 
     calling: tuple[str, ...] = field(name="callingPartyAddresses")
     called: str = field(name="calledPartyAddress")

@@ -1,4 +1,4 @@
-"""What a node has for charging, as long as it runs: the ledger, the CDRs, and who sweeps after them."""
+"""Lifecycle of charging: ledger, CDR store, sweeper."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ChargingService:
     Args:
         ledger: reservations and balances.
         cdrs: the node's call detail records.
-        system: who charges.
+        system: charges.
         sink: makes a CDR of every call attempt; None: nobody does.
         node: the node's name.
         currency: of all amounts.

@@ -1,4 +1,4 @@
-"""``camel-scp cdrs``: a node's call detail records, beside the running node."""
+"""``camel-scp cdrs``: exports a node's call detail records, also while the node runs."""
 
 from __future__ import annotations
 

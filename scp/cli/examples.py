@@ -1,4 +1,4 @@
-"""What each command's help ends with: how it is called, and what for."""
+"""Examples at the end of each command's help."""
 
 from __future__ import annotations
 

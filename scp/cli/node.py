@@ -1,4 +1,4 @@
-"""The commands that run a node, and those that read its configuration."""
+"""Commands that run a node or check its configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``camel-scp status``: what a running node says of its links, and of what it threw away."""
+"""``camel-scp status``: shows a running node's links, components and discarded messages."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _base(config: Path | None) -> str:
 def _listens(config: Path) -> tuple[HostPort, bool]:
     """Return where the API listens, and whether it has TLS; raises OSError, or ValueError in words.
 
-    Nothing else is read of the file: who asks need not have the secrets, which may be in variables of the
+    Nothing else is read of the file: the user need not have the secrets, which may be in variables of the
     service's own, and the node may run though somebody has spoilt another table since.
     """
     from scp.config import Api, HostPort

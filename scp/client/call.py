@@ -38,7 +38,7 @@ class ApiError(Exception):
     """The node answered with a problem.
 
     Attributes:
-        problem: what it said.
+        problem: the problem details.
         retry_after: in how many seconds it may be tried again, None if it did not say.
     """
 

@@ -1,4 +1,4 @@
-"""Minutes in advance, balances, and call detail records. Amounts are in minor units of the currency."""
+"""Reservations, accounts and call detail records. Amounts are in minor units of the currency."""
 
 from __future__ import annotations
 

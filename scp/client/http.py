@@ -20,7 +20,7 @@ TIMEOUT: Final = 10.0
 
 def _options(url: str, token: str, timeout: float, verify: ssl.SSLContext | bool) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    # trust_env=False: a proxy of the environment has no business between a node and who provisions it.
+    # trust_env=False: a proxy of the environment must not stand between a node and its client.
     return {"base_url": url, "headers": headers, "timeout": timeout, "verify": verify, "trust_env": False}
 
 

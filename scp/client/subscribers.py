@@ -1,4 +1,4 @@
-"""What is said of numbers, what would happen to calls, and whether the node takes them."""
+"""Calls on subscribers, dry runs, and the node's health."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Roaming(Struct, frozen=True):
 
 
 class Subscriber(Struct, frozen=True):
-    """All that was said of a number."""
+    """The whole record of a number."""
 
     msisdn: str
     authorized: bool
@@ -193,7 +193,7 @@ def set_roaming(msisdn: str, roaming: bool, vlr: str | None = None) -> Call[Roam
 
 
 def forget_roaming(msisdn: str) -> Call[None]:
-    """Return the call that takes back what was said of where a subscriber is."""
+    """Return the call that removes the reported place of a subscriber."""
     return Call("DELETE", path_of("roaming", msisdn), NOTHING)
 
 

@@ -1,4 +1,4 @@
-"""Traces: one node's log has every message of a number's calls, for a while."""
+"""Calls on traces of numbers."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Small helpers that know nothing of calls: sockets, rate limits of reports."""
+"""Helpers that know nothing of calls: sockets, rate limits."""

@@ -1,4 +1,4 @@
-"""Keeps what is said of a link readable: a peer that connects and goes in a loop must not fill the log."""
+"""Limits reports of one subject: a peer that connects in a loop must not fill the log."""
 
 from __future__ import annotations
 

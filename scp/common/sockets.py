@@ -1,7 +1,7 @@
 """Writing to a socket at once, where an event loop would write at the end of its turn.
 
 uvloop gathers what is written in a turn of the loop and sends it when the turn is over. A batch of hundreds
-of calls then keeps its first answer until its last one is made, and whoever waits for it idles meanwhile.
+of calls then keeps its first answer until its last one is made, and the other end idles meanwhile.
 """
 
 from __future__ import annotations

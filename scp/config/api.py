@@ -1,4 +1,4 @@
-"""``[api]``: where it listens, and who may do what."""
+"""``[api]``: listening address, keys and their scopes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         listen: address and port.
-        keys: who may do what.
+        keys: tokens and their scopes.
         tls: without it the API speaks HTTP in the clear.
         audit: a file for the audit lines, numbers in full; without it they go with the log, masked as it is.
         max_body: octets of a request's body.

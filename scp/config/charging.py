@@ -1,4 +1,4 @@
-"""``[charging]``: who charges, in what currency, and where the records lie."""
+"""``[charging]``: the charging system, the currency, tariffs, files of records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``[engine]``, ``[store]``, ``[overload]``, ``[limits]``: times and bounds that calls are answered in."""
+"""``[engine]``, ``[store]``, ``[overload]``, ``[limits]``: deadlines and limits of the call path."""
 
 from __future__ import annotations
 

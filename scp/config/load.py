@@ -1,4 +1,4 @@
-"""From a file or text to a `Config`."""
+"""Reads a `Config` from a file or from text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
         environ: for ``env:NAME``; the process's environment by default.
 
     Raises:
-        ConfigError: with every fault that was found; who says it names the file.
+        ConfigError: with every fault that was found; the caller names the file.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark

@@ -1,4 +1,4 @@
-"""The whole file: every table, with its defaults, and what must fit between them."""
+"""The whole file: every table, its defaults, and the rules between tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a node with a configuration would bind, connect to and use: what ``camel-scp check`` shows."""
+"""What a node with a configuration would bind, connect to and use (``camel-scp check``)."""
 
 from __future__ import annotations
 

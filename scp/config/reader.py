@@ -1,4 +1,4 @@
-"""From a TOML table to a Struct, with every fault and not only the first.
+"""Reads a TOML table into a Struct and reports every fault, not only the first.
 
 msgspec stops at the first error, so this walks the declarations itself and lets msgspec judge single values.
 A Struct may have a method ``faults()`` that yields `Fault`s (paths relative to it) on how its values fit

@@ -1,4 +1,4 @@
-"""``[recording]``: what the node says and hears, as files that Wireshark and ``camel-scp replay`` read."""
+"""``[recording]``: writes the node's messages to files for Wireshark and ``camel-scp replay``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``[services]``, as far as it can be read without the services themselves."""
+"""``[services]``: checks that need no service to be loaded."""
 
 from __future__ import annotations
 

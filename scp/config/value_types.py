@@ -1,4 +1,4 @@
-"""Kinds of single values that several tables have: names, numbers and addresses, with their ranges."""
+"""Types of single values that several tables share: names, numbers, addresses, with their ranges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the guardians of a node have done, kept in a file: each acts once, when its node is dead, and ends.
+"""Counters of what guardians have done, kept in a file: a guardian ends once it has acted.
 
 The node that is started next shows it in its metrics, so counts go on over the deaths that they are about.
 """

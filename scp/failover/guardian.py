@@ -31,7 +31,7 @@ _LONGEST: Final = 1 << 18
 MOST_KEPT: Final = 4096
 """Management messages kept of a link; a gateway may speak of very many destinations."""
 _NOT_FOR_IT: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-"""Signals to the whole group. Who stops the node stops the guardian by it."""
+"""Signals to the whole process group: a stop of the node reaches the guardian as well, which ignores it."""
 NAME: Final = "scp-guardian"
 """Notice `ps -e` calls the process."""
 

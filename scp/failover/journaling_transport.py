@@ -1,4 +1,4 @@
-"""Stands between a transport and its link, writes down what passes, and lends the guardian the descriptor."""
+"""A transport that records what passes, and gives the guardian a copy of its descriptor."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Wire(Protocol):
 
 
 class AssociationListener(Protocol):
-    """Who is told of associations: the guardian's end in the node."""
+    """Told of associations: the guardian's end in the node."""
 
     def begun(self, link: int, descriptor: int, name: str) -> None:
         """An association is up."""
@@ -58,7 +58,7 @@ class JournalingTransport:
         link: the link's number.
         user: the link.
         ring: where it is written down.
-        listener: who is told.
+        listener: told of the association.
     """
 
     def __init__(

@@ -57,8 +57,7 @@ class Wiring(NamedTuple):
     """How a call path is built from a configuration: the node's own way, with no services.
 
     Attributes:
-        call_path: signalling and engine, given who counts, who is told of links, the store, and who is
-            shown answers.
+        call_path: signalling and engine, given telemetry, status board, store and observer of answers.
         add_link: gives signalling a link for a peer.
     """
 
@@ -122,8 +121,8 @@ class PendingTraffic:
 class Unanswered:
     """What came and was not answered: read from a ring.
 
-    What can't be read here (a segment of a message, say) counts as not answered: who gets an answer to a
-    transaction that is over throws it away (Q.774 §3.2.1.3.3).
+    What can't be read here (a segment of a message, say) counts as not answered: a switch discards an answer
+    to a transaction that is over (Q.774 §3.2.1.3.3).
 
     Args:
         entries: of the ring.
@@ -222,7 +221,7 @@ class InheritedLink:
         return 1 if self._association is None else self._association.streams
 
     def connected(self, transport: Transport) -> None:
-        """Have the machine live through again what the peer said to the node's, and send nothing of it."""
+        """Replay to the machine what the peer sent to the node's, and send nothing of what it answers."""
         self._link.transport = transport
         machine, now = self._link.machine, time.monotonic()
         machine.connected(now, transport.streams)
@@ -242,7 +241,7 @@ class InheritedLink:
 
 @final
 class _NoStore:
-    """A store that is not asked: who drains looks nobody up."""
+    """A store that is not asked: a node that drains looks nobody up."""
 
     def find(self, msisdn: str, waiter: Waiter) -> Found:  # noqa: ARG002 - the protocol's
         """See `scp.ports.SubscriberLookup`."""

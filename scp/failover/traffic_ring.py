@@ -1,4 +1,4 @@
-"""The last moments of traffic, in memory that outlives the process that writes it.
+"""A ring of the last traffic, in memory that outlives the process that writes it.
 
 A ring of entries, each a batch of messages of one link: one copy of octets a batch, no system call. One
 process writes; another reads when the writer is dead. The positions at the beginning are moved after the
@@ -108,7 +108,7 @@ class TrafficRing:
         return position + ((_ENTRY.size + length + _ALIGN) & ~_ALIGN)
 
     def entries(self) -> Iterator[Entry]:
-        """Yield what is there, the oldest first; for who reads after the writer's end."""
+        """Yield the entries, the oldest first; to be read after the writer's end."""
         position, end = self._positions
         while position < end:
             at = position % self._size

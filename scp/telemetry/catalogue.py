@@ -1,4 +1,4 @@
-"""Every metric that the node has, once: name, kind, help, labels with all their values.
+"""Every metric of the node: name, kind, help, labels with all their values.
 
 Every value set is bounded and known before the first call, so each combination that can occur is there from
 the start with 0: a rate over a counter that appears with its first increment misses that increment. What is

@@ -1,4 +1,4 @@
-"""The node's metrics: counted in plain dicts and lists, turned into Prometheus's families at a scrape only.
+"""The node's metrics: counted in plain dicts and lists, converted to Prometheus's types at a scrape.
 
 One thread counts and renders, the event loop's (`scp.telemetry.server`); nothing is locked.
 """

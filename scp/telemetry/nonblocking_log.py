@@ -1,4 +1,4 @@
-"""A log's stream that neither holds up nor ends what it tells of.
+"""A log stream that never blocks the node, and never raises.
 
 Whoever reads the log may be gone (a pipe's other end, journald after a crash), full (a disk) or slow. A write
 that fails or waits would then stop the event loop, or leave an association half brought up.

@@ -1,4 +1,4 @@
-"""A telemetry that nobody looks at."""
+"""A telemetry that counts nothing."""
 
 from __future__ import annotations
 
