@@ -83,7 +83,7 @@ IdempotencyKey: TypeAlias = Annotated[
         description=(
             "The same key and body again get what the first got: the reservation, as it is by now, or the "
             "denial, also when there is money by now. Nothing is done twice. A key belongs to the paying "
-            "account, and is known for a week after the reservation ended. Quotes around it are no part of it."
+            "account, and is known for a week after the reservation ended. Quotes around it do not count."
         ),
     ),
 ]
