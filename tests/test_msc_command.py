@@ -11,8 +11,9 @@ from scp.bench.load import LoadReport
 from scp.cli import app
 from scp.cli import msc as commands
 from scp.simulator.expect import NO_ANSWER, Action, Answer
+from scp.simulator.msc import PlannedCall
 from scp.simulator.result import CallResult
-from scp.simulator.scenario import Scenario
+from scp.simulator.scenario import Attempt, Ending, Finish, Scenario
 
 ANSWER = Answer(action=Action.CONTINUE)
 HINT = (
@@ -45,6 +46,29 @@ def test_calls_without_any_answer(
     assert (HINT in done.stderr) is hinted
     assert len(done.stdout.splitlines()) == len(results)
     assert done.exit_code == (1 if any(faults for _, faults in results) else 0)
+
+
+def test_how_the_switch_behaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several endings are of one call: its first routing, and its follow-on calls."""
+    made: list[Scenario] = []
+
+    async def run(calls: list[PlannedCall], **_: Any) -> list[CallResult]:
+        made.extend(call.scenario for call in calls)
+        return [CallResult(scenario=call.scenario, answer=ANSWER) for call in calls]
+
+    monkeypatch.setattr(commands, "run_calls", run)
+    assert msc("--json").exit_code == 0
+    options = ("--event-first", "--separate", "--prearranged-end", "--finish", "lost", "--talk", "7")
+    assert msc("--json", "--ending", "no-answer", "--ending", "answer", *options).exit_code == 0
+    usual, held = made
+    assert usual.attempts == (Attempt(),)
+    assert (usual.event_first, usual.separate, usual.prearranged_end) == (False, False, False)
+    assert held.attempts == tuple(
+        Attempt(ending=ending, talk=7, finish=Finish.LOST) for ending in (Ending.NO_ANSWER, Ending.ANSWER)
+    )
+    assert held.event_first
+    assert held.separate
+    assert held.prearranged_end
 
 
 @pytest.mark.parametrize(("answered", "hinted"), [(0, True), (1, False)])

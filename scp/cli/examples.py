@@ -22,6 +22,10 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ),
         ("camel-scp msc --trigger originating --cap 3 --b 0701234567", "O-CSI, CAP v3"),
         ("camel-scp msc --b 46701234567 --ending busy --calls 3", "three calls to a busy subscriber"),
+        (
+            "camel-scp msc --b 46701234567 --ending no-answer --ending answer --event-first",
+            "a service that holds the call redirects it once",
+        ),
         ("camel-scp msc --load --rate 500 --duration 60 --b 0011234567", "figures in place of ladders"),
     ),
     "subscribers": (

@@ -18,7 +18,7 @@ from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder_of
 from scp.simulator.msc import PlannedCall, run_calls
 from scp.simulator.options import WHERE, Signalling, grouped, option
-from scp.simulator.scenario import Attempt, Ending, Scenario
+from scp.simulator.scenario import Attempt, Ending, Finish, Scenario
 from ss7.errors import EncodeError
 from ss7.isup import NatureOfAddress
 
@@ -39,6 +39,7 @@ _LATE: Final = 0.5
 
 _CALL: Final = "The call"
 _PARTY: Final = "The called party"
+_REPORTS: Final = "The gsmSSF's reports"
 _EXPECT: Final = "The answer"
 _LOAD: Final = "Load"
 
@@ -80,11 +81,28 @@ class Call:
 class Party:
     """How the called party behaves."""
 
-    ending: Annotated[Ending, option("what the called party does", _PARTY)] = Ending.ANSWER
+    ending: Annotated[
+        list[Ending] | None,
+        option("what the called party does; again for follow-on calls [default: answer]", _PARTY),
+    ] = None
     ring: Annotated[float, option("seconds of ringing until then", _PARTY, least=0)] = 0.2
-    talk: Annotated[float, option("seconds from answer to hang-up", _PARTY, least=0)] = 1.0
+    talk: Annotated[float, option("seconds from answer to the call's end", _PARTY, least=0)] = 1.0
+    finish: Annotated[Finish, option("how an answered call ends", _PARTY)] = Finish.HANG_UP
     hangs_up: Annotated[int, option("leg that hangs up: 1 calling, 2 called", _PARTY, least=1, most=2)] = 2
     silent: Annotated[bool, option("send nothing more after the first answer", _PARTY, "--silent")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reports:
+    """How the switch reports in a dialogue that is held open."""
+
+    event_first: Annotated[
+        bool, option("EventReportBCSM before ApplyChargingReport, not after", _REPORTS, "--event-first")
+    ] = False
+    separate: Annotated[bool, option("each report in a message of its own", _REPORTS, "--separate")] = False
+    prearranged_end: Annotated[
+        bool, option("end the dialogue without a TC-END", _REPORTS, "--prearranged-end")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +138,7 @@ def msc(
     signalling: Signalling,
     call: Call,
     party: Party,
+    reports: Reports,
     answer: Expected,
     load: Load,
     json: Annotated[bool, typer.Option("--json", help="results as JSON")] = False,
@@ -133,7 +152,7 @@ def msc(
     if len(where) > 1 and not load.load:
         raise typer.BadParameter("several --to share load: they need --load")
     endpoints = [signalling.endpoint(each) for each in where]
-    scenario = _scenario(call, party)
+    scenario = _scenario(call, party, reports)
     numbers = call.b or [_B_NUMBER]
     expected = Expectation(action=answer.expect, number=answer.expect_number, within=answer.within)
     if load.load:
@@ -168,9 +187,12 @@ def msc(
     raise typer.Exit(0 if all(result.passed for result in results) else FAILED)
 
 
-def _scenario(call: Call, party: Party) -> Scenario:
+def _scenario(call: Call, party: Party, reports: Reports) -> Scenario:
     """Return what all calls have in common."""
-    attempt = Attempt(ending=party.ending, ring=party.ring, talk=party.talk, hangs_up=party.hangs_up)
+    attempts = [
+        Attempt(ending=ending, ring=party.ring, talk=party.talk, hangs_up=party.hangs_up, finish=party.finish)
+        for ending in party.ending or [Ending.ANSWER]
+    ]
     return Scenario(
         version=call.cap,
         trigger=call.trigger,
@@ -180,8 +202,11 @@ def _scenario(call: Call, party: Party) -> Scenario:
         vlr=call.vlr,
         cell=call.cell,
         service_key=call.service_key,
-        attempts=(attempt,),
+        attempts=tuple(attempts),
         silent=party.silent,
+        event_first=reports.event_first,
+        separate=reports.separate,
+        prearranged_end=reports.prearranged_end,
     )
 
 

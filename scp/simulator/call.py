@@ -3,8 +3,8 @@
 User interaction, call party handling and tariff switches are not played; an operation that asks for them is
 refused, as by a gsmSSF without that capability.
 
-`Ssf.outbox` has the components of the next TC message, in order, and `Ssf.closing` says whether that is a
-TC-CONTINUE, TC-END or TC-U-ABORT; `Ssf.take` returns and clears both.
+`Ssf.outbox` has the components to send, in order, and `Ssf.closing` says whether the dialogue is closed with
+them; `Ssf.take` takes one TC message of both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scp.simulator.bcsm import (
 )
 from scp.simulator.expect import release_cause
 from scp.simulator.reports import charging_report, event_report, information_report
-from scp.simulator.scenario import Ending
+from scp.simulator.scenario import Ending, Finish
 from ss7.cap.charging import decode_contained
 from ss7.cap.errors import ErrorCode
 from ss7.cap.operations import Opcode
@@ -74,10 +74,11 @@ class _Period(NamedTuple):
 
 
 class Closing(Enum):
-    """The kind of the next message: TC-CONTINUE, TC-END or TC-U-ABORT."""
+    """How the dialogue goes on: TC-CONTINUE, TC-END, an end without a message, TC-U-ABORT."""
 
     NOT = "continue"
     END = "end"
+    PREARRANGED_END = "prearranged end"
     ABORT = "abort"
 
 
@@ -139,11 +140,12 @@ class Ssf:
     Attributes:
         state: of the gsmSSF FSM.
         phase: of the call.
-        outbox: what the next message to the gsmSCF carries.
-        closing: which message that is.
+        outbox: components that are to be sent to the gsmSCF.
+        closing: how the dialogue goes on with the last of them.
         routed_to: destination of the last Connect (Q.763 called party number); b"" where the call went on
             unchanged.
         cause: Q.850 cause that the call ended with; -1 while it hasn't.
+        lost: whether the switch has forgotten the call, and reacts to nothing.
         faults: what the gsmSCF did against the standard, or too late, in words.
     """
 
@@ -176,14 +178,14 @@ class Ssf:
         self._charge_due = inf
         self._information: dict[int, tuple[RequestedInformationType, ...]] = {}
         self._suspended_at: Event = self._model.tdp
-        self._lost = False
+        self.lost = False
         self._stop_time = stop_time
 
     # --- the gsmSCF speaks ---
 
     def instructed(self, instructions: Sequence[Instruction], now: float, *, ended: bool) -> None:
         """Carry out the operations of one message in their order; ``ended``: it was a TC-END."""
-        if self.state is State.IDLE or self._lost:
+        if self.state is State.IDLE or self.lost:
             return
         self._abandon = inf
         for invoke_id, opcode, argument in instructions:
@@ -196,8 +198,7 @@ class Ssf:
         if ended:
             self._control_gone()
         elif self.scenario.silent:
-            self._lost = True
-            self.outbox.clear()
+            self._forget()
         elif self.state is State.MONITORING and not self._reporting():
             # Nothing is left to say to each other (TS 29.078 §14.1.2.1.1).
             self._close(Closing.END)
@@ -224,7 +225,9 @@ class Ssf:
             self._control_gone()
 
     def take(self) -> tuple[list[Sending], Closing]:
-        """Return what is to be sent, and as what; an empty list with `Closing.NOT` is nothing to send."""
+        """Return one message's components and kind; no components and `Closing.NOT`: none is due."""
+        if self.scenario.separate and len(self.outbox) > 1:
+            return [self.outbox.pop(0)], Closing.NOT
         sending, closing = self.outbox, self.closing
         self.outbox, self.closing = [], Closing.NOT
         return sending, closing
@@ -233,14 +236,14 @@ class Ssf:
 
     def next_deadline(self) -> float:
         """Return when `tick` is due, ``inf`` for never."""
-        if self._lost:
+        if self.lost:
             return inf
         tssf = self._tssf if self.state is State.WAITING else inf
         return min(tssf, self._abandon, self._next_event, self._charge_due)
 
     def tick(self, now: float) -> None:
         """Do what is due: the parties' next step, the charged period's end, Tssf."""
-        if self._lost:
+        if self.lost:
             return
         if now >= self._abandon:
             self._abandon_early()
@@ -372,12 +375,15 @@ class Ssf:
         self._next_event = inf
         attempt = self.scenario.attempt(self._attempts - 1)
         if self.phase is Phase.ROUTING:
-            happening = self._model.endings[attempt.ending]
             if attempt.ending is Ending.ANSWER:
                 self._answered(now)
+            self._happened(self._model.endings[attempt.ending], now)
+        elif attempt.finish is Finish.LOST:
+            self._forget()
+        elif attempt.finish is Finish.ABORT:
+            self._abort()
         else:
-            happening = Happening(self._model.disconnect, attempt.hangs_up, NORMAL_CLEARING)
-        self._happened(happening, now)
+            self._happened(Happening(self._model.disconnect, attempt.hangs_up, NORMAL_CLEARING), now)
 
     def _answered(self, now: float) -> None:
         self._answered_at = now
@@ -392,6 +398,7 @@ class Ssf:
         """Report the event if it is armed, and go on unless that was a request."""
         event = happening.event
         closes = event in _CLOSES_LEG
+        first = len(self.outbox)
         if closes:
             self.cause = happening.cause
             self._report_charge(now, active=False, released=False)
@@ -400,7 +407,8 @@ class Ssf:
             cause = happening.cause if closes and happening.leg else -1
             request = mode is MonitorMode.INTERRUPTED
             report = event_report(event, happening.leg, request=request, cause=cause)
-            self.outbox.append(Report(Opcode.EVENT_REPORT_BCSM, report))
+            at = first if self.scenario.event_first else len(self.outbox)
+            self.outbox.insert(at, Report(Opcode.EVENT_REPORT_BCSM, report))
         self._disarm_after(event, happening.leg)
         if closes:
             self._report_information(now, (CALLING, CALLED) if happening.leg == CALLING else (CALLED,))
@@ -469,9 +477,15 @@ class Ssf:
     def _abandon_early(self) -> None:
         """The caller hung up, and nothing is armed to say so (TS 29.078 §14.1.2.2.2, last item)."""
         self.cause = NORMAL_CLEARING
+        self._abort()
+
+    def _abort(self) -> None:
         self.phase = Phase.OVER
         self._close(Closing.ABORT)
-        self._control_gone()
+
+    def _forget(self) -> None:
+        self.lost = True
+        self.outbox.clear()
 
     def _reporting(self) -> bool:
         """Whether an event is armed or a report pending; an answered call may be given a further period."""
@@ -484,7 +498,8 @@ class Ssf:
 
     def _close(self, closing: Closing) -> None:
         if self.state is not State.IDLE:
-            self.closing = closing
+            unsaid = closing is Closing.END and self.scenario.prearranged_end
+            self.closing = Closing.PREARRANGED_END if unsaid else closing
             self._control_gone()
 
     def _control_gone(self) -> None:

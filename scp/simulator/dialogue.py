@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from scp.stack.tcap import Dialogue, Indication
     from ss7.tcap import Component
 
-_MESSAGES: Final = {Closing.NOT: "TC-CONTINUE", Closing.END: "TC-END", Closing.ABORT: "TC-U-ABORT"}
+_MESSAGES: Final = {
+    Closing.NOT: "TC-CONTINUE",
+    Closing.END: "TC-END",
+    Closing.PREARRANGED_END: "TC-CONTINUE",
+    Closing.ABORT: "TC-U-ABORT",
+}
 _CLASSES: Final = {
     Opcode.INITIAL_DP: 2,
     Opcode.EVENT_REPORT_BCSM: 4,
@@ -93,7 +98,7 @@ class CallDialogue:
     def tick(self, now: float) -> None:
         """Do what is due."""
         if now >= self._give_up:
-            if not self.ssf.scenario.silent:
+            if not self.ssf.lost:
                 self.result.faults.append("the dialogue did not end")
             self._hang_up(now)
         elif now >= self.ssf.next_deadline():
@@ -193,9 +198,13 @@ class CallDialogue:
 
     def _answer(self, now: float) -> None:
         """Send what the gsmSSF has put into its outbox."""
-        sending, closing = self.ssf.take()
-        if self._dialogue.closed or not (sending or closing is not Closing.NOT):
-            return
+        while not self._dialogue.closed:
+            sending, closing = self.ssf.take()
+            if not sending and closing is Closing.NOT:
+                return
+            self._message(sending, closing, now)
+
+    def _message(self, sending: Sequence[Sending], closing: Closing, now: float) -> None:
         components = [self._component(each) for each in sending]
         words = [
             describe_operation(each.opcode, each.argument, self._version)
@@ -207,11 +216,17 @@ class CallDialogue:
             octets = self._tcap.abort(self._dialogue)
         elif closing is Closing.END:
             octets = self._tcap.end(self._dialogue, components)
-        else:
+        elif components:
             octets = self._tcap.continue_(self._dialogue, components, now)
-        # Before the first answer there is no transaction id to abort: it is given up on this side alone.
-        self._step(True, _MESSAGES[closing] if octets else "local abort", *words)
-        self._send(octets)
+        else:
+            octets = b""
+        if octets or closing is not Closing.PREARRANGED_END:
+            # Before the first answer there is no transaction id to abort: it is given up on this side alone.
+            self._step(True, _MESSAGES[closing] if octets else "local abort", *words)
+            self._send(octets)
+        if closing is Closing.PREARRANGED_END:
+            self._tcap.end(self._dialogue, [], prearranged=True)
+            self._step(True, "local end")
 
     def _component(self, sending: Sending) -> bytes:
         if isinstance(sending, Report):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from scp.domain.call import Trigger
 from ss7.isup import NatureOfAddress
 
-__all__ = ["Attempt", "Ending", "Scenario", "Trigger"]
+__all__ = ["Attempt", "Ending", "Finish", "Scenario", "Trigger"]
 
 
 class Ending(StrEnum):
@@ -22,20 +22,30 @@ class Ending(StrEnum):
     ABANDON = "abandon"  # the caller hangs up while it rings
 
 
+class Finish(StrEnum):
+    """How an answered call ends after its talk time."""
+
+    HANG_UP = "hang-up"  # a party disconnects
+    LOST = "lost"  # the switch forgets the call: it reports nothing, and answers no ActivityTest
+    ABORT = "abort"  # the switch aborts the dialogue (TC-U-ABORT)
+
+
 class Attempt(Struct, frozen=True, kw_only=True):
     """One attempt to reach the called party, from the routing of the call on.
 
     Attributes:
         ending: how it goes.
         ring: seconds until that happens.
-        talk: seconds from answer to hang-up.
+        talk: seconds from answer to the call's end.
         hangs_up: the leg that hangs up: 1 the calling party, 2 the called party.
+        finish: how the call ends then.
     """
 
     ending: Ending = Ending.ANSWER
     ring: float = 0.2
     talk: float = 1.0
     hangs_up: int = 2
+    finish: Finish = Finish.HANG_UP
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
@@ -61,6 +71,10 @@ class Scenario(Struct, frozen=True, kw_only=True):
         abandon_after: the caller hangs up so many seconds after InitialDP if no instruction came; -1: never.
         silent: after the first answer the MSC sends nothing more, as if it had lost the call.
         tssf: seconds that the gsmSSF waits for instructions.
+        event_first: where an event ends a charged call, EventReportBCSM goes before ApplyChargingReport.
+        separate: each report goes in a TC message of its own.
+        prearranged_end: the gsmSSF ends dialogues without a message (TS 29.078 §14.1.2.1.1); its last reports
+            go in TC-CONTINUE.
     """
 
     version: int = 2
@@ -81,6 +95,9 @@ class Scenario(Struct, frozen=True, kw_only=True):
     abandon_after: float = -1.0
     silent: bool = False
     tssf: float = 5.0
+    event_first: bool = False
+    separate: bool = False
+    prearranged_end: bool = False
 
     def attempt(self, number: int) -> Attempt:
         """Return the behaviour at the routing with this number, counted from 0."""

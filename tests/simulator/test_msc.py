@@ -13,7 +13,7 @@ from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder_of
 from scp.simulator.msc import Msc, PlannedCall, run_calls
 from scp.simulator.network import Network
-from scp.simulator.scenario import Attempt, Ending, Scenario, Trigger
+from scp.simulator.scenario import Attempt, Ending, Finish, Scenario, Trigger
 from scp.telemetry.null import NullTelemetry
 from ss7 import tcap
 from ss7.cap.charging import time_duration_charging
@@ -185,6 +185,55 @@ def test_charged_period_with_release(everything_sent, version):
     [report] = messages[-1].components
     assert report.opcode == ACR
     assert result.steps[-1].components[0] == "applyChargingReport 0.1 s, final"
+
+
+@pytest.mark.parametrize("event_first", [False, True])
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("prearranged_end", [False, True])
+def test_a_charged_call_is_reported_in_either_order_in_one_message_or_two(
+    everything_sent, event_first, separate, prearranged_end
+):
+    messages = []
+
+    def script(message, number):
+        messages.append(message)
+        armed = arm(legs=[(EventTypeBCSM.T_DISCONNECT, 2)], mode=MonitorMode.NOTIFY_AND_CONTINUE)
+        operations = [invoke(RRB, armed, 1), invoke(AC, charging(60), 2), invoke(CONTINUE, None, 3)]
+        return [going_on(message, *operations)] if number == 0 else []
+
+    scenario = Scenario(
+        attempts=QUICK, event_first=event_first, separate=separate, prearranged_end=prearranged_end
+    )
+    [result], _ = play(everything_sent, script, PlannedCall(scenario))
+    assert result.faults == []
+    order = [ERB, ACR] if event_first else [ACR, ERB]
+    reports = [[part.opcode for part in message.components] for message in messages[1:]]
+    assert reports == ([[order[0]], [order[1]]] if separate else [order])
+    last = tcap.CONTINUE if prearranged_end else tcap.END
+    assert [message.kind for message in messages[1:]] == ([tcap.CONTINUE, last] if separate else [last])
+    assert (result.steps[-1].message == "local end") is prearranged_end
+
+
+def test_a_switch_that_loses_an_answered_call_says_nothing_more(everything_sent):
+    def script(message, number):
+        operations = [invoke(RRB, arm(EventTypeBCSM.T_DISCONNECT), 1), invoke(CONTINUE, None, 2)]
+        return [going_on(message, *operations)] if number == 0 else []
+
+    scenario = Scenario(attempts=(Attempt(ring=0.01, talk=0.01, finish=Finish.LOST),))
+    [result], scf = play(everything_sent, script, PlannedCall(scenario), give_up=1.0)
+    assert result.faults == []
+    assert [message.kind for message in scf.received_messages] == [tcap.BEGIN]
+
+
+def test_a_switch_can_abort_the_dialogue_of_an_answered_call(everything_sent):
+    def script(message, number):
+        operations = [invoke(RRB, arm(EventTypeBCSM.T_DISCONNECT), 1), invoke(CONTINUE, None, 2)]
+        return [going_on(message, *operations)] if number == 0 else []
+
+    scenario = Scenario(attempts=(Attempt(ring=0.01, talk=0.01, finish=Finish.ABORT),))
+    [result], scf = play(everything_sent, script, PlannedCall(scenario))
+    assert result.faults == []
+    assert [message.kind for message in scf.received_messages] == [tcap.BEGIN, tcap.ABORT]
 
 
 def test_follow_on_call(everything_sent):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oracles.examples import examples
 from scp.simulator.bcsm import CALLED, CALLING, MODELS, Event, MonitorMode
 from scp.simulator.call import Closing, Instruction, Phase, Report, Ssf, State
-from scp.simulator.scenario import Attempt, Ending, Scenario, Trigger
+from scp.simulator.scenario import Attempt, Ending, Finish, Scenario, Trigger
 from ss7.cap.charging import decode_contained, time_duration_charging
 from ss7.cap.errors import ErrorCode
 from ss7.cap.events import BCSMEvent, MessageType, RequestReportBCSMEventArg
@@ -136,11 +136,16 @@ class Play:
         return self.take()
 
     def take(self):
-        taken, closing = self.ssf.take()
-        sending = [shortened(each, self.ssf.scenario.version) for each in taken]
-        if sending or closing is not Closing.NOT:
+        """Take all messages; return their components, and the last one's kind."""
+        everything, last = [], Closing.NOT
+        while True:
+            taken, closing = self.ssf.take()
+            sending = [shortened(each, self.ssf.scenario.version) for each in taken]
+            if not sending and closing is Closing.NOT:
+                return everything, last
+            assert last is Closing.NOT, "speaks after the end"
             self.sent.append((self.now - 100, sending, closing))
-        return sending, closing
+            everything, last = everything + sending, closing
 
     def run(self, until=inf):
         while (due := self.ssf.next_deadline()) <= 100 + until and due < inf:
@@ -272,6 +277,59 @@ def test_charged_period_with_release_ends_the_call_and_disarms():
             Closing.END,
         )
     ]
+
+
+CHARGED, DISCONNECTED = charged(7), event(Event.T_DISCONNECT, CALLED, cause=16)
+ASKED = event(Event.T_DISCONNECT, CALLED, request=True, cause=16)
+
+
+@pytest.mark.parametrize(
+    ("how", "messages"),
+    [
+        ({}, [([CHARGED, DISCONNECTED], Closing.END)]),
+        ({"event_first": True}, [([DISCONNECTED, CHARGED], Closing.END)]),
+        ({"separate": True}, [([CHARGED], Closing.NOT), ([DISCONNECTED], Closing.END)]),
+        (
+            {"event_first": True, "separate": True},
+            [([DISCONNECTED], Closing.NOT), ([CHARGED], Closing.END)],
+        ),
+        ({"prearranged_end": True}, [([CHARGED, DISCONNECTED], Closing.PREARRANGED_END)]),
+        (
+            {"separate": True, "prearranged_end": True},
+            [([CHARGED], Closing.NOT), ([DISCONNECTED], Closing.PREARRANGED_END)],
+        ),
+    ],
+)
+def test_switches_differ_in_how_they_report_the_end_of_a_charged_call(how, messages):
+    play = Play(attempts=(Attempt(ring=2, talk=7),), **how)
+    play.say(arm(Event.T_DISCONNECT, mode=N, leg=CALLED), charge(60.0), CONTINUE)
+    assert play.run() == [(9, *message) for message in messages]
+
+
+@pytest.mark.parametrize(("event_first", "reports"), [(False, [CHARGED, ASKED]), (True, [ASKED, CHARGED])])
+def test_either_order_leaves_the_call_suspended_where_the_event_is_a_request(event_first, reports):
+    play = Play(attempts=(Attempt(ring=2, talk=7),), event_first=event_first)
+    play.say(arm(Event.T_DISCONNECT, leg=CALLED), charge(60.0), CONTINUE)
+    play.run(until=9)
+    assert play.sent == [(9, reports, Closing.NOT)]
+    assert play.ssf.state is State.WAITING
+
+
+def test_the_event_goes_before_no_more_than_the_charging_report():
+    play = Play(attempts=(Attempt(ring=2, talk=7),), event_first=True)
+    play.say(arm(Event.T_DISCONNECT, mode=N, leg=CALLED), charge(60.0), ask(CAUSE), CONTINUE)
+    play.run()
+    assert play.sent[0][1] == [DISCONNECTED, CHARGED, information(CALLED, releaseCauseValue=cause(16))]
+
+
+def test_a_switch_can_lose_an_answered_call_or_abort_its_dialogue():
+    for finish, sent in ((Finish.LOST, []), (Finish.ABORT, [(9, [], Closing.ABORT)])):
+        play = Play(attempts=(Attempt(ring=2, talk=7, finish=finish),))
+        play.say(arm(Event.T_DISCONNECT), charge(60.0), CONTINUE)
+        assert play.run() == sent
+        assert play.ssf.lost is (finish is Finish.LOST)
+        assert play.say(TEST) == ([], Closing.NOT)
+        assert play.ssf.next_deadline() == inf
 
 
 def test_charging_of_a_call_that_is_never_answered_reports_zero():
@@ -442,25 +500,28 @@ steps = st.one_of(
     endings=st.lists(st.sampled_from(list(Ending)), min_size=1, max_size=3),
     abandon=st.sampled_from([-1.0, 0.5]),
     silent=st.booleans(),
+    finish=st.sampled_from(list(Finish)),
+    how=st.fixed_dictionaries(
+        {name: st.booleans() for name in ("event_first", "separate", "prearranged_end")}
+    ),
     history=st.lists(steps, max_size=12),
 )
 def test_no_history_leaves_a_dialogue_hanging_or_speaks_after_its_end(
-    trigger, endings, abandon, silent, history
+    trigger, endings, abandon, silent, finish, how, history
 ):
-    attempts = tuple(Attempt(ending=ending, ring=1, talk=2) for ending in endings)
-    play = Play(trigger=trigger, attempts=attempts, abandon_after=abandon, silent=silent, tssf=4)
-    ssf, over, lost = play.ssf, False, False
+    attempts = tuple(Attempt(ending=ending, ring=1, talk=2, finish=finish) for ending in endings)
+    play = Play(trigger=trigger, attempts=attempts, abandon_after=abandon, silent=silent, tssf=4, **how)
+    ssf, over = play.ssf, False
 
     def note(result):
         nonlocal over
         sending, closing = result
         assert not (over and (sending or closing is not Closing.NOT)), "spoke after the end"
         over = over or closing is not Closing.NOT or ssf.state is State.IDLE
-        assert over or lost or ssf.next_deadline() < inf, "a dialogue that nothing will end"
+        assert over or ssf.lost or ssf.next_deadline() < inf, "a dialogue that nothing will end"
 
     for step, argument, ended in history:
         if step == "say":
-            lost = lost or (silent and not ended and not over)
             note(play.say(*argument, ended=ended))
         elif step == "fail":
             ssf.failed(play.now, ended=ended)
@@ -472,6 +533,7 @@ def test_no_history_leaves_a_dialogue_hanging_or_speaks_after_its_end(
             play.now = max(play.now, ssf.next_deadline())
             ssf.tick(play.now)
             note(play.take())
-    if not lost:
-        assert len(play.run()) < 60
+    play.run()
+    if not ssf.lost:
+        assert len(play.sent) < 60
         assert ssf.state is State.IDLE
