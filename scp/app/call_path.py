@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from scp.config import Config, Peer
     from scp.engine.admission import Admission
+    from scp.engine.link import Link, Observer
     from scp.engine.observers import AnswerObserver, CallWatcher
     from scp.engine.scheduler import TimeSource
-    from scp.engine.signalling import Link, Observer
     from scp.ports import SubscriberLookup, Telemetry
     from scp.services.api import Service
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from scp.config import Peer
-    from scp.engine.signalling import Machine
+    from scp.engine.link import Machine
     from scp.engine.status import StatusBoard
     from scp.net.tcp import Framer
     from scp.ports import Telemetry, TransportUser

@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from scp.app.links import Attachment
     from scp.config import Config, Peer
     from scp.engine.engine import Engine
+    from scp.engine.link import Link
     from scp.engine.load_monitor import LoadMonitor
     from scp.engine.observers import AnswerObserver
-    from scp.engine.signalling import Link, Signalling
+    from scp.engine.signalling import Signalling
     from scp.engine.status import ComponentStatus, Condition, LinkStatus
     from scp.failover.guardian import Guardian
     from scp.ports import SubscriberStore, Telemetry

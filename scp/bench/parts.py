@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from scp.domain.subscriber import Subscriber
-    from scp.engine.signalling import Link
+    from scp.engine.link import Link
     from scp.ports import SubscriberLookup, Telemetry, Waiter
     from scp.services.api import Call, Service
     from scp.simulator.scenario import Scenario
@@ -242,19 +242,19 @@ class _Unheard:
     """An observer of links that says nothing."""
 
     def link_event(self, link: Link, event: Event) -> None:
-        """See `scp.engine.signalling.Observer`."""
+        """See `scp.engine.link.Observer`."""
 
     def connection(self, link: Link, reason: str) -> None:
-        """See `scp.engine.signalling.Observer`."""
+        """See `scp.engine.link.Observer`."""
 
     def subsystem(self, point_code: int, ssn: int, state: str) -> None:
-        """See `scp.engine.signalling.Observer`."""
+        """See `scp.engine.link.Observer`."""
 
     def discarded(self, name: str, layer: str, reason: str, octets: bytes) -> None:
-        """See `scp.engine.signalling.Observer`."""
+        """See `scp.engine.link.Observer`."""
 
     def bug(self, name: str, error: Exception) -> None:
-        """See `scp.engine.signalling.Observer`."""
+        """See `scp.engine.link.Observer`."""
 
 
 def _raise(service: str, error: Exception) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
-    from scp.engine.signalling import Link
+    from scp.engine.link import Link
 
 _MOST: Final = 4096
 

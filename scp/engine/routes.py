@@ -15,7 +15,7 @@ from scp.stack.m3ua.events import Availability
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scp.engine.signalling import Link
+    from scp.engine.link import Link
 
 COST: Final[dict[tuple[Availability, bool], int]] = {
     (Availability.AVAILABLE, False): 0,

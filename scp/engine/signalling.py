@@ -5,14 +5,13 @@ Messages come in batches, as many as one read brought; all that they cause goes 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
+from scp.engine.link import Link
 from scp.engine.return_path import ReturnPath, ReturnPaths
 from scp.engine.routes import CONGESTED, UNREACHABLE, choose, cost
 from scp.engine.scheduler import Scheduler
-from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.events import AspState, BringDown, Discard, DiscardReason, StateChange
-from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp_settings import DISCARD, SUBSYSTEM
 from ss7.errors import EncodeError
 from ss7.m3ua import MESSAGES
@@ -23,19 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scp.engine.admission import Admission
+    from scp.engine.link import Machine, Observer
     from scp.engine.observers import Tap
     from scp.engine.scheduler import TimeSource
-    from scp.ports import Telemetry, Transport
-    from scp.stack.m3ua.events import Event
+    from scp.ports import Telemetry
     from scp.stack.sccp import Sccp
     from scp.stack.tcap import Indication, Tcap
     from ss7.m3ua import Data
 
-Machine: TypeAlias = Asp | Sgp
-
 UNSENDABLE: Final = "unsendable"
+"""Why a message of ours was discarded: SCCP can't carry it to its destination."""
 INTERNAL: Final = "internal-error"
-"""Discarded: a message of ours that SCCP can't carry to where it would have to go."""
+"""Why a received message was discarded: this program failed over it."""
 
 _EVERY: Final = 15
 """A mask: after so many messages and one the clock is read, to see whether what begins is refused."""
@@ -64,87 +62,6 @@ class TcUser(Protocol):
     def tick(self, now: float) -> None:
         """Do what is due."""
         ...
-
-
-class Observer(Protocol):
-    """Who is told what happens below TC: the log, the status page, a trace."""
-
-    def link_event(self, link: Link, event: Event) -> None:
-        """An M3UA machine changed its state, or threw something away."""
-        ...
-
-    def connection(self, link: Link, reason: str) -> None:
-        """A link's association came up (reason "") or went down."""
-        ...
-
-    def subsystem(self, point_code: int, ssn: int, state: str) -> None:
-        """SCMG said something of another node's subsystem: "allowed", "prohibited", "congested"."""
-        ...
-
-    def discarded(self, name: str, layer: str, reason: str, octets: bytes) -> None:
-        """Something was thrown away. ``name`` is the link that brought it, ``octets`` the M3UA message.
-
-        Both are empty where it was no received message: one of ours, or a reassembly that ran out of time.
-        """
-        ...
-
-    def bug(self, name: str, error: Exception) -> None:
-        """This program failed over a message that link ``name`` brought; it was discarded."""
-        ...
-
-
-@final
-class Link:
-    """One association with its M3UA machine; the `TransportUser` of its transport.
-
-    Attributes:
-        destinations: what its gateway has said of destinations; None: there is none at the other end.
-        reaches: point codes behind the peer; empty: all.
-        alone: whether it takes all traffic that it can (override), or shares it by SLS.
-    """
-
-    def __init__(
-        self, signalling: Signalling, name: str, machine: Machine, reaches: frozenset[int], *, alone: bool
-    ) -> None:
-        self.signalling = signalling
-        self.name = name
-        self.machine = machine
-        self.destinations = machine.destinations if isinstance(machine, Asp) else None
-        self.reaches = reaches
-        self.alone = alone
-        self.transport: Transport | None = None
-        self._given_up = ""  # why we end the association, which its transport can't know
-
-    @property
-    def active(self) -> bool:
-        """Whether DATA can go out."""
-        return self.machine.state is AspState.ACTIVE
-
-    @property
-    def up(self) -> bool:
-        """Whether the ASP is up (inactive or active)."""
-        return self.machine.state is not AspState.DOWN
-
-    def connected(self, transport: Transport) -> None:
-        """The association is up: the ASP asks to come up."""
-        self.transport = transport
-        self.signalling.link_connected(self)
-
-    def received(self, messages: Sequence[tuple[int, bytes]]) -> None:
-        """Take a batch of messages, and send what they caused."""
-        self.signalling.received(self, messages)
-
-    def disconnected(self, reason: str) -> None:
-        """The association is gone."""
-        self.transport = None
-        reason, self._given_up = self._given_up or reason, ""
-        self.signalling.link_lost(self, reason)
-
-    def give_up(self, why: str) -> None:
-        """End the association: its peer does not do as M3UA wants."""
-        if self.transport is not None:
-            self._given_up = why
-            self.transport.close(abort=True)
 
 
 @final

@@ -31,7 +31,7 @@ from ss7.pointcode import MAX_ITU, format_point_code
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scp.engine.signalling import Link
+    from scp.engine.link import Link
     from scp.stack.m3ua.events import Event
 
 _CHECK_CONNECTION: Final = (
@@ -219,7 +219,7 @@ class StatusBoard:
         self._trouble(self.links[name], reason)
 
     def connection(self, link: Link, reason: str) -> None:
-        """See `scp.engine.signalling.Observer`."""
+        """See `scp.engine.link.Observer`."""
         status = self.links[link.name]
         status.connected = not reason
         status.since = status.associated = self._wall()
@@ -252,11 +252,11 @@ class StatusBoard:
             paths.pop(address, None)
 
     def discarded(self, name: str, layer: str, reason: str, octets: bytes) -> None:
-        """See `scp.engine.signalling.Observer`."""
+        """See `scp.engine.link.Observer`."""
         self.discards.add(name, layer, reason, octets)
 
     def bug(self, name: str, error: Exception) -> None:
-        """See `scp.engine.signalling.Observer`: what it was and where, for who mends it."""
+        """See `scp.engine.link.Observer`: what it was and where, for who mends it."""
         frames = traceback.extract_tb(error.__traceback__)
         where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
         self._report(name, f"a message was discarded, by a fault of this program: {error!r}{where}", True)
@@ -264,7 +264,7 @@ class StatusBoard:
     # -- M3UA ------------------------------------------------------------------------------------------------
 
     def link_event(self, link: Link, event: Event) -> None:
-        """See `scp.engine.signalling.Observer`."""
+        """See `scp.engine.link.Observer`."""
         status = self.links[link.name]
         if isinstance(event, StateChange):
             self._asp(status, event)
@@ -329,7 +329,7 @@ class StatusBoard:
     # -- SCCP ------------------------------------------------------------------------------------------------
 
     def subsystem(self, point_code: int, ssn: int, state: str) -> None:
-        """See `scp.engine.signalling.Observer`."""
+        """See `scp.engine.link.Observer`."""
         name = f"{ssn} at {format_point_code(point_code)}"
         if name not in self.subsystems and len(self.subsystems) >= _MOST:
             return

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from scp.domain.decision import Decision
     from scp.domain.lookup import Found
     from scp.engine.engine import Engine
+    from scp.engine.link import Link, Observer
     from scp.engine.observers import AnswerObserver
-    from scp.engine.signalling import Link, Observer, Signalling
+    from scp.engine.signalling import Signalling
     from scp.failover.guardian import SocketCopy
     from scp.failover.traffic_ring import Entry, TrafficRing
     from scp.ports import SubscriberLookup, Telemetry, Transport, Waiter

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from random import Random
 
-    from scp.engine.signalling import Link
+    from scp.engine.link import Link
     from scp.ports import Telemetry
     from scp.simulator.endpoint import Endpoint
     from scp.simulator.network import Network

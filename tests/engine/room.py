@@ -19,8 +19,9 @@ from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure, Rules
 from scp.domain.subscriber import Subscriber, When
 from scp.engine.engine import Engine
+from scp.engine.link import Link
 from scp.engine.return_path import ReturnPath
-from scp.engine.signalling import Link, Signalling
+from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
 from scp.net import loopback
 from scp.ports import Waiter
