@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from scp.bench.benchmark import run
-from scp.bench.comparison import TOLERANCE, compare, comparison_as_json, medians
+from scp.bench.comparison import COMPARED, TOLERANCE, compare, comparison_as_json, medians
 from scp.bench.plot import plot as draw
 from scp.bench.results import as_json, ratios
-from scp.bench.scenarios import ALL, FULL, NAMES, QUICK, REPLAY, SCENARIOS, SOAK
+from scp.bench.scenarios import ALL, FULL, NAMES, QUICK, REPLAY, SOAK
 from scp.bench.server import ServerError
 from scp.ports import StoreError
 
@@ -57,9 +57,9 @@ def bench(
     slower), 2 something needed is not there.
     """
     size = QUICK if quick else FULL
-    known = NAMES if against is None else tuple(SCENARIOS)
+    known = NAMES if against is None else COMPARED
     names = scenarios or [
-        name for name in ALL if name in known and (name != REPLAY or shutil.which("tshark"))
+        name for name in ALL if name in known and (name != REPLAY or against or shutil.which("tshark"))
     ]
     if soak is not None:
         names, size = [SOAK], replace(size, soaked=soak)

@@ -1,31 +1,40 @@
 """``camel-scp bench --against CHECKOUT``: is any scenario slower than with the code of another checkout?
 
 Both trees' servers of a scenario are up at once, on one processor, and take turns round by round, in the
-order A B, B A, …; so what else the machine does meets both. Two rounds that follow each other are a pair, and
-the result is the median of the pairs' ratios, with the least and the greatest. CPU time a call decides: calls
-a second depend more on what other programs do.
+order A B, B A, …; so what else the machine does meets both. ``codec`` and ``replay`` take turns likewise, as
+programs of each tree. Two rounds that follow each other are a pair, and the result is the median of the
+pairs' ratios, with the least and the greatest. CPU time a call decides: calls a second depend more on what
+other programs do.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from scp.bench.build import TRIED
 from scp.bench.machine import Machine, describe
-from scp.bench.results import Saturation, Tally
-from scp.bench.scenarios import SCENARIOS, Size
-from scp.bench.server import OWN, other_tree
+from scp.bench.replay import make_capture, replay_seconds
+from scp.bench.results import Tally
+from scp.bench.scenarios import CODEC, PARTS, REPLAY, SCENARIOS, Size
+from scp.bench.server import OWN, ServerError, Tree, environment, other_tree, python
 from scp.bench.testbed import Testbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+Measure: TypeAlias = "Callable[[Tree], dict[str, Round]]"
+"""Measures a round with a tree's code; results by name."""
+COMPARED: Final = (*SCENARIOS, CODEC, REPLAY)
 TOLERANCE: Final = 1.02
 """A median of CPU time a call up to this is no difference that a run can show."""
 _PAIRS_A_ROUND: Final = 2
@@ -39,6 +48,13 @@ class Spread(Struct, frozen=True, kw_only=True):
     most: float
 
 
+class Round(Struct, frozen=True, kw_only=True):
+    """The figures of one round; in ``codec`` and ``replay`` they are of a message."""
+
+    calls_per_s: float
+    cpu_us_per_call: float
+
+
 class Compared(Struct, frozen=True, kw_only=True):
     """A scenario with both trees.
 
@@ -48,8 +64,8 @@ class Compared(Struct, frozen=True, kw_only=True):
         faults: answers that were wrong or missing, in words.
     """
 
-    here: tuple[Saturation, ...]
-    there: tuple[Saturation, ...]
+    here: tuple[Round, ...]
+    there: tuple[Round, ...]
     faults: tuple[str, ...]
 
     @property
@@ -67,7 +83,7 @@ class Compared(Struct, frozen=True, kw_only=True):
         """Whether this tree took more CPU time in every pair, and in the median more than `TOLERANCE`."""
         return self.cpu.least > 1 and self.cpu.median > TOLERANCE
 
-    def _pairs(self) -> zip[tuple[Saturation, Saturation]]:
+    def _pairs(self) -> zip[tuple[Round, Round]]:
         return zip(self.here, self.there, strict=True)
 
 
@@ -96,7 +112,7 @@ def compare(
     """Run scenarios with this code and with another checkout's.
 
     Args:
-        names: some of `SCENARIOS`.
+        names: some of `COMPARED`.
         size: how much.
         checkout: the other; compiled if this code is.
         tell: called with each step, in words.
@@ -107,37 +123,81 @@ def compare(
     """
     machine = describe()
     machine = replace(machine, realtime=realtime and machine.realtime)
-    trees = {"here": OWN, "there": other_tree(checkout.resolve(), compiled=machine.compiled)}
-    rounds: dict[str, dict[str, list[Saturation]]] = {name: {tree: [] for tree in trees} for name in names}
-    tallies = {name: Tally() for name in names}
+    trees = (OWN, other_tree(checkout.resolve(), compiled=machine.compiled))
+    rounds: dict[str, dict[Tree, list[Round]]] = {}
+    tallies = {name: Tally() for name in names if name in SCENARIOS}
     with tempfile.TemporaryDirectory(prefix="camel-scp-bench-") as folder, ExitStack() as stack:
         testbed = Testbed(machine, size, Path(folder), tell, stack)
-        servers = {
-            (name, which): testbed.start(f"{name}-{which}", SCENARIOS[name], tree)
-            for name in names
-            for which, tree in trees.items()
-        }
-        for (name, _), target in servers.items():
-            testbed.warm(SCENARIOS[name], target)
+        measures = [_with_servers(testbed, name, trees, tally) for name, tally in tallies.items()]
+        if CODEC in names:
+            measures.append(_codec)
+        if REPLAY in names:
+            measures.append(_replay(Path(folder), size.replayed))
         for turn in range(size.rounds * _PAIRS_A_ROUND):
             tell(f"pair {turn + 1} of {size.rounds * _PAIRS_A_ROUND}")
-            for name in names:
-                for which in sorted(trees, reverse=bool(turn % 2)):
-                    found = testbed.saturate(SCENARIOS[name], servers[name, which], tallies[name])
-                    rounds[name][which].append(found)
+            for measure in measures:
+                for tree in reversed(trees) if turn % 2 else trees:
+                    for name, found in measure(tree).items():
+                        rounds.setdefault(name, {each: [] for each in trees})[tree].append(found)
     return Comparison(
         machine=machine,
         size=size,
         against=str(checkout),
         scenarios={
             name: Compared(
-                here=tuple(rounds[name]["here"]),
-                there=tuple(rounds[name]["there"]),
-                faults=tallies[name].faults,
+                here=tuple(found[trees[0]]),
+                there=tuple(found[trees[1]]),
+                faults=tallies[name].faults if name in tallies else (),
             )
-            for name in names
+            for name, found in rounds.items()
         },
     )
+
+
+def _with_servers(testbed: Testbed, name: str, trees: Sequence[Tree], tally: Tally) -> Measure:
+    """Start a scenario's servers; return what measures a round of one."""
+    scenario = SCENARIOS[name]
+    servers = {tree: testbed.start(f"{name}-{number}", scenario, tree) for number, tree in enumerate(trees)}
+    for target in servers.values():
+        testbed.warm(scenario, target)
+
+    def measure(tree: Tree) -> dict[str, Round]:
+        found = testbed.saturate(scenario, servers[tree], tally)
+        return {name: Round(calls_per_s=found.calls_per_s, cpu_us_per_call=found.cpu_us_per_call)}
+
+    return measure
+
+
+def _codec(tree: Tree) -> dict[str, Round]:
+    """Run the scenario ``codec`` of a tree: its codec, and its call path without a socket."""
+    done = subprocess.run(  # noqa: S603 - an interpreter of this project
+        python(tree, "scp.cli", "bench", "--quick", "--json", CODEC),
+        env=os.environ | environment(tree.places) | {TRIED: "1"},
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ServerError(f"{CODEC}: {done.stderr.decode(errors='replace').strip()[-1000:]}")
+    found = msgspec.json.decode(done.stdout)["scenarios"]
+    fast = found[CODEC]["fast"]
+    return {
+        CODEC: _micros(fast["decode"]["all"] + fast["encode"]["all"]),
+        PARTS: _micros(found[PARTS]["all"]),
+    }
+
+
+def _replay(folder: Path, dialogues: int) -> Measure:
+    """Make a capture; return what measures a replay of it."""
+    arguments = make_capture(folder, dialogues)
+
+    def measure(tree: Tree) -> dict[str, Round]:
+        return {REPLAY: _micros(replay_seconds(tree, arguments, folder) / (2 * dialogues) * 1e6)}
+
+    return measure
+
+
+def _micros(micros: float) -> Round:
+    return Round(calls_per_s=1e6 / micros, cpu_us_per_call=micros)
 
 
 def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
@@ -160,7 +220,7 @@ def comparison_as_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def medians(rounds: tuple[Saturation, ...]) -> dict[str, float]:
+def medians(rounds: tuple[Round, ...]) -> dict[str, float]:
     """Return the medians of one tree's rounds."""
     return {
         "calls_per_s": round(median(each.calls_per_s for each in rounds), 1),

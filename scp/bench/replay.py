@@ -11,16 +11,17 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scp.bench.results import Replayed
 from scp.bench.scenarios import REPLAY
-from scp.bench.server import ServerError
+from scp.bench.server import OWN, ServerError, environment, python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from scp.bench.server import Tree
 
 FIELDS: Final = (
     "frame.number",
@@ -60,19 +61,13 @@ def against_tshark(folder: Path, dialogues: int, tell: Callable[[str], None]) ->
     tshark = tshark_program()
     home = folder / REPLAY
     home.mkdir()
-    capture, config, subscribers = home / "calls.pcap", home / "scp.toml", home / "subscribers.ndjson"
-    config.write_text(_CONFIG, encoding="utf-8")
     tell(f"{REPLAY}: writing a capture of {2 * dialogues:,} messages")
-    _cpu_seconds_of(
-        [*_python("scp.bench.replay_capture"), str(capture), str(subscribers), str(dialogues)], home
-    )
+    arguments = make_capture(home, dialogues)
     tell(f"{REPLAY}: tshark")
     fields = [word for field in FIELDS for word in ("-e", field)]
-    theirs = _cpu_seconds_of([tshark, "-n", "-r", str(capture), "-T", "fields", *fields], home)
+    theirs = _cpu_seconds_of([tshark, "-n", "-r", arguments[0], "-T", "fields", *fields], home)
     tell(REPLAY)
-    ours = _cpu_seconds_of(
-        [*_python("scp.cli"), "replay", str(capture), "-c", str(config), "--store", str(subscribers)], home
-    )
+    ours = replay_seconds(OWN, arguments, home)
     messages = 2 * dialogues
     return Replayed(
         messages=messages,
@@ -90,16 +85,32 @@ def tshark_program() -> str:
     return program
 
 
-def _python(module: str) -> list[str]:
-    return [sys.executable, "-P", "-m", module]
+def make_capture(home: Path, dialogues: int) -> list[str]:
+    """Write a capture of so many dialogues to a folder; return the arguments of ``replay`` for it."""
+    capture, config, subscribers = (
+        str(home / name) for name in ("calls.pcap", "scp.toml", "subscribers.ndjson")
+    )
+    Path(config).write_text(_CONFIG, encoding="utf-8")
+    _cpu_seconds_of(python(OWN, "scp.bench.replay_capture", capture, subscribers, str(dialogues)), home)
+    return [capture, "-c", config, "--store", subscribers]
 
 
-def _cpu_seconds_of(command: list[str], folder: Path) -> float:
+def replay_seconds(tree: Tree, arguments: list[str], home: Path) -> float:
+    """Return the CPU seconds that ``replay`` takes with a tree's code."""
+    return _cpu_seconds_of(python(tree, "scp.cli", "replay", *arguments), home, environment(tree.places))
+
+
+def _cpu_seconds_of(command: list[str], folder: Path, variables: Mapping[str, str] | None = None) -> float:
     """Return the CPU seconds that a command took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with Path(os.devnull).open("wb") as nowhere:
         done = subprocess.run(  # noqa: S603 - our own interpreter, or tshark
-            command, stdout=nowhere, stderr=subprocess.PIPE, check=False, cwd=folder
+            command,
+            stdout=nowhere,
+            stderr=subprocess.PIPE,
+            check=False,
+            cwd=folder,
+            env=os.environ | (variables or {}),
         )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()[-1000:]

@@ -149,8 +149,8 @@ class Server:
 def echo(log: Path, core: int, tree: Tree = OWN) -> Iterator[Server]:
     """Run `scp.bench.echo`."""
     port = free_port()
-    command = _python(tree, tree.echo, str(port))
-    with _running(command, log, core, _environment(tree.places)) as pid:
+    command = python(tree, tree.echo, str(port))
+    with _running(command, log, core, environment(tree.places)) as pid:
         yield Server(pid, port)
 
 
@@ -204,8 +204,8 @@ def node(
         ),
         encoding="utf-8",
     )
-    command = _python(tree, "scp.cli", "serve", "-c", str(config))
-    with _running(command, home / "log", core, _environment([*path, *tree.places])) as pid:
+    command = python(tree, "scp.cli", "serve", "-c", str(config))
+    with _running(command, home / "log", core, environment([*path, *tree.places])) as pid:
         yield Server(pid, port, f"http://{metrics}/metrics")
 
 
@@ -228,12 +228,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _python(tree: Tree, module: str, *arguments: str) -> list[str]:
+def python(tree: Tree, module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of a tree's packages, not of the working directory."""
     return [tree.python, "-P", "-m", module, *arguments]
 
 
-def _environment(places: Sequence[Path]) -> dict[str, str]:
+def environment(places: Sequence[Path]) -> dict[str, str]:
     """Return the variable that has Python look for packages in these folders before all others."""
     known = os.environ.get("PYTHONPATH")
     folders = [*map(str, places), *([known] if known else [])]

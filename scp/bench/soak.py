@@ -5,14 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-import uvloop
-
-from scp.bench import server
-from scp.bench.generator import Job, generator
 from scp.bench.load import LoadPlan
-from scp.bench.machine import go_first, resident
+from scp.bench.machine import resident
 from scp.bench.results import Soaked, Tally
-from scp.bench.scenarios import SOAK, fill
+from scp.bench.scenarios import SCENARIOS, SOAK
+from scp.bench.testbed import Testbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
 TURNS: Final = 10
 _WARM_SHARE: Final = 50
 """Of all calls one in so many is made before memory is looked at for the first time."""
-_WINDOW: Final = 240
+_STEER: Final = SCENARIOS["steer"]
 _FOREVER: Final = 3600.0
 _MIB: Final = 1 << 20
 
@@ -39,19 +36,11 @@ def soak(machine: Machine, size: Size, folder: Path, tell: Callable[[str], None]
     home.mkdir()
     tally, seconds, memory = Tally(), 0.0, []
     with ExitStack() as stack:
-        store = stack.enter_context(server.redis(home, machine.generator_core))
-        url = f"redis://127.0.0.1:{store.port}"
-        uvloop.run(fill(url, size.subscribers))
-        load = stack.enter_context(generator(machine.generator_core, realtime=machine.realtime))
-        node = stack.enter_context(server.node(home, machine.node_core, name="node", store=url))
-        if machine.realtime:
-            go_first(store.pid)
-            go_first(node.pid)
+        testbed = Testbed(machine, size, home, tell, stack)
+        node = testbed.start(SOAK, _STEER)
         for turn, calls in enumerate([size.soaked // _WARM_SHARE] + [size.soaked // TURNS] * TURNS):
-            plan = LoadPlan(window=_WINDOW, calls=calls, duration=_FOREVER)
-            report = load.run(
-                Job(ports=(node.port,), plan=plan, subscribers=size.subscribers, numbers=size.numbers)
-            )
+            plan = LoadPlan(window=_STEER.window, calls=calls, duration=_FOREVER)
+            report = testbed.run(_STEER, node, plan)
             tally.add(report)
             seconds += report.seconds
             memory.append(resident(node.pid))
