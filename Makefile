@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test set-up lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance overload fuzz bench-replay clean
+.PHONY: help demo test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance overload fuzz bench-replay clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -17,6 +17,8 @@ COMPILED := PYTHONPATH=$(CURDIR)/build/compiled CAMEL_SCP_TESTED=compiled
 
 # Tests' examples are the same in every run, whatever hashing orders.
 export PYTHONHASHSEED ?= 0
+# The versions in deploy/python/*.lock are installed, or with NEWEST=1 the newest that pyproject.toml allows.
+export NEWEST ?=
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,13 @@ test: set-up lint unit-compiled unit-plain coverage ## everything that must hold
 set-up: ## .venv, Python packages and, as root on Debian, the tools that tests use
 	@deploy/setup.sh test
 	@mkdir -p build
+
+COMPILE := build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+lock: ## deploy/python/*.lock anew: the newest versions that pyproject.toml allows, with their hashes
+	@[ -x build/lock/bin/uv ] || { python3 -m venv build/lock && build/lock/bin/pip install --quiet uv; }
+	@$(COMPILE) --extra dev --extra sctp --output-file deploy/python/test.lock pyproject.toml
+	@echo 'setuptools>=77' | $(COMPILE) --constraint deploy/python/test.lock --output-file deploy/python/run.lock pyproject.toml -
 
 lint: set-up ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check --quiet .

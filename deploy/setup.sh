@@ -5,6 +5,7 @@
 #   deploy/setup.sh test    that, and what the tests need (tools that can't be installed are named; their tests skip)
 #   deploy/setup.sh fuzz    that, and the extra `fuzz` of pyproject.toml; so for any other extra
 #
+# Python packages are those of deploy/python/*.lock, by their hashes; with NEWEST=1 the newest that pyproject.toml allows.
 # Runs again in no time: a stamp in .venv holds the hash of what the set-up depends on. PYTHON=… chooses the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -101,7 +102,9 @@ new_venv() {
 
 # --- Python packages --------------------------------------------------------------------------------------------------
 sctp_buildable() { has gcc && [ -e /usr/include/netinet/sctp.h ] && has_headers && echo sctp; }
-wanted=$({ cat pyproject.toml setup.py "$0"; .venv/bin/python -VV; pwd; sctp_buildable || true; } | sha256sum)
+locks=deploy/python
+wanted=$({ cat pyproject.toml setup.py "$0" $locks/*; .venv/bin/python -VV; pwd; sctp_buildable || true; echo "${NEWEST:-}"; } |
+  sha256sum)
 stamp=.venv/.set-up-for-$aim
 [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
 
@@ -110,20 +113,32 @@ install_extra() {  # without the project itself: an extra that fails must not un
   .venv/bin/python -c 'import sys, tomllib
 extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]
 print(*extras[sys.argv[1]], sep="\n")' "$1" >".venv/$1.txt"
-  pip_install -r ".venv/$1.txt"
+  pip_install --upgrade -r ".venv/$1.txt"
+}
+# pysctp may not build, which must not keep the others away. Nothing is fetched to build with: setuptools is locked too.
+pysctp='/^pysctp==/,/[^\\]$/'
+install_locked() {
+  case $1 in
+    run) cat $locks/run.lock ;;
+    pysctp) sed -n "${pysctp}p" $locks/test.lock ;;
+    *) sed "${pysctp}d" $locks/test.lock ;;
+  esac >".venv/$1.txt"
+  pip_install --require-hashes --no-build-isolation -r ".venv/$1.txt"
 }
 
-case $aim in
-  run) extras= ;;
-  test) extras='[dev]' ;;
-  *) extras="[dev,$aim]" ;;
-esac
 say "installing Python packages into .venv (once; a minute or so)"
-CAMEL_SCP_PURE=1 pip_install -e ".$extras"
+if [ -n "${NEWEST:-}" ]; then
+  case $aim in run) extras= ;; test) extras='[dev]' ;; *) extras="[dev,$aim]" ;; esac
+  CAMEL_SCP_PURE=1 pip_install --upgrade --upgrade-strategy eager -e ".$extras"
+else
+  install_locked "$aim"
+  CAMEL_SCP_PURE=1 pip_install --no-deps --no-build-isolation -e .
+  case $aim in run | test) ;; *) install_extra "$aim" ;; esac
+fi
 if [ "$aim" = run ]; then
   :  # pysctp is the other end in tests only: the node speaks SCTP with Python's own sockets
 elif [ -n "$(sctp_buildable || true)" ]; then
-  install_extra sctp >.venv/pysctp.log 2>&1 ||
+  { if [ -n "${NEWEST:-}" ]; then install_extra sctp; else install_locked pysctp; fi; } >.venv/pysctp.log 2>&1 ||
     say "pysctp does not build here (.venv/pysctp.log): the tests that use it skip"
 else
   say "no gcc, Python.h or libsctp-dev: no pysctp, the tests that use it skip"
