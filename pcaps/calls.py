@@ -170,7 +170,7 @@ def segmented(scene: Scene) -> None:
 
 
 def mistyped(scene: Scene) -> None:
-    """An InitialDP without its service key: reject mistypedParameter in TC-END."""
+    """An InitialDP without its service key: the call goes on, Continue in TC-END."""
     tid = scene.tid.to_bytes(4, "big")
     bad = rose.encode_invoke(1, Opcode.INITIAL_DP, bytes.fromhex("30058303838403"))
     octets = tcap.build_begin(tid, encode_dialogue(Aarq(BY_VERSION[2].octets)), [bad])

@@ -94,6 +94,7 @@ class Replay(Dialogues):
         codec: of CAP arguments.
         store_deadline: as the engine's.
         answer_deadline: likewise.
+        strict: likewise.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Replay(Dialogues):
         codec: Codec = FAST,
         store_deadline: float = 0.150,
         answer_deadline: float = 0.500,
+        strict: bool = False,
     ) -> None:
         super().__init__(skipped, ssn)
         self.tcap = Tcap(TcapSettings(contexts=CALL_CONTROL, max_dialogues=1 << 20, idle_limit=_IDLE_LIMIT))
@@ -123,6 +125,7 @@ class Replay(Dialogues):
             self._clock.time,
             store_deadline=store_deadline,
             answer_deadline=answer_deadline,
+            strict=strict,
             on_bug=self._bug,
             observer=self,
         )

@@ -190,6 +190,7 @@ def _replay_here(
         ssn=ssn,
         store_deadline=settings.store.deadline_ms / 1000,
         answer_deadline=settings.engine.answer_deadline_ms / 1000,
+        strict=settings.engine.strict,
     )
     gc.freeze()  # what was loaded stays; the collector need not look at it again and again
     with progress(job.capture, quiet=job.quiet) as moved:
