@@ -234,7 +234,7 @@ def _print_load(report: LoadReport, *, json: bool) -> None:
     for reason, count in report.wrong.items():
         typer.echo(f"wrong: {count} times {reason}")
     for cause, count in report.returned.items():
-        typer.echo(f"SCCP could not deliver {count}: {cause}")
+        typer.echo(f"{count} returned by SCCP: {cause}")
     times = report.since_sent_us.items()
     shown = ", ".join(f"{'p' * point[0].isdigit()}{point} {value:,.0f}" for point, value in times)
     typer.echo(f"µs to the answer: {shown}")

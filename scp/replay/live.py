@@ -231,10 +231,10 @@ class LiveReplay(Dialogues):
         self._advance(conversation)
 
     def _returned(self, octets: bytes, cause: int) -> None:
-        """SCCP brought a message of ours back."""
+        """SCCP returned a message of ours (UDTS)."""
         conversation = self._by_tid.get(read_transaction(octets).otid)
         if conversation is not None and not conversation.ended:
-            conversation.replayed.notes.append(f"SCCP brought it back: {return_words(cause)}")
+            conversation.replayed.notes.append(f"returned by SCCP: {return_words(cause)}")
             conversation.ended = True
             self._advance(conversation)
 

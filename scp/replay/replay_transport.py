@@ -56,7 +56,7 @@ class ReplayTransport:
         machine: M3UA, on whichever side.
         label: of all that is sent.
         heard: takes the TCAP octets of what comes.
-        returned: takes those of ours that SCCP brings back, with the return cause (Q.713 §3.12).
+        returned: takes those of ours that SCCP returns, with the return cause (Q.713 §3.12).
 
     Attributes:
         trouble: what happened to the association, in words; the latest is last.

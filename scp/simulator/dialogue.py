@@ -183,9 +183,9 @@ class CallDialogue:
 
     def _undeliverable(self, indication: Indication, now: float) -> None:
         """SCCP returned a message of ours: the gsmSCF can't be reached."""
-        words = f"SCCP could not deliver it: {return_words(indication.cause)}"
+        words = return_words(indication.cause)
         self._step(False, "TC-NOTICE", words)
-        self.result.faults.append(words)
+        self.result.faults.append(f"the message was returned by SCCP: {words}")
         self.ssf.aborted(now)
         self._hang_up(now)
 

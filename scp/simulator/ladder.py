@@ -12,12 +12,13 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from scp.simulator.result import CallResult
+    from scp.simulator.result import CallResult, Step
 
 MAX_EVENTS: Final = 500
 """Events that a ladder keeps; further ones are counted."""
 MSC: Final = "MSC (gsmSSF)"
 SCF: Final = "gsmSCF"
+_WITH_COMPONENTS: Final = frozenset(("TC-BEGIN", "TC-CONTINUE", "TC-END"))
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -212,10 +213,17 @@ def ladder_of(result: CallResult, style: Style = UNICODE) -> str:
         if step.message.startswith("local"):
             ladder.note(step.seconds, MSC, step.message, *step.components)
         else:
-            names = " + ".join(words.split(" ", 1)[0] for words in step.components)
-            ladder.message(step.seconds, source, target, f"{step.message} {names}".rstrip(), *step.components)
+            ladder.message(step.seconds, source, target, _arrow_text(step), *step.components)
         last = step.seconds
     ladder.note(last, MSC, result.outcome)
     verdict = "as expected" if result.passed else "NOT as expected"
     ladder.note(last, MSC, verdict, *result.faults)
     return render(ladder.events, (MSC, SCF), style)
+
+
+def _arrow_text(step: Step) -> str:
+    """Return the primitive and its operations; an abort and a returned message have a cause in their place."""
+    if step.message not in _WITH_COMPONENTS:
+        return step.message
+    names = " + ".join(words.split(" ", 1)[0] for words in step.components)
+    return f"{step.message} {names}".rstrip()

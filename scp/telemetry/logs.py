@@ -38,8 +38,13 @@ SHOWN: Final = "_shown"
 """A field that is not written: digits at the end of numbers that this line may show."""
 
 _NUMBER: Final = re.compile(r"[0-9]{7,}")
-# Or a reservation's id (`scp.domain.reservation.reservation_id`): hexadecimal, every third has such a run.
-_NUMBER_OR_ID: Final = re.compile(r"\b[0-9a-f]{32}\b|[0-9]{7,}")
+_U32: Final = "[0-9]{1,10}(?![0-9])"
+# Or what is digits and nobody's number: a reservation's id (`scp.domain.reservation.reservation_id`:
+# hexadecimal, every third has such a run), and M3UA's fields of 32 bits with their names.
+_NUMBER_OR_OTHER: Final = re.compile(
+    rf"\b[0-9a-f]{{32}}\b|message length {_U32}(?: of {_U32})?"
+    rf"|(?:network appearance|routing contexts?) {_U32}(?:, {_U32})*|[0-9]{{7,}}"
+)
 # Values that are digits or hexadecimal without being anybody's number.
 _IDS: Final = frozenset({"otid", "dtid"})
 # "others" are nodes that are alike, with the process ids by which somebody has to find them.
@@ -53,8 +58,8 @@ def mask(text: str, shown: str = "") -> str:
     """Return ``text`` with every run of seven or more digits cut to its first four, the rest made ``x``.
 
     ``46701234567`` becomes ``4670xxxxxxx``; shorter runs (short codes, point codes, ports) are left. So
-    is what ends with the digits ``shown``: the one number that its trace may show, in whatever form, and a
-    reservation's id, by which somebody has to find it.
+    is what ends with the digits ``shown``: the one number that its trace may show, in whatever form, and what
+    is nobody's number: a reservation's id, a message length, a routing context, a network appearance.
     """
 
     def masked(found: re.Match[str]) -> str:
@@ -63,7 +68,7 @@ def mask(text: str, shown: str = "") -> str:
             return digits
         return digits[:SHOWN_DIGITS] + "x" * (len(digits) - SHOWN_DIGITS)
 
-    return _NUMBER_OR_ID.sub(masked, text) if _NUMBER.search(text) else text
+    return _NUMBER_OR_OTHER.sub(masked, text) if _NUMBER.search(text) else text
 
 
 def cut_octets(value: Any) -> Any:

@@ -206,7 +206,7 @@ def test_a_node_that_says_nothing_is_not_waited_for_longer_than_said(tmp_path: P
 def test_a_message_that_sccp_brings_back_is_said(tmp_path: Path) -> None:
     outcome = play(replay_lab.write(tmp_path / "held.pcap", *held()), lambda *_: [RETURNED])
     [replayed] = outcome.done
-    assert replayed.notes[0] == "SCCP brought it back: unequipped user (return cause 4, Q.713 §3.12)"
+    assert replayed.notes[0] == "returned by SCCP: unequipped user (return cause 4, Q.713 §3.12)"
     assert outcome.verdicts == ["silent"]
 
 

@@ -122,6 +122,7 @@ def test_a_ladder_shows_messages_contents_outcome_and_verdict():
     steps = [
         Step(0.0, True, "TC-BEGIN", ("initialDP termAttemptAuthorized 46 → 47, service key 100",)),
         Step(0.002, False, "TC-CONTINUE", ("requestReportBCSMEvent tAnswer interrupted", "continue")),
+        Step(0.3, False, "TC-U-ABORT", ("aborted by the gsmSCF",)),
         Step(0.5, True, "local abort"),
     ]
     result = CallResult(scenario=Scenario(), steps=steps, outcome="continued", faults=["too slow"])
@@ -130,7 +131,10 @@ def test_a_ladder_shows_messages_contents_outcome_and_verdict():
     assert lines[0].split("  ")[-1].strip() == "gsmSCF"
     assert any("TC-BEGIN initialDP" in line and line.rstrip().endswith(">|") for line in lines)
     assert any("<" in line and "TC-CONTINUE requestReportBCSMEvent + continue" in line for line in lines)
+    [abort] = [line for line in lines if "TC-U-ABORT" in line]
+    assert abort.split()[-1].strip("-<|") == "TC-U-ABORT"
     for wanted in (
+        "aborted by the gsmSCF",
         "service key 100",
         "tAnswer interrupted",
         "* local abort",

@@ -348,10 +348,13 @@ def test_operations_that_this_gsmssf_refuses_get_their_error(everything_sent):
 
 def test_what_sccp_brings_back_ends_the_call(everything_sent):
     [result], _ = play(everything_sent, lambda *_: [RETURNED], PlannedCall(Scenario()))
-    back = "SCCP could not deliver it: unequipped user (return cause 4, Q.713 §3.12)"
-    assert result.faults == [back, "no answer"]
-    assert result.steps[-1].components == (back,)
-    assert back in ladder_of(result)
+    cause = "unequipped user (return cause 4, Q.713 §3.12)"
+    assert result.faults == [f"the message was returned by SCCP: {cause}", "no answer"]
+    assert result.steps[-1].components == (cause,)
+    lines = ladder_of(result).splitlines()
+    [arrow] = [at for at, line in enumerate(lines) if "TC-NOTICE" in line]
+    assert lines[arrow].strip("0123456789. ms│◀▶─") == "TC-NOTICE"
+    assert cause in lines[arrow + 1]
     assert result.outcome == "continued, routing and ringing"
 
 

@@ -125,6 +125,16 @@ def test_what_a_level_shows_of_calls() -> None:
         ("123456", "123456"),
         ("1234567", "1234xxx"),
         ("0-23-1 port 2905", "0-23-1 port 2905"),
+        # Fields of 32 bits whose name stands before them.
+        ("message length 4294967295: 46701234567", "message length 4294967295: 4670xxxxxxx"),
+        ("message length 4294967295 of 16777216 octets", "message length 4294967295 of 16777216 octets"),
+        ("ASP active for routing context 4294967294", "ASP active for routing context 4294967294"),
+        (
+            "DUNA for routing context 4294967294, 99, 4294967295",
+            "DUNA for routing context 4294967294, 99, 4294967295",
+        ),
+        ("network appearance 4294967295", "network appearance 4294967295"),
+        ("a routing context, 46701234567", "a routing context, 4670xxxxxxx"),
         ("", ""),
         # A reservation's id is looked for by whoever reads the line; digits alone are never one.
         ("/1b432f6f6e909612345f3fe9dac2b1e7/commit", "/1b432f6f6e909612345f3fe9dac2b1e7/commit"),
