@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from msgspec.structs import astuple
 
-from scp.capture.cap_version import version_of_begin
-from scp.capture.wire.dialogue_tracker import DialogueTracker, read_transaction
+from scp.capture.dialogue_versions import DialogueVersions
 from scp.capture.wire.messages import MANAGEMENT_SSN, Message
 from scp.capture.write import Association, PcapNgWriter
 from scp.stack.sccp import Sccp
@@ -30,7 +29,7 @@ from ss7.sccp import Address, UnitData, address_of
 from ss7.tcap_dialogue import Aare, Aarq, Abrt, External
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from scp.capture.source import Capture
     from scp.capture.wire.values import Way
@@ -163,11 +162,12 @@ class Anonymiser:
         self.left_out: Counter[str] = Counter()
         self.written = 0
         self._disguise = disguise
-        self._tracker = DialogueTracker()
+        self._dialogues = DialogueVersions(None)
         self._wires: dict[tuple[bytes, bytes], Association] = {}
 
     def run(self, capture: Capture, writer: PcapNgWriter) -> None:
         """Rewrite all of a capture."""
+        self._dialogues = DialogueVersions(capture)
         for item in capture:
             if not isinstance(item, Message):
                 self.left_out["can't be decoded"] += 1
@@ -261,31 +261,36 @@ class Anonymiser:
 
     def _tcap(self, carried: Message) -> bytes:
         message = tcap.decode(carried.tcap)
-        _, dialogue = self._tracker.track(carried, read_transaction(carried.tcap))
-        self._tracker.over.clear()
-        version = version_of_begin(dialogue.begin.tcap) if dialogue is not None else 0
-        if not version:
-            raise NotUnderstoodError("no CAP, or of a dialogue that began before the capture")
+        dialogue = self._dialogues.follow(carried)
+        if dialogue is None or dialogue.version < 0:
+            raise NotUnderstoodError("no CAP")
         message.dialogue = _without_information(message.dialogue)
-        message.components = [self._component(component, version) for component in message.components]
+        versions = (dialogue.version,) if dialogue.version else dialogue.among
+        message.components = [self._component(component, versions) for component in message.components]
         return tcap.encode(message)
 
-    def _component(self, component: rose.Component, version: int) -> rose.Component:
+    def _component(self, component: rose.Component, versions: Sequence[int]) -> rose.Component:
         if isinstance(component, rose.Invoke) and isinstance(component.opcode, int):
-            argument = FAST.decode_argument(component.opcode, component.parameter, version)
-            kind = argument_type(component.opcode, version)
-            if argument is not None and kind is None:
-                raise NotUnderstoodError("an operation whose argument only the reference codec knows")
-            parameter = component.parameter
-            if kind is not None:
-                for old, new in sorted(set(self._replacements(kind, argument, version)), key=_longest_first):
-                    parameter = parameter.replace(old, new)
-            return rose.Invoke(component.invoke_id, component.opcode, parameter, component.linked_id)
+            opcode = component.opcode
+            parameters = {self._parameter(opcode, component.parameter, version) for version in versions}
+            if len(parameters) > 1:
+                raise NotUnderstoodError("of a dialogue whose CAP version the capture does not tell")
+            return rose.Invoke(component.invoke_id, opcode, parameters.pop(), component.linked_id)
         if isinstance(component, (rose.ReturnError, rose.Reject)):
             return component
         if isinstance(component, rose.ReturnResult) and not component.parameter:
             return component
         raise NotUnderstoodError("a component that is no operation, error or reject of CAP")
+
+    def _parameter(self, opcode: int, parameter: bytes, version: int) -> bytes:
+        argument = FAST.decode_argument(opcode, parameter, version)
+        kind = argument_type(opcode, version)
+        if argument is not None and kind is None:
+            raise NotUnderstoodError("an operation whose argument only the reference codec knows")
+        if kind is not None:
+            for old, new in sorted(set(self._replacements(kind, argument, version)), key=_longest_first):
+                parameter = parameter.replace(old, new)
+        return parameter
 
     def _replacements(self, kind: Type, value: Any, version: int) -> Iterator[tuple[bytes, bytes]]:
         """Yield what octets in an argument become which others."""

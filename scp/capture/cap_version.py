@@ -1,22 +1,58 @@
-"""Which CAP version a dialogue has, by its application context."""
+"""Which CAP version a message or a dialogue has, by its application context.
+
+A version is 1 to 4, or `MAP` or `OTHER` for another protocol, whose operation codes are other operations.
+0 stands for "nothing says so".
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ss7 import tcap
 from ss7.cap.contexts import BY_OCTETS, CAP_V1, LATEST
 from ss7.errors import DecodeError
 from ss7.tcap_dialogue import Aare, Aarq, Audt
 
+if TYPE_CHECKING:
+    from ss7.sccp import UnitData, UnitDataService
+    from ss7.tcap_dialogue import DialoguePortion
+
 MAP: Final = -1
-"""In the place of a CAP version: the dialogue is of MAP, whose operation codes are other operations."""
-_MAP_SSNS: Final = frozenset(
-    {5, 6, 7, 8, 9, 10, 147, 148, 149}
-)  # TS 23.003 §8.1 and 8.2: nodes that speak MAP
-# {itu-t etsi mobileDomain gsm-Network ac-Id}: MAP's contexts (TS 29.002 §17.3.3), three of which are CAP's.
-_GSM_CONTEXTS: Final = bytes.fromhex("0400000100")
-_CAP_CONTEXTS: Final = b"\x32\x33\x34"
+OTHER: Final = -2
+"""Neither CAP nor MAP: INAP, or a manufacturer's own protocol."""
+VERSIONS: Final = range(LATEST, 0, -1)
+
+_MOBILE_DOMAIN: Final = bytes.fromhex("04000001")  # {itu-t identified-organization etsi mobileDomain}
+_GSM_NETWORK: Final = 0  # contexts of MAP (TS 29.002 §17.3.3), and these of CAP v1 and v2
+_CAP_CONTEXTS: Final = (50, 51, 52)
+_CAP_VERSIONS: Final = {20: 3, 21: 3, 22: 4, 23: 4}  # umts-Network and ac of CAP v3 and v4 (TS 29.078 §5.6)
+# Nodes that speak MAP (TS 23.003 §8.1 and §8.2).
+_MAP_SSNS: Final = frozenset({5, 6, 7, 8, 9, 10, 147, 148, 149})
+_ACCEPTED: Final = 0
+
+
+def version_of_context(context: bytes) -> int:
+    """Return the version that an application context has, `MAP` or `OTHER`.
+
+    Args:
+        context: contents of the OBJECT IDENTIFIER.
+    """
+    known = BY_OCTETS.get(context)
+    if known is not None:
+        return known.version
+    if not context.startswith(_MOBILE_DOMAIN) or len(context) < 7:
+        return OTHER
+    network, application = context[4], context[5]
+    if network != _GSM_NETWORK:
+        return _CAP_VERSIONS.get(network, OTHER)
+    return min(context[6] + 1, LATEST) if application in _CAP_CONTEXTS else MAP
+
+
+def said_version(portion: DialoguePortion | None) -> int:
+    """Return the version that a dialogue portion says; 0: it has no context, or refuses one."""
+    if isinstance(portion, (Aarq, Audt)) or (isinstance(portion, Aare) and portion.result == _ACCEPTED):
+        return version_of_context(portion.context)
+    return 0
 
 
 def version_of_begin(octets: bytes) -> int:
@@ -27,32 +63,17 @@ def version_of_begin(octets: bytes) -> int:
         return 0
     if portion is None:
         return CAP_V1.version
-    context = BY_OCTETS.get(portion.context) if isinstance(portion, Aarq) else None
-    return 0 if context is None else context.version
+    return max(0, said_version(portion))
 
 
-def version_of(message: tcap.Message, otherwise: int = LATEST) -> int:
-    """Return the CAP version that a message shows, or `MAP`; 1 for a BEGIN without dialogue portion."""
-    portion = message.dialogue
-    if isinstance(portion, (Aarq, Aare, Audt)):
-        known = BY_OCTETS.get(portion.context)
-        if known is not None:
-            return known.version
-        if portion.context.startswith(_GSM_CONTEXTS) and portion.context[5:6] not in _CAP_CONTEXTS:
-            return MAP
-    unsaid = message.kind == tcap.BEGIN and portion is None and otherwise != MAP
-    return CAP_V1.version if unsaid else otherwise
+def version_by_subsystems(unit: UnitData | UnitDataService) -> int:
+    """Return `MAP` if both subsystems of an SCCP message speak nothing else; 0 else."""
+    return MAP if {subsystem(unit, called=True), subsystem(unit, called=False)} <= _MAP_SSNS else 0
 
 
-def unsaid_version(unit: Any) -> int:
-    """Return what a message without application context is: `MAP` only if both subsystems speak that."""
-    ssns = {subsystem(unit.called_raw, unit), subsystem(unit.calling_raw, unit)}
-    return MAP if ssns <= _MAP_SSNS else LATEST
-
-
-def subsystem(raw: bytes, unit: Any) -> int:
-    """Return the subsystem number of one of a message's two addresses; -1 if it can't be read."""
+def subsystem(unit: UnitData | UnitDataService, *, called: bool) -> int:
+    """Return the subsystem number of an SCCP message's called or calling address; -1 if it can't be read."""
     try:
-        return int(unit.called.ssn if raw is unit.called_raw else unit.calling.ssn)
+        return int(unit.called.ssn if called else unit.calling.ssn)
     except DecodeError:
         return -1

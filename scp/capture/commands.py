@@ -14,7 +14,7 @@ from scp.command import fail, say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scp.capture.decode import Filter
+    from scp.capture.decode import Decoder
     from scp.capture.source import Capture
 
 # ruff: noqa: PLC0415 - each command imports what it needs when it runs: the others start without it
@@ -37,7 +37,10 @@ def decode(
         ),
     ] = "",
     cap_version: Annotated[
-        int, typer.Option(min=0, max=4, help="of --hex, where the message does not say it")
+        int,
+        typer.Option(
+            min=0, max=4, help="where neither the message nor its dialogue says it; 0: the one that fits"
+        ),
     ] = 0,
     operation: Annotated[
         list[str] | None,
@@ -54,7 +57,7 @@ def decode(
     faults: Annotated[bool, typer.Option("--faults", help="only what can't be decoded")] = False,
 ) -> None:
     """Show a capture, or one message of any layer: as a tree, one line a message, or JSON."""
-    from scp.capture.decode import Filter
+    from scp.capture.decode import Decoder, Filter
     from scp.capture.hex_input import decode_octets, read_hex
     from ss7.errors import DecodeError
 
@@ -74,14 +77,12 @@ def decode(
     wanted = Filter(
         number=number, imsi=imsi, tid=tid, operation=tuple(operation or ()), reason=reason, faults=faults
     )
-    _decode_capture(open_capture(file), wanted, show)
+    _decode_capture(open_capture(file), Decoder(wanted, cap_version), show)
 
 
-def _decode_capture(capture: Capture, wanted: Filter, show: Callable[[dict[str, Any]], object]) -> None:
-    from scp.capture.decode import Decoder
-
+def _decode_capture(capture: Capture, decoder: Decoder, show: Callable[[dict[str, Any]], object]) -> None:
     try:
-        for shown in Decoder(wanted).show(capture):
+        for shown in decoder.show(capture):
             show(shown)
             if not capture.size:  # a pipe: who reads us waits for it
                 sys.stdout.flush()

@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Any, final
 
 from msgspec import Struct
 
-from scp.capture.cap_version import unsaid_version, version_of
+from scp.capture.dialogue_versions import DialogueVersions, KnownDialogue
 from scp.capture.json_view import JsonDict, fault_json, message_json
-from scp.capture.wire.dialogue_tracker import DialogueTracker, read_transaction
+from scp.capture.tcap_view import faults_in
 from scp.capture.wire.messages import Message
-from ss7 import tcap
-from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scp.capture.source import Capture, Item
+    from scp.capture.source import Capture
 
 
 class Filter(Struct, frozen=True):
@@ -91,16 +89,7 @@ def _has_operation(wanted: Filter, shown: JsonDict) -> bool:
 def _has_fault(wanted: Filter, shown: JsonDict) -> bool:
     reasons = [value for name, value in _texts(shown) if name in {"error", "reason", "note"}]
     reasons = [reason for reason in reasons if wanted.reason.lower() in reason.lower()]
-    return bool(reasons) and ("fault" in shown or wanted.reason != "" or _is_undecodable(shown))
-
-
-def _is_undecodable(value: Any) -> bool:
-    """Whether something in a message could not be decoded."""
-    if isinstance(value, dict):
-        if ("error" in value and "offset" in value) or "note" in value:
-            return True
-        return any(_is_undecodable(item) for item in value.values())
-    return isinstance(value, list) and any(_is_undecodable(item) for item in value)
+    return bool(reasons) and ("fault" in shown or wanted.reason != "" or faults_in(shown) > 0)
 
 
 def _texts(value: Any, name: str = "", inside: str = "") -> Iterator[tuple[str, str]]:
@@ -117,58 +106,34 @@ def _texts(value: Any, name: str = "", inside: str = "") -> Iterator[tuple[str, 
 
 @final
 class Decoder:
-    """Shows what a capture yields, each dialogue with the CAP version that it was opened with."""
+    """Shows what a capture yields, each dialogue by its CAP version.
 
-    def __init__(self, wanted: Filter) -> None:
+    Args:
+        wanted: which messages are shown.
+        version: CAP version of dialogues whose application context is not in the capture; 0: what fits.
+    """
+
+    def __init__(self, wanted: Filter, version: int = 0) -> None:
         self._wanted = wanted
-        self._tracker = DialogueTracker()
+        self._version = version
 
     def show(self, capture: Capture) -> Iterator[JsonDict]:
         """Yield the messages and faults that the filter takes."""
+        dialogues = DialogueVersions(capture, self._version)
         for item in capture:
-            shown, matched = self._item(item)
-            if "fault" not in shown and _is_undecodable(shown):
-                capture.counts["fault:message"] += 1
-            if matched:
+            if not isinstance(item, Message):
+                shown = fault_json(item)
+                if self._wanted.matches(shown):
+                    yield shown
+                continue
+            known = dialogues.follow(item) or KnownDialogue(0)
+            shown = message_json(item, known.version, known.among)
+            if item.transaction.kind and faults_in(shown):
+                capture.counts["decoded-in-part"] += 1
+            if self._is_wanted(known, shown):
                 yield shown
-        self._tracker.finish()
 
-    def _item(self, item: Item) -> tuple[JsonDict, bool]:
-        if not isinstance(item, Message):
-            shown = fault_json(item)
-            return shown, self._wanted.matches(shown)
-        transaction = read_transaction(item.tcap) if item.tcap else None
-        if transaction is None or not transaction.kind:
-            shown = message_json(item)
-            return shown, self._wanted.matches(shown)
-        _, dialogue = self._tracker.track(item, transaction)
-        self._tracker.over.clear()
-        if dialogue is None:
-            shown = message_json(item)
-            return shown, self._wanted.matches(shown)
-        if dialogue.user is None:
-            dialogue.user = _Known(_begun_version(dialogue.begin))
-        known = dialogue.user
-        assert isinstance(known, _Known)
-        shown = message_json(item, known.version)
-        matched = known.matched or self._wanted.matches(shown)
-        if matched and self._wanted.of_dialogues:
-            known.matched = True
-        return shown, matched
-
-
-class _Known:
-    """What is known of a dialogue: its CAP version, and whether one of its messages was wanted."""
-
-    __slots__ = ("matched", "version")
-
-    def __init__(self, version: int) -> None:
-        self.version = version
-        self.matched = False
-
-
-def _begun_version(begin: Message) -> int:
-    try:
-        return version_of(tcap.decode(begin.tcap), unsaid_version(begin.unit))
-    except DecodeError:
-        return 0
+    def _is_wanted(self, known: KnownDialogue, shown: JsonDict) -> bool:
+        wanted = known.wanted or self._wanted.matches(shown)
+        known.wanted = wanted and self._wanted.of_dialogues
+        return wanted

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from scp.capture.initial_dp import read_initial_dp
-from scp.capture.wire.dialogue_tracker import Dialogue, DialogueTracker, read_transaction
+from scp.capture.wire.dialogue_tracker import STRAY, Dialogue, DialogueTracker
 from scp.capture.wire.messages import Message, Reader
 from scp.capture.wire.values import Adaptation, Signal, Way
 from scp.services.idp import calling_e164, read_call
@@ -93,14 +93,14 @@ class Finder:
         self.reader.faults.clear()
         if message is None or not message.tcap:
             return None
-        transaction = read_transaction(message.tcap)
+        transaction = message.transaction
         begins = transaction.kind == BEGIN
         msisdn = self._chosen(message) if begins else ""
         if begins and not msisdn:
             return None
-        _, dialogue = self._tracker.track(message, transaction)
+        what, dialogue = self._tracker.track(message, transaction)
         self._tracker.over.clear()
-        if dialogue is None:
+        if dialogue is None or what == STRAY:
             return None
         if begins:
             dialogue.user = msisdn

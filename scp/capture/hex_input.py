@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from scp.capture.json_view import (
-    component_json,
-    data_json,
-    dialogue_json,
-    error_json,
-    management_json,
-    tcap_json,
-    user_json,
-)
+from scp.capture.cap_version import VERSIONS
+from scp.capture.json_view import data_json, management_json, user_json
+from scp.capture.tcap_view import components_json, dialogue_json, error_json, is_error, tcap_json
+from scp.capture.wire.messages import is_segment
 from ss7 import m2pa, m2ua, m3ua, mtp3, rose, sccp, tcap
 from ss7.ber import read_element
 from ss7.cap.charging import CONTAINED
-from ss7.cap.codec import FAST
 from ss7.cap.contexts import LATEST
 from ss7.cap.operations import BY_NAME, BY_OPCODE
-from ss7.cap.render import CONTENTS, argument_to_json, contents_to_json
+from ss7.cap.render import CONTENTS, contents_to_json
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -100,7 +95,7 @@ def _mtp_user(message: m3ua.Data, version: int) -> JsonDict:
 def _sccp(octets: bytes, version: int) -> JsonDict:
     unit = sccp.decode(octets)
     shown: JsonDict = {"sccp": unit.as_dict()}
-    if unit.segmentation is not None and not (unit.segmentation.first and not unit.segmentation.remaining):
+    if is_segment(unit):
         return shown | {"segment": unit.data.hex()}
     return shown | user_json(unit.data, unit, version)
 
@@ -124,7 +119,7 @@ def _portion(octets: bytes, version: int) -> JsonDict:
 
 def _components(octets: bytes, version: int, start: int = 0, stop: int = -1) -> JsonDict:
     found = rose.decode_components(octets, start, stop if stop >= 0 else len(octets))
-    return {"components": [component_json(each, version or LATEST) for each in found]}
+    return components_json(found, version)
 
 
 _READERS: Final[dict[str, Callable[[bytes, int], JsonDict]]] = {
@@ -173,7 +168,7 @@ def decode_octets(
     Args:
         octets: the message.
         layer: one of `LAYERS`, or of `PARTS` in any case; "": the outermost that the octets can be.
-        version: CAP version; 0: by the application context, else the latest.
+        version: CAP version; 0: by the application context, else what fits.
         operation: for the layer "cap", the operation (name or code) whose argument the octets are.
 
     Raises:
@@ -181,8 +176,7 @@ def decode_octets(
         ValueError: no such layer or operation.
     """
     if layer.lower() in PARTS:
-        name = PARTS[layer.lower()]
-        return {name: contents_to_json(name, octets, version or LATEST)}
+        return _part(PARTS[layer.lower()], octets, version)
     if layer and layer not in LAYERS:
         raise ValueError(f"no layer {layer!r}: {', '.join((*LAYERS, *PARTS.values()))}")
     if not octets:
@@ -203,11 +197,22 @@ def _argument(octets: bytes, version: int, operation: str) -> JsonDict:
     known = BY_OPCODE.get(int(operation)) if operation.isdecimal() else BY_NAME.get(operation)
     if known is None:
         raise ValueError(f"no CAP operation {operation!r}")
-    version = version or LATEST
-    try:
-        value = FAST.decode_argument(known.opcode, octets, version)
-    except DecodeError as error:
-        reason = f"not the argument of {known.name} (--operation): {error.reason}"
-        raise DecodeError(reason, error.offset, error.clause) from None
-    shown = {"opcode": known.opcode, "operation": known.name}
-    return shown | {"argument": argument_to_json(known.opcode, value, version)}
+    shown = components_json([rose.Invoke(0, known.opcode, octets)], version)
+    component: JsonDict = shown.pop("components")[0]
+    argument = component.get("argument")
+    if isinstance(argument, dict) and is_error(argument):
+        reason = f"not the argument of {known.name} (--operation): {argument['error']}"
+        raise DecodeError(reason, argument["offset"], argument["clause"])
+    del component["type"], component["invoke_id"]
+    return shown | component
+
+
+def _part(name: str, octets: bytes, version: int) -> JsonDict:
+    """Return what an octet string contains; of several CAP versions, the latest in which it can be read."""
+    readable: dict[int, Any] = {}
+    for each in (version,) if version else VERSIONS:
+        with contextlib.suppress(DecodeError):
+            readable[each] = contents_to_json(name, octets, each)
+    if not readable:
+        contents_to_json(name, octets, version or LATEST)  # raises
+    return {name: readable[max(readable)]}

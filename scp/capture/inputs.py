@@ -42,7 +42,8 @@ def account(counts: Mapping[str, int]) -> str:
         for name, count in counts.items()
         if name != "packets" and not name.startswith("fault:")
     )
-    return ", ".join((f"{counts.get('packets', 0)} packets", f"{faults} undecodable", *others))
+    packets = counts.get("packets", 0)
+    return ", ".join((f"{packets} packet{'s' * (packets != 1)}", f"{faults} undecodable", *others))
 
 
 def printer(*, as_json: bool, as_lines: bool = False) -> Callable[[dict[str, Any]], object]:

@@ -54,8 +54,13 @@ class Capture:
         self._dissector = dissector or Dissector()
         self.counts: Counter[str] = self._dissector.counts
         self._reader = Reader(self.counts)
+        self._path = str(path)
         self._raw, self.size = _open(path)
-        self._stream, self._parser, self._first = _begin(self._raw, str(path))
+        self._stream, self._parser, self._first = _begin(self._raw, self._path)
+
+    def again(self) -> Capture | None:
+        """Return the same capture at its beginning; None for standard input and what else is read once."""
+        return Capture(self._path) if self.size and Path(self._path).is_file() else None
 
     @property
     def read(self) -> int:

@@ -40,11 +40,14 @@ def _route(shown: JsonDict) -> str:
 
 def _words(shown: JsonDict) -> Iterator[str]:
     if "tcap" in shown:
+        yield from _returned(shown)
         yield from _tcap_words(shown["tcap"])
         yield from map(component_words, shown.get("components", ()))
+        yield from _assumed(shown)
     elif "scmg" in shown:
         yield f"SCMG {shown['scmg'].get('type') or _refused(shown['scmg'])}"
     elif "sccp" in shown:
+        yield from _returned(shown)
         yield str(shown["sccp"].get("type") or f"SCCP {_refused(shown['sccp'])}")
         segmentation = shown["sccp"].get("segmentation")
         if segmentation:
@@ -57,8 +60,20 @@ def _words(shown: JsonDict) -> Iterator[str]:
         yield "MTP3 user message"
     elif "components" in shown:
         yield from map(component_words, shown["components"])
+        yield from _assumed(shown)
     else:  # a part of a message, by its name
         yield from (": ".join(filter(None, (name, flat_words(value)))) for name, value in shown.items())
+
+
+def _returned(shown: JsonDict) -> Iterator[str]:
+    cause = shown.get("sccp", {}).get("cause")
+    if cause is not None:
+        yield f"returned by SCCP ({cause}):"
+
+
+def _assumed(shown: JsonDict) -> Iterator[str]:
+    if "cap_version" in shown:
+        yield f"(CAP v{shown['cap_version']} assumed: --cap-version)"
 
 
 def _refused(error: JsonDict) -> str:
@@ -78,6 +93,8 @@ def _tcap_words(message: JsonDict) -> Iterator[str]:
     yield from (f"{name} {message[name]}" for name in ("otid", "dtid") if name in message)
     if "application_context_name" in message:
         yield str(message["application_context_name"]).partition("-gsm")[0]
+    elif "application_context" in message:
+        yield f"context {message['application_context']}"
     if "p_abort_cause" in message:
         yield str(message["p_abort_cause"])
     if message.get("result") == "reject-permanent":
@@ -89,7 +106,8 @@ def component_words(component: JsonDict) -> str:
     kind = component["type"]
     if kind == "invoke":
         argument = component.get("argument", {})
-        return " ".join((str(component["operation"]), *_details(argument)))
+        faults = [f"undecodable: {_fault_words(fault)}" for fault in component.get("faults", ())]
+        return " ".join((str(component["operation"]), *_details(argument), *faults))
     if kind == "returnError":
         return f"error {component.get('error', component['error_code'])}"
     if kind == "reject":
@@ -97,6 +115,11 @@ def component_words(component: JsonDict) -> str:
     if kind == "malformed":
         return f"malformed component: {component['error']} at octet {component['offset']}"
     return f"result {component.get('operation', '')}".rstrip()
+
+
+def _fault_words(fault: JsonDict) -> str:
+    where = f"{fault['parameter']}: " if fault["parameter"] else ""
+    return f"{where}{fault['error']} at octet {fault['offset']}"
 
 
 def _details(argument: Any) -> Iterator[str]:

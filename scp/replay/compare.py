@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from scp.capture.json_view import tcap_json
+from scp.capture.tcap_view import tcap_json
 from scp.capture.wire.transaction import with_ids
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from scp.capture.cap_version import version_of_begin
-from scp.capture.wire.dialogue_tracker import BACKWARD, COPY, STRAY, DialogueTracker, read_transaction
+from scp.capture.wire.dialogue_tracker import BACKWARD, COPY, STRAY, DialogueTracker
 from scp.capture.wire.dialogue_tracker import Dialogue as Followed
 from scp.capture.wire.messages import Message
 from ss7 import tcap as tcap_codec
@@ -144,7 +144,7 @@ class Dialogues:
         if type(item.unit) is not UnitData:
             self.skipped["returned by SCCP"] += 1
             return
-        transaction = read_transaction(item.tcap)
+        transaction = item.transaction
         if not transaction.kind:
             self.skipped["no TCAP message"] += 1
             return

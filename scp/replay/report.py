@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, final
 
-from scp.capture.json_view import at, message_json, tcap_json
+from scp.capture.json_view import at, message_json
+from scp.capture.tcap_view import tcap_json
 from scp.capture.text import component_words
 from scp.domain.reason import explain
 from scp.replay.compare import Verdict, differences, verdict_of

@@ -222,7 +222,7 @@ def ladder_of(result: CallResult, style: Style = UNICODE) -> str:
 
 
 def _arrow_text(step: Step) -> str:
-    """Return the primitive and its operations; an abort and a returned message have a cause in their place."""
+    """Return the primitive, and the operations of one that brings components."""
     if step.message not in _WITH_COMPONENTS:
         return step.message
     names = " + ".join(words.split(" ", 1)[0] for words in step.components)

@@ -9,9 +9,9 @@ import pytest
 
 from oracles.sigtran_pcap import m3ua_data, udt
 from scp.capture.hex_input import LAYERS, PARTS, decode_octets, read_hex
-from scp.capture.json_view import tcap_json
+from scp.capture.tcap_view import tcap_json
 from scp.capture.text import line, tree
-from ss7 import mtp3, tcap
+from ss7 import mtp3, sccp, tcap
 from ss7.errors import DecodeError
 from ss7.m3ua import Data
 from ss7.tcap import BEGIN, CONTINUE, END, Aarq, Invoke, Message, ReturnError, ReturnResult, oid_octets
@@ -187,3 +187,49 @@ def test_cap_is_what_a_message_is_held_for_where_it_says_nothing_and_a_subsystem
     assert operations(tcap_json(octets)) == ["releaseCall"]
     gprs = Message(BEGIN, b"\x01", dialogue=Aarq(oid_octets("0.4.0.0.1.0.51.1")), components=[Invoke(1, 16)])
     assert operations(tcap_json(tcap.encode(gprs))) == ["assistRequestInstructions"]
+
+
+# -- what is returned, results -----------------------------------------------------------------------------
+
+RETURNED_SEGMENT = bytes.fromhex("12080d0406080a02420602420802b3dd10044000000200")
+
+
+def test_a_returned_segment_is_no_tcap_message() -> None:
+    shown = decode_octets(RETURNED_SEGMENT)
+    assert list(shown) == ["sccp", "segment"]
+    assert shown["segment"] == "b3dd"
+    assert "returned by SCCP (error-in-message-transport): XUDTS segment" in line(shown)
+
+
+def test_what_sccp_returns_is_shown_with_the_return_cause() -> None:
+    [returned] = [sccp.decode(udt(END_OF_CALL)).returned(4).encode()]
+    shown = decode_octets(returned)
+    assert operations(shown) == ["releaseCall"]
+    assert line(shown).strip().startswith("returned by SCCP (unequipped-user): end dtid 07000400")
+
+
+def test_the_result_of_an_unknown_operation_is_its_octets() -> None:
+    [component] = decode_octets(bytes.fromhex("a20a020101300502013b0500"))["components"]
+    assert (component["operation"], component["parameter"]) == ("operation-59", "0500")
+    assert "result" not in component
+
+
+def test_what_can_be_read_of_an_argument_is_shown_around_its_faults() -> None:
+    """The value of an extension is constructed (X.690 §8.1.2.5), which a widespread stack forgets."""
+    argument = bytes.fromhex("302380016482070210001132547685010aaf123005020102810030090201030a01018101ff")
+    shown = decode_octets(argument, "cap")
+    assert shown["argument"]["serviceKey"] == 100
+    assert shown["argument"]["calledPartyNumber"]["digits"] == "0011234567"
+    assert shown["argument"]["callingPartysCategory"] == "0a"
+    assert [(fault["parameter"], fault["offset"]) for fault in shown["faults"]] == [
+        ("extensions.0.value", 24),
+        ("extensions.1.value", 34),
+    ]
+    [component] = decode_octets(bytes((0xA1, len(argument) + 6)) + b"\x02\x01\x01\x02\x01\x00" + argument)[
+        "components"
+    ]
+    assert component["octets"] == argument.hex()
+    words = "initialDP sk 100 0011234567 undecodable: extensions.0.value: value in the wrong form at octet 24"
+    assert words in line(
+        decode_octets(bytes((0xA1, len(argument) + 6)) + b"\x02\x01\x01\x02\x01\x00" + argument)
+    ).replace(" b ", " ")

@@ -11,20 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from scp.bench.replay_capture import generate, subscriber
-from scp.capture.write import Association, PcapWriter
 from scp.cli import app
-from scp.simulator.network import Network
-from ss7 import m3ua
-from ss7.sccp import udt
 
 TESTS = Path(__file__).parents[1]
-sys.path += [str(TESTS / "simulator"), str(TESTS / "deploy")]  # scripted_scf.py, real_node.py
-PCAPS = TESTS.parent / "pcaps"
-MSC, SCP = b"\xc0\0\x02\x0a", b"\xc0\0\x02\x1e"
+sys.path += [str(TESTS / folder) for folder in ("capture", "simulator", "deploy")]
+from made_capture import MSC, NETWORK, SCP, write  # noqa: E402
 
-__all__ = ["PCAPS", "generate", "impatient", "objects", "run", "subscriber", "write"]
-START = 1_700_000_000.0
-NETWORK = Network()
+PCAPS = TESTS.parent / "pcaps"
+
+__all__ = ["MSC", "NETWORK", "PCAPS", "SCP", "generate", "impatient", "objects", "run", "subscriber", "write"]
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -35,21 +30,6 @@ def run(*arguments: object, code: int = 0) -> str:
 
 def objects(output: str) -> list[dict[str, Any]]:
     return [json.loads(text) for text in output.splitlines() if text.startswith("{")]
-
-
-def write(path: Path, *messages: tuple[float, bool, bytes]) -> Path:
-    """A capture of TCAP messages: seconds from the start, whether the switch says it, octets."""
-    wire = Association(MSC, SCP)
-    called, calling = NETWORK.called(), NETWORK.calling()
-    with path.open("wb") as file:
-        writer = PcapWriter(file)
-        for at, from_switch, octets in messages:
-            ends = (NETWORK.point_code, NETWORK.scp_point_code)[:: 1 if from_switch else -1]
-            address = (called, calling)[:: 1 if from_switch else -1]
-            data = m3ua.encode(m3ua.Data(*ends, 3, 0, 0, 5, udt(*address, octets, 1)))
-            for packet in wire.packets(data, sent=from_switch):
-                writer.write(START + at, packet)
-    return path
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from replay_lab import PCAPS, objects, run
+from replay_lab import PCAPS, objects, run, write
+from typer.testing import CliRunner
 
 from scp.capture.write import PcapWriter
+from scp.cli import app
 
 CONFIG = """
 [node]
@@ -171,3 +173,26 @@ def test_a_replay_is_as_strict_as_the_node(settings: list[str], tmp_path: Path) 
     strict.write_text(CONFIG + "\n[engine]\nstrict = true\n", encoding="utf-8")
     [shown] = objects(run("replay", path, "-c", strict, *settings[2:], "--json", code=1))
     assert shown["ours"] == ["end: reject mistypedParameter"]
+
+
+def counted(path: Path, settings: list[str]) -> str:
+    """What `decode` counts, of which the first part is what `replay` counts."""
+    ours = run("decode", path, "--lines").splitlines()[-1]
+    done = CliRunner().invoke(app, ["replay", str(path), *settings])
+    [theirs] = [each for each in done.output.splitlines() if " packets, " in each]
+    assert ours.startswith(theirs)
+    return ours
+
+
+def test_decode_and_replay_count_the_same(settings: list[str], tmp_path: Path) -> None:
+    """Undecodable is what has no message; a message of which a part can't be read is decode's to count."""
+    assert {
+        name: counted(PCAPS / f"{name}.pcapng", settings)
+        for name in ("malformed", "mistyped", "cap2-steered")
+    } == {
+        "malformed": "4 packets, 2 undecodable, 1 decoded in part",
+        "mistyped": "2 packets, 0 undecodable, 1 decoded in part",
+        "cap2-steered": "20 packets, 0 undecodable",
+    }
+    path = write(tmp_path / "odd.pcap", (0.0, True, b"\0\1\2"))
+    assert counted(path, settings) == "1 packet, 1 undecodable"

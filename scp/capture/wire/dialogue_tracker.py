@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
-from scp.capture.wire.transaction import Transaction, read_transaction
 from ss7.errors import DecodeError
 from ss7.sccp_address import Address, address_of
 from ss7.tcap import ABORT, BEGIN, END
 
 if TYPE_CHECKING:
     from scp.capture.wire.messages import Message
+    from scp.capture.wire.transaction import Transaction
 
 MAX_OPEN: Final = 200_000
 """Dialogues that are followed at a time; beyond that the oldest is given up."""
@@ -35,7 +35,7 @@ BACKWARD: Final = 2
 COPY: Final = 3
 """The same message on another leg."""
 STRAY: Final = 4
-"""Of a dialogue whose beginning is not in the capture."""
+"""Of a dialogue whose BEGIN is not in the capture."""
 
 
 @final
@@ -43,9 +43,10 @@ class Dialogue:
     """One dialogue.
 
     Attributes:
-        begin: the message that opened it.
-        otid: id of who opened it.
+        begin: the message that opened it; of a stray one, the first in the capture.
+        otid: id of the side that sent ``begin``; b"" if that is unknown.
         answer_tid: the other side's; b"" until it is known.
+        stray: its BEGIN is not in the capture.
         opened: when.
         closed: when it ended; -1 while it is open.
         user: free for who follows.
@@ -60,13 +61,15 @@ class Dialogue:
         "last_forward",
         "opened",
         "otid",
+        "stray",
         "user",
     )
 
-    def __init__(self, begin: Message, otid: bytes) -> None:
+    def __init__(self, begin: Message, otid: bytes, answer_tid: bytes = b"", *, stray: bool = False) -> None:
         self.begin = begin
         self.otid = otid
-        self.answer_tid = b""
+        self.answer_tid = answer_tid
+        self.stray = stray
         self.opened: float = begin.signal.time
         self.heard: float = begin.signal.time
         self.closed: float = -1.0
@@ -95,7 +98,10 @@ class DialogueTracker:
         self._until_sweep: int = SWEEP_EVERY
 
     def track(self, message: Message, transaction: Transaction) -> tuple[int, Dialogue | None]:
-        """Return what a message with TCAP octets is (`FORWARD` …), and its dialogue; `STRAY` has none."""
+        """Return what a message with TCAP octets is (`FORWARD` …), and its dialogue.
+
+        A message without transaction ids, TC-UNI, is `STRAY` and has none.
+        """
         time = message.signal.time
         if self._closed and time - self._closed[self._forgotten].closed > LINGER:
             self._forget(time)
@@ -103,14 +109,17 @@ class DialogueTracker:
             return self._begun(message, transaction)
         dialogue = self._find(message, transaction.dtid)
         if dialogue is None:
-            return STRAY, None
+            return STRAY, self._strayed(message, transaction)
+        if dialogue.stray:
+            self._went_on(message, transaction, dialogue)
+            return STRAY, dialogue
         if transaction.dtid == dialogue.otid and self._is_backward(message, transaction, dialogue):
             if is_copy(message, dialogue.last_backward):
                 return COPY, dialogue
             dialogue.last_backward = message
             if transaction.otid and not dialogue.answer_tid:
                 dialogue.answer_tid = transaction.otid
-                self._by_id.setdefault(transaction.otid, []).append(dialogue)
+                self._know(transaction.otid, dialogue)
             what = BACKWARD
         else:
             if is_copy(message, dialogue.last_forward):
@@ -137,17 +146,42 @@ class DialogueTracker:
                 if other.otid == transaction.otid and is_copy(message, other.begin):
                     return COPY, other
         dialogue = Dialogue(message, transaction.otid)
+        self._know(transaction.otid, dialogue)
+        self._opened(dialogue, message.signal.time)
+        return FORWARD, dialogue
+
+    def _strayed(self, message: Message, transaction: Transaction) -> Dialogue | None:
+        """Take the first message of a dialogue that began before the capture."""
+        if not transaction.dtid:
+            return None
+        dialogue = Dialogue(message, transaction.otid, transaction.dtid, stray=True)
+        for tid in (transaction.otid, transaction.dtid):
+            if tid:
+                self._know(tid, dialogue)
+        self._opened(dialogue, message.signal.time)
+        self._went_on(message, transaction, dialogue)
+        return dialogue
+
+    def _went_on(self, message: Message, transaction: Transaction, dialogue: Dialogue) -> None:
+        dialogue.heard = message.signal.time
+        if transaction.kind in (END, ABORT):
+            self._close(dialogue, dialogue.heard)
+
+    def _know(self, tid: bytes, dialogue: Dialogue) -> None:
+        """Find a dialogue by one of its ids from now on."""
+        known = self._by_id.get(tid)
         if known is None:
-            self._by_id[transaction.otid] = [dialogue]
-        else:
-            known.append(dialogue)
-            if len(known) > MAX_NAMESAKES:
-                del known[0]
+            self._by_id[tid] = [dialogue]
+            return
+        known.append(dialogue)
+        if len(known) > MAX_NAMESAKES:
+            del known[0]
+
+    def _opened(self, dialogue: Dialogue, time: float) -> None:
         self._open[dialogue] = None
         self._until_sweep -= 1
         if self._until_sweep <= 0 or len(self._open) > MAX_OPEN:
-            self._sweep(message.signal.time)
-        return FORWARD, dialogue
+            self._sweep(time)
 
     def _sweep(self, time: float) -> None:
         """Give the oldest dialogues up: those without end, and a sixteenth of all if they are too many.
@@ -199,9 +233,9 @@ class DialogueTracker:
         at = self._forgotten
         while at < len(closed) and time - closed[at].closed > LINGER:
             dialogue = closed[at]
-            self._drop(dialogue.otid, dialogue)
-            if dialogue.answer_tid:
-                self._drop(dialogue.answer_tid, dialogue)
+            for tid in (dialogue.otid, dialogue.answer_tid):
+                if tid:
+                    self._drop(tid, dialogue)
             at += 1
         if at == len(closed) or at > 1024:
             del closed[:at]
@@ -279,7 +313,5 @@ __all__ = [
     "STRAY",
     "Dialogue",
     "DialogueTracker",
-    "Transaction",
     "is_copy",
-    "read_transaction",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
+from scp.capture.wire.transaction import read_transaction
 from scp.capture.wire.values import ADAPTATION_NAMES, Adaptation, Fault, Signal, Way
 from scp.stack.sccp_reassembly import Reassembly
 from scp.stack.sccp_settings import SI_SCCP, SccpSettings
@@ -34,10 +35,11 @@ class Message:
         data: the MTP3 user message; None if there is none.
         unit: the SCCP message, of segments put together; None if there is none.
         tcap: octets for TCAP (or SCCP management); b"" if there are none.
+        transaction: what those belong to.
         segments: how many SCCP segments it came in; 0 while it is not complete.
     """
 
-    __slots__ = ("data", "management", "segments", "signal", "tcap", "unit")
+    __slots__ = ("data", "management", "segments", "signal", "tcap", "transaction", "unit")
 
     def __init__(
         self,
@@ -53,7 +55,21 @@ class Message:
         self.data = data
         self.unit = unit
         self.tcap = tcap
+        self.transaction = read_transaction(tcap)
         self.segments = segments
+
+
+def is_segment(unit: Unit) -> bool:
+    """Whether an SCCP message, or one that is returned, has a part of its user's data only (Q.713 §3.17)."""
+    part = unit.segmentation
+    return part is not None and not (part.first and not part.remaining)
+
+
+def _subsystem(unit: Unit) -> int:
+    try:
+        return unit.called.ssn
+    except DecodeError:
+        return -1
 
 
 @final
@@ -117,11 +133,14 @@ class Reader:
         except DecodeError as error:
             self._fault(signal, "sccp", error, octets)
             return None
-        if type(unit) is UnitData:
-            part = unit.segmentation
-            if part is not None and not (part.first and not part.remaining):
+        if is_segment(unit):
+            if type(unit) is UnitData:
                 return self._segment(signal, data, unit)
-        return Message(signal, data, unit, unit.data)
+            return Message(signal, data, unit, b"", 0)  # returned to its sender, who puts nothing together
+        message = Message(signal, data, unit, unit.data)
+        if not message.transaction.kind and _subsystem(unit) != MANAGEMENT_SSN:
+            self.counts["fault:tcap: no TCAP message"] += 1
+        return message
 
     def _segment(self, signal: Signal, data: Data, unit: UnitData) -> Message:
         """Put a segmented message together; each direction between two hosts has segments of its own."""
