@@ -106,6 +106,9 @@ prefix = "99"                         # or suffix = "…"
 digits = "as-dialled"                 # as-dialled | international | national
 nature = "keep"                       # keep | unknown | national | international | network-specific
 # max_redirections = 5                # 1..5: a call that was diverted so often goes on unchanged
+# rescue = true                       # in control: if the gateway fails, connect to the subscriber's line
+# no_answer_s = 15                    # 1..2047, that either may ring; fewer than the network's own timer
+# quiet_s = 1800                      # without a report: ActivityTest
 
 [charging]
 # ledger = "sqlite:camel-scp.db.ledger" # as store.url; without it in the store's Redis, or beside its file

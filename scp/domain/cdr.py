@@ -60,6 +60,8 @@ class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
         release_cause: Q.850 cause value of its clearing, None if not known.
         charged_ms: how long the switch said it charged, None if it was not charged.
         reservation: id of the charging reservation, None if there was none.
+        failed_attempts: attempts of a watched call that failed, in order, a space between two: the event and,
+            behind a colon, its Q.850 cause value: "tBusy:34 tNoAnswer".
     """
 
     id: str
@@ -82,6 +84,7 @@ class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
     release_cause: int | None = None
     charged_ms: int | None = None
     reservation: str | None = None
+    failed_attempts: str = ""
 
 
 ATTEMPT_ROW: Final = CallAttempt.__struct_fields__[2:]

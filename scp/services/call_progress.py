@@ -20,6 +20,18 @@ _ENDS: Final = frozenset(
         EventTypeBCSM.T_ABANDON,
     }
 )
+_FAILURES: Final[dict[int, str]] = {
+    event: event.identifier
+    for event in (
+        EventTypeBCSM.ROUTE_SELECT_FAILURE,
+        EventTypeBCSM.O_CALLED_PARTY_BUSY,
+        EventTypeBCSM.O_NO_ANSWER,
+        EventTypeBCSM.T_BUSY,
+        EventTypeBCSM.T_NO_ANSWER,
+    )
+}
+MOST_FAILED: Final = 8
+"""Failed attempts that are kept; a switch can report as many as it likes."""
 
 
 @final
@@ -33,14 +45,17 @@ class CallProgress:
         answered: oAnswer or tAnswer, None if there was none.
         disconnected: oDisconnect, tDisconnect, oAbandon or tAbandon, None likewise.
         cause: Q.850 cause value of a disconnect, busy or route select failure, None if not said.
+        failed: attempts to reach a party that failed, the first first: the event's ASN.1 identifier, and
+            behind a colon its cause, if there is one.
     """
 
-    __slots__ = ("answered", "cause", "disconnected")
+    __slots__ = ("answered", "cause", "disconnected", "failed")
 
     def __init__(self) -> None:
         self.answered: float | None = None
         self.disconnected: float | None = None
         self.cause: int | None = None
+        self.failed: tuple[str, ...] = ()
 
     def reported(self, event: EventReportBCSMArg, now: float) -> None:
         """Take an EventReportBCSM (TS 29.078 §11.18)."""
@@ -51,12 +66,15 @@ class CallProgress:
             return
         if event.event_type_bcsm in _ENDS:
             self.disconnected = now
-        cause = _cause_in(event)
+        cause = cause_in(event)
         if cause is not None:
             self.cause = cause
+        failure = _FAILURES.get(event.event_type_bcsm)
+        if failure is not None and len(self.failed) < MOST_FAILED:
+            self.failed += (failure if cause is None else f"{failure}:{cause}",)
 
 
-def _cause_in(event: EventReportBCSMArg) -> int | None:
+def cause_in(event: EventReportBCSMArg) -> int | None:
     """Return the cause value of an event that has one: release, failure or busy cause."""
     special = event.event_specific_information_bcsm
     value = None if special is None else special.value

@@ -73,7 +73,8 @@ def attempt_row(call: Answered, numbering: Numbering) -> Row:
 
 def followed(row: Row, progress: CallProgress) -> Row:
     """Return the row of a call that was watched to its end, given that of its beginning."""
-    return (*row, _ms(progress.answered), _ms(progress.disconnected), progress.cause)
+    followed = (*row, _ms(progress.answered), _ms(progress.disconnected), progress.cause)
+    return (*followed, None, None, " ".join(progress.failed)) if progress.failed else followed
 
 
 def _ms(seconds: float | None) -> Any:

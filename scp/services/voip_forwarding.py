@@ -1,14 +1,15 @@
 """voip-forwarding: a call to a subscriber of the VoIP service goes to its gateway, every other one goes on.
 
 The gsmSSF's InitialDP is answered with one operation in one TC-END: Connect, Continue, or, if the operator
-wants so where the store can't say, ReleaseCall. Nothing is armed, so no control relationship remains.
+wants so where the store can't say, ReleaseCall. Nothing is armed, so no control relationship remains. With
+``rescue`` a call to the gateway stays under control until it is over (`scp.services.rescue`).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from scp.domain.decision import Action, judge, screen
 from scp.domain.rules import (
@@ -21,8 +22,10 @@ from scp.domain.rules import (
     Rules,
 )
 from scp.services.api import Call, Lookup, NodeSettings
+from scp.services.call_control import ARMED_SINCE
 from scp.services.idp import read_call
 from scp.services.instructions import connect_argument
+from scp.services.rescue import Patience, connect_and_rescue
 from scp.services.settings import read_settings
 from ss7.cap.operations import Opcode
 from ss7.cause import Cause, CauseValue, Location
@@ -42,6 +45,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         prefix, suffix, digits, nature, max_redirections: as in `scp.domain.rules.Rules`.
         on_failure: what a call gets when the store can't say, if other than ``[store] on_failure``.
         st: end the number to connect to with ST: the gateway need not wait for further digits (Q.763 §3.9).
+        rescue: stay in control of a call to the gateway, and connect it to the subscriber's line if the
+            gateway does not take it. CAP v1 has no events for that: its calls are steered without.
+        no_answer_s: seconds that either may ring; fewer than the network's own no-answer timer, else that
+            comes first (29.078 §11.27.1.1).
+        quiet_s: seconds without a report after which the switch is asked whether the call is still there.
     """
 
     prefix: Mark = ""
@@ -51,16 +59,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     on_failure: OnFailure | None = None
     st: bool = False
     max_redirections: Redirections = MAX_REDIRECTIONS
+    rescue: bool = False
+    no_answer_s: Annotated[int, Meta(ge=1, le=2047)] = 15
+    quiet_s: Annotated[float, Meta(ge=60, le=86_400)] = 1800.0
 
 
 class VoipForwarding:
-    """The service. ``rules`` is what a dry run decides by."""
+    """The service. ``rules`` is what a dry run decides by; ``patience``, if given, has calls rescued."""
 
     name = "voip-forwarding"
 
-    def __init__(self, rules: Rules, *, st: bool = False) -> None:
+    def __init__(self, rules: Rules, *, st: bool = False, patience: Patience | None = None) -> None:
         self.rules = rules
         self.st = st
+        self.patience = patience
 
     async def run(self, call: Call) -> None:
         """Serve one call."""
@@ -70,7 +82,11 @@ class VoipForwarding:
             decision = judge(await Lookup(facts.e164), facts, self.rules)
         call.decided(decision)
         if decision.action is _CONNECT:
-            call.invoke(_OPERATION_CONNECT, connect_argument(call.idp, decision, st=self.st))
+            connect = connect_argument(call.idp, decision, st=self.st)
+            if self.patience is not None and call.context.version >= ARMED_SINCE:
+                await connect_and_rescue(call, facts, connect, self.patience)
+            else:
+                call.invoke(_OPERATION_CONNECT, connect)
         elif decision.action is Action.RELEASE:
             call.invoke(Opcode.RELEASE_CALL, STORE_FAILURE_CAUSE)
         else:
@@ -89,4 +105,5 @@ def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForward
         on_failure=own.on_failure or node.on_failure,
         max_redirections=own.max_redirections,
     )
-    return VoipForwarding(rules, st=own.st)
+    patience = Patience(own.no_answer_s, own.quiet_s) if own.rescue else None
+    return VoipForwarding(rules, st=own.st, patience=patience)

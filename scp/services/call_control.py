@@ -1,0 +1,204 @@
+"""Control of a call that was connected to the VoIP side, until it is answered, rescued or over: a table.
+
+The service arms the events of the call and connects it. If the VoIP side fails (busy, not reachable, no
+answer, no route), the call is *rescued*: connected to the subscriber's own line. There is no third attempt.
+
+::
+
+    VOIP ──failed──▶ RESCUE ──failed──▶ Continue, over
+      │                │
+      └───answered─────┴──▶ TALKING ──cleared──▶ over
+
+`TABLE` says what is sent for each event in each phase, with the clause of TS 29.078. What has no row is
+ignored: a report that comes twice, a result of an ActivityTest.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from scp.services.api import Report, ReportKind
+from ss7.cap.operations import Opcode
+from ss7.cap.types import (
+    LEG1,
+    LEG2,
+    BCSMEvent,
+    DpSpecificCriteria,
+    EventReportBCSMArg,
+    EventTypeBCSM,
+    LegID,
+    MessageType,
+    MonitorMode,
+    RequestReportBCSMEventArg,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ARMED_SINCE", "TABLE", "Action", "Event", "Phase", "Row", "armed", "event_of"]
+
+
+class Phase(IntEnum):
+    """Where a controlled call stands."""
+
+    VOIP = 0  # connected to the VoIP side, not answered
+    RESCUE = 1  # connected to the subscriber's line, not answered
+    TALKING = 2  # answered
+    OVER = 3  # control has ended
+
+
+class Event(IntEnum):
+    """What a report means for the call."""
+
+    FAILED = 0  # EDP-R: busy, not reachable, no answer, no route; the switch waits
+    FORWARDED = 1  # EDP-R: the subscriber's own forwarding takes the call
+    ANSWERED = 2
+    CLEARED = 3  # EDP-N: abandoned, disconnected, or a failure that was only notified
+    ASKED = 4  # any other EDP-R
+    ARMING_REFUSED = 5  # error or reject of RequestReportBCSMEvent
+    CONNECT_REFUSED = 6  # error or reject of Connect
+    QUIET = 7  # nothing was reported for a long time
+    LOST = 8  # the dialogue is over, or the switch does not know the call any more
+
+
+class Action(IntEnum):
+    """What is sent."""
+
+    NOTHING = 0  # nothing; control goes on
+    RESCUE = 1  # RequestReportBCSMEvent and Connect to the line, in TC-CONTINUE
+    CONNECT = 2  # the Connect of this phase again, in TC-END
+    GO_ON = 3  # Continue, in TC-END
+    TEST = 4  # ActivityTest, in TC-CONTINUE
+    END = 5  # TC-END without components
+
+
+class Row(NamedTuple):
+    """What an event does in a phase."""
+
+    action: Action
+    next: Phase
+    why: str
+
+
+_TWICE: Final = "no third attempt: the switch clears the call with this failure (§11.11)"
+_OWN: Final = "callForwarded: the subscriber's own forwarding goes on (§11.18.1.1)"
+_ANSWER: Final = "the failures are disarmed at answer; the disconnects stay armed (§11.27.2.1)"
+_CLEARED: Final = "nothing is armed any more (§11.18.2.1)"
+_ASKED: Final = "an EDP-R has to be answered within Tssf (§10.2.1)"
+_DISCARDED: Final = "the switch has discarded the Connect behind it (§14.1.1.2): once more, without events"
+_REFUSED: Final = "the switch still waits for instructions (§11.9.2.2)"
+_QUIET: Final = "does the switch still know the call (§11.1)"
+_LOST: Final = "nobody is left to control the call"
+
+TABLE: Final[Mapping[tuple[Phase, Event], Row]] = {
+    (Phase.VOIP, Event.FAILED): Row(
+        Action.RESCUE, Phase.RESCUE, "events are armed once (§11.27.2.1); a follow-on Connect arms them anew"
+    ),
+    (Phase.VOIP, Event.FORWARDED): Row(Action.GO_ON, Phase.OVER, _OWN),
+    (Phase.VOIP, Event.ANSWERED): Row(Action.NOTHING, Phase.TALKING, _ANSWER),
+    (Phase.VOIP, Event.CLEARED): Row(Action.END, Phase.OVER, _CLEARED),
+    (Phase.VOIP, Event.ASKED): Row(Action.GO_ON, Phase.OVER, _ASKED),
+    (Phase.VOIP, Event.ARMING_REFUSED): Row(Action.CONNECT, Phase.OVER, _DISCARDED),
+    (Phase.VOIP, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
+    (Phase.VOIP, Event.QUIET): Row(Action.TEST, Phase.VOIP, _QUIET),
+    (Phase.VOIP, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
+    (Phase.RESCUE, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _TWICE),
+    (Phase.RESCUE, Event.FORWARDED): Row(Action.GO_ON, Phase.OVER, _OWN),
+    (Phase.RESCUE, Event.ANSWERED): Row(Action.NOTHING, Phase.TALKING, _ANSWER),
+    (Phase.RESCUE, Event.CLEARED): Row(Action.END, Phase.OVER, _CLEARED),
+    (Phase.RESCUE, Event.ASKED): Row(Action.GO_ON, Phase.OVER, _ASKED),
+    (Phase.RESCUE, Event.ARMING_REFUSED): Row(Action.CONNECT, Phase.OVER, _DISCARDED),
+    (Phase.RESCUE, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
+    (Phase.RESCUE, Event.QUIET): Row(Action.TEST, Phase.RESCUE, _QUIET),
+    (Phase.RESCUE, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
+    (Phase.TALKING, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _ASKED),
+    (Phase.TALKING, Event.FORWARDED): Row(Action.GO_ON, Phase.OVER, _ASKED),
+    (Phase.TALKING, Event.CLEARED): Row(Action.END, Phase.OVER, _CLEARED),
+    (Phase.TALKING, Event.ASKED): Row(Action.GO_ON, Phase.OVER, _ASKED),
+    (Phase.TALKING, Event.QUIET): Row(Action.TEST, Phase.TALKING, _QUIET),
+    (Phase.TALKING, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
+}
+
+ARMED_SINCE: Final = 2
+"""The CAP version that has the events of failures; CAP v1 (TS 09.78 §6.1) has answer and disconnect only."""
+
+_FAILURES: Final = frozenset(
+    {
+        EventTypeBCSM.ROUTE_SELECT_FAILURE,
+        EventTypeBCSM.O_CALLED_PARTY_BUSY,
+        EventTypeBCSM.O_NO_ANSWER,
+        EventTypeBCSM.T_BUSY,
+        EventTypeBCSM.T_NO_ANSWER,
+    }
+)
+_ANSWERS: Final = frozenset({EventTypeBCSM.O_ANSWER, EventTypeBCSM.T_ANSWER})
+_CALLING: Final = LegID("sendingSideID", LEG1)
+_CALLED: Final = LegID("sendingSideID", LEG2)
+_ASK: Final = MonitorMode.INTERRUPTED
+_TELL: Final = MonitorMode.NOTIFY_AND_CONTINUE
+
+
+def armed(*, terminating: bool, no_answer: int) -> RequestReportBCSMEventArg:
+    """Return what is armed with a Connect: failures as EDP-R, answer and clearing as EDP-N (§11.27).
+
+    Args:
+        terminating: of the terminating BCSM; it has no route select failure: that is T_Busy (§11.18.1.1).
+        no_answer: seconds that it may ring, 1 to 2047. They have to be fewer than the network's own no-answer
+            timer (§11.27.1.1), or that one comes first.
+    """
+    timer = DpSpecificCriteria("applicationTimer", no_answer)
+    events: tuple[BCSMEvent, ...]
+    if terminating:
+        events = (
+            BCSMEvent(EventTypeBCSM.T_BUSY, _ASK, _CALLED),
+            BCSMEvent(EventTypeBCSM.T_NO_ANSWER, _ASK, _CALLED, timer),
+            BCSMEvent(EventTypeBCSM.T_ANSWER, _TELL, _CALLED),
+            BCSMEvent(EventTypeBCSM.T_DISCONNECT, _TELL, _CALLING),
+            BCSMEvent(EventTypeBCSM.T_DISCONNECT, _TELL, _CALLED),
+            BCSMEvent(EventTypeBCSM.T_ABANDON, _TELL, _CALLING),
+        )
+    else:
+        events = (
+            BCSMEvent(EventTypeBCSM.ROUTE_SELECT_FAILURE, _ASK, _CALLED),
+            BCSMEvent(EventTypeBCSM.O_CALLED_PARTY_BUSY, _ASK, _CALLED),
+            BCSMEvent(EventTypeBCSM.O_NO_ANSWER, _ASK, _CALLED, timer),
+            BCSMEvent(EventTypeBCSM.O_ANSWER, _TELL, _CALLED),
+            BCSMEvent(EventTypeBCSM.O_DISCONNECT, _TELL, _CALLING),
+            BCSMEvent(EventTypeBCSM.O_DISCONNECT, _TELL, _CALLED),
+            BCSMEvent(EventTypeBCSM.O_ABANDON, _TELL, _CALLING),
+        )
+    return RequestReportBCSMEventArg(events)
+
+
+def event_of(report: Report) -> Event | None:
+    """Return what a report means for the call, None if nothing."""
+    kind = report.kind
+    if report.over:
+        return Event.LOST
+    if kind is ReportKind.TIMEOUT:  # of the wait, or of an ActivityTest without an answer (§11.1)
+        return Event.LOST if report.opcode == Opcode.ACTIVITY_TEST else Event.QUIET
+    if kind is ReportKind.ERROR or kind is ReportKind.REJECT:
+        return _refused(report.opcode)
+    if kind is ReportKind.INVOKE and isinstance(report.argument, EventReportBCSMArg):
+        return _reported(report.argument)
+    return None
+
+
+def _refused(opcode: int) -> Event:
+    if opcode == Opcode.REQUEST_REPORT_BCSM_EVENT:
+        return Event.ARMING_REFUSED
+    if opcode == Opcode.ACTIVITY_TEST:
+        return Event.LOST
+    return Event.CONNECT_REFUSED
+
+
+def _reported(report: EventReportBCSMArg) -> Event:
+    event = report.event_type_bcsm
+    if report.misc_call_info.message_type is not MessageType.REQUEST:
+        return Event.ANSWERED if event in _ANSWERS else Event.CLEARED
+    if event not in _FAILURES:
+        return Event.ASKED
+    special = report.event_specific_information_bcsm
+    forwarded = special is not None and getattr(special.value, "call_forwarded", False)
+    return Event.FORWARDED if forwarded else Event.FAILED
