@@ -27,13 +27,17 @@ def decode(
     *,
     hexadecimal: Annotated[
         str,
-        typer.Option("--hex", help="octets of one message, or a part, in place of a capture", metavar="HEX"),
+        typer.Option(
+            "--hex",
+            help="octets of a frame, a message or a part of one, in place of a capture; - is standard input",
+            metavar="HEX",
+        ),
     ] = "",
     layer: Annotated[
         str,
         typer.Option(
-            help="of --hex: m3ua, m2ua, m2pa, mtp3, sccp, tcap, cap, or what a part contains "
-            "(CalledPartyNumber …); found out if not given"
+            help="of --hex: ethernet, sll, ip, sctp, mtp2, m3ua, m2ua, m2pa, mtp3, sccp, tcap, cap, "
+            "or what a part contains (CalledPartyNumber …); found out if not given"
         ),
     ] = "",
     cap_version: Annotated[
@@ -58,7 +62,8 @@ def decode(
 ) -> None:
     """Show a capture, or one message of any layer: as a tree, one line a message, or JSON."""
     from scp.capture.decode import Decoder, Filter
-    from scp.capture.hex_input import decode_octets, read_hex
+    from scp.capture.hex_input import decode_hex
+    from scp.capture.hex_text import read_hex
     from ss7.errors import DecodeError
 
     show = printer(as_json=json, as_lines=lines)
@@ -66,9 +71,10 @@ def decode(
         if file:
             raise fail("say what to decode: a capture or --hex, not both")
         try:
-            octets = read_hex(hexadecimal)
+            octets = read_hex(sys.stdin.read() if hexadecimal == "-" else hexadecimal)
             named = (operation or ["initialDP"])[0]
-            show(decode_octets(octets, layer, version=cap_version, operation=named))
+            for shown in decode_hex(octets, layer, version=cap_version, operation=named):
+                show(shown)
         except (DecodeError, ValueError) as error:
             raise fail(f"--hex: {error}") from None
         return
@@ -122,5 +128,8 @@ def anonymise(
             run.run(capture, PcapNgWriter(stream, comment="anonymised"))
     except OSError as error:
         raise fail(f"{out}: {error.strerror}") from None
-    left = ", ".join(f"{count} left out: {why}" for why, count in run.left_out.most_common())
-    say(", ".join(filter(None, (f"{run.written} messages written", left))))
+    left = [f"{count} left out: {why}" for why, count in run.left_out.most_common()]
+    if not run.written:
+        out.unlink(missing_ok=True)
+        raise fail(f"nothing written: {', '.join(left) or 'there is no message in the capture'}")
+    say(", ".join((f"{run.written} messages written", *left)))

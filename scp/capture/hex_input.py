@@ -1,15 +1,20 @@
-"""``camel-scp decode --hex``: the octets of one message of any layer, or of a part of one."""
+"""``camel-scp decode --hex``: octets of a whole frame, of a message of any layer, or of a part of one.
+
+What they are is found out: a frame by its lengths and checksums, a message by its first octet.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from scp.capture.cap_version import VERSIONS
-from scp.capture.json_view import data_json, management_json, user_json
+from scp.capture.frame_link import LINKS, link_of, mtp2_link_of
+from scp.capture.json_view import data_json, fault_json, management_json, message_json, user_json
+from scp.capture.source import PacketReader
 from scp.capture.tcap_view import components_json, dialogue_json, error_json, is_error, tcap_json
-from scp.capture.wire.messages import is_segment
+from scp.capture.wire.messages import Message, is_segment
+from scp.capture.wire.values import Frame
 from ss7 import m2pa, m2ua, m3ua, mtp3, rose, sccp, tcap
 from ss7.ber import read_element
 from ss7.cap.charging import CONTAINED
@@ -21,37 +26,11 @@ from ss7.errors import DecodeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scp.capture.source import Item
+
 JsonDict: TypeAlias = dict[str, Any]
 
 _SCCP_USER: Final = 3  # service indicator (Q.704 §14.2.1)
-
-
-# -- hex -------------------------------------------------------------------------------------------------
-
-_BETWEEN: Final = re.compile(r"[\s:;,.|_-]+")
-_PREFIX: Final = re.compile(r"(?:0|\\)[xX]")
-_NO_HEX: Final = re.compile(r"[^0-9A-Fa-f]")
-
-
-def read_hex(text: str) -> bytes:
-    r"""Return the octets that ``text`` has in hex, as programs and people write them.
-
-    Case is free, and so are spaces, line ends and ``: - , . ; | _`` between octets, and ``0x`` or ``\x``
-    before them. An octet that stands alone may be a single digit.
-
-    Raises:
-        ValueError: other characters, or half an octet.
-    """
-    words = [word for word in _BETWEEN.split(_PREFIX.sub(" ", text)) if word]
-    if len(words) > 1 and all(len(word) <= 2 for word in words):
-        words = [word.zfill(2) for word in words]
-    digits = "".join(words)
-    stray = _NO_HEX.search(digits)
-    if stray:
-        raise ValueError(f"{stray.group()!r} is no hex digit")
-    if len(digits) % 2:
-        raise ValueError(f"{len(digits)} hex digits: half an octet is missing")
-    return bytes.fromhex(digits)
 
 
 # -- layers ----------------------------------------------------------------------------------------------
@@ -134,6 +113,7 @@ _READERS: Final[dict[str, Callable[[bytes, int], JsonDict]]] = {
     "component": _components,
 }
 LAYERS: Final = (*_READERS, "cap")
+_TCAP_TAGS: Final = frozenset(bytes((kind,)) for kind in tcap.KIND_NAMES)
 PARTS: Final = {name.lower(): name for name in (*CONTENTS, *CONTAINED)}
 """Names of what octet strings contain, in small letters."""
 
@@ -160,6 +140,62 @@ _BEGINS: Final[dict[int, str]] = {
 _CLASSES: Final = {m2ua.DATA >> 8: "m2ua", m2pa.USER_DATA >> 8: "m2pa"}
 
 
+def decode_hex(
+    octets: bytes, layer: str = "", *, version: int = 0, operation: str = "initialDP"
+) -> list[JsonDict]:
+    """Return what `decode_octets` does, or the messages of a whole frame, several if they were bundled.
+
+    Args:
+        octets: of a message, a part of one, or a frame.
+        layer: one of `LAYERS`, of `LINKS`, or of `PARTS`; "": the outermost that the octets can be.
+        version: see `decode_octets`.
+        operation: likewise.
+
+    Raises:
+        DecodeError: they are nothing of that, or a frame that has no message in it.
+        ValueError: no such layer or operation.
+    """
+    kind = LINKS.get(layer, -1)
+    if kind < 0 and not layer and not _is_tcap(octets):
+        kind = link_of(octets)
+    if kind >= 0:
+        return _frame(octets, kind, version)
+    try:
+        return [decode_octets(octets, layer, version=version, operation=operation)]
+    except DecodeError:
+        kind = -1 if layer else mtp2_link_of(octets)
+        if kind < 0:
+            raise
+    return _frame(octets, kind, version)
+
+
+def _is_tcap(octets: bytes) -> bool:
+    """Whether octets are a TCAP message, whose tags are also the first octets of IPv6."""
+    if octets[:1] not in _TCAP_TAGS:
+        return False
+    try:
+        tcap.decode(octets)
+    except DecodeError:
+        return False
+    return True
+
+
+def _frame(octets: bytes, kind: int, version: int) -> list[JsonDict]:
+    packets = PacketReader()
+    items: list[Item] = []
+    packets.read([Frame(1, 0.0, kind, octets, 0)], items)
+    if not items:
+        packets.finish(items)
+    shown = [message_json(item, version) if isinstance(item, Message) else fault_json(item) for item in items]
+    if not shown:
+        name = next(name for name, each in LINKS.items() if each == kind)
+        found = ", ".join(packets.counts) or "no DATA, or a part of a message"
+        raise DecodeError(f"no whole message in this frame, read as {name}: {found}", 0)
+    for each in shown:
+        del each["frame"], each["time"]
+    return shown
+
+
 def decode_octets(
     octets: bytes, layer: str = "", *, version: int = 0, operation: str = "initialDP"
 ) -> JsonDict:
@@ -168,7 +204,7 @@ def decode_octets(
     Args:
         octets: the message.
         layer: one of `LAYERS`, or of `PARTS` in any case; "": the outermost that the octets can be.
-        version: CAP version; 0: by the application context, else what fits.
+        version: CAP version of a message without application context; 0: what fits.
         operation: for the layer "cap", the operation (name or code) whose argument the octets are.
 
     Raises:
@@ -178,7 +214,7 @@ def decode_octets(
     if layer.lower() in PARTS:
         return _part(PARTS[layer.lower()], octets, version)
     if layer and layer not in LAYERS:
-        raise ValueError(f"no layer {layer!r}: {', '.join((*LAYERS, *PARTS.values()))}")
+        raise ValueError(f"no layer {layer!r}: {', '.join((*LINKS, *LAYERS, *PARTS.values()))}")
     if not octets:
         raise DecodeError("no octets", 0)
     layer = layer or _layer_of(octets)

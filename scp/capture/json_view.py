@@ -62,7 +62,7 @@ def message_json(message: Message, version: int = 0, among: Sequence[int] = VERS
 
     Args:
         message: what was read.
-        version: CAP version of its dialogue, where that is known; 0: what the message itself says.
+        version: CAP version of its dialogue, where that is known and the message does not say it; 0: unknown.
         among: CAP versions that its dialogue can have, if nothing says which it has.
     """
     signal = message.signal

@@ -16,7 +16,7 @@ from scp.capture.wire.values import Fault
 if TYPE_CHECKING:
     import io
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from scp.capture.wire.pcap import Parser
     from scp.capture.wire.values import Frame
@@ -34,15 +34,65 @@ class CaptureError(Exception):
 
 
 @final
+class PacketReader:
+    """Turns packets, wherever they are from, into messages and faults.
+
+    Args:
+        dissector: reads packets; the ordinary one by default.
+
+    Attributes:
+        counts: what is neither a message nor a fault, "packets", and faults as "fault:layer: reason".
+    """
+
+    def __init__(self, dissector: Dissector | None = None) -> None:
+        self._dissector = dissector or Dissector()
+        self.counts: Counter[str] = self._dissector.counts
+        self._messages = Reader(self.counts)
+
+    def read(self, frames: Iterable[Frame], items: list[Item]) -> None:
+        """Append what packets bring, in their order."""
+        dissector = self._dissector
+        for frame in frames:
+            dissector.packet(frame)
+            if dissector.signals:
+                self._read_signals(items)
+            if dissector.faults:
+                self.take_faults(dissector.faults, items)
+
+    def finish(self, items: list[Item]) -> None:
+        """Append what still waited for packets that did not come."""
+        self._dissector.finish()
+        self._read_signals(items)
+        self.take_faults(self._dissector.faults, items)
+
+    def take_faults(self, faults: list[Fault], items: list[Item]) -> None:
+        """Count faults and append them; ``faults`` is empty afterwards."""
+        for fault in faults:
+            self.counts[f"fault:{fault.layer}: {_without_figures(fault.reason)}"] += 1
+        items.extend(faults)
+        faults.clear()
+
+    def _read_signals(self, items: list[Item]) -> None:
+        messages = self._messages
+        for signal in self._dissector.signals:
+            message = messages.read(signal)
+            if message is not None:
+                items.append(message)
+            if messages.faults:
+                self.take_faults(messages.faults, items)
+        self._dissector.signals.clear()
+
+
+@final
 class Capture:
     """A capture that is read once, from its beginning.
 
     Args:
         path: of the file; "-" is standard input.
-        dissector: reads packets; the ordinary one by default.
+        dissector: see `PacketReader`.
 
     Attributes:
-        counts: what is neither a message nor a fault, "packets", and faults as "fault:layer: reason".
+        counts: see `PacketReader`.
         read: octets of the file so far (compressed ones of a compressed file).
         size: of the file in octets; 0 where it can't be known.
 
@@ -51,9 +101,8 @@ class Capture:
     """
 
     def __init__(self, path: str | Path, dissector: Dissector | None = None) -> None:
-        self._dissector = dissector or Dissector()
-        self.counts: Counter[str] = self._dissector.counts
-        self._reader = Reader(self.counts)
+        self._packets = PacketReader(dissector)
+        self.counts: Counter[str] = self._packets.counts
         self._path = str(path)
         self._raw, self.size = _open(path)
         self._stream, self._parser, self._first = _begin(self._raw, self._path)
@@ -80,20 +129,13 @@ class Capture:
 
     def batches(self) -> Iterator[list[Item]]:
         """Yield messages and faults in the order of their packets, in lists of what was read together."""
-        dissector = self._dissector
         for frames in self.frames():
             items: list[Item] = []
-            for frame in frames:
-                dissector.packet(frame)
-                if dissector.signals:
-                    self._read_signals(items)
-                if dissector.faults:
-                    self._take_faults(dissector.faults, items)
+            self._packets.read(frames, items)
             self._end_batch(items)
             yield items
         items = []
-        dissector.finish()
-        self._read_signals(items)
+        self._packets.finish(items)
         self._end_batch(items)
         self._raw.close()
         yield items
@@ -102,26 +144,9 @@ class Capture:
         for items in self.batches():
             yield from items
 
-    def _read_signals(self, items: list[Item]) -> None:
-        reader = self._reader
-        for signal in self._dissector.signals:
-            message = reader.read(signal)
-            if message is not None:
-                items.append(message)
-            if reader.faults:
-                self._take_faults(reader.faults, items)
-        self._dissector.signals.clear()
-
     def _end_batch(self, items: list[Item]) -> None:
-        self._take_faults(self._dissector.faults, items)
-        self._take_faults(self._parser.faults, items)
+        self._packets.take_faults(self._parser.faults, items)
         self.counts["packets"] = self._parser.packets
-
-    def _take_faults(self, faults: list[Fault], items: list[Item]) -> None:
-        for fault in faults:
-            self.counts[f"fault:{fault.layer}: {_without_figures(fault.reason)}"] += 1
-        items.extend(faults)
-        faults.clear()
 
     def _chunks(self) -> Iterator[bytes]:
         """Yield the file's octets; damaged compression ends it, with a fault."""

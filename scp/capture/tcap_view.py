@@ -44,8 +44,8 @@ def tcap_json(
 
     Args:
         octets: the message.
-        version: CAP version of its dialogue, `MAP` or `OTHER`; 0: what the message itself says.
-        otherwise: what it is if it does not say it; 0: of ``among`` the version that fits.
+        version: CAP version of its dialogue, `MAP` or `OTHER`, if the message does not say it itself.
+        otherwise: what it is if that is 0, too; 0: of ``among`` the version that fits.
         among: CAP versions that it can have.
     """
     try:
@@ -61,7 +61,7 @@ def tcap_json(
         shown |= dialogue_json(message.dialogue)
     if message.p_abort_cause >= 0:
         shown["p_abort_cause"] = P_ABORT_NAMES.get(message.p_abort_cause, message.p_abort_cause)
-    version = version or said_version(message.dialogue) or otherwise
+    version = said_version(message.dialogue) or version or otherwise
     if not version and message.kind == tcap.BEGIN and message.dialogue is None:
         version = CAP_V1.version  # the only one without dialogue portion (GSM 09.78 §6.1)
     return {"tcap": shown, **components_json(message.components, version, among)}

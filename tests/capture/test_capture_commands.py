@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_capture import write
 from typer.testing import CliRunner
 
+from scp.capture.write import PcapWriter
 from scp.cli import app
+from ss7 import tcap
+from ss7.tcap import oid_octets
 
 PCAPS = Path(__file__).parents[2] / "pcaps"
 
@@ -125,3 +129,26 @@ def test_anonymise_writes_a_capture_that_can_be_decoded(tmp_path: Path) -> None:
     assert "46701234567" in before
     assert "46701234567" not in after
     assert after.count("applyCharging") == before.count("applyCharging")
+
+
+def test_anonymise_that_wrote_nothing_is_no_success(tmp_path: Path) -> None:
+    """Who lets a script share captures must not be told of a file that has nothing in it."""
+    out = tmp_path / "shared.pcapng"
+    with (tmp_path / "empty.pcap").open("wb") as file:
+        PcapWriter(file)
+    output = run("anonymise", tmp_path / "empty.pcap", out, code=2)
+    assert "nothing written: there is no message in the capture" in output
+    assert not out.exists()
+    begin = tcap.encode(tcap.Message(tcap.BEGIN, b"\1", dialogue=tcap.Aarq(oid_octets("0.4.0.0.1.0.5.3"))))
+    path = write(tmp_path / "map.pcap", (0.0, True, begin))
+    assert "nothing written: 1 left out: no CAP" in run("anonymise", path, out, code=2)
+
+
+def test_hex_is_read_from_standard_input() -> None:
+    done = CliRunner().invoke(
+        app,
+        ["decode", "--hex", "-", "--lines"],
+        input="0000  6410 4904 0700 0400 6c08 a106 0201 0102\n0010  0116\n",
+    )
+    assert done.exit_code == 0, done.output
+    assert "releaseCall" in done.output

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from oracles import tshark
 from oracles.sigtran_pcap import m3ua_data, udt
-from scp.capture.hex_input import LAYERS, PARTS, decode_octets, read_hex
+from scp.capture.decode import Decoder, Filter
+from scp.capture.frame_link import LINKS
+from scp.capture.hex_input import LAYERS, PARTS, decode_hex, decode_octets
+from scp.capture.hex_text import read_hex
+from scp.capture.source import Capture
 from scp.capture.tcap_view import tcap_json
 from scp.capture.text import line, tree
+from scp.capture.wire.values import Frame
+from scp.capture.write import PcapWriter
 from ss7 import mtp3, sccp, tcap
 from ss7.errors import DecodeError
 from ss7.m3ua import Data
@@ -233,3 +246,144 @@ def test_what_can_be_read_of_an_argument_is_shown_around_its_faults() -> None:
     assert words in line(
         decode_octets(bytes((0xA1, len(argument) + 6)) + b"\x02\x01\x01\x02\x01\x00" + argument)
     ).replace(" b ", " ")
+
+
+# -- whole frames ------------------------------------------------------------------------------------------
+
+PCAPS = Path(__file__).parents[2] / "pcaps"
+
+
+def frames(name: str) -> list[Frame]:
+    return [frame for batch in Capture(PCAPS / f"{name}.pcapng").frames() for frame in batch]
+
+
+def data_frame() -> bytes:
+    """The frame of an InitialDP."""
+    return next(frame.octets for frame in frames("cap2-steered") if b"\x62\x81" in frame.octets)
+
+
+def in_capture(name: str) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in each.items() if key not in {"frame", "time"}}
+        for each in Decoder(Filter()).show(Capture(PCAPS / f"{name}.pcapng"))
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cap2-steered", "vlan", "ipv6", "udp", "sll", "sll2", "m2ua", "m2pa", "tcp", "charged-v4", "malformed"],
+)
+def test_a_whole_frame_is_read_as_in_its_capture(name: str) -> None:
+    """Ethernet, VLAN tags, IPv6, UDP, cooked; each frame by itself, whatever its link layer is."""
+    shown = []
+    for frame in frames(name):
+        try:
+            found = decode_hex(frame.octets)
+        except DecodeError:  # a part of a message
+            continue
+        shown += found
+        assert [tree(each) for each in found]
+    expected = in_capture(name)
+    for each in (*shown, *expected):
+        each.pop("cap_version", None), each.pop("cap_version_reason", None)  # the BEGIN is in the capture
+    if name == "tcp":  # M3UA's messages go on in the next segment
+        assert [each for each in shown if "tcap" in each]
+        return
+    assert shown == expected
+
+
+def test_several_messages_of_one_frame_are_all_shown() -> None:
+    bundled = [found for frame in frames("transport") if len(found := _shown(frame)) > 1]
+    assert bundled
+    assert all("components" in each for found in bundled for each in found)
+
+
+def _shown(frame: Frame) -> list[dict[str, Any]]:
+    try:
+        return decode_hex(frame.octets)
+    except DecodeError:
+        return []
+
+
+def layers_of(frame: bytes) -> dict[str, bytes]:
+    """An Ethernet frame over IPv4 without its outer layers."""
+    packet = frame[14:]
+    return {"ip": packet, "sctp": packet[4 * (packet[0] & 0x0F) :]}
+
+
+def test_packets_without_their_link_layer_are_read() -> None:
+    frame = data_frame()
+    [whole] = decode_hex(frame)
+    bare = layers_of(frame)
+    [packet] = decode_hex(bare["ip"])
+    assert packet == whole
+    assert decode_hex(bare["ip"], "ip") == [whole]
+    [sctp] = decode_hex(bare["sctp"])
+    assert (sctp["m3ua"], sctp["components"]) == (whole["m3ua"], whole["components"])
+    offloaded = bare["sctp"][:8] + bytes(4) + bare["sctp"][12:]  # the checksum was the network card's to make
+    assert decode_hex(offloaded, "sctp")[0]["components"] == whole["components"]
+
+
+def test_a_signal_unit_of_mtp2_is_read() -> None:
+    for around in (
+        (bytes.fromhex("81823f"), b""),
+        (bytes.fromhex("81823f"), b"\xab\xcd"),
+        (b"\0\0\0\1\x81\x82\x3f", b""),
+    ):
+        [shown] = decode_hex(around[0] + LINK_USER + around[1])
+        assert operations(shown) == ["releaseCall"]
+
+
+def test_a_frame_without_a_message_is_refused_with_what_it_is() -> None:
+    with pytest.raises(DecodeError, match="no whole message in this frame, read as ethernet"):
+        decode_hex(frames("fragmented")[0].octets)
+    with pytest.raises(ValueError, match="no layer 'ethernet2': ethernet, sll"):
+        decode_hex(b"\0", "ethernet2")
+
+
+@given(st.binary(max_size=120), st.sampled_from(("", *LINKS)))
+def test_no_octets_raise_anything_else(octets: bytes, layer: str) -> None:
+    try:
+        found = decode_hex(octets, layer)
+    except DecodeError:
+        return
+    assert [line(each) + tree(each) for each in found]
+
+
+DUMPED = bytes(range(0x61, 0x61 + 37))
+
+
+@pytest.mark.parametrize(
+    "command", [["hexdump", "-C"], ["xxd"], ["xxd", "-g1"], ["od", "-Ax", "-tx1z"], ["od", "-Ax", "-tx1"]]
+)
+@pytest.mark.parametrize("size", [16, 24, 37])
+def test_hex_dumps_are_read(command: list[str], size: int) -> None:
+    """Text that is hex digits, too, as "abcdef" is."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, input=DUMPED[:size], capture_output=True, check=True)
+    assert read_hex(done.stdout.decode()) == DUMPED[:size]
+
+
+@pytest.mark.parametrize("options", [["-x"], ["-xx"], ["-X"], ["-XX"]])
+def test_what_tcpdump_and_tshark_dump_is_read(options: list[str], tmp_path: Path) -> None:
+    if shutil.which("tcpdump") is None:
+        pytest.skip("tcpdump is not installed")
+    frame = data_frame()
+    with (tmp_path / "one.pcap").open("wb") as file:
+        PcapWriter(file).write(0.0, frame)
+    done = subprocess.run(
+        ["tcpdump", "-nr", tmp_path / "one.pcap", *options], capture_output=True, text=True, check=True
+    )
+    dump = "\n".join(each for each in done.stdout.splitlines() if each.lstrip().startswith("0x"))
+    assert read_hex(dump) == (frame if len(options[0]) == 3 else frame[14:])
+
+
+def test_wireshark_s_hex_dump_is_read() -> None:
+    if missing := tshark.available():
+        pytest.skip(missing)
+    frame = data_frame()
+    text = tshark.run((PCAPS / "cap2-steered.pcapng").read_bytes(), "-x", "-Y", "camel")
+    dump = text.split("\n\n")[0]
+    dump = "\n".join(each for each in dump.splitlines() if re.match(r"[0-9a-f]{4}  ", each))
+    assert read_hex(dump)[: len(frame)] == frame

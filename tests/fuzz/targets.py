@@ -8,6 +8,7 @@ packets after it; a gap in a TCP stream lost the segments that waited behind it.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tempfile
 from collections import Counter
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from scp.capture.anonymise import Anonymiser, Disguise
 from scp.capture.decode import Decoder, Filter
-from scp.capture.hex_input import LAYERS, decode_octets
+from scp.capture.hex_input import LAYERS, decode_hex, decode_octets
+from scp.capture.hex_text import read_hex
 from scp.capture.source import Capture, CaptureError
 from scp.capture.text import line, tree
 from scp.capture.wire.dissector import Dissector
@@ -52,6 +54,18 @@ def layers(octets: bytes) -> None:
             continue
         tree(shown)
         line(shown)
+
+
+def pasted(octets: bytes) -> None:
+    """Octets of which nobody says what they are, and their hex with whatever else is in the text."""
+    try:
+        for shown in decode_hex(octets):
+            tree(shown)
+            line(shown)
+    except DecodeError:
+        pass
+    with contextlib.suppress(ValueError):
+        read_hex(octets.decode("latin-1"))
 
 
 def arguments(octets: bytes) -> None:
@@ -141,7 +155,7 @@ def replay(name: str) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (layers, arguments, tcap_twice, other_ids, adaptations, packet, capture)
+    for target in (layers, pasted, arguments, tcap_twice, other_ids, adaptations, packet, capture)
 }
 
 
@@ -152,6 +166,8 @@ def seeds(name: str) -> tuple[bytes, ...]:
     if name == "capture":
         return tuple(files)
     frames = [frame.octets for octets in files for frame in _frames(octets)]
+    if name == "pasted":
+        return tuple(frames)
     if name == "packet":
         return tuple(b"\0" + octets for octets in frames)
     carried = [
