@@ -179,17 +179,18 @@ class Ledger(Protocol):
 
 
 class ChargingRequest(NamedTuple):
-    """Minutes that the VoIP service asks for.
+    """Seconds that are asked for: by the VoIP service in whole minutes, by a charged call as its quotas are.
 
     Attributes:
         id: the reservation's id; the same request sent again has the same.
         account: MSISDN of who pays.
-        call_id: the VoIP service's id of the call.
-        a_number: who calls, E.164.
-        b_number: who is called, E.164.
-        minutes: how many.
+        call_id: the asking service's id of the call.
+        a_number: calling party, E.164.
+        b_number: called party, E.164.
+        seconds: how many.
         fingerprint: of all of that.
         repeatable: whether the same request may come again; a denial of it is then kept.
+        step: a smaller grant is a whole multiple of so many seconds.
     """
 
     id: str
@@ -197,13 +198,14 @@ class ChargingRequest(NamedTuple):
     call_id: str
     a_number: str
     b_number: str
-    minutes: int
+    seconds: int
     fingerprint: str
     repeatable: bool = False
+    step: int = 1
 
 
 class Denied(StrEnum):
-    """Why no minutes are granted, or a reservation can't be changed."""
+    """Why no seconds are granted, or a reservation can't be changed."""
 
     NO_TARIFF = "no-tariff"  # nothing says what a call to this number costs
     UNKNOWN_ACCOUNT = "unknown-account"
@@ -236,11 +238,17 @@ class ChargingSystem(Protocol):
     """
 
     async def create(self, request: ChargingRequest) -> Grant:
-        """Reserve minutes, perhaps fewer than asked for; the reservation says how many."""
+        """Reserve seconds, perhaps fewer than asked for; the reservation says how many."""
         ...
 
-    async def update(self, reservation_id: str, minutes: int) -> Grant:
-        """Raise the total of minutes; a total that is granted already changes nothing."""
+    async def update(self, reservation_id: str, seconds: int, step: int = 1) -> Grant:
+        """Raise the total of seconds; a total that is granted already changes nothing.
+
+        Args:
+            reservation_id: as given to `create`.
+            seconds: from the start of the call.
+            step: a smaller grant is a whole multiple of so many seconds.
+        """
         ...
 
     async def release(self, reservation_id: str, used_seconds: int | None) -> Grant:

@@ -208,9 +208,10 @@ async def reserve(
         data.call_id,
         a_number,
         b_number,
-        data.minutes,
+        data.minutes * MINUTE,
         hashlib.blake2b(particulars, digest_size=12).hexdigest(),
         repeatable=key is not None,
+        step=MINUTE,
     )
     view = _view(charging, await charging.system.create(wanted), KEY_REUSED)
     context.audit.changed(key_name(request), "reserve", None, view)
@@ -266,7 +267,7 @@ async def extend(
     data: JSONBody[ExtensionBody],
 ) -> Response[ReservationView]:
     """Raise the minutes to a total; a total that is granted already changes nothing. Scope: charging."""
-    view = _view(charging, await charging.system.update(reservation, data.minutes))
+    view = _view(charging, await charging.system.update(reservation, data.minutes * MINUTE, MINUTE))
     context.audit.changed(key_name(request), "extend", None, view)
     return answer(view)
 

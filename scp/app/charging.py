@@ -13,7 +13,7 @@ from scp.charging.local import LocalCharging
 from scp.charging.metered import MeteredCharging
 from scp.charging.service import ChargingService
 from scp.charging.sink import CdrSink
-from scp.domain.tariff import TariffTable
+from scp.domain.tariff import MINUTE, TariffTable
 from scp.ports import StoreError
 from scp.store.ledger_open import open_cdrs, open_ledger
 
@@ -113,7 +113,7 @@ def _local(charging: Charging, ledger: Ledger) -> ChargingSystem:
         wall_ms,
         local_clock(charging.timezone),
         grace_ms=charging.grace_s * 1000,
-        max_minutes=charging.max_minutes,
+        max_seconds=charging.max_minutes * MINUTE,
     )
 
 
@@ -148,7 +148,7 @@ def _chf(charging: Charging, chf: Chf, ledger: Ledger, client: ChfClient) -> Cha
         chf.rating_group,
         wall_ms,
         grace_ms=charging.grace_s * 1000,
-        max_minutes=charging.max_minutes,
+        max_seconds=charging.max_minutes * MINUTE,
         carry_on=chf.failure_handling == "continue",
     )
 

@@ -1,4 +1,4 @@
-"""The answers to requests for minutes: repeated, refused, granted, settled."""
+"""The answers to requests for seconds: repeated, refused, granted, settled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step
-from scp.domain.tariff import MINUTE
 from scp.ports import Denied, Grant
 
 if TYPE_CHECKING:
@@ -51,22 +50,22 @@ def new_reservation(
     )
 
 
-def without_asking(before: Reservation | None, request: ChargingRequest, max_minutes: int) -> Grant | None:
-    """Return what a request gets that was made before, or is for too many minutes; None: neither."""
+def without_asking(before: Reservation | None, request: ChargingRequest, most: int) -> Grant | None:
+    """Return what a request gets that was made before, or asks for more than ``most``; None: neither."""
     if before is not None:
         return repeated(before, request.fingerprint)
-    return Grant(None, Denied.TOO_LONG) if request.minutes > max_minutes else None
+    return Grant(None, Denied.TOO_LONG) if request.seconds > most else None
 
 
-def no_extension(found: Reservation | None, minutes: int, max_minutes: int) -> Grant | None:
-    """Return what a request for a total of minutes gets that extends nothing."""
+def no_extension(found: Reservation | None, seconds: int, most: int) -> Grant | None:
+    """Return what a request for a total of seconds gets that extends nothing; ``most`` may be granted."""
     if found is None:
         return Grant(None, Denied.UNKNOWN_RESERVATION)
     if found.state not in OPEN:
         return Grant(found, Denied.CLOSED)
-    if minutes > max_minutes:
+    if seconds > most:
         return Grant(found, Denied.TOO_LONG)
-    return Grant(found) if minutes * MINUTE <= found.granted_seconds else None
+    return Grant(found) if seconds <= found.granted_seconds else None
 
 
 def repeated(before: Reservation, fingerprint: str) -> Grant:
@@ -80,7 +79,7 @@ async def answered_once(ledger: Ledger, request: ChargingRequest, grant: Grant, 
     """Return what a new request gets, from now on whenever it comes; ``grant`` is what it would get now.
 
     A denial is kept like a reservation, where the request may come again. Were it granted then, since there
-    is more on the account by now, minutes would be held for a caller that was refused, and nobody would give
+    is more on the account by now, money would be held for a caller that was refused, and nobody would give
     them back. Payment APIs take a declined payment for a result likewise, and the draft on Idempotency-Key
     has results stand whatever they are (draft-ietf-httpapi-idempotency-key-header-07 §2.6).
     """

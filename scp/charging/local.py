@@ -14,7 +14,6 @@ from scp.charging.grants import (
     without_asking,
 )
 from scp.domain.reservation import Event, Reservation, Result, Step
-from scp.domain.tariff import MINUTE
 from scp.ports import Denied, Grant
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ class LocalCharging:
         tariffs: what calls cost.
         wall: milliseconds since 1970-01-01 UTC.
         local: seconds of the clock that tariffs go by, for such milliseconds.
-        grace_ms: how long after its last minute a reservation waits to be committed.
-        max_minutes: the most that one reservation may grant.
+        grace_ms: how long after its last second a reservation waits to be committed.
+        max_seconds: the most that one reservation may grant.
     """
 
     def __init__(
@@ -49,14 +48,14 @@ class LocalCharging:
         local: Callable[[int], int],
         *,
         grace_ms: int,
-        max_minutes: int,
+        max_seconds: int,
     ) -> None:
         self._ledger = ledger
         self._tariffs = tariffs
         self._wall = wall
         self._local = local
         self._grace_ms = grace_ms
-        self._max_minutes = max_minutes
+        self._max_seconds = max_seconds
 
     async def create(self, request: ChargingRequest) -> Grant:
         """See `scp.ports.ChargingSystem`."""
@@ -64,7 +63,7 @@ class LocalCharging:
 
     async def _create(self, request: ChargingRequest) -> Grant:
         before = await self._ledger.reservation(request.id)
-        answer = without_asking(before, request, self._max_minutes)
+        answer = without_asking(before, request, self._max_seconds)
         if answer is not None:
             return answer
         tariff = self._tariffs.find(request.b_number)
@@ -72,34 +71,34 @@ class LocalCharging:
             return Grant(None, Denied.NO_TARIFF)
         now = self._wall()
         new = new_reservation(request, now, self._local(now), tariff)
-        minutes = request.minutes
+        seconds = request.seconds
         for _ in range(TRIES):
-            outcome = await self._ledger.reserve(new, self._hold(Event.RESERVE, new, tariff, minutes, now))
+            outcome = await self._ledger.reserve(new, self._hold(Event.RESERVE, new, tariff, seconds, now))
             if outcome.result is Result.REPEATED and outcome.reservation is not None:
                 return repeated(outcome.reservation, request.fingerprint)
             if outcome.result is not Result.INSUFFICIENT or outcome.account is None:
                 return granted(outcome)
-            minutes = tariff.affordable_minutes(outcome.account.available, minutes - 1, new.local_start)
-            if not minutes:
+            available = outcome.account.available
+            seconds = tariff.affordable_seconds(available, seconds - 1, new.local_start, request.step)
+            if not seconds:
                 break
         return Grant(None, Denied.INSUFFICIENT)
 
-    async def update(self, reservation_id: str, minutes: int) -> Grant:
+    async def update(self, reservation_id: str, seconds: int, step: int = 1) -> Grant:
         """See `scp.ports.ChargingSystem`."""
         found = await self._ledger.reservation(reservation_id)
-        answer = no_extension(found, minutes, self._max_minutes)
+        answer = no_extension(found, seconds, self._max_seconds)
         if answer is not None:
             return answer
         if found is None or found.tariff is None:  # made by a charging function, and it is gone
             return Grant(found, Denied.CLOSED)
-        had = found.granted_seconds // MINUTE
-        while minutes > had:
-            step = self._hold(Event.EXTEND, found, found.tariff, minutes, self._wall())
-            outcome = await self._ledger.step(reservation_id, step)
+        while seconds > found.granted_seconds:
+            hold = self._hold(Event.EXTEND, found, found.tariff, seconds, self._wall())
+            outcome = await self._ledger.step(reservation_id, hold)
             if outcome.result is not Result.INSUFFICIENT or outcome.account is None:
                 return granted(outcome)
             spendable = outcome.account.available + found.held
-            minutes = found.tariff.affordable_minutes(spendable, minutes - 1, found.local_start)
+            seconds = found.tariff.affordable_seconds(spendable, seconds - 1, found.local_start, step)
         return Grant(found, Denied.INSUFFICIENT)
 
     async def release(self, reservation_id: str, used_seconds: int | None) -> Grant:
@@ -122,8 +121,7 @@ class LocalCharging:
             await self._ledger.step(each, Step(Event.EXPIRE, now_ms))
         return len(due)
 
-    def _hold(self, event: Event, of: Reservation, tariff: Tariff, minutes: int, now: int) -> Step:
-        seconds = minutes * MINUTE
+    def _hold(self, event: Event, of: Reservation, tariff: Tariff, seconds: int, now: int) -> Step:
         return Step(
             event,
             now,

@@ -37,9 +37,9 @@ class MeteredCharging:
         """See `scp.ports.ChargingSystem`."""
         return await self._told(self._system.create(request), "approved")
 
-    async def update(self, reservation_id: str, minutes: int) -> Grant:
+    async def update(self, reservation_id: str, seconds: int, step: int = 1) -> Grant:
         """See `scp.ports.ChargingSystem`."""
-        return await self._told(self._system.update(reservation_id, minutes), "extended")
+        return await self._told(self._system.update(reservation_id, seconds, step), "extended")
 
     async def release(self, reservation_id: str, used_seconds: int | None) -> Grant:
         """See `scp.ports.ChargingSystem`."""

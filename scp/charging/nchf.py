@@ -41,7 +41,6 @@ from scp.charging.nchf_messages import (
     granted_seconds,
 )
 from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step
-from scp.domain.tariff import MINUTE
 from scp.ports import Denied, Grant, StoreError
 
 if TYPE_CHECKING:
@@ -65,8 +64,8 @@ class NchfCharging:
         consumer: our identification at the CHF.
         rating_group: of these calls, agreed with the CHF's operator.
         wall: milliseconds since 1970-01-01 UTC.
-        grace_ms: how long after its last minute a reservation waits to be committed.
-        max_minutes: the most that one reservation may grant.
+        grace_ms: how long after its last second a reservation waits to be committed.
+        max_seconds: the most that one reservation may grant.
         carry_on: grant what is asked for while the CHF can't be reached (FailureHandling CONTINUE, TS 32.290
             §5.2.2); such calls have a CDR without the CHF's reference, to be rated from that.
     """
@@ -80,7 +79,7 @@ class NchfCharging:
         wall: Callable[[], int],
         *,
         grace_ms: int,
-        max_minutes: int,
+        max_seconds: int,
         carry_on: bool,
     ) -> None:
         self._client = client
@@ -89,7 +88,7 @@ class NchfCharging:
         self._group = rating_group
         self._wall = wall
         self._grace_ms = grace_ms
-        self._max_minutes = max_minutes
+        self._max_seconds = max_seconds
         self._carry_on = carry_on
 
     async def create(self, request: ChargingRequest) -> Grant:
@@ -98,11 +97,11 @@ class NchfCharging:
 
     async def _create(self, request: ChargingRequest) -> Grant:
         before = await self._ledger.reservation(request.id)
-        known = without_asking(before, request, self._max_minutes)
+        known = without_asking(before, request, self._max_seconds)
         if known is not None:
             return known
         now = self._wall()
-        seconds, reference = request.minutes * MINUTE, ""
+        seconds, reference = request.seconds, ""
         draft = new_reservation(request, now, 0, None)
         try:
             response = await self._client.post(PATH, self._message(draft, asked=seconds))
@@ -129,13 +128,13 @@ class NchfCharging:
             await self._abandon(new)
         return repeated(outcome.reservation, request.fingerprint)
 
-    async def update(self, reservation_id: str, minutes: int) -> Grant:
-        """See `scp.ports.ChargingSystem`."""
+    async def update(self, reservation_id: str, seconds: int, step: int = 1) -> Grant:  # noqa: ARG002
+        """See `scp.ports.ChargingSystem`. The CHF grants as it likes: ``step`` is nothing to it."""
         found = await self._ledger.reservation(reservation_id)
-        known = no_extension(found, minutes, self._max_minutes)
+        known = no_extension(found, seconds, self._max_seconds)
         if known is not None or found is None:
             return known or Grant(None, Denied.UNKNOWN_RESERVATION)
-        more = minutes * MINUTE - found.granted_seconds
+        more = seconds - found.granted_seconds
         answer: tuple[int, int | None] | Denied = (more, None)
         if found.reference:
             try:

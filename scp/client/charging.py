@@ -71,6 +71,7 @@ class Attempt(Struct, frozen=True, kw_only=True, tag_field="kind", tag="attempt"
     release_cause: int | None = None
     charged_ms: int | None = None
     reservation: str | None = None
+    failed_attempts: str = ""
 
 
 class VoipLeg(Struct, frozen=True, kw_only=True):

@@ -137,16 +137,23 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
         )
         return min(at for at in edges if at > now)
 
-    def affordable_minutes(self, amount: int, most: int, start: int = 0) -> int:
-        """Return how many whole minutes, up to ``most``, cost at most ``amount``."""
-        low, high = 0, most
+    def affordable_seconds(self, amount: int, most: int, start: int = 0, step: int = 1) -> int:
+        """Return the most seconds that cost at most ``amount``.
+
+        Args:
+            amount: minor units.
+            most: seconds that are wanted.
+            start: as for `cost`.
+            step: the result is a whole multiple of so many seconds.
+        """
+        low, high = 0, most // step
         while low < high:
             middle = (low + high + 1) // 2
-            if self.cost(middle * MINUTE, start) <= amount:
+            if self.cost(middle * step, start) <= amount:
                 low = middle
             else:
                 high = middle - 1
-        return low
+        return low * step
 
 
 def _seconds(time: str) -> int:

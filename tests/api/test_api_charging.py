@@ -93,7 +93,7 @@ def run(directory: Path, body: Callable[[Desk], Awaitable[None]]) -> None:
             lambda: desk.now,
             lambda at: at // 1000,
             grace_ms=60_000,
-            max_minutes=60,
+            max_seconds=3600,
         )
         room = ChargingService(
             ledger,

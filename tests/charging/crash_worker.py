@@ -33,7 +33,7 @@ def room(ledger_url: str, cdr_path: str) -> ChargingService:
         lambda: int(time.time() * 1000),
         lambda _: 0,
         grace_ms=3_600_000,
-        max_minutes=60,
+        max_seconds=3600,
     )
     return ChargingService(
         ledger,
@@ -53,11 +53,11 @@ def plan(number: int) -> tuple[ChargingRequest, int | None, int | None]:
     account = chance.choice(ACCOUNTS)
     identity = reservation_id(account, number.to_bytes(8, "big"))
     request = ChargingRequest(
-        identity, account, f"call-{number}", account, "4612345678", chance.randint(1, 5), "f"
+        identity, account, f"call-{number}", account, "4612345678", 60 * chance.randint(1, 5), "f"
     )
     return (
         request,
-        chance.choice([None, 6, 9]),
+        chance.choice([None, 360, 540]),
         chance.choice([None, 0, chance.randint(1, 900), chance.randint(1, 900)]),
     )
 

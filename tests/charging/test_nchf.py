@@ -24,7 +24,7 @@ A, B = "46700000001", "46850000002"
 def request(number: int = 1, minutes: int = 5, account: str = A, **more: bool) -> ChargingRequest:
     identity = reservation_id(account, number.to_bytes(8, "big"))
     return ChargingRequest(
-        identity, account, f"call-{number}", account, B, minutes, f"print-{minutes}", **more
+        identity, account, f"call-{number}", account, B, minutes * 60, f"print-{minutes}", **more
     )
 
 
@@ -50,7 +50,7 @@ def run(body: Callable[[Desk], Awaitable[None]], *, balance: int = 100_000, carr
             7,
             lambda: 1_700_000_000_000,
             grace_ms=60_000,
-            max_minutes=60,
+            max_seconds=3600,
             carry_on=carry_on,
         )
         await ledger.open()
@@ -84,7 +84,7 @@ def test_a_call() -> None:
                 "calledPartyAddress": f"tel:+{B}",
             },
         }
-        more = await desk.system.update(request().id, 8)
+        more = await desk.system.update(request().id, 8 * 60)
         assert more.reservation.granted_seconds == 480
         path, message = desk.chf.requests[1]
         assert path == f"{ROOT}/session%200/update"
@@ -110,12 +110,12 @@ def test_repeated_requests_reach_the_charging_function_once() -> None:
         first = await desk.system.create(request())
         assert await desk.system.create(request()) == first
         assert (await desk.system.create(request(minutes=6))).denied is Denied.MISMATCH
-        assert await desk.system.update(request().id, 5) == first
+        assert await desk.system.update(request().id, 5 * 60) == first
         paid = await desk.system.release(request().id, 9)
         assert await desk.system.release(request().id, 9) == paid
         assert (await desk.system.release(request().id, 10)).denied is Denied.MISMATCH
         assert (await desk.system.release(request().id, None)).denied is Denied.CLOSED
-        assert (await desk.system.update(request().id, 9)).denied is Denied.CLOSED
+        assert (await desk.system.update(request().id, 9 * 60)).denied is Denied.CLOSED
         assert len(desk.chf.requests) == 2
 
     run(body)
@@ -131,7 +131,7 @@ def test_what_fails_once_is_sent_again_and_counts_once(fault: str | int, at: int
             if step == 0:
                 assert (await desk.system.create(request())).denied is None
             elif step == 1:
-                assert (await desk.system.update(request().id, 10)).reservation.granted_seconds == 600
+                assert (await desk.system.update(request().id, 10 * 60)).reservation.granted_seconds == 600
             else:
                 assert (await desk.system.release(request().id, 500)).denied is None
         assert desk.chf.balance == 100_000 - 500
@@ -180,7 +180,7 @@ def test_a_denial_stands_where_the_request_comes_again_and_an_outage_does_not() 
         assert await desk.system.create(keyed) == denied
         assert (await desk.system.create(request(minutes=6, repeatable=True))).denied is Denied.MISMATCH
         assert (await desk.system.release(keyed.id, 60)).denied is Denied.CLOSED
-        assert (await desk.system.update(keyed.id, 6)).denied is Denied.CLOSED
+        assert (await desk.system.update(keyed.id, 6 * 60)).denied is Denied.CLOSED
         assert (await desk.system.release(keyed.id, None)).denied is None  # it holds nothing
         assert len(desk.chf.requests) == asked
 
@@ -205,7 +205,7 @@ def test_one_request_twice_at_once_leaves_one_session() -> None:
 def test_less_than_was_asked_for() -> None:
     async def body(desk):
         assert (await desk.system.create(request())).reservation.granted_seconds == 200
-        assert (await desk.system.update(request().id, 9)).denied is Denied.INSUFFICIENT
+        assert (await desk.system.update(request().id, 9 * 60)).denied is Denied.INSUFFICIENT
         assert (await desk.system.release(request().id, 100)).denied is None
         assert (await desk.system.create(request(2, minutes=99))).denied is Denied.TOO_LONG
 
@@ -250,7 +250,7 @@ def test_carrying_on_without_it() -> None:
         grant = await desk.system.create(request())
         assert grant.denied is None
         assert grant.reservation.reference == ""
-        assert (await desk.system.update(request().id, 7)).reservation.granted_seconds == 420
+        assert (await desk.system.update(request().id, 7 * 60)).reservation.granted_seconds == 420
         assert (await desk.system.release(request().id, 61)).reservation.used_seconds == 61
         assert len(desk.chf.requests) == 3
 

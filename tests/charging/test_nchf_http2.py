@@ -123,7 +123,7 @@ class Pauses(random.Random):
 
 def asked(number: int = 1) -> ChargingRequest:
     identity = reservation_id(A, number.to_bytes(8, "big"))
-    return ChargingRequest(identity, A, f"call-{number}", A, B, 5, "print")
+    return ChargingRequest(identity, A, f"call-{number}", A, B, 300, "print")
 
 
 def run(body: Callable[[NchfCharging, Server], Awaitable[None]], certificate: Path | None) -> None:
@@ -148,7 +148,7 @@ def run(body: Callable[[NchfCharging, Server], Awaitable[None]], certificate: Pa
             7,
             lambda: 1_700_000_000_000,
             grace_ms=60_000,
-            max_minutes=60,
+            max_seconds=3600,
             carry_on=False,
         )
         await ledger.open()
@@ -171,7 +171,7 @@ def test_a_call_from_reservation_to_settlement(transport: Path | None) -> None:
     async def body(system: NchfCharging, server: Server) -> None:
         grant = await system.create(asked())
         assert grant.denied is None
-        assert (await system.update(asked().id, 8)).reservation.granted_seconds == 480
+        assert (await system.update(asked().id, 480)).reservation.granted_seconds == 480
         paid = await system.release(asked().id, 400)
         assert paid.reservation.state is State.COMMITTED
         assert server.chf.balance == 100_000 - 400

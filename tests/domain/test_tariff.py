@@ -99,12 +99,13 @@ def test_a_longer_call_never_costs_less(tariff: Tariff, one: int, other: int, st
     assert tariff.billable(short) % tariff.increment_seconds == 0
 
 
-@given(tariffs, st.integers(0, 3000), st.integers(0, 240), starts)
-def test_affordable_minutes_are_the_most_that_can_be_paid(tariff, amount, most, start) -> None:
-    minutes = tariff.affordable_minutes(amount, most, start)
-    assert 0 <= minutes <= most
-    assert minutes == 0 or tariff.cost(minutes * 60, start) <= amount
-    assert minutes == most or tariff.cost((minutes + 1) * 60, start) > amount
+@given(tariffs, st.integers(0, 3000), st.integers(0, 14_400), starts, st.sampled_from([1, 7, 60]))
+def test_affordable_seconds_are_the_most_that_can_be_paid(tariff, amount, most, start, step) -> None:
+    seconds = tariff.affordable_seconds(amount, most, start, step)
+    assert 0 <= seconds <= most
+    assert seconds % step == 0
+    assert seconds == 0 or tariff.cost(seconds, start) <= amount
+    assert seconds > most - step or tariff.cost(seconds + step, start) > amount
 
 
 @given(
