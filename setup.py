@@ -35,7 +35,7 @@ HOT = (
     "scp/replay/offline.py",
     "scp/capture/wire/*.py",
     "scp/common/token_buckets.py",
-    "scp/engine/*.py",
+    "scp/engine/**/*.py",
     "scp/services/call.py",
     "scp/services/idp.py",
     "scp/services/instructions.py",

@@ -1,4 +1,4 @@
-"""Builds what answers calls, engine and signalling, from a configuration."""
+"""Builds what answers calls, signalling and its TC-users, from a configuration."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from scp.app.links import machine
 from scp.app.settings import codecs, sccp_settings, tcap_settings
-from scp.engine.engine import Engine
+from scp.engine.cap.user import CapUser
 from scp.engine.scheduler import LoopTime
 from scp.engine.signalling import Signalling
+from scp.engine.tc_users import TcUsers
 from scp.stack.m3ua.settings import TrafficMode
 from scp.stack.sccp import Sccp
 from scp.stack.tcap import Tcap
+from ss7.cap.contexts import CALL_CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,8 +43,8 @@ def call_path(
     observer: AnswerObserver | None = None,
     watcher: CallWatcher | None = None,
     admission: Admission | None = None,
-) -> tuple[Signalling, Engine]:
-    """Return signalling and its engine, to which `add_link` adds links.
+) -> tuple[Signalling, CapUser]:
+    """Return signalling, to which `add_link` adds links, and the TC-user for CAP.
 
     Args:
         config: of the node.
@@ -52,10 +54,10 @@ def call_path(
         board: told of links.
         services: by service key.
         store: where subscribers are looked up.
-        on_bug: as for `Engine`.
-        observer: as for `Engine`.
-        watcher: as for `Engine`.
-        admission: as for `Engine`.
+        on_bug: as for `CapUser`.
+        observer: as for `CapUser`.
+        watcher: as for `CapUser`.
+        admission: as for `CapUser`.
     """
     codec, tcap_codec = codecs(config.engine.codec)
     signalling = Signalling(
@@ -67,7 +69,7 @@ def call_path(
         board,
         admission,
     )
-    engine = signalling.user = Engine(
+    cap = CapUser(
         signalling,
         services,
         store,
@@ -82,12 +84,14 @@ def call_path(
         watcher=watcher,
         strict=config.engine.strict,
     )
-    return signalling, engine
+    signalling.user = users = TcUsers(signalling)
+    users.add(cap, config.sccp.ssn, CALL_CONTROL)
+    return signalling, cap
 
 
 def without_services(
     config: Config, telemetry: Telemetry, board: Observer, store: SubscriberLookup, observer: AnswerObserver
-) -> tuple[Signalling, Engine]:
+) -> tuple[Signalling, CapUser]:
     """Return a call path in which no service runs, in the running event loop; the guardian's."""
     source, random = LoopTime(asyncio.get_running_loop()), SystemRandom()
     return call_path(

@@ -89,9 +89,9 @@ class NodeMetrics(Collector):
         yield counter(c.TRACED, [(("written",), written), (("skipped",), skipped)])
         yield counter(c.LOG_LINES_LOST, [((), lines_lost())])
         yield gauge(c.DIALOGUES_LIMIT, [((), node.config.engine.max_dialogues)])
-        declines = {} if node.engine is None else node.engine.declines
+        declines = {} if node.cap is None else node.cap.declines
         yield counter(c.DECLINES, [((link.name,), declines.get(link.name, 0)) for link in links])
-        unreadable = {} if node.engine is None else node.engine.unreadable
+        unreadable = {} if node.cap is None else node.cap.unreadable
         labels = [(link.name, parameter) for link in links for parameter in c.PARAMETERS]
         yield counter(c.UNREADABLE, [(pair, unreadable.get(pair, 0)) for pair in labels])
 

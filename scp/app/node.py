@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from scp.app.event_log import EventLog
     from scp.app.links import Attachment
     from scp.config import Config, Peer
-    from scp.engine.engine import Engine
+    from scp.engine.cap.user import CapUser
     from scp.engine.link import Link
     from scp.engine.load_monitor import LoadMonitor
     from scp.engine.observers import AnswerObserver
@@ -80,7 +80,7 @@ class Node:
         self.services = self._built(config)
         self.status = StatusBoard(time.time, ReportLimiter(event_log.link, time.monotonic))
         self.signalling: Signalling | None = None
-        self.engine: Engine | None = None
+        self.cap: CapUser | None = None
         self.api: ApiServer | None = None
         self.admission = Admission(limits_of(config))
         self._pressure: LoadMonitor | None = None
@@ -118,7 +118,7 @@ class Node:
             self.duplicates.start()
         await self.charging.start()
         source = LoopTime(asyncio.get_running_loop())
-        signalling, engine = call_path(
+        signalling, cap = call_path(
             config,
             source,
             self._random,
@@ -131,7 +131,7 @@ class Node:
             watcher=self.charging.sink,
             admission=self.admission,
         )
-        self.signalling, self.engine = signalling, engine
+        self.signalling, self.cap = signalling, cap
         self.tracing.start(signalling)
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
         for number, peer in enumerate(config.m3ua.peers):
@@ -200,11 +200,11 @@ class Node:
         services = self._built(config)
         self.config = config
         self.services = services
-        if self.engine is not None:
-            self.engine.services = services
-            self.engine.store_deadline = config.store.deadline_ms / 1000
-            self.engine.answer_deadline = config.engine.answer_deadline_ms / 1000
-            self.engine.observers.observer = self._observer(observer)
+        if self.cap is not None:
+            self.cap.services = services
+            self.cap.store_deadline = config.store.deadline_ms / 1000
+            self.cap.answer_deadline = config.engine.answer_deadline_ms / 1000
+            self.cap.observers.observer = self._observer(observer)
         self.admission.adopt(limits_of(config))
         if self._pressure is not None:
             self._pressure.memory = memory_of(config)
@@ -258,10 +258,10 @@ class Node:
 
         See `scp.app.call_path.drain`; `stop` ends the associations.
         """
-        if self.signalling is None or self.engine is None:
+        if self.signalling is None or self.cap is None:
             return True
         self.draining = True
-        return await drain(self.signalling, self.engine, limit)
+        return await drain(self.signalling, self.cap, limit)
 
     async def stop(self, *, abort: bool = False) -> None:
         """Close the API, the associations, then the store."""

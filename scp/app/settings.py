@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scp.stack.sccp_settings import SccpSettings, Translation
 from scp.stack.tcap import TcapSettings
 from ss7.cap.codec import ALONE
-from ss7.cap.contexts import CONTEXTS
+from ss7.cap.contexts import CALL_CONTROL
 from ss7.pointcode import parse_point_code
 from ss7.sccp import GlobalTitle
 
@@ -53,6 +53,6 @@ def tcap_settings(config: Config, random: Random) -> TcapSettings:
         instance=config.node.instance,
         first_id=random.randrange(1 << 24),
         max_dialogues=config.engine.max_dialogues,
-        contexts=frozenset(context.octets for context in CONTEXTS if context.call_control),
+        contexts=CALL_CONTROL,
         idle_limit=config.engine.dialogue_limit_s,
     )

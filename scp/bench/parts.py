@@ -19,8 +19,9 @@ from scp.domain.decision import Action, Decision
 from scp.domain.numbers import Numbering
 from scp.domain.reason import Reason
 from scp.domain.rules import OnFailure
-from scp.engine.engine import Engine
+from scp.engine.cap.user import CapUser
 from scp.engine.signalling import Signalling
+from scp.engine.tc_users import TcUsers
 from scp.services.api import NodeSettings
 from scp.services.voip_forwarding import voip_forwarding
 from scp.simulator.idp import called_party_octets, initial_dp
@@ -34,7 +35,7 @@ from scp.store.open import open_store
 from scp.telemetry.metrics import Metrics
 from scp.telemetry.null import NullTelemetry
 from ss7.cap.codec import FAST
-from ss7.cap.contexts import CAP_V2
+from ss7.cap.contexts import CALL_CONTROL, CAP_V2
 from ss7.cap.operations import Opcode
 from ss7.cap.types import ConnectArg
 from ss7.isup import CalledPartyNumber
@@ -208,7 +209,7 @@ class Rig:
             telemetry,
             _Unheard(),
         )
-        self._signalling.user = Engine(
+        cap = CapUser(
             self._signalling,
             {_SERVICE_KEY: service},
             store,
@@ -217,6 +218,8 @@ class Rig:
             source.time,
             on_bug=_raise,
         )
+        self._signalling.user = users = TcUsers(self._signalling)
+        users.add(cap, network.scp_ssn, CALL_CONTROL)
         self.sink = _Sink()
         self._link = self._signalling.add_link("msc", Asp())
         self.batch = _batch(network)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scp.engine.engine import Engine
+    from scp.engine.dialogue_runner import DialogueRunner
     from scp.engine.signalling import Signalling
 
 DRAIN_STEP: Final = 0.05
@@ -18,13 +18,13 @@ ACK_LIMIT: Final = 2.0
 """Seconds that a drain waits for the acknowledgement of ASPIA and of ASPDN."""
 
 
-async def drain(signalling: Signalling, engine: Engine, limit: float) -> bool:
+async def drain(signalling: Signalling, runner: DialogueRunner[Any], limit: float) -> bool:
     """Let the calls in progress end and take the ASPs down; True if all ended within ``limit`` seconds.
 
     An inactive ASP can't send DATA (RFC 4666 §4.3.1), so ASPIA waits for the open dialogues; what comes
     meanwhile is continued at once and opens none. Then ASPIA and ASPDN; the association is the caller's.
     """
-    engine.draining = True
+    runner.draining = True
     signalling.leave()
     until = time.monotonic() + limit
     ended = await _wait(lambda: not len(signalling.tcap), until)

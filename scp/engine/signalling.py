@@ -5,7 +5,7 @@ Messages come in batches, as many as one read brought; all that they cause goes 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, final
 
 from scp.engine.link import Link
 from scp.engine.return_path import ReturnPath, ReturnPaths
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from scp.engine.link import Machine, Observer
     from scp.engine.observers import Tap
     from scp.engine.scheduler import TimeSource
+    from scp.engine.tc import TcUser
     from scp.ports import Telemetry
     from scp.stack.sccp import Sccp
-    from scp.stack.tcap import Indication, Tcap
+    from scp.stack.tcap import Tcap
     from ss7.m3ua import Data
 
 UNSENDABLE: Final = "unsendable"
@@ -46,22 +47,6 @@ _DATA_CLASS: Final = 1
 _CLASS: Final = 2  # octets of the common header (RFC 4666 §3.1)
 _TYPE: Final = 3
 _KINDS: Final[dict[int, str]] = {kind: message.name for kind, message in MESSAGES.items()}
-
-
-class TcUser(Protocol):
-    """Who uses TC."""
-
-    def indication(self, indication: Indication, now: float) -> None:
-        """Take one TC indication."""
-        ...
-
-    def next_deadline(self) -> float:
-        """Return when `tick` has something to do, ``inf`` if never."""
-        ...
-
-    def tick(self, now: float) -> None:
-        """Do what is due."""
-        ...
 
 
 @final

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scp.config import Config, Peer
     from scp.domain.decision import Decision
     from scp.domain.lookup import Found
-    from scp.engine.engine import Engine
+    from scp.engine.cap.user import CapUser
     from scp.engine.link import Link, Observer
     from scp.engine.observers import AnswerObserver
     from scp.engine.signalling import Signalling
@@ -58,12 +58,13 @@ class Wiring(NamedTuple):
     """How a call path is built from a configuration: the node's own way, with no services.
 
     Attributes:
-        call_path: signalling and engine, given telemetry, status board, store and observer of answers.
+        call_path: signalling and the TC-user for CAP, given telemetry, status board, store and observer of
+            answers.
         add_link: gives signalling a link for a peer.
     """
 
     call_path: Callable[
-        [Config, Telemetry, Observer, SubscriberLookup, AnswerObserver], tuple[Signalling, Engine]
+        [Config, Telemetry, Observer, SubscriberLookup, AnswerObserver], tuple[Signalling, CapUser]
     ]
     add_link: Callable[[Signalling, Config, Peer], Link]
 
@@ -84,8 +85,8 @@ async def take_over(
     """
     counter = _Counter()
     quiet = StatusBoard(time.time, lambda *_: None)
-    signalling, engine = wiring.call_path(config, NullTelemetry(), quiet, _NoStore(), counter)
-    engine.draining = True
+    signalling, cap = wiring.call_path(config, NullTelemetry(), quiet, _NoStore(), counter)
+    cap.draining = True
     oldest = time.monotonic() - config.engine.answer_deadline_ms / 1000 - MARGIN
     unanswered = Unanswered(ring.entries(), oldest)
     links: list[InheritedLink] = []
@@ -103,7 +104,7 @@ async def take_over(
         links.append(link)
     for link in links:
         link.catch_up()
-    await drain(signalling, engine, LEAVE)
+    await drain(signalling, cap, LEAVE)
     for link in links:
         await link.leave()
     return TakeoverResult(counter.count, len(links), cut)

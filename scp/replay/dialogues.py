@@ -12,7 +12,7 @@ from scp.capture.wire.dialogue_tracker import BACKWARD, COPY, STRAY, DialogueTra
 from scp.capture.wire.dialogue_tracker import Dialogue as Followed
 from scp.capture.wire.messages import Message
 from ss7 import tcap as tcap_codec
-from ss7.cap.contexts import BY_OCTETS, CONTEXTS
+from ss7.cap.contexts import BY_OCTETS, CALL_CONTROL
 from ss7.errors import DecodeError
 from ss7.sccp import UnitData
 from ss7.tcap_dialogue import Aarq
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 MAX_MESSAGES: Final = 200
 """Messages of one dialogue that are kept."""
-CALL_CONTROL: Final = frozenset(context.octets for context in CONTEXTS if context.call_control)
-"""Application contexts that a gsmSCF serves for calls."""
 
 
 @final

@@ -1,9 +1,9 @@
-"""Runs a capture's dialogues through the real TCAP, engine and services, on the capture's own clock.
+"""Runs a capture's dialogues through the real TCAP, TC-user and services, on the capture's own clock.
 
 Nothing of the network is simulated: what the capture's switches sent goes into `Tcap.receive` at the time at
 which it was captured, and what comes out stands beside what the capture's SCP answered. Once both have said
 something else, the switch's further messages were meant for another conversation; they are still given to the
-engine as long as its dialogue is open, with its own transaction id in place of the captured one.
+TC-user as long as its dialogue is open, with its own transaction id in place of the captured one.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import itertools
 from typing import TYPE_CHECKING, Final, final
 
 from scp.capture.wire.transaction import read_transaction, with_ids
-from scp.engine.engine import Engine
+from scp.engine.cap.user import CapUser
 from scp.engine.scheduler import Scheduler
-from scp.replay.dialogues import CALL_CONTROL, MAX_MESSAGES, Dialogues, Replayed, is_elsewhere
+from scp.replay.dialogues import MAX_MESSAGES, Dialogues, Replayed, is_elsewhere
 from scp.stack.tcap import Tcap
 from scp.stack.tcap_settings import TcapSettings
 from scp.telemetry.null import NullTelemetry
 from ss7.cap.codec import FAST
+from ss7.cap.contexts import CALL_CONTROL
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -92,7 +93,7 @@ class Replay(Dialogues):
         skipped: see `Dialogues`.
         ssn: likewise.
         codec: of CAP arguments.
-        store_deadline: as the engine's.
+        store_deadline: as the node's.
         answer_deadline: likewise.
         strict: likewise.
     """
@@ -116,7 +117,7 @@ class Replay(Dialogues):
         self._clock = CaptureClock()
         self._current: Replayed | None = None
         self._scheduler = Scheduler(self._clock, self._tick)
-        self._engine = Engine(
+        self._cap = CapUser(
             self,
             services,
             store,
@@ -153,14 +154,14 @@ class Replay(Dialogues):
     # -- the node ------------------------------------------------------------------------------------------
 
     def _receive(self, replayed: Replayed, octets: bytes) -> None:
-        """Give a message to TCAP and what it indicates to the engine, as `Signalling` does."""
+        """Give a message to TCAP and what it indicates to the TC-user, as `Signalling` does."""
         now = self._clock.now
         self._current = replayed
         indication = self.tcap.receive(octets, replayed, now)
         if indication is not None:
             if replayed.dialogue is None:
                 replayed.dialogue = indication.dialogue
-            self._engine.indication(indication, now)
+            self._cap.indication(indication, now)
         if self.tcap.outbox:
             for path, answer in self.tcap.outbox:
                 self.send(path, answer)
@@ -169,7 +170,7 @@ class Replay(Dialogues):
             self.tcap.events.clear()
 
     def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None:
-        """Take what the engine sends; a `scp.engine.provider.TcProvider`."""
+        """Take what the TC-user sends; a `scp.engine.tc.TcProvider`."""
         del return_on_error
         if octets and isinstance(path, Replayed) and len(path.ours) < MAX_MESSAGES:
             path.ours.append(octets)
@@ -203,6 +204,6 @@ class Replay(Dialogues):
 
     def _tick(self, now: float) -> float:
         for indication in self.tcap.tick(now):
-            self._engine.indication(indication, now)
-        self._engine.tick(now)
-        return min(self.tcap.next_deadline(), self._engine.next_deadline())
+            self._cap.indication(indication, now)
+        self._cap.tick(now)
+        return min(self.tcap.next_deadline(), self._cap.next_deadline())

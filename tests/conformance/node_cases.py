@@ -693,7 +693,7 @@ def _() -> Iterable[Room]:
 @case("29.078 §10.2.1", "Overload: a call that has waited too long is continued without a lookup")
 def _() -> Iterable[Room]:
     room = Room(READY)
-    room.engine.admission = admission = Admission(Limits())
+    room.cap.admission = admission = Admission(Limits())
     admission.batch_begun("stp", room.loop.now - 0.2, 1)
     continues(room, room.call(), Reason.OVERLOAD)
     return [room]
@@ -704,7 +704,7 @@ def _() -> Iterable[Room]:
 )
 def _() -> Iterable[Room]:
     room = Room(READY)
-    room.engine.admission = admission = Admission(Limits())
+    room.cap.admission = admission = Admission(Limits())
     admission.sample(0.0, late=0.0, dialogues=1.0, memory=0.0)
     admission.batch_begun("stp", room.loop.now - 0.2, 1)
     answers = [room.answer(room.call(3)).opcodes for _ in range(2)]
@@ -719,7 +719,7 @@ def _() -> None:
     room = Room(READY)
     room.store.slow = True
     before = room.call()
-    room.engine.draining = True
+    room.cap.draining = True
     continues(room, room.call(), Reason.DRAINING)
     room.store_answers()
     assert room.answer(before).opcodes == [CONNECT]

@@ -18,11 +18,12 @@ from scp.domain.lookup import PENDING, Found, Pending, StoreFailure
 from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure, Rules
 from scp.domain.subscriber import Subscriber, When
-from scp.engine.engine import Engine
+from scp.engine.cap.user import CapUser
 from scp.engine.link import Link
 from scp.engine.return_path import ReturnPath
 from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
+from scp.engine.tc_users import TcUsers
 from scp.net import loopback
 from scp.ports import Waiter
 from scp.services.api import Service
@@ -39,7 +40,7 @@ from scp.stack.sccp_settings import SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
 from ss7 import rose, sccp, tcap
 from ss7.cap.codec import FAST, Codec
-from ss7.cap.contexts import BY_VERSION, CONTEXTS
+from ss7.cap.contexts import BY_VERSION, CALL_CONTROL
 from ss7.cap.operations import Opcode
 from ss7.reference import REFERENCE
 from ss7.reference_tcap import REFERENCE_TCAP
@@ -57,7 +58,6 @@ ROAMER = Subscriber(
 )
 ABROAD, AT_HOME = "31651000000", "46709000001"
 SERVICE_KEY = 100
-CALL_CONTROL = frozenset(context.octets for context in CONTEXTS if context.call_control)
 
 _otids = itertools.count(0x10000000)
 _rooms = itertools.count()
@@ -378,7 +378,7 @@ class Room:
             self.counts,
             board,
         )
-        self.engine = self.node.user = Engine(
+        self.cap = CapUser(
             self.node,
             services if services is not None else {SERVICE_KEY: forwarding()},
             self.store,
@@ -389,6 +389,8 @@ class Room:
             observer=self,
             strict=strict,
         )
+        self.node.user = self.users = TcUsers(self.node)
+        self.users.add(self.cap, NETWORK.scp_ssn, CALL_CONTROL)
         self.links: list[Link] = []
         self.switches: list[Switch] = []
         for number in range(links):
@@ -438,7 +440,7 @@ class Room:
         )
         indication = self.node.tcap.receive(octets, path, now)
         if indication is not None:
-            self.engine.indication(indication, now)
+            self.cap.indication(indication, now)
         self.node._tcap_out()
         self.node.flush()
         self.turn()
@@ -509,7 +511,7 @@ class Room:
         """No dialogue, timer, conversation or count stays behind once all times are over."""
         self.advance(200_000.0)
         assert not len(self.node.tcap)
-        assert not len(self.engine._deadlines)
+        assert not len(self.cap._deadlines)
         assert not self.node.tcap._timers
         assert self.counts.opened == len(self.counts.outcomes)
         assert self.node._next_deadline() == float("inf")

@@ -269,7 +269,7 @@ class Slow:
 def overloaded(seconds: float = 0.03, **limits: float) -> tuple[Room, Admission, Slow]:
     service, admission = Slow(seconds), Admission(Limits(**limits))
     room = service.room = Room(READY, services={SERVICE_KEY: service})
-    room.node.admission = room.engine.admission = admission
+    room.node.admission = room.cap.admission = admission
     return room, admission, service
 
 
@@ -346,7 +346,7 @@ def test_switches_are_asked_for_fewer_calls_once_while_that_holds(version, asked
 
 def test_a_slow_store_is_noticed_and_left_alone():
     room = Room(READY)
-    room.node.admission = room.engine.admission = admission = Admission(Limits())
+    room.node.admission = room.cap.admission = admission = Admission(Limits())
     room.store.slow = True
     room.call()
     room.advance(1.0)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from room import READY, Room
 
-from scp.engine.dialogue_state import DialogueState
+from scp.engine.cap.dialogue import CapDialogue
 from scp.engine.timers import SLOT, Deadlines
 
 
@@ -121,10 +121,10 @@ def test_nothing_of_a_call_is_kept_once_it_is_over():
         for _ in range(3_000):
             room.call()
             room.store_answers()
-        assert len(room.engine._deadlines) < 2_500
+        assert len(room.cap._deadlines) < 2_500
         room.advance(1.0)
-        assert not len(room.engine._deadlines)
-        kept = [each for each in gc.get_objects() if isinstance(each, DialogueState)]
-        assert not [conversation for conversation in kept if conversation.engine is room.engine]
+        assert not len(room.cap._deadlines)
+        kept = [each for each in gc.get_objects() if isinstance(each, CapDialogue)]
+        assert not [conversation for conversation in kept if conversation.engine is room.cap]
     finally:
         gc.enable()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from room import (
     ABROAD,
@@ -24,7 +26,6 @@ from scp.domain.rules import OnFailure
 from scp.domain.subscriber import Subscriber, When
 from scp.engine.signalling import AT_ONCE
 from scp.services.api import Lookup, NextReport, StoreFailure
-from scp.stack import tcap_dialogue as tc
 from ss7 import rose, tcap
 from ss7.ber import encode_element
 from ss7.cap.codec import FAST
@@ -643,13 +644,13 @@ def test_a_draining_node_lets_calls_go_on_and_ends_what_it_has(enter):
     room = enter(READY)
     room.store.slow = True
     before = room.call()
-    room.engine.draining = True
+    room.cap.draining = True
     assert room.answer(room.call()).opcodes == [Opcode.CONTINUE]
     assert (room.decision.action, room.decision.reason) == (Action.CONTINUE, Reason.DRAINING)
     assert not room.answers(before)
     room.store_answers()
     assert room.answer(before).opcodes == [Opcode.CONNECT]
-    room.engine.draining = False
+    room.cap.draining = False
     room.store.slow = False
     room.serves()
 
@@ -657,11 +658,15 @@ def test_a_draining_node_lets_calls_go_on_and_ends_what_it_has(enter):
 def test_a_fault_of_the_program_costs_one_message_and_no_association(monkeypatch):
     room = Room(READY)
 
-    def fail(indication, now):
-        raise LookupError("of the test")
+    class Fails:
+        def indication(self, indication, now):
+            raise LookupError("of the test")
+
+        def next_deadline(self):
+            return inf
 
     with monkeypatch.context() as patched:
-        patched.setitem(room.engine._handlers, tc.BEGIN, fail)
+        patched.setattr(room.node, "user", Fails())
         room.call()
     assert room.links[0].active
     assert room.counts.discards == [("cap", "internal-error")]

@@ -69,7 +69,7 @@ class Records:
             lambda trouble: None,
             lambda: EPOCH + self.room.loop.time(),
         )
-        observers = self.room.engine.observers
+        observers = self.room.cap.observers
         observers.observer = observers.watcher = self.sink
 
     def reports(self, otid: bytes, kind: int, cause: int | None = None) -> None:
@@ -243,7 +243,7 @@ def test_who_looks_on_and_raises_costs_no_call(held):
 
     records = held(HeldOpen(3600.0))
     room = records.room
-    room.engine.observers.observer = room.engine.observers.watcher = Raises()
+    room.cap.observers.observer = room.cap.observers.watcher = Raises()
     otid = room.call()
     records.reports(otid, E.O_ANSWER, None)
     room.end(otid)

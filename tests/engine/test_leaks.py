@@ -10,7 +10,7 @@ import pytest
 from room import MSISDN, READY, SERVICE_KEY, Room
 from test_engine_dialogues import ANSWERED, DISCONNECTED, event, undelivered
 
-from scp.engine.dialogue_state import DialogueState
+from scp.engine.cap.dialogue import CapDialogue
 from scp.services.api import Lookup, NextReport
 from scp.stack.tcap_dialogue import Dialogue
 from scp.stack.tcap_invocation import Invocation, Silent
@@ -19,7 +19,7 @@ from ss7.cap.operations import Opcode
 from ss7.rose import encode_invoke, encode_return_error
 
 CALLS = 40
-OF_A_CALL = (DialogueState, Dialogue, Invocation, Silent)
+OF_A_CALL = (CapDialogue, Dialogue, Invocation, Silent)
 CONTINUE, TEST = Opcode.CONTINUE, Opcode.ACTIVITY_TEST
 
 
@@ -113,7 +113,7 @@ def link_lost(room, otid):
 
 def drained(room, otid):
     """A new call finds the node draining; this one ends as it would."""
-    room.engine.draining = True
+    room.cap.draining = True
     room.node.leave()
     assert room.answer(room.call()).message.kind == tcap.END
     ended(room, otid)
@@ -184,7 +184,7 @@ def test_nothing_of_a_call_stays_however_it_ends(then, patience, end, late):
         room.store.waiting.clear()
         room.bugs.clear()
         assert not len(room.node.tcap)
-        assert not len(room.engine._deadlines)
+        assert not len(room.cap._deadlines)
         assert not len(room.node.tcap._timers)
         assert room.node._next_deadline() == inf
         assert room.counts.opened == len(room.counts.outcomes) >= CALLS

@@ -125,7 +125,7 @@ def test_only_links_that_reach_the_destination_are_taken_while_there_are_any():
 
 
 def paths(room: Room) -> list[object]:
-    return [dialogue.path for dialogue in room.engine.tcap._dialogues.values()]
+    return [dialogue.path for dialogue in room.cap.tcap._dialogues.values()]
 
 
 def test_held_dialogues_that_have_the_same_way_back_share_its_object():

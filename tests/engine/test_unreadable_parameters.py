@@ -85,7 +85,7 @@ def test_an_eleven_octet_original_called_party_is_left_out(enter: Callable[..., 
     otid = ask(room, with_parameter(idp(trigger=ORIGINATING), "originalCalledPartyID", bytes(11)))
     assert room.answer(otid).opcodes == [Opcode.CONNECT]
     assert room.decision.reason is Reason.FORWARDED_ALWAYS
-    assert room.engine.unreadable == {(PEER, "originalCalledPartyID"): 1}
+    assert room.cap.unreadable == {(PEER, "originalCalledPartyID"): 1}
     assert room.counts.discards == [("cap", "unreadable-parameter")]
 
 
@@ -93,7 +93,7 @@ def test_extensions_in_a_form_that_is_none_are_left_out(enter: Callable[..., Roo
     room = enter(READY)
     otid = ask(room, EXTENDED)
     assert room.answer(otid).opcodes == [Opcode.CONNECT]
-    assert room.engine.unreadable == {(PEER, "extensions"): 1}
+    assert room.cap.unreadable == {(PEER, "extensions"): 1}
 
 
 @pytest.mark.parametrize("criticality", CriticalityType)
@@ -155,7 +155,7 @@ def test_what_the_decision_needs_has_to_be_read(
     assert room.answer(otid).opcodes == [Opcode.CONTINUE if goes_on else Opcode.CONNECT]
     assert room.decision.reason is reason
     assert room.counts.calls[-1][0] == "voip-forwarding"
-    assert room.engine.unreadable == {(PEER, parameter): 1}
+    assert room.cap.unreadable == {(PEER, parameter): 1}
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_without_its_service_key_a_call_goes_on(enter: Callable[..., Room]) -> N
     otid = ask(room, with_parameter(idp(), "serviceKey", b""))
     assert room.answer(otid).opcodes == [Opcode.CONTINUE]
     assert room.counts.calls[-1][0] == "none"
-    assert room.engine.unreadable == {(PEER, "serviceKey"): 1}
+    assert room.cap.unreadable == {(PEER, "serviceKey"): 1}
 
 
 def test_behind_elements_without_an_end_nothing_is_believed(enter: Callable[..., Room]) -> None:
@@ -196,7 +196,7 @@ def test_behind_elements_without_an_end_nothing_is_believed(enter: Callable[...,
     cut = build([each for each in elements if each[0] in (0x80, 0x82)]) + b"\x83\x7f"
     otid = ask(room, b"\x30" + bytes((len(cut),)) + cut)
     assert room.answer(otid).opcodes == [Opcode.CONTINUE]
-    assert room.engine.unreadable == {(PEER, "callingPartyNumber"): 1, (PEER, "other"): 1}
+    assert room.cap.unreadable == {(PEER, "callingPartyNumber"): 1, (PEER, "other"): 1}
 
 
 # --- settings and bounds ---
@@ -208,12 +208,12 @@ def test_a_strict_node_rejects_as_the_standard_has_it(enter: Callable[..., Room]
         otid = ask(room, with_parameter(idp(), parameter, b""))
         assert room.answer(otid).problem == (INVOKE_PROBLEM, MISTYPED_PARAMETER)
         assert room.decision.reason is Reason.UNDECODABLE_ARGUMENT
-    assert room.engine.unreadable == {}
+    assert room.cap.unreadable == {}
 
 
 def test_what_takes_longer_to_read_is_bounded_for_each_peer() -> None:
     room = Room(READY, arguments=ALONE)
-    room.engine.admission = Admission(Limits(unusual_rate=1.0))
+    room.cap.admission = Admission(Limits(unusual_rate=1.0))
     reasons = []
     for _ in range(3):
         ask(room, with_parameter(idp(), "originalCalledPartyID", bytes(11)))
@@ -228,7 +228,7 @@ def test_whatever_an_initial_dp_has_in_it_a_call_is_never_refused_for_its_form(o
     assert room.answer(otid).message.kind == tcap.END
     refused = (Reason.CRITICAL_EXTENSION, Reason.UNKNOWN_SERVICE_KEY)
     assert room.decision.action is not Action.ERROR or room.decision.reason in refused
-    assert {parameter for _, parameter in room.engine.unreadable} <= {*parameters(from_scf=False), "other"}
+    assert {parameter for _, parameter in room.cap.unreadable} <= {*parameters(from_scf=False), "other"}
 
 
 # --- calls that are held ---
@@ -321,7 +321,7 @@ def test_an_optional_parameter_of_a_report_ends_no_control(
     room.go_on(otid, report)
     assert len(service.told) == 1
     assert len(room.answers(otid)) == 1, "the dialogue is held"
-    assert room.engine.unreadable == {(PEER, parameter): 1}
+    assert room.cap.unreadable == {(PEER, parameter): 1}
     room.send(tcap.build_end(room.tid(otid), b"", []))
 
 
@@ -340,4 +340,4 @@ def test_a_strict_node_rejects_reports_too(enter: Callable[..., Room]) -> None:
     otid = ask(room, idp())
     room.go_on(otid, REPORTS["leg of two octets"][0])
     assert room.answers(otid)[-1].problem == (INVOKE_PROBLEM, MISTYPED_PARAMETER)
-    assert room.engine.unreadable == {}
+    assert room.cap.unreadable == {}

@@ -26,7 +26,7 @@ def indefinite(encoded: bytes) -> bytes:
 
 def room(service: object = None, *, rate: float = 0.0) -> Room:
     made = Room(READY, services={SERVICE_KEY: service or forwarding()}, links=2, arguments=ALONE)
-    made.engine.admission = Admission(Limits(unusual_rate=rate))
+    made.cap.admission = Admission(Limits(unusual_rate=rate))
     return made
 
 
@@ -57,7 +57,7 @@ def test_an_unusual_initial_dp_is_served_and_counted() -> None:
     here = room()
     for argument in (idp(), indefinite(idp())):
         assert here.answer(call(here, argument)).opcodes == [Opcode.CONNECT]
-    assert here.engine.declines == {PEER: 1}
+    assert here.cap.declines == {PEER: 1}
 
 
 def test_a_call_that_the_reference_codec_refuses_too_goes_on() -> None:
@@ -65,7 +65,7 @@ def test_a_call_that_the_reference_codec_refuses_too_goes_on() -> None:
     otid = call(here, bytes.fromhex("3080 800164 800164 0000"))  # the service key twice
     assert here.answer(otid).message.kind == tcap.END
     assert here.decision.reason is Reason.UNREADABLE_PARAMETER
-    assert here.engine.declines == {PEER: 1}
+    assert here.cap.declines == {PEER: 1}
 
 
 def test_above_its_rate_a_peers_unusual_calls_are_continued() -> None:
@@ -77,7 +77,7 @@ def test_above_its_rate_a_peers_unusual_calls_are_continued() -> None:
     assert reasons[:2] == [Reason.FORWARDED_ALWAYS] * 2
     assert reasons[2:] == [Reason.RATE_LIMITED] * 3
     assert here.decision.action is Action.CONTINUE
-    assert here.engine.declines == {PEER: 2}, "what is continued is not decoded"
+    assert here.cap.declines == {PEER: 2}, "what is continued is not decoded"
     call(here, idp())
     assert here.decision.reason is Reason.FORWARDED_ALWAYS, "ordinary calls of the peer are served"
     call(here, indefinite(idp()), link=1)
@@ -85,7 +85,7 @@ def test_above_its_rate_a_peers_unusual_calls_are_continued() -> None:
     here.advance(1.0)
     call(here, indefinite(idp()))
     assert here.decision.reason is Reason.FORWARDED_ALWAYS
-    assert here.engine.declines == {PEER: 3, "stp-1": 1}
+    assert here.cap.declines == {PEER: 3, "stp-1": 1}
 
 
 def test_reports_are_read_whatever_the_rate() -> None:
@@ -95,5 +95,5 @@ def test_reports_are_read_whatever_the_rate() -> None:
     octets = indefinite(FAST.encode_argument(Opcode.EVENT_REPORT_BCSM, report, 2))
     here.go_on(otid, encode_invoke(2, Opcode.EVENT_REPORT_BCSM, octets))
     assert here.answers(otid)[-1].message.kind == tcap.END
-    assert here.engine.declines == {PEER: 2}
+    assert here.cap.declines == {PEER: 2}
     here.nothing_left()

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scp.services.api import Call, Lookup, NextReport, Report, ReportKind
+from scp.engine.cap.dialogue import CapDialogue
+from scp.engine.cap.user import CapUser
+from scp.replay.records import Snapshot
+from scp.services.api import Lookup, NextReport, Report, ReportKind
+from scp.stack.tcap import Dialogue, Tcap, TcapSettings
+from scp.telemetry.null import NullTelemetry
+from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V2
 from ss7.cap.types import EventReportBCSMArg, MiscCallInfo
 
 if TYPE_CHECKING:
     from scp.services.api import Outgoing, Request, Service
     from ss7.cap.types import EventTypeBCSM, InitialDPArg, MessageType
+
+
+class Nowhere:
+    """A `scp.engine.tc.TcProvider` that sends nothing."""
+
+    tcap = Tcap(TcapSettings())
+
+    def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None: ...
+    def keep(self, path: object) -> object: ...
+    def wake_at(self, due: float) -> None: ...
+    def flush(self) -> None: ...
+    def discard(self, layer: str, reason: str) -> None: ...
+
+
+USER = CapUser(Nowhere(), {}, Snapshot({}), FAST, NullTelemetry(), lambda: 0.0, on_bug=lambda *_: None)
+
+
+def a_call(idp: InitialDPArg, octets: bytes = b"") -> CapDialogue:
+    """What a service sees of a call, though nobody runs it."""
+    dialogue = Dialogue(b"ours", b"its", None, CAP_V2.octets, 0.0)
+    return CapDialogue(USER, dialogue, idp, CAP_V2, octets, "driven", 1, 0.0)
 
 
 class Driver:
@@ -23,7 +50,7 @@ class Driver:
     """
 
     def __init__(self, service: Service, idp: InitialDPArg) -> None:
-        self.call = Call(idp, CAP_V2)
+        self.call = a_call(idp)
         self.sent: list[list[Outgoing]] = []
         self.waits: Request | None = None
         self._run = service.run(self.call)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from driver import Driver
+from driver import Driver, a_call
 
 from scp.bench.monitored_call import MonitoredCall
 from scp.bench.parts import _NUMBERING, BATCH, Rig, _OneRecord
 from scp.bench.scenarios import ABROAD, PREFIX
 from scp.domain.rules import OnFailure
-from scp.services.api import Call, NodeSettings
+from scp.services.api import NodeSettings
 from scp.services.voip_forwarding import voip_forwarding
 from scp.simulator.idp import initial_dp
 from scp.telemetry.null import NullTelemetry
@@ -24,7 +24,7 @@ OCTETS = FAST.encode_argument(Opcode.INITIAL_DP, IDP, CAP_V2.version)
 
 @pytest.mark.parametrize("codec", [FAST, REFERENCE])
 def test_an_argument_that_was_put_away_is_the_same(codec):
-    call = Call(IDP, CAP_V2, OCTETS)
+    call = a_call(IDP, OCTETS)
     assert call.idp is IDP
     call.compact(codec)
     assert call.idp is not IDP
@@ -32,7 +32,7 @@ def test_an_argument_that_was_put_away_is_the_same(codec):
 
 
 def test_without_octets_nothing_is_put_away():
-    call = Call(IDP, CAP_V2)
+    call = a_call(IDP)
     call.compact(FAST)
     assert call.idp is IDP
 

@@ -66,6 +66,8 @@ BY_TEXT: Final[dict[str, ApplicationContext]] = {context.text: context for conte
 BY_VERSION: Final[dict[int, ApplicationContext]] = {
     context.version: context for context in CONTEXTS if context.call_control
 }
+CALL_CONTROL: Final = frozenset(context.octets for context in CONTEXTS if context.call_control)
+"""The contexts that a gsmSCF serves for calls, as octets."""
 
 
 def call_control_context(octets: bytes) -> ApplicationContext | None:

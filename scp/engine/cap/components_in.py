@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.domain.reason import Reason
-from scp.engine.components import opcode_of
 from scp.engine.return_path import ReturnPath
+from scp.engine.tc import opcode_of
 from scp.services.api import Report, ReportKind
 from ss7.cap.codec import UnusualError
+from ss7.cap.common import CriticalityType
 from ss7.cap.errors import ERROR_NAMES, UNEXPECTED_COMPONENT_SEQUENCE
 from ss7.cap.lenient import parameters, read_argument
 from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode
@@ -32,9 +33,9 @@ from ss7.rose import (
 )
 
 if TYPE_CHECKING:
-    from scp.engine.dialogue_state import DialogueState
+    from scp.engine.cap.dialogue import CapDialogue
     from scp.engine.observers import ObserverHub
-    from scp.engine.provider import TcProvider
+    from scp.engine.tc import TcProvider
     from scp.ports import Telemetry
     from scp.stack.tcap import Dialogue
     from ss7.asn1.lenient import Fault
@@ -68,6 +69,15 @@ def parameter_of(fault: Fault) -> str:
     """Return which parameter of the argument a fault is in, or `OTHER`."""
     name = fault.parameter.partition(".")[0]
     return name if name in _PARAMETERS else OTHER
+
+
+def critical(argument: Any) -> bool:
+    """Whether an argument has an extension that must not be ignored; there is none that we know.
+
+    CriticalityType "abort" forbids to execute the operation (Q.1400); of the errors that InitialDP can have,
+    unexpectedParameter says so (§10.1.14).
+    """
+    return any(field.criticality is CriticalityType.ABORT for field in argument.extensions)
 
 
 @final
@@ -156,30 +166,30 @@ class Reports:
         taken, self._owed = self._owed, []
         return taken
 
-    def add(self, conversation: DialogueState, component: Component) -> None:
+    def add(self, call: CapDialogue, component: Component) -> None:
         """Queue the report that a component is."""
         if type(component) is Invoke:
-            self._invoked(conversation, component)
+            self._invoked(call, component)
         elif type(component) is ReturnResult:
             if component.last:
-                conversation.queue(Report(ReportKind.RESULT, opcode_of(component.operation)))
+                call.queue(Report(ReportKind.RESULT, opcode_of(component.operation)))
             else:  # CAP uses no TC-RESULT-NL: §14.1.1.4.1, §14.2.2.1.3
                 problem = RETURN_RESULT_MISTYPED_PARAMETER
                 self._owed.append(encode_reject(component.invoke_id, RETURN_RESULT_PROBLEM, problem))
                 self._signalling.discard("cap", REJECTED)
         elif type(component) is ReturnError:
-            self._failed(conversation, component)
+            self._failed(call, component)
         elif type(component) is Reject:
             problem = component.problem_type << 8 | component.problem & 0xFF
-            conversation.queue(Report(ReportKind.REJECT, opcode_of(component.operation), code=problem))
+            call.queue(Report(ReportKind.REJECT, opcode_of(component.operation), code=problem))
 
-    def _failed(self, conversation: DialogueState, component: ReturnError) -> None:
+    def _failed(self, call: CapDialogue, component: ReturnError) -> None:
         """Queue an operation's error, or what is owed for one that it can't have (§14.1.1.4.1)."""
         opcode = opcode_of(component.operation)
         code = opcode_of(component.error)
-        problem = self._fault(opcode, code, component.parameter, conversation.context.version)
+        problem = self._fault(opcode, code, component.parameter, call.context.version)
         if problem < 0:
-            conversation.queue(Report(ReportKind.ERROR, opcode, code=code))
+            call.queue(Report(ReportKind.ERROR, opcode, code=code))
             return
         self._owed.append(encode_reject(component.invoke_id, RETURN_ERROR_PROBLEM, problem))
         self._signalling.discard("cap", REJECTED)
@@ -199,11 +209,11 @@ class Reports:
             return RETURN_ERROR_MISTYPED_PARAMETER
         return -1
 
-    def _invoked(self, conversation: DialogueState, component: Invoke) -> None:
+    def _invoked(self, call: CapDialogue, component: Invoke) -> None:
         """Queue an operation, or what is owed for one that can't be executed."""
         opcode = opcode_of(component.opcode)
         invoke_id = component.invoke_id
-        version = conversation.context.version
+        version = call.context.version
         if REPORTS.get(opcode, _NEVER) > version:
             self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
             self._signalling.discard("cap", "unrecognized-operation")
@@ -214,10 +224,10 @@ class Reports:
             self._signalling.discard("cap", str(Reason.UNEXPECTED_OPERATION))
             return
         try:
-            argument = self._arguments.read(conversation.dialogue, opcode, component.parameter, version)
+            argument = self._arguments.read(call.dialogue, opcode, component.parameter, version)
         except DecodeError:
             self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
             self._signalling.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
             return
-        self._observers.reported(conversation.dialogue, argument)
-        conversation.queue(Report(ReportKind.INVOKE, opcode, argument))
+        self._observers.reported(call.dialogue, argument)
+        call.queue(Report(ReportKind.INVOKE, opcode, argument))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
-from scp.engine.callgap import call_gap
-from scp.engine.components_in import peer_of
+from scp.engine.cap.callgap import call_gap
+from scp.engine.cap.components_in import peer_of
 from scp.engine.return_path import ReturnPath
 from ss7.cap.codec import UnusualError
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scp.engine.admission import Admission
-    from scp.engine.components_in import Arguments
+    from scp.engine.cap.components_in import Arguments
     from scp.engine.observers import ObserverHub
-    from scp.engine.provider import TcProvider
+    from scp.engine.tc import TcProvider
     from scp.ports import Telemetry
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg

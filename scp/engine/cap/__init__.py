@@ -1,0 +1,1 @@
+"""The TC-user for CAP: a gsmSCF for call control (TS 29.078)."""

@@ -1,0 +1,91 @@
+"""A CAP dialogue: what the runner keeps of it, and what its service sees (`scp.services.call.Call`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+from scp.engine.dialogue_runner import DialogueRunner, DialogueState
+from scp.services.call import Outgoing
+from ss7.cap.operations import Opcode
+
+if TYPE_CHECKING:
+    from mypy_extensions import i16
+
+    from scp.domain.decision import Decision
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.codec import Codec
+    from ss7.cap.contexts import ApplicationContext
+    from ss7.cap.errors import CapError
+    from ss7.cap.types import InitialDPArg
+
+
+@final
+class CapDialogue(DialogueState):
+    """A dialogue that began with InitialDP.
+
+    Args:
+        runner: see `DialogueState`.
+        dialogue: likewise.
+        idp: the InitialDP's argument.
+        context: see below.
+        octets: what ``idp`` was decoded from; b"": then `compact` does nothing.
+        service: see `DialogueState`.
+        invoke_id: see below.
+        now: when the BEGIN came in, on the runner's clock, in seconds.
+
+    Attributes:
+        context: the CAP application context of the dialogue.
+        invoke_id: of the InitialDP.
+        error: see `scp.services.call.Call`.
+        decision: likewise; None after the first answer.
+    """
+
+    __slots__ = ("_codec", "_idp", "_octets", "context", "decision", "error", "invoke_id")
+
+    def __init__(
+        self,
+        runner: DialogueRunner[Any],
+        dialogue: Dialogue,
+        idp: InitialDPArg,
+        context: ApplicationContext,
+        octets: bytes,
+        service: str,
+        invoke_id: int,
+        now: float,
+    ) -> None:
+        super().__init__(runner, dialogue, service, now)
+        self.invoke_id: i16 = invoke_id  # beside the single octets of `DialogueState`
+        self.context = context
+        self.error: CapError | None = None
+        self.decision: Decision | None = None
+        self._idp: InitialDPArg | None = idp
+        self._octets = octets
+        self._codec: Codec | None = None
+
+    @property
+    def idp(self) -> InitialDPArg:
+        """The InitialDP argument. After the first answer every access decodes it: keep what you need."""
+        if self._idp is not None:
+            return self._idp
+        assert self._codec is not None
+        idp: InitialDPArg = self._codec.decode_argument(Opcode.INITIAL_DP, self._octets, self.context.version)
+        return idp
+
+    def compact(self, codec: Codec) -> None:
+        """Keep what a held call needs: octets, an eighth of their argument's size. The decision is told."""
+        self.decision = None
+        if self._octets:
+            self._codec = codec
+            self._idp = None
+
+    def invoke(self, opcode: int, argument: Any = None) -> None:
+        """Put an operation into the next message."""
+        self.outbox.append(Outgoing(opcode, argument))
+
+    def fail(self, error: CapError) -> None:
+        """Answer the InitialDP with a CAP error, in TC-END when the service returns (29.078 §14.1.2.2.1)."""
+        self.error = error
+
+    def decided(self, decision: Decision) -> None:
+        """Say what was decided and why. The last word counts."""
+        self.decision = decision
