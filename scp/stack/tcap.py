@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.stack import tcap_dialogue as dha
 from scp.stack.tcap_components import free_answered, judge
-from scp.stack.tcap_dialogue import Dialogue, IdleQueue, Indication, LocalReject, step
+from scp.stack.tcap_dialogue import Dialogue, IdleQueue, Indication, Invocation, LocalReject, step
 from scp.stack.tcap_invocation import (
-    Invocation,
     InvocationTimers,
     forget_all,
     forget_silent,

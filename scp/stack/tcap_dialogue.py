@@ -7,12 +7,13 @@ the dialogue's, so one table holds both.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from math import inf
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 if TYPE_CHECKING:
     from mypy_extensions import u8
 
-    from scp.stack.tcap_invocation import Invocation, Silent
+    from ss7.rose import Code
     from ss7.tcap import Component, DialoguePortion
 
 # States
@@ -229,6 +230,58 @@ def step(dialogue: Dialogue, event: int) -> int:
     action, state = _STEPS[dialogue.state * _EVENTS + event]
     dialogue.state = state
     return action
+
+
+Operations: TypeAlias = "tuple[tuple[int, Code, int, float], ...]"
+"""Invoke id, operation code, class and timeout (seconds) of each."""
+
+
+@final
+class Invocation:
+    """One operation that we invoked.
+
+    Attributes:
+        dialogue: its dialogue, None once it is over.
+        invoke_id: -128 to 127.
+        opcode: operation code.
+        operation_class: 1 to 4.
+        timeout: seconds from its sending that it may take.
+        due: when they are over; ``inf`` until it is sent.
+    """
+
+    __slots__ = ("dialogue", "due", "invoke_id", "opcode", "operation_class", "timeout")
+
+    def __init__(
+        self, dialogue: Dialogue, invoke_id: int, opcode: Code, operation_class: int, timeout: float
+    ) -> None:
+        self.dialogue: Dialogue | None = dialogue
+        self.invoke_id = invoke_id
+        self.opcode = opcode
+        self.operation_class = operation_class
+        self.timeout = timeout
+        self.due: float = inf
+
+
+@final
+class Silent:
+    """Operations of class 2 and 4 that went out in one message: silence is success, so no timer runs.
+
+    They are known for as long as it would, so that an error or a reject finds its operation and its invoke
+    id is not given again too early. A held call has some of them and nothing else in flight, and there are
+    many held calls: so the dialogues share what is alike.
+
+    Attributes:
+        operations: what they are.
+        since: when they were sent, seconds.
+        earlier: those of an earlier message.
+    """
+
+    __slots__ = ("earlier", "operations", "since")
+
+    def __init__(self, operations: Operations, since: float, earlier: Silent | None) -> None:
+        self.operations = operations
+        self.since = since
+        self.earlier: Silent | None = earlier
 
 
 HEARD_PERIOD: Final = 0.5

@@ -12,8 +12,7 @@ from test_engine_dialogues import ANSWERED, DISCONNECTED, event, undelivered
 
 from scp.engine.cap.dialogue import CapDialogue
 from scp.services.api import Lookup, NextReport
-from scp.stack.tcap_dialogue import Dialogue
-from scp.stack.tcap_invocation import Invocation, Silent
+from scp.stack.tcap_dialogue import Dialogue, Invocation, Silent
 from ss7 import tcap
 from ss7.cap.operations import Opcode
 from ss7.rose import encode_invoke, encode_return_error
