@@ -14,6 +14,7 @@ import pytest
 import replay_lab
 from scripted_scf import RETURNED, ScriptedScf, end, going_on
 
+from oracles import virtual_time
 from scp.capture.source import Capture
 from scp.net.loopback import pair
 from scp.replay.dialogues import Replayed
@@ -91,7 +92,8 @@ def make(
     live = LiveReplay(
         machine(Side.GATEWAY, -1), label, done.append, Counter(), random=Random(1), within=within
     )
-    node = node_type(script, clock=asyncio.get_running_loop().time)
+    live._clock = asyncio.get_running_loop().time
+    node = node_type(script, clock=live._clock)
     pair(live.link, node)
     return live, node, done
 
@@ -115,7 +117,7 @@ def play(
         live.stop()
         return Outcome(done, node, live.skipped, live.times)
 
-    return asyncio.run(run())
+    return virtual_time.run(run())
 
 
 def as_captured(message: tcap.Message, _: int) -> list[bytes]:
@@ -227,7 +229,7 @@ def test_a_replay_that_is_stopped_reports_what_it_has(tmp_path: Path) -> None:
         live.stop()
         return done
 
-    [replayed] = asyncio.run(run())
+    [replayed] = virtual_time.run(run())
     assert replayed.notes == ["the replay was stopped before it was over"]
     assert (len(replayed.messages), replayed.ours, replayed.theirs) == (1, [], [])
 

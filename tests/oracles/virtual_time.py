@@ -1,0 +1,61 @@
+"""An event loop whose time is its own: a wait is over at once, and a turn takes as long on the busiest machine.
+
+For tests that have both ends of everything in one process. With sockets or threads of one's own it would be wrong: they
+work while time stands still, or jumps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+Result = TypeVar("Result")
+TURN: Final = 2.0**-13
+"""Seconds that a turn of the loop takes, however little happens in it: 0.12 ms, which sums up without rounding."""
+
+
+class _Selector(selectors.DefaultSelector):
+    """Waits by moving its time on."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += TURN
+        ready = super().select(0)
+        if not ready and timeout != 0:
+            assert timeout is not None, "everybody waits, and for no time: this would never end"
+            self.now += timeout
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """The loop; what is handed to a thread is done at once."""
+
+    def __init__(self) -> None:
+        self._virtual = _Selector()
+        super().__init__(self._virtual)
+
+    def time(self) -> float:
+        """Seconds since the loop was made."""
+        return self._virtual.now
+
+    def stall(self, seconds: float) -> None:
+        """Do what a callback does that takes so long."""
+        self._virtual.now += seconds
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        """Call it."""
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - as a thread hands it over
+            future.set_exception(error)
+        return future
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run it as `asyncio.run` does, in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
