@@ -14,6 +14,7 @@ import pytest
 from api_node import OPERATOR, Served
 from api_node import served as serve
 
+from oracles.servers import wait_until
 from scp.api import connections
 
 NUMBER = "46701234567"
@@ -53,6 +54,16 @@ def connected(served: Served) -> Iterator[socket.socket]:
     assert served.server is not None
     with socket.create_connection(served.server.address, 20) as connection:
         yield connection
+
+
+def wait_for_requests(served: Served, count: int) -> None:
+    """Return when the node has so many requests that it has not answered."""
+
+    async def begun() -> bool:
+        assert served.server is not None
+        return sum(each.answering for each in served.server._server.server_state.connections) == count
+
+    wait_until(lambda: served.run(begun()))
 
 
 def answers(connection: socket.socket) -> list[Answer]:
@@ -198,11 +209,9 @@ def test_a_client_that_goes_away_is_no_error_of_the_node(
     for octets in (begun, put("Content-Length: 9999")):
         with connected(served) as connection:
             connection.sendall(octets)
-            time.sleep(0.1)
-    until = time.monotonic() + 20
-    while served.find(NUMBER) is None:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+            wait_for_requests(served, 1)
+        wait_for_requests(served, 0)
+    wait_until(lambda: served.find(NUMBER) is not None)
     assert ask(served, get("/livez", "Connection: close"))[0].status == 200
     said = capsys.readouterr()
     assert "Traceback" not in said.out + said.err
@@ -264,16 +273,16 @@ def test_who_does_not_read_is_hung_up_on(served: Served, monkeypatch: pytest.Mon
 
 
 def test_a_slow_upload_that_goes_on_is_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "BODY_RATE", 50.0)
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 2.0)
+    monkeypatch.setattr(connections, "BODY_RATE", 10.0)
     monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
     line = f'{{"msisdn":"{NUMBER}"}}\n'.encode()
     head = request(
-        "POST /v1/subscribers:import HTTP/1.1", "Host: x", TOKEN, NDJSON, f"Content-Length: {len(line) * 20}"
+        "POST /v1/subscribers:import HTTP/1.1", "Host: x", TOKEN, NDJSON, f"Content-Length: {len(line) * 30}"
     )
     with connected(served) as connection:
         connection.sendall(head)
-        for _ in range(20):
+        for _ in range(30):
             connection.sendall(line)
             time.sleep(0.1)
         assert connection.recv(15) == b"HTTP/1.1 200 OK"
@@ -284,7 +293,7 @@ def test_idle_connections_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(connections, "CONNECTIONS", 8)
     with serve(tmp_path) as served, connected(served) as busy:
         busy.sendall(put("Content-Length: 2", body=b"{"))
-        time.sleep(0.1)
+        wait_for_requests(served, 1)
         idle = [connected(served) for _ in range(30)]
         for each in idle:
             each.__enter__()
@@ -301,7 +310,7 @@ def test_more_requests_at_once_than_connections(tmp_path: Path, monkeypatch: pyt
         busy = [connected(served) for _ in range(3)]
         for each in busy:
             each.__enter__().sendall(put("Content-Length: 2", body=b"{"))
-        time.sleep(0.2)
+        wait_for_requests(served, 3)
         with connected(served) as connection:
             (refused,) = answers(connection)
         assert refused.problem["type"] == "/problems/too-many-connections"

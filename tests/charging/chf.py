@@ -59,7 +59,8 @@ class Chf:
                 if fault == "lose":
                     break
                 if fault == "slow":
-                    await asyncio.sleep(0.5)
+                    await reader.read()  # until the client has given up
+                    break
                 content = json.dumps(answer).encode() if answer is not None else b""
                 lines = [
                     f"HTTP/1.1 {status} X",

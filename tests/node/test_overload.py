@@ -102,12 +102,12 @@ def busy_node(tmp_path):
 
 
 @pytest.mark.alone
-def test_twice_its_capacity_costs_no_call(busy_node):
+def test_twice_its_capacity_costs_no_call(busy_node, slowdown):
     """Every call is answered, as many served as it can.
 
     A machine with other things to do may give less than when capacity was measured: what is served is held against
     the least that was measured before and after, refusals are answers as well, and only the minute's run is held to
-    the five seconds.
+    the times that are promised: 0.9 s for an answer, five until all is normal.
     """
     server, page = busy_node
     first = load(server.port, window=32, duration=1.5)
@@ -115,7 +115,7 @@ def test_twice_its_capacity_costs_no_call(busy_node):
     assert capacity < 1 / SPENT
     rate = 2 * max(capacity, 0.8 / SPENT)  # a machine with other things to do may have measured less
     before = resident(server.pid)
-    report = load(server.port, rate=rate, window=1_000_000, duration=SECONDS, timeout=2.0)
+    report = load(server.port, rate=rate, window=1_000_000, duration=SECONDS, timeout=20.0)
     ended = time.monotonic()
     grown = resident(server.pid) - before
     print(f"\ncapacity {capacity:.0f}/s; {report.sent} calls at {rate:.0f}/s: {served(report)} served")
@@ -123,11 +123,12 @@ def test_twice_its_capacity_costs_no_call(busy_node):
     assert report.missing == report.stray == 0
     assert report.answered == report.sent
     assert set(report.wrong) <= {"continue instead of connect", "abort instead of connect"}
-    assert report.latency_us["99"] < 900_000
+    patience = 1.0 if SECONDS >= 60 else slowdown
+    assert report.latency_us["99"] < 900_000 * patience
     assert grown < 24 << 20
     assert level(page) >= 1
     while level(page):
-        assert time.monotonic() - ended < (5.0 if SECONDS >= 60 else 15.0), "not back to normal"
+        assert time.monotonic() - ended < 5.0 * patience, "not back to normal"
         time.sleep(0.1)
     print(f"normal {time.monotonic() - ended:.1f} s after")
     again = load(server.port, window=32, duration=1.0)

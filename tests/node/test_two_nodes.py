@@ -54,11 +54,13 @@ ROUNDS = 20
 
 @pytest.mark.alone
 @pytest.mark.parametrize("options", ["", "?cached=true"])
-def test_a_flag_changed_on_one_node_is_seen_by_calls_on_the_other(options: str, tmp_path: Path) -> None:
+def test_a_flag_changed_on_one_node_is_seen_by_calls_on_the_other(
+    options: str, tmp_path: Path, slowdown: float
+) -> None:
     with redis_lab.single(tmp_path) as redis:
         worst = asyncio.run(measure(redis.url + options, tmp_path))
     print(f"\nseen within {worst * 1000:.1f} ms, answer of the API to answer of the call{options}")
-    assert worst < 0.1
+    assert worst < 0.1 * slowdown
 
 
 async def measure(url: str, folder: Path) -> float:

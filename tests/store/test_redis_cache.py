@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,10 +30,20 @@ class Nobody:
 NOBODY = Nobody()
 
 
+async def until(ask: Callable[[], Any], holds: Callable[[Any], bool]) -> None:
+    """Ask again and again until the answer is right."""
+    async with asyncio.timeout(60):
+        while True:
+            found = ask()
+            if holds(await found if inspect.isawaitable(found) else found):
+                return
+            await asyncio.sleep(0)
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("name", ["single", "sentinel", "cluster"])
 def test_a_change_on_one_node_is_seen_on_another(
-    name: str, fresh: str, request: pytest.FixtureRequest
+    name: str, fresh: str, request: pytest.FixtureRequest, slowdown: float
 ) -> None:
     lab: Lab = request.getfixturevalue(name)
 
@@ -54,14 +67,12 @@ def test_a_change_on_one_node_is_seen_on_another(
             f"{name}: a change is seen on another node after {statistics.median(delays) * 1000:.2f} ms "
             f"(median of 100), {max(delays) * 1000:.2f} ms at most"
         )
-        assert max(delays) < 0.1
+        assert max(delays) < 0.1 * slowdown
         await writing.delete(A, seen.version)
-        await asyncio.sleep(0.05)
-        assert await find(reading, A) is None
+        await until(lambda: find(reading, A), lambda found: found is None)
         assert reading.find(A, NOBODY) is None  # that there is none is kept as well
         await writing.put(Subscriber(A))
-        await asyncio.sleep(0.05)
-        assert (await find(reading, A)).version == 1
+        await until(lambda: find(reading, A), lambda found: found == Subscriber(A, version=1))
         for store in (writing, reading):
             await store.close()
 
@@ -93,21 +104,14 @@ def test_what_was_kept_is_forgotten_with_the_connection(single: Lab, fresh: str)
         await find(store, A)
         assert len(store.cache) == 1
         single.servers[0].client().client_kill_filter(_type="normal", skipme=True)
-        for _ in range(100):
-            if not len(store.cache):
-                break
-            await asyncio.sleep(0.01)
+        await until(store.usable, lambda why: why != "")
         assert len(store.cache) == 0
         assert store.find(A, NOBODY) is StoreFailure.UNAVAILABLE
-        for _ in range(100):
-            if store.usable() == "":
-                break
-            await asyncio.sleep(0.01)
+        await until(store.usable, lambda why: why == "")
         assert (await find(store, A)).version == 1
         assert store.find(A, NOBODY) is not PENDING
         single.servers[0].client().flushall()
-        await asyncio.sleep(0.05)
-        assert await find(store, A) is None
+        await until(lambda: find(store, A), lambda found: found is None)
         await store.close()
 
     asyncio.run(main())

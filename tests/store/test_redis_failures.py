@@ -29,7 +29,7 @@ RECORDS = 200
 COUNTED = "46123456"
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     for _ in range(int(seconds / 0.01)):
         if condition():
             return
@@ -78,9 +78,9 @@ class Load:
 
     async def stop(self) -> None:
         self._task.cancel()
-        await eventually(lambda: self.asked == sum(self.answers.values()), 5)  # none was forgotten
+        await eventually(lambda: self.asked == sum(self.answers.values()))  # none was forgotten
 
-    async def until(self, outcome: str, seconds: float = 10.0) -> float:
+    async def until(self, outcome: str, seconds: float = 60.0) -> float:
         """Wait until all lookups of a moment come out so; return after how many seconds."""
         start = time.monotonic()
         while time.monotonic() - start < seconds:
@@ -139,7 +139,7 @@ def test_kill_9_and_restart_under_lookups(own_single: Lab) -> None:
     uvloop.run(main())
 
 
-def test_a_server_that_hangs_is_given_up_and_found_again(own_single: Lab) -> None:
+def test_a_server_that_hangs_is_given_up_and_found_again(own_single: Lab, slowdown: float) -> None:
     async def main() -> None:
         async with loaded(f"{own_single.url}?buckets=256&in_flight=500") as (_store, load):
             server = own_single.servers[0]
@@ -149,7 +149,7 @@ def test_a_server_that_hangs_is_given_up_and_found_again(own_single: Lab) -> Non
             server.thaw()
             await load.until("Subscriber")
             await load.stop()
-            assert load.slowest < GIVEN_UP + 0.5
+            assert load.slowest < (GIVEN_UP + 0.5) * slowdown
 
     asyncio.run(main())
 
@@ -172,35 +172,32 @@ def test_opening_without_a_server_goes_on_trying(own_single: Lab) -> None:
     asyncio.run(main())
 
 
-async def count_up(store, stop: asyncio.Event) -> int:
-    """Count in a record's IMSI until told to stop; return the last number that was acknowledged."""
-    acknowledged = 0
-    while not stop.is_set():
+async def count_up(store, acknowledged: list[int]) -> None:
+    """Count in a record's IMSI; the numbers that were acknowledged are kept."""
+    while True:
         try:
             seen = await store.get(COUNTED) or Subscriber(COUNTED, imsi="0")
             await store.put(msgspec.structs.replace(seen, imsi=str(int(seen.imsi) + 1)))
-            acknowledged = int(seen.imsi) + 1
+            acknowledged.append(int(seen.imsi) + 1)
         except (StoreError, VersionConflictError):
             await asyncio.sleep(0.02)
-    return acknowledged
 
 
 def test_failover_keeps_what_was_acknowledged(own_sentinel: Lab) -> None:
     async def main() -> None:
         async with loaded(f"{own_sentinel.url}?buckets=256") as (store, load):
-            stop = asyncio.Event()
-            counting = asyncio.create_task(count_up(store, stop))
-            await asyncio.sleep(0.5)
+            acknowledged: list[int] = []
+            counting = asyncio.create_task(count_up(store, acknowledged))
+            await eventually(lambda: len(acknowledged) > 20)
             old = own_sentinel.servers[0]
             assert own_sentinel.master() is old
             await asyncio.to_thread(old.kill)
-            recovered = await load.until("Subscriber", 15)
-            stop.set()
-            acknowledged = await counting
+            recovered = await load.until("Subscriber")
+            counting.cancel()
+            await asyncio.wait([counting])
             print(f"lookups again {recovered:.2f} s after kill -9 of the master")
             assert own_sentinel.master() is own_sentinel.servers[1]
-            assert acknowledged > 20
-            assert int((await store.get(COUNTED)).imsi) >= acknowledged
+            assert int((await told(store, COUNTED)).imsi) >= acknowledged[-1]
             with pytest.raises(StoreError) as raised:  # no replica is left to acknowledge
                 await store.put(Subscriber("4612345"))
             assert raised.value.kind == "unacknowledged"
@@ -211,7 +208,7 @@ def test_failover_keeps_what_was_acknowledged(own_sentinel: Lab) -> None:
 
 async def told(store: SubscriberStore, msisdn: str) -> Subscriber | None:
     """Read a record; administration has a link of its own, which may be back later than the lookups'."""
-    for _ in range(750):
+    for _ in range(3000):
         try:
             return await store.get(msisdn)
         except StoreError:
@@ -237,7 +234,7 @@ def test_a_partitioned_quorum_makes_no_two_truths(own_sentinel: Lab) -> None:
                 await store.put(msgspec.structs.replace(truth, imsi="2"))
             for sentinel in cut_off:
                 await asyncio.to_thread(sentinel.start)
-            await load.until("Subscriber", 15)
+            await load.until("Subscriber")
             assert new.client().info("replication")["role"] == "master"
             assert await told(store, COUNTED) == truth
             await load.stop()
@@ -267,11 +264,9 @@ def test_a_cluster_node_dies_and_comes_back(own_cluster: Lab) -> None:
             server = own_cluster.servers[2]
             server.client().config_set("appendonly", "yes")
             server.options = (*server.options, "--appendonly", "yes")
-            await asyncio.sleep(0.3)
+            await eventually(lambda: not server.client().info("persistence")["aof_rewrite_in_progress"])
             await asyncio.to_thread(server.kill)
-            await asyncio.sleep(2)
-            assert load.answers["store-unavailable"] > 0
-            assert "redis" in store.usable()
+            await eventually(lambda: load.answers["store-unavailable"] > 0 and "redis" in store.usable())
             await asyncio.to_thread(server.start)
             await load.until("Subscriber")
             assert store.usable() == ""
