@@ -17,9 +17,13 @@ __all__ = [
     "AddressString",
     "CalledPartyBCDNumber",
     "CellGlobalId",
+    "EutranCellGlobalId",
+    "Imei",
     "Imsi",
     "LocationAreaId",
     "NumberingPlan",
+    "RoutingAreaId",
+    "TrackingAreaId",
     "TypeOfNumber",
 ]
 
@@ -222,6 +226,89 @@ class LocationAreaId:
     def as_dict(self) -> dict[str, object]:
         """Return what JSON shows."""
         return {"mcc": self.mcc, "mnc": self.mnc, "lac": self.lac}
+
+
+@final
+@dataclass(frozen=True)
+class RoutingAreaId:
+    """RAIdentity (TS 29.002 §17.7.1, TS 23.003 §4.2): a location area and its routing area code, 0 to 255."""
+
+    area: LocationAreaId
+    rac: int
+
+    @staticmethod
+    def decode(octets: bytes) -> RoutingAreaId:
+        """Return the identity; raises `DecodeError` unless there are six octets and a decimal PLMN."""
+        if len(octets) != 6:
+            raise DecodeError("routing area id of other than 6 octets", min(len(octets), 6), "TS 23.003 §4.2")
+        return RoutingAreaId(LocationAreaId.decode(octets[:5]), octets[5])
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON shows."""
+        return {**self.area.as_dict(), "rac": self.rac}
+
+
+@final
+@dataclass(frozen=True)
+class TrackingAreaId:
+    """TA-Id (TS 29.002 §17.7.8, TS 23.003 §19.4.2.3). ``tac``: tracking area code, 0 to 65535."""
+
+    mcc: str
+    mnc: str
+    tac: int
+
+    @staticmethod
+    def decode(octets: bytes) -> TrackingAreaId:
+        """Return the identity; raises `DecodeError` unless there are five octets and a decimal PLMN."""
+        area = LocationAreaId.decode(octets)
+        return TrackingAreaId(area.mcc, area.mnc, area.lac)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON shows."""
+        return {"mcc": self.mcc, "mnc": self.mnc, "tac": self.tac}
+
+
+@final
+@dataclass(frozen=True)
+class EutranCellGlobalId:
+    """E-UTRAN-CGI (TS 29.002 §17.7.8, TS 23.003 §19.6). ``eci``: cell identity of 28 bits."""
+
+    mcc: str
+    mnc: str
+    eci: int
+
+    @staticmethod
+    def decode(octets: bytes) -> EutranCellGlobalId:
+        """Return the identity; raises `DecodeError` unless there are seven octets and a decimal PLMN."""
+        if len(octets) != 7:
+            raise DecodeError("cell id of other than 7 octets", min(len(octets), 7), "TS 23.003 §19.6")
+        return EutranCellGlobalId(*_plmn(octets), int.from_bytes(octets[3:], "big") & 0x0FFFFFFF)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON shows."""
+        return {"mcc": self.mcc, "mnc": self.mnc, "eci": self.eci}
+
+
+@final
+@dataclass(frozen=True)
+class Imei:
+    """IMEI or IMEISV (TS 29.002 §17.7.8): 15 digits, a spare one or none behind them, or 16."""
+
+    digits: str
+
+    @staticmethod
+    def decode(octets: bytes) -> Imei:
+        """Return the IMEI; raises `DecodeError` unless there are eight octets of decimal digits."""
+        if len(octets) != 8:
+            raise DecodeError("IMEI of other than 8 octets", min(len(octets), 8), "TS 29.002 §17.7.8")
+        digits = tbcd_digits(octets)
+        if not digits.isdigit():
+            raise DecodeError("IMEI with other than decimal digits", 0, "TS 23.003 §6.2")
+        return Imei(digits)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON shows."""
+        return {"digits": self.digits}
 
 
 def _written(nature: int, plan: int, digits: str, clause: str) -> bytes:

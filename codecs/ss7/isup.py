@@ -24,6 +24,8 @@ __all__ = [
     "Cause",
     "CauseValue",
     "ConnectedNumber",
+    "EncodingScheme",
+    "GenericDigits",
     "GenericNumber",
     "LocationNumber",
     "NatureOfAddress",
@@ -374,6 +376,77 @@ class GenericNumber:
         shows.update(_shown_number(self.digits, self.nature, self.plan))
         shows["ni"] = self.ni
         return _with_presentation(shows, self.presentation, self.screening)
+
+
+class EncodingScheme(IntEnum):
+    """How generic digits are coded (Q.763 §3.24 a); 4 is spare."""
+
+    BCD_EVEN = 0
+    BCD_ODD = 1
+    IA5 = 2
+    BINARY = 3
+
+
+_SCHEME_NAMES: Final = names_of(EncodingScheme)
+
+
+@final
+@dataclass(frozen=True)
+class GenericDigits:
+    """Generic digits (Q.763 §3.24): what somebody keyed in, or an id between nodes.
+
+    Attributes:
+        kind: type of digits, 0 to 31; CAP does not look at it (TS 29.078 §5.1, Digits).
+        scheme: `EncodingScheme`, 0 to 7.
+        digits: in the ISUP alphabet of `ss7.digits`, or IA5 characters; octets in hex where they are binary.
+    """
+
+    kind: int
+    scheme: int
+    digits: str
+
+    @staticmethod
+    def decode(octets: bytes) -> GenericDigits:
+        """Return the digits; raises `DecodeError` for none at all, or characters that are not of IA5."""
+        if not octets:
+            raise DecodeError("generic digits without their type", 0, "Q.763 §3.24")
+        scheme = octets[0] >> 5
+        if scheme in (EncodingScheme.BCD_EVEN, EncodingScheme.BCD_ODD):
+            odd = scheme == EncodingScheme.BCD_ODD
+            if odd and len(octets) == 1:
+                raise DecodeError("odd number of digits, but none there", 1, "Q.763 §3.24")
+            digits = isup_digits(octets, 1, odd)
+        elif scheme == EncodingScheme.IA5:
+            if not octets.isascii():
+                raise DecodeError("digits with other than IA5 characters", 1, "Q.763 §3.24")
+            digits = octets[1:].decode("ascii")
+        else:
+            digits = octets[1:].hex()
+        return GenericDigits(octets[0] & 0x1F, scheme, digits)
+
+    def encode(self) -> bytes:
+        """Return the octets; raises `EncodeError` for a digit or scheme that has no code."""
+        if not (0 <= self.kind <= 31 and 0 <= self.scheme <= 7):
+            raise EncodeError(f"type of digits {self.kind}, encoding scheme {self.scheme}", "Q.763 §3.24")
+        first = bytes((self.scheme << 5 | self.kind,))
+        if self.scheme in (EncodingScheme.BCD_EVEN, EncodingScheme.BCD_ODD):
+            if len(self.digits) & 1 != self.scheme:
+                raise EncodeError(
+                    f"{len(self.digits)} digits in encoding scheme {self.scheme}", "Q.763 §3.24"
+                )
+            return first + isup_octets(self.digits, "Q.763 §3.24")
+        if self.scheme == EncodingScheme.IA5:
+            if not self.digits.isascii():
+                raise EncodeError("digits with other than IA5 characters", "Q.763 §3.24")
+            return first + self.digits.encode("ascii")
+        try:
+            return first + bytes.fromhex(self.digits)
+        except ValueError:
+            raise EncodeError("binary digits that are no octets in hex", "Q.763 §3.24") from None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON shows."""
+        return {"digits": self.digits, "scheme": shown(self.scheme, _SCHEME_NAMES), "type": self.kind}
 
 
 @final

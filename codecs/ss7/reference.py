@@ -5,8 +5,9 @@ pycrate's definitions are objects that keep the last value they decoded: not for
 
 Where pycrate alone would mislead, by the clause, and what is done about it (`ss7.asn1.bridge`):
 
-- GSM 09.78 (CAP v2): InitialDPArgExtension is [0] naCarrierInformation, [1] gmscAddress. pycrate has the tags
-  of CAP v4 and takes [1] for forwardingDestinationNumber. Tags are moved between a version and the last one.
+- The CAP versions differ (`ss7.cap.roots` has the table). pycrate has the ASN.1 of CAP v4, and takes v2's
+  gmscAddress for a forwardingDestinationNumber. Tags are moved between a version and the last one; pycrate
+  does not get to see what v4 has no more.
 - TS 29.078 §4.1.4.2.3: unknown elements after an extension marker are ignored. pycrate stops at one and takes
   known ones that follow it for unknown too, and so drops one that comes twice. Unknown elements are taken out
   before, twice is refused, and what is out of order is put in order.
@@ -22,24 +23,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from msgspec import Struct
 from pycrate_asn1dir import TCAP_CAP
 
 from ss7.asn1.bridge import Bridge
-from ss7.asn1.schema import Component, OctetStringType, Type
-from ss7.ber import REASONS, read_element
+from ss7.asn1.node import Declined
+from ss7.asn1.schema import Component, NullType, OctetStringType, Type
+from ss7.asn1.tables import whole
 from ss7.cap.common import CLAUSE, ExtensionField
-from ss7.cap.operations import BY_OPCODE
-from ss7.cap.roots import argument_type, error_type
+from ss7.cap.operations import BY_OPCODE, operation_name
+from ss7.cap.roots import argument_type, error_type, result_type
 from ss7.errors import DecodeError, EncodeError
 from ss7.reference_tcap import REFERENCE_TCAP, REFUSALS
 
-__all__ = ["REFERENCE", "REFERENCE_TCAP", "Generic", "ReferenceCodec"]
+__all__ = ["REFERENCE", "REFERENCE_TCAP", "ReferenceCodec"]
 
 _CLAUSE: Final = "TS 29.078 §6.1.1"
 _PLACEHOLDERS: Final[dict[str, tuple[bytes, Any]]] = {
-    "inbandInfo": (bytes.fromhex("a003800100"), {"messageID": ("elementaryMessageID", 0)}),
-    "userCSGInformation": (bytes.fromhex("80050500000000"), {"csg-Id": (0, 27)}),
     "dpSpecificCriteriaAlt": (
         bytes.fromhex("a0028300"),
         {"changeOfPositionControlInfo": [("inter-SystemHandOver", 0)]},
@@ -47,19 +46,6 @@ _PLACEHOLDERS: Final[dict[str, tuple[bytes, Any]]] = {
     "dpSpecificInfoAlt": (b"", {}),
 }
 _BRIDGE: Final = Bridge(CLAUSE, _PLACEHOLDERS, (ExtensionField,))
-
-
-class Generic(Struct, frozen=True):
-    """An argument or result that has no type in `ss7.cap.types`, as pycrate has it.
-
-    Attributes:
-        name: the operation's ASN.1 name.
-        value: dicts by ASN.1 identifier, (identifier, value) of a CHOICE, lists, names of enumerated values,
-            octets.
-    """
-
-    name: str
-    value: Any
 
 
 @dataclass(frozen=True)
@@ -109,16 +95,6 @@ def _collect(value: Any, found: dict[int, dict[str, Any]]) -> None:
 _DEFINITIONS: Final = _definitions()
 
 
-def _single(parameter: bytes) -> None:
-    """Raise unless ``parameter`` is exactly one element."""
-    _, _, _, after = read_element(parameter, 0, len(parameter))
-    if after < 0:
-        reason, clause = REASONS[after]
-        raise DecodeError(reason, 0, clause)
-    if after != len(parameter):
-        raise DecodeError("more than one element where one is expected", after, _CLAUSE)
-
-
 def _decode(definition: Any, parameter: bytes) -> Any:
     """Return what pycrate makes of ``parameter``."""
     try:
@@ -138,6 +114,8 @@ def _encode(definition: Any, value: Any) -> bytes:
 
 
 def _decode_typed(definition: Any, kind: Type, parameter: bytes) -> Any:
+    if isinstance(kind, NullType):
+        return _decode_null(kind, parameter)
     pruned, aside = _BRIDGE.prune(Component("", -1, kind), parameter)
     value = _decode(definition, pruned)
     if isinstance(kind, OctetStringType) and isinstance(value, tuple):
@@ -145,7 +123,17 @@ def _decode_typed(definition: Any, kind: Type, parameter: bytes) -> Any:
     return _BRIDGE.from_pycrate(kind, value, aside)
 
 
+def _decode_null(kind: NullType, parameter: bytes) -> Any:
+    """Return the argument that SpecializedResourceReport had before CAP v4; pycrate has v4's CHOICE."""
+    try:
+        return whole(kind, CLAUSE).decode(parameter, 0, len(parameter))
+    except Declined:
+        raise DecodeError("null in the wrong form", 0, "X.690 §8.8") from None
+
+
 def _encode_typed(definition: Any, kind: Type, value: Any) -> bytes:
+    if isinstance(kind, NullType):
+        return whole(kind, CLAUSE).encode(value)
     plain = _BRIDGE.to_pycrate(kind, value)
     if isinstance(kind, OctetStringType) and definition.TYPE == "CHOICE":
         plain = ("allCallSegments", plain)
@@ -157,60 +145,50 @@ class ReferenceCodec:
     """`ss7.cap.codec.Codec` by pycrate."""
 
     def decode_argument(self, opcode: int, parameter: bytes, version: int) -> Any:
-        """See `ss7.cap.codec.Codec`; an operation without a declared type gives a `Generic`."""
-        definition = _DEFINITIONS.arguments.get(opcode)
-        if definition is None:
+        """See `ss7.cap.codec.Codec`."""
+        kind = argument_type(opcode, version)
+        if kind is None:
             if opcode not in BY_OPCODE:
                 raise DecodeError(f"unknown operation {opcode}", 0, "TS 29.078 §5.3")
             if parameter:
-                raise DecodeError(f"{BY_OPCODE[opcode].name} with an argument", 0, _CLAUSE)
+                raise DecodeError(f"{operation_name(opcode)} with an argument", 0, _CLAUSE)
             return None
         if not parameter:
             if BY_OPCODE[opcode].argument_optional:
                 return None
-            raise DecodeError(f"{BY_OPCODE[opcode].name} without its argument", 0, _CLAUSE)
-        kind = argument_type(opcode, version)
-        if kind is None:
-            _single(parameter)
-            return Generic(BY_OPCODE[opcode].name, _decode(definition, parameter))
-        return _decode_typed(definition, kind, parameter)
+            raise DecodeError(f"{operation_name(opcode)} without its argument", 0, _CLAUSE)
+        return _decode_typed(_DEFINITIONS.arguments[opcode], kind, parameter)
 
     def encode_argument(self, opcode: int, value: Any, version: int) -> bytes:
         """See `ss7.cap.codec.Codec`."""
-        definition = _DEFINITIONS.arguments.get(opcode)
-        if definition is None:
+        kind = argument_type(opcode, version)
+        if kind is None:
             if value is not None or opcode not in BY_OPCODE:
-                raise EncodeError(f"operation {opcode} has no argument", _CLAUSE)
+                raise EncodeError(f"{operation_name(opcode)} has no argument", _CLAUSE)
             return b""
         if value is None and BY_OPCODE[opcode].argument_optional:
             return b""
-        kind = argument_type(opcode, version)
-        if kind is not None:
-            return _encode_typed(definition, kind, value)
-        if not isinstance(value, Generic):
-            raise EncodeError(f"not a generic argument of operation {opcode}", _CLAUSE)
-        return _encode(definition, value.value)
+        return _encode_typed(_DEFINITIONS.arguments[opcode], kind, value)
 
-    def decode_result(self, opcode: int, parameter: bytes, version: int) -> Any:  # noqa: ARG002 - CAP v4 has them
-        """See `ss7.cap.codec.Codec`; a result gives a `Generic`."""
-        definition = _DEFINITIONS.results.get(opcode)
-        if definition is None:
+    def decode_result(self, opcode: int, parameter: bytes, version: int) -> Any:
+        """See `ss7.cap.codec.Codec`."""
+        kind = result_type(opcode, version)
+        if kind is None:
             if parameter:
                 raise DecodeError("result parameter of an operation that has none", 0, _CLAUSE)
             return None
         if not parameter:
             raise DecodeError("result without its parameter", 0, _CLAUSE)
-        _single(parameter)
-        return Generic(BY_OPCODE[opcode].name, _decode(definition, parameter))
+        return _decode_typed(_DEFINITIONS.results[opcode], kind, parameter)
 
-    def encode_result(self, opcode: int, value: Any, version: int) -> bytes:  # noqa: ARG002
+    def encode_result(self, opcode: int, value: Any, version: int) -> bytes:
         """See `ss7.cap.codec.Codec`."""
-        definition = _DEFINITIONS.results.get(opcode)
-        if definition is None and value is None:
+        kind = result_type(opcode, version)
+        if kind is None:
+            if value is not None:
+                raise EncodeError(f"{operation_name(opcode)} has no result", _CLAUSE)
             return b""
-        if definition is None or not isinstance(value, Generic):
-            raise EncodeError(f"not a generic result of operation {opcode}", _CLAUSE)
-        return _encode(definition, value.value)
+        return _encode_typed(_DEFINITIONS.results[opcode], kind, value)
 
     def decode_error(self, code: int, parameter: bytes, version: int) -> Any:  # noqa: ARG002
         """See `ss7.cap.codec.Codec`."""

@@ -15,7 +15,7 @@ from ss7.cap.contexts import BY_OCTETS, CAP_V1
 from ss7.cap.errors import CapError
 from ss7.cap.lenient import read_argument
 from ss7.cap.operations import BY_OPCODE, operation_name
-from ss7.cap.render import argument_to_json, error_to_json, generic_to_json
+from ss7.cap.render import argument_to_json, error_to_json, result_to_json
 from ss7.errors import DecodeError
 from ss7.tcap import KIND_NAMES, P_ABORT_NAMES
 from ss7.tcap_dialogue import (
@@ -273,7 +273,8 @@ def _result(component: rose.ReturnResult, version: int) -> JsonDict:
         return shown | _octets(component.parameter)
     return shown | {
         "result": _decoded(
-            component.parameter, lambda octets: generic_to_json(FAST.decode_result(opcode, octets, version))
+            component.parameter,
+            lambda octets: result_to_json(opcode, FAST.decode_result(opcode, octets, version), version),
         )
     }
 

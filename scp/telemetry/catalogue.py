@@ -414,7 +414,7 @@ RESERVATION_RESULTS: Final = (
     "ledger-failed",
     OTHER,
 )
-PARAMETERS: Final = (*parameters(from_scf=False), OTHER)
+PARAMETERS: Final = (*parameters(), OTHER)
 CDR_RESULTS: Final = ("written", "dropped", OTHER)
 CHF_RESULTS: Final = ("answered", "refused", "unavailable")
 IDENTITIES: Final = ("instance", "name")

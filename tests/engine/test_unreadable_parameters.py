@@ -228,7 +228,7 @@ def test_whatever_an_initial_dp_has_in_it_a_call_is_never_refused_for_its_form(o
     assert room.answer(otid).message.kind == tcap.END
     refused = (Reason.CRITICAL_EXTENSION, Reason.UNKNOWN_SERVICE_KEY)
     assert room.decision.action is not Action.ERROR or room.decision.reason in refused
-    assert {parameter for _, parameter in room.cap.unreadable} <= {*parameters(from_scf=False), "other"}
+    assert {parameter for _, parameter in room.cap.unreadable} <= {*parameters(), "other"}
 
 
 # --- calls that are held ---

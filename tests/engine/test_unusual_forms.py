@@ -45,14 +45,6 @@ def test_the_form_that_is_used_here_is_unusual_and_means_the_same() -> None:
     assert raised.value.decode() == expected == ALONE.decode_argument(Opcode.INITIAL_DP, usual, 2)
 
 
-def test_an_operation_without_tables_is_unusual_as_well() -> None:
-    with pytest.raises(UnusualError) as raised:
-        ALONE.decode_argument(Opcode.PLAY_ANNOUNCEMENT, bytes.fromhex("3007a005a103800103"), 2)
-    assert raised.value.decode() == FAST.decode_argument(
-        Opcode.PLAY_ANNOUNCEMENT, bytes.fromhex("3007a005a103800103"), 2
-    )
-
-
 def test_an_unusual_initial_dp_is_served_and_counted() -> None:
     here = room()
     for argument in (idp(), indefinite(idp())):

@@ -24,6 +24,8 @@ def values(kind: schema.Type) -> st.SearchStrategy[Any]:
     """Values of a described type."""
     if isinstance(kind, schema.OctetStringType):
         return st.binary(min_size=kind.low, max_size=min(kind.high, kind.low + 12))
+    if isinstance(kind, schema.TextType):
+        return st.text(st.characters(max_codepoint=0x7F), min_size=kind.low, max_size=min(kind.high, 12))
     if isinstance(kind, schema.BitStringType):
         return st.integers(kind.low, kind.high).flatmap(_bits)
     if isinstance(kind, schema.IntegerType):

@@ -17,10 +17,11 @@ from ss7.ber import encode_element
 from ss7.cap import types
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.contexts import BY_OCTETS, CAP_V2
+from ss7.cap.interaction import InformationToSend, PlayAnnouncementArg, ReceivedInformationArg, Tone
 from ss7.cap.operations import BY_NAME, BY_OPCODE, OPERATIONS, Opcode
-from ss7.cap.roots import argument_root, error_type
+from ss7.cap.roots import argument_root, error_type, result_type
 from ss7.errors import DecodeError, EncodeError
-from ss7.reference import REFERENCE, Generic
+from ss7.reference import REFERENCE
 
 REFUSED = "refused"
 ERRORS_WITH_PARAMETER = [1, 10, 11, 12]
@@ -147,7 +148,7 @@ def initial_dp(*elements: tuple[int, str]) -> bytes:
 def test_cap_v2_numbers_the_initial_dp_extension_in_its_own_way(codec: Codec) -> None:
     octets = initial_dp((0xBF3B, "a0058003123456 810491123456"))
     second = codec.decode_argument(Opcode.INITIAL_DP, octets, 2).initial_dp_arg_extension
-    assert second.na_carrier_information == bytes.fromhex("8003123456")
+    assert second.na_carrier_information == types.NaCarrierInformation(bytes.fromhex("123456"))
     assert second.gmsc_address == bytes.fromhex("91123456")
     assert second.forwarding_destination_number is None
     octets = initial_dp((0xBF3B, "800491123456 810483901234"))
@@ -230,16 +231,51 @@ def test_operations_without_argument_have_none_and_refuse_one() -> None:
                 codec.encode_argument(opcode, b"", 2)
 
 
-def test_the_rest_of_cap_goes_through_the_reference_codec() -> None:
-    value = Generic("playAnnouncement", {"informationToSend": ("tone", {"toneID": 3})})
-    octets = FAST.encode_argument(Opcode.PLAY_ANNOUNCEMENT, value, 2)
+@pytest.mark.parametrize("codec", [FAST, REFERENCE])
+def test_user_interaction_and_its_result(codec: Codec) -> None:
+    value = PlayAnnouncementArg(InformationToSend("tone", Tone(3)))
+    octets = codec.encode_argument(Opcode.PLAY_ANNOUNCEMENT, value, 2)
     assert octets == bytes.fromhex("3007a005a103800103")
-    assert FAST.decode_argument(Opcode.PLAY_ANNOUNCEMENT, octets, 2) == value
-    result = Generic("promptAndCollectUserInformation", ("digitsResponse", b"\x03\x12\x34"))
-    octets = FAST.encode_result(Opcode.PROMPT_AND_COLLECT_USER_INFORMATION, result, 2)
-    assert FAST.decode_result(Opcode.PROMPT_AND_COLLECT_USER_INFORMATION, octets, 2) == result
+    assert codec.decode_argument(Opcode.PLAY_ANNOUNCEMENT, octets, 2) == value
+    result = ReceivedInformationArg("digitsResponse", b"\x03\x12\x34")
+    octets = codec.encode_result(Opcode.PROMPT_AND_COLLECT_USER_INFORMATION, result, 2)
+    assert codec.decode_result(Opcode.PROMPT_AND_COLLECT_USER_INFORMATION, octets, 2) == result
+
+
+@pytest.mark.parametrize("codec", [FAST, REFERENCE])
+def test_what_has_no_argument_or_result_takes_none(codec: Codec) -> None:
     with pytest.raises(DecodeError):
-        FAST.decode_argument(99, b"", 2)
+        codec.decode_argument(99, b"", 2)
+    with pytest.raises(EncodeError):
+        codec.encode_argument(99, None, 2)
+    assert codec.decode_result(Opcode.CONNECT, b"", 2) is None
+    assert codec.encode_result(Opcode.CONNECT, None, 2) == b""
+    with pytest.raises(DecodeError):
+        codec.decode_result(Opcode.CONNECT, b"\x05\x00", 2)
+    with pytest.raises(EncodeError):
+        codec.encode_result(Opcode.CONNECT, True, 2)
+    with pytest.raises(DecodeError):
+        codec.decode_result(Opcode.PROMPT_AND_COLLECT_USER_INFORMATION, b"", 2)
+
+
+@given(
+    st.sampled_from([(Opcode.INITIATE_CALL_ATTEMPT, 4), (Opcode.PROMPT_AND_COLLECT_USER_INFORMATION, 2)]),
+    st.data(),
+)
+def test_both_codecs_agree_on_results(which: tuple[int, int], data: st.DataObject) -> None:
+    opcode, version = which
+    kind = result_type(opcode, version)
+    assert kind is not None
+    octets = FAST.encode_result(opcode, data.draw(values(kind)), version)
+    assert REFERENCE.encode_result(opcode, FAST.decode_result(opcode, octets, version), version) == octets
+    octets = data.draw(mutated(octets))
+    try:
+        value = REFERENCE.decode_result(opcode, octets, version)
+    except DecodeError:
+        with pytest.raises(DecodeError):
+            FAST.decode_result(opcode, octets, version)
+    else:
+        assert FAST.decode_result(opcode, octets, version) == value
 
 
 def test_operation_names_and_codes_are_unique() -> None:

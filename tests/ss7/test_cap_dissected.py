@@ -13,9 +13,32 @@ from ss7.cap import types
 from ss7.cap.callgap import BasicGapCriteria, GapCriteria, GapIndicators, GapOnService
 from ss7.cap.charging import time_duration_charging
 from ss7.cap.codec import FAST
-from ss7.cap.contexts import BY_VERSION
+from ss7.cap.common import BothwayThroughConnectionInd, ServiceInteractionIndicatorsTwo
+from ss7.cap.contexts import BY_TEXT, BY_VERSION
 from ss7.cap.events import DisconnectInfo
-from ss7.cap.operations import Opcode
+from ss7.cap.gprs import GPRSEventType, InitialDPGPRSArg
+from ss7.cap.interaction import (
+    CollectedDigits,
+    CollectedInfo,
+    EstablishTemporaryConnectionArg,
+    InbandInfo,
+    InformationToSend,
+    LegOrCallSegment,
+    MessageID,
+    PlayAnnouncementArg,
+    PromptAndCollectUserInformationArg,
+    SpecializedResourceReportArg,
+)
+from ss7.cap.operations import Opcode, operation_name
+from ss7.cap.parties import (
+    CallSegmentFailure,
+    ContinueWithArgumentArg,
+    ContinueWithArgumentArgExtension,
+    DisconnectLegArg,
+    EntityReleasedArg,
+    MoveLegArg,
+)
+from ss7.cap.sms import EventTypeSMS, InitialDPSMSArg
 from ss7.cap.types import (
     BCSMEvent,
     CallGapArg,
@@ -38,6 +61,22 @@ from ss7.cap.types import (
 NUMBER = bytes.fromhex("03100900112233")
 CALLING = bytes.fromhex("8413640700000001")
 ADDRESS = bytes.fromhex("916407000000f1")
+SMS_REQUEST = InitialDPSMSArg(
+    7,
+    calling_party_number=ADDRESS,
+    event_type_sms=EventTypeSMS.COLLECTED_INFO,
+    imsi=bytes.fromhex("42001032547698f0"),
+    sms_reference_number=b"\x01\x02",
+)
+GPRS_REQUEST = InitialDPGPRSArg(
+    8,
+    GPRSEventType.ATTACH,
+    ADDRESS,
+    bytes.fromhex("42001032547698f0"),
+    bytes.fromhex("0262112150551540"),
+)
+CONTEXT_OF = {60: "0.4.0.0.1.21.3.61", 78: "0.4.0.0.1.21.3.50"}
+"""Contexts of operations that are none of a call's."""
 SAMPLES: list[tuple[int, int, Any, dict[str, str]]] = [
     (
         Opcode.INITIAL_DP,
@@ -117,10 +156,69 @@ SAMPLES: list[tuple[int, int, Any, dict[str, str]]] = [
         {"camel.RequestedInformationType": "30"},
     ),
     (Opcode.CONNECT_TO_RESOURCE, 2, ConnectToResourceArg(ResourceAddress("none", True)), {}),
+    *(
+        (
+            Opcode.ESTABLISH_TEMPORARY_CONNECTION,
+            version,
+            EstablishTemporaryConnectionArg(
+                bytes.fromhex("00031309001122"),
+                service_interaction_indicators_two=ServiceInteractionIndicatorsTwo(
+                    bothway_through_connection_ind=BothwayThroughConnectionInd.NOT_REQUIRED
+                ),
+            ),
+            {"camel.bothwayThroughConnectionInd": "1"},
+        )
+        for version in (2, 3, 4)
+    ),
+    (Opcode.SPECIALIZED_RESOURCE_REPORT, 2, True, {}),
+    (Opcode.SPECIALIZED_RESOURCE_REPORT, 3, True, {}),
+    (
+        Opcode.SPECIALIZED_RESOURCE_REPORT,
+        4,
+        SpecializedResourceReportArg("firstAnnouncementStarted", True),
+        {"camel.SpecializedResourceReportArg": "51"},
+    ),
+    (
+        Opcode.PLAY_ANNOUNCEMENT,
+        4,
+        PlayAnnouncementArg(
+            InformationToSend("inbandInfo", InbandInfo(MessageID("elementaryMessageID", 77), 2)),
+            request_announcement_started_notification=True,
+        ),
+        {"camel.elementaryMessageID": "77", "camel.requestAnnouncementStartedNotification": "1"},
+    ),
+    (
+        Opcode.PROMPT_AND_COLLECT_USER_INFORMATION,
+        3,
+        PromptAndCollectUserInformationArg(CollectedInfo("collectedDigits", CollectedDigits(4, 4))),
+        {"camel.maximumNbOfDigits": "4", "camel.minimumNbOfDigits": "4"},
+    ),
+    (
+        Opcode.CONTINUE_WITH_ARGUMENT,
+        4,
+        ContinueWithArgumentArg(
+            calling_partys_category=b"\x0a",
+            suppress_o_csi=True,
+            continue_with_argument_arg_extension=ContinueWithArgumentArgExtension(
+                leg_or_call_segment=LegOrCallSegment("callSegmentID", 3)
+            ),
+        ),
+        {"camel.callSegmentID": "3"},
+    ),
+    (Opcode.DISCONNECT_LEG, 4, DisconnectLegArg(LegID("sendingSideID", b"\x02"), b"\x80\x90"), {}),
+    (Opcode.MOVE_LEG, 4, MoveLegArg(LegID("sendingSideID", b"\x03")), {}),
+    (
+        Opcode.ENTITY_RELEASED,
+        4,
+        EntityReleasedArg("callSegmentFailure", CallSegmentFailure(3, b"\x80\x90")),
+        {"camel.callSegmentID": "3"},
+    ),
+    (60, 3, SMS_REQUEST, {"camel.serviceKey": "7", "camel.eventTypeSMS": "1"}),
+    (78, 3, GPRS_REQUEST, {"camel.serviceKey": "8", "camel.gPRSEventType": "1"}),
 ]
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{Opcode(sample[0]).name}-v{sample[1]}")
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{operation_name(sample[0])}-v{sample[1]}")
 def test_the_fast_codec_decodes_its_samples(sample: tuple[int, int, Any, dict[str, str]]) -> None:
     opcode, version, value, _ = sample
     assert FAST.decode_argument(opcode, FAST.encode_argument(opcode, value, version), version) == value
@@ -130,10 +228,11 @@ def test_tshark_reads_what_was_meant(dissect: Any) -> None:
     frames = []
     for index, (opcode, version, value, _) in enumerate(SAMPLES):
         invoke = tcap.Invoke(1, opcode, FAST.encode_argument(opcode, value, version))
-        dialogue = tcap.Aarq(BY_VERSION[version].octets)
+        context = BY_TEXT[CONTEXT_OF[opcode]] if opcode in CONTEXT_OF else BY_VERSION[version]
+        dialogue = tcap.Aarq(context.octets)
         otid = (0x1000 + index).to_bytes(4, "big")
         message = tcap.Message(tcap.BEGIN, otid, dialogue=dialogue, components=[invoke])
-        frames.append(Frame(tcap.encode(message), Layer.TCAP, origin=f"{Opcode(opcode).name} v{version}"))
+        frames.append(Frame(tcap.encode(message), Layer.TCAP, origin=f"{operation_name(opcode)} v{version}"))
     tshark.assert_clean(frames)
     for (opcode, version, _, expected), seen in zip(SAMPLES, dissect(frames), strict=True):
         assert seen.all("camel.local") == [str(int(opcode))], version

@@ -24,7 +24,7 @@ from ss7.ber import encode_element
 from ss7.cap.codec import FAST
 from ss7.cap.common import CriticalityType
 from ss7.cap.lenient import REST, parameters, read_argument
-from ss7.cap.operations import BY_NAME, OPERATIONS, Opcode
+from ss7.cap.operations import Opcode
 from ss7.cap.roots import argument_type
 from ss7.cap.types import InitialDPArg
 from ss7.errors import DecodeError
@@ -246,6 +246,13 @@ def test_a_call_result_of_any_size_is_handed_on() -> None:
     assert read_argument(Opcode.APPLY_CHARGING_REPORT, b"\x04\x00", 3).value is None
 
 
+def test_an_alternative_is_part_of_the_way_to_a_fault() -> None:
+    [fault] = read_argument(Opcode.ENTITY_RELEASED, bytes.fromhex("a0028000"), 4).faults
+    assert fault.parameter == "callSegmentFailure.callSegmentID"
+    [fault] = read_argument(Opcode.EVENT_REPORT_BCSM, bytes.fromhex("3009800109a204a7028000"), 4).faults
+    assert fault.parameter == "eventSpecificInformationBCSM.oDisconnectSpecificInfo.releaseCause"
+
+
 def test_operations_without_an_argument_have_none() -> None:
     assert read_argument(Opcode.CONTINUE, b"", 2) == (None, ())
     [fault] = read_argument(Opcode.CONTINUE, b"\x05\x00", 2).faults
@@ -255,8 +262,7 @@ def test_operations_without_an_argument_have_none() -> None:
 
 
 def test_the_parameters_are_those_that_a_switch_can_send() -> None:
-    found = parameters(from_scf=False)
+    found = parameters()
     assert {"serviceKey", "originalCalledPartyID", "miscCallInfo", "applyChargingReport"} <= set(found)
-    assert "destinationRoutingAddress" in parameters(from_scf=True)
-    assert "destinationRoutingAddress" not in found
-    assert BY_NAME["connect"] in OPERATIONS
+    assert {"callSegmentFailure", "allAnnouncementsComplete", "iPSSPCapabilities"} <= set(found)
+    assert not {"destinationRoutingAddress", "eventTypeSMS", "gPRSEventType"} & set(found)

@@ -9,8 +9,9 @@ from pycrate_asn1dir import TCAP_CAP
 
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.operations import BY_OPCODE, Opcode
+from ss7.cap.parties import CollectInformationArg
 from ss7.errors import DecodeError
-from ss7.reference import REFERENCE, Generic
+from ss7.reference import REFERENCE
 
 MODULES = (
     TCAP_CAP.CAP_gsmSSF_gsmSCF_pkgs_contracts_acs,
@@ -66,7 +67,7 @@ def test_collect_information_may_have_an_argument_or_none(codec: Codec) -> None:
     """TS 29.078 §11.8A.1.1: no parameters, and an argument for later ones."""
     assert codec.decode_argument(Opcode.COLLECT_INFORMATION, b"", 4) is None
     assert codec.encode_argument(Opcode.COLLECT_INFORMATION, None, 4) == b""
-    empty = Generic("collectInformation", {})
+    empty = CollectInformationArg()
     assert codec.decode_argument(Opcode.COLLECT_INFORMATION, b"\x30\x00", 4) == empty
     assert codec.encode_argument(Opcode.COLLECT_INFORMATION, empty, 4) == b"\x30\x00"
     with pytest.raises(DecodeError):

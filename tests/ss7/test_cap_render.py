@@ -14,7 +14,6 @@ from ss7.cap.codec import FAST
 from ss7.cap.operations import Opcode
 from ss7.cap.render import argument_to_json, error_to_json
 from ss7.cap.types import ConnectArg, InitialDPArg, TaskRefusal
-from ss7.reference import Generic
 
 
 @given(arguments())
@@ -66,13 +65,6 @@ def test_numbers_causes_and_the_absence_of_an_argument() -> None:
     assert argument_to_json(Opcode.CONTINUE, None, 2) is None
 
 
-def test_generic_arguments_and_errors() -> None:
-    generic = Generic(
-        "playTone", {"legOrCallSegment": ("legID", ("sendingSideID", b"\x01")), "x": [1, b"\x02"]}
-    )
-    assert argument_to_json(Opcode.PLAY_TONE, generic, 4) == {
-        "legOrCallSegment": {"legID": {"sendingSideID": "01"}},
-        "x": [1, "02"],
-    }
+def test_errors() -> None:
     assert error_to_json(12, TaskRefusal.CONGESTION) == "congestion"
     assert error_to_json(6, None) is None

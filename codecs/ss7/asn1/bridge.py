@@ -14,6 +14,7 @@ from msgspec.structs import astuple
 from ss7.asn1.node import Declined
 from ss7.asn1.schema import (
     CONSTRUCTED,
+    STRINGS,
     BitStringType,
     BooleanType,
     ChoiceType,
@@ -26,6 +27,7 @@ from ss7.asn1.schema import (
     OneOfType,
     OpaqueType,
     SequenceType,
+    TextType,
     Type,
     alternatives,
 )
@@ -85,7 +87,7 @@ class Bridge:
                 if known == tag:
                     return rank, component
                 if known == other_form:
-                    if isinstance(inner.type, (OctetStringType, BitStringType)) and not known & _form(known):
+                    if isinstance(inner.type, STRINGS) and not known & _form(known):
                         return rank, component
                     raise DecodeError(f"{inner.identifier} in the wrong form", offset, "X.690 §8.1.2.5")
         return None
@@ -137,7 +139,7 @@ class Bridge:
             if after != end:
                 raise DecodeError("more than one element where one is expected", after, self._clause)
             return self._prune_element(Component("", -1, kind), inner, octets, at, stop)
-        if isinstance(kind, (OctetStringType, BitStringType)) and tag & _form(tag):
+        if isinstance(kind, STRINGS) and tag & _form(tag):
             return self._joined(kind, octets, start, end), None
         return octets[start:end], None
 
@@ -207,7 +209,7 @@ class Bridge:
 
     def _joined(self, kind: Type, octets: bytes, start: int, end: int) -> bytes:
         """Return the contents of a string in constructed form (X.690 §8.6.4, §8.7.3)."""
-        universal = 0x04 if isinstance(kind, OctetStringType) else 0x03
+        universal = 0x03 if isinstance(kind, BitStringType) else 0x04
         segments: list[bytes] = []
         offset = start
         while offset < end:
@@ -307,6 +309,8 @@ class Bridge:
             return 0
         if isinstance(kind, (OctetStringType, ObjectIdentifierType)):
             self._check(isinstance(value, bytes), "octets")
+        elif isinstance(kind, TextType):
+            self._check(isinstance(value, str), "text")
         elif isinstance(kind, BooleanType):
             self._check(isinstance(value, bool), "a boolean")
         else:

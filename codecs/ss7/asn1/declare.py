@@ -54,6 +54,13 @@ class Octets(Struct, frozen=True, gc=False):
     contains: str = ""
 
 
+class Text(Struct, frozen=True, gc=False):
+    """IA5String (SIZE (low..high)), as ``str``."""
+
+    low: int
+    high: int
+
+
 class Bits(Struct, frozen=True, gc=False):
     """BIT STRING (SIZE (low..high)), as its contents octets: number of unused bits, bits (X.690 §8.6)."""
 

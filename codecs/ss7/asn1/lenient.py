@@ -14,12 +14,12 @@ from typing import Any, Final, NamedTuple, final
 from ss7.asn1.node import Declined
 from ss7.asn1.schema import (
     CONSTRUCTED,
+    STRINGS,
     BitStringType,
     ChoiceType,
     Component,
     EnumeratedType,
     ListType,
-    OctetStringType,
     OneOfType,
     SequenceType,
     Type,
@@ -155,6 +155,7 @@ class _Reader:
             chosen = _match(kind.alternatives, tag)
             if chosen is None:
                 raise self._unexpected(tag, at)
+            path = _joined_path(path, chosen.identifier)
             return kind.cls(chosen.identifier, self._element(chosen, tag, at, start, stop, path))
         if isinstance(kind, OneOfType):
             for _, alternative in kind.alternatives:
@@ -175,10 +176,10 @@ class _Reader:
 
     def _primitive(self, kind: Type, tag: int, start: int, stop: int) -> Any:
         octets = self._octets
-        strings = isinstance(kind, (OctetStringType, BitStringType))
+        strings = isinstance(kind, STRINGS)
         try:
             if strings and tag & _form(tag):
-                joined = self._joined(0x04 if isinstance(kind, OctetStringType) else 0x03, start, stop)
+                joined = self._joined(0x03 if isinstance(kind, BitStringType) else 0x04, start, stop)
                 return self._string(kind, joined, 0, len(joined))
             if strings:
                 return self._string(kind, octets, start, stop)
@@ -197,7 +198,7 @@ class _Reader:
         raise DecodeError("value out of range", start, self._clause)
 
     def _string(self, kind: Type, octets: bytes, start: int, stop: int) -> Any:
-        """Return an octet string, or a bit string whose unused bits are set to 0 (X.690 §8.6.2.4)."""
+        """Return the value of a string; a bit string's unused bits are set to 0 (X.690 §8.6.2.4)."""
         if isinstance(kind, BitStringType) and stop - start > 1 and octets[start] < 8:
             last = octets[stop - 1] & (0xFF << octets[start]) & 0xFF
             octets = octets[: stop - 1] + bytes((last,))
@@ -326,7 +327,7 @@ class _Reader:
             return
         if tag != component.tag ^ _form(tag):
             raise self._unexpected(tag, offset)
-        if tag & _form(tag) == 0 or not isinstance(component.type, (OctetStringType, BitStringType)):
+        if tag & _form(tag) == 0 or not isinstance(component.type, STRINGS):
             raise DecodeError(f"{component.identifier} in the wrong form", offset, "X.690 §8.1.2.5")
 
     def _unexpected(self, tag: int, offset: int) -> DecodeError:

@@ -35,6 +35,31 @@ class OctetsNode(Node):
 
 
 @final
+class TextNode(Node):
+    """IA5String, ``low``..``high`` characters."""
+
+    def __init__(self, low: int, high: int, clause: str) -> None:
+        super().__init__(clause)
+        self.low: i64 = low
+        self.high: i64 = high
+
+    def decode(self, octets: bytes, start: i64, stop: i64) -> object:
+        """Return the characters."""
+        if not self.low <= stop - start <= self.high:
+            raise DecodeError(f"text of {stop - start} characters", start, self.clause)
+        text = octets[start:stop]
+        if not text.isascii():
+            raise DecodeError("text with other than IA5 characters", start, "X.680 §41")
+        return text.decode("ascii")
+
+    def encode(self, value: Any) -> bytes:
+        """Return the octets."""
+        if not isinstance(value, str) or not self.low <= len(value) <= self.high or not value.isascii():
+            raise EncodeError(f"not {self.low} to {self.high} IA5 characters", self.clause)
+        return value.encode("ascii")
+
+
+@final
 class BitsNode(Node):
     """BIT STRING of ``low``..``high`` bits, as its contents octets (X.690 §8.6)."""
 

@@ -37,6 +37,7 @@ from ss7.asn1.declare import (
     Sealed,
     Size,
     Tag,
+    Text,
     Untagged,
 )
 
@@ -54,6 +55,14 @@ class OctetStringType:
     low: int
     high: int
     contains: str = ""
+
+
+@dataclass(frozen=True)
+class TextType:
+    """IA5String (SIZE (low..high))."""
+
+    low: int
+    high: int
 
 
 @dataclass(frozen=True)
@@ -184,6 +193,7 @@ class OneOfType:
 
 Type: TypeAlias = (
     OctetStringType
+    | TextType
     | BitStringType
     | IntegerType
     | EnumeratedType
@@ -197,6 +207,8 @@ Type: TypeAlias = (
     | OneOfType
 )
 
+STRINGS: Final = (OctetStringType, TextType, BitStringType)
+"""Types that BER also has in constructed form (X.690 §8.6, §8.7, §8.23)."""
 _CONSTRUCTED_TYPES: Final = (SequenceType, ListType, ChoiceType, OpaqueType)
 _UNIVERSAL: Final[dict[type, int]] = {
     BooleanType: 0x01,
@@ -206,6 +218,7 @@ _UNIVERSAL: Final[dict[type, int]] = {
     NullType: 0x05,
     ObjectIdentifierType: 0x06,
     EnumeratedType: 0x0A,
+    TextType: 0x16,
     SequenceType: 0x30,
 }
 
@@ -218,10 +231,16 @@ def universal_tag(kind: Type) -> int:
 
 
 @cache
+def _hints(cls: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the annotations of a Struct; to evaluate them takes longer than all else here."""
+    return get_type_hints(cls, include_extras=True)
+
+
+@cache
 def describe(cls: type[msgspec.Struct], version: int) -> SequenceType | ChoiceType:
     """Return the description of a declared Struct in a version of the protocol."""
     if issubclass(cls, Choice):
-        hints = get_type_hints(cls, include_extras=True)
+        hints = _hints(cls)
         alternatives = (
             _component(get_args(hint)[0], version, attribute=name)
             for name, hint in hints.items()
@@ -232,9 +251,9 @@ def describe(cls: type[msgspec.Struct], version: int) -> SequenceType | ChoiceTy
 
 
 def _sequence(cls: type[msgspec.Struct], version: int) -> SequenceType:
-    hints = get_type_hints(cls, include_extras=True)
-    fields = msgspec.structs.fields(cls)
-    slots = {item.name: slot for slot, item in enumerate(fields)}
+    hints = _hints(cls)
+    slots = {name: slot for slot, name in enumerate(cls.__struct_fields__)}
+    mandatory = len(slots) - len(cls.__struct_defaults__)  # how many fields stand first and have no default
     order: tuple[str, ...] = getattr(cls, "asn1_order", tuple(slots))
     components: list[Component] = []
     absent: list[Absent] = []
@@ -242,7 +261,8 @@ def _sequence(cls: type[msgspec.Struct], version: int) -> SequenceType:
         if not any(isinstance(mark, (Tag, Untagged)) for mark in _marks(hints[name])):
             continue
         slot = slots[name]
-        found = _component(hints[name], version, slot, name, fields[slot].default)
+        default = msgspec.NODEFAULT if slot < mandatory else cls.__struct_defaults__[slot - mandatory]
+        found = _component(hints[name], version, slot, name, default)
         if isinstance(found, Component):
             components.append(found)
         else:
@@ -312,6 +332,7 @@ def read_type(hint: Any, version: int) -> Type:
 
 _MARKED: Final[dict[type, Callable[[Any], Type]]] = {
     Octets: lambda mark: OctetStringType(mark.low, mark.high, mark.contains),
+    Text: lambda mark: TextType(mark.low, mark.high),
     Bits: lambda mark: BitStringType(mark.low, mark.high),
     Integer: lambda mark: IntegerType(mark.low, mark.high),
     Identifier: lambda _: ObjectIdentifierType(),

@@ -14,6 +14,7 @@ from ss7.asn1.primitives import (
     NullNode,
     OctetsNode,
     OpaqueNode,
+    TextNode,
 )
 from ss7.asn1.walk import (
     MISSING,
@@ -109,6 +110,7 @@ def _one_of(kind: schema.OneOfType, clause: str) -> Node:
 
 _BUILDERS: Final[dict[type, Callable[[Any, str], Node]]] = {
     schema.OctetStringType: lambda kind, clause: OctetsNode(kind.low, kind.high, clause),
+    schema.TextType: lambda kind, clause: TextNode(kind.low, kind.high, clause),
     schema.BitStringType: lambda kind, clause: BitsNode(kind.low, kind.high, clause),
     schema.IntegerType: lambda kind, clause: IntegerNode(kind.low, kind.high, clause),
     schema.EnumeratedType: lambda kind, clause: EnumeratedNode(

@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from ss7.asn1.declare import Choice, Enumerated, Integer, Octets, Opaque, Sealed, Tag, Untagged
+from ss7.asn1.declare import Choice, Enumerated, Integer, Octets, Sealed, Tag, Untagged
 from ss7.cap.common import Cause, Digits, Extensions, Integer4
+from ss7.cap.interaction import InformationToSend
 
 # ruff: noqa: TC001 - the annotations are read at run time
 
@@ -67,20 +68,6 @@ class ControlType(Enumerated):
 
     SCP_OVERLOADED = 0, "sCPOverloaded"
     MANUALLY_INITIATED = 1, "manuallyInitiated"
-
-
-class Tone(Struct, frozen=True, gc=False):
-    """A tone, for ``duration`` seconds (0: without end)."""
-
-    tone_id: Annotated[Integer4, Tag(0, "toneID")]
-    duration: Annotated[Integer4 | None, Tag(1, "duration")] = None
-
-
-class InformationToSend(Choice, frozen=True, gc=False):
-    """What a gapped caller hears."""
-
-    inband_info: ClassVar[Annotated[bytes, Opaque(), Tag(0, "inbandInfo")]]
-    tone: ClassVar[Annotated[Tone, Tag(1, "tone")]]
 
 
 class GapTreatment(Choice, frozen=True, gc=False):

@@ -1,18 +1,20 @@
 """The BER inside CAP's charging octet strings (TS 29.078 §5.1): a second decoding.
 
 ApplyCharging carries `CamelAChBillingChargingCharacteristics`, ApplyChargingReport is a `CamelCallResult`,
-FurnishChargingInformation a `CamelFCIBillingChargingCharacteristics`. Violations are syntax errors like any
-other.
+FurnishChargingInformation a `CamelFCIBillingChargingCharacteristics`; SendChargingInformation and the
+operations for messages and GPRS have their own. Violations are syntax errors like any other.
 """
+
+# ruff: noqa: TC001 - the annotations are read at run time
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from msgspec import Struct
 
-from ss7.asn1.declare import Choice, Enumerated, Integer, Octets, Tag, Untagged
+from ss7.asn1.declare import Choice, Enumerated, Integer, Octets, Sealed, Tag, Untagged
 from ss7.asn1.node import Declined
 from ss7.asn1.schema import Type, describe
 from ss7.asn1.tables import whole
@@ -25,6 +27,7 @@ from ss7.cap.common import (
     ReceivingSideID,
     SendingSideID,
 )
+from ss7.cap.interaction import Burst
 from ss7.cap.types import AChChargingAddress
 from ss7.errors import DecodeError
 
@@ -34,15 +37,7 @@ if TYPE_CHECKING:
 MAX_CALL_PERIOD: Final = 864000
 """Longest period of ApplyCharging, in 100 ms: a day."""
 
-
-class Burst(Struct, frozen=True, gc=False):
-    """A burst of tones; times in 100 ms."""
-
-    number_of_bursts: Annotated[Annotated[int, Integer(1, 3)], Tag(0, "numberOfBursts")] = 1
-    burst_interval: Annotated[Annotated[int, Integer(1, 1200)], Tag(1, "burstInterval")] = 2
-    number_of_tones_in_burst: Annotated[Annotated[int, Integer(1, 3)], Tag(2, "numberOfTonesInBurst")] = 3
-    tone_duration: Annotated[Annotated[int, Integer(1, 20)], Tag(3, "toneDuration")] = 2
-    tone_interval: Annotated[Annotated[int, Integer(1, 20)], Tag(4, "toneInterval")] = 2
+AdviceElement: TypeAlias = Annotated[int, Integer(0, 8191)]
 
 
 class BurstList(Struct, frozen=True, gc=False):
@@ -161,7 +156,7 @@ class FCIBCCCAMELSequence1(Struct, frozen=True, gc=False):
 
     free_format_data: Annotated[Annotated[bytes, Octets(1, 160)], Tag(0, "freeFormatData")]
     party_to_charge: Annotated[SendingSideID, Tag(1, "partyToCharge")] = SendingSideID("sendingSideID", LEG1)
-    append_free_format_data: Annotated[AppendFreeFormatData, Tag(2, "appendFreeFormatData")] = (
+    append_free_format_data: Annotated[AppendFreeFormatData, Tag(2, "appendFreeFormatData", since=3)] = (
         AppendFreeFormatData.OVERWRITE
     )
 
@@ -172,10 +167,92 @@ class CamelFCIBillingChargingCharacteristics(Choice, frozen=True, gc=False):
     sequence1: ClassVar[Annotated[FCIBCCCAMELSequence1, Tag(0, "fCIBCCCAMELsequence1")]]
 
 
-CONTAINED: Final[dict[str, type[Choice]]] = {
+class FCIBCCCAMELSequence1GPRS(Struct, frozen=True, gc=False):
+    """Free-format data for the record of a session or PDP context."""
+
+    free_format_data: Annotated[Annotated[bytes, Octets(1, 160)], Tag(0, "freeFormatData")]
+    pdp_id: Annotated[Annotated[bytes, Octets(1, 1)] | None, Tag(1, "pDPID")] = None
+    append_free_format_data: Annotated[AppendFreeFormatData, Tag(2, "appendFreeFormatData")] = (
+        AppendFreeFormatData.OVERWRITE
+    )
+
+
+class CamelFCIGPRSBillingChargingCharacteristics(Sealed, frozen=True, gc=False):
+    """CAMEL-FCIGPRSBillingChargingCharacteristics: a SEQUENCE, where the others are CHOICEs."""
+
+    sequence1: Annotated[FCIBCCCAMELSequence1GPRS, Tag(0, "fCIBCCCAMELsequence1")]
+
+
+class FCIBCCCAMELSequence1SMS(Sealed, frozen=True, gc=False):
+    """Free-format data for a message's record."""
+
+    free_format_data: Annotated[Annotated[bytes, Octets(1, 160)], Tag(0, "freeFormatData")]
+    append_free_format_data: Annotated[AppendFreeFormatData, Tag(1, "appendFreeFormatData")] = (
+        AppendFreeFormatData.OVERWRITE
+    )
+
+
+class CamelFCISMSBillingChargingCharacteristics(Choice, frozen=True, gc=False):
+    """CAMEL-FCISMSBillingChargingCharacteristics."""
+
+    sequence1: ClassVar[Annotated[FCIBCCCAMELSequence1SMS, Tag(0, "fCIBCCCAMELsequence1")]]
+
+
+class ChargeAdvice(Sealed, frozen=True, gc=False):
+    """CAI-GSM0224: the seven elements of charge advice information (TS 22.024)."""
+
+    e1: Annotated[AdviceElement | None, Tag(0, "e1")] = None
+    e2: Annotated[AdviceElement | None, Tag(1, "e2")] = None
+    e3: Annotated[AdviceElement | None, Tag(2, "e3")] = None
+    e4: Annotated[AdviceElement | None, Tag(3, "e4")] = None
+    e5: Annotated[AdviceElement | None, Tag(4, "e5")] = None
+    e6: Annotated[AdviceElement | None, Tag(5, "e6")] = None
+    e7: Annotated[AdviceElement | None, Tag(6, "e7")] = None
+
+
+class AOCSubsequent(Sealed, frozen=True, gc=False):
+    """Advice from a tariff switch on, which comes after ``tariff_switch_interval`` seconds."""
+
+    advice: Annotated[ChargeAdvice, Tag(0, "cAI-GSM0224")]
+    tariff_switch_interval: Annotated[
+        Annotated[int, Integer(1, 86400)] | None, Tag(1, "tariffSwitchInterval")
+    ] = None
+
+
+class AOCBeforeAnswer(Sealed, frozen=True, gc=False):
+    """Advice of charge: from the beginning, and from a tariff switch on."""
+
+    initial: Annotated[ChargeAdvice, Tag(0, "aOCInitial")]
+    subsequent: Annotated[AOCSubsequent | None, Tag(1, "aOCSubsequent")] = None
+
+
+class AOCExtension(Struct, frozen=True, gc=False):
+    """CAMEL-SCIBillingChargingCharacteristicsAlt: empty as yet."""
+
+
+class CamelSCIBillingChargingCharacteristics(Choice, frozen=True, gc=False):
+    """CAMEL-SCIBillingChargingCharacteristics."""
+
+    before_answer: ClassVar[Annotated[AOCBeforeAnswer, Tag(0, "aOCBeforeAnswer")]]
+    after_answer: ClassVar[Annotated[AOCSubsequent, Tag(1, "aOCAfterAnswer")]]
+    extension: ClassVar[Annotated[AOCExtension, Tag(2, "aOC-extension", since=4)]]
+
+
+class CamelSCIGPRSBillingChargingCharacteristics(Struct, frozen=True, gc=False):
+    """CAMEL-SCIGPRSBillingChargingCharacteristics."""
+
+    advice: Annotated[AOCBeforeAnswer, Tag(0, "aOCGPRS")]
+    pdp_id: Annotated[Annotated[bytes, Octets(1, 1)] | None, Tag(1, "pDPID")] = None
+
+
+CONTAINED: Final[dict[str, type[Struct]]] = {
     "CAMEL-AChBillingChargingCharacteristics": CamelAChBillingChargingCharacteristics,
     "CAMEL-CallResult": CamelCallResult,
     "CAMEL-FCIBillingChargingCharacteristics": CamelFCIBillingChargingCharacteristics,
+    "CAMEL-FCIGPRSBillingChargingCharacteristics": CamelFCIGPRSBillingChargingCharacteristics,
+    "CAMEL-FCISMSBillingChargingCharacteristics": CamelFCISMSBillingChargingCharacteristics,
+    "CAMEL-SCIBillingChargingCharacteristics": CamelSCIBillingChargingCharacteristics,
+    "CAMEL-SCIGPRSBillingChargingCharacteristics": CamelSCIGPRSBillingChargingCharacteristics,
 }
 """Type of the BER in an octet string, by what its declaration says that it contains."""
 

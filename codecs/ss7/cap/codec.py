@@ -1,9 +1,9 @@
-"""The fast CAP codec: tables for the operations on the call path, the reference codec for everything else.
+"""The fast CAP codec: tables, and the reference codec for what they decline.
 
 `FAST` answers with a value or raises `DecodeError` where the octets leave no doubt; what it declines (an
-unusual but perhaps legal encoding, an operation that it has no table for) goes to `ss7.reference`, which is
-imported when it is first needed: pycrate takes half a second to load. That costs a hundred times as much, so
-`ALONE` leaves to its caller whether it is asked: it raises `UnusualError`.
+unusual but perhaps legal encoding) goes to `ss7.reference`, which is imported when it is first needed:
+pycrate takes half a second to load. That costs a hundred times as much, so `ALONE` leaves to its caller
+whether it is asked: it raises `UnusualError`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from typing import Any, Final, Protocol, final
 
 from ss7.asn1.node import Declined, Node
 from ss7.cap.contexts import LATEST
-from ss7.cap.operations import BY_OPCODE, OPERATIONS
-from ss7.cap.roots import argument_root, error_root
+from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode, operation_name
+from ss7.cap.roots import argument_root, error_root, result_root
 from ss7.errors import DecodeError, EncodeError
 
 _CLAUSE: Final = "TS 29.078 §6.1.1"
+_CALL_CONTROL: Final = frozenset(Opcode)
+"""Operations whose tables are made when this module is imported: those of a call, and no first one waits."""
+_OPTIONAL: Final = frozenset(each.opcode for each in OPERATIONS if each.argument_optional)
 
 
 class Codec(Protocol):
@@ -28,7 +31,7 @@ class Codec(Protocol):
     """
 
     def decode_argument(self, opcode: int, parameter: bytes, version: int) -> Any:
-        """Return the argument of an invocation: a type of `ss7.cap.types`, None if the operation has none."""
+        """Return the argument of an invocation, None if the operation has none (`Operation.argument`)."""
         ...
 
     def encode_argument(self, opcode: int, value: Any, version: int) -> bytes:
@@ -65,6 +68,14 @@ class UnusualError(DecodeError):
         return self._codec.reference().decode_argument(*self._asked)
 
 
+def _has_none(opcode: int, parameter: bytes) -> None:
+    """Raise unless this is an operation without an argument, and without octets of one."""
+    if opcode not in BY_OPCODE:
+        raise DecodeError(f"unknown operation {opcode}", 0, "TS 29.078 §5.3")
+    if parameter:
+        raise DecodeError(f"{operation_name(opcode)} with an argument", 0, _CLAUSE)
+
+
 @final
 class FastCodec:
     """`Codec` by tables.
@@ -79,9 +90,10 @@ class FastCodec:
         for version in range(1, LATEST + 1):
             roots: dict[int, Node] = {}
             for operation in OPERATIONS:
-                root = argument_root(operation.opcode, version)
-                if root is not None:
-                    roots[operation.opcode] = root
+                if operation.since <= version and operation.opcode in _CALL_CONTROL:
+                    root = argument_root(operation.opcode, version)
+                    if root is not None:
+                        roots[operation.opcode] = root
             self._arguments.append(roots)
         self._reference: Codec | None = None
 
@@ -93,15 +105,20 @@ class FastCodec:
             self._reference = REFERENCE
         return self._reference
 
+    def _root(self, opcode: int, version: int) -> Node | None:
+        """Return the table of an argument that was not made beforehand; None: the operation has none."""
+        root = argument_root(opcode, version)
+        if root is not None:
+            self._arguments[version][opcode] = root
+        return root
+
     def decode_argument(self, opcode: int, parameter: bytes, version: int) -> Any:
         """See `Codec`."""
-        root = self._arguments[version].get(opcode)
+        root = self._arguments[version].get(opcode) or self._root(opcode, version)
         if root is None:
-            operation = BY_OPCODE.get(opcode)
-            if operation is None or operation.has_argument:
-                return self._declined(opcode, parameter, version)
-            if parameter:
-                raise DecodeError(f"{operation.name} with an argument", 0, _CLAUSE)
+            _has_none(opcode, parameter)
+            return None
+        if not parameter and opcode in _OPTIONAL:
             return None
         try:
             return root.decode(parameter, 0, len(parameter))
@@ -115,30 +132,33 @@ class FastCodec:
 
     def encode_argument(self, opcode: int, value: Any, version: int) -> bytes:
         """See `Codec`."""
-        root = self._arguments[version].get(opcode)
-        if root is not None:
+        root = self._arguments[version].get(opcode) or self._root(opcode, version)
+        if root is not None and (value is not None or opcode not in _OPTIONAL):
             return root.encode(value)
-        operation = BY_OPCODE.get(opcode)
-        if operation is None or operation.has_argument:
-            return self.reference().encode_argument(opcode, value, version)
-        if value is not None:
-            raise EncodeError(f"{operation.name} has no argument", _CLAUSE)
+        if value is not None or opcode not in BY_OPCODE:
+            raise EncodeError(f"{operation_name(opcode)} has no argument", _CLAUSE)
         return b""
 
     def decode_result(self, opcode: int, parameter: bytes, version: int) -> Any:
         """See `Codec`."""
-        operation = BY_OPCODE.get(opcode)
-        if operation is not None and operation.argument is None and operation.has_argument:
+        root = result_root(opcode, version)
+        if root is None:
+            if parameter:
+                raise DecodeError("result parameter of an operation that has none", 0, _CLAUSE)
+            return None
+        try:
+            return root.decode(parameter, 0, len(parameter))
+        except Declined:
             return self.reference().decode_result(opcode, parameter, version)
-        if parameter:
-            raise DecodeError("result parameter of an operation that has none", 0, _CLAUSE)
-        return None
 
     def encode_result(self, opcode: int, value: Any, version: int) -> bytes:
         """See `Codec`."""
-        if value is None:
-            return b""
-        return self.reference().encode_result(opcode, value, version)
+        root = result_root(opcode, version)
+        if root is not None:
+            return root.encode(value)
+        if value is not None:
+            raise EncodeError(f"{operation_name(opcode)} has no result", _CLAUSE)
+        return b""
 
     def decode_error(self, code: int, parameter: bytes, version: int) -> Any:
         """See `Codec`."""

@@ -39,6 +39,8 @@ RedirectingPartyID: TypeAlias = Annotated[bytes, Octets(2, 10, "RedirectingNumbe
 RedirectionInformation: TypeAlias = Annotated[bytes, Octets(2, 2, "RedirectionInformation")]
 CellGlobalId: TypeAlias = Annotated[bytes, Octets(7, 7, "CellGlobalId")]
 LocationAreaId: TypeAlias = Annotated[bytes, Octets(5, 5, "LocationAreaId")]
+IMSI: TypeAlias = Annotated[bytes, Octets(3, 8, "IMSI")]
+IMEI: TypeAlias = Annotated[bytes, Octets(8, 8, "IMEI")]
 Octet: TypeAlias = Annotated[bytes, Octets(1, 1)]
 Integer4: TypeAlias = Annotated[int, Integer(0, 2147483647)]
 CallSegmentID: TypeAlias = Annotated[int, Integer(1, 127)]
@@ -103,7 +105,7 @@ class LegID(Choice, frozen=True, gc=False):
 class BearerCapability(Choice, frozen=True, gc=False):
     """Bearer capability: Q.763 user service information."""
 
-    bearer_cap: ClassVar[Annotated[bytes, Tag(0, "bearerCap"), Octets(2, 11)]]
+    bearer_cap: ClassVar[Annotated[bytes, Tag(0, "bearerCap"), Octets(2, 11, "UserServiceInformation")]]
 
 
 class ExtBasicServiceCode(Choice, frozen=True, gc=False):
@@ -129,41 +131,6 @@ class SubscriberState(Choice, frozen=True, gc=False):
     camel_busy: ClassVar[Annotated[Present, Tag(1, "camelBusy")]]
     not_reachable: ClassVar[Annotated[NotReachableReason, Untagged("netDetNotReachable")]]
     not_provided: ClassVar[Annotated[Present, Tag(2, "notProvidedFromVLR")]]
-
-
-class CellGlobalIdOrServiceAreaIdOrLAI(Choice, frozen=True, gc=False):
-    """Cell or service area (7 octets), or location area (5 octets)."""
-
-    cell: ClassVar[Annotated[CellGlobalId, Tag(0, "cellGlobalIdOrServiceAreaIdFixedLength")]]
-    area: ClassVar[Annotated[LocationAreaId, Tag(1, "laiFixedLength")]]
-
-
-class LocationInformation(Struct, frozen=True, gc=False):
-    """Location of a subscriber (TS 29.002 §17.7.1); the age is in minutes."""
-
-    age_of_location_information: Annotated[
-        Annotated[int, Integer(0, 32767)] | None, Untagged("ageOfLocationInformation")
-    ] = None
-    geographical_information: Annotated[
-        Annotated[bytes, Octets(8, 8)] | None, Tag(0, "geographicalInformation")
-    ] = None
-    vlr_number: Annotated[AddressString | None, Tag(1, "vlr-number")] = None
-    location_number: Annotated[LocationNumber | None, Tag(2, "locationNumber")] = None
-    cell_global_id_or_service_area_id_or_lai: Annotated[
-        CellGlobalIdOrServiceAreaIdOrLAI | None, Tag(3, "cellGlobalIdOrServiceAreaIdOrLAI")
-    ] = None
-    extension_container: Annotated[Annotated[bytes, Opaque()] | None, Tag(4, "extensionContainer")] = None
-    selected_lsa_id: Annotated[Annotated[bytes, Octets(3, 3)] | None, Tag(5, "selectedLSA-Id")] = None
-    msc_number: Annotated[AddressString | None, Tag(6, "msc-Number")] = None
-    geodetic_information: Annotated[
-        Annotated[bytes, Octets(10, 10)] | None, Tag(7, "geodeticInformation")
-    ] = None
-    current_location_retrieved: Annotated[Present, Tag(8, "currentLocationRetrieved")] = False
-    sai_present: Annotated[Present, Tag(9, "sai-Present")] = False
-    location_information_eps: Annotated[
-        Annotated[bytes, Opaque()] | None, Tag(10, "locationInformationEPS")
-    ] = None
-    user_csg_information: Annotated[Annotated[bytes, Opaque()] | None, Tag(11, "userCSGInformation")] = None
 
 
 class BothwayThroughConnectionInd(Enumerated):
@@ -222,3 +189,18 @@ class ServiceInteractionIndicatorsTwo(Struct, frozen=True, gc=False):
     hold_treatment_indicator: Annotated[Octet | None, Tag(50, "holdTreatmentIndicator")] = None
     cw_treatment_indicator: Annotated[Octet | None, Tag(51, "cwTreatmentIndicator")] = None
     ect_treatment_indicator: Annotated[Octet | None, Tag(52, "ectTreatmentIndicator")] = None
+
+
+class NaCarrierInformation(Struct, frozen=True, gc=False):
+    """CAP v2: a carrier of North America, and how it was chosen (T1.113)."""
+
+    na_carrier_id: Annotated[Annotated[bytes, Octets(3, 3)] | None, Tag(0, "naCarrierId")] = None
+    na_cic_selection_type: Annotated[Octet | None, Tag(1, "naCICSelectionType")] = None
+
+
+class NaInfo(Struct, frozen=True, gc=False):
+    """CAP v2: carrier, line and charge number of North America (T1.113), as the gsmSCF sends them."""
+
+    na_carrier_information: Annotated[NaCarrierInformation | None, Tag(0, "naCarrierInformation")] = None
+    na_oli_info: Annotated[Octet | None, Tag(1, "naOliInfo")] = None
+    na_charge_number: Annotated[Annotated[bytes, Octets(2, 7)] | None, Tag(2, "naChargeNumber")] = None

@@ -18,11 +18,11 @@ from ss7.cap.common import (
     Extensions,
     LegID,
     LocationAreaId,
-    LocationInformation,
     Octet,
     Present,
     ReceivingSideID,
 )
+from ss7.cap.location import LocationInformation
 
 CollectedDigit: TypeAlias = Annotated[bytes, Octets(1, 2)]
 NumberOfDigits: TypeAlias = Annotated[int, Integer(1, 30)]

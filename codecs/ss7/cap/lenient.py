@@ -6,11 +6,13 @@ hangs on it may be lost for a parameter that nobody asked for. What is optional 
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from ss7.asn1 import lenient
 from ss7.asn1.lenient import REST, Fault, Reading
-from ss7.asn1.schema import OctetStringType, SequenceType
+from ss7.asn1.schema import ChoiceType, OctetStringType, SequenceType
 from ss7.ber import read_element
 from ss7.cap.codec import FAST
 from ss7.cap.common import CLAUSE
@@ -18,6 +20,8 @@ from ss7.cap.contexts import LATEST
 from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode
 from ss7.cap.roots import argument_type
 from ss7.errors import DecodeError
+
+_OF_CALLS: Final = frozenset(Opcode)
 
 __all__ = ["REST", "Fault", "Reading", "parameters", "read_argument"]
 
@@ -60,13 +64,17 @@ def _octets(parameter: bytes) -> bytes | None:
     return parameter[start:stop] if tag == 0x04 and start < stop == after == len(parameter) else None
 
 
-def parameters(from_scf: bool) -> tuple[str, ...]:
-    """Return the identifiers of the parameters, of all operations that one side invokes, in no order."""
+def parameters() -> tuple[str, ...]:
+    """Return the identifiers of all parameters that a gsmSSF, or a gsmSRF, sends in operations of a call."""
     found: dict[str, None] = {}
     for operation in OPERATIONS:
-        kind = argument_type(operation.opcode, LATEST) if operation.from_scf is from_scf else None
+        if operation.from_scf or operation.opcode not in _OF_CALLS:
+            continue
+        kind = argument_type(operation.opcode, LATEST)
         if isinstance(kind, SequenceType):
-            found.update(dict.fromkeys(component.identifier for component in kind.components))
-        elif kind is not None:
+            found.update((component.identifier, None) for component in kind.components)
+        elif isinstance(kind, ChoiceType):
+            found.update((component.identifier, None) for component in kind.alternatives)
+        else:
             found[operation.name] = None
     return tuple(found)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import astuple
 
-from ss7 import address, cause, isup
 from ss7.asn1.declare import Enumerated
 from ss7.asn1.schema import (
     ChoiceType,
@@ -21,52 +20,28 @@ from ss7.asn1.schema import (
     Type,
 )
 from ss7.cap.charging import CONTAINED, contained_type, decode_contained
-from ss7.cap.roots import argument_type, error_type
+from ss7.cap.contents import CONTENTS
+from ss7.cap.contexts import LATEST
+from ss7.cap.dialogue import SYNTAXES, user_information
+from ss7.cap.roots import argument_type, error_type, result_type
 from ss7.errors import DecodeError
 from ss7.tcap_dialogue import oid_text
+
+__all__ = [
+    "CONTENTS",
+    "argument_to_json",
+    "contents_to_json",
+    "error_to_json",
+    "reading_to_json",
+    "result_to_json",
+    "to_json",
+    "user_information_to_json",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-def _bcd_time(octets: bytes) -> str:
-    """Return DateAndTime's seven octets as ``2026-11-21T05:55:15`` (TS 29.078 §5.1)."""
-    if len(octets) < 7:
-        raise DecodeError("time of fewer than 7 octets", len(octets), "TS 29.078 §5.1")
-    digits = "".join(f"{octet & 0x0F:x}{octet >> 4:x}" for octet in octets[:7])
-    if not digits.isdecimal():
-        raise DecodeError("no decimal digits in a time", 0, "TS 29.078 §5.1")
-    year, month, day, hour, minute, second = digits[:4], *(digits[at : at + 2] for at in range(4, 14, 2))
-    return f"{year}-{month}-{day}T{hour}:{minute}:{second}"
-
-
-def _time_and_timezone(octets: bytes) -> str:
-    """Return TimeAndTimezone with its zone in quarters of an hour (TS 23.040 §9.2.3.11) as ``+01:00``."""
-    if len(octets) < 8:
-        raise DecodeError("time without its time zone", len(octets), "TS 29.078 §5.1")
-    quarters = (octets[7] & 0x07) * 10 + (octets[7] >> 4)
-    sign = "-" if octets[7] & 0x08 else "+"
-    return f"{_bcd_time(octets)}{sign}{quarters // 4:02d}:{quarters % 4 * 15:02d}"
-
-
-CONTENTS: Final[dict[str, Callable[[bytes], Any]]] = {
-    "AddressString": lambda octets: address.AddressString.decode(octets).as_dict(),
-    "CalledPartyBCDNumber": lambda octets: address.CalledPartyBCDNumber.decode(octets).as_dict(),
-    "IMSI": lambda octets: address.Imsi.decode(octets).as_dict(),
-    "CellGlobalId": lambda octets: address.CellGlobalId.decode(octets).as_dict(),
-    "LocationAreaId": lambda octets: address.LocationAreaId.decode(octets).as_dict(),
-    "CalledPartyNumber": lambda octets: isup.CalledPartyNumber.decode(octets).as_dict(),
-    "CallingPartyNumber": lambda octets: isup.CallingPartyNumber.decode(octets).as_dict(),
-    "GenericNumber": lambda octets: isup.GenericNumber.decode(octets).as_dict(),
-    "LocationNumber": lambda octets: isup.LocationNumber.decode(octets).as_dict(),
-    "OriginalCalledNumber": lambda octets: isup.OriginalCalledNumber.decode(octets).as_dict(),
-    "RedirectingNumber": lambda octets: isup.RedirectingNumber.decode(octets).as_dict(),
-    "RedirectionInformation": lambda octets: isup.RedirectionInformation.decode(octets).as_dict(),
-    "Cause": lambda octets: cause.Cause.decode(octets).as_dict(),
-    "DateAndTime": _bcd_time,
-    "TimeAndTimezone": _time_and_timezone,
-}
-"""Shows octets by what their declaration says that they contain."""
+    from ss7.asn1.lenient import Reading
 
 
 def contents_to_json(name: str, octets: bytes, version: int) -> Any:
@@ -85,7 +60,41 @@ def argument_to_json(opcode: int, value: Any, version: int) -> Any:
     Octets that don't contain what they should become ``{"hex": …, "note": why}``.
     """
     kind = argument_type(opcode, version)
-    return generic_to_json(value) if kind is None else to_json(kind, value, version)
+    return None if kind is None or value is None else to_json(kind, value, version)
+
+
+def result_to_json(opcode: int, value: Any, version: int) -> Any:
+    """Return a result as JSON can have it; None for no result."""
+    kind = result_type(opcode, version)
+    return None if kind is None or value is None else to_json(kind, value, version)
+
+
+def reading_to_json(opcode: int, reading: Reading, version: int) -> dict[str, Any]:
+    """Return what could be read of an argument, and what could not (`ss7.cap.lenient`), if anything."""
+    shown: dict[str, Any] = {}
+    if reading.value is not None:
+        shown["argument"] = argument_to_json(opcode, reading.value, version)
+    if reading.faults:
+        shown["faults"] = [fault._asdict() for fault in reading.faults]
+    return shown
+
+
+def user_information_to_json(octets: bytes) -> list[dict[str, Any]]:
+    """Return the user information of a dialogue portion: each with its syntax, its value if that is CAP's.
+
+    Raises:
+        DecodeError: it is no list of EXTERNALs.
+    """
+    shown = []
+    for each in user_information(octets):
+        item: dict[str, Any] = {"reference": _noted(each.reference, oid_text)} if each.reference else {}
+        if each.value is None:
+            item["octets"] = each.octets.hex()
+        else:
+            name, kind = SYNTAXES[each.reference]
+            item[name] = to_json(kind, each.value, LATEST)
+        shown.append(item)
+    return shown
 
 
 def error_to_json(code: int, value: Any) -> Any:
@@ -148,16 +157,3 @@ def _noted(octets: bytes, show: Callable[[bytes], Any]) -> Any:
         return show(octets)
     except DecodeError as error:
         return {"hex": octets.hex(), "note": str(error)}
-
-
-def generic_to_json(value: Any) -> Any:
-    """Return a value of the reference codec's own (`ss7.reference.Generic`) as JSON can have it."""
-    if isinstance(value, dict):
-        return {name: generic_to_json(item) for name, item in value.items()}
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
-        return {value[0]: generic_to_json(value[1])}
-    if isinstance(value, (list, tuple)):
-        return [generic_to_json(item) for item in value]
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value).hex()
-    return generic_to_json(value.value) if hasattr(value, "value") else value

@@ -23,10 +23,11 @@ from ss7.asn1.declare import (
     Sealed,
     Size,
     Tag,
-    Untagged,
 )
 from ss7.cap.callgap import CallGapArg
 from ss7.cap.common import (
+    IMEI,
+    IMSI,
     LEG1,
     LEG2,
     AddressString,
@@ -38,7 +39,6 @@ from ss7.cap.common import (
     CallSegmentID,
     Carrier,
     Cause,
-    CellGlobalIdOrServiceAreaIdOrLAI,
     CriticalityType,
     Digits,
     ExtBasicServiceCode,
@@ -49,8 +49,9 @@ from ss7.cap.common import (
     Integer4,
     InvokeID,
     LegID,
-    LocationInformation,
     LocationNumber,
+    NaCarrierInformation,
+    NaInfo,
     NotReachableReason,
     Octet,
     OriginalCalledPartyID,
@@ -73,6 +74,8 @@ from ss7.cap.events import (
     MonitorMode,
     RequestReportBCSMEventArg,
 )
+from ss7.cap.interaction import ConnectToResourceArg, IPSSPCapabilities, ResourceAddress
+from ss7.cap.location import CellGlobalIdOrServiceAreaIdOrLAI, LocationInformation
 
 __all__ = [
     "LEG1",
@@ -108,6 +111,8 @@ __all__ = [
     "MessageType",
     "MiscCallInfo",
     "MonitorMode",
+    "NaCarrierInformation",
+    "NaInfo",
     "NotReachableReason",
     "ReceivingSideID",
     "ReleaseCallArg",
@@ -127,7 +132,7 @@ __all__ = [
 ]
 
 Classmark2: TypeAlias = Annotated[bytes, Octets(3, 3)]
-Compatibility: TypeAlias = Annotated[bytes, Octets(2, 2)]
+Compatibility: TypeAlias = Annotated[bytes, Octets(2, 2, "UserTeleserviceInformation")]
 LowLayerCompatibility: TypeAlias = Annotated[bytes, Octets(1, 16)]
 
 
@@ -149,7 +154,7 @@ class InitialDPArgExtension(Struct, frozen=True, gc=False):
         CalledPartyNumber | None, Tag(1, "forwardingDestinationNumber", since=3)
     ] = None
     ms_classmark2: Annotated[Classmark2 | None, Tag(2, "ms-Classmark2", since=3)] = None
-    imei: Annotated[Annotated[bytes, Octets(8, 8, "IMEI")] | None, Tag(3, "iMEI", since=3)] = None
+    imei: Annotated[IMEI | None, Tag(3, "iMEI", since=3)] = None
     supported_camel_phases: Annotated[
         Annotated[bytes, Bits(1, 16)] | None, Tag(4, "supportedCamelPhases", since=3)
     ] = None
@@ -178,7 +183,7 @@ class InitialDPArgExtension(Struct, frozen=True, gc=False):
         Present, Tag(14, "releaseCallArgExtensionAllowed", since=3)
     ] = False
     na_carrier_information: Annotated[
-        Annotated[bytes, Opaque()] | None, Tag(0, "naCarrierInformation", until=2)
+        NaCarrierInformation | None, Tag(0, "naCarrierInformation", until=2)
     ] = None
 
 
@@ -195,7 +200,7 @@ class InitialDPArg(Struct, frozen=True, gc=False):
     calling_party_number: Annotated[CallingPartyNumber | None, Tag(3, "callingPartyNumber")] = None
     calling_partys_category: Annotated[CallingPartysCategory | None, Tag(5, "callingPartysCategory")] = None
     cg_encountered: Annotated[CGEncountered | None, Tag(7, "cGEncountered")] = None
-    ip_ssp_capabilities: Annotated[Annotated[bytes, Octets(1, 4)] | None, Tag(8, "iPSSPCapabilities")] = None
+    ip_ssp_capabilities: Annotated[IPSSPCapabilities | None, Tag(8, "iPSSPCapabilities")] = None
     location_number: Annotated[LocationNumber | None, Tag(10, "locationNumber")] = None
     original_called_party_id: Annotated[OriginalCalledPartyID | None, Tag(12, "originalCalledPartyID")] = None
     extensions: Annotated[Extensions | None, Tag(15, "extensions")] = None
@@ -215,7 +220,7 @@ class InitialDPArg(Struct, frozen=True, gc=False):
     cug_index: Annotated[Annotated[int, Integer(0, 32767)] | None, Tag(45, "cug-Index")] = None
     cug_interlock: Annotated[Annotated[bytes, Octets(4, 4)] | None, Tag(46, "cug-Interlock")] = None
     cug_outgoing_access: Annotated[Present, Tag(47, "cug-OutgoingAccess")] = False
-    imsi: Annotated[Annotated[bytes, Octets(3, 8, "IMSI")] | None, Tag(50, "iMSI")] = None
+    imsi: Annotated[IMSI | None, Tag(50, "iMSI")] = None
     subscriber_state: Annotated[SubscriberState | None, Tag(51, "subscriberState")] = None
     location_information: Annotated[LocationInformation | None, Tag(52, "locationInformation")] = None
     ext_basic_service_code: Annotated[ExtBasicServiceCode | None, Tag(53, "ext-basicServiceCode")] = None
@@ -262,6 +267,7 @@ class ConnectArg(Struct, frozen=True, gc=False):
     na_oli_info: Annotated[Octet | None, Tag(57, "naOliInfo", since=3)] = None
     bor_interrogation_requested: Annotated[Present, Tag(58, "bor-InterrogationRequested", since=4)] = False
     suppress_n_csi: Annotated[Present, Tag(59, "suppress-N-CSI", since=4)] = False
+    na_info: Annotated[NaInfo | None, Tag(57, "na-Info", until=2)] = None
 
 
 class AllCallSegmentsWithExtension(Sealed, frozen=True, gc=False):
@@ -372,24 +378,6 @@ class ResetTimerArg(Struct, frozen=True, gc=False):
     timer_id: Annotated[TimerID, Tag(0, "timerID")] = TimerID.TSSF
     extensions: Annotated[Extensions | None, Tag(2, "extensions")] = None
     call_segment_id: Annotated[CallSegmentID | None, Tag(3, "callSegmentID", since=4)] = None
-
-
-class ResourceAddress(Choice, frozen=True, gc=False):
-    """Where the gsmSRF is: at a number, or in the switch (none)."""
-
-    ip_routing_address: ClassVar[Annotated[CalledPartyNumber, Tag(0, "ipRoutingAddress")]]
-    none: ClassVar[Annotated[Present, Tag(3, "none")]]
-
-
-class ConnectToResourceArg(Struct, frozen=True, gc=False):
-    """ConnectToResource."""
-
-    resource_address: Annotated[ResourceAddress, Untagged("resourceAddress")]
-    extensions: Annotated[Extensions | None, Tag(4, "extensions")] = None
-    service_interaction_indicators_two: Annotated[
-        ServiceInteractionIndicatorsTwo | None, Tag(7, "serviceInteractionIndicatorsTwo")
-    ] = None
-    call_segment_id: Annotated[CallSegmentID | None, Tag(50, "callSegmentID", since=4)] = None
 
 
 class CancelProblem(Enumerated):

@@ -55,7 +55,7 @@ REPORTS: Final[dict[int, int]] = {
 OTHER: Final = "other"
 """The parameter of what is none that the standard has."""
 
-_PARAMETERS: Final = frozenset(parameters(from_scf=False))
+_PARAMETERS: Final = frozenset(parameters())
 _NEVER: Final = 99
 
 
