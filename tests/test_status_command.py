@@ -121,14 +121,24 @@ async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[st
     assert code == 0, said
     assert "takes calls" in said
     assert "ASP active" in said
+    assert "indicator" not in said
     code, said = await status(*file, "--discards")
     assert (code, "feedface" in said) == (0, True), said
     code, said = await status(
         "--node", f"http://127.0.0.1:{node.config.api.listen.port}", "--discards", "--json"
     )
+    found: dict[str, Any] = json.loads(said)
+    msc.link.machine.send(network.point_code, network.scp_point_code, 2, 0, b"")
+    msc.signalling.flush()
+    for _ in range(1000):
+        if node.signalling and node.signalling.links[0].others:
+            break
+        await asyncio.sleep(0.01)
+    code, said = await status(*file)
+    [line] = [line for line in said.splitlines() if "msc national" in line]
+    assert line.split()[:4] == ["indicator", "msc", "national", "answered"], said
     await connection.close()
     msc.signalling.stop()
-    found: dict[str, Any] = json.loads(said)
     return found
 
 

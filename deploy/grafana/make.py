@@ -127,6 +127,13 @@ SIGNALLING: Final = (
         "mps",
         text="Left out if the decision does not need them, else the call is continued.",
     ),
+    Panel(
+        "DATA with another network indicator",
+        rate("scp_m3ua_other_indicator_total", "peer, indicator") + " > 0",
+        "{{peer}} {{indicator}}",
+        "mps",
+        text="Answered or discarded as other_network_indicator says.",
+    ),
 )
 RUNTIME: Final = (
     Panel("Versions", gauge("scp_build_info"), "{{instance}} {{version}} compiled {{compiled}}", kind="stat"),

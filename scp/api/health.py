@@ -184,6 +184,8 @@ def _link(link: LinkStatus, checks: dict[str, list[Check]]) -> None:
             _condition(checks, "m3ua:as", name, condition, {"active"})
     for address, condition in link.paths.items():
         _condition(checks, "sctp:path", f"{link.name} {address}", condition, {"up"})
+    for indicator, condition in link.other_indicators.items():
+        _condition(checks, "m3ua:network-indicator", f"{link.name} {indicator}", condition, {"answered"})
     for point_code, condition in link.destinations.items():
         _condition(checks, "m3ua:destination", f"{link.name} {point_code}", condition, {"available", UNSAID})
 

@@ -7,13 +7,12 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from scp.app.links import machine
-from scp.app.settings import codecs, sccp_settings, tcap_settings
+from scp.app.settings import codecs, networks_of, tcap_settings
 from scp.engine.cap.user import CapUser
 from scp.engine.scheduler import LoopTime
 from scp.engine.signalling import Signalling
 from scp.engine.tc_users import TcUsers
 from scp.stack.m3ua.settings import TrafficMode
-from scp.stack.sccp import Sccp
 from scp.stack.tcap import Tcap
 from ss7.cap.contexts import CALL_CONTROL
 
@@ -62,9 +61,8 @@ def call_path(
     codec, tcap_codec = codecs(config.engine.codec)
     signalling = Signalling(
         source,
-        Sccp(sccp_settings(config), random.randrange(1 << 24)),
+        networks_of(config, random),
         Tcap(tcap_settings(config, random), tcap_codec),
-        config.node.network_indicator.code,
         telemetry,
         board,
         admission,
@@ -85,7 +83,8 @@ def call_path(
         strict=config.engine.strict,
     )
     signalling.user = users = TcUsers(signalling)
-    users.add(cap, config.sccp.ssn, CALL_CONTROL)
+    for ssn in config.ssns:
+        users.add(cap, ssn, CALL_CONTROL)
     return signalling, cap
 
 
@@ -101,9 +100,13 @@ def without_services(
 
 def add_link(signalling: Signalling, config: Config, peer: Peer) -> Link:
     """Give signalling a link for a peer of the configuration."""
+    networks = {each.name: each for each in signalling.networks if each is each.configured}
+    point_code = config.every_network()[peer.networks[0]].point_code
+    leads_to = peer.network_of_contexts.items() or [(-1, name) for name in dict.fromkeys(peer.networks)]
     return signalling.add_link(
         peer.name,
-        machine(peer, config.node.point_code),
+        machine(peer, point_code),
         frozenset(peer.destinations),
         alone=TrafficMode[peer.traffic_mode.name] is TrafficMode.OVERRIDE,
+        networks=[(context, networks[name]) for context, name in leads_to],
     )

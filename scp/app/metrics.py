@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 from prometheus_client.registry import Collector
 
 import ss7.ber
+from scp.engine.network import INDICATORS
 from scp.failover.counters import FailoverCounters
 from scp.telemetry import catalogue as c
 from scp.telemetry.logs import lines_lost
@@ -94,6 +95,15 @@ class NodeMetrics(Collector):
         unreadable = {} if node.cap is None else node.cap.unreadable
         labels = [(link.name, parameter) for link in links for parameter in c.PARAMETERS]
         yield counter(c.UNREADABLE, [(pair, unreadable.get(pair, 0)) for pair in labels])
+        signalling = () if node.signalling is None else node.signalling.links
+        yield counter(
+            c.OTHER_INDICATORS,
+            [
+                ((link.name, indicator), link.others.get(code, 0))
+                for link in signalling
+                for code, indicator in enumerate(INDICATORS)
+            ],
+        )
 
 
 def _of_charging(room: ChargingService) -> Iterator[Metric]:

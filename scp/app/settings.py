@@ -1,9 +1,12 @@
-"""A configuration as the settings of SCCP and TCAP, and the codecs that it names."""
+"""From a configuration to networks with their SCCP, to settings of TCAP, and to codecs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scp.config import OtherIndicator
+from scp.engine.network import Ss7Network
+from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings, Translation
 from scp.stack.tcap import TcapSettings
 from ss7.cap.codec import ALONE
@@ -14,7 +17,7 @@ from ss7.sccp import GlobalTitle
 if TYPE_CHECKING:
     from random import Random
 
-    from scp.config import Config
+    from scp.config import Config, Network
     from ss7.cap.codec import Codec
     from ss7.tcap import TcapCodec
 
@@ -28,22 +31,38 @@ def codecs(name: str) -> tuple[Codec, TcapCodec | None]:
     return reference.REFERENCE, reference_tcap.REFERENCE_TCAP
 
 
-def sccp_settings(config: Config) -> SccpSettings:
-    """Return SCCP's settings; an allowed caller with a dash is a point code, any other a prefix."""
-    sccp = config.sccp
+def networks_of(config: Config, random: Random) -> list[Ss7Network]:
+    """Return the networks of a node, that of ``[node]`` and ``[sccp]`` first."""
+    return [
+        Ss7Network(
+            Sccp(sccp_settings(config, network), random.randrange(1 << 24)),
+            network.network_indicator.code,
+            name,
+            answers_others=network.other_network_indicator is OtherIndicator.ANSWER,
+        )
+        for name, network in config.every_network().items()
+    ]
+
+
+def sccp_settings(config: Config, network: Network) -> SccpSettings:
+    """Return SCCP's settings in a network of `Config.every_network`.
+
+    An allowed caller with a dash is a point code, any other a prefix.
+    """
+    callers = network.allowed_callers or ()
     return SccpSettings(
-        point_codes=(config.node.point_code, *config.node.also),
-        ssn=sccp.ssn,
-        global_title=None if sccp.global_title is None else GlobalTitle(sccp.global_title),
-        allowed_prefixes=tuple(caller for caller in sccp.allowed_callers if "-" not in caller),
-        allowed_point_codes=tuple(parse_point_code(each) for each in sccp.allowed_callers if "-" in each),
+        point_codes=network.point_codes,
+        ssns=network.ssns,
+        global_title=GlobalTitle(network.global_title) if network.global_title else None,
+        allowed_prefixes=tuple(caller for caller in callers if "-" not in caller),
+        allowed_point_codes=tuple(parse_point_code(each) for each in callers if "-" in each),
         translations=tuple(
             Translation(each.prefix, tuple(each.point_codes), each.mode == "loadshare")
-            for each in sccp.translations
+            for each in network.translations
         ),
-        return_on_error=sccp.return_on_error,
-        concerned=tuple(sccp.concerned),
-        t_reassembly=sccp.reassembly_s,
+        return_on_error=config.sccp.return_on_error,
+        concerned=tuple(network.concerned),
+        t_reassembly=config.sccp.reassembly_s,
     )
 
 

@@ -20,6 +20,7 @@ from scp.domain.numbers import Numbering
 from scp.domain.reason import Reason
 from scp.domain.rules import OnFailure
 from scp.engine.cap.user import CapUser
+from scp.engine.network import Ss7Network
 from scp.engine.signalling import Signalling
 from scp.engine.tc_users import TcUsers
 from scp.services.api import NodeSettings
@@ -195,17 +196,15 @@ class Rig:
     def __init__(self, service: Service, store: SubscriberLookup, telemetry: Telemetry) -> None:
         source = _Time()
         network = Network()
+        settings = SccpSettings(
+            point_codes=(network.scp_point_code,),
+            ssns=(network.scp_ssn,),
+            global_title=GlobalTitle(network.scp_global_title),
+        )
         self._signalling = Signalling(
             source,
-            Sccp(
-                SccpSettings(
-                    point_codes=(network.scp_point_code,),
-                    ssn=network.scp_ssn,
-                    global_title=GlobalTitle(network.scp_global_title),
-                )
-            ),
+            [Ss7Network(Sccp(settings), network.network_indicator)],
             Tcap(TcapSettings()),
-            network.network_indicator,
             telemetry,
             _Unheard(),
         )
@@ -251,6 +250,9 @@ class _Unheard:
         """See `scp.engine.link.Observer`."""
 
     def subsystem(self, point_code: int, ssn: int, state: str) -> None:
+        """See `scp.engine.link.Observer`."""
+
+    def other_indicator(self, link: Link, network: Ss7Network, indicator: int, answered: bool) -> None:
         """See `scp.engine.link.Observer`."""
 
     def discarded(self, name: str, layer: str, reason: str, octets: bytes) -> None:

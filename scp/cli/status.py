@@ -31,6 +31,7 @@ _GROUPS: Final = {
     "m3ua:asp": "ASP",
     "m3ua:as": "AS",
     "m3ua:destination": "destination",
+    "m3ua:network-indicator": "indicator",
     "sccp:subsystem": "subsystem",
     "store:records": "store",
     "charging:records": "CDRs",

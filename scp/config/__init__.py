@@ -14,7 +14,8 @@ from scp.config.example import EXAMPLE
 from scp.config.load import load, loads
 from scp.config.m3ua import M3ua, Peer, PeerRole, PeerSctp, PeerTimers, RoutingKey, TrafficMode
 from scp.config.model import Config
-from scp.config.node import NetworkIndicator, Node, Telemetry
+from scp.config.networks import Network
+from scp.config.node import NetworkIndicator, Node, OtherIndicator, Telemetry
 from scp.config.preview import Endpoint, describe, endpoints
 from scp.config.reader import ConfigError, Fault
 from scp.config.recording import Recording
@@ -35,8 +36,10 @@ __all__ = [
     "HostPort",
     "Limits",
     "M3ua",
+    "Network",
     "NetworkIndicator",
     "Node",
+    "OtherIndicator",
     "Overload",
     "Peer",
     "PeerRole",

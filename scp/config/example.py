@@ -11,11 +11,12 @@ name = "scp-1"                        # unique among the nodes of one Redis: in 
 instance = 1                          # 0..255, unique among running processes: part of transaction ids
 point_code = "0-23-1"                 # ITU 3-8-3, or an integer
 network_indicator = "international"   # international | national | reserved | spare
+other_network_indicator = "answer"    # answer (with it) | discard: what DATA with another one gets
 guardian = true                       # a second process answers the calls of one that is killed
 # also = ["0-23-2"]                   # further point codes of ours: what comes to one is answered from it
 
 [sccp]
-ssn = 146                             # CAP
+ssn = 146                             # CAP; [146, 147]: several subsystems
 # global_title = "46700000001"        # own address in answers; without it the received called address
 allowed_callers = []                  # GT prefixes or point codes that may open dialogues; empty = all
 # return_on_error = "open"            # never | open (in open dialogues) | always: what asks for its return
@@ -26,6 +27,17 @@ allowed_callers = []                  # GT prefixes or point codes that may open
 # prefix = "4670"                     # of the title; the longest that fits counts
 # point_codes = ["0-1-1", "0-1-2"]
 # mode = "primary-backup"             # primary-backup | loadshare (by SLS)
+
+# [networks.national]                 # a further SS7 network that the node stands in: peers name it as theirs
+# network_indicator = "national"
+# point_code = "2-10-3"
+# also = ["2-10-4"]                   # these point codes, translations and concerned are this network's own …
+# concerned = ["2-10-1"]
+# translations = [{ prefix = "46", point_codes = ["2-10-1"] }]
+# ssn = 146                           # … these, if left out, are those of [sccp] and [node]
+# global_title = "46700000002"        # "": the received called address
+# allowed_callers = ["46"]
+# other_network_indicator = "discard"
 
 [[m3ua.peers]]
 name = "stp-a"
@@ -39,11 +51,13 @@ routing_context = 1                   # [1, 2]: several in this association; non
 # network_appearance = 1
 # asp_identifier = 1
 traffic_mode = "loadshare"            # loadshare | override | broadcast | unspecified
+# network = "national"                # one of [networks]; without it that of [node] and [sccp], "default";
+                                      # a list: one for each of routing_context, else by network indicator
 # destinations = ["0-1-1"]            # point codes behind this peer; empty = all
 # heartbeat_s = 0                     # 0: none; without it none over SCTP, 30 over TCP
 
 # [m3ua.peers.routing_key]            # REG REQ in place of routing_context; an empty table: all to us
-# point_code = "0-23-1"               # the node's own
+# point_code = "0-23-1"               # our own in the peer's network
 # origins = ["0-1-1"]                 # originating point codes; none: all
 # service_indicators = [3]            # SCCP alone; none: all, which every gateway takes
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from scp.config.networks import DEFAULT_NETWORK
 from scp.config.reader import Fault
-from scp.config.value_types import Address, Name, Port, Seconds, UInt32
+from scp.config.value_types import Address, Name, Port, Seconds, UInt32, one_or_more
 from scp.config.values import PointCode
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class RoutingKey(Struct, frozen=True, forbid_unknown_fields=True):
     The gateway assigns the routing context, whatever ``routing_context`` says.
 
     Attributes:
-        point_code: destination; None: the node's own.
+        point_code: destination; None: our own in the peer's network.
         origins: originating point codes that it is limited to; empty: all.
         service_indicators: user parts that it is limited to; 3 is SCCP (Q.704 §14.2.1). Empty: all, which
             every gateway takes; some route by destination alone, and refuse a key that has more (Osmocom's
@@ -149,6 +150,9 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
         network_appearance: None: not sent (RFC 4666 §3.3.1).
         asp_identifier: None: not sent (RFC 4666 §3.5.1).
         traffic_mode: asked for in ASPAC.
+        network: name of the network that the peer leads to: "default", or one of ``[networks]``. A list where
+            several share the association: one for each of `routing_context`, in its order; or without several
+            routing contexts, networks of different indicators, by which DATA is told apart.
         destinations: point codes behind this peer, for DAUD and for messages that are no answers; empty: all.
         heartbeat_s: T(beat) between BEATs, 0 for none; by default none over SCTP, which has heartbeats of its
             own (RFC 4666 §4.3.4.6), and 30 over TCP.
@@ -168,6 +172,7 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
     network_appearance: UInt32 | None = None
     asp_identifier: UInt32 | None = None
     traffic_mode: TrafficMode = TrafficMode.LOADSHARE
+    network: Name | tuple[Name, ...] = DEFAULT_NETWORK
     destinations: tuple[PointCode, ...] = ()
     heartbeat_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
     routing_key: RoutingKey | None = None
@@ -177,10 +182,18 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def routing_contexts(self) -> tuple[int, ...]:
         """Those of `routing_context`, however it was written."""
-        one_or_more = self.routing_context
-        if one_or_more is None:
-            return ()
-        return one_or_more if isinstance(one_or_more, tuple) else (one_or_more,)
+        return () if self.routing_context is None else one_or_more(self.routing_context)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those of `network`, however it was written."""
+        return one_or_more(self.network)
+
+    @property
+    def network_of_contexts(self) -> dict[int, str]:
+        """The network of each routing context; empty where routing contexts do not tell networks apart."""
+        contexts, networks = self.routing_contexts, self.networks
+        return dict(zip(contexts, networks, strict=True)) if len(contexts) == len(networks) > 1 else {}
 
     @property
     def beat(self) -> float:
@@ -200,10 +213,26 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
         contexts = self.routing_contexts
         if len(set(contexts)) < len(contexts):
             yield Fault("routing_context", "each once")
+        yield from self._network_faults()
         if self.routing_key is not None and len(contexts) > 1:
             yield Fault("routing_context", "one at most beside routing_key, which has the gateway assign it")
         if self.role.listens and self.local_port:
             yield Fault("local_port", f"for role {self.role} give our port as port")
+
+    def _network_faults(self) -> Iterator[Fault]:
+        """Yield a list of networks that does not fit the routing contexts, or what is given for one only."""
+        contexts, networks = self.routing_contexts, self.networks
+        if not networks:
+            yield Fault("network", "one or more are needed")
+        if len(networks) > 1 and len(contexts) > 1 and len(contexts) != len(networks):
+            yield Fault(
+                "network", f"{len(networks)} for the {len(contexts)} of routing_context: one for each"
+            )
+        if len(set(networks)) == 1:
+            return
+        for key, given in (("destinations", self.destinations), ("routing_key", self.routing_key)):
+            if given:
+                yield Fault(key, "not for a peer with several networks: its point codes are of which?")
 
 
 def _no_addresses(key: str, given: tuple[str, ...]) -> Iterator[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from re import fullmatch
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -10,11 +11,13 @@ from scp.config.api import Api
 from scp.config.charging import Charging
 from scp.config.engine import Engine, Limits, Overload, Store
 from scp.config.m3ua import M3ua
-from scp.config.node import Node, Telemetry
+from scp.config.networks import DEFAULT_NETWORK, Network, default_network
+from scp.config.node import NetworkIndicator, Node, Telemetry
 from scp.config.reader import Fault
 from scp.config.recording import Recording
 from scp.config.sccp import Sccp
 from scp.config.services import default_services
+from scp.config.value_types import NAME, NAME_WORDS
 from scp.domain.numbers import Numbering
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file.
 
     Attributes:
+        networks: by name; `every_network` has all.
         services: settings by service name, each with its ``service_keys``; the rest of a table is read by the
             service's own factory.
     """
@@ -33,6 +37,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     m3ua: M3ua
     numbering: Numbering
     sccp: Sccp = Sccp()
+    networks: dict[str, Network] = field(default_factory=dict)
     store: Store = Store()
     engine: Engine = Engine()
     overload: Overload = Overload()
@@ -43,6 +48,17 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     telemetry: Telemetry = Telemetry()
     recording: Recording | None = None
 
+    def every_network(self) -> dict[str, Network]:
+        """Return all networks by name, that of ``[node]`` and ``[sccp]`` first; every value is there."""
+        default = default_network(self.node, self.sccp)
+        others = {name: network.over(default) for name, network in self.networks.items()}
+        return {DEFAULT_NETWORK: default, **others}
+
+    @property
+    def ssns(self) -> tuple[int, ...]:
+        """Our subsystems in all networks."""
+        return tuple(dict.fromkeys(ssn for each in self.every_network().values() for ssn in each.ssns))
+
     def faults(self) -> Iterator[Fault]:
         """Yield what does not fit between tables."""
         if self.store.deadline_ms >= self.engine.answer_deadline_ms:
@@ -51,9 +67,44 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
                 f"{self.store.deadline_ms} must be below engine.answer_deadline_ms "
                 f"({self.engine.answer_deadline_ms}): the answer is due before the store has failed",
             )
+        yield from self._network_faults()
         peers = {peer.name for peer in self.m3ua.peers}
         for index, name in enumerate(() if self.recording is None else self.recording.peers):
             if name not in peers:
                 yield Fault(f"recording.peers[{index}]", f"{name} is none of m3ua.peers")
         if self.api is not None and self.api.listen == self.telemetry.metrics and self.api.listen.port:
             yield Fault("telemetry.metrics", f"api.listen has {self.api.listen} already")
+
+    def _network_faults(self) -> Iterator[Fault]:
+        """Yield networks that nothing leads to or that can't be told apart, and peers of unknown networks."""
+        used: set[str] = set()
+        known = {DEFAULT_NETWORK, *self.networks}
+        for number, peer in enumerate(self.m3ua.peers):
+            at = f"m3ua.peers[{number}].network"
+            used.update(peer.networks)
+            unknown = [name for name in peer.networks if name not in known]
+            for name in unknown:
+                yield Fault(at, f"{name} is none of networks; there are: {', '.join(sorted(known))}")
+            if not unknown and not peer.network_of_contexts:
+                yield from self._alike(at, peer.networks)
+        callers = [caller for caller in self.sccp.allowed_callers if "-" in caller]
+        for name, network in self.networks.items():
+            if name == DEFAULT_NETWORK:
+                yield Fault(f"networks.{name}", "is described by [node] and [sccp]: take another name")
+            elif not fullmatch(NAME, name):
+                yield Fault(f"networks.{name}", f"the name must be {NAME_WORDS}")
+            elif name not in used:
+                yield Fault(f"networks.{name}", "no peer leads to it: none has it as its network")
+            if callers and network.allowed_callers is None:
+                why = f"required, as sccp.allowed_callers has a point code of another network: {callers[0]}"
+                yield Fault(f"networks.{name}.allowed_callers", why)
+
+    def _alike(self, at: str, names: tuple[str, ...]) -> Iterator[Fault]:
+        """Yield networks of one peer that have one network indicator, which alone tells them apart."""
+        networks = self.every_network()
+        seen: dict[NetworkIndicator, str] = {}
+        for name in dict.fromkeys(names):
+            indicator = networks[name].network_indicator
+            other = seen.setdefault(indicator, name)
+            if other != name:
+                yield Fault(at, f"{other} and {name} are both {indicator}: what tells their messages apart?")

@@ -28,6 +28,13 @@ class NetworkIndicator(StrEnum):
 _NI_CODES: Final = {indicator: code for code, indicator in enumerate(NetworkIndicator)}
 
 
+class OtherIndicator(StrEnum):
+    """What becomes of DATA whose network indicator is not that of its network."""
+
+    ANSWER = "answer"
+    DISCARD = "discard"
+
+
 class Node(Struct, frozen=True, forbid_unknown_fields=True):
     """``[node]``: who this process is.
 
@@ -36,7 +43,9 @@ class Node(Struct, frozen=True, forbid_unknown_fields=True):
         also: further point codes that are ours; what comes to one is answered from it.
         name: in logs, in ``/health``, in ids and files of CDRs; unique among the nodes of one Redis.
         instance: part of every TCAP transaction id; unique among the running processes of one address.
-        network_indicator: of the messages that we send.
+        network_indicator: of our network (Q.704 §14.2.2).
+        other_network_indicator: what becomes of DATA with another one: "answer" takes it and answers with the
+            indicator that it came with, "discard" discards it. Both are counted and reported.
         guardian: whether a second process stands by that answers the calls of one that is killed.
     """
 
@@ -45,6 +54,7 @@ class Node(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name = "camel-scp"
     instance: Annotated[int, Meta(ge=0, le=255)] = 0
     network_indicator: NetworkIndicator = NetworkIndicator.INTERNATIONAL
+    other_network_indicator: OtherIndicator = OtherIndicator.ANSWER
     guardian: bool = True
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from scp.config.node import OtherIndicator
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scp.config.m3ua import Peer
     from scp.config.model import Config
+    from scp.config.networks import Network
 
 
 class Endpoint(NamedTuple):
@@ -39,12 +44,9 @@ def _peer(peer: Peer) -> Endpoint:
 def describe(config: Config) -> str:
     """Return in words, a line each, what the node would be and do. No secret is shown."""
     node = config.node
-    callers = ", ".join(config.sccp.allowed_callers) or "all"
-    lines = [
-        f"node {node.name}, instance {node.instance}",
-        f"point code {node.point_code} ({int(node.point_code)}), network indicator {node.network_indicator}",
-        f"SSN {config.sccp.ssn}, global title {config.sccp.global_title or 'as called'}, callers {callers}",
-    ]
+    lines = [f"node {node.name}, instance {node.instance}"]
+    for name, network in config.every_network().items():
+        lines += _network(config, name, network)
     for name, table in config.services.items():
         keys = ", ".join(str(key) for key in table["service_keys"])
         lines.append(f"service {name}: service keys {keys}")
@@ -68,6 +70,19 @@ def describe(config: Config) -> str:
         verb = "listens on" if endpoint.direction == "listen" else "connects to"
         lines.append(f"{verb} {endpoint.transport} {', '.join(endpoint.addresses)}: {endpoint.purpose}")
     return "\n".join(lines)
+
+
+def _network(config: Config, name: str, network: Network) -> Iterator[str]:
+    """Yield what the node is in a network, and who leads there if there are several."""
+    codes = ", ".join(f"{code} ({int(code)})" for code in (network.point_code, *network.also))
+    others = "answered with it" if network.other_network_indicator is OtherIndicator.ANSWER else "discarded"
+    if config.networks:
+        peers = ", ".join(peer.name for peer in config.m3ua.peers if name in peer.networks) or "no peer"
+        yield f"network {name}, by {peers}:"
+    yield f"point code {codes}, network indicator {network.network_indicator} (DATA with another: {others})"
+    ssns = ", ".join(map(str, network.ssns))
+    callers = ", ".join(network.allowed_callers or ()) or "all"
+    yield f"SSN {ssns}, global title {network.global_title or 'as called'}, callers {callers}"
 
 
 def _charging(config: Config) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta, Struct
 
 from scp.config.reader import Fault
-from scp.config.value_types import Caller, GlobalTitle, Seconds
+from scp.config.value_types import Caller, GlobalTitle, Seconds, Ssn, each_once, one_or_more
 from scp.config.values import PointCode
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Sccp(Struct, frozen=True, forbid_unknown_fields=True):
     """``[sccp]``.
 
     Attributes:
-        ssn: our subsystem; 146 is CAP (23.003 §8.2).
+        ssn: our subsystem, or several in a list; 146 is CAP (23.003 §8.2). A called global title that has no
+            SSN is for the first.
         global_title: our own address in answers; without it the received called address is used.
         allowed_callers: who may open dialogues, by the calling address; empty: everybody.
         translations: see `Translation`; what fits none goes back the way that the question came.
@@ -49,7 +50,7 @@ class Sccp(Struct, frozen=True, forbid_unknown_fields=True):
         reassembly_s: how long segments are waited for (T(reassembly), Q.714 §3.8: 10 to 20 s).
     """
 
-    ssn: Annotated[int, Meta(ge=2, le=254)] = 146
+    ssn: Ssn | tuple[Ssn, ...] = 146
     global_title: GlobalTitle | None = None
     allowed_callers: tuple[Caller, ...] = ()
     translations: tuple[Translation, ...] = ()
@@ -57,11 +58,22 @@ class Sccp(Struct, frozen=True, forbid_unknown_fields=True):
     concerned: tuple[PointCode, ...] = ()
     reassembly_s: Seconds = 15.0
 
+    @property
+    def ssns(self) -> tuple[int, ...]:
+        """`ssn`, however it was written."""
+        return one_or_more(self.ssn)
+
     def faults(self) -> Iterator[Fault]:
-        """Yield callers that look like point codes but are none."""
-        for index, caller in enumerate(self.allowed_callers):
-            if "-" in caller:
-                try:
-                    PointCode.parse(caller)
-                except ValueError as error:
-                    yield Fault(f"allowed_callers[{index}]", str(error))
+        """Yield an empty list of subsystems, and callers that look like point codes but are none."""
+        yield from each_once("ssn", self.ssns)
+        yield from caller_faults(self.allowed_callers)
+
+
+def caller_faults(allowed: tuple[str, ...]) -> Iterator[Fault]:
+    """Yield callers that look like point codes but are none."""
+    for index, caller in enumerate(allowed):
+        if "-" in caller:
+            try:
+                PointCode.parse(caller)
+            except ValueError as error:
+                yield Fault(f"allowed_callers[{index}]", str(error))

@@ -1,4 +1,4 @@
-"""The way back of a dialogue, from its first message to its last answer."""
+"""The return path of a dialogue: what its messages need, from the first to the last."""
 
 from __future__ import annotations
 
@@ -6,31 +6,42 @@ from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
     from scp.engine.link import Link
+    from scp.engine.network import Ss7Network
 
 _MOST: Final = 4096
 
 
 @final
 class ReturnPath:
-    """The way back of a dialogue: what its answers need of the message that opened it.
+    """Where messages of a dialogue go, as the message that opened it says.
 
     Attributes:
-        link: where its first message came in; while that is down, where `scp.engine.routes.choose` says.
+        link: that its first message came on; while that is down, the one of `routes.choose`.
+        network: of its first message.
         opc: our point code.
         dpc: the peer's.
         sls: signalling link selection: one a dialogue, so that its messages stay in order (Q.714 §1.1.2.2).
         called: octets of the SCCP address that our messages go to.
-        calling: octets of our own.
-        context: routing context that it came with (RFC 4666 §3.3.1), -1: none. Where a link has several,
+        calling: octets of our own SCCP address.
+        context: routing context of its first message (RFC 4666 §3.3.1), -1: none. Where a link has several,
             answers go as messages of that AS.
     """
 
-    __slots__ = ("called", "calling", "context", "dpc", "link", "opc", "sls")
+    __slots__ = ("called", "calling", "context", "dpc", "link", "network", "opc", "sls")
 
     def __init__(
-        self, link: Link, opc: int, dpc: int, sls: int, called: bytes, calling: bytes, context: int = -1
+        self,
+        link: Link,
+        opc: int,
+        dpc: int,
+        sls: int,
+        called: bytes,
+        calling: bytes,
+        context: int = -1,
+        network: Ss7Network | None = None,
     ) -> None:
         self.link = link
+        self.network = network or link.network
         self.opc = opc
         self.dpc = dpc
         self.sls = sls
@@ -41,20 +52,20 @@ class ReturnPath:
 
 @final
 class ReturnPaths:
-    """One `ReturnPath` for all held dialogues that have the same: a switch's calls have sixteen, one a SLS.
+    """One `ReturnPath` for all held dialogues with the same values: sixteen for a switch, one for each SLS.
 
-    Where a link fails, all that share a path leave it together: what decides for one decides for all.
+    When a link fails, all dialogues of a path leave it together: its values decide, and they are the same.
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Link, int, int, int, bytes, bytes, int], ReturnPath] = {}
+        self._known: dict[tuple[Link, Ss7Network, int, int, int, bytes, bytes, int], ReturnPath] = {}
 
     def shared(self, path: ReturnPath) -> ReturnPath:
-        """Return the path that stands for this one."""
+        """Return the shared path with the values of this one."""
         link, dpc = path.link, path.dpc
-        key = (link, path.opc, dpc, path.sls, path.called, path.calling, path.context)
+        key = (link, path.network, path.opc, dpc, path.sls, path.called, path.calling, path.context)
         known = self._known.get(key)
-        if known is not None and known.link is link and known.dpc == dpc:  # it has not gone elsewhere since
+        if known is not None and known.link is link and known.dpc == dpc:  # it has not moved since
             return known
         if len(self._known) >= _MOST:
             self._known.clear()

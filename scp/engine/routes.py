@@ -1,9 +1,9 @@
-"""Which of several links a message takes: the one it belongs to, or the best of those that are up.
+"""Choice of the link for a message: the one it belongs to, or the best of those that are active.
 
-One order holds for all (`COST`): what the gateways have said of the destination (DUNA, DRST, SCON; RFC 4666
-§3.4) comes first, then how the links share traffic: one in override is used alone, in the order of the
-configuration; those in loadshare and broadcast share by SLS, so that a dialogue's messages stay in order
-(Q.714 §1.1.2.2). In broadcast it is the gateway that sends to all of its ASPs; what an ASP sends goes once.
+Two things decide, in this order (`COST`): the state of the destination as the gateways report it (DUNA, DRST,
+SCON; RFC 4666 §3.4), then how the links share traffic. A link in override is used alone, in the order of the
+configuration; links in loadshare and broadcast share by SLS, so that a dialogue's messages stay in order
+(Q.714 §1.1.2.2). In broadcast the gateway sends to all of its ASPs; a message of an ASP goes once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scp.engine.link import Link
+    from scp.engine.network import Ss7Network
 
 COST: Final[dict[tuple[Availability, bool], int]] = {
     (Availability.AVAILABLE, False): 0,
@@ -25,14 +26,14 @@ COST: Final[dict[tuple[Availability, bool], int]] = {
     (Availability.UNAVAILABLE, False): 4,
     (Availability.UNAVAILABLE, True): 4,
 }
-"""(availability, congested) of the destination through a link → what that link costs; the least wins."""
+"""(availability, congested) of the destination through a link → cost of that link; the lowest wins."""
 FREE: Final = 0
 CONGESTED: Final = frozenset((1, 3))
 UNREACHABLE: Final = 4
 
 
 def cost(link: Link, point_code: int, now: float) -> int:
-    """Return what it costs to send to ``point_code`` over this link, as far as its gateway has said."""
+    """Return the cost of this link to ``point_code``, by what its gateway has reported."""
     destinations = link.destinations
     if destinations is None or destinations.silent:
         return FREE
@@ -40,21 +41,23 @@ def cost(link: Link, point_code: int, now: float) -> int:
     return COST[destinations.availability(point_code), congested]
 
 
-def choose(links: Sequence[Link], current: Link, point_code: int, sls: int, now: float) -> Link:
+def choose(
+    links: Sequence[Link], current: Link, network: Ss7Network, point_code: int, sls: int, now: float
+) -> Link:
     """Return the link for a message to ``point_code``.
 
     Args:
         links: all, in the order of the configuration.
         current: the one that it belongs to; it stays with that while no other is better.
-        point_code: where it goes.
+        network: of the point code.
+        point_code: destination.
         sls: its signalling link selection.
         now: seconds.
     """
-    ways = [link for link in links if link.active and (not link.reaches or point_code in link.reaches)]
-    if not ways:
-        ways = [link for link in links if link.active]
-    if not ways:
+    active = [link for link in links if link.carries(network)]
+    if not active:
         return current
+    ways = [link for link in active if not link.reaches or point_code in link.reaches] or active
     costs = [cost(link, point_code, now) for link in ways]
     least = min(costs)
     best = [link for link, each in zip(ways, costs, strict=True) if each == least]

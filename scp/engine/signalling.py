@@ -1,17 +1,21 @@
-"""Joins links (M3UA), SCCP and TCAP for whoever uses TC: the SCP's engine, or the MSC simulator.
+"""Joins links (M3UA), SCCP and TCAP for a TC-user: the SCP's engine, or the MSC simulator.
 
 Messages come in batches, as many as one read brought; all that they cause goes out in one write a link.
+
+Each `Ss7Network` has an SCCP of its own. DATA belongs to a network of its link, by routing context or network
+indicator; its answer goes out in that network. DATA with an indicator of none of them is answered with the
+indicator that it came with, or discarded (`Ss7Network.with_indicator`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from scp.engine.link import Link
+from scp.engine.link import NONE, Link
 from scp.engine.return_path import ReturnPath, ReturnPaths
 from scp.engine.routes import CONGESTED, UNREACHABLE, choose, cost
 from scp.engine.scheduler import Scheduler
-from scp.stack.m3ua.events import AspState, BringDown, Discard, DiscardReason, StateChange
+from scp.stack.m3ua.events import AspState, BringDown, Discard, DiscardReason, ServerChange, StateChange
 from scp.stack.sccp_settings import DISCARD, SUBSYSTEM
 from ss7.errors import EncodeError
 from ss7.m3ua import MESSAGES
@@ -23,11 +27,11 @@ if TYPE_CHECKING:
 
     from scp.engine.admission import Admission
     from scp.engine.link import Machine, Observer
+    from scp.engine.network import Ss7Network
     from scp.engine.observers import Tap
     from scp.engine.scheduler import TimeSource
     from scp.engine.tc import TcUser
     from scp.ports import Telemetry
-    from scp.stack.sccp import Sccp
     from scp.stack.tcap import Tcap
     from ss7.m3ua import Data
 
@@ -55,50 +59,56 @@ class Signalling:
 
     Args:
         source: the clock and its timers.
-        sccp: routing, ours or not.
+        networks: that the node stands in; the first is that of links which name none.
         tcap: transactions.
-        network_indicator: of outgoing DATA, 0 to 3.
-        telemetry: who counts.
-        observer: who is told of links.
-        admission: told how long the node has worked on what it read; None: nobody asks.
+        telemetry: counts.
+        observer: of links and of what happens below TC.
+        admission: gets how long the node has worked on what it read; None: every call is admitted.
 
     Attributes:
-        tap: sees every message; None: nobody looks, which costs nothing.
+        networks: as given, and those of other indicators once DATA came with one.
+        links: in the order of the configuration.
+        user: the TC-user.
+        tap: sees every message; None costs nothing.
     """
 
     def __init__(
         self,
         source: TimeSource,
-        sccp: Sccp,
+        networks: Sequence[Ss7Network],
         tcap: Tcap,
-        network_indicator: int,
         telemetry: Telemetry,
         observer: Observer,
         admission: Admission | None = None,
     ) -> None:
         self.clock: Callable[[], float] = source.time
-        self.sccp = sccp
+        self.networks = list(networks)
         self.tcap = tcap
-        self.network_indicator = network_indicator
         self.telemetry = telemetry
         self.observer = observer
         self.admission = admission
         self.links: list[Link] = []
         self.user: TcUser | None = None
         self.tap: Tap | None = None
-        self._from = ""  # the link and the message that are worked on, for samples of what is discarded
+        self._from = ""  # the link and the message in hand, for samples of discarded messages
         self._message = b""
         self._leaving = False
         self._paths = ReturnPaths()
         self._scheduler = Scheduler(source, self._tick)
         self._soon = source.call_soon
-        self._unwritten = 0  # times that `flush` was asked for, and one while `_flush` is to come
+        self._unwritten = 0  # calls of `flush`, and one more while `_flush` is scheduled
 
     def add_link(
-        self, name: str, machine: Machine, reaches: frozenset[int] = frozenset(), *, alone: bool = False
+        self,
+        name: str,
+        machine: Machine,
+        reaches: frozenset[int] = frozenset(),
+        *,
+        alone: bool = False,
+        networks: Sequence[tuple[int, Ss7Network]] = (),
     ) -> Link:
-        """Make a link; its transport calls it from then on. ``reaches`` and ``alone`` as for `Link`."""
-        link = Link(self, name, machine, reaches, alone=alone)
+        """Make a link; its transport calls it from then on. Arguments as for `Link`."""
+        link = Link(self, name, machine, networks or ((-1, self.networks[0]),), reaches, alone=alone)
         self.links.append(link)
         self.telemetry.asp_state(name, machine.state)
         return link
@@ -121,12 +131,13 @@ class Signalling:
         self._after()
 
     def leave(self) -> None:
-        """Tell the concerned signalling points that our subsystem goes (SSP); what comes is still taken."""
-        if self.sccp.announces and self.links:
-            self._leaving = True
-            self.sccp.out_of_service(self.clock(), refuse=False)
-            self._sccp_own(self.links[0], self.sccp.point_code)
-            self._after()
+        """Send SSP to the concerned signalling points; messages for our subsystems are still taken."""
+        self._leaving = True
+        for network in self.networks:
+            if network.sccp.announces:
+                network.sccp.out_of_service(self.clock(), refuse=False)
+                self._sccp_says(network)
+        self._after()
 
     def deactivate(self) -> None:
         """Ask for no more traffic (ASPIA); the links' states say when that is granted. Begins a drain."""
@@ -147,7 +158,7 @@ class Signalling:
     def received(self, link: Link, messages: Sequence[tuple[int, bytes]]) -> None:
         """Take a batch of M3UA messages from ``link``."""
         now = self.clock()
-        machine, sccp, tcap = link.machine, self.sccp, self.tcap
+        machine, tcap = link.machine, self.tcap
         admission = self.admission
         if admission is not None:
             admission.batch_begun(link.name, now, len(messages))
@@ -172,8 +183,10 @@ class Signalling:
             elif len(message) > _TYPE:
                 kind = message[_CLASS] << 8 | message[_TYPE]
                 self.telemetry.m3ua_message(link.name, "in", _KINDS.get(kind, "other"))
-            if machine.events or sccp.events or tcap.events:
-                self._tell(link)
+            if machine.events:
+                self._machine_events(link)
+            if tcap.events:
+                self._tcap_events()
         self._from, self._message = "", b""
         if data_count:
             self.telemetry.m3ua_message(link.name, "in", "DATA", data_count)
@@ -183,24 +196,33 @@ class Signalling:
             admission.batch_done(self.clock(), link.transport is not None and link.transport.more)
 
     def _failed(self, bug: Exception) -> None:
-        """Go on after a fault of this program's own: the message in hand is lost, and shown as it is."""
+        """Discard the message in hand, since this program failed over it, and report that."""
         self.discard("cap", INTERNAL)
         self.observer.bug(self._from, bug)
 
     def _data(self, link: Link, data: Data, now: float) -> None:
         """DATA: through SCCP and TCAP to the user."""
-        unit = self.sccp.receive(data, now)
-        if self.sccp.outbox:
-            self._sccp_own(link, data.dpc, data.routing_context)
+        network = link.network
+        if link.shared:
+            network = link.network_of(data.routing_context, data.ni)
+        if data.ni != network.indicator:
+            other = self._other_indicator(link, network, data.ni)
+            if other is None:
+                return
+            network = other
+        sccp = network.sccp
+        unit = sccp.receive(data, now)
+        if sccp.own or sccp.events:
+            self._sccp_says(network, link, data.routing_context)
         if unit is None:
             return
         if type(unit) is UnitData:
-            sccp = self.sccp
-            dpc = sccp.route_back(unit.calling_raw, data.opc)
+            calling, context = unit.calling_raw, data.routing_context
+            dpc = sccp.route_back(calling, data.opc)
             if sccp.translates:
-                dpc = self._translated(unit.calling_raw, dpc, data.sls, now)
+                dpc = self._translated(network, calling, dpc, data.sls, now)
             own = sccp.own_address(unit.called_raw)
-            path = ReturnPath(link, data.dpc, dpc, data.sls, unit.calling_raw, own, data.routing_context)
+            path = ReturnPath(link, data.dpc, dpc, data.sls, calling, own, context, network)
             indication = self.tcap.receive(unit.data, path, now)
         else:
             indication = self.tcap.notice(unit.data, unit.cause, now)
@@ -209,76 +231,113 @@ class Signalling:
         if self.tcap.outbox:
             self._tcap_out()
 
+    def _other_indicator(self, link: Link, network: Ss7Network, indicator: int) -> Ss7Network | None:
+        """Return the network that DATA with this indicator is taken in; None: it is discarded."""
+        other = network.with_indicator(indicator)
+        if link.reports(indicator):
+            self.observer.other_indicator(link, network, indicator, other is not None)
+        if other is None:
+            self.discard("m3ua", DiscardReason.NETWORK_INDICATOR)
+        elif other not in self.networks:
+            self.networks.append(other)
+        return other
+
     # -- out -----------------------------------------------------------------------------------------------
 
     def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None:
         """Send a TCAP message on its dialogue's `ReturnPath`; b"" is nothing. It leaves with the batch.
 
-        With ``return_on_error`` (and if `SccpSettings` agrees) TC-NOTICE says if it can't be delivered. What
-        can't be sent is counted: to a calling address that leaves SCCP no room for data, or too long for 16
-        segments.
+        With ``return_on_error`` (and if `SccpSettings` agrees) TC-NOTICE follows if it can't be delivered. A
+        message that SCCP can't carry is discarded: its addresses leave no room for data, or it is too long
+        for 16 segments.
         """
         if not octets or not isinstance(path, ReturnPath):
             return
-        link = path.link
-        if not link.active or not (link.destinations is None or link.destinations.silent):
+        link, network = path.link, path.network
+        sccp = network.sccp
+        if not link.carries(network) or not (link.destinations is None or link.destinations.silent):
             now = self.clock()
-            if self.sccp.translates:
-                path.dpc = self._translated(path.called, path.dpc, path.sls, now)
-            link = path.link = choose(self.links, link, path.dpc, path.sls, now)
+            if sccp.translates:
+                path.dpc = self._translated(network, path.called, path.dpc, path.sls, now)
+            link = path.link = choose(self.links, link, network, path.dpc, path.sls, now)
         try:
-            self.sccp.send(
+            sccp.send(
                 path.called,
                 path.calling,
                 octets,
                 dpc=path.dpc,
                 sls=path.sls,
-                return_on_error=self.sccp.asks_return[return_on_error],
+                return_on_error=sccp.asks_return[return_on_error],
             )
         except EncodeError:
             self.discard("sccp", UNSENDABLE)
             return
-        self._sccp_out(link, path.opc, path.context)
+        self._sccp_out(link, network, path.opc, path.context)
 
     def keep(self, path: object) -> object:
-        """Return the way back for a dialogue that is held: one object for all that have the same."""
+        """Return the path for a dialogue that is held: one object for all with the same values."""
         return self._paths.shared(path) if isinstance(path, ReturnPath) else path
 
-    def _translated(self, called: bytes, otherwise: int, sls: int, now: float) -> int:
+    def _translated(self, network: Ss7Network, called: bytes, otherwise: int, sls: int, now: float) -> int:
         """Return the point code for a title: the first of its translation that can be reached."""
-        codes = self.sccp.translate(called, sls)
+        codes = network.sccp.translate(called, sls)
         for code in codes:
-            if any(link.active and cost(link, code, now) < UNREACHABLE for link in self.links):
+            if any(link.carries(network) and cost(link, code, now) < UNREACHABLE for link in self.links):
                 return code
         return codes[0] if codes else otherwise
 
-    def _sccp_out(self, link: Link, opc: int, context: int) -> None:
-        """Send what SCCP wants sent; without an active link it is lost, as any message of MTP may be."""
-        send = link.machine.send
-        for dpc, sls, payload in self.sccp.outbox:
-            if not send(opc, dpc, self.network_indicator, sls, payload, context):
+    def _sccp_out(self, link: Link, network: Ss7Network, opc: int, context: int) -> None:
+        """Send the user's messages; without an active link they are lost, as any message of MTP may be."""
+        if link.shared:
+            context = link.context(network, context)
+        send, indicator, outbox = link.machine.send, network.indicator, network.sccp.outbox
+        for dpc, sls, payload in outbox:
+            if context == NONE or not send(opc, dpc, indicator, sls, payload, context):
                 self.discard("m3ua", DiscardReason.NOT_ACTIVE)
-        self.sccp.outbox.clear()
+        outbox.clear()
 
-    def _sccp_own(self, link: Link, opc: int, context: int = -1) -> None:
-        """Send what SCCP has to say itself: returned messages and management, which no call waits for.
+    def _sccp_says(self, network: Ss7Network, link: Link | None = None, context: int = -1) -> None:
+        """Send messages of SCCP itself, and report its events.
 
-        What goes to a global title is translated as everything else is (Q.714 §2.4).
-
-        To a congested destination they are not sent: of all messages they matter least (Q.714 §2.6: UDTS has
-        importance 3, UDT 4), and that is how a SCON is heeded while every call is answered.
+        Args:
+            network: whose SCCP.
+            link: that the cause came on; None: it was no received message.
+            context: routing context of the cause; -1: it had none.
         """
-        sccp, now = self.sccp, self.clock()
-        own = sccp.outbox[:]
-        sccp.outbox.clear()
-        for otherwise, sls, payload in own:
+        if network.sccp.own:
+            first = link or next((each for each in self.links if each.leads_to(network)), None)
+            if first is not None:
+                self._sccp_own(network, first, context)
+        events = network.sccp.events
+        for told in events:
+            if told.kind == DISCARD:
+                self.discard("sccp", told.reason)
+            elif told.kind == SUBSYSTEM:
+                self.observer.subsystem(told.point_code, told.ssn, told.reason)
+        events.clear()
+
+    def _sccp_own(self, network: Ss7Network, link: Link, context: int) -> None:
+        """Send messages of SCCP itself: returned messages and management, which no call waits for.
+
+        A called global title is translated as in every message (Q.714 §2.4).
+
+        Nothing is sent to a congested destination: of all messages these matter least (Q.714 §2.6: UDTS has
+        importance 3, UDT 4). So a SCON is heeded while every call is answered.
+        """
+        sccp, now = network.sccp, self.clock()
+        own = sccp.own[:]
+        sccp.own.clear()
+        for opc, otherwise, sls, payload in own:
             dpc = otherwise
             if sccp.translates:
-                dpc = self._translated(decode_sccp(payload).called_raw, otherwise, sls, now)
-            way = choose(self.links, link, dpc, sls, now)
+                dpc = self._translated(network, decode_sccp(payload).called_raw, otherwise, sls, now)
+            way = choose(self.links, link, network, dpc, sls, now)
+            as_server = way.context(network, context)
             if cost(way, dpc, now) in CONGESTED:
                 self.discard("m3ua", DiscardReason.CONGESTED)
-            elif not way.machine.send(opc, dpc, self.network_indicator, sls, payload, context):
+            elif as_server == NONE or not way.machine.send(
+                opc, dpc, network.indicator, sls, payload, as_server
+            ):
                 self.discard("m3ua", DiscardReason.NOT_ACTIVE)
 
     def _tcap_out(self) -> None:
@@ -289,10 +348,10 @@ class Signalling:
             self.send(path, octets)
 
     def flush(self) -> None:
-        """Send what is queued; for whoever acts outside a batch or a tick.
+        """Send what is queued; to be called for messages that no batch and no tick caused.
 
-        It leaves once all that the event loop brought at the same time was dealt with, or `AT_ONCE` of it:
-        answers of a store come many in one read, as messages do, and share writes as well.
+        It is written once all that the event loop brought at the same time was processed, or `AT_ONCE` of
+        it: answers of a store come many in one read, as messages do, and share writes as well.
         """
         self._unwritten += 1
         if self._unwritten == 1:
@@ -306,13 +365,15 @@ class Signalling:
         self._after()
 
     def _after(self) -> None:
-        """Write what a batch or tick caused, tell what happened, and set the timer."""
+        """Write what a batch or tick caused, report events, and set the timer."""
         for link in self.links:
             machine = link.machine
             if machine.outbox:
                 self._write(link, machine.outbox)
-            if machine.events or self.sccp.events or self.tcap.events:
-                self._tell(link)
+            if machine.events:
+                self._machine_events(link)
+        if self.tcap.events:
+            self._tcap_events()
         self._scheduler.at(self._next_deadline())
 
     def _write(self, link: Link, outbox: list[tuple[int, bytes]]) -> None:
@@ -332,32 +393,37 @@ class Signalling:
         outbox.clear()
 
     def discard(self, layer: str, reason: str) -> None:
-        """Count something that was thrown away, and show the message that it came in."""
+        """Count a discarded message, or part of one, and show the message that is being processed."""
         self.telemetry.discard(layer, reason)
         sheds = self.admission is not None and self.admission.sheds
         self.observer.discarded(self._from, layer, reason, b"" if sheds else self._message)
 
-    def _tell(self, link: Link) -> None:
-        """Pass on what the layers have to say."""
+    def _machine_events(self, link: Link) -> None:
+        """Report what the link's M3UA machine has to say, and act on it."""
         events = link.machine.events[:]
         link.machine.events.clear()
         for event in events:
             if isinstance(event, StateChange):
                 self.telemetry.asp_state(link.name, event.new)
-                if event.new is AspState.ACTIVE and self.sccp.announces and not self._leaving:
-                    self.sccp.in_service(self.clock())
-                    self._sccp_own(link, self.sccp.point_code)
+                if event.new is AspState.ACTIVE:
+                    self._announce(link, -1)
+            elif isinstance(event, ServerChange):
+                if event.new is AspState.ACTIVE:
+                    self._announce(link, event.routing_context)
             elif isinstance(event, Discard):
                 self.discard("m3ua", event.reason)
             elif isinstance(event, BringDown):
                 link.give_up(event.why)
             self.observer.link_event(link, event)
-        for told in self.sccp.events:
-            if told.kind == DISCARD:
-                self.discard("sccp", told.reason)
-            elif told.kind == SUBSYSTEM:
-                self.observer.subsystem(told.point_code, told.ssn, told.reason)
-        self.sccp.events.clear()
+
+    def _announce(self, link: Link, context: int) -> None:
+        """Send SSA to the concerned signalling points of the networks of an AS that has become active."""
+        for network in link.served(context):
+            if network.sccp.announces and not self._leaving:
+                network.sccp.in_service(self.clock())
+                self._sccp_says(network, link, context)
+
+    def _tcap_events(self) -> None:
         for _, reason in self.tcap.events:
             self.discard("tcap", reason)
         self.tcap.events.clear()
@@ -373,19 +439,21 @@ class Signalling:
         self._scheduler.stop()
 
     def _next_deadline(self) -> float:
-        due = min(self.tcap.next_deadline(), self.sccp.next_deadline())
+        due = self.tcap.next_deadline()
+        for network in self.networks:
+            due = min(due, network.sccp.next_deadline())
         for link in self.links:
             due = min(due, link.machine.next_deadline())
         return due if self.user is None else min(due, self.user.next_deadline())
 
     def _tick(self, now: float) -> float:
-        """Do what is due everywhere and return when there is more."""
+        """Do what is due in every layer; return when `tick` is due next."""
         for link in self.links:
             if link.machine.next_deadline() <= now:
                 link.machine.tick(now)
-        self.sccp.tick(now)
-        if self.sccp.outbox:
-            self._sccp_own(self.links[0], self.sccp.point_code)
+        for network in self.networks:
+            network.sccp.tick(now)
+            self._sccp_says(network)
         for indication in self.tcap.tick(now):
             if self.user is not None:
                 self.user.indication(indication, now)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from msgspec import Struct, field
 
 from scp.engine.discards import Discards
+from scp.engine.network import INDICATORS
 from scp.stack.m3ua.destinations import within
 from scp.stack.m3ua.events import (
     AspState,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.engine.link import Link
+    from scp.engine.network import Ss7Network
     from scp.stack.m3ua.events import Event
 
 _CHECK_CONNECTION: Final = (
@@ -41,6 +43,9 @@ _CHECK_WAITING: Final = (
     "at the peer, which connects to us: our address and port; whether remote has its own, a firewall between"
 )
 _CHECK_ASP: Final = "the peer's entry for this ASP: routing context, traffic mode, ASP identifier, point code"
+_CHECK_INDICATOR: Final = (
+    "network_indicator of the network, and which network the peer leads to; at the peer, the same for our ASP"
+)
 _CHECK_PATH: Final = "routing and firewalls between this host and that address, and the peer's network card"
 _CHECK_DESTINATION: Final = "with the gateway's operator: its route to the point code"
 _CHECK_SUBSYSTEM: Final = "with the operator of that point code: whether the subsystem is in service"
@@ -112,6 +117,8 @@ class LinkStatus(Struct):
         last_error_at: when that was.
         paths: the peer's addresses, over SCTP.
         destinations: point codes that the gateway spoke of, and those that are configured.
+        other_indicators: network indicators of DATA that are none of its networks', by name, since the
+            association came up: "answered" or "discarded".
     """
 
     name: str
@@ -129,6 +136,7 @@ class LinkStatus(Struct):
     last_error_at: float = 0.0
     paths: dict[str, Condition] = field(default_factory=dict)
     destinations: dict[str, Condition] = field(default_factory=dict)
+    other_indicators: dict[str, Condition] = field(default_factory=dict)
 
 
 class ComponentStatus(Struct):
@@ -227,7 +235,9 @@ class StatusBoard:
         status.check = away if reason else _CHECK_ASP
         for code in status.destinations:  # what was said on one association doesn't hold on the next
             status.destinations[code] = _unknown(status.since)
-        if reason:
+        if not reason:
+            status.other_indicators.clear()
+        else:
             status.application_server = ""
             for server in status.servers.values():
                 server.application_server = ""
@@ -255,8 +265,20 @@ class StatusBoard:
         """See `scp.engine.link.Observer`."""
         self.discards.add(name, layer, reason, octets)
 
+    def other_indicator(self, link: Link, network: Ss7Network, indicator: int, answered: bool) -> None:
+        """See `scp.engine.link.Observer`."""
+        found, ours = INDICATORS[indicator], INDICATORS[network.indicator]
+        what = f"is answered with {found}" if answered else "is discarded"
+        state, check = ("answered", "") if answered else ("discarded", _CHECK_INDICATOR)
+        self.links[link.name].other_indicators[found] = Condition(state, self._wall(), check)
+        self.note(
+            link.name,
+            f"DATA has network indicator {found}, network {network.name} has {ours}: it {what}",
+            True,
+        )
+
     def bug(self, name: str, error: Exception) -> None:
-        """See `scp.engine.link.Observer`: what it was and where, for who mends it."""
+        """See `scp.engine.link.Observer`: the exception and where it was raised."""
         frames = traceback.extract_tb(error.__traceback__)
         where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
         self._report(name, f"a message was discarded, by a fault of this program: {error!r}{where}", True)

@@ -19,6 +19,7 @@ from ss7.tcap_dialogue import Aarq
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Collection
 
     from scp.capture.source import Item
     from scp.domain.decision import Decision
@@ -99,17 +100,18 @@ class Dialogues:
 
     Args:
         skipped: counts messages that belong to no replayed dialogue, by why.
-        ssn: our subsystem: dialogues that are opened with another are not ours.
+        ssns: our subsystems: dialogues that are opened with another are not ours.
 
     Attributes:
         skipped: as given.
         messages: TCAP messages that were taken.
     """
 
-    def __init__(self, skipped: Counter[str], ssn: int) -> None:
+    def __init__(self, skipped: Counter[str], ssns: Collection[int]) -> None:
         self.skipped = skipped
         self.messages = 0
-        self._ssn = ssn
+        self._ssns = frozenset((*ssns, -1))
+        self._ours = " or ".join(map(str, ssns))
         self._tracker = DialogueTracker()
         self._count = 0
 
@@ -172,8 +174,8 @@ class Dialogues:
             ssn = unit.called.ssn
         except DecodeError:
             ssn = -1
-        if ssn not in (self._ssn, -1):
-            self.skipped[f"for another subsystem: SSN {ssn}, not {self._ssn}"] += 1
+        if ssn not in self._ssns:
+            self.skipped[f"for another subsystem: SSN {ssn}, not {self._ours}"] += 1
             return
         self._count += 1
         replayed = followed.user = Replayed(self._count, message)

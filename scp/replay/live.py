@@ -27,7 +27,7 @@ from ss7.tcap_dialogue import Abrt, encode_dialogue
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from random import Random
 
     from scp.capture.source import Capture, Item
@@ -96,7 +96,7 @@ class LiveReplay(Dialogues):
         done: takes every dialogue once it is over in the capture and with the node.
         skipped: see `Dialogues`.
         random: for the first transaction id.
-        ssn: of the dialogues that are replayed.
+        ssns: subsystems of the dialogues that are replayed.
         within: seconds that an answer may take.
 
     Attributes:
@@ -112,10 +112,10 @@ class LiveReplay(Dialogues):
         skipped: Counter[str],
         *,
         random: Random,
-        ssn: int = 146,
+        ssns: Collection[int] = (146,),
         within: float = 2.0,
     ) -> None:
-        super().__init__(skipped, ssn)
+        super().__init__(skipped, ssns)
         self.link = ReplayTransport(machine, label, self._heard, self._returned)
         self.times: array[float] = array("d")
         self._done = done

@@ -24,7 +24,7 @@ from ss7.cap.contexts import CALL_CONTROL
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from scp.domain.decision import Decision
     from scp.ports import SubscriberLookup
@@ -91,7 +91,7 @@ class Replay(Dialogues):
         store: where subscribers are looked up; it has to answer at once.
         done: takes every dialogue once it is over in the capture.
         skipped: see `Dialogues`.
-        ssn: likewise.
+        ssns: likewise.
         codec: of CAP arguments.
         store_deadline: as the node's.
         answer_deadline: likewise.
@@ -105,13 +105,13 @@ class Replay(Dialogues):
         done: Callable[[Replayed], None],
         skipped: Counter[str],
         *,
-        ssn: int = 146,
+        ssns: Collection[int] = (146,),
         codec: Codec = FAST,
         store_deadline: float = 0.150,
         answer_deadline: float = 0.500,
         strict: bool = False,
     ) -> None:
-        super().__init__(skipped, ssn)
+        super().__init__(skipped, ssns)
         self.tcap = Tcap(TcapSettings(contexts=CALL_CONTROL, max_dialogues=1 << 20, idle_limit=_IDLE_LIMIT))
         self._done = done
         self._clock = CaptureClock()

@@ -18,7 +18,7 @@ from scp.replay.inputs import ConfigFile, Store, Token, records_of, services_of
 from scp.simulator.options import WHERE, Signalling, grouped, option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from scp.capture.source import Capture
     from scp.config import Config
@@ -92,8 +92,8 @@ def replay(
     report = _report(services, records, html, number, reason, live=bool(where), json=json)
     job = _Job(open_capture(file), report, json)
     if settings is not None and not where:
-        ssn = settings.sccp.ssn if capture_ssn is None else capture_ssn
-        _replay_here(job, settings, services, records, ssn)
+        ssns = settings.ssns if capture_ssn is None else (capture_ssn,)
+        _replay_here(job, settings, services, records, ssns)
     else:
         ssn = signalling.scp_ssn if capture_ssn is None else capture_ssn
         _replay_live(job, signalling.endpoint(where), signalling.network(), live, ssn)
@@ -176,7 +176,11 @@ def _report(
 
 
 def _replay_here(
-    job: _Job, settings: Config, services: Mapping[int, Service], records: SubscriberLookup, ssn: int
+    job: _Job,
+    settings: Config,
+    services: Mapping[int, Service],
+    records: SubscriberLookup,
+    ssns: Collection[int],
 ) -> None:
     """Replay through the service in this process, on the capture's clock."""
     from scp.replay.offline import Replay
@@ -187,7 +191,7 @@ def _replay_here(
         records,
         job.report.take,
         job.skipped,
-        ssn=ssn,
+        ssns=ssns,
         store_deadline=settings.store.deadline_ms / 1000,
         answer_deadline=settings.engine.answer_deadline_ms / 1000,
         strict=settings.engine.strict,
@@ -244,7 +248,7 @@ async def _live(job: _Job, endpoint: Endpoint, network: Network, pace: Pace, wit
         job.report.take,
         job.skipped,
         random=SystemRandom(),
-        ssn=ssn,
+        ssns=(ssn,),
         within=within,
     )
     connection = attach(endpoint, run.link, SystemRandom(), run.link.failed)

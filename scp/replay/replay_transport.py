@@ -74,7 +74,7 @@ class ReplayTransport:
         self._label = label
         self._heard = heard
         self._returned = returned
-        self._sccp = Sccp(SccpSettings(point_codes=(label.opc,), ssn=label.ssn))
+        self._sccp = Sccp(SccpSettings(point_codes=(label.opc,), ssns=(label.ssn,)))
         self._transport: Transport | None = None
         self._changed = asyncio.Event()
         time = LoopTime(asyncio.get_running_loop())

@@ -7,6 +7,7 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Final, final
 
+from scp.engine.network import Ss7Network
 from scp.engine.return_path import ReturnPath
 from scp.engine.scheduler import LoopTime
 from scp.engine.signalling import Signalling
@@ -120,18 +121,16 @@ class Msc:
         self._made = 0
         self._changed = asyncio.Event()
         title = GlobalTitle(network.global_title) if network.global_title else None
+        settings = SccpSettings(
+            point_codes=(network.point_code,),
+            ssns=(network.ssn,),
+            global_title=title,
+            return_on_error="always",  # so that a wrong address shows
+        )
         self.signalling = Signalling(
             LoopTime(asyncio.get_running_loop()),
-            Sccp(
-                SccpSettings(
-                    point_codes=(network.point_code,),
-                    ssn=network.ssn,
-                    global_title=title,
-                    return_on_error="always",  # so that a wrong address shows
-                )
-            ),
+            [Ss7Network(Sccp(settings), network.network_indicator)],
             Tcap(TcapSettings(first_id=random.randint(0, _TOP_OF_TIDS))),
-            network.network_indicator,
             telemetry,
             StatusBoard(lambda: 0.0, self._report),
         )

@@ -1,9 +1,9 @@
 """SCCP connectionless control and routing of one signalling end point (Q.714 §2, §4), without I/O.
 
-What comes from M3UA is for our subsystem, for SCCP management, or goes no further; nothing is relayed.
+A message from M3UA is for one of our subsystems, or for SCCP management, or it is discarded; none is relayed.
 
-The ordinary message is one straight run: a UDT whose two addresses were seen before costs two look-ups
-after its decoding. What an address means to us is found out once and kept in bounded memos.
+The ordinary message takes one straight path: a UDT whose two addresses were seen before costs two look-ups
+after its decoding. The meaning of an address is worked out once and kept in bounded memos.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scp.stack.sccp_settings import (
     SI_SCCP,
     Discard,
     Event,
+    Own,
     SccpSettings,
     Translation,
 )
@@ -56,27 +57,32 @@ _REASON_OF: Final = {
 
 @final
 class Sccp:
-    """The SCCP of one node.
+    """SCCP of one node in one network.
 
     Args:
-        settings: who we are and who may call.
+        settings: our addresses and who may call.
         local_reference: the segmentation local reference to begin with, 0 to 0xFFFFFF; after a restart it
             should not be one that was used within T(reass).
 
     Attributes:
-        outbox: (destination point code, SLS, SCCP message) to send; the owner drains it.
-        events: what happened; the owner drains it.
-        point_code: what we call ourselves in messages that answer nobody's; 0 without one.
+        settings: as given.
+        outbox: (destination point code, SLS, SCCP message) that the user sends; the owner drains it.
+        own: messages of SCCP itself; the owner drains it.
+        events: the owner drains it.
+        local_reference: segmentation local reference of the next segmented message.
+        point_code: ours in messages that answer none; 0 without one.
         translates: whether any titles are translated (`translate`).
-        announces: whether anybody is to be told when our subsystem comes or goes.
-        asks_return: which of the user's messages ask for their return: those that end a dialogue, and others.
+        announces: whether any point code is configured to get SSA and SSP of our subsystems.
+        asks_return: see `RETURN_ON_ERROR`: for a message that ends a dialogue, for any other.
     """
 
     def __init__(self, settings: SccpSettings, local_reference: int = 0) -> None:
         self.outbox: list[tuple[int, int, bytes]] = []
+        self.own: list[Own] = []
         self.events: list[Event] = []
+        self.settings: Final = settings
         self.point_code: Final = settings.point_codes[0] if settings.point_codes else 0
-        self._settings: Final = settings
+        self._ssns: Final = frozenset(settings.ssns)
         self._point_codes: Final = frozenset(settings.point_codes)
         self._everybody: Final = not settings.allowed_prefixes and not settings.allowed_point_codes
         self._allowed_point_codes: Final = frozenset(settings.allowed_point_codes)
@@ -91,17 +97,17 @@ class Sccp:
         self._subsystems: Final = Subsystems(settings)
         self._refuses: bool = False
         self.announces: Final = bool(settings.concerned)
-        self._local_reference = local_reference & 0xFFFFFF
-        title = settings.global_title
-        self._own: Final = Address(settings.ssn, -1, title).encode() if title is not None else b""
+        self.local_reference = local_reference & 0xFFFFFF
+        self._titled: Final = settings.global_title is not None
+        self._own_addresses: dict[bytes, bytes] = {}
 
     def receive(self, data: Data, now: float) -> UnitData | UnitDataService | None:
         """Take a DATA message of M3UA.
 
         Returns:
-            Unit data for our subsystem (reassembled where it was segmented), or a service message: one of
-            ours that the network could not deliver, for TC-NOTICE. None if it was dealt with here:
-            management, a segment, or something discarded (`events`) and perhaps returned (`outbox`).
+            Unit data for a subsystem of ours (reassembled where it was segmented), or a service message: one
+            of ours that the network could not deliver, for TC-NOTICE. None for all other: management, a
+            segment, or a message that is discarded (`events`) and perhaps returned (`own`).
         """
         if data.si != SI_SCCP:
             self.events.append(Event(DISCARD, Discard.NOT_SCCP, data.opc))
@@ -164,7 +170,23 @@ class Sccp:
 
     def own_address(self, called_raw: bytes) -> bytes:
         """Return the calling address for an answer to a message that came for ``called_raw``."""
-        return self._own or called_raw
+        if not self._titled:
+            return called_raw
+        own = self._own_addresses.get(called_raw, b"")
+        return own or self._own_address(called_raw)
+
+    def _own_address(self, called_raw: bytes) -> bytes:
+        """Make our address, with our global title and the SSN that was called, and remember it."""
+        try:
+            ssn = address_of(called_raw).ssn
+        except DecodeError:
+            ssn = -1
+        settings = self.settings
+        own = Address(ssn if ssn in self._ssns else settings.ssns[0], -1, settings.global_title).encode()
+        if len(self._own_addresses) >= _MEMO_LIMIT:
+            self._own_addresses.clear()
+        self._own_addresses[called_raw] = own
+        return own
 
     def route_back(self, calling_raw: bytes, opc: int) -> int:
         """Return the point code that answers to ``calling_raw`` go to, whose message came from ``opc``.
@@ -210,15 +232,15 @@ class Sccp:
         return None
 
     def out_of_service(self, now: float, *, refuse: bool = True) -> None:  # noqa: ARG002 - events have their time
-        """Our subsystem stops serving: SSP to the concerned signalling points (Q.714 §5.3.7).
+        """Take our subsystems out of service: SSP to the concerned signalling points (Q.714 §5.3.7).
 
-        What comes all the same is returned, or with ``refuse`` false still taken: a drain answers it.
+        Messages that come all the same are returned; with ``refuse`` false they are still taken, for a drain.
         """
         self._refuses = refuse
         self._status(self._subsystems.set_in_service(False))
 
     def in_service(self, now: float) -> None:  # noqa: ARG002 - as above
-        """Our subsystem serves again, as it did at first: SSA to the concerned signalling points."""
+        """Take our subsystems into service: SSA to the concerned signalling points. At first they are."""
         self._refuses = False
         self._status(self._subsystems.set_in_service(True))
 
@@ -234,11 +256,11 @@ class Sccp:
         """Give up messages whose segments did not come, and test prohibited subsystems."""
         self._reassembly.tick(now)
         self._reassembly_failed()
-        self._send_management(self._subsystems.tick(now))
+        self._send_management(self._subsystems.tick(now), self.point_code)
 
     def _status(self, broadcast: Outgoing) -> None:
         self._called.clear()  # what was ours is not, or is again
-        self._send_management(broadcast)
+        self._send_management(broadcast, self.point_code)
 
     def _consider(
         self, message: UnitData | UnitDataService, data: Data, now: float
@@ -262,7 +284,7 @@ class Sccp:
             self._refuse(Discard.HOP_COUNTER_VIOLATION, ReturnCause.HOP_COUNTER_VIOLATION, message, data)
             return None
         if called == _MANAGEMENT:
-            self._managed(message, data.opc, now)
+            self._managed(message, data, now)
             return None
         if called >= 0:
             self._refuse(_REASON_OF[called], called, message, data)
@@ -294,14 +316,14 @@ class Sccp:
             title = address.global_title
             if title is None:
                 return ReturnCause.NO_TRANSLATION_FOR_NATURE
-            own = self._settings.global_title
+            own = self.settings.global_title
             if own is not None and title.digits != own.digits:
                 return ReturnCause.NO_TRANSLATION_FOR_ADDRESS
             if ssn <= 0:  # not there or "not known": the title alone says who is meant
-                ssn = self._settings.ssn
+                ssn = self.settings.ssns[0]
         if ssn == SCMG_SSN:
             return _MANAGEMENT
-        if ssn != self._settings.ssn:
+        if ssn not in self._ssns:
             return ReturnCause.UNEQUIPPED_USER
         return ReturnCause.SUBSYSTEM_FAILURE if self._refuses else _OURS
 
@@ -321,7 +343,7 @@ class Sccp:
 
     def _allowed(self, address: Address) -> bool:
         title = address.global_title
-        if title is not None and title.digits.startswith(self._settings.allowed_prefixes):
+        if title is not None and title.digits.startswith(self.settings.allowed_prefixes):
             return True
         return address.point_code in self._allowed_point_codes
 
@@ -346,7 +368,7 @@ class Sccp:
             self.events.append(Event(DISCARD, reason, opc, -1, error))
 
     def _segment(self, message: UnitData, part: Segmentation, data: Data, now: float) -> UnitData | None:
-        whole = self._reassembly.receive(message, part, data.opc, data.sls, now)
+        whole = self._reassembly.receive(message, part, data.opc, data.dpc, data.sls, now)
         self._reassembly_failed()
         return whole
 
@@ -358,36 +380,45 @@ class Sccp:
         for failure in failures:
             self.events.append(Event(DISCARD, failure.reason, failure.opc))
             if failure.cause >= 0:
-                self._return(failure.message, failure.cause, failure.opc, failure.sls)
+                self._return(failure.message, failure.cause, failure.opc, failure.dpc, failure.sls)
         failures.clear()
 
     def _refuse(self, reason: Discard, cause: int, message: UnitData, data: Data) -> None:
         self.events.append(Event(DISCARD, reason, data.opc))
-        self._return(message, cause, data.opc, data.sls)
+        self._return(message, cause, data.opc, data.dpc, data.sls)
 
-    def _return(self, message: UnitData, cause: int, opc: int, sls: int) -> None:
-        """Send a message back if its sender asked for that (Q.714 §4.2). Service messages never get here."""
+    def _return(self, message: UnitData, cause: int, opc: int, dpc: int, sls: int) -> None:
+        """Send a message back if its sender asked for that (Q.714 §4.2). Service messages never get here.
+
+        Args:
+            message: as it came.
+            cause: return cause (Q.713 §3.12).
+            opc: originating point code of its DATA.
+            dpc: destination point code, from which it is returned.
+            sls: signalling link selection.
+        """
         if not message.return_on_error:
             return
         octets = message.returned(cause).encode()
-        self.outbox.append((self.route_back(message.calling_raw, opc), sls, octets))
+        self.own.append(Own(dpc, self.route_back(message.calling_raw, opc), sls, octets))
 
-    def _managed(self, message: UnitData, opc: int, now: float) -> None:
-        """Hand a management message on."""
+    def _managed(self, message: UnitData, data: Data, now: float) -> None:
+        """Decode a management message and answer it from the point code that it came to."""
+        opc = data.opc
         try:
             management = Management.decode(message.data)
         except DecodeError as error:
             self.events.append(Event(DISCARD, Discard.BAD_MANAGEMENT, opc, -1, error))
             return
-        self._send_management(self._subsystems.receive(management, opc, now, self.events))
+        self._send_management(self._subsystems.receive(management, opc, now, self.events), data.dpc)
 
-    def _send_management(self, messages: Outgoing) -> None:
-        """Send management messages: class 0 between subsystems 1, routed on SSN (Q.714 §5.1)."""
-        codes = self._settings.point_codes
-        own = Address(SCMG_SSN, codes[0] if codes else -1, None, True)
+    def _send_management(self, messages: Outgoing, opc: int) -> None:
+        """Send management messages from ``opc``: class 0, between SSN 1, routed on SSN (Q.714 §5.1)."""
+        own = Address(SCMG_SSN, opc if opc or self._point_codes else -1, None, True)
         for point_code, message in messages:
             peer = Address(SCMG_SSN, point_code, None, True)
-            self.outbox.append((point_code, 0, sccp.udt(peer.encode(), own.encode(), message.encode(), 0)))
+            octets = sccp.udt(peer.encode(), own.encode(), message.encode(), 0)
+            self.own.append(Own(opc, point_code, 0, octets))
 
     def _send_segments(self, message: UnitData, dpc: int, sls: int) -> None:
         """Send ``message`` in as few segments as it takes, all but the last of one size (Q.714 §4.1.1.2).
@@ -402,8 +433,8 @@ class Sccp:
         if room <= 0 or not 0 < size <= _MAX_SEGMENTS * room:
             raise EncodeError(f"{size} octets don't go in 16 segments of {room}", "Q.714 §4.1.1.2")
         count = (size + room - 1) // room
-        reference = self._local_reference
-        self._local_reference = (reference + 1) & 0xFFFFFF
+        reference = self.local_reference
+        self.local_reference = (reference + 1) & 0xFFFFFF
         for index in range(count):
             segment = UnitData(
                 MessageType.XUDT,

@@ -1,7 +1,8 @@
-"""SCCP management (Q.714 §5): our subsystem's status as others ask for it, theirs as they tell it.
+"""SCCP management (Q.714 §5): status of our subsystems for other nodes, status of theirs for ours.
 
-Signalling point status (Q.714 §5.2) is M3UA's to know (SSNM). What is kept of remote subsystems is for people
-to see and for status tests; it holds nothing back: an answer to a subsystem that just asked is worth trying.
+Status of signalling points (Q.714 §5.2) is in M3UA (SSNM). The status of remote subsystems is shown to
+operators and causes status tests. It does not stop traffic: a subsystem that has just sent a question is
+likely to take the answer.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Subsystems:
     """Status of subsystems, ours and remote ones.
 
     Attributes:
-        in_service: our subsystem is.
-        concerned: point codes that are told of its changes: the configured ones and those that tested it.
+        in_service: whether our subsystems are.
+        concerned: point codes that get their changes: the configured ones and those that tested one.
     """
 
     def __init__(self, settings: SccpSettings) -> None:
@@ -43,6 +44,7 @@ class Subsystems:
         self.concerned: dict[int, None] = dict.fromkeys(settings.concerned)
         self._settings: Final = settings
         self._own: Final = frozenset(settings.point_codes)
+        self._ssns: Final = frozenset(settings.ssns)
         self._tests: dict[tuple[int, int], _Test] = {}
 
     def prohibited(self) -> list[tuple[int, int]]:
@@ -54,11 +56,15 @@ class Subsystems:
         return _HANDLERS[message.kind](self, message, opc, now, events)
 
     def set_in_service(self, in_service: bool) -> Outgoing:
-        """Note our subsystem's status and return what tells the concerned points (Q.714 §5.3.7)."""
+        """Set the status of our subsystems; return SSA or SSP for the concerned points (Q.714 §5.3.7)."""
         self.in_service = in_service
         kind = ScmgType.SSA if in_service else ScmgType.SSP
         own = self._settings.point_codes[0] if self._settings.point_codes else 0
-        return [(point_code, Management(kind, self._settings.ssn, own)) for point_code in self.concerned]
+        return [
+            (point_code, Management(kind, ssn, own))
+            for point_code in self.concerned
+            for ssn in self._settings.ssns
+        ]
 
     def next_deadline(self) -> float:
         """Return when the next SST is due; ``inf`` if nothing is prohibited."""
@@ -75,13 +81,14 @@ class Subsystems:
         return due
 
     def tested(self, message: Management, opc: int, _now: float, events: list[Event]) -> Outgoing:
-        """SST (Q.714 §5.3.4.3): SSA if the subsystem is there and in service, silence if not."""
+        """SST (Q.714 §5.3.4.3): answered with SSA if the subsystem is ours and in service, else not."""
         if self._own and message.point_code not in self._own:
             events.append(Event(DISCARD, Discard.MANAGEMENT_NOT_OURS, opc))
             return []
-        if message.ssn == self._settings.ssn and len(self.concerned) < _MAX_CONCERNED:
+        ours = message.ssn in self._ssns
+        if ours and len(self.concerned) < _MAX_CONCERNED:
             self.concerned[opc] = None
-        if message.ssn == SCMG_SSN or (message.ssn == self._settings.ssn and self.in_service):
+        if message.ssn == SCMG_SSN or (ours and self.in_service):
             return [(opc, Management(ScmgType.SSA, message.ssn, message.point_code))]
         events.append(Event(DISCARD, Discard.MANAGEMENT_IGNORED, opc))
         return []

@@ -24,34 +24,40 @@ class Failure:
         reason: why, in the vocabulary of events.
         cause: the return cause; -1: nothing is to be returned.
         message: what is returned if its sender asked for that: the first segment where there is one.
-        opc: where it came from.
-        sls: with which signalling link selection.
+        opc: originating point code of the segment, the peer's.
+        dpc: destination point code of the segment, one of ours.
+        sls: signalling link selection of the segment.
     """
 
     reason: Discard
     cause: int
     message: UnitData
     opc: int
+    dpc: int
     sls: int
 
-    def __init__(self, reason: Discard, cause: int, message: UnitData, opc: int, sls: int) -> None:
+    def __init__(self, reason: Discard, cause: int, message: UnitData, opc: int, dpc: int, sls: int) -> None:
         self.reason = reason
         self.cause = cause
         self.message = message
         self.opc = opc
+        self.dpc = dpc
         self.sls = sls
 
 
 @final
 class _Partial:
-    """A message of which segments are missing: the first one as it came, who sent it, all data so far."""
+    """A message of which segments are missing: its first segment, routing label, and all data so far."""
 
-    def __init__(self, first: UnitData, remaining: int, opc: int, sls: int, deadline: float) -> None:
+    def __init__(
+        self, first: UnitData, remaining: int, opc: int, dpc: int, sls: int, deadline: float
+    ) -> None:
         self.first = first
         self.parts: list[bytes] = [first.data]
         self.octets = len(first.data)
         self.remaining = remaining
         self.opc = opc
+        self.dpc = dpc
         self.sls = sls
         self.deadline = deadline
 
@@ -82,9 +88,18 @@ class Reassembly:
         return len(self._partial)
 
     def receive(
-        self, segment: UnitData, part: Segmentation, opc: int, sls: int, now: float
+        self, segment: UnitData, part: Segmentation, opc: int, dpc: int, sls: int, now: float
     ) -> UnitData | None:
-        """Take a segment and its segmentation parameter; return the message that it completes, if it does."""
+        """Take a segment; return the message that it completes, None if there is none.
+
+        Args:
+            segment: as it came.
+            part: its segmentation parameter.
+            opc: originating point code of its DATA.
+            dpc: destination point code, ours.
+            sls: signalling link selection.
+            now: seconds.
+        """
         key = (opc, segment.calling_raw, part.local_reference)
         partial = self._partial.get(key)
         if part.first:
@@ -92,9 +107,9 @@ class Reassembly:
                 # The sender began anew with a reference in use: what came before can't be completed any more.
                 self._drop(key, partial)
                 self._fail(Discard.SEGMENT_REPEATED, -1, partial)
-            return self._begin(key, segment, part, opc, sls, now)
+            return self._begin(key, segment, part, opc, dpc, sls, now)
         if partial is None:
-            self.failures.append(Failure(Discard.SEGMENT_UNEXPECTED, -1, segment, opc, sls))
+            self.failures.append(Failure(Discard.SEGMENT_UNEXPECTED, -1, segment, opc, dpc, sls))
             return None
         if part.remaining != partial.remaining - 1:
             self._drop(key, partial)
@@ -115,11 +130,11 @@ class Reassembly:
         return _whole(partial.first, part.in_sequence, b"".join(partial.parts))
 
     def _begin(
-        self, key: _Key, segment: UnitData, part: Segmentation, opc: int, sls: int, now: float
+        self, key: _Key, segment: UnitData, part: Segmentation, opc: int, dpc: int, sls: int, now: float
     ) -> UnitData | None:
         if not part.remaining:
             return _whole(segment, part.in_sequence, segment.data)
-        partial = _Partial(segment, part.remaining, opc, sls, now + self._time)
+        partial = _Partial(segment, part.remaining, opc, dpc, sls, now + self._time)
         if len(self._partial) >= self._max_count or self.octets + partial.octets > self._max_octets:
             self._fail(Discard.REASSEMBLY_LIMIT, ReturnCause.DESTINATION_CANNOT_REASSEMBLE, partial)
             return None
@@ -149,7 +164,7 @@ class Reassembly:
         self.octets -= partial.octets
 
     def _fail(self, reason: Discard, cause: int, partial: _Partial) -> None:
-        self.failures.append(Failure(reason, cause, partial.first, partial.opc, partial.sls))
+        self.failures.append(Failure(reason, cause, partial.first, partial.opc, partial.dpc, partial.sls))
 
 
 def _whole(first: UnitData, in_sequence: bool, data: bytes) -> UnitData:

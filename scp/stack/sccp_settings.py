@@ -1,4 +1,4 @@
-"""What an `Sccp` is told and what it reports: settings, events, and why something was discarded."""
+"""Settings of an `Sccp`, its events, and the reasons why a message is discarded."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SI_SCCP: Final = 3
 """Service indicator of SCCP (Q.704 §14.2.1)."""
 
 DISCARD: Final = "discard"
-"""Kind of an event: a message went no further; its reason is a `Discard`."""
+"""Kind of an event: a message was discarded; its reason is a `Discard`."""
 SUBSYSTEM: Final = "subsystem"
 """Kind of an event: a remote subsystem's status; its reason is a `Status`."""
 
 
 class Discard(StrEnum):
-    """Why a received message went no further; the lower part goes back if return on error is set."""
+    """Why a received message was discarded; those of the lower part are returned if it asks for that."""
 
     NOT_SCCP = "not-sccp"
     FOREIGN_POINT_CODE = "foreign-point-code"
@@ -47,22 +47,38 @@ class Discard(StrEnum):
 
 
 class Status(StrEnum):
-    """What SCMG said of a remote subsystem."""
+    """State of a remote subsystem as SCMG reported it."""
 
     ALLOWED = "allowed"
     PROHIBITED = "prohibited"
     CONGESTED = "congested"
 
 
+class Own(NamedTuple):
+    """A message of SCCP itself, which no user sent: a returned message, or management.
+
+    Attributes:
+        opc: originating point code, ours.
+        dpc: destination point code.
+        sls: signalling link selection.
+        octets: the SCCP message.
+    """
+
+    opc: int
+    dpc: int
+    sls: int
+    octets: bytes
+
+
 class Event(NamedTuple):
-    """Something that the owner counts, logs or shows.
+    """An event for the owner to count, log or show.
 
     Attributes:
         kind: `DISCARD` or `SUBSYSTEM`.
         reason: a `Discard` or a `Status`: bounded, fit for a metric's label.
-        point_code: where the message came from, or where the subsystem is.
-        ssn: the remote subsystem; -1 in discards.
-        error: what the decoder said, with offset and clause, if it was the decoder.
+        point_code: of the message's origin, or of the subsystem.
+        ssn: of the remote subsystem; -1 in discards.
+        error: the decoder's error, with offset and clause; None if it was not the decoder.
     """
 
     kind: str
@@ -89,27 +105,29 @@ class Translation:
 
 
 RETURN_ON_ERROR: Final = {"never": (False, False), "open": (False, True), "always": (True, True)}
-"""Which of our messages ask to be returned if undeliverable: those that end a dialogue, and others."""
+"""Whether a message asks to be returned if it can't be delivered: one that ends a dialogue, any other."""
 
 
 @final
 @dataclass(frozen=True)
 class SccpSettings:
-    """Who we are, who may call, and the limits.
+    """Our addresses in one network, who may call, and the limits.
 
     Attributes:
-        point_codes: our own, the first one being what we say of ourselves; none: every destination is ours.
-        ssn: our subsystem, 146 for CAP (TS 23.003 §8.2).
-        global_title: ours. With it, a called address that is routed on another title is refused and
-            answers carry it as calling address. Without it, every title with our SSN is ours (whoever
-            translated it meant us) and the received called address is the answer's calling address.
+        point_codes: our own; the first is the one of messages that answer none. None: every DPC is ours.
+        ssns: our subsystems, 146 for CAP (TS 23.003 §8.2); one or more. A called global title without SSN
+            is for the first.
+        global_title: ours. With it, a called address that is routed on another title is refused, and
+            answers have it as calling address, with the SSN that was called. Without it, every title with
+            an SSN of ours is ours (whoever translated it meant us), and the answer's calling address is the
+            called address as received.
         allowed_prefixes: callers whose global title begins with one of these digits are served.
         allowed_point_codes: callers with this point code in their address, or as originating point code,
             are served. Nothing in either: everybody is.
         translations: for what we send to global titles; without one that fits, it goes back where the
             message came from that it answers.
         return_on_error: a key of `RETURN_ON_ERROR`.
-        concerned: point codes that are told (SSP, SSA) when our subsystem goes out of service or comes back.
+        concerned: point codes that get SSP and SSA when our subsystems go out of service and come back.
         max_message: octets of the longest SCCP message that the network carries: 272 of MTP's signalling
             information field (Q.703 §2.3.8) less the routing label.
         t_reassembly: T(reass), seconds (Q.714 annex C: 10 to 20).
@@ -122,7 +140,7 @@ class SccpSettings:
     """
 
     point_codes: tuple[int, ...] = ()
-    ssn: int = 146
+    ssns: tuple[int, ...] = (146,)
     global_title: GlobalTitle | None = None
     allowed_prefixes: tuple[str, ...] = ()
     allowed_point_codes: tuple[int, ...] = ()

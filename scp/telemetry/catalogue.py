@@ -324,6 +324,13 @@ UNREADABLE: Final = Spec(
     "ones are left out; with engine.strict the operation is rejected, and nothing is counted here.",
     ("peer", "parameter"),
 )
+OTHER_INDICATORS: Final = Spec(
+    "scp_m3ua_other_indicator_total",
+    Kind.COUNTER,
+    "DATA with a network indicator that no network of its peer has (Q.704 clause 14.2.2); "
+    "other_network_indicator says whether it is answered or discarded.",
+    ("peer", "indicator"),
+)
 
 STATE_CATALOGUE: Final = (
     READY,
@@ -352,6 +359,7 @@ STATE_CATALOGUE: Final = (
     DIALOGUES_LIMIT,
     DECLINES,
     UNREADABLE,
+    OTHER_INDICATORS,
 )
 
 # --- label values ---

@@ -49,7 +49,7 @@ def delivered(message: UnitData, **changed: Any) -> None:
         message.called_raw,
         message.calling_raw,
     )
-    assert not stack.outbox
+    assert not stack.own
     assert not stack.events
 
 
@@ -58,7 +58,8 @@ def discarded(data: Data, reason: Discard, **changed: Any) -> Any:
     stack = node(**changed)
     assert stack.receive(data, 0.0) is None
     assert reasons(stack) == [reason]
-    return [(dpc, sls, sccp.decode(octets)) for dpc, sls, octets in stack.outbox]
+    assert all(own.opc == OWN for own in stack.own)
+    return [(own.dpc, own.sls, sccp.decode(own.octets)) for own in stack.own]
 
 
 def returned(kind: int, called: bytes, calling: bytes, reason: Discard, cause: int, **changed: Any) -> None:
@@ -268,7 +269,7 @@ def _() -> None:
     stack.receive(mtp(segment(b"one", 2, first=True, wanted=True).encode()), 0.0)
     assert stack.receive(mtp(segment(b"three", 0, wanted=True).encode()), 0.0) is None
     assert reasons(stack) == [Discard.SEGMENT_LOST]
-    back = sccp.decode(stack.outbox[0][2])
+    back = sccp.decode(stack.own[0].octets)
     assert isinstance(back, UnitDataService)
     assert (back.kind, back.data) == (MessageType.XUDTS, b"one")
 
@@ -278,10 +279,10 @@ def _() -> None:
     stack = node(t_reassembly=10.0)
     stack.receive(mtp(segment(b"one", 1, first=True, wanted=True).encode()), 0.0)
     stack.tick(9.9)
-    assert not stack.outbox
+    assert not stack.own
     stack.tick(10.0)
     assert reasons(stack) == [Discard.REASSEMBLY_TIMEOUT]
-    assert len(stack.outbox) == 1
+    assert len(stack.own) == 1
 
 
 @case("§4.1.1.3", "A segment of no message under reassembly is discarded")
@@ -320,7 +321,7 @@ def _() -> None:
     stack.out_of_service(0.0, refuse=False)
     assert sent_management(stack) == [(MSC, 0, Management(ScmgType.SSP, 146, OWN))]
     stack.receive(management(ScmgType.SST), 0.0)
-    assert not stack.outbox
+    assert not stack.own
     assert stack.receive(mtp(udt(wanted=True).encode()), 0.0) is not None
 
 
@@ -329,10 +330,10 @@ def _() -> None:
     stack = node()
     stack.out_of_service(0.0)
     stack.receive(management(ScmgType.SST), 0.0)
-    assert not stack.outbox
+    assert not stack.own
     stack.events.clear()
     stack.receive(mtp(udt(wanted=True).encode()), 0.0)
-    back = sccp.decode(stack.outbox[0][2])
+    back = sccp.decode(stack.own[0].octets)
     assert isinstance(back, UnitDataService)
     assert back.cause == ReturnCause.SUBSYSTEM_FAILURE
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from scp.domain.rules import OnFailure, Rules
 from scp.domain.subscriber import Subscriber, When
 from scp.engine.cap.user import CapUser
 from scp.engine.link import Link
+from scp.engine.network import Ss7Network
 from scp.engine.return_path import ReturnPath
 from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
@@ -42,6 +43,7 @@ from ss7 import rose, sccp, tcap
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.contexts import BY_VERSION, CALL_CONTROL
 from ss7.cap.operations import Opcode
+from ss7.m3ua import Data
 from ss7.reference import REFERENCE
 from ss7.reference_tcap import REFERENCE_TCAP
 from ss7.sccp import UnitData, UnitDataService
@@ -202,6 +204,7 @@ class Answer:
     dpc: int
     sls: int
     context: int = -1
+    ni: int = 0
 
     @property
     def component(self) -> Any:
@@ -230,6 +233,7 @@ class Switch:
         self.answers: list[Answer] = []
         self.returned: list[UnitDataService] = []
         self.heard: list[bytes] = []
+        self.data: list[Data] = []
         self.reassembly = Reassembly(SccpSettings())
 
     # a TransportUser
@@ -246,11 +250,12 @@ class Switch:
             if data is None:
                 continue
             unit = sccp.decode(data.payload)
+            self.data.append(data)
             if isinstance(unit, UnitDataService):
                 self.returned.append(unit)
                 continue
             if unit.segmentation is not None:
-                whole = self.reassembly.receive(unit, unit.segmentation, data.opc, data.sls, 0.0)
+                whole = self.reassembly.receive(unit, unit.segmentation, data.opc, data.dpc, data.sls, 0.0)
                 if whole is None:
                     continue
                 unit = whole
@@ -263,6 +268,7 @@ class Switch:
                     data.dpc,
                     data.sls,
                     data.routing_context,
+                    data.ni,
                 )
                 self.answers.append(answer)
                 self.room.said.append(answer)
@@ -351,6 +357,8 @@ class Room:
         sccp_settings: SccpSettings | None = None,
         contexts: tuple[int, ...] = (),
         strict: bool = False,
+        networks: Sequence[Ss7Network] = (),
+        leads_to: Sequence[Sequence[tuple[int, Ss7Network]]] = (),
     ) -> None:
         self.loop = HandMovedLoop()
         self.counts = Counts()
@@ -370,11 +378,11 @@ class Room:
             contexts=CALL_CONTROL,
             max_dialogues=max_dialogues,
         )
+        own = sccp_settings or SccpSettings(point_codes=(NETWORK.scp_point_code,))
         self.node = Signalling(
             self.loop,
-            Sccp(sccp_settings or SccpSettings(point_codes=(NETWORK.scp_point_code,)), number << 12),
+            networks or [Ss7Network(Sccp(own, number << 12))],
             Tcap(settings, None if codec == "fast" else REFERENCE_TCAP),
-            0,
             self.counts,
             board,
         )
@@ -396,7 +404,9 @@ class Room:
         for number in range(links):
             name = f"stp-{number}"
             board.expect(name, contexts=contexts)
-            self.links.append(self.node.add_link(name, Asp(AspSettings(routing_contexts=contexts))))
+            asp = Asp(AspSettings(routing_contexts=contexts))
+            there = leads_to[number] if leads_to else ()
+            self.links.append(self.node.add_link(name, asp, networks=there))
             self.switches.append(Switch(self, name, contexts))
             self.connect(number)
         self.switch = self.switches[0]

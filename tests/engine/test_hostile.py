@@ -137,11 +137,11 @@ def test_any_sccp_message(fast_room, octets):
     before, heard = counted(room), len(room.switch.heard)
     if octets:
         room.switch.sccp(octets)
-        reassembling = len(room.node.sccp._reassembly)
+        reassembling = len(room.node.networks[0].sccp._reassembly)
         management = b"\x42\x01" in octets or b"\x43\x01" in octets or b"\x01" in octets
         assert counted(room) > before or reassembling or management or len(room.switch.heard) > heard
     room.advance(16.0)  # T(reass)
-    assert not len(room.node.sccp._reassembly)
+    assert not len(room.node.networks[0].sccp._reassembly)
     room.serves()
 
 
@@ -191,10 +191,10 @@ def test_any_segments(fast_room, parts):
         segment = Segmentation(first, remaining, reference, True)
         room.switch.sccp(unit(octets, kind=MessageType.XUDT, part=segment))
     before = counted(room)
-    pending = len(room.node.sccp._reassembly)
+    pending = len(room.node.networks[0].sccp._reassembly)
     room.advance(16.0)
-    assert not len(room.node.sccp._reassembly)
-    assert not room.node.sccp._reassembly.octets
+    assert not len(room.node.networks[0].sccp._reassembly)
+    assert not room.node.networks[0].sccp._reassembly.octets
     assert counted(room) == before + pending
     room.serves()
 

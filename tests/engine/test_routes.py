@@ -15,6 +15,7 @@ from room import NETWORK, READY, SERVICE_KEY, Room, idp
 from scp import config
 from scp.app.links import machine
 from scp.app.settings import sccp_settings
+from scp.engine.link import Link
 from scp.engine.routes import COST, choose, cost
 from scp.services.api import NextReport
 from scp.stack.m3ua.asp import Asp
@@ -62,6 +63,11 @@ def three(service=None, **settings) -> Room:
 # --- the choice ---
 
 
+def taken(room: Room, current: Link, sls: int, now: float = 0.0) -> Link:
+    """The link that a message to the MSC takes."""
+    return choose(room.links, current, room.node.networks[0], MSC, sls, now)
+
+
 def test_everything_that_can_be_said_has_its_cost():
     assert set(COST) == set(itertools.product(Availability, (False, True)))
     assert COST[Availability.AVAILABLE, False] == min(COST.values())
@@ -71,7 +77,7 @@ def test_everything_that_can_be_said_has_its_cost():
 def test_a_message_stays_on_its_link_while_no_other_is_better():
     room = three()
     for current in room.links:
-        assert choose(room.links, current, MSC, 5, 0.0) is current
+        assert taken(room, current, 5) is current
 
 
 @given(
@@ -93,7 +99,7 @@ def test_the_least_cost_wins(said, alone, current, sls):
         if lost:
             room.disconnect(number)
     up = [link for link in room.links if link.active]
-    chosen = choose(room.links, room.links[current], MSC, sls, 1.0)
+    chosen = taken(room, room.links[current], sls, 1.0)
     if not up:
         assert chosen is room.links[current]
         return
@@ -105,10 +111,13 @@ def test_the_first_in_override_takes_all_and_loadshare_goes_by_sls():
     room = three()
     room.disconnect(0)
     gone = room.links[0]
-    assert {choose(room.links, gone, MSC, sls, 0.0).name for sls in range(16)} == {"stp-1", "stp-2"}
-    assert len({choose(room.links, gone, MSC, 7, 0.0).name for _ in range(9)}) == 1
+    assert {taken(room, gone, sls).name for sls in range(16)} == {
+        "stp-1",
+        "stp-2",
+    }
+    assert len({taken(room, gone, 7).name for _ in range(9)}) == 1
     room.links[2].alone = True
-    assert {choose(room.links, gone, MSC, sls, 0.0).name for sls in range(16)} == {"stp-2"}
+    assert {taken(room, gone, sls).name for sls in range(16)} == {"stp-2"}
 
 
 def test_only_links_that_reach_the_destination_are_taken_while_there_are_any():
@@ -116,9 +125,9 @@ def test_only_links_that_reach_the_destination_are_taken_while_there_are_any():
     room.disconnect(0)
     room.links[1].reaches = frozenset((MSC + 1,))
     gone = room.links[0]
-    assert {choose(room.links, gone, MSC, sls, 0.0).name for sls in range(16)} == {"stp-2"}
+    assert {taken(room, gone, sls).name for sls in range(16)} == {"stp-2"}
     room.disconnect(2)
-    assert choose(room.links, gone, MSC, 0, 0.0).name == "stp-1"
+    assert taken(room, gone, 0).name == "stp-1"
 
 
 # --- through the node ---
@@ -251,7 +260,7 @@ remote = ["127.0.0.1"]
 
 def test_point_codes_and_routing_keys_are_configured():
     read = config.loads(CONFIG.format(more="routing_key = { origins = [300], service_indicators = [3] }"), {})
-    assert sccp_settings(read).point_codes == (185, 999, 185)
+    assert sccp_settings(read, read.every_network()["default"]).point_codes == (185, 999, 185)
     asp = machine(read.m3ua.peers[0], 185)
     assert isinstance(asp, Asp)
     asp.connected(0.0, 3)
@@ -331,7 +340,8 @@ prefix = "467"
 point_codes = ["0-1-1", 12]
 mode = "loadshare"
 """
-    made = sccp_settings(config.loads(CONFIG.format(more=more), {}))
+    read = config.loads(CONFIG.format(more=more), {})
+    made = sccp_settings(read, read.every_network()["default"])
     assert made.translations == (Translation("467", (9, 12), share=True),)
     assert (made.return_on_error, made.concerned) == ("never", (9,))
     with pytest.raises(config.ConfigError, match="point_codes"):

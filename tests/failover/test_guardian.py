@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 import uvloop
 
 sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
@@ -129,7 +130,9 @@ def test_a_node_that_is_killed_under_full_load_leaves_no_call_unanswered(tmp_pat
     assert sum(report.wrong.values()) >= 100
 
 
-def test_a_message_that_was_read_in_part_is_answered_when_the_rest_comes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ni", [0, 2])
+def test_a_message_that_was_read_in_part_is_answered_when_the_rest_comes(tmp_path: Path, ni: int) -> None:
+    """In its network: the node has another network indicator than the second question."""
     core = min(os.sched_getaffinity(0))
 
     async def half_a_call(server: Server) -> Answer:
@@ -140,7 +143,8 @@ def test_a_message_that_was_read_in_part_is_answered_when_the_rest_comes(tmp_pat
         layer = Sccp(SccpSettings(), 1)
         layer.send(NETWORK.called(), NETWORK.calling(), begin(b"\1\2\3\4"), dpc=0, sls=5)
         ((_, _, payload),) = layer.outbox
-        switch.machine.send(payload=payload, opc=NETWORK.point_code, dpc=NETWORK.scp_point_code, ni=0, sls=5)
+        opc, dpc = NETWORK.point_code, NETWORK.scp_point_code
+        switch.machine.send(payload=payload, opc=opc, dpc=dpc, ni=ni, sls=5)
         ((stream, octets),) = switch.machine.outbox
         switch.machine.outbox.clear()
         switch.transport.send([(stream, octets[:100])])
@@ -155,6 +159,7 @@ def test_a_message_that_was_read_in_part_is_answered_when_the_rest_comes(tmp_pat
     with node(tmp_path, core, name="node", store="sqlite::memory:") as server:
         answer = asyncio.run(half_a_call(server))
     assert answer.opcodes == [Opcode.CONTINUE]
+    assert (answer.ni, answer.opc) == (ni, NETWORK.scp_point_code)
     assert guardian_said(tmp_path)["calls_answered"] == 1
 
 

@@ -139,9 +139,9 @@ class Heard:
 
 
 @contextlib.asynccontextmanager
-async def gateway(recorder, port, name="stp"):
+async def gateway(recorder, port, name="stp", contexts=()):
     """A gateway that a node connects to; it says what the test wants."""
-    switch = Switch(Field(), name)
+    switch = Switch(Field(), name, contexts)
     switch.accepted = 0
 
     def accept(address):

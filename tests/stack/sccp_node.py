@@ -51,11 +51,11 @@ def management(kind, ssn=146, point_code=OWN, opc=STP):
 
 def sent_management(stack):
     sent = []
-    for dpc, sls, octets in stack.outbox:
+    for opc, dpc, sls, octets in stack.own:
         message = sccp.decode(octets)
         assert (message.called.ssn, message.calling.ssn, message.protocol_class) == (1, 1, 0)
         assert message.called.route_on_ssn
-        assert message.calling.point_code == OWN
+        assert message.calling.point_code == opc == OWN
         sent.append((dpc, sls, Management.decode(message.data)))
-    stack.outbox.clear()
+    stack.own.clear()
     return sent

@@ -46,7 +46,7 @@ def test_unit_data_for_our_subsystem_is_delivered_every_time(kind, called, calli
     for _ in range(3):
         assert stack.receive(mtp(message.encode()), 0.0) == message
     assert not stack.events
-    assert not stack.outbox
+    assert not stack.own
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_what_is_not_for_us_is_discarded_with_its_reason(data, reason):
     for _ in range(2):  # the second time from the memo
         assert stack.receive(data, 0.0) is None
         assert reasons(stack) == [reason]
-    assert not stack.outbox
+    assert not stack.own
 
 
 REFUSED = [
@@ -95,12 +95,12 @@ def test_undeliverable_message_goes_back_if_that_was_asked_for(kind, message, ca
     stack = node(**changed)
     unwanted = udt(message.called_raw, message.calling_raw, kind=kind)
     assert stack.receive(mtp(unwanted.encode()), 0.0) is None
-    assert not stack.outbox
+    assert not stack.own
     wanted = udt(message.called_raw, message.calling_raw, kind=kind, wanted=True)
     assert stack.receive(mtp(wanted.encode()), 0.0) is None
     assert len(set(reasons(stack))) == 1
-    ((dpc, sls, octets),) = stack.outbox
-    assert (dpc, sls) == (MSC if message.calling_raw == FROM_MSC_SSN else STP, 5)
+    ((opc, dpc, sls, octets),) = stack.own
+    assert (opc, dpc, sls) == (OWN, MSC if message.calling_raw == FROM_MSC_SSN else STP, 5)
     returned = sccp.decode(octets)
     assert isinstance(returned, UnitDataService)
     assert returned.kind == kind + 1
@@ -117,7 +117,7 @@ def test_hop_counter_out_of_its_range_is_a_violation(hops):
     assert stack.receive(mtp(bytes(octets)), 0.0) is None
     assert stack.receive(mtp(bytes(octets)), 0.0) is None
     assert reasons(stack) == [Discard.HOP_COUNTER_VIOLATION] * 2
-    assert sccp.decode(stack.outbox[0][2]).cause == ReturnCause.HOP_COUNTER_VIOLATION
+    assert sccp.decode(stack.own[0].octets).cause == ReturnCause.HOP_COUNTER_VIOLATION
 
 
 @given(
@@ -128,14 +128,14 @@ def test_service_message_is_never_answered(kind, cause, called):
     message = UnitDataService(kind, cause, called, FROM_MSC, b"user", -1 if kind == 10 else 9)
     taken = stack.receive(mtp(message.encode()), 0.0)
     assert taken == (message if called in (TO_US, TO_SSN) else None)
-    assert not stack.outbox
+    assert not stack.own
 
 
 @given(st.binary(max_size=80) | st.binary(max_size=60).map(lambda rest: udt().encode()[:14] + rest))
 def test_any_octets_are_dealt_with(payload):
     stack = node()
     taken = stack.receive(mtp(payload), 0.0)
-    assert (taken is None) != (not stack.events) or stack.outbox or sccp.decode(payload).segmentation
+    assert (taken is None) != (not stack.events) or stack.own or sccp.decode(payload).segmentation
 
 
 def test_allowed_callers_by_title_by_address_and_by_originating_point_code():
@@ -213,14 +213,14 @@ def test_lost_segment_returns_the_first_one():
     assert stack.receive(mtp(first.encode(), sls=9), 0.0) is None
     assert stack.receive(mtp(segment(b"c", 0).encode()), 0.0) is None
     assert reasons(stack) == [Discard.SEGMENT_LOST]
-    ((dpc, sls, octets),) = stack.outbox
+    ((opc, dpc, sls, octets),) = stack.own
     returned = sccp.decode(octets)
-    assert (dpc, sls, returned.data) == (STP, 9, b"a")
+    assert (opc, dpc, sls, returned.data) == (OWN, STP, 9, b"a")
     assert returned.kind == MessageType.XUDTS
     assert returned.segmentation == first.segmentation
     assert stack.receive(mtp(segment(b"b", 1).encode()), 0.0) is None
     assert reasons(stack) == [Discard.SEGMENT_UNEXPECTED]
-    assert len(stack.outbox) == 1
+    assert len(stack.own) == 1
 
 
 def test_reference_in_use_begins_anew_and_a_single_segment_is_whole():
@@ -241,7 +241,7 @@ def test_reassembly_is_given_up_in_time():
     assert not stack.events
     stack.tick(10.0)
     assert reasons(stack) == [Discard.REASSEMBLY_TIMEOUT]
-    assert len(stack.outbox) == 1
+    assert len(stack.own) == 1
     assert stack.next_deadline() == 14.0
     assert stack.receive(mtp(segment(b"c", 0, 2).encode()), 13.0).data == b"bc"
     assert stack.next_deadline() == inf
@@ -344,8 +344,8 @@ class Reassembling(RuleBasedStateMachine):
         assert self.stack._reassembly.octets == held <= 60
         assert len(self.stack._reassembly) == len(self.model) <= 3
         assert self.stack.next_deadline() == min((entry[0] for entry in self.model.values()), default=inf)
-        assert all(sccp.decode(octets).kind == MessageType.XUDTS for _, _, octets in self.stack.outbox)
-        self.stack.outbox.clear()
+        assert all(sccp.decode(octets).kind == MessageType.XUDTS for _, _, _, octets in self.stack.own)
+        self.stack.own.clear()
 
 
 TestReassembling = Reassembling.TestCase
@@ -369,20 +369,20 @@ def test_status_test_of_what_is_not_there_is_ignored():
     for kind in (ScmgType.SOR, ScmgType.SOG):
         stack.receive(management(kind), 0.0)
         assert reasons(stack) == [Discard.MANAGEMENT_IGNORED]
-    assert not stack.outbox
+    assert not stack.own
 
 
 def test_out_of_service_is_told_and_returned_and_over_again():
     stack = node(concerned=(MSC,))
     stack.receive(management(ScmgType.SST), 0.0)  # who tests us is concerned
-    stack.outbox.clear()
+    stack.own.clear()
     assert stack.receive(mtp(udt(wanted=True).encode()), 0.0) is not None
     stack.out_of_service(1.0)
     ssp = Management(ScmgType.SSP, 146, OWN)
     assert sent_management(stack) == [(MSC, 0, ssp), (STP, 0, ssp)]
     assert stack.receive(mtp(udt(wanted=True).encode()), 1.0) is None
     assert reasons(stack) == [Discard.SUBSYSTEM_FAILURE]
-    assert sccp.decode(stack.outbox.pop()[2]).cause == ReturnCause.SUBSYSTEM_FAILURE
+    assert sccp.decode(stack.own.pop().octets).cause == ReturnCause.SUBSYSTEM_FAILURE
     stack.receive(management(ScmgType.SST), 1.0)
     stack.receive(management(ScmgType.SST, 1), 1.0)
     assert sent_management(stack) == [(STP, 0, Management(ScmgType.SSA, 1, OWN))]
@@ -434,7 +434,7 @@ def test_node_without_point_codes_takes_what_comes():
     stack = Sccp(SccpSettings())
     assert stack.receive(mtp(udt().encode(), dpc=9), 0.0) is not None
     stack.receive(management(ScmgType.SST), 0.0)
-    assert stack.outbox
+    assert stack.own
 
 
 def test_tshark_finds_nothing_wrong_with_what_is_sent(dissect):
@@ -444,7 +444,8 @@ def test_tshark_finds_nothing_wrong_with_what_is_sent(dissect):
     stack.receive(management(ScmgType.SST), 0.0)
     stack.receive(mtp(udt(Address(8, -1, OWN_TITLE).encode(), wanted=True).encode()), 0.0)
     stack.out_of_service(0.0)
-    frames = [Frame(octets, Layer.SCCP, association=1) for _, _, octets in stack.outbox]
+    sent = [message[-1] for message in (*stack.outbox, *stack.own)]
+    frames = [Frame(octets, Layer.SCCP, association=1) for octets in sent]
     seen = dissect(frames)
     kinds = [int(dissection.first("sccp.message_type"), 0) for dissection in seen]
     assert kinds == [9, 17, 17, 17, 9, 10, 9, 9]
@@ -458,7 +459,7 @@ def test_reassembly_is_given_up_where_its_octets_run_out():
     stack.receive(mtp(segment(bytes(6), 1, first=True, wanted=True).encode()), 0.0)
     assert stack.receive(mtp(segment(bytes(5), 0).encode()), 0.0) is None
     assert reasons(stack) == [Discard.REASSEMBLY_LIMIT]
-    assert sccp.decode(stack.outbox[0][2]).cause == ReturnCause.DESTINATION_CANNOT_REASSEMBLE
+    assert sccp.decode(stack.own[0].octets).cause == ReturnCause.DESTINATION_CANNOT_REASSEMBLE
     assert stack.receive(mtp(segment(bytes(11), 1, 2, first=True).encode()), 0.0) is None
     assert reasons(stack) == [Discard.REASSEMBLY_LIMIT]
     assert stack._reassembly.octets == 0
@@ -475,4 +476,4 @@ def test_addresses_that_no_answer_could_hold_are_refused():
     assert reasons(stack) == [Discard.MALFORMED]
     stack.receive(mtp(sccp.UnitData(MessageType.UDT, 1, True, TO_US, calling, b"x").encode()), 0.0)
     assert reasons(stack) == [Discard.BAD_CALLING_ADDRESS]
-    assert not stack.outbox
+    assert not stack.own

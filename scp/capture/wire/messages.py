@@ -150,7 +150,7 @@ class Reader:
         part = unit.segmentation
         assert part is not None
         reassembly.tick(signal.time)
-        whole = reassembly.receive(unit, part, data.opc, data.sls, signal.time)
+        whole = reassembly.receive(unit, part, data.opc, data.dpc, data.sls, signal.time)
         for failure in reassembly.failures:
             reason = str(failure.reason)
             self.faults.append(Fault(signal.frame, signal.time, "sccp", reason, 0, "Q.714 §4.1.1.3"))

@@ -35,6 +35,7 @@ class DiscardReason(StrEnum):
     FURTHER_PARAMETER = "further-parameter"  # that the message does not list; the rest is taken (§3)
     ROUTING_CONTEXT = "routing-context"
     NETWORK_APPEARANCE = "network-appearance"
+    NETWORK_INDICATOR = "network-indicator"  # of none of the networks that the link leads to
     TRAFFIC_MODE = "traffic-mode"
     ASP_IDENTIFIER = "asp-identifier"
     BLOCKED = "blocked"  # the administration holds the ASP down
