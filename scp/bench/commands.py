@@ -41,7 +41,7 @@ def bench(
         int | None, typer.Option(min=1000, help=f"calls of {SOAK}, 10,000,000 otherwise; runs that alone")
     ] = None,
     realtime: Annotated[
-        bool, typer.Option(help="run before all other programs, if we may: else their slices are latency too")
+        bool, typer.Option(help="real-time priority for node, Redis and generator, where permitted")
     ] = True,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="write a figure of the scenarios to this file, SVG")
@@ -53,8 +53,8 @@ def bench(
 ) -> None:
     """Measure calls a second, CPU time, latency and memory.
 
-    Exit status: 0 every answer was right, 1 one was missing or wrong (with --against also: a scenario is
-    slower), 2 something needed is not there.
+    Exit status: 0 every answer was right, 1 one was missing or wrong, or with --against a scenario is slower,
+    2 something needed is not there.
     """
     size = QUICK if quick else FULL
     known = NAMES if against is None else COMPARED
@@ -160,7 +160,7 @@ def _show(report: Report) -> None:
 def _head(console: Console, machine: Machine, size: Size) -> None:
     """Say where and with how much it was measured."""
     code = "compiled by mypyc" if machine.compiled else "plain Python, not compiled"
-    priority = "before all other programs (SCHED_RR)" if machine.realtime else "without real-time priority"
+    priority = "real-time priority (SCHED_RR)" if machine.realtime else "without real-time priority"
     console.print(
         f"{machine.cpu}, {machine.system}, Python {machine.python}, {code}\n"
         f"node on processor {machine.node_core}, generator on {machine.generator_core}, {priority}; "
