@@ -97,10 +97,10 @@ async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[st
     msc = Msc(Network(), endpoint, Random(2), NullTelemetry())
     connection = attach(endpoint, msc.link, Random(3), msc.trouble)
     await connection.start()
-    await msc.active(10)
+    await msc.active(60)
     # The command ran in this process and held the loop up, which is overload: that sheds samples for a while.
     admission = node.signalling and node.signalling.admission
-    for _ in range(1000):
+    for _ in range(6000):
         if admission is None or not admission.sheds:
             break
         await asyncio.sleep(0.01)
@@ -113,7 +113,7 @@ async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[st
         struct.pack("!I", 0xFEEDFACE),
     )
     msc.signalling.flush()
-    for _ in range(1000):
+    for _ in range(6000):
         if node.status.discards.all():
             break
         await asyncio.sleep(0.01)
@@ -155,8 +155,8 @@ def test_status_tells_application_servers_of_one_association_apart(tmp_path: Pat
         connection = attach(Endpoint(port=m3ua), msc.link, Random(3), msc.trouble)
         await connection.start()
         try:
-            await msc.active(10)  # of 7, the only one that this gateway knows
-            for _ in range(1000):
+            await msc.active(60)  # of 7, the only one that this gateway knows
+            for _ in range(6000):
                 if "invalid routing context" in next(iter(node.links())).last_error:
                     break
                 await asyncio.sleep(0.01)

@@ -374,10 +374,10 @@ def test_what_a_call_pays(slowdown: float, capsys: pytest.CaptureFixture[str]) -
         answered, times = it.answered, 5_000
         a_call = spent = cpu = late = 1.0
         for _ in range(5):
-            started = time.perf_counter()
+            started = time.thread_time()
             for _ in range(times):
                 answered(ENDED, "voip-forwarding", IDP, DECISION, 0.0001)
-            a_call = min(a_call, (time.perf_counter() - started) / times)
+            a_call = min(a_call, (time.thread_time() - started) / times)
             started, cpu_started, most = time.perf_counter(), time.process_time(), 0.0
             flushing = asyncio.ensure_future(it.flush())
             while not flushing.done():

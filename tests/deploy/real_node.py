@@ -44,6 +44,13 @@ port = {m3ua}
 [store]
 url = "{store}"
 deadline_ms = {deadline}
+[engine]
+answer_deadline_ms = 900
+{engine}
+[overload]
+delay_ms = 900
+refuse_ms = 5000
+{overload}
 [numbering]
 country_code = "46"
 home_vlr = ["4670"]
@@ -77,7 +84,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class RealNode:
-    """``camel-scp serve`` and what can be asked of it."""
+    """``camel-scp serve`` and what can be asked of it; as patient as it may be, for the machine may be busy."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         m3ua, api, metrics = free_ports(3)
@@ -88,11 +95,13 @@ class RealNode:
             "api": api,
             "metrics": metrics,
             "store": f"sqlite:{folder / 'store.db'}",
-            "deadline": 150,
+            "deadline": 800,
             "prefix": "99",
             "sha256": sha256(TOKEN),
             "log_level": "info",
             "mask": "true",
+            "engine": "",
+            "overload": "",
             **settings,
         }
         self.extra = ""  # further tables, in every configuration that is written

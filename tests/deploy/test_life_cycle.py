@@ -211,15 +211,14 @@ def test_limits_and_what_the_log_has_of_calls_are_taken_over(tmp_path: Path) -> 
     with node.running():
         node.provision("11234567")
         assert node.call("0011234567").routed_to == "990011234567"
-        node.write(
-            extra="calls_per_second = 1000.0\n[limits]\npeer_rate = 0.01\npeer_burst = 1\n[overload]\nmemory_mb = 1\n",
-        )
+        limited = "calls_per_second = 1000.0\n[limits]\npeer_rate = 0.01\npeer_burst = 1\n"
+        node.write(limited, overload="memory_mb = 1")
         node.signal(signal.SIGHUP)
         changed = ["overload", "limits", "telemetry.calls_per_second"]
         assert node.wait_said("reloaded")["changed"] == changed
         assert not node.said("restart needed")
         wait_until(lambda: node.scrape()["scp_overload_level"] == 3)  # for memory: it has more than 1 MiB
-        node.write(extra="calls_per_second = 1000.0\n[limits]\npeer_rate = 0.01\npeer_burst = 1\n")
+        node.write(limited, overload="")
         node.signal(signal.SIGHUP)
         assert node.wait_said("reloaded", 2)["changed"] == ["overload"]
         wait_until(lambda: node.scrape()["scp_overload_level"] == 0)

@@ -57,7 +57,7 @@ def bad_night(node: RealNode) -> None:
         node.write(extra="[nonsense]\n")
         node.signal(signal.SIGHUP)
         node.wait_said("reload refused, the configuration in use stays")
-        node.write(extra="[engine]\nmax_dialogues = 17\n")
+        node.write(engine="max_dialogues = 17")
         node.signal(signal.SIGHUP)
         node.wait_said("restart needed")
         children = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text().split()

@@ -43,6 +43,7 @@ from scp.stack.sccp_settings import SccpSettings
 from scp.store import open_store
 from ss7.cap.operations import Opcode
 
+ACTIVE = "ASP active"
 KINDS = [LoadCall(b_number="0011234567", expected=Expectation(action=Action.CONNECT))]
 
 
@@ -68,12 +69,14 @@ def calls(port: int, plan: LoadPlan) -> LoadReport:
 
 
 @contextlib.contextmanager
-def killed(pid: int, after: float, first: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Kill a process after so many seconds; ``first`` is called 0.1 s before."""
+def killed(pid: int, log: Path, before: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Kill a node some time after its log says that calls may come; ``before`` is called 0.1 s earlier."""
+    so_far = log.read_text().count(ACTIVE)
 
     def fail() -> None:
-        time.sleep(after - 0.1)
-        first()
+        wait_until(lambda: log.read_text().count(ACTIVE) > so_far)
+        time.sleep(0.5)
+        before()
         time.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
 
@@ -103,8 +106,8 @@ def test_calls_that_waited_for_the_store_are_answered_when_the_node_is_killed(tm
         with node(tmp_path, core, name="node", store=redis.url) as server:
             process = redis.servers[0].process
             assert process is not None
-            with killed(server.pid, 1.0, lambda: process.send_signal(signal.SIGSTOP)):
-                report = calls(server.port, LoadPlan(rate=500.0, duration=2.0, timeout=5.0))
+            with killed(server.pid, tmp_path / "node" / "log", lambda: process.send_signal(signal.SIGSTOP)):
+                report = calls(server.port, LoadPlan(rate=500.0, duration=4.0, timeout=20.0))
             process.send_signal(signal.SIGCONT)
             said = guardian_said(tmp_path)
     print(f"\n{report.sent} calls, {report.missing} missing, {report.stray} stray, {report.wrong}; {said}")
@@ -120,9 +123,9 @@ def test_a_node_that_is_killed_under_full_load_leaves_no_call_unanswered(tmp_pat
     asyncio.run(provision(f"sqlite:{tmp_path / 'store.db'}"))
     with (
         node(tmp_path, core, name="node", store=f"sqlite:{tmp_path / 'store.db'}") as server,
-        killed(server.pid, 1.0),
+        killed(server.pid, tmp_path / "node" / "log"),
     ):
-        report = calls(server.port, LoadPlan(window=100, duration=2.0, timeout=5.0))
+        report = calls(server.port, LoadPlan(window=100, duration=4.0, timeout=20.0))
     print(f"\n{report.sent} calls, {report.missing} missing, {report.stray} stray, {report.wrong}")
     print(guardian_said(tmp_path))
     # What the node had taken from the socket and not yet written down when it died: at most one read.
@@ -148,7 +151,7 @@ def test_a_message_that_was_read_in_part_is_answered_when_the_rest_comes(tmp_pat
         ((stream, octets),) = switch.machine.outbox
         switch.machine.outbox.clear()
         switch.transport.send([(stream, octets[:100])])
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
         os.kill(server.pid, signal.SIGKILL)
         switch.transport.send([(stream, octets[100:])])
         await until(lambda: heard(switch, b"\1\2\3\4"))
@@ -218,8 +221,8 @@ def test_what_guardians_did_is_counted_over_all_deaths_of_a_node(tmp_path: Path)
                 assert node.scrape()["scp_guardian_calls_answered_total"] == sum(answered)
                 redis.servers[0].freeze()
                 assert node.process is not None
-                with killed(node.process.pid, 0.7):
-                    calls(int(node.settings["m3ua"]), LoadPlan(rate=200.0, duration=1.0, timeout=2.0))
+                with killed(node.process.pid, node.log):
+                    calls(int(node.settings["m3ua"]), LoadPlan(rate=200.0, duration=4.0, timeout=20.0))
                 redis.servers[0].thaw()
                 node.ended()
                 answered.append(node.wait_said("guardian", death)["calls_answered"])

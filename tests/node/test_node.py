@@ -61,7 +61,7 @@ ack_s = 0.3
 reconnect_first_s = 0.05
 reconnect_most_s = 0.1
 """
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Words(EventLog):
