@@ -31,7 +31,7 @@ from ss7.tcap_dialogue import Aare, Aarq, Abrt, External
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scp.capture.source import Capture
+    from scp.capture.source import MessageSource
     from scp.capture.wire.values import Way
     from ss7.asn1.schema import Type
     from ss7.tcap_dialogue import DialoguePortion
@@ -165,7 +165,7 @@ class Anonymiser:
         self._dialogues = DialogueVersions(None)
         self._wires: dict[tuple[bytes, bytes], Association] = {}
 
-    def run(self, capture: Capture, writer: PcapNgWriter) -> None:
+    def run(self, capture: MessageSource, writer: PcapNgWriter) -> None:
         """Rewrite all of a capture."""
         self._dialogues = DialogueVersions(capture)
         for item in capture:

@@ -14,7 +14,7 @@ from scp.capture.wire.messages import Message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scp.capture.source import Capture
+    from scp.capture.source import MessageSource
 
 
 class Filter(Struct, frozen=True):
@@ -117,7 +117,7 @@ class Decoder:
         self._wanted = wanted
         self._version = version
 
-    def show(self, capture: Capture) -> Iterator[JsonDict]:
+    def show(self, capture: MessageSource) -> Iterator[JsonDict]:
         """Yield the messages and faults that the filter takes."""
         dialogues = DialogueVersions(capture, self._version)
         for item in capture:

@@ -21,7 +21,7 @@ from ss7.errors import DecodeError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from scp.capture.source import Capture, Item
+    from scp.capture.source import Item, MessageSource
 
 _DIALOGUE_PORTION: Final = 0x6B
 _Key: TypeAlias = tuple[int, bytes, bytes]
@@ -54,7 +54,7 @@ class DialogueVersions:
         default: version of dialogues whose context is not in the capture; 0: what fits.
     """
 
-    def __init__(self, capture: Capture | None, default: int = 0) -> None:
+    def __init__(self, capture: MessageSource | None, default: int = 0) -> None:
         self._capture = capture
         self._default = default
         self._tracker = DialogueTracker()

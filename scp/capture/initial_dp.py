@@ -14,12 +14,12 @@ from ss7.errors import DecodeError
 from ss7.rose import Invoke
 
 if TYPE_CHECKING:
-    from scp.capture.source import Capture
+    from scp.capture.source import MessageSource
     from ss7.cap.types import InitialDPArg
 
 
 def find_initial_dp(
-    capture: Capture, frame: int = 0, a_number: str = "", b_number: str = ""
+    capture: MessageSource, frame: int = 0, a_number: str = "", b_number: str = ""
 ) -> InitialDPArg | None:
     """Return the first InitialDP that fits; None if there is none.
 

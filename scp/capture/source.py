@@ -6,7 +6,7 @@ import gzip
 import sys
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias, cast, final
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeAlias, cast, final
 
 from scp.capture.wire.dissector import Dissector
 from scp.capture.wire.messages import Message, Reader
@@ -31,6 +31,24 @@ STDIN: Final = "-"
 
 class CaptureError(Exception):
     """A file that is no capture, or can't be read at all."""
+
+
+class MessageSource(Protocol):
+    """What yields messages and faults: a `Capture`, or packets of scapy.
+
+    Attributes:
+        counts: see `PacketReader`.
+    """
+
+    counts: Counter[str]
+
+    def again(self) -> MessageSource | None:
+        """Return the same messages from the first on; None if they can be read once only."""
+        ...
+
+    def __iter__(self) -> Iterator[Item]:
+        """Yield messages and faults in the order of their packets."""
+        ...
 
 
 @final
