@@ -79,13 +79,13 @@ thorough: set-up $(if $(COMPILED_SLICES),compiled) ## every property and state m
 	$(if $(COMPILED_SLICES),$(COMPILED) $(PYTEST) -o pythonpath=build/compiled -m hypothesis --hypothesis-seed=$(SEED) \
 	  --durations 10 $(COMPILED_SLICES) 2>&1 | tee build/thorough-compiled.log)
 
-coverage: ## report on the last plain run; the pure rooms have a floor
-	@printf 'coverage (lines and branches), all rooms: %s %%, ' "$$($(BIN)/coverage report --format=total)"
+coverage: ## report on the last plain run; the pure packages have a floor
+	@printf 'coverage (lines and branches), all packages: %s %%, ' "$$($(BIN)/coverage report --format=total)"
 	@printf 'ss7, domain and stack: %s %%\n' "$$($(BIN)/coverage report --format=total --include='$(COVERED)')"
 	@$(BIN)/coverage report --format=total --include='$(COVERED)' --fail-under=$(COVERAGE_FLOOR) >/dev/null || \
 	  { $(BIN)/coverage report --include='$(COVERED)'; echo 'coverage is below its floor of $(COVERAGE_FLOOR) %'; exit 1; }
 
-compiled: set-up build/compiled/.made ## build/compiled: the packages with the hot rooms compiled by mypyc
+compiled: set-up build/compiled/.made ## build/compiled: the packages with the hot packages compiled by mypyc
 
 build/compiled/.made: $(SOURCES) setup.py pyproject.toml
 	@rm -rf build/compiled

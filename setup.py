@@ -1,4 +1,4 @@
-"""Compiles the hot rooms with mypyc where a C compiler is, and installs them as plain Python where none is.
+"""Compiles the hot packages with mypyc where there is a C compiler; else they are plain Python.
 
 Everything else about the distribution stands in ``pyproject.toml``. ``CAMEL_SCP_PURE=1`` asks for plain
 Python, ``CAMEL_SCP_PURE=0`` for a compiled build or an error; unset, a failing compilation is a warning and
@@ -44,7 +44,7 @@ HOT = (
     "scp/telemetry/null.py",
 )
 
-# What stays plain though it stands in a hot room, by file name. Modules that define a msgspec.Struct stay
+# What stays plain though it stands in a hot package, by file name. Modules that define a msgspec.Struct stay
 # plain as well (`defines_struct` finds them): mypyc has no native subclass of it.
 PLAIN = {
     "__init__.py": "holds no code",

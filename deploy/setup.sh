@@ -26,7 +26,7 @@ END
 }
 test_packages() {
   cat <<'END'
-gcc ~ has gcc ~ compiling the hot rooms with mypyc, building pysctp
+gcc ~ has gcc ~ compiling the hot packages with mypyc, building pysctp
 libc6-dev ~ [ -e /usr/include/stdio.h ] ~ compiling
 python3-dev ~ has_headers ~ compiling
 libsctp-dev ~ [ -e /usr/include/netinet/sctp.h ] ~ building pysctp

@@ -1,4 +1,4 @@
-"""What is installed: its version, and whether the hot rooms run compiled."""
+"""What is installed: its version, and whether the hot packages run compiled."""
 
 from __future__ import annotations
 

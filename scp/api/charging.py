@@ -142,7 +142,7 @@ _TAG: Final = "charging"
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _view(room: ChargingService, grant: Grant, mismatch: Kind = OTHERWISE) -> ReservationView:
+def _view(service: ChargingService, grant: Grant, mismatch: Kind = OTHERWISE) -> ReservationView:
     """Return what came of a request; raise what is a fault of it."""
     denied, found = grant.denied, grant.reservation
     if denied is Denied.MISMATCH:
@@ -150,11 +150,11 @@ def _view(room: ChargingService, grant: Grant, mismatch: Kind = OTHERWISE) -> Re
     if denied in _PROBLEMS:
         raise ProblemError(_PROBLEMS[denied], _NO_RESERVATION if found is None else f"it is {found.state}")
     if found is None:
-        return ReservationView(approved=False, reason=denied, currency=room.currency)
-    return _shown(room, found, denied)
+        return ReservationView(approved=False, reason=denied, currency=service.currency)
+    return _shown(service, found, denied)
 
 
-def _shown(room: ChargingService, found: Reservation, denied: Denied | None = None) -> ReservationView:
+def _shown(service: ChargingService, found: Reservation, denied: Denied | None = None) -> ReservationView:
     if found.state is State.DENIED:
         denied = Denied(found.denial)
     return ReservationView(
@@ -169,7 +169,7 @@ def _shown(room: ChargingService, found: Reservation, denied: Denied | None = No
         price=found.held,
         used_seconds=found.used_seconds,
         charged=found.charged,
-        currency=room.currency,
+        currency=service.currency,
         expires_ms=found.expires_ms,
     )
 
@@ -311,8 +311,8 @@ async def release(
 # --- accounts ---
 
 
-def _account(room: ChargingService, account: Account) -> AccountView:
-    return AccountView(account.msisdn, account.balance, account.held, account.available, room.currency)
+def _account(service: ChargingService, account: Account) -> AccountView:
+    return AccountView(account.msisdn, account.balance, account.held, account.available, service.currency)
 
 
 @get(
@@ -364,11 +364,11 @@ async def put_credit(
     return answer(account, 201)
 
 
-def charging_router(room: ChargingService) -> Router:
-    """Return the calls of a node that has ``room``."""
+def charging_router(service: ChargingService) -> Router:
+    """Return the calls on charging of a node."""
 
     async def the_room() -> ChargingService:
-        return room
+        return service
 
     return Router(
         "/v1",

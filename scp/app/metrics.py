@@ -106,12 +106,12 @@ class NodeMetrics(Collector):
         )
 
 
-def _of_charging(room: ChargingService) -> Iterator[Metric]:
+def _of_charging(service: ChargingService) -> Iterator[Metric]:
     """Yield what is looked up in charging, behind how many records wait."""
-    oldest = 0.0 if room.sink is None else room.sink.oldest_seconds
+    oldest = 0.0 if service.sink is None else service.sink.oldest_seconds
     yield gauge(c.CDRS_OLDEST, [((), oldest)])
-    yield gauge(c.LEDGER_USABLE, [((), int(not room.ledger_fault()))])
-    results = dict.fromkeys(c.CHF_RESULTS, 0) if room.function is None else room.function.results
+    yield gauge(c.LEDGER_USABLE, [((), int(not service.ledger_fault()))])
+    results = dict.fromkeys(c.CHF_RESULTS, 0) if service.function is None else service.function.results
     yield counter(c.CHF_REQUESTS, [((result,), results[result]) for result in c.CHF_RESULTS])
 
 

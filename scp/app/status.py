@@ -79,10 +79,10 @@ def _records(sink: CdrSink | None, now: float) -> ComponentStatus:
     return part
 
 
-def _ledger(room: ChargingService) -> ComponentStatus:
+def _ledger(service: ChargingService) -> ComponentStatus:
     """The ledger fails if it says so itself, or if what was last asked of it failed."""
-    fails = room.ledger_fault()
-    worst = max(room.requests, room.fault, key=lambda each: (bool(each.now), each.last_at))
+    fails = service.ledger_fault()
+    worst = max(service.requests, service.fault, key=lambda each: (bool(each.now), each.last_at))
     return ComponentStatus(
         "charging:ledger",
         "ledger",

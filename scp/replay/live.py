@@ -43,7 +43,7 @@ _ENDS: Final = (tcap.END, tcap.ABORT)
 
 
 @final
-class _Conversation:
+class _LiveDialogue:
     """One dialogue under way.
 
     Attributes:
@@ -122,10 +122,10 @@ class LiveReplay(Dialogues):
         self._within = within
         self._clock: Callable[[], float] = time.monotonic
         self._tid = random.getrandbits(32)
-        self._by_tid: dict[bytes, _Conversation] = {}
-        self._by_replayed: dict[Replayed, _Conversation] = {}
+        self._by_tid: dict[bytes, _LiveDialogue] = {}
+        self._by_replayed: dict[Replayed, _LiveDialogue] = {}
         self._drained = asyncio.Event()  # no dialogue is under way
-        self._watched: dict[_Conversation, None] = {}  # what is owed or has to end, the longest wait first
+        self._watched: dict[_LiveDialogue, None] = {}  # what is owed or has to end, the longest wait first
 
     async def run(self, capture: Capture, pace: Pace, connect: float, moved: Callable[[int], None]) -> None:
         """Replay all of a capture, which is read as it goes: memory holds the dialogues that are open.
@@ -156,10 +156,10 @@ class LiveReplay(Dialogues):
     def stop(self) -> None:
         """Report what is under way as it is."""
         self.link.stop()
-        for conversation in list(self._by_replayed.values()):
-            conversation.replayed.notes.append("the replay was stopped before it was over")
-            conversation.ended = conversation.captured = True
-            self._settle(conversation)
+        for live in list(self._by_replayed.values()):
+            live.replayed.notes.append("the replay was stopped before it was over")
+            live.ended = live.captured = True
+            self._settle(live)
 
     async def _say_all(
         self, items: list[Item], started: Start, connect: float, moved: Callable[[int], None]
@@ -184,148 +184,148 @@ class LiveReplay(Dialogues):
         if is_elsewhere(octets):
             return False
         self._tid = (self._tid + 1) & 0xFFFF_FFFF
-        conversation = _Conversation(replayed, self._tid.to_bytes(4, "big"), self._clock())
+        live = _LiveDialogue(replayed, self._tid.to_bytes(4, "big"), self._clock())
         replayed.idp = read_initial_dp(octets)
         self._drained.clear()
-        self._by_tid[conversation.otid] = self._by_replayed[replayed] = conversation
-        self._say(conversation, octets)
+        self._by_tid[live.otid] = self._by_replayed[replayed] = live
+        self._say(live, octets)
         return True
 
     def _went_on(self, replayed: Replayed, octets: bytes) -> None:
-        conversation = self._by_replayed[replayed]
-        if conversation.ended or len(conversation.pending) >= MAX_MESSAGES:
-            self._unsaid(conversation, 1)
+        live = self._by_replayed[replayed]
+        if live.ended or len(live.pending) >= MAX_MESSAGES:
+            self._unsaid(live, 1)
             return
-        conversation.pending.append((len(replayed.theirs), octets))
-        self._advance(conversation)
+        live.pending.append((len(replayed.theirs), octets))
+        self._advance(live)
 
     def _answered(self, replayed: Replayed) -> None:
-        conversation = self._by_replayed[replayed]
-        conversation.told = self._clock()
-        self._advance(conversation)
+        live = self._by_replayed[replayed]
+        live.told = self._clock()
+        self._advance(live)
 
     def _over(self, replayed: Replayed) -> None:
-        conversation = self._by_replayed[replayed]
-        conversation.captured = True
-        self._advance(conversation)
+        live = self._by_replayed[replayed]
+        live.captured = True
+        self._advance(live)
 
     # -- what the node says --------------------------------------------------------------------------------
 
     def _heard(self, octets: bytes) -> None:
         transaction = read_transaction(octets)
-        conversation = self._by_tid.get(transaction.dtid)
-        if conversation is None or conversation.ended:
+        live = self._by_tid.get(transaction.dtid)
+        if live is None or live.ended:
             self.skipped["of the node's, in no dialogue that is open"] += 1
             return
-        replayed, now = conversation.replayed, self._clock()
+        replayed, now = live.replayed, self._clock()
         if replayed.seconds < 0:
-            replayed.seconds = now - conversation.asked
+            replayed.seconds = now - live.asked
             self.times.append(replayed.seconds)
-        conversation.told = now
+        live.told = now
         if len(replayed.ours) < MAX_MESSAGES:
             replayed.ours.append(octets)
         if transaction.otid:
-            conversation.dtid = transaction.otid
+            live.dtid = transaction.otid
         if transaction.kind in _ENDS:
-            conversation.ended = True
-        self._advance(conversation)
+            live.ended = True
+        self._advance(live)
 
     def _returned(self, octets: bytes, cause: int) -> None:
         """SCCP returned a message of ours (UDTS)."""
-        conversation = self._by_tid.get(read_transaction(octets).otid)
-        if conversation is not None and not conversation.ended:
-            conversation.replayed.notes.append(f"returned by SCCP: {return_words(cause)}")
-            conversation.ended = True
-            self._advance(conversation)
+        live = self._by_tid.get(read_transaction(octets).otid)
+        if live is not None and not live.ended:
+            live.replayed.notes.append(f"returned by SCCP: {return_words(cause)}")
+            live.ended = True
+            self._advance(live)
 
     # -- a dialogue ----------------------------------------------------------------------------------------
 
-    def _advance(self, conversation: _Conversation) -> None:
+    def _advance(self, live: _LiveDialogue) -> None:
         """Say what is due in a dialogue, as long as the node answers as the capture's SCP did."""
-        replayed, pending = conversation.replayed, conversation.pending
-        while pending and not conversation.ended:
+        replayed, pending = live.replayed, live.pending
+        while pending and not live.ended:
             after, octets = pending[0]
-            while conversation.settled < min(after, len(replayed.ours)):
-                index = conversation.settled
+            while live.settled < min(after, len(replayed.ours)):
+                index = live.settled
                 if between(replayed.theirs[index], replayed.ours[index], replayed.version):
-                    self._part(conversation, "the node answers otherwise")
+                    self._part(live, "the node answers otherwise")
                     return
-                conversation.settled += 1
-            if conversation.settled < after or not conversation.dtid:
+                live.settled += 1
+            if live.settled < after or not live.dtid:
                 break
             pending.popleft()
-            self._say(conversation, octets)
-        self._settle(conversation)
+            self._say(live, octets)
+        self._settle(live)
 
-    def _say(self, conversation: _Conversation, octets: bytes) -> None:
-        message = with_ids(octets, conversation.otid, conversation.dtid)
-        conversation.told = self._clock()
+    def _say(self, live: _LiveDialogue, octets: bytes) -> None:
+        message = with_ids(octets, live.otid, live.dtid)
+        live.told = self._clock()
         try:
-            why = "" if self.link.send(message, conversation.sls) else "there was no association"
+            why = "" if self.link.send(message, live.sls) else "there was no association"
         except EncodeError as error:
             why = str(error)
         if why:
-            conversation.replayed.notes.append(f"not sent: {why}")
-            conversation.ended = True
+            live.replayed.notes.append(f"not sent: {why}")
+            live.ended = True
         if octets[0] in _ENDS:
-            conversation.ended = True
-        self._watch(conversation)
+            live.ended = True
+        self._watch(live)
 
-    def _part(self, conversation: _Conversation, why: str) -> None:
+    def _part(self, live: _LiveDialogue, why: str) -> None:
         """Say no more in a dialogue, and abort it where the node has it open (Q.771 §3.1.2.2.2.3)."""
-        replayed = conversation.replayed
+        replayed = live.replayed
         if why:
             replayed.notes.append(why)
-        if conversation.dtid and not conversation.ended:
+        if live.dtid and not live.ended:
             portion = encode_dialogue(Abrt(0)) if _is_structured(replayed.begin.tcap) else b""
-            self.link.send(tcap.build_abort(conversation.dtid, portion), conversation.sls)
-        conversation.ended = True
-        self._settle(conversation)
+            self.link.send(tcap.build_abort(live.dtid, portion), live.sls)
+        live.ended = True
+        self._settle(live)
 
-    def _settle(self, conversation: _Conversation) -> None:
+    def _settle(self, live: _LiveDialogue) -> None:
         """Report a dialogue that is over on both sides; see to one that is not."""
-        replayed = conversation.replayed
-        if conversation.ended and conversation.pending:
-            self._unsaid(conversation, len(conversation.pending))
-            conversation.pending.clear()
-        if conversation.captured and not conversation.ended and not conversation.owed:
-            self._part(conversation, "")
+        replayed = live.replayed
+        if live.ended and live.pending:
+            self._unsaid(live, len(live.pending))
+            live.pending.clear()
+        if live.captured and not live.ended and not live.owed:
+            self._part(live, "")
             return
-        if not (conversation.captured and conversation.ended):
-            self._watch(conversation)
+        if not (live.captured and live.ended):
+            self._watch(live)
             return
-        self._watched.pop(conversation, None)
+        self._watched.pop(live, None)
         if self._by_replayed.pop(replayed, None) is not None:
-            del self._by_tid[conversation.otid]
+            del self._by_tid[live.otid]
             self._done(replayed)
         if not self._by_replayed:
             self._drained.set()
 
     @staticmethod
-    def _unsaid(conversation: _Conversation, count: int) -> None:
+    def _unsaid(live: _LiveDialogue, count: int) -> None:
         """Note that messages of the switch were left out, all of a dialogue's in one note."""
-        notes, words = conversation.replayed.notes, "messages of the switch not sent: "
+        notes, words = live.replayed.notes, "messages of the switch not sent: "
         if notes and notes[-1].startswith(words):
             count += int(notes.pop()[len(words) :])
         notes.append(f"{words}{count}")
 
     # -- time ----------------------------------------------------------------------------------------------
 
-    def _watch(self, conversation: _Conversation) -> None:
+    def _watch(self, live: _LiveDialogue) -> None:
         """Have the clock run for a dialogue in which the node owes something; else stop it."""
-        self._watched.pop(conversation, None)
-        if conversation.owed and not conversation.ended:
-            self._watched[conversation] = None
+        self._watched.pop(live, None)
+        if live.owed and not live.ended:
+            self._watched[live] = None
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP)
             before = self._clock() - self._within
             while self._watched:
-                conversation = next(iter(self._watched))
-                if conversation.told > before:
+                live = next(iter(self._watched))
+                if live.told > before:
                     break
-                self._part(conversation, f"no answer of the node's within {self._within:g} s")
+                self._part(live, f"no answer of the node's within {self._within:g} s")
             self.link.flush()
 
 

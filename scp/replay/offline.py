@@ -2,7 +2,7 @@
 
 Nothing of the network is simulated: what the capture's switches sent goes into `Tcap.receive` at the time at
 which it was captured, and what comes out stands beside what the capture's SCP answered. Once both have said
-something else, the switch's further messages were meant for another conversation; they are still given to the
+something else, the switch's further messages were meant for another dialogue; they are still given to the
 TC-user as long as its dialogue is open, with its own transaction id in place of the captured one.
 """
 
