@@ -9,6 +9,8 @@ from scp.capture.wire.messages import Message
 from scp.services.idp import called_number, calling_digits, trigger_of
 from ss7 import tcap
 from ss7.cap.codec import FAST
+from ss7.cap.contexts import LATEST
+from ss7.cap.lenient import read_argument
 from ss7.cap.operations import Opcode
 from ss7.errors import DecodeError
 from ss7.rose import Invoke
@@ -39,17 +41,19 @@ def find_initial_dp(
 
 
 def read_initial_dp(octets: bytes) -> InitialDPArg | None:
-    """Return the InitialDP of a TCAP message; None if it has none that can be read."""
+    """Return the InitialDP of a TCAP message as far as it can be read; None if it can't, or there is none."""
     try:
         message = tcap.decode(octets)
-        first = message.components[0] if message.components else None
-        if message.kind != tcap.BEGIN or not isinstance(first, Invoke) or first.opcode != Opcode.INITIAL_DP:
-            return None
-        idp: InitialDPArg = FAST.decode_argument(
-            Opcode.INITIAL_DP, first.parameter, version_of_begin(octets) or 4
-        )
     except DecodeError:
         return None
+    first = message.components[0] if message.components else None
+    if message.kind != tcap.BEGIN or not isinstance(first, Invoke) or first.opcode != Opcode.INITIAL_DP:
+        return None
+    version = version_of_begin(octets) or LATEST
+    try:
+        idp: InitialDPArg | None = FAST.decode_argument(Opcode.INITIAL_DP, first.parameter, version)
+    except DecodeError:
+        idp = read_argument(Opcode.INITIAL_DP, first.parameter, version).value
     return idp
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scp.bench.template import Template
 from scp.capture.finder import MOST_FOLLOWED, Finder, Signals, needles
+from scp.capture.initial_dp import read_initial_dp
 from scp.capture.source import Capture
 from scp.capture.wire.messages import Message
 from scp.domain.call import Trigger
@@ -19,8 +20,10 @@ from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
 from ss7 import sccp, tcap
 from ss7.address import CalledPartyBCDNumber
+from ss7.cap.operations import Opcode
 from ss7.isup import CalledPartyNumber, NatureOfAddress
 from ss7.m3ua import DataEncoder, decode_data
+from ss7.rose import encode_invoke
 
 NUMBERING = Numbering(country_code="46")
 NETWORK = Network(routing_context=7)
@@ -132,6 +135,17 @@ def test_what_is_followed_at_a_time_is_bounded() -> None:
 )
 def test_garbage_is_nobodys_call(octets: bytes) -> None:
     assert not found(Finder(NUMBERING, ["46701234567"]), octets)
+
+
+def test_a_request_is_read_without_what_can_not_be_read() -> None:
+    """An InitialDP of CAP v1 whose original called number has eleven octets."""
+    argument = bytes.fromhex("301980016482070210001132547 68c0b".replace(" ", "")) + bytes(11)
+    idp = read_initial_dp(tcap.build_begin(b"abcd", b"", [encode_invoke(1, Opcode.INITIAL_DP, argument)]))
+    assert idp is not None
+    assert idp.called_party_number == bytes.fromhex("02100011325476")
+    assert idp.unreadable == ("originalCalledPartyID",)
+    for octets in (b"", tcap.build_end(b"abcd", b"", []), tcap.build_begin(b"abcd", b"", [])):
+        assert read_initial_dp(octets) is None
 
 
 def answer(opened: bytes, octets: bytes) -> bytes:

@@ -14,12 +14,10 @@ from ss7.cap.codec import FAST
 from ss7.cap.contents import CONTENTS
 from ss7.cap.dialogue import GPRSReferenceNumber, UAbortReason, user_information
 from ss7.cap.interaction import EstablishTemporaryConnectionArg, ReceivedInformationArg
-from ss7.cap.lenient import Fault, read_argument
 from ss7.cap.operations import OPERATIONS, Opcode
 from ss7.cap.parties import InitiateCallAttemptArg
 from ss7.cap.render import (
     argument_to_json,
-    reading_to_json,
     result_to_json,
     user_information_to_json,
 )
@@ -232,23 +230,6 @@ def test_numbers_of_all_operations_are_shown_as_numbers() -> None:
     assert result_to_json(Opcode.PROMPT_AND_COLLECT_USER_INFORMATION, digits, 2) == {
         "digitsResponse": {"digits": "123#", "scheme": "ia5", "type": 0}
     }
-
-
-def test_what_can_be_read_and_what_can_not() -> None:
-    octets = bytes.fromhex("301080016482070210001132547685020a0b")
-    reading = read_argument(Opcode.INITIAL_DP, octets, 2)
-    result = reading_to_json(Opcode.INITIAL_DP, reading, 2)
-    assert result["argument"]["calledPartyNumber"]["digits"] == "0011234567"
-    assert result["faults"] == [
-        {
-            "parameter": "callingPartysCategory",
-            "offset": 16,
-            "reason": "octet string of 2 octets",
-            "clause": "TS 29.078 §5.1",
-        }
-    ]
-    assert isinstance(reading.faults[0], Fault)
-    assert reading_to_json(Opcode.CONTINUE, read_argument(Opcode.CONTINUE, b"", 2), 2) == {}
 
 
 # --- user information of the dialogue portion ---

@@ -21,9 +21,10 @@ from ss7.asn1.schema import (
     SequenceType,
 )
 from ss7.ber import encode_element
+from ss7.cap.charging import decode_contained
 from ss7.cap.codec import FAST
 from ss7.cap.common import CriticalityType
-from ss7.cap.lenient import REST, parameters, read_argument
+from ss7.cap.lenient import REST, parameters, read_argument, read_contained
 from ss7.cap.operations import Opcode
 from ss7.cap.roots import argument_type
 from ss7.cap.types import InitialDPArg
@@ -244,6 +245,19 @@ def test_a_call_result_of_any_size_is_handed_on() -> None:
         read_argument(Opcode.APPLY_CHARGING_REPORT, bytes.fromhex("0403a00100"), 3).value == b"\xa0\x01\x00"
     )
     assert read_argument(Opcode.APPLY_CHARGING_REPORT, b"\x04\x00", 3).value is None
+
+
+def test_a_charging_report_is_read_without_what_is_broken_in_it() -> None:
+    name = "CAMEL-CallResult"
+    good = bytes.fromhex("a00da003810101a10380011a820100")
+    assert read_contained(name, good, 4) == (decode_contained(name, good, 4), ())
+    broken = bytes.fromhex("a011a003810101a10380011a820100a4020500")
+    with pytest.raises(DecodeError):
+        decode_contained(name, broken, 4)
+    reading = read_contained(name, broken, 4)
+    assert reading.value == decode_contained(name, good, 4)
+    assert [fault.parameter for fault in reading.faults] == ["timeDurationChargingResult.extensions.0"]
+    assert read_contained(name, bytes.fromhex("a008a003810101820100"), 4).value is None
 
 
 def test_an_alternative_is_part_of_the_way_to_a_fault() -> None:

@@ -14,6 +14,7 @@ from ss7.asn1 import lenient
 from ss7.asn1.lenient import REST, Fault, Reading
 from ss7.asn1.schema import ChoiceType, OctetStringType, SequenceType
 from ss7.ber import read_element
+from ss7.cap.charging import contained_type
 from ss7.cap.codec import FAST
 from ss7.cap.common import CLAUSE
 from ss7.cap.contexts import LATEST
@@ -23,7 +24,7 @@ from ss7.errors import DecodeError
 
 _OF_CALLS: Final = frozenset(Opcode)
 
-__all__ = ["REST", "Fault", "Reading", "parameters", "read_argument"]
+__all__ = ["REST", "Fault", "Reading", "parameters", "read_argument", "read_contained"]
 
 
 def read_argument(opcode: int, parameter: bytes, version: int) -> Reading:
@@ -56,6 +57,14 @@ def read_argument(opcode: int, parameter: bytes, version: int) -> Reading:
         unreadable = tuple(dict.fromkeys(fault.parameter for fault in reading.faults))
         return Reading(replace(reading.value, unreadable=unreadable), reading.faults)
     return reading
+
+
+def read_contained(name: str, octets: bytes, version: int) -> Reading:
+    """Read the BER in an octet string (`ss7.cap.charging.CONTAINED`), without what is optional and broken.
+
+    So a charging report's time is known though an extension in it is broken.
+    """
+    return lenient.read(contained_type(name, version), octets, CLAUSE)
 
 
 def _octets(parameter: bytes) -> bytes | None:

@@ -32,7 +32,6 @@ __all__ = [
     "argument_to_json",
     "contents_to_json",
     "error_to_json",
-    "reading_to_json",
     "result_to_json",
     "to_json",
     "user_information_to_json",
@@ -40,8 +39,6 @@ __all__ = [
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ss7.asn1.lenient import Reading
 
 
 def contents_to_json(name: str, octets: bytes, version: int) -> Any:
@@ -67,16 +64,6 @@ def result_to_json(opcode: int, value: Any, version: int) -> Any:
     """Return a result as JSON can have it; None for no result."""
     kind = result_type(opcode, version)
     return None if kind is None or value is None else to_json(kind, value, version)
-
-
-def reading_to_json(opcode: int, reading: Reading, version: int) -> dict[str, Any]:
-    """Return what could be read of an argument, and what could not (`ss7.cap.lenient`), if anything."""
-    shown: dict[str, Any] = {}
-    if reading.value is not None:
-        shown["argument"] = argument_to_json(opcode, reading.value, version)
-    if reading.faults:
-        shown["faults"] = [fault._asdict() for fault in reading.faults]
-    return shown
 
 
 def user_information_to_json(octets: bytes) -> list[dict[str, Any]]:
