@@ -36,6 +36,7 @@ from scp.replay.report import Report
 from scp.services.voip_forwarding import VoipForwarding
 from ss7 import m2pa, m2ua, mtp3, tcap
 from ss7.cap.codec import FAST
+from ss7.cap.lenient import read_argument
 from ss7.cap.operations import OPERATIONS
 from ss7.errors import DecodeError
 from ss7.m3ua_framer import Framer
@@ -69,13 +70,19 @@ def pasted(octets: bytes) -> None:
 
 
 def arguments(octets: bytes) -> None:
-    """An argument of each operation in each version; what decodes has to encode, and to decode to the same."""
+    """An argument of each operation in each version; what decodes has to encode, and to decode to the same.
+
+    What does not decode has a fault that says so, and what can be read of it all the same.
+    """
     opcode = CALL_CONTROL[octets[0] % len(CALL_CONTROL)] if octets else 0
     for version in range(1, 5):
+        reading = read_argument(opcode, octets[1:], version)
         try:
             value = FAST.decode_argument(opcode, octets[1:], version)
         except DecodeError:
+            assert reading.faults
             continue
+        assert reading == (value, ())
         again = FAST.encode_argument(opcode, value, version)
         assert FAST.decode_argument(opcode, again, version) == value
 
