@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 import msgspec
 
 from scp.domain.cdr import Bundle
-from scp.services.cdr_row import attempt_rows, legs_of
+from scp.services.cdr_row import attempt_rows, ending, legs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scp.domain.cdr import Row
     from scp.domain.numbers import Numbering
+    from scp.services.call_progress import CallProgress
     from scp.services.cdr_row import Answered
 
 TOGETHER: Final = 1_000
@@ -22,6 +23,32 @@ AT_ONCE: Final = 50
 """The most bundles that are written at once, after a time without a disk."""
 
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class HeldRecord(NamedTuple):
+    """The record of a held call as JSON: its `Row`, and the leg that it belongs to (a string, or null)."""
+
+    row: bytes
+    leg: bytes
+
+
+def held(row: Row) -> bytes:
+    """Return what is kept of the record of a call while it is held: leg and row in one piece of JSON text."""
+    return _encode(legs_of([row])[0]) + _encode(row)
+
+
+def ended(kept: bytes, progress: CallProgress | None) -> HeldRecord:
+    """Return the record of a held call that is over.
+
+    Args:
+        kept: by `held`.
+        progress: of the call; None: nothing was reported.
+    """
+    start = kept.index(b"[")  # no leg has one: hex digits, "@" and digits
+    row = kept[start:]
+    if progress is not None:
+        row = row[:-1] + b"," + _encode(ending(progress))[1:]
+    return HeldRecord(row, kept[:start])
 
 
 class _Part(NamedTuple):
@@ -63,6 +90,13 @@ class Bundles:
         if self.since is None:
             self.since = since
         self._parts.append(_Part(since, len(rows), _encode(rows)[1:-1], _encode(legs_of(rows))[1:-1]))
+
+    def add_encoded(self, records: Sequence[HeldRecord], since: float) -> None:
+        """Take records that were encoded while their calls were held, as `add` takes rows."""
+        if self.since is None:
+            self.since = since
+        rows, legs = (b",".join(items) for items in zip(*records, strict=True))
+        self._parts.append(_Part(since, len(records), rows, legs))
 
     def next(self) -> list[Bundle]:
         """Return what is to be written next: the same ones until they are `written`."""

@@ -15,29 +15,23 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final, final
 
-import msgspec
-
-from scp.charging.bundles import TOGETHER, Bundles
+from scp.charging.bundles import TOGETHER, Bundles, HeldRecord, ended, held
 from scp.charging.fault_state import FaultState
 from scp.ports import StoreError
 from scp.services.call_progress import CallProgress
-from scp.services.cdr_row import attempt_row, followed
+from scp.services.cdr_row import attempt_row
 from scp.stack.tcap_dialogue import CLOSED
 from ss7.cap.types import EventReportBCSMArg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scp.domain.cdr import Row
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
     from scp.ports import CdrStore, ChargingTelemetry
     from scp.services.cdr_row import Answered
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
-
-_encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder().decode
 
 PACE_SECONDS: Final = 0.01
 """How long calls gather. With the time of one write it is what a `kill -9` may cost, beside the records of
@@ -91,9 +85,9 @@ class CdrSink:
         self._failed = failed
         self._waiting: list[Answered] = []
         self._since = 0.0
-        self._held: dict[bytes, bytes] = {}  # rows by our transaction id
+        self._held: dict[bytes, bytes] = {}  # records by our transaction id
         self._progress: dict[bytes, CallProgress] = {}  # how those went on of which something was reported
-        self._over: list[Row] = []
+        self._over: list[HeldRecord] = []
         self._bundles = Bundles(node, wall())
         self._rows = 0  # made and not yet written
         self._came = asyncio.Event()
@@ -114,7 +108,7 @@ class CdrSink:
         now = self._wall()
         if dialogue.state != CLOSED:
             row = attempt_row((now, service, idp, decision, seconds), self.numbering)
-            self._held[dialogue.local_tid] = _encode(row)
+            self._held[dialogue.local_tid] = held(row)
             return
         if not self._waiting:
             self._wake(now)
@@ -136,11 +130,9 @@ class CdrSink:
                 self._wake(self._wall())
             self._over.append(self._taken(dialogue.local_tid))
 
-    def _taken(self, tid: bytes) -> Row:
-        """Take out a held call's row, with what is known of its progress."""
-        row: Row = tuple(_decode(self._held.pop(tid)))  # what is compiled takes no list for it
-        progress = self._progress.pop(tid, None)
-        return row if progress is None else followed(row, progress)
+    def _taken(self, tid: bytes) -> HeldRecord:
+        """Take out a held call's record, with what is known of its progress."""
+        return ended(self._held.pop(tid), self._progress.pop(tid, None))
 
     def _wake(self, now: float) -> None:
         self._since = now
@@ -214,8 +206,9 @@ class CdrSink:
                 await asyncio.sleep(0)
         over, self._over = self._over, []
         for start in range(0, len(over), TOGETHER):
-            rows = over[start : start + TOGETHER]
-            self._bundles.add(rows[: self._admitted(len(rows))], since)
+            records = over[start : start + TOGETHER]
+            if admitted := self._admitted(len(records)):
+                self._bundles.add_encoded(records[:admitted], since)
         if self._waiting or self._over:
             self._came.set()
 

@@ -71,10 +71,10 @@ def attempt_row(call: Answered, numbering: Numbering) -> Row:
     )
 
 
-def followed(row: Row, progress: CallProgress) -> Row:
-    """Return the row of a call that was watched to its end, given that of its beginning."""
-    followed = (*row, _ms(progress.answered), _ms(progress.disconnected), progress.cause)
-    return (*followed, None, None, " ".join(progress.failed)) if progress.failed else followed
+def ending(progress: CallProgress) -> Row:
+    """Return the values that follow in the row of a call that was watched to its end."""
+    values = (_ms(progress.answered), _ms(progress.disconnected), progress.cause)
+    return (*values, None, None, " ".join(progress.failed)) if progress.failed else values
 
 
 def _ms(seconds: float | None) -> Any:
