@@ -267,6 +267,23 @@ def test_an_alternative_is_part_of_the_way_to_a_fault() -> None:
     assert fault.parameter == "eventSpecificInformationBCSM.oDisconnectSpecificInfo.releaseCause"
 
 
+@pytest.mark.parametrize("depth", [2, 31, 32, 1500])
+def test_strings_in_strings_are_read_as_deep_as_anybody_writes_them(depth: int) -> None:
+    number = bytes.fromhex("0310090011")
+    nested = encode_element(0x04, number)
+    for _ in range(depth):
+        nested = encode_element(0x24, nested)
+    octets = encode_element(0x30, b"\x80\x01\x64" + encode_element(0xA2, nested))
+    reading = read_argument(Opcode.INITIAL_DP, octets, 2)
+    if depth < 32:
+        assert reading == (FAST.decode_argument(Opcode.INITIAL_DP, octets, 2), ())
+        assert reading.value.called_party_number == number
+    else:
+        assert [fault.parameter for fault in reading.faults] == ["calledPartyNumber"]
+        with pytest.raises(DecodeError):
+            REFERENCE.decode_argument(Opcode.INITIAL_DP, octets, 2)
+
+
 def test_operations_without_an_argument_have_none() -> None:
     assert read_argument(Opcode.CONTINUE, b"", 2) == (None, ())
     [fault] = read_argument(Opcode.CONTINUE, b"\x05\x00", 2).faults

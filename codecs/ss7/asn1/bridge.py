@@ -12,6 +12,7 @@ from typing import Any, final
 from msgspec.structs import astuple
 
 from ss7.asn1.node import Declined
+from ss7.asn1.primitives import joined
 from ss7.asn1.schema import (
     CONSTRUCTED,
     STRINGS,
@@ -140,7 +141,7 @@ class Bridge:
                 raise DecodeError("more than one element where one is expected", after, self._clause)
             return self._prune_element(Component("", -1, kind), inner, octets, at, stop)
         if isinstance(kind, STRINGS) and tag & _form(tag):
-            return self._joined(kind, octets, start, end), None
+            return joined(octets, start, end, bits=isinstance(kind, BitStringType)), None
         return octets[start:end], None
 
     def _prune_sequence(self, kind: SequenceType, octets: bytes, start: int, end: int) -> tuple[bytes, Any]:
@@ -206,25 +207,6 @@ class Bridge:
             parts.append(part)
             aside.append(put_aside)
         return b"".join(parts), aside
-
-    def _joined(self, kind: Type, octets: bytes, start: int, end: int) -> bytes:
-        """Return the contents of a string in constructed form (X.690 §8.6.4, §8.7.3)."""
-        universal = 0x03 if isinstance(kind, BitStringType) else 0x04
-        segments: list[bytes] = []
-        offset = start
-        while offset < end:
-            tag, at, stop, offset = _element(octets, offset, end)
-            if tag == universal | CONSTRUCTED:
-                segments.append(self._joined(kind, octets, at, stop))
-            elif tag == universal:
-                segments.append(octets[at:stop])
-            else:
-                raise DecodeError("constructed string of something else", at, "X.690 §8.7.3")
-        if universal == 0x04:
-            return b"".join(segments)
-        if not segments or not all(segments) or any(segment[0] for segment in segments[:-1]):
-            raise DecodeError("bad constructed bit string", start, "X.690 §8.6.4")
-        return segments[-1][:1] + b"".join(segment[1:] for segment in segments)
 
     def from_pycrate(self, kind: Type, value: Any, aside: Any) -> Any:
         """Return the declared type's value of a value of pycrate and what was put aside."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple, final
 
 from ss7.asn1.node import Declined
+from ss7.asn1.primitives import joined
 from ss7.asn1.schema import (
     CONSTRUCTED,
     STRINGS,
@@ -179,8 +180,8 @@ class _Reader:
         strings = isinstance(kind, STRINGS)
         try:
             if strings and tag & _form(tag):
-                joined = self._joined(0x03 if isinstance(kind, BitStringType) else 0x04, start, stop)
-                return self._string(kind, joined, 0, len(joined))
+                whole = joined(octets, start, stop, bits=isinstance(kind, BitStringType))
+                return self._string(kind, whole, 0, len(whole))
             if strings:
                 return self._string(kind, octets, start, stop)
             return node(kind, self._clause).decode(octets, start, stop)
@@ -203,25 +204,6 @@ class _Reader:
             last = octets[stop - 1] & (0xFF << octets[start]) & 0xFF
             octets = octets[: stop - 1] + bytes((last,))
         return node(kind, self._clause).decode(octets, start, stop)
-
-    def _joined(self, universal: int, start: int, stop: int) -> bytes:
-        """Return the contents of a string in constructed form (X.690 §8.6.4, §8.7.3)."""
-        segments: list[bytes] = []
-        offset = start
-        while offset < stop:
-            tag, begin, end, after = self._next(offset, stop)
-            if tag == universal | CONSTRUCTED:
-                segments.append(self._joined(universal, begin, end))
-            elif tag == universal:
-                segments.append(self._octets[begin:end])
-            else:
-                raise DecodeError("constructed string of something else", offset, "X.690 §8.7.3")
-            offset = after
-        if universal == 0x04:
-            return b"".join(segments)
-        if not segments or not all(segments) or any(segment[0] for segment in segments[:-1]):
-            raise DecodeError("bad constructed bit string", start, "X.690 §8.6.4")
-        return segments[-1][:1] + b"".join([segment[1:] for segment in segments])
 
     def _sequence(
         self, kind: SequenceType, start: int, stop: int, path: str, *, outermost: bool = False

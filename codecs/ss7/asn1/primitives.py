@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from ss7.asn1.node import Declined, Node
-from ss7.ber import encode_integer, read_integer
+from ss7.ber import MAX_DEPTH, REASONS, encode_integer, read_element, read_integer
 from ss7.errors import DecodeError, EncodeError
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
+
+_CONSTRUCTED: Final = 0x20
 
 
 @final
@@ -198,3 +200,40 @@ class OpaqueNode(Node):
         if not isinstance(value, bytes):
             raise EncodeError("not octets", self.clause)
         return value
+
+
+def joined(octets: bytes, start: int, stop: int, *, bits: bool, depth: int = 0) -> bytes:
+    """Return the contents of a string in constructed form (X.690 §8.6.4, §8.7.3), as in primitive form.
+
+    Args:
+        octets: that it is in.
+        start: offset of its contents.
+        stop: their end.
+        bits: whether it is a BIT STRING.
+        depth: in how many strings in constructed form it is.
+
+    Raises:
+        DecodeError: its contents are no strings of its kind, or nested deeper than anybody writes.
+    """
+    if depth == MAX_DEPTH:
+        raise DecodeError("strings in constructed form nested too deep", start, "X.690 §8.7.3")
+    universal = 0x03 if bits else 0x04
+    segments: list[bytes] = []
+    offset = start
+    while offset < stop:
+        tag, begin, end, after = read_element(octets, offset, stop)
+        if after < 0:
+            reason, clause = REASONS[after]
+            raise DecodeError(reason, offset, clause)
+        if tag == universal:
+            segments.append(octets[begin:end])
+        elif tag == universal | _CONSTRUCTED:
+            segments.append(joined(octets, begin, end, bits=bits, depth=depth + 1))
+        else:
+            raise DecodeError("constructed string of something else", offset, "X.690 §8.7.3")
+        offset = after
+    if not bits:
+        return b"".join(segments)
+    if not segments or not all(segments) or any(segment[0] for segment in segments[:-1]):
+        raise DecodeError("bad constructed bit string", start, "X.690 §8.6.4")
+    return segments[-1][:1] + b"".join([segment[1:] for segment in segments])

@@ -1,10 +1,11 @@
-"""Arguments, results and error parameters of the CAP operations on the call path (TS 29.078 §6.1.1, §5.2).
+"""Arguments and error parameters of the CAP operations that most calls have (TS 29.078 §6.1.1, §5.2).
 
 Attribute names are the ASN.1 identifiers in snake case; the declaration beside each is what the codecs walk.
-OCTET STRINGs stay octets: `ss7.isup` and `ss7.address` decode what the declarations say they contain.
-Without a type here: continue and activityTest have no argument; releaseCall's is a bare Cause octet string
-(`bytes`), or `AllCallSegmentsWithExtension`; furnishChargingInformation's and applyChargingReport's are octet
-strings with BER in them (`ss7.cap.charging`).
+OCTET STRINGs stay octets: `ss7.cap.contents` shows what the declarations say they contain. BCSM events are in
+`ss7.cap.events`, announcements and resources in `interaction`, legs in `parties`, messages and GPRS in `sms`
+and `gprs`. Without a type: continue and activityTest have no argument; releaseCall's is a bare Cause octet
+string (`bytes`), or `AllCallSegmentsWithExtension`; furnishChargingInformation's and applyChargingReport's
+are octet strings with BER in them (`ss7.cap.charging`).
 """
 
 from __future__ import annotations
