@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance overload fuzz bench-replay clean
+.PHONY: help demo test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload fuzz bench-replay clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -21,7 +21,7 @@ export PYTHONHASHSEED ?= 0
 export NEWEST ?=
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## a node, its API and an MSC simulator in one process: calls with their answers; ARGS=--keep leaves its pages up
 	@deploy/setup.sh run
@@ -97,6 +97,9 @@ build: set-up ## the wheel, in dist/
 
 bench: compiled ## the benchmark scenarios, on compiled code; ARGS="--quick --json steer" for instance
 	@$(COMPILED) $(BIN)/camel-scp bench $(ARGS)
+
+conformance-mutations: set-up ## alter what each conformance case sees, and list what it does not notice
+	@$(BIN)/python tests/conformance --mutate $(ARGS)
 
 conformance: set-up ## the conformance cases as a table; deploy/conformance.md lists them
 	@$(BIN)/python tests/conformance

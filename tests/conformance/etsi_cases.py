@@ -8,7 +8,8 @@ identifier's test tries; `m3ua_script` says how to read it.
 from __future__ import annotations
 
 from case import Case, Group
-from m3ua_cases import KEY, RC7, SERVED, UP, played
+from m3ua_cases import RC7
+from m3ua_script import KEY, REG_REQ, SERVED, UP, played
 
 from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.settings import AspSettings, SgpSettings, TrafficMode
@@ -18,7 +19,6 @@ STARTED = "connect\n-> ASPUP\n"
 ASKED = f"{STARTED}<- ASPUP ACK\n-> ASPAC rc=7\n"
 INACTIVE = "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY status=1.2\n"
 BAD = "discards malformed"
-REG_REQ = "010009010000001c" + "02070014" + "020a000800000001" + "020b0008000000b9"
 LONG, LONGER = "5a" * 600, "5a" * 5000
 
 _ASP: tuple[tuple[str, str, str, str], ...] = (
@@ -40,7 +40,16 @@ _ASP: tuple[tuple[str, str, str, str], ...] = (
         "ASPSM-I-002",
         "3.8.1",
         "ASPDN ACK of another version: ERR invalid version",
-        f"{ASKED}down\n-> ASPDN\n<< 0200030500000008\n-> ERR error=01\n{BAD}",
+        f"{ASKED}down\n-> ASPDN\n<< 0200030500000008\n-> ERR error=01\n{BAD}\nstate inactive",
+    ),
+    (
+        "ASPSM-I-002-alternate",
+        "3.8.1",
+        "From active, ASPDN ACK of another version: ERR invalid version",
+        (
+            f"{UP}down\n-> ASPIA rc=7\n<- ASPIA ACK rc=7\n-> ASPDN\n<< 0200030500000008\n-> ERR error=01\n{BAD}\n"
+            "state inactive"
+        ),
     ),
     (
         "ASPSM-I-003",
@@ -52,7 +61,7 @@ _ASP: tuple[tuple[str, str, str, str], ...] = (
         "ASPSM-O-001",
         "4.3.4.1",
         "ASPDN ACK in answer to ASPUP: no ASPAC",
-        f"{STARTED}<- ASPDN ACK\nwait 1.9\nstate down",
+        f"{STARTED}<- ASPDN ACK\nwait 1.9\nstate down\nwait 0.1\n-> ASPUP",
     ),
     (
         "ASPSM-O-002",
@@ -67,7 +76,7 @@ _ASP: tuple[tuple[str, str, str, str], ...] = (
         "ASPTM-V-007",
         "3.5.6",
         "BEAT with 5000 octets of data is answered",
-        f"{UP}<- BEAT beat={LONGER}\n-> BEAT ACK",
+        f"{UP}<- BEAT beat={LONGER}\n-> BEAT ACK beat={LONGER}",
     ),
     (
         "ASPTM-V-008",
@@ -101,7 +110,7 @@ _ASP: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("MTR-V-001", "3.3.1", "DATA has the routing context", f"{UP}send sls=1\n-> DATA rc=7"),
     ("MTR-V-002", "3.3.1", "DATA has the user's data and label", f"{UP}send sls=1\n-> DATA rc=7 sls=1"),
-    ("MTR-V-003", "1.4.7", "DATA goes on a stream that is not 0", f"{UP}send sls=0\n-> DATA stream=1"),
+    ("MTR-V-003", "1.4.7", "DATA goes on a stream that is not 0", f"{UP}send sls=0\n-> DATA rc=7 stream=1"),
     (
         "MTR-I-001",
         "3.8.1",
@@ -126,6 +135,12 @@ _ASP: tuple[tuple[str, str, str, str], ...] = (
         "3.8.1",
         "An unknown type of RKM: ERR unsupported message type",
         f"{STARTED}<- ASPUP ACK\n-> REG REQ\n<< 0100090500000008\n-> ERR error=04\n{BAD}",
+    ),
+    (
+        "SSNM-008",
+        "3.8.1",
+        "DUPU with a mask of 255: ERR invalid parameter value",
+        f"{UP}<< 0100020500000018" + "00120008ff0000b9" + "0204000800010005" + f"\n-> ERR error=11\n{BAD}",
     ),
 )
 
@@ -182,7 +197,7 @@ _SGP: tuple[tuple[str, str, str, str], ...] = (
         "ASPTM-V-006",
         "4.3.4.4",
         "ASPIA is acknowledged",
-        f"{SERVED}<- ASPIA\n-> ASPIA ACK\n-> NTFY\nstate inactive",
+        f"{SERVED}<- ASPIA\n-> ASPIA ACK\n-> NTFY status=1.4\nstate inactive",
     ),
     (
         "ASPTM-V-008",
@@ -190,7 +205,7 @@ _SGP: tuple[tuple[str, str, str, str], ...] = (
         "ASPIA ACK is followed by NTFY AS-PENDING",
         f"{SERVED}<- ASPIA\n-> ASPIA ACK\n-> NTFY status=1.4",
     ),
-    ("ASPTM-V-010", "3.5.6", "BEAT is answered", f"{SERVED}<- BEAT beat=4d335541\n-> BEAT ACK"),
+    ("ASPTM-V-010", "3.5.6", "BEAT is answered", f"{SERVED}<- BEAT beat=4d335541\n-> BEAT ACK beat=4d335541"),
     (
         "ASPTM-V-011",
         "3.5.6",
@@ -237,7 +252,7 @@ _SGP: tuple[tuple[str, str, str, str], ...] = (
         "ASPTM-I-010",
         "4.3.4.4",
         "ASPIA of an active ASP is acknowledged",
-        f"{SERVED}<- ASPIA\n-> ASPIA ACK\n-> NTFY",
+        f"{SERVED}<- ASPIA\n-> ASPIA ACK\n-> NTFY status=1.4",
     ),
     (
         "ASPTM-O-001",
@@ -282,7 +297,56 @@ _SGP: tuple[tuple[str, str, str, str], ...] = (
         "REG REQ where there is no registration: ERR unsupported message class",
         f"{INACTIVE}<< {REG_REQ}\n-> ERR error=03\ndiscards unexpected-message",
     ),
+    (
+        "RKM-I-023",
+        "3.8.1",
+        "An unknown type of RKM: ERR unsupported message type",
+        f"{INACTIVE}<< 0100090500000008\n-> ERR error=04\n{BAD}",
+    ),
+    (
+        "SSNM-001",
+        "4.5.3",
+        "DAUD of a congested destination: SCON",
+        (
+            f"{SERVED}congestion 185 1\n-> SCON pc=185 rc=7 level=1\n<- DAUD pc=185\n-> SCON pc=185 rc=7 level=1\n"
+            "-> DAVA pc=185 rc=7"
+        ),
+    ),
+    (
+        "SSNM-002",
+        "4.5.3",
+        "DAUD of a restricted destination: DRST",
+        f"{SERVED}destination 185 restricted\n-> DRST pc=185 rc=7\n<- DAUD pc=185\n-> DRST pc=185 rc=7",
+    ),
+    (
+        "SSNM-003",
+        "4.5.3",
+        "DAUD of an unavailable destination: DUNA",
+        f"{SERVED}destination 185 unavailable\n-> DUNA pc=185 rc=7\n<- DAUD pc=185\n-> DUNA pc=185 rc=7",
+    ),
+    (
+        "SSNM-004",
+        "4.5.3",
+        "DAUD of an available destination: DAVA",
+        f"{SERVED}<- DAUD pc=185\n-> DAVA pc=185 rc=7",
+    ),
 )
+
+IDENTIFIERS = {
+    "ASP-ASPSM": "V-002 V-005 V-005-alternate I-001 I-002 I-002-alternate I-003 O-001 O-002",
+    "ASP-ASPTM": "V-001 V-002 V-005 V-007 V-008 I-001 I-002 I-003 O-001",
+    "ASP-MTR": "V-001 V-002 V-003 I-001 I-002 I-003",
+    "ASP-RKM": "V-002 V-003 V-004 I-001",
+    "ASP-SSNM": "001 002 003 004 005 006 007 008",
+    "SGP-ASPSM": "V-001 V-003 V-005 V-009 I-001 I-002 I-003 I-004 O-001 O-003 O-004",
+    "SGP-ASPTM": "V-001 V-003 V-005 V-006 V-008 V-010 V-011 V-013 V-014 V-015 I-001 I-003 I-004 I-005 I-006 I-008 "
+    "I-009 I-010 O-001 O-003",
+    "SGP-MTR": "V-001 V-002 V-002-alternate V-003 V-003-alternate V-004 I-001 I-002 I-003",
+    "SGP-RKM": "V-001 V-002 V-003 V-004 I-003 I-004 I-005 I-006 I-007 I-008 I-009 I-010 I-011 I-012 I-013 I-014 I-015 "
+    "I-017 I-018 I-020 I-021 I-022 I-023",
+    "SGP-SSNM": "001 002 003 004",
+}
+"""All that the tool has, by side and group."""
 
 
 def _asp(name: str) -> Asp:

@@ -1,50 +1,17 @@
-"""M3UA: an ASP towards a gateway, and a listening IPSP, which answers as a gateway does (RFC 4666).
+"""M3UA: an ASP towards a gateway (RFC 4666).
 
 Each case is what is said and heard; `m3ua_script` says how to read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from case import Case, Group, Section
-from m3ua_script import Stage
+from m3ua_script import KEY, REGISTERED, UP, played, registration
 
 from scp.stack.m3ua.asp import Asp
-from scp.stack.m3ua.settings import AspSettings, Key, Role, SgpSettings, Timers, TrafficMode
-from scp.stack.m3ua.sgp import Sgp
-from ss7.m3ua_parameters import KeyDestination
+from scp.stack.m3ua.settings import AspSettings, Role, Timers, TrafficMode
 
 RC7 = AspSettings(routing_contexts=(7,))
-UP = """
-    connect
-    -> ASPUP
-    <- ASPUP ACK
-    -> ASPAC rc=7
-    <- ASPAC ACK rc=7
-    state active
-"""
-KEY = Key(destinations=(KeyDestination(185, (3,)),), routing_context=42)
-SERVED = """
-    connect
-    <- ASPUP
-    -> ASPUP ACK
-    -> NTFY status=1.2
-    <- ASPAC rc=7
-    -> ASPAC ACK rc=7
-    -> NTFY status=1.3
-    state active
-"""
-REGISTERED = """
-    connect
-    -> ASPUP
-    <- ASPUP ACK
-    -> REG REQ
-"""
-
-
-def played(machine: Callable[[], Asp | Sgp], script: str) -> Callable[[], None]:
-    return lambda: Stage(machine()).play(script)
 
 
 def asp(clause: str, purpose: str, script: str, settings: AspSettings = RC7) -> None:
@@ -54,10 +21,6 @@ def asp(clause: str, purpose: str, script: str, settings: AspSettings = RC7) -> 
 def active(clause: str, purpose: str, script: str, settings: AspSettings = RC7) -> None:
     """The same, beginning with an ASP that is active."""
     asp(clause, purpose, UP + script, settings)
-
-
-def sgp(clause: str, purpose: str, script: str, settings: SgpSettings | None = None) -> None:
-    _sgp.add(clause, purpose, played(lambda: Sgp(settings or SgpSettings(routing_contexts=(7,))), script))
 
 
 _asp_cases: list[Case] = []
@@ -85,7 +48,7 @@ asp(
 asp(
     "4.3.4.1",
     "ASPUP is sent again every T(ack), without end",
-    "connect\n-> ASPUP\nwait 1.9\nwait 0.2\n-> ASPUP\nwait 8\n-> ASPUP\n-> ASPUP\n-> ASPUP\n-> ASPUP\nstate down",
+    "connect\n-> ASPUP\nwait 1.9\nwait 0.1\n-> ASPUP\nwait 8\n-> ASPUP after=2\n-> ASPUP after=4\n-> ASPUP after=6\n-> ASPUP\nstate down",
 )
 asp(
     "4.3.4.3",
@@ -131,7 +94,7 @@ asp(
 active(
     "1.4.7",
     "DATA goes on the stream of its SLS, never on stream 0",
-    "send sls=0\n-> DATA stream=1\nsend sls=1\n-> DATA stream=2\nsend sls=2\n-> DATA stream=1",
+    "send sls=0\n-> DATA rc=7 stream=1\nsend sls=1\n-> DATA rc=7 stream=2\nsend sls=2\n-> DATA rc=7 stream=1",
 )
 active(
     "3.3.1", "DATA has the routing context of the application server", "send sls=3\n-> DATA rc=7 sls=3 na=-"
@@ -187,7 +150,7 @@ active(
 active(
     "4.3.4.4",
     "ASPIA without an answer is sent again, then taken for granted",
-    "deactivate\n-> ASPIA\nwait 6\n-> ASPIA\n-> ASPIA\nstate inactive",
+    "deactivate\n-> ASPIA\nwait 6\n-> ASPIA after=2\n-> ASPIA after=4\nstate inactive\nwait 60",
 )
 active(
     "4.3.4.2",
@@ -197,7 +160,7 @@ active(
 active(
     "4.3.4.2",
     "ASPDN without an answer is sent again, then taken for granted",
-    "down\n-> ASPIA\n<- ASPIA ACK\n-> ASPDN\nwait 6\n-> ASPDN\n-> ASPDN\nstate down",
+    "down\n-> ASPIA\n<- ASPIA ACK\n-> ASPDN\nwait 6\n-> ASPDN after=2\n-> ASPDN after=4\nstate down\nwait 60",
 )
 active(
     "4.3.4.4",
@@ -205,7 +168,9 @@ active(
     "<- ASPIA ACK rc=7\n-> ASPAC rc=7\nstate inactive\n<- ASPAC ACK\nstate active",
 )
 active(
-    "4.3.4.2", "After an unsolicited ASPDN ACK the ASP comes up again", "<- ASPDN ACK\n-> ASPUP\nstate down"
+    "4.3.4.2",
+    "After an unsolicited ASPDN ACK the ASP comes up again",
+    "<- ASPDN ACK\n-> ASPUP\nstate down\n<- ASPUP ACK\n-> ASPAC\n<- ASPAC ACK\nstate active",
 )
 active(
     "4.3.4.1",
@@ -234,12 +199,12 @@ active(
 active(
     "4.3.4.5",
     "An overridden ASP steps in when the AS has too few ASPs",
-    "<- NTFY status=2.2\n<- NTFY status=2.1\n-> ASPAC",
+    "<- NTFY status=2.2\n<- NTFY status=2.1\n-> ASPAC\nstate inactive\n<- ASPAC ACK\nstate active",
 )
 active(
     "4.3.4.3",
     "An overridden ASP takes over when its administration wants it to",
-    "<- NTFY status=2.2\nactivate\n-> ASPAC",
+    "<- NTFY status=2.2\nactivate\n-> ASPAC\nstate inactive\n<- ASPAC ACK\nstate active",
 )
 active(
     "3.8.2",
@@ -249,7 +214,7 @@ active(
 active(
     "3.8.1",
     "A NTFY for another routing context: ERR invalid routing context",
-    "<- NTFY status=1.4 rc=9\n-> ERR error=19 rc=9\ndiscards routing-context",
+    "<- NTFY status=1.4 rc=9\n-> ERR error=19 rc=9\ndiscards routing-context\nas down\nstate active",
 )
 
 # --- errors ---
@@ -257,37 +222,37 @@ _asp.begin()
 active(
     "3.8.1",
     "Another version than 1: ERR invalid version",
-    "<< 0200030400000008\n-> ERR error=01\ndiscards malformed",
+    "<< 0200030400000008\n-> ERR error=01\ndiscards malformed\nstate active",
 )
 active(
     "3.8.1",
     "An unknown class: ERR unsupported message class",
-    "<< 0100050100000008\n-> ERR error=03\ndiscards malformed",
+    "<< 0100050100000008\n-> ERR error=03\ndiscards malformed\nstate active",
 )
 active(
     "3.8.1",
     "An unknown type: ERR unsupported message type",
-    "<< 0100030900000008\n-> ERR error=04\ndiscards malformed",
+    "<< 0100030900000008\n-> ERR error=04\ndiscards malformed\nstate active",
 )
 active(
     "3.8.1",
     "A length that does not fit: ERR protocol error",
-    "<< 0100030400000108\n-> ERR error=07\ndiscards malformed",
+    "<< 0100030400000108\n-> ERR error=07\ndiscards malformed\nstate active",
 )
 active(
     "3.8.1",
     "A mandatory parameter is missing: ERR missing parameter",
-    "<< 0100000100000008\n-> ERR error=16\ndiscards malformed",
+    "<< 0100000100000008\n-> ERR error=16\ndiscards malformed\nstate active",
 )
 active(
     "3.2",
     "A parameter twice that is no list: ERR unexpected parameter",
-    "<< 0100000100000018000d000800010003000d000800010003\n-> ERR error=13\ndiscards malformed",
+    "<< 0100000100000018000d000800010003000d000800010003\n-> ERR error=13\ndiscards malformed\nas down",
 )
 active(
     "3.8.1",
     "A parameter of a wrong length: ERR parameter field error",
-    "<< 0100000100000010000d000600010000\n-> ERR error=12\ndiscards malformed",
+    "<< 0100000100000010000d000600010000\n-> ERR error=12\ndiscards malformed\nas down",
 )
 active(
     "3",
@@ -313,22 +278,29 @@ for request in ("ASPUP", "ASPDN", "ASPAC", "ASPIA", "DAUD pc=1"):
 active(
     "3.8.1",
     "ERR is never answered, not even one that is malformed or of another version",
-    "<- ERR error=07\n<- ERR error=99\n<< 0200000000000008\n<< 0100000000000008\nstate active",
+    "<- ERR error=07\n<- ERR error=99\n<< 0200000000000008\n<< 0100000000000008\nstate active\n"
+    "discards malformed malformed",
+)
+active(
+    "4.3.4.3",
+    "ERR unexpected message in answer to DATA: the ASP asks, and goes on where that is acknowledged",
+    "send sls=1\n-> DATA rc=7\n<- ERR error=06 rc=7\n-> ASPAC\nstate active\n<- ASPAC ACK\nstate active\nwait 60",
 )
 active(
     "4.3.4.3",
     "ERR unexpected message in answer to DATA: the ASP asks, and begins anew where it is unknown",
-    "<- ERR error=06\n-> ASPAC\nwait 2\n-> ASPAC\nwait 2\n-> ASPAC\nwait 2\n-> ASPUP\nstate down",
+    "send sls=1\n-> DATA rc=7\n<- ERR error=06\n-> ASPAC\nwait 2\n-> ASPAC\nwait 2\n-> ASPAC\nwait 2\n-> ASPUP\nstate down",
 )
 asp(
     "3.8.1",
     "ERR refused, management blocking, in answer to ASPUP: asked again after T(retry) only",
-    "connect\n-> ASPUP\n<- ERR error=0d\nwait 9\nwait 1.1\n-> ASPUP",
+    "connect\n-> ASPUP\n<- ERR error=0d\nwait 9.9\nwait 0.1\n-> ASPUP",
 )
 asp(
     "3.8.1",
     "ERR no configured AS in answer to ASPAC: asked again after T(retry) only",
-    "connect\n-> ASPUP\n<- ASPUP ACK\n-> ASPAC\n<- ERR error=1a\nwait 9\nstate inactive\nwait 1.1\n-> ASPUP",
+    "connect\n-> ASPUP\n<- ASPUP ACK\n-> ASPAC\n<- ERR error=1a\nwait 9.9\nstate inactive\nwait 0.1\n"
+    "-> ASPUP\n<- ASPUP ACK\n-> ASPAC",
 )
 
 # --- heartbeat ---
@@ -345,12 +317,15 @@ asp(
     "connect\n-> ASPUP\n<- BEAT beat=aa\n-> BEAT ACK beat=aa\nstate down",
 )
 active(
-    "4.3.4.6", "Our own BEAT goes every T(beat)", "wait 30\n-> BEAT\n<- BEAT ACK\nwait 30\n-> BEAT", BEATING
+    "4.3.4.6",
+    "Our own BEAT goes every T(beat)",
+    "wait 30\n-> BEAT beat=00000001\n<- BEAT ACK\nwait 30\n-> BEAT beat=00000002",
+    BEATING,
 )
 active(
     "4.3.4.6",
     "Twice T(beat) without a sign of the peer brings the association down",
-    "wait 60\n-> BEAT\nbrings down",
+    "wait 30\n-> BEAT beat=00000001\nwait 29.9\nwait 0.1\nbrings down",
     BEATING,
 )
 
@@ -359,30 +334,47 @@ _asp.begin()
 active(
     "3.4.1",
     "DUNA: the destination is unavailable",
-    "<- DUNA pc=185\nknown 185 unavailable\nknown 186 available",
+    "<- DUNA pc=185\nmtp pause 185\nknown 185 unavailable\nknown 186 available",
 )
-active("3.4.2", "DAVA: it is available again", "<- DUNA pc=185\n<- DAVA pc=185\nknown 185 available")
-active("3.4.6", "DRST: it is restricted", "<- DRST pc=185\nknown 185 restricted")
+active(
+    "3.4.2",
+    "DAVA: it is available again",
+    "<- DUNA pc=185\n<- DAVA pc=185\nmtp pause 185, resume 185\nknown 185 available",
+)
+active("3.4.6", "DRST: it is restricted", "<- DRST pc=185\nmtp restricted 185\nknown 185 restricted")
 active(
     "3.4.1",
     "A mask covers a range of point codes",
-    "<- DUNA pc=256/4\nknown 255 available\nknown 256 unavailable\nknown 271 unavailable\nknown 272 available",
+    "<- DUNA pc=256/4\nmtp pause 256/4\nknown 255 available\nknown 256 unavailable\nknown 271 unavailable\nknown 272 available",
 )
+for mask in (14, 24, 25, 255):
+    active(
+        "3.4.1",
+        f"A mask of {mask}, as many bits as a point code has or more: DUNA of the whole network, and DAVA",
+        f"<- DUNA pc=185/{mask}\nmtp pause 185/{mask}\nknown 0 unavailable\nknown 185 unavailable\n"
+        f"known 16383 unavailable\n<- DAVA pc=0/{mask}\nmtp resume 0/{mask}\nknown 0 available\n"
+        "known 185 available\nknown 16383 available",
+    )
 active(
     "3.4.4",
     "SCON: it is congested, for as long as the timer says",
-    "<- SCON pc=185 level=2\ncongested 185 2\nwait 9.9\ncongested 185 2\nwait 0.2\ncongested 185 0",
+    "<- SCON pc=185 level=2\nmtp status congested 2 185\ncongested 185 2\nwait 9.9\ncongested 185 2\nwait 0.2\ncongested 185 0",
 )
 active(
     "3.4.4",
     "SCON without a level is congestion; level 0 ends it",
-    "<- SCON pc=185\ncongested 185 1\n<- SCON pc=185 level=0\ncongested 185 0",
+    "<- SCON pc=185\nmtp status congested 1 185\ncongested 185 1\n<- SCON pc=185 level=0\n"
+    "mtp status congested 0 185\ncongested 185 0",
 )
-active("3.4.5", "DUPU is noted and not answered", "<- DUPU pc=185 user=1.3\nstate active")
+active(
+    "3.4.5",
+    "DUPU is noted and not answered",
+    "<- DUPU pc=185 user=1.3\nmtp status user 3 cause 1 185\nstate active",
+)
 active(
     "4.3.1",
     "With the association, what was said of destinations is forgotten",
-    "<- DUNA pc=185\nlost\nknown 185 available",
+    "<- DUNA pc=185\nmtp pause 185\nlost\nknown 185 available",
 )
 asp(
     "4.5.3",
@@ -397,32 +389,40 @@ _asp.begin()
 asp(
     "4.4.1",
     "A configured routing key is registered before ASPAC, which has the assigned routing context",
-    REGISTERED + "<< 0100090200000024"
-    "0208001c"
-    "020a000800000001"
-    "0212000800000000"
-    "000600080000002a"
-    "\n-> ASPAC rc=42\n<- ASPAC ACK rc=42\nsend sls=1\n-> DATA rc=42",
+    REGISTERED + registration(42) + "-> ASPAC rc=42\n<- ASPAC ACK rc=42\nsend sls=1\n-> DATA rc=42",
     REGISTERS,
 )
 asp(
     "3.6.2",
     "A registration that is refused is tried again after T(retry)",
-    REGISTERED + "<< 0100090200000024"
-    "0208001c"
-    "020a000800000001"
-    "0212000800000007"
-    "0006000800000000"
-    "\nstate inactive\nwait 9\nwait 1.1\n-> ASPUP",
+    REGISTERED
+    + registration(0, status=7)
+    + "state inactive\nwait 9.9\nwait 0.1\n-> ASPUP\n<- ASPUP ACK\n-> REG REQ",
     REGISTERS,
 )
 asp(
     "4.4.1",
     "A gateway without routing key management is asked again after T(retry)",
-    REGISTERED + "<- ERR error=03\nwait 9\nwait 1.1\n-> ASPUP",
+    REGISTERED + "<- ERR error=03\nwait 9.9\nwait 0.1\n-> ASPUP\n<- ASPUP ACK\n-> REG REQ",
     REGISTERS,
 )
-asp("4.4.1", "The key is registered anew on each association", REGISTERED + "lost" + REGISTERED, REGISTERS)
+asp(
+    "4.4.1",
+    "The key is registered anew on each association, and may be assigned another routing context",
+    REGISTERED
+    + registration(42)
+    + "-> ASPAC rc=42\n<- ASPAC ACK\nstate active\nlost"
+    + REGISTERED
+    + registration(43)
+    + "-> ASPAC rc=43\n<- ASPAC ACK\nstate active",
+    REGISTERS,
+)
+asp(
+    "3",
+    "A REG RSP with an INFO String, which it does not list, registers all the same",
+    REGISTERED + registration(42, "0004000868656c6f") + "-> ASPAC rc=42\ndiscards further-parameter",
+    REGISTERS,
+)
 
 # --- IPSP ---
 IPSP = AspSettings(role=Role.IPSP, routing_contexts=(7,))
@@ -436,13 +436,14 @@ asp(
 asp(
     "4.3.4.4",
     "An IPSP that its peer makes inactive waits for it",
-    UP + "<- ASPIA rc=7\n-> ASPIA ACK\nstate inactive\nwait 60\n<- ASPAC rc=7\n-> ASPAC ACK\nstate active",
+    UP
+    + "<- ASPIA rc=7\n-> ASPIA ACK rc=7\nstate inactive\nwait 60\n<- ASPAC rc=7\n-> ASPAC ACK rc=7\nstate active",
     IPSP,
 )
 asp(
     "4.3.4.2",
     "An IPSP that its peer takes down comes up again after T(retry)",
-    UP + "<- ASPDN\n-> ASPDN ACK\nstate down\nwait 10\n-> ASPUP",
+    UP + "<- ASPDN\n-> ASPDN ACK\nstate down\nwait 9.9\nwait 0.1\n-> ASPUP",
     IPSP,
 )
 
@@ -475,10 +476,20 @@ asp(
 asp(
     "4.3.4.3",
     "One that the gateway refuses is asked for again after T(retry), never by ASPUP while another is served",
-    "connect\n-> ASPUP\n<- ASPUP ACK\n-> ASPAC rc=7,9\n<- ASPAC ACK rc=7\n<- ERR error=19 rc=9\nwait 9\nwait 1.1\n"
+    "connect\n-> ASPUP\n<- ASPUP ACK\n-> ASPAC rc=7,9\n<- ASPAC ACK rc=7\n<- ERR error=19 rc=9\nwait 9.9\nwait 0.1\n"
     "-> ASPAC rc=9\nwait 2\n-> ASPAC rc=9\nwait 2\n-> ASPAC rc=9\nwait 2\n-> ASPAC rc=9\nstate active rc=7",
     BOTH,
 )
+for named, who in (("", "without a routing context"), (" rc=7,9", "of both")):
+    asp(
+        "4.3.4.3",
+        f"An ERR {who} to the ASPAC for both: each is asked for by itself, what is refused again after T(retry)",
+        f"connect\n-> ASPUP\n<- ASPUP ACK\n-> ASPAC rc=7,9\n<- ERR error=19{named}\n-> ASPAC rc=7\n"
+        "<- ERR error=19\n-> ASPAC rc=9\n<- ASPAC ACK rc=9\nstate inactive rc=7\nstate active rc=9\n"
+        "send sls=1\n-> DATA rc=9\nwait 9.9\nwait 0.1\n-> ASPAC rc=7\n<- ERR error=19\nstate active rc=9\n"
+        "wait 10\n-> ASPAC rc=7\n<- ASPAC ACK rc=7\nstate active rc=7",
+        BOTH,
+    )
 asp(
     "3.3.1",
     "DATA goes with the routing context of what it answers",
@@ -520,7 +531,8 @@ asp(
 asp(
     "4.3.4.4",
     "After an unsolicited ASPIA ACK for one the ASP asks to be active in it again",
-    BOTH_UP + "<- ASPIA ACK rc=9\n-> ASPAC rc=9\nstate active rc=7",
+    BOTH_UP + "<- ASPIA ACK rc=9\n-> ASPAC rc=9\nstate active rc=7\nstate inactive rc=9\n<- ASPAC ACK rc=9\n"
+    "state active rc=9",
     BOTH,
 )
 asp(
@@ -533,7 +545,9 @@ asp(
 asp(
     "4.3.4.1",
     "An unexpected ASPUP ACK: ERR unexpected message, once, and all are asked for again",
-    BOTH_UP + "<- ASPUP ACK\n-> ERR error=06\n-> ASPAC rc=7,9",
+    BOTH_UP
+    + "<- ASPUP ACK\n-> ERR error=06\n-> ASPAC rc=7,9\nstate inactive\n<- ASPAC ACK\nstate active rc=7\n"
+    "state active rc=9",
     BOTH,
 )
 asp(
@@ -551,149 +565,10 @@ asp(
 )
 
 
-_sgp_cases: list[Case] = []
-_sgp = Section("L", _sgp_cases)
-
-_sgp.begin()
-sgp("4.3.4", "A listening side says nothing before it is asked", "connect\nwait 60")
-sgp(
-    "4.3.4.1",
-    "ASPUP is acknowledged; ASPAC is, and traffic may go",
-    SERVED + "send sls=1\n-> DATA rc=7 stream=2",
-)
-sgp(
-    "4.3.4.1",
-    "ASPUP while inactive is acknowledged again",
-    "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY status=1.2\n<- ASPUP\n-> ASPUP ACK",
-)
-sgp(
-    "4.3.4.1",
-    "ASPUP while active: ACK, ERR unexpected message, inactive",
-    SERVED + "<- ASPUP\n-> ASPUP ACK\n-> ERR error=06\n-> NTFY status=1.4\nstate inactive",
-)
-sgp(
-    "4.3.4.2",
-    "ASPDN is acknowledged in every state",
-    "connect\n<- ASPDN\n-> ASPDN ACK\n<- ASPUP\n-> ASPUP ACK\n-> NTFY\n<- ASPDN\n-> ASPDN ACK\nstate down",
-)
-sgp(
-    "4.3.4.4",
-    "ASPIA is acknowledged; the AS is pending",
-    SERVED + "<- ASPIA rc=7\n-> ASPIA ACK rc=7\n-> NTFY status=1.4\nstate inactive\nas pending",
-)
-sgp(
-    "3.8.1",
-    "ASPAC while down: ERR unexpected message",
-    "connect\n<- ASPAC rc=7\n-> ERR error=06\ndiscards unexpected-message",
-)
-sgp(
-    "3.8.1",
-    "ASPAC for an unknown routing context: ERR invalid routing context",
-    "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY\n<- ASPAC rc=8\n-> ERR error=19 rc=8\ndiscards routing-context\nstate inactive",
-)
-sgp(
-    "3.8.1",
-    "ASPAC with another traffic mode than configured: ERR unsupported traffic mode type",
-    "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY\n<- ASPAC mode=1\n-> ERR error=05\ndiscards traffic-mode",
-    SgpSettings(routing_contexts=(7,), traffic_mode=TrafficMode.LOADSHARE),
-)
-sgp(
-    "3.8.1",
-    "ASPUP without the ASP Identifier that is required: ERR ASP identifier required",
-    "connect\n<- ASPUP\n-> ERR error=0e\ndiscards asp-identifier",
-    SgpSettings(require_asp_identifier=True),
-)
-sgp(
-    "3.8.1",
-    "DATA of an ASP that is not active: ERR unexpected message",
-    "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY\n<- DATA rc=7\n-> ERR error=06\ndelivered 0\ndiscards not-active",
-)
-sgp(
-    "4.3.4.4",
-    "Traffic is taken away with an unsolicited ASPIA ACK, and refused until it is allowed again",
-    SERVED
-    + "deactivate\n-> ASPIA ACK\n-> NTFY status=1.4\n<- ASPAC rc=7\n-> ERR error=0d\ndiscards blocked\nactivate\n<- ASPAC rc=7\n-> ASPAC ACK\n-> NTFY status=1.3",
-)
-sgp(
-    "4.3.2",
-    "Messages for an AS that is pending wait for its ASP",
-    SERVED
-    + "<- ASPIA\n-> ASPIA ACK\n-> NTFY status=1.4\nsend sls=1\n<- ASPAC rc=7\n-> ASPAC ACK\n-> NTFY status=1.3\n-> DATA rc=7",
-)
-sgp(
-    "4.3.2",
-    "After T(r) in pending the AS is inactive and what waited is discarded",
-    SERVED
-    + "<- ASPIA\n-> ASPIA ACK\n-> NTFY status=1.4\nsend sls=1\nwait 2.1\n-> NTFY status=1.2\nas inactive\ndiscards recovery-expired",
-)
-sgp("4.5.3", "DAUD is answered with what is known", SERVED + "<- DAUD pc=185 rc=7\n-> DAVA pc=185")
-sgp(
-    "4.4.1",
-    "REG REQ where routing key management is not configured: ERR unsupported message class",
-    "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY\n<< 010009030000001000060008"
-    "00000007\n-> ERR error=03\ndiscards unexpected-message",
-)
-
-# --- several application servers in one association ---
-BOTH_SERVED = """
-    connect
-    <- ASPUP
-    -> ASPUP ACK
-    -> NTFY status=1.2 rc=7
-    -> NTFY status=1.2 rc=9
-    <- ASPAC rc=7,9
-    -> ASPAC ACK rc=7,9
-    -> NTFY status=1.3 rc=7
-    -> NTFY status=1.3 rc=9
-"""
-_sgp.begin()
-sgp(
-    "4.3.4.3",
-    "An ASPAC for some makes the ASP active in those",
-    "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY status=1.2 rc=7\n-> NTFY status=1.2 rc=9\n<- ASPAC rc=9\n"
-    "-> ASPAC ACK rc=9\n-> NTFY status=1.3 rc=9\nstate active rc=9\nstate inactive rc=7\n<- DATA rc=7\n"
-    "-> ERR error=06 rc=7\n<- DATA rc=9\ndelivered 1\ndiscards not-active",
-    SgpSettings(routing_contexts=(7, 9)),
-)
-sgp(
-    "4.3.4.3",
-    "ASPAC without a routing context is for all that are configured",
-    BOTH_SERVED.replace("rc=7,9", ""),
-    SgpSettings(routing_contexts=(7, 9)),
-)
-sgp(
-    "4.3.4.3",
-    "Of the routing contexts in ASPAC those that are known are granted; ERR for the others",
-    "connect\n<- ASPUP\n-> ASPUP ACK\n-> NTFY\n-> NTFY\n<- ASPAC rc=8,9\n-> ERR error=19 rc=8\n-> ASPAC ACK rc=9\n"
-    "-> NTFY status=1.3 rc=9",
-    SgpSettings(routing_contexts=(7, 9)),
-)
-sgp(
-    "4.3.2",
-    "Messages wait for the AS that is pending, those of the other go",
-    BOTH_SERVED
-    + "<- ASPIA rc=9\n-> ASPIA ACK rc=9\n-> NTFY status=1.4 rc=9\nsend sls=1 rc=9\nsend sls=1 rc=7\n"
-    "-> DATA rc=7\n<- ASPAC rc=9\n-> ASPAC ACK rc=9\n-> NTFY status=1.3 rc=9\n-> DATA rc=9",
-    SgpSettings(routing_contexts=(7, 9)),
-)
-sgp(
-    "4.3.4.4",
-    "Traffic is taken away in all with one unsolicited ASPIA ACK",
-    BOTH_SERVED + "deactivate\n-> ASPIA ACK rc=7,9\n-> NTFY status=1.4 rc=7\n-> NTFY status=1.4 rc=9",
-    SgpSettings(routing_contexts=(7, 9)),
-)
-
 ASP = Group(
     "A",
     "M3UA: ASP towards a gateway",
     "RFC 4666",
     "`Asp`, the machine of the roles asp, asp-listen and ipsp",
     tuple(_asp_cases),
-)
-LISTENER = Group(
-    "L",
-    "M3UA: listening IPSP",
-    "RFC 4666",
-    "`Sgp`, the machine of the role ipsp-listen",
-    tuple(_sgp_cases),
 )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from case import Case, Group
 from etsi_cases import ETSI_ASP, ETSI_SGP
-from m3ua_cases import ASP, LISTENER
-from node_cases import NODE
+from m3ua_cases import ASP
+from m3ua_listener_cases import LISTENER
+from node_call_cases import NODE
 from not_covered import NOT_COVERED
 from sccp_cases import SCCP
 from tcap_cases import TCAP
@@ -22,6 +23,10 @@ INTRODUCTION = """\
 What camel-scp is tried against, case by case: `make conformance` runs these and prints this table, and `make test`
 runs them on plain and on compiled code. This page is written by `python tests/conformance --write`; a test
 holds it to the cases.
+
+A case looks at everything that it sees: `make conformance-mutations` shows it each message, delivery, report and count
+lost, there twice, late, and changed in each bit or field, and something where nothing came, and it has to fail each
+time. All do; none is excused. `make test` does the same with some of these alterations.
 
 The suites that carriers know for these layers are ETSI TS 102 381 (M3UA), ITU-T Q.786 (SCCP) and ITU-T Q.787
 (TCAP). The cases cover what those suites are about as far as the node implements it. In the groups EA and ES **numbers

@@ -2,35 +2,156 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
 from case import Case, Group, Section
-from tcap_node import CONNECT, IDP, V1, V2, aborts, active, begin, is_empty, send
+from tcap_node import CONNECT, IDP, V1, V2, is_empty
+from watch import WATCH
 
 from scp.stack import tcap_dialogue as dha
-from scp.stack.tcap import Indication, Tcap, TcapSettings
+from scp.stack.tcap import Dialogue, Indication, Tcap, TcapSettings
 from ss7 import rose, tcap, tcap_dialogue
 from ss7.tcap import Aare, Aarq, Abrt, Invoke, Message, Reject, ReturnError, ReturnResult
 
 OTID = b"\x01\x02"
+PATH = "path"
 RESULT, ERROR = ReturnResult(1), ReturnError(1, 6)
+[CONNECT_READ] = tcap.decode(tcap.build_end(OTID, b"", [CONNECT])).components
+MORE = Invoke(2, 24)
+INSTANCE = 7
 
 _cases: list[Case] = []
 case = Section("T", _cases)
 
 
-def layer(**changed: float) -> Tcap:
-    return Tcap(TcapSettings(**{"instance": 7, "contexts": frozenset({V2}), **changed}))  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class Told:
+    """What TC tells its user: an `Indication` without what only this program knows.
+
+    ``rejects``: problem type, problem, and the Reject that is owed; ``cancelled``: the operation that timed out.
+    """
+
+    kind: int
+    components: list[Any] = field(default_factory=list)
+    rejects: list[tuple[int, int, bytes]] = field(default_factory=list)
+    portion: Any = None
+    cause: int = -1
+    cancelled: int = -1
 
 
-def begun(node: Tcap, components: tuple[Invoke, ...] = (IDP,), **how: object) -> Indication:
-    indication = begin(node, components, **how)
-    assert indication is not None
-    assert indication.kind == dha.BEGIN
-    return indication
+def _told(indication: Indication) -> Told:
+    return Told(
+        indication.kind,
+        indication.components,
+        [(each.problem_type, each.problem, each.octets) for each in indication.rejects],
+        indication.portion,
+        indication.cause,
+        -1 if indication.invocation is None else indication.invocation.invoke_id,
+    )
 
 
-def problems(indication: Indication | None) -> list[tuple[int, int]]:
-    assert indication is not None
-    return [(reject.problem_type, reject.problem) for reject in indication.rejects]
+class Layer:
+    """The node's TCAP. Each call says all that it is to bring about: more or less fails the case."""
+
+    def __init__(self, **changed: Any) -> None:
+        settings = {"instance": INSTANCE, "contexts": frozenset({V2}), **changed}
+        self.tcap = Tcap(TcapSettings(**settings))
+        self.dialogue: Dialogue | None = None
+
+    def hears(
+        self,
+        message: Message | bytes,
+        tells: Told | None = None,
+        *,
+        aborts: Message | None = None,
+        counts: str = "",
+    ) -> None:
+        """The peer says something: what our user is told, what goes back by itself, what is counted."""
+        octets = message if isinstance(message, bytes) else tcap.encode(message)
+        indication = self.tcap.receive(octets, PATH, 0.0)
+        self._did(indication, tells, [] if aborts is None else [aborts], counts)
+
+    def noticed(self, octets: bytes, cause: int, tells: Told) -> None:
+        """SCCP brings a message of ours back."""
+        self._did(self.tcap.notice(octets, cause, 0.0), tells, [], "")
+
+    def until(self, now: float, tells: Iterable[Told] = ()) -> None:
+        """Let time pass."""
+        told = [_told(each) for each in self.tcap.tick(now)]
+        assert WATCH.portion("TC tells", told, Told(dha.CANCEL)) == list(tells)
+        self._did(None, None, [], "")
+
+    def says(self, octets: bytes, message: Message | None) -> None:
+        """What our user has to say goes out as this message; None: nothing goes out."""
+        octets = WATCH.result("TC says", octets)
+        assert octets == (b"" if message is None else tcap.encode(message))
+        self._did(None, None, [], "")
+
+    def refused(self, octets: bytes, counts: str) -> None:
+        """What our user has to say can't be said any more."""
+        assert WATCH.result("TC says", octets) == b""
+        self._did(None, None, [], counts)
+
+    def _did(
+        self, indication: Indication | None, tells: Told | None, aborts: list[Message], counts: str
+    ) -> None:
+        if indication is not None:
+            self.dialogue = indication.dialogue
+        told = None if indication is None else _told(indication)
+        assert WATCH.result("TC tells", told, Told(dha.CONTINUE)) == tells
+        forged = (PATH, tcap.encode(Message(tcap.ABORT, b"", OTID)))
+        out = WATCH.portion("TC answers", self.tcap.outbox[:], forged)
+        assert out == [(PATH, tcap.encode(message)) for message in aborts]
+        counted = WATCH.portion("TC counts", [reason for _, reason in self.tcap.events], "malformed")
+        assert counted == counts.split(), f"counted: {counted}"
+        self.tcap.outbox.clear()
+        self.tcap.events.clear()
+
+    # a dialogue with the peer
+
+    @property
+    def tid(self) -> bytes:
+        """Our id of the dialogue."""
+        assert self.dialogue is not None
+        return self.dialogue.local_tid
+
+    def begun(self, *components: Any, otid: bytes = OTID, portion: Any = Aarq(V2)) -> Dialogue:  # noqa: B008
+        """The peer begins a dialogue."""
+        components = components or (IDP,)
+        message = Message(tcap.BEGIN, otid, b"", portion, list(components))
+        self.hears(message, Told(dha.BEGIN, list(components), portion=portion))
+        assert self.dialogue is not None
+        assert (len(self.tid), self.tid[0]) == (4, INSTANCE)
+        assert self.dialogue.remote_tid == otid
+        return self.dialogue
+
+    def active(self) -> Dialogue:
+        """A dialogue that was begun by the peer and continued by us."""
+        dialogue = self.begun()
+        self.goes_on([], portion=Aare(V2))
+        return dialogue
+
+    def goes_on(self, components: list[bytes], read: Iterable[Any] = (), portion: Any = None) -> bytes:
+        """Our user continues: with these components, which are read so."""
+        assert self.dialogue is not None
+        octets = self.tcap.continue_(self.dialogue, components, 0.0)
+        self.says(octets, Message(tcap.CONTINUE, self.tid, OTID, portion, list(read)))
+        return octets
+
+    def ends(self, components: list[bytes], read: Iterable[Any] = (), portion: Any = None) -> None:
+        """Our user ends the dialogue; nothing stays behind."""
+        assert self.dialogue is not None
+        remote = self.dialogue.remote_tid
+        octets = self.tcap.end(self.dialogue, components)
+        self.says(octets, Message(tcap.END, b"", remote, portion, list(read)))
+        assert is_empty(self.tcap)
+
+    def continued(self, *components: Any, tells: Told | None = None, portion: Any = None) -> None:
+        """The peer continues; without ``tells``, our user is told what it says."""
+        message = Message(tcap.CONTINUE, OTID, self.tid, portion, list(components))
+        self.hears(message, tells or Told(dha.CONTINUE, list(components), portion=portion))
 
 
 # --- transactions ---
@@ -39,76 +160,68 @@ for length in (1, 2, 3, 4):
 
     @case("Q.773 §4.2.1.3", f"A BEGIN with a transaction id of {length} octets is answered to it")
     def _(length: int = length) -> None:
-        node = layer()
-        otid = bytes(range(1, length + 1))
-        answer = tcap.decode(node.end(begun(node, otid=otid).dialogue, [CONNECT]))
-        assert (answer.kind, answer.dtid, answer.otid) == (tcap.END, otid, b"")
+        layer = Layer()
+        layer.begun(otid=bytes(range(1, length + 1)))
+        layer.ends([CONNECT], [CONNECT_READ], Aare(V2))
 
 
 @case("§3.2.1", "BEGIN, CONTINUE from us, CONTINUE from the peer, END from the peer")
 def _() -> None:
-    node = layer()
-    dialogue = begun(node).dialogue
-    first = tcap.decode(node.continue_(dialogue, [CONNECT], 0.0))
-    assert (first.kind, first.otid, first.dtid) == (tcap.CONTINUE, dialogue.local_tid, OTID)
-    more = send(node, dialogue, tcap.CONTINUE, Invoke(2, 24))
-    assert more is not None
-    assert more.kind == dha.CONTINUE
-    last = send(node, dialogue, tcap.END)
-    assert last is not None
-    assert last.kind == dha.END
-    assert is_empty(node)
+    layer = Layer()
+    layer.begun()
+    layer.goes_on([CONNECT], [CONNECT_READ], Aare(V2))
+    layer.continued(MORE)
+    layer.hears(Message(tcap.END, b"", layer.tid, None, [Invoke(3, 24)]), Told(dha.END, [Invoke(3, 24)]))
+    assert is_empty(layer.tcap)
 
 
 @case("§3.2.1", "BEGIN and END by us, basic and prearranged")
 def _() -> None:
-    node = layer()
-    assert tcap.decode(node.end(begun(node).dialogue, [])).kind == tcap.END
-    assert node.end(begun(node).dialogue, [], prearranged=True) == b""
-    assert is_empty(node)
+    layer = Layer()
+    layer.begun()
+    layer.ends([], [], Aare(V2))
+    layer.says(layer.tcap.end(layer.begun(), [], prearranged=True), None)
+    assert is_empty(layer.tcap)
 
 
 @case("§3.2.1", "A transaction begun by us takes the peer's id from its first CONTINUE")
 def _() -> None:
-    node = layer()
-    dialogue = node.open("to", V2, 0.0)
-    assert tcap.decode(node.begin(dialogue, [], 0.0)).otid == dialogue.local_tid
-    answer = Message(tcap.CONTINUE, b"\x09", dialogue.local_tid, Aare(V2))
-    assert node.receive(tcap.encode(answer), "path", 0.0) is not None
-    assert tcap.decode(node.end(dialogue, [])).dtid == b"\x09"
+    layer = Layer()
+    dialogue = layer.dialogue = layer.tcap.open(PATH, V2, 0.0)
+    layer.says(layer.tcap.begin(dialogue, [], 0.0), Message(tcap.BEGIN, layer.tid, b"", Aarq(V2)))
+    answer = Message(tcap.CONTINUE, b"\x09", layer.tid, Aare(V2))
+    layer.hears(answer, Told(dha.CONTINUE, portion=Aare(V2)))
+    assert dialogue.remote_tid == b"\x09"
+    layer.ends([])
 
 
 @case("§3.3", "No transaction id is given twice while it is live")
 def _() -> None:
-    node = layer(first_id=0xFFFFFE)
-    tids = [begun(node).dialogue.local_tid for _ in range(8)]
+    layer = Layer(first_id=0xFFFFFE)  # the last but one before the counter begins anew
+    tids = [layer.begun().local_tid for _ in range(8)]
     assert len(set(tids)) == 8
-    assert {tid[0] for tid in tids} == {7}
 
 
 @case("§3.2.1", "A peer's ABORT, by its user or its provider, ends the transaction and is never answered")
 def _() -> None:
-    for message, kind in (
-        (lambda tid: Message(tcap.ABORT, b"", tid, Abrt(0)), dha.U_ABORT),
-        (lambda tid: Message(tcap.ABORT, b"", tid, p_abort_cause=4), dha.P_ABORT),
+    for message, tells in (
+        (Message(tcap.ABORT, dialogue=Abrt(0)), Told(dha.U_ABORT, portion=Abrt(0))),
+        (Message(tcap.ABORT, p_abort_cause=4), Told(dha.P_ABORT, cause=4)),
     ):
-        node = layer()
-        dialogue = active(node)
-        indication = node.receive(tcap.encode(message(dialogue.local_tid)), "path", 0.0)
-        assert indication is not None
-        assert indication.kind == kind
-        assert aborts(node) == []
-        assert is_empty(node)
+        layer = Layer()
+        layer.active()
+        message.dtid = layer.tid
+        layer.hears(message, tells)
+        assert is_empty(layer.tcap)
 
 
 @case("§3.2.1", "An ABORT before our first answer ends the transaction: no answer goes out afterwards")
 def _() -> None:
-    node = layer()
-    dialogue = begun(node).dialogue
-    octets = tcap.encode(Message(tcap.ABORT, b"", dialogue.local_tid, Abrt(0)))
-    assert node.receive(octets, "path", 0.0) is not None
-    assert node.end(dialogue, [CONNECT]) == b""
-    assert is_empty(node)
+    layer = Layer()
+    dialogue = layer.begun()
+    layer.hears(Message(tcap.ABORT, b"", layer.tid, Abrt(0)), Told(dha.U_ABORT, portion=Abrt(0)))
+    layer.refused(layer.tcap.end(dialogue, [CONNECT]), "dialogue-closed")
+    assert is_empty(layer.tcap)
 
 
 # --- invalid transaction portions ---
@@ -127,57 +240,58 @@ for octets, cause, what in (
 
     @case("§3.3", f"{what}: ABORT, {tcap.P_ABORT_NAMES[cause]}")
     def _(octets: str = octets, cause: int = cause) -> None:
-        node = layer()
-        assert node.receive(bytes.fromhex(octets), "path", 0.0) is None
-        assert aborts(node) == [Message(tcap.ABORT, b"", b"\xab\xcd", p_abort_cause=cause)]
+        aborts = Message(tcap.ABORT, b"", b"\xab\xcd", p_abort_cause=cause)
+        Layer().hears(bytes.fromhex(octets), aborts=aborts, counts=tcap.P_ABORT_NAMES[cause])
 
 
 @case("§3.3", "Beyond the most transactions: ABORT, resourceLimitation; those in progress go on")
 def _() -> None:
-    node = layer(max_dialogues=1)
-    dialogue = active(node)
-    assert begin(node, otid=b"\x05") is None
-    assert aborts(node) == [Message(tcap.ABORT, b"", b"\x05", p_abort_cause=tcap.RESOURCE_LIMITATION)]
-    assert send(node, dialogue, tcap.CONTINUE) is not None
+    layer = Layer(max_dialogues=1)
+    layer.active()
+    layer.hears(
+        Message(tcap.BEGIN, b"\x05", b"", Aarq(V2), [IDP]),
+        aborts=Message(tcap.ABORT, b"", b"\x05", p_abort_cause=tcap.RESOURCE_LIMITATION),
+        counts="resourceLimitation",
+    )
+    layer.continued(MORE)
 
 
 for kind, name in ((tcap.END, "END"), (tcap.ABORT, "ABORT")):
 
     @case("§3.3", f"An {name} for a transaction that there is not is discarded")
     def _(kind: int = kind) -> None:
-        node = layer()
-        assert node.receive(tcap.encode(Message(kind, b"", b"\x09\x09")), "path", 0.0) is None
-        assert aborts(node) == []
+        Layer().hears(Message(kind, b"", b"\x09\x09"), counts="unknown-transaction")
 
 
 @case("§3.3", "What names no origin can't be answered and is discarded")
 def _() -> None:
-    node = layer()
+    layer = Layer()
     for octets in (b"", b"\x62\x00", b"\xff" * 20):
-        assert node.receive(octets, "path", 0.0) is None
-    assert aborts(node) == []
+        layer.hears(octets, counts="underivable-transaction")
 
 
 @case("§3.2.1", "A malformed message of an open transaction ends it on both sides")
 def _() -> None:
-    node = layer()
-    dialogue = active(node)
-    octets = bytearray(tcap.encode(Message(tcap.CONTINUE, OTID, dialogue.local_tid, None, [IDP])))
+    layer = Layer()
+    layer.active()
+    octets = bytearray(tcap.encode(Message(tcap.CONTINUE, OTID, layer.tid, None, [IDP])))
     octets[1] += 1
-    indication = node.receive(bytes(octets), "path", 0.0)
-    assert indication is not None
-    assert indication.kind == dha.P_ABORT
-    assert [message.dtid for message in aborts(node)] == [OTID]
-    assert is_empty(node)
+    cause = tcap.BADLY_FORMATTED_TRANSACTION_PORTION
+    layer.hears(
+        bytes(octets),
+        Told(dha.P_ABORT, cause=cause),
+        aborts=Message(tcap.ABORT, b"", OTID, p_abort_cause=cause),
+        counts=tcap.P_ABORT_NAMES[cause],
+    )
+    assert is_empty(layer.tcap)
 
 
 @case("Q.773 §4.1", "Long and indefinite forms of lengths are read")
 def _() -> None:
     for octets in ("628106480401020304", "62804804010203040000"):
-        node = layer()
-        indication = node.receive(bytes.fromhex(octets), "path", 0.0)
-        assert indication is not None
-        assert indication.dialogue.remote_tid == b"\1\2\3\4"
+        layer = Layer()
+        layer.hears(bytes.fromhex(octets), Told(dha.BEGIN))
+        layer.ends([])
 
 
 # --- dialogues ---
@@ -186,19 +300,18 @@ case.begin()
 
 @case("§3.2.1", "The first message back accepts the application context, and no later one has a portion")
 def _() -> None:
-    node = layer()
-    dialogue = begun(node).dialogue
-    assert tcap.decode(node.continue_(dialogue, [], 0.0)).dialogue == Aare(V2)
-    assert tcap.decode(node.continue_(dialogue, [], 0.0)).dialogue is None
-    assert tcap.decode(node.end(dialogue, [])).dialogue is None
+    layer = Layer()
+    layer.begun()
+    layer.goes_on([], portion=Aare(V2))
+    layer.goes_on([])
+    layer.ends([])
 
 
 @case("§3.2.1", "A BEGIN without a dialogue portion is answered without one")
 def _() -> None:
-    node = layer()
-    dialogue = begun(node, portion=False).dialogue
-    assert dialogue.context == V1
-    assert tcap.decode(node.end(dialogue, [])).dialogue is None
+    layer = Layer()
+    assert layer.begun(portion=None).context == V1
+    layer.ends([])
 
 
 @case(
@@ -206,74 +319,100 @@ def _() -> None:
     "A context that is not supported: ABORT with AARE, reject-permanent, application-context-name-not-supported",
 )
 def _() -> None:
-    node = layer()
-    assert begin(node, portion=Aarq(V1)) is None
-    [message] = aborts(node)
-    assert message.dialogue == Aare(
+    refusal = Aare(
         V1, tcap_dialogue.REJECT_PERMANENT, tcap_dialogue.SERVICE_USER, tcap_dialogue.CONTEXT_NOT_SUPPORTED
+    )
+    Layer().hears(
+        Message(tcap.BEGIN, OTID, b"", Aarq(V1), [IDP]),
+        aborts=Message(tcap.ABORT, b"", OTID, refusal),
+        counts="contextNotSupported",
     )
 
 
 @case("§3.2.1", "No common protocol version: ABORT with AARE, by the provider")
 def _() -> None:
-    node = layer()
-    assert begin(node, portion=Aarq(V2, b"\x06\x40")) is None
-    [message] = aborts(node)
-    assert isinstance(message.dialogue, Aare)
-    assert message.dialogue.diagnostic == tcap_dialogue.NO_COMMON_DIALOGUE_PORTION
+    refusal = Aare(
+        V2,
+        tcap_dialogue.REJECT_PERMANENT,
+        tcap_dialogue.SERVICE_PROVIDER,
+        tcap_dialogue.NO_COMMON_DIALOGUE_PORTION,
+    )
+    Layer().hears(
+        Message(tcap.BEGIN, OTID, b"", Aarq(V2, b"\x06\x40"), [IDP]),
+        aborts=Message(tcap.ABORT, b"", OTID, refusal),
+        counts="noCommonDialoguePortion",
+    )
 
 
 @case("§3.2.1", "Another portion than AARQ in a BEGIN: ABORT with ABRT, by the provider")
 def _() -> None:
-    node = layer()
-    assert begin(node, portion=Aare(V2)) is None
-    assert [message.dialogue for message in aborts(node)] == [Abrt(tcap_dialogue.ABRT_PROVIDER)]
+    Layer().hears(
+        Message(tcap.BEGIN, OTID, b"", Aare(V2), [IDP]),
+        aborts=Message(tcap.ABORT, b"", OTID, Abrt(tcap_dialogue.ABRT_PROVIDER)),
+        counts="abnormalDialogue",
+    )
 
 
 @case("§3.2.1", "A dialogue portion in the middle of a dialogue is abnormal: both sides are aborted")
 def _() -> None:
-    node = layer()
-    indication = send(node, active(node), tcap.CONTINUE, portion=Aare(V2))
-    assert indication is not None
-    assert (indication.kind, indication.cause) == (dha.P_ABORT, tcap.ABNORMAL_DIALOGUE)
-    assert [message.dialogue for message in aborts(node)] == [Abrt(tcap_dialogue.ABRT_PROVIDER)]
+    layer = Layer()
+    layer.active()
+    layer.hears(
+        Message(tcap.CONTINUE, OTID, layer.tid, Aare(V2)),
+        Told(dha.P_ABORT, cause=tcap.ABNORMAL_DIALOGUE),
+        aborts=Message(tcap.ABORT, b"", OTID, Abrt(tcap_dialogue.ABRT_PROVIDER)),
+        counts="abnormalDialogue",
+    )
+    assert is_empty(layer.tcap)
 
 
 @case("§3.2.1", "Our user's abort goes as ABRT in an open dialogue")
 def _() -> None:
-    node = layer()
-    message = tcap.decode(node.abort(active(node)))
-    assert (message.kind, message.dialogue) == (tcap.ABORT, Abrt(tcap_dialogue.ABRT_USER))
-    assert is_empty(node)
+    layer = Layer()
+    octets = layer.tcap.abort(layer.active())
+    layer.says(octets, Message(tcap.ABORT, b"", OTID, Abrt(tcap_dialogue.ABRT_USER)))
+    assert is_empty(layer.tcap)
 
 
 # --- components ---
 case.begin()
-for octets, problem, what in (
-    ("a000", 0, "An empty component: reject, general, unrecognized component"),
-    ("a103020105", 1, "An Invoke without an operation: reject, general, mistyped component"),
+
+
+def rejected(problem_type: int, problem: int, invoke_id: int | None) -> tuple[int, int, bytes]:
+    """A component that was refused, with the Reject of it."""
+    return problem_type, problem, rose.encode_component(Reject(invoke_id, problem_type, problem))
+
+
+for octets, problem, invoke_id, what in (
+    ("a000", 0, None, "An empty component: reject, general, unrecognized component"),
+    ("a103020105", 1, 5, "An Invoke without an operation: reject, general, mistyped component"),
 ):
 
     @case("§3.2.2.2", what)
-    def _(octets: str = octets, problem: int = problem) -> None:
-        node = layer()
-        dialogue = active(node)
-        bad = tcap.build_continue(OTID, dialogue.local_tid, b"", [bytes.fromhex(octets)])
-        assert problems(node.receive(bad, "path", 0.0)) == [(rose.GENERAL_PROBLEM, problem)]
+    def _(octets: str = octets, problem: int = problem, invoke_id: int | None = invoke_id) -> None:
+        layer = Layer()
+        layer.active()
+        layer.hears(
+            tcap.build_continue(OTID, layer.tid, b"", [bytes.fromhex(octets)]),
+            Told(dha.CONTINUE, rejects=[rejected(rose.GENERAL_PROBLEM, problem, invoke_id)]),
+        )
 
 
 @case("§3.2.2.2", "An invoke id that is in use: reject, duplicate invoke id; the first invocation stands")
 def _() -> None:
-    indication = begun(layer(), (IDP, Invoke(1, 24)))
-    assert indication.components == [IDP]
-    assert problems(indication) == [(rose.INVOKE_PROBLEM, rose.DUPLICATE_INVOKE_ID)]
+    reject = rejected(rose.INVOKE_PROBLEM, rose.DUPLICATE_INVOKE_ID, 1)
+    Layer().hears(
+        Message(tcap.BEGIN, OTID, b"", Aarq(V2), [IDP, Invoke(1, 24)]),
+        Told(dha.BEGIN, [IDP], [reject], Aarq(V2)),
+    )
 
 
 @case("§3.2.2.2", "A linked id of no invocation of ours: reject, unrecognized linked id")
 def _() -> None:
-    node = layer()
-    indication = send(node, active(node), tcap.CONTINUE, Invoke(3, 60, b"", 9))
-    assert problems(indication) == [(rose.INVOKE_PROBLEM, rose.UNRECOGNIZED_LINKED_ID)]
+    layer = Layer()
+    layer.active()
+    reject = rejected(rose.INVOKE_PROBLEM, rose.UNRECOGNIZED_LINKED_ID, 3)
+    layer.continued(Invoke(3, 60, b"", 9), tells=Told(dha.CONTINUE, rejects=[reject]))
 
 
 OUTCOMES = (
@@ -286,20 +425,31 @@ OUTCOMES = (
     (4, RESULT, (rose.RETURN_RESULT_PROBLEM, rose.RETURN_RESULT_UNEXPECTED), "is rejected, unexpected"),
     (4, ERROR, (rose.RETURN_ERROR_PROBLEM, rose.RETURN_ERROR_UNEXPECTED), "is rejected, unexpected"),
 )
-for number, answer, problem, becomes in OUTCOMES:
+for number, answer, problems, becomes in OUTCOMES:
     name = "Return Result" if answer is RESULT else "Return Error"
 
     @case("§3.2.2.2", f"A {name} to our operation of class {number} {becomes}")
     def _(
         number: int = number,
         answer: ReturnResult | ReturnError = answer,
-        problem: tuple[int, int] | None = problem,
+        problems: tuple[int, int] | None = problems,
     ) -> None:
-        node = layer()
-        dialogue = begun(node).dialogue
-        node.continue_(dialogue, [node.invoke(dialogue, 35, b"", number, 10.0)], 0.0)
-        indication = send(node, dialogue, tcap.CONTINUE, answer)
-        assert problems(indication) == ([] if problem is None else [problem])
+        layer = Layer()
+        layer.begun()
+        invoked(layer, 35, number)
+        if problems is None:
+            known = {"operation": 35}  # TC knows which one it ends
+            outcome = ReturnResult(1, **known) if answer is RESULT else ReturnError(1, 6, **known)
+            layer.continued(answer, tells=Told(dha.CONTINUE, [outcome]))
+        else:
+            layer.continued(answer, tells=Told(dha.CONTINUE, rejects=[rejected(*problems, 1)]))
+
+
+def invoked(layer: Layer, opcode: int, number: int) -> None:
+    """Our user invokes an operation of this class, with ten seconds to answer it."""
+    assert layer.dialogue is not None
+    component = layer.tcap.invoke(layer.dialogue, opcode, b"", number, 10.0)
+    layer.goes_on([component], [Invoke(1, opcode)], Aare(V2))
 
 
 for answer, kind in ((RESULT, rose.RETURN_RESULT_PROBLEM), (ERROR, rose.RETURN_ERROR_PROBLEM)):
@@ -307,20 +457,21 @@ for answer, kind in ((RESULT, rose.RETURN_RESULT_PROBLEM), (ERROR, rose.RETURN_E
 
     @case("§3.2.2.2", f"A {name} to no operation of ours: reject, unrecognized invoke id")
     def _(answer: ReturnResult | ReturnError = answer, kind: int = kind) -> None:
-        node = layer()
-        indication = send(node, active(node), tcap.CONTINUE, answer)
-        assert problems(indication) == [(kind, rose.UNRECOGNIZED_INVOKE_ID)]
+        layer = Layer()
+        layer.active()
+        reject = rejected(kind, rose.UNRECOGNIZED_INVOKE_ID, 1)
+        layer.continued(answer, tells=Told(dha.CONTINUE, rejects=[reject]))
 
 
 @case("§3.2.2.2", "A Reject is never rejected, not even a malformed one")
 def _() -> None:
-    node = layer()
-    dialogue = active(node)
-    assert problems(send(node, dialogue, tcap.CONTINUE, Reject(9, 1, 2))) == []
-    bad = tcap.build_continue(OTID, dialogue.local_tid, b"", [b"\xa4\x00"])
-    indication = node.receive(bad, "path", 0.0)
-    assert indication is not None
-    assert not any(reject.octets for reject in indication.rejects)
+    layer = Layer()
+    layer.active()
+    layer.continued(Reject(9, 1, 2))
+    layer.hears(
+        tcap.build_continue(OTID, layer.tid, b"", [b"\xa4\x00"]),
+        Told(dha.CONTINUE, rejects=[(rose.GENERAL_PROBLEM, 1, b"")]),
+    )
 
 
 for number, reported in ((1, True), (2, False), (3, True), (4, False)):
@@ -328,32 +479,36 @@ for number, reported in ((1, True), (2, False), (3, True), (4, False)):
 
     @case("Q.771 §2.3.1.1", f"Our operation of class {number} whose timer runs out {what}")
     def _(number: int = number, reported: bool = reported) -> None:
-        node = layer()
-        dialogue = begun(node).dialogue
-        node.continue_(dialogue, [node.invoke(dialogue, 55, b"", number, 10.0)], 0.0)
-        assert node.tick(9.9) == []
-        assert [one.kind for one in node.tick(10.0)] == [dha.CANCEL] * reported
+        layer = Layer()
+        dialogue = layer.begun()
+        invoked(layer, 55, number)
+        layer.until(9.9)
+        layer.until(10.0, [Told(dha.CANCEL, cancelled=1)] * reported)
         assert not dialogue.closed
 
 
 @case("§3.2.2", "A result in segments is handed on part by part; the last ends the invocation")
 def _() -> None:
-    node = layer()
-    dialogue = begun(node).dialogue
-    node.continue_(dialogue, [node.invoke(dialogue, 50, b"", 1, 10.0)], 0.0)
-    indication = send(node, dialogue, tcap.CONTINUE, ReturnResult(1, 50, b"\4\0", last=False), RESULT)
-    assert indication is not None
-    assert [one.last for one in indication.components] == [False, True]
+    layer = Layer()
+    dialogue = layer.begun()
+    invoked(layer, 50, 1)
+    parts = [ReturnResult(1, 50, b"\4\0", last=False), RESULT]
+    layer.continued(
+        *parts,
+        tells=Told(
+            dha.CONTINUE,
+            [ReturnResult(1, 50, b"\4\0", last=False, operation=50), ReturnResult(1, operation=50)],
+        ),
+    )
     assert dialogue.invocations is None
 
 
 @case("Q.771 §3.1.2", "A message of ours that SCCP returns is indicated (TC-NOTICE); the dialogue stays")
 def _() -> None:
-    node = layer()
-    dialogue = begun(node).dialogue
-    indication = node.notice(node.continue_(dialogue, [], 0.0), 1, 0.0)
-    assert indication is not None
-    assert (indication.kind, indication.dialogue, indication.cause) == (dha.NOTICE, dialogue, 1)
+    layer = Layer()
+    dialogue = layer.begun()
+    layer.noticed(layer.goes_on([], portion=Aare(V2)), 1, Told(dha.NOTICE, cause=1))
+    assert layer.dialogue is dialogue
     assert not dialogue.closed
 
 
