@@ -30,7 +30,7 @@ RATE: Final = 80
 """Calls a second."""
 SOME: Final = 20
 """Calls that show that a node has its share."""
-PATIENCE: Final = 40.0
+PATIENCE: Final = 240.0
 """Seconds that anything may take on a busy machine."""
 STEERED: Final = "0011234567"
 UNREACHED: Final = {"ScpNotReady", "ScpNoActiveAsp", "ScpAspNotActive", "ScpAssociationDown"}
@@ -231,7 +231,7 @@ def panels_show_data(prometheus: Prometheus) -> None:
     assert {panel.title for panel in panels()} >= MORE_THAN_ZERO
     for panel in panels():
         values = [value for value in prometheus.shown(panel) if math.isfinite(value)]
-        assert values, panel
+        assert values or panel.expression.endswith("> 0"), panel  # that one shows only what is wrong
         assert panel.title not in MORE_THAN_ZERO or any(values), panel
 
 
@@ -244,10 +244,12 @@ def test_nobodys_call_is_unanswered_and_every_alert_has_its_cause(
     with contextlib.ExitStack() as stack:
         redis = stack.enter_context(redis_lab.sentinel(tmp_path))
         nodes = [made(tmp_path, number, redis.url) for number in (1, 2)]
+        began = time.monotonic()
         for node in nodes:
             stack.enter_context(node.running())
+        start = (time.monotonic() - began) / len(nodes)
         ports = {str(node.settings["name"]): int(node.settings["metrics"]) for node in nodes}
-        story = Story(stack.enter_context(watching(tmp_path, ports)))
+        story = Story(stack.enter_context(watching(tmp_path, ports, start)))
         one, two = nodes
 
         with story.because("they start, no MSC is connected yet", one, two, may_fire=UNREACHED):
@@ -323,8 +325,9 @@ def test_a_death_and_a_guardian_that_is_gone_are_alerts(tmp_path: Path) -> None:
     ports = {"scp-1": int(node.settings["metrics"])}
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())
+        began = time.monotonic()
         first.enter_context(node.running())
-        prometheus = stack.enter_context(watching(tmp_path, ports))
+        prometheus = stack.enter_context(watching(tmp_path, ports, time.monotonic() - began))
         story = Story(prometheus)
         wait_for(lambda: prometheus.values("scp_guardian_kills_total") == [0.0], "it is scraped")
         node.signal(signal.SIGKILL)
