@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
+import anyio
+import anyio.lowlevel
 import uvicorn
 
 from scp.api.app import build_app
@@ -18,7 +20,9 @@ from scp.api.tls import tls_faults
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from litestar import Litestar
     from litestar.types import ControllerRouterHandler
+    from litestar.types.asgi_types import HTTPRequestEvent
 
     from scp.api.context import Context, NodeView
     from scp.config import Api
@@ -115,6 +119,7 @@ async def serve_api(
         ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca else ssl.CERT_NONE,
     )
     settings.load()  # reads the certificates, before anything listens
+    await _warm_up(app)
     server = ApiServer(
         _Server(settings),
         _listen(config.listen.host, config.listen.port),
@@ -123,6 +128,37 @@ async def serve_api(
     )
     await server.started()
     return server
+
+
+async def _warm_up(app: Litestar) -> None:
+    """Have Litestar make now what it makes for the first request that needs it: that would hold up calls.
+
+    It is the OpenAPI document and its page, 70 ms of processor time, and what anyio imports, 15 ms.
+    """
+    await anyio.lowlevel.checkpoint()
+    for path in ("/docs", "/schema/openapi.json"):
+        scope: Any = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [],
+            "client": None,
+            "server": None,
+        }
+        await app(scope, _no_body, _to_nobody)
+
+
+async def _no_body() -> HTTPRequestEvent:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _to_nobody(_message: object) -> None:
+    """Take a response."""
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -11,6 +11,7 @@ from scp.app.charging import charging_service
 from scp.app.duplicate_nodes import duplicate_detector
 from scp.app.links import attachment
 from scp.app.overload import limits_of, memory_of, pressure_on
+from scp.app.preload import preload
 from scp.app.status import components
 from scp.app.tracing import Tracing
 from scp.common.report_limiter import ReportLimiter
@@ -56,7 +57,7 @@ class Node:
         random: transaction ids start, and reconnections jitter, at random.
         telemetry: counts.
         event_log: takes operator-visible events.
-        entry_points: services that other distributions add.
+        entry_points: services that other distributions add; None: those that are installed now.
         guardian: answers if this process dies; None: there is none.
     """
 
@@ -70,7 +71,7 @@ class Node:
         guardian: Guardian | None = None,
     ) -> None:
         self.config = config
-        self._entry_points = entry_points
+        self._entry_points = tuple(installed() if entry_points is None else entry_points)
         self.guardian = guardian
         self.draining = False
         self._random = random
@@ -102,21 +103,23 @@ class Node:
         self._attachments: list[Attachment] = []
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
-        """Open the store, let the peers in, serve the API.
+        """`prepare` the node, then `attach` its peers; raises as they do."""
+        await self.prepare(observer)
+        await self.attach()
+
+    async def prepare(self, observer: AnswerObserver | None = None) -> None:
+        """Open the stores, serve the API, and load whatever a call may need: no peer is attached before.
 
         Raises:
             StoreError: the store does not open, and it will not without somebody's help.
             OSError: an address can't be listened on; the text begins with the key that has it.
         """
         config = self.config
+        loading = asyncio.get_running_loop().run_in_executor(None, preload, config)
         try:
-            await self.store.open()
-        except StoreError as error:
-            if error.kind != "unreachable":
-                raise  # else it goes on trying: until it is there, calls go on by policy and /readyz says why
-        if self.duplicates is not None:
-            self.duplicates.start()
-        await self.charging.start()
+            await self._open_stores()
+        finally:
+            await loading
         source = LoopTime(asyncio.get_running_loop())
         signalling, cap = call_path(
             config,
@@ -134,21 +137,11 @@ class Node:
         self.signalling, self.cap = signalling, cap
         self.tracing.start(signalling)
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
-        for number, peer in enumerate(config.m3ua.peers):
-            self.status.expect(
-                peer.name, peer.transport, peer.destinations, peer.routing_contexts, waits=peer.role.listens
-            )
-            attached = self._attached(number, peer, add_link(signalling, config, peer))
-            self._attachments.append(attached)
-            try:
-                await attached.start()
-            except OSError as error:
-                raise OSError(f"m3ua.peers[{number}]: {error}") from None
         if config.api is not None:
-            from scp.api.charging import charging_router  # noqa: PLC0415 - half a second that only …
-            from scp.api.discards import discards_router  # noqa: PLC0415 - likewise
-            from scp.api.server import serve_api  # noqa: PLC0415 - … the API costs
-            from scp.api.traces import traces_router  # noqa: PLC0415 - likewise
+            from scp.api.charging import charging_router  # noqa: PLC0415 - as `preload` did
+            from scp.api.discards import discards_router  # noqa: PLC0415
+            from scp.api.server import serve_api  # noqa: PLC0415
+            from scp.api.traces import traces_router  # noqa: PLC0415
 
             routers = [
                 charging_router(self.charging),
@@ -156,6 +149,36 @@ class Node:
                 traces_router(self.traces),
             ]
             self.api = await serve_api(config.api, self, routers)
+
+    async def _open_stores(self) -> None:
+        """Open the subscriber store, and what charging keeps; see `prepare`."""
+        try:
+            await self.store.open()
+        except StoreError as error:
+            if error.kind != "unreachable":
+                raise  # else it goes on trying: until it is there, calls go on by policy and /readyz says why
+        if self.duplicates is not None:
+            self.duplicates.start()
+        await self.charging.start()
+
+    async def attach(self) -> None:
+        """Let the peers in, or connect to them, and begin to watch the load.
+
+        Raises:
+            OSError: an address can't be listened on; the text begins with the key that has it.
+        """
+        assert self.signalling is not None
+        assert self._pressure is not None
+        for number, peer in enumerate(self.config.m3ua.peers):
+            self.status.expect(
+                peer.name, peer.transport, peer.destinations, peer.routing_contexts, waits=peer.role.listens
+            )
+            attached = self._attached(number, peer, add_link(self.signalling, self.config, peer))
+            self._attachments.append(attached)
+            try:
+                await attached.start()
+            except OSError as error:
+                raise OSError(f"m3ua.peers[{number}]: {error}") from None
         self._pressure.start()
 
     def _attached(self, number: int, peer: Peer, link: Link) -> Attachment:
@@ -171,7 +194,7 @@ class Node:
         return build_services(
             config.services,
             NodeSettings(config.numbering, config.store.on_failure),
-            installed() if self._entry_points is None else self._entry_points,
+            self._entry_points,
         )
 
     def _observer(self, observer: AnswerObserver | None) -> AnswerObserver | None:

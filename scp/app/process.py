@@ -183,13 +183,15 @@ async def _serve(config: Config, file: Path, event_log: StructuredEventLog, guar
     manager = ServiceManager(os.environ)
     signals = _Signals()
     collector = Collector(lambda: metrics.dialogues_open, asyncio.get_running_loop().call_soon)
+    collector.wait()
     beside = [asyncio.ensure_future(watch_loop(metrics.loop_lag))]
     try:
         await page.start()
-        await node.start(event_log.observer(config, node.admission))
+        await node.prepare(event_log.observer(config, node.admission))
+        collector.start()
+        await node.attach()
         metrics.config_loaded(time.time())
         event_log.log.info("started", version=build_info()[0], metrics=str(telemetry))
-        collector.start()
         manager.tell(READY)
         beside.append(asyncio.ensure_future(_keep_told(manager, node, event_log)))
         beside.append(

@@ -50,7 +50,7 @@ class LoadMonitor:
         self.memory = memory
         self._told = told
         self._looks = 0
-        self._taken = 0.0
+        self._taken = memory()
         self._due = 0.0
         self._timer: Timer | None = None
 

@@ -35,22 +35,50 @@ def room():
     assert gc.get_freeze_count() == 0
 
 
-def seen(objects):
-    """How many of these the collector would look at."""
-    known = set(map(id, gc.get_objects()))
-    return sum(id(one) in known for one in objects)
+@pytest.fixture
+def looks():
+    """The generations that the collector has looked at."""
+    found = []
+
+    def looked(phase, about):
+        if phase == "start":
+            found.append(about["generation"])
+
+    gc.callbacks.append(looked)
+    yield found
+    gc.callbacks.remove(looked)
 
 
-def test_what_survived_one_look_is_not_looked_at_again(room):
-    held = [Held() for _ in range(3 * YOUNG)]
-    assert seen(held) <= YOUNG
-    gc.collect(0)
-    assert seen(held) == 0
-    late = Held()
-    assert seen([late]) == 1
+def test_what_survived_one_look_is_not_looked_at_again(room, looks):
+    held = [Held() for _ in range(30 * YOUNG)]
+    assert len(looks) >= 29
+    assert set(looks) == {0}
     watched = weakref.ref(held[0])
     held.clear()
     assert watched() is None
+
+
+def test_while_a_node_starts_nothing_is_looked_at(looks):
+    made = Room().collector
+    made.wait()
+    held = [Held() for _ in range(3 * YOUNG)]
+    assert looks == []
+    made.start()
+    assert looks == [2]
+    assert gc.isenabled()
+    made.stop()
+    made.wait()
+    made.stop()
+    assert gc.isenabled()
+    assert held
+
+
+def test_what_start_up_made_is_never_looked_at(room):
+    known = set(map(id, gc.get_objects()))
+    assert id(room) not in known
+    room.collector.look_at_all()
+    known = set(map(id, gc.get_objects()))
+    assert id(room) not in known
 
 
 def test_a_cycle_of_young_objects_is_found_by_itself(room):
@@ -81,7 +109,6 @@ def test_a_cycle_of_older_ones_is_found_when_few_calls_are_held(room):
     (look,) = room.soon
     look()
     assert watched() is None
-    assert seen([room]) == 0
 
 
 def test_it_does_not_look_at_everything_again_at_once(room):

@@ -105,6 +105,7 @@ class RealNode:
             **settings,
         }
         self.extra = ""  # further tables, in every configuration that is written
+        self.program = [sys.executable, "-m", "scp.cli"]
         self.file = folder / "node.toml"
         self.log = folder / "node.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -119,7 +120,7 @@ class RealNode:
         """Run it, from when its pages answer to the end of the block."""
         if not self.file.exists():
             self.write()
-        command = [sys.executable, "-m", "scp.cli", "serve", "-c", str(self.file)]
+        command = [*self.program, "serve", "-c", str(self.file)]
         before = len(self.said("started")) if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = process = subprocess.Popen(

@@ -89,3 +89,12 @@ def test_reports_are_read_whatever_the_rate() -> None:
     assert here.answers(otid)[-1].message.kind == tcap.END
     assert here.cap.declines == {PEER: 2}
     here.nothing_left()
+
+
+@pytest.mark.parametrize("argument", [indefinite(idp()), b"\x04\x01\x00"])
+def test_a_draining_node_lets_an_unusual_call_go_on_unread(argument: bytes) -> None:
+    here = room()
+    here.cap.draining = True
+    assert here.answer(call(here, argument)).opcodes == [Opcode.CONTINUE]
+    assert here.decision.reason is Reason.DRAINING
+    assert here.cap.declines == here.cap.unreadable == {}

@@ -135,6 +135,9 @@ class CapUser(DialogueRunner[CapDialogue]):
         try:
             idp = self.codec.decode_argument(Opcode.INITIAL_DP, octets, context.version)
         except DecodeError as fault:
+            if self.draining:  # nothing of it decides, and a guardian has not loaded the reference codec
+                self._refusals.go_on(dialogue, NO_SERVICE, None, Reason.DRAINING, now)
+                return
             idp = self._refusals.read_otherwise(fault, dialogue, first, now, self.admission)
             if idp is None:
                 return
