@@ -1,152 +1,34 @@
 """Rewrites a capture to be shown: every number, IMSI, point code, global title and host is another.
 
 Only what was understood is written, message by message in fresh packets: nothing that this module does not
-know can slip through. What can't be decoded is left out and counted. Lengths stay, equal numbers stay equal,
-numbers of one subscriber in different forms (+46…, 0…) stay related, and no two become one.
+know can slip through. What can't be decoded is left out and counted; see `disguise` for the replacements.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, final
-
-from msgspec.structs import astuple
+from typing import TYPE_CHECKING, final
 
 from scp.capture.dialogue_versions import DialogueVersions
+from scp.capture.disguise import Disguise, NotUnderstoodError
 from scp.capture.wire.messages import MANAGEMENT_SSN, Message
 from scp.capture.write import Association, PcapNgWriter
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SI_SCCP, SccpSettings
 from ss7 import m3ua, rose, tcap
-from ss7.asn1.schema import ChoiceType, ListType, OctetStringType, OneOfType, SequenceType
-from ss7.cap.charging import CONTAINED, contained_type, decode_contained
 from ss7.cap.codec import FAST
-from ss7.cap.roots import argument_type
+from ss7.cap.roots import argument_type, result_type
 from ss7.errors import DecodeError, EncodeError
 from ss7.m3ua_parameters import AffectedPointCode, Tag
 from ss7.sccp import Address, UnitData, address_of
 from ss7.tcap_dialogue import Aare, Aarq, Abrt, External
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from scp.capture.source import MessageSource
     from scp.capture.wire.values import Way
-    from ss7.asn1.schema import Type
     from ss7.tcap_dialogue import DialoguePortion
-
-DIGITS: Final = 6
-"""How many digits at a number's end are replaced: what is before them says country and network, not who."""
-IMSI_DIGITS: Final = 8
-SHORT: Final = 4
-"""Numbers of up to so many digits are services, nobody's own, and stay."""
-_ROUNDS: Final = 8
-
-# Octets before the digits (or their low half), for each kind of octet string with digits in it.
-_DIGITS_AT: Final[dict[str, int]] = {
-    "AddressString": 1,
-    "CalledPartyBCDNumber": 1,
-    "CalledPartyNumber": 2,
-    "CallingPartyNumber": 2,
-    "LocationNumber": 2,
-    "OriginalCalledNumber": 2,
-    "RedirectingNumber": 2,
-    "GenericNumber": 3,
-    "Digits": 3,
-    "IMSI": 0,
-    "IMEI": 0,
-}
-_HARMLESS: Final = frozenset({"Cause", "DateAndTime", "TimeAndTimezone", "RedirectionInformation"})
-_PLACES: Final = {"CellGlobalId": 3, "LocationAreaId": 3}  # after MCC and MNC: area and cell
-_LONG: Final = 4
-"""Octet strings of unknown content that are longer than this are made anew."""
-
-
-class NotUnderstoodError(Exception):
-    """A message that can't be rewritten with certainty."""
-
-
-@final
-class Disguise:
-    """The replacement of everything, from a key: the same key gives the same replacements."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key[:64]
-        self._hosts: dict[bytes, bytes] = {}
-
-    def number(self, digits: str, replaced: int = DIGITS) -> str:
-        """Return other digits, the last ``replaced`` of them permuted; signs that are no digits stay."""
-        decimal = [at for at, sign in enumerate(digits) if sign.isdigit()]
-        if len(decimal) <= SHORT:
-            return digits
-        places = decimal[-replaced:]
-        permuted = self._permuted("".join(digits[at] for at in places))
-        signs = list(digits)
-        for at, sign in zip(places, permuted, strict=True):
-            signs[at] = sign
-        return "".join(signs)
-
-    def _permuted(self, digits: str) -> str:
-        """Return a permutation of all strings of decimal digits of one length: a Feistel network."""
-        half = len(digits) // 2
-        left, right = digits[:half], digits[half:]
-        for step in range(_ROUNDS):
-            size = len(left)
-            mixed = (int(left) + self._mix(f"{step}:{right}")) % 10**size
-            left, right = right, f"{mixed:0{size}d}"
-        return left + right
-
-    def _mix(self, text: str) -> int:
-        return int.from_bytes(blake2b(text.encode(), key=self._key, digest_size=8).digest(), "big")
-
-    def point_code(self, code: int) -> int:
-        """Return another point code of 14 bits, a different one for each; those that have more stay below."""
-        left, right = code >> 7 & 0x7F, code & 0x7F
-        for step in range(_ROUNDS):
-            left, right = right, left ^ self._mix(f"pc{step}:{right}") & 0x7F
-        return left << 7 | right
-
-    def octets(self, octets: bytes) -> bytes:
-        """Return as many other octets."""
-        made = b""
-        while len(made) < len(octets):
-            made += blake2b(octets, key=self._key, salt=len(made).to_bytes(16, "big")).digest()
-        return made[: len(octets)]
-
-    def host(self, address: bytes) -> bytes:
-        """Return an IPv4 address for a host: 10.0.0.1 on, in the order of their appearance."""
-        known = self._hosts.get(address)
-        if known is None:
-            number = len(self._hosts) + 1
-            known = self._hosts[address] = b"\x0a" + number.to_bytes(3, "big")
-        return known
-
-    def semi_octets(self, octets: bytes, start: int, replaced: int) -> bytes:
-        """Return octets whose digits, two an octet from ``start`` on, are replaced; fillers stay."""
-        digits = "".join(f"{octet & 0x0F:x}{octet >> 4:x}" for octet in octets[start:])
-        body = digits.rstrip("f")
-        made = self.number(body, replaced) + digits[len(body) :]
-        swapped = "".join(made[at + 1] + made[at] for at in range(0, len(made), 2))
-        return octets[:start] + bytes.fromhex(swapped)
-
-    def content(self, kind: str, octets: bytes) -> bytes:
-        """Return the octets that stand for those of an octet string, as long as they."""
-        if kind in _HARMLESS:
-            return octets
-        if kind in _PLACES:
-            return octets[: _PLACES[kind]] + self.octets(octets[_PLACES[kind] :])
-        start = _DIGITS_AT.get(kind)
-        if start is None:
-            return self.octets(octets) if len(octets) > _LONG else octets
-        replaced = IMSI_DIGITS if kind in {"IMSI", "IMEI"} else DIGITS
-        odd = kind.endswith("Number") and kind != "CalledPartyBCDNumber" and octets[:1] >= b"\x80"
-        if not odd:
-            return self.semi_octets(octets, start, replaced)
-        # the filler of an odd number of signals is no digit (Q.763 §3.9)
-        body, last = octets[:-1], octets[-1]
-        whole = self.semi_octets(body + bytes((last | 0xF0,)), start, replaced)
-        return whole[:-1] + bytes((whole[-1] & 0x0F | last & 0xF0,))
 
 
 @final
@@ -270,55 +152,41 @@ class Anonymiser:
         return tcap.encode(message)
 
     def _component(self, component: rose.Component, versions: Sequence[int]) -> rose.Component:
-        if isinstance(component, rose.Invoke) and isinstance(component.opcode, int):
-            opcode = component.opcode
-            parameters = {self._parameter(opcode, component.parameter, version) for version in versions}
-            if len(parameters) > 1:
-                raise NotUnderstoodError("of a dialogue whose CAP version the capture does not tell")
-            return rose.Invoke(component.invoke_id, opcode, parameters.pop(), component.linked_id)
         if isinstance(component, (rose.ReturnError, rose.Reject)):
             return component
+        if isinstance(component, rose.Invoke) and isinstance(component.opcode, int):
+            code = component.opcode
+            made = _only(self._argument(code, component.parameter, version) for version in versions)
+            return rose.Invoke(component.invoke_id, code, made, component.linked_id)
+        if isinstance(component, rose.ReturnResult) and isinstance(component.opcode, int):
+            code = component.opcode
+            made = _only(self._result(code, component.parameter, version) for version in versions)
+            return rose.ReturnResult(component.invoke_id, code, made, component.last)
         if isinstance(component, rose.ReturnResult) and not component.parameter:
             return component
-        raise NotUnderstoodError("a component that is no operation, error or reject of CAP")
+        raise NotUnderstoodError("a component that is no operation, result, error or reject of CAP")
 
-    def _parameter(self, opcode: int, parameter: bytes, version: int) -> bytes:
-        argument = FAST.decode_argument(opcode, parameter, version)
+    def _argument(self, opcode: int, parameter: bytes, version: int) -> bytes:
+        value = FAST.decode_argument(opcode, parameter, version)
         kind = argument_type(opcode, version)
-        if argument is not None and kind is None:
-            raise NotUnderstoodError("an operation whose argument only the reference codec knows")
-        if kind is not None:
-            for old, new in sorted(set(self._replacements(kind, argument, version)), key=_longest_first):
-                parameter = parameter.replace(old, new)
-        return parameter
+        if kind is None or value is None:
+            return parameter
+        return FAST.encode_argument(opcode, self._disguise.value(kind, value, version), version)
 
-    def _replacements(self, kind: Type, value: Any, version: int) -> Iterator[tuple[bytes, bytes]]:
-        """Yield what octets in an argument become which others."""
-        if isinstance(kind, SequenceType):
-            slots = astuple(value)
-            for component in kind.components:
-                if slots[component.slot] is not None:
-                    yield from self._replacements(component.type, slots[component.slot], version)
-        elif isinstance(kind, ChoiceType):
-            chosen = next(item for item in kind.alternatives if item.identifier == value.name)
-            yield from self._replacements(chosen.type, value.value, version)
-        elif isinstance(kind, OneOfType):
-            chosen = next(component for python, component in kind.alternatives if isinstance(value, python))
-            yield from self._replacements(chosen.type, value, version)
-        elif isinstance(kind, ListType):
-            for item in value:
-                yield from self._replacements(kind.element.type, item, version)
-        elif isinstance(kind, OctetStringType) and kind.contains in CONTAINED:
-            inner = decode_contained(kind.contains, value, version)
-            yield from self._replacements(contained_type(kind.contains, version), inner, version)
-        elif isinstance(kind, OctetStringType):
-            yield value, self._disguise.content(kind.contains, value)
-        elif isinstance(value, bytes) and len(value) > _LONG:
-            yield value, value[:2] + self._disguise.octets(value[2:])  # an open type: its tag and length stay
+    def _result(self, opcode: int, parameter: bytes, version: int) -> bytes:
+        value = FAST.decode_result(opcode, parameter, version)
+        kind = result_type(opcode, version)
+        if kind is None or value is None:
+            return parameter
+        return FAST.encode_result(opcode, self._disguise.value(kind, value, version), version)
 
 
-def _longest_first(replacement: tuple[bytes, bytes]) -> tuple[int, bytes]:
-    return -len(replacement[0]), replacement[0]
+def _only(made: Iterable[bytes]) -> bytes:
+    """Return the octets that every CAP version of a dialogue gives."""
+    different = set(made)
+    if len(different) > 1:
+        raise NotUnderstoodError("of a dialogue whose CAP version the capture does not tell")
+    return different.pop()
 
 
 def _without_information(portion: DialoguePortion | None) -> DialoguePortion | None:

@@ -116,7 +116,8 @@ def anonymise(
     """Replace every number, IMSI, point code, global title and host, so that a capture can be shown."""
     import secrets
 
-    from scp.capture.anonymise import Anonymiser, Disguise
+    from scp.capture.anonymise import Anonymiser
+    from scp.capture.disguise import Disguise
     from scp.capture.write import PcapNgWriter
 
     if out.exists() and Path(file).exists() and out.samefile(file):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, final
 
 from msgspec import Struct
 
-from scp.capture.anonymise import Anonymiser, Disguise, NotUnderstoodError
+from scp.capture.anonymise import Anonymiser
+from scp.capture.disguise import Disguise, NotUnderstoodError
 from scp.capture.finder import HERE, Finder, Signals, there_of
 from scp.capture.wire.messages import Reader
 from scp.capture.write import Association, PcapNgWriter

@@ -12,9 +12,10 @@ import pytest
 from made_capture import write
 from typer.testing import CliRunner
 
-from scp.capture.anonymise import Anonymiser, Disguise
+from scp.capture.anonymise import Anonymiser
 from scp.capture.cap_version import MAP, OTHER, version_of_context
 from scp.capture.decode import Decoder, Filter
+from scp.capture.disguise import Disguise
 from scp.capture.hex_input import decode_octets
 from scp.capture.source import Capture
 from scp.capture.text import line, tree

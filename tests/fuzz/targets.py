@@ -16,8 +16,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from scp.capture.anonymise import Anonymiser, Disguise
+from scp.capture.anonymise import Anonymiser
 from scp.capture.decode import Decoder, Filter
+from scp.capture.disguise import Disguise
 from scp.capture.hex_input import LAYERS, decode_hex, decode_octets
 from scp.capture.hex_text import read_hex
 from scp.capture.source import Capture, CaptureError
