@@ -183,7 +183,7 @@ class ChargingRequest(NamedTuple):
 
     Attributes:
         id: the reservation's id; the same request sent again has the same.
-        account: MSISDN of who pays.
+        account: MSISDN of the subscriber that pays.
         call_id: the asking service's id of the call.
         a_number: calling party, E.164.
         b_number: called party, E.164.
@@ -341,7 +341,7 @@ class Transport(Protocol):
 
 
 class TransportUser(Protocol):
-    """Who uses a transport: the engine's link."""
+    """The user of a transport: the engine's link."""
 
     def connected(self, transport: Transport) -> None:
         """The association is up."""

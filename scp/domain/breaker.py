@@ -1,4 +1,4 @@
-"""A circuit breaker as a table: who does not answer is left alone for a while, then asked once."""
+"""A circuit breaker as a table: a server that does not answer gets no request for a while, then one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ TABLE: Final[Mapping[tuple[Circuit, Input], Circuit]] = {
     (Circuit.HALF_OPEN, Input.SUCCEEDED): Circuit.CLOSED,
     (Circuit.HALF_OPEN, Input.FAILED): Circuit.OPEN,
     (Circuit.HALF_OPEN, Input.FAILED_OFTEN): Circuit.OPEN,
-    (Circuit.HALF_OPEN, Input.REST_OVER): Circuit.HALF_OPEN,  # who was to see never came back
+    (
+        Circuit.HALF_OPEN,
+        Input.REST_OVER,
+    ): Circuit.HALF_OPEN,  # the request that was to find out never came back
 }
 
 
@@ -61,7 +64,7 @@ class Breaker:
         self._since = 0.0
 
     def allows(self, now: float) -> bool:
-        """Return whether a request may be sent now; who asks and may has to say what came of it."""
+        """Return whether a request may be sent now; a caller that may has to report the result."""
         if self.state is Circuit.CLOSED:
             return True
         if now - self._since < self._rest:

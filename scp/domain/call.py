@@ -64,8 +64,8 @@ class CallFacts(Struct, frozen=True, gc=False):
         nature: its nature.
         e164: its E.164 digits, "" with a `fault`.
         fault: why it has no E.164 digits to steer by.
-        trigger: who asked. Location information is the called subscriber's only in a terminating call; in the
-            others it is the calling or forwarding subscriber's, and says nothing here.
+        trigger: the basic call state model that asked. Location information is the called subscriber's only
+            in a terminating call; in the others it is the calling or forwarding subscriber's, and of no use.
         vlr: E.164 digits of the VLR number in the location information, "" if absent.
         areas: cell, service area or location area ids in it, as lower-case hex octets.
         diversion: how the call was diverted before, None if it was not.

@@ -1,4 +1,4 @@
-"""Call detail records: what is kept of a call by each of those who took part in it.
+"""Call detail records: what each part of the node keeps of a call that it took part in.
 
 Three kinds: the SCP's own of every call attempt, the VoIP service's of its leg, and one for every charge.
 What belongs to one call is found by its correlation ids: the switch's call reference number together with the
@@ -46,7 +46,7 @@ class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
         decided_ms: when it was answered.
         service: the name of the service that decided, "none" if none was reached.
         service_key: the request's; -1 if it could not be read.
-        trigger: who asked; None if the request could not be read.
+        trigger: the basic call state model that asked; None if the request could not be read.
         a_number: calling party number, digits as received, "" if absent.
         b_number: called number, digits as received, "" if absent.
         action: what the switch was told.
@@ -138,8 +138,8 @@ class VoipLeg(Struct, frozen=True, kw_only=True):
     Attributes:
         id: the VoIP service's own, unique among its records; a record is kept once.
         call_id: the VoIP service's id of the call (a SIP Call-ID), as in its reservations.
-        a_number: who called.
-        b_number: who was called.
+        a_number: calling number.
+        b_number: called number.
         started_ms: when the call came.
         answered_ms: when it was answered, None if it was not.
         ended_ms: when it was over.
@@ -176,10 +176,10 @@ class ChargeRecord(
     Attributes:
         id: ``charge-`` and the reservation's id: one charge, one record.
         node: the node that charged.
-        account: MSISDN of who paid.
+        account: MSISDN of the subscriber that paid.
         call_id: the VoIP service's id of the call.
-        a_number: who called.
-        b_number: who was called.
+        a_number: calling number.
+        b_number: called number.
         reservation: id of the reservation.
         reserved_ms: when minutes were first asked for.
         ended_ms: when it was committed.

@@ -150,10 +150,10 @@ class Reservation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: unique among all.
-        account: MSISDN of who pays.
+        account: MSISDN of the subscriber that pays.
         call_id: the VoIP service's id of the call.
-        a_number: who calls, E.164.
-        b_number: who is called, E.164.
+        a_number: calling number, E.164.
+        b_number: called number, E.164.
         created_ms: when it was made.
         local_start: the local clock then, in seconds, which the tariff's bands go by.
         tariff: as it was then; None where another system prices the call.
@@ -232,7 +232,7 @@ def advance(account: Account | None, found: Reservation, step: Step) -> Outcome:
     """Apply one step.
 
     Args:
-        account: who pays; None: there is none, which only matters to what takes or holds money.
+        account: the one that pays; None: there is none, which only matters to what takes or holds money.
         found: the reservation as it stands, or with `State.NONE` the one to be made.
         step: what is to be done.
     """

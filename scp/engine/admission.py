@@ -1,17 +1,54 @@
-"""Admission: which new calls are looked up when there is more to do than can be done. No clock, no I/O.
+"""Admission: which new calls are looked up when there is more work than the node can do. No clock, no I/O.
 
-Three ways to do less, in this order, none of which touches a dialogue that is open:
+How it works
+============
 
-1. what nobody's call needs is left out: the call log, samples of discarded messages;
-2. new calls are answered at once and without a lookup: Continue, `Reason.OVERLOAD`;
-3. new calls are refused before TCAP opens a dialogue (resourceLimitation, Q.773 §4.2.1.4), and switches are
-   asked for fewer (CallGap, TS 29.078 §11.5).
+The aim: every call is answered in time, and as many as possible get a real lookup. Open dialogues are never
+touched; what an overloaded node does less of is, in this order:
 
-A call is judged by how long it has waited: for how long this node has been behind with its work (`Turn`).
-That is what a caller notices, it needs no estimate of the node's capacity, and every moment that the answers
-by policy leave goes to lookups: admission by a share or by a rate would leave some of them unused, or queue.
-The levels say the same of a longer time, and of what is no queue: the ceiling of dialogues, a slow store,
-memory (`THRESHOLDS`).
+1. what no call needs: lines of the call log, samples of discarded messages (`Admission.sheds`);
+2. lookups: a new call is answered at once with Continue, ``Reason.OVERLOAD`` (`Admission.admit`);
+3. dialogues: a BEGIN gets P-Abort resourceLimitation (Q.773 §4.2.1.4, `Admission.refuses`), and switches are
+   asked for fewer calls (CallGap, TS 29.078 §11.5, `Admission.gap_due`).
+
+::
+
+      batch of messages from a peer
+              |  batch_begun: the peer's `Turn` goes on, or a new one begins
+              v
+      BEGIN --refuses?--> P-Abort            turn older than `Limits.refuse`   (0.4 s)
+              |
+              v
+           admit? ------> Continue           peer or caller above its rate     RATE_LIMITED
+              |                              turn older than `Limits.delay`    OVERLOAD (0.1 s)
+              |                              level 2 by another signal         OVERLOAD, but 1 of 16 (`PROBE`)
+              v
+      may_read? --------> Continue           only for unusual forms, 0.25 ms each
+              |
+              v
+           lookup
+              |  batch_done: is there more than this read brought?
+              v
+      next batch
+
+**A call is judged by how long it has waited**, and that is how long the node has been behind with the peer's
+messages. An asynchronous server has its backlog where it can't see its age: in socket buffers, and in the
+peers. So `Turn` measures it from the inside: the node is behind when a read took all that it could take, or
+when its batch took long; the turn then goes on until the node has waited for work. That is what a caller
+notices, it needs no estimate of the node's capacity, and all the time that answers by policy save goes to
+lookups. To admit a share or a rate would leave some of it unused, or let a queue grow.
+
+Each peer has a turn of its own: the calls of a peer that floods wait, those of the others are read between
+its batches and have not waited.
+
+**Levels** (`NORMAL`, `SHED`, `POLICY`, `REFUSE`) say the same of longer times, and of what is no queue: open
+dialogues, the store's answers, memory (`THRESHOLDS`). `sample` finds them ten times a second. A level rises
+at once; it falls one step at a time, and only after its signal was below 80 % of its threshold for a second,
+so that it does not swing. At level 2 by a signal other than delay one call of `PROBE` is still looked up:
+else a store that was slow could never be seen to be quick again.
+
+**Rates** are token buckets: new calls of a peer, of a calling SCCP address, and InitialDPs that only the
+reference codec reads, which cost a hundred times as much as others.
 """
 
 from __future__ import annotations
@@ -67,9 +104,9 @@ LONG: Final = 0.25
 IDLE: Final = 0.05
 """The share of a turn that a node that is behind may have waited in it …"""
 REMEMBERED: Final = 0.2
-"""… or, of a turn longer than so many seconds, of that: who was busy for a minute need not wait for 3 s."""
+"""… or, of a turn longer than so many seconds, of that: after a busy minute it need not wait for 3 s."""
 FEW: Final = 64
-"""Messages of one read: who has more waiting has filled the receive buffer with hundreds meanwhile."""
+"""Messages of one read: a peer with more waiting has filled the receive buffer with hundreds meanwhile."""
 
 
 @final
@@ -103,14 +140,13 @@ class Limits:
 
 @final
 class Turn:
-    """For how long the node has been behind with a peer's messages; what it reads has waited for as long.
+    """How long the node has been behind with a peer's messages: what it reads now has waited for as long.
 
-    A server that reads when it can has its backlog where nobody sees its age: in the sockets' buffers, and in
-    its peers once those are full. It is behind when a read took all it could, or brought so much that the
-    batch took long (a buffer may hold a few hundred messages, and the peer the rest). Then the turn goes on
-    until the node has waited for work: its batches are short again while calls are answered by policy, but
-    that is no sign that nothing more was waiting. A batch that is neither is a turn of its own, however many
-    calls a peer keeps outstanding: each of them came during the batch before.
+    It is behind when a read took all it could, or brought so much that the batch took long (a buffer may hold
+    a few hundred messages, and the peer the rest). The turn goes on until the node has waited for work: its
+    batches get short again while calls are answered by policy, but that is no sign that nothing more waits. A
+    batch that is neither is a turn of its own, however many calls a peer keeps outstanding: each of them came
+    during the batch before.
 
     Time that went to other peers counts as waited if all that it brought from this one is `FEW` messages:
     else one pause in a batch of its would have a peer's calls declined for as long as another one floods.
@@ -185,8 +221,7 @@ class Admission:
     Attributes:
         level: 0 to 3.
         why: the signals that hold it there.
-        turn: that of the peer whose batch is in hand. Who floods is behind alone: what others send is read
-            between its batches, and has not waited.
+        turn: that of the peer whose batch is in hand.
     """
 
     def __init__(self, limits: Limits) -> None:

@@ -1,4 +1,4 @@
-"""Looks at what a node is under, some times a second, and says so to `Admission` and to who watches."""
+"""Samples the load of a node ten times a second, for `Admission` and for the log."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class LoadMonitor:
 
     Args:
         source: the clock and its timers.
-        admission: what is told.
-        dialogues: says what share of the most dialogues is open.
-        memory: says what share of the memory is taken.
-        told: who is told of the level, whenever it is another one.
+        admission: takes the samples.
+        dialogues: returns the share of the most dialogues that is open.
+        memory: returns the share of the memory that is taken.
+        told: called with the level and its signals when the level changes.
 
     Attributes:
         memory: as given; may be another one from now on.
@@ -77,7 +77,7 @@ class LoadMonitor:
 
 
 def memory_share(limit: int) -> Callable[[], float]:
-    """Return what says the resident share of ``limit`` octets (0: what the system gives this process)."""
+    """Return a function for the resident share of ``limit`` octets (0: what this process may have)."""
     page = os.sysconf("SC_PAGE_SIZE")
     most = limit or _given(page)
 

@@ -1,4 +1,4 @@
-"""Who looks at calls without taking part in them: the call log, call detail records, traces."""
+"""Read-only observers of calls: call log, call detail records, traces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AnswerObserver(Protocol):
-    """Who is shown every call that was answered."""
+    """Takes every call that was answered."""
 
     def answered(
         self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
@@ -28,21 +28,21 @@ class AnswerObserver(Protocol):
 
 
 OBSERVER: Final = "observer"
-"""What ``on_bug`` is told in place of a service's name when one of those who look on raised."""
+"""What ``on_bug`` is told in place of a service's name when an observer raised."""
 
 
 @final
 class ObserverHub:
-    """Counts the first answer of every dialogue, and shows the calls to who wants to see them.
+    """Counts the first answer of every dialogue, and shows calls to the observers.
 
-    Who raises costs no call: an exception on the way would end the association that brought the message.
+    An observer that raises costs no call: its exception would end the association that brought the message.
 
     Args:
-        telemetry: who counts.
+        telemetry: counts calls.
         clock: monotonic seconds.
         observer: see below.
         watcher: see below.
-        on_bug: told of who raised.
+        on_bug: told of an observer that raised.
 
     Attributes:
         observer: shown the first answer of every dialogue; None: nobody looks.
@@ -109,7 +109,7 @@ class FanOut:
 
 
 class CallWatcher(Protocol):
-    """Who is shown how a call goes on that a service holds: between its first answer and its end."""
+    """Takes what happens in a call that a service holds, between its first answer and its end."""
 
     def reported(self, dialogue: Dialogue, argument: Any) -> None:
         """Look at an operation of the gsmSSF: its argument, a type of `ss7.cap.types`."""
@@ -121,7 +121,7 @@ class CallWatcher(Protocol):
 
 
 class Tap(Protocol):
-    """Who is shown every M3UA message of the node, and changes none: a trace, a recording."""
+    """Takes every M3UA message of the node and changes none: a trace, a recording."""
 
     def heard(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
         """Look at what came in, (stream, message) each, before anything is done with it."""

@@ -1,4 +1,4 @@
-"""Which calls the call log is shown: those that failed, and of the others as many as a reader can follow."""
+"""Selects calls for the call log: those that failed, and of the others as many as a reader can follow."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @final
 class Sampled:
-    """An `AnswerObserver` before one that no call needs.
+    """An `AnswerObserver` that passes some calls on to one that no call needs.
 
     A call that failed is never left out for being one of many; but a node that has too much to do
     (`Admission.sheds`) shows none.
 
     Args:
-        observer: who is shown them.
+        observer: takes them.
         admission: says whether the node has too much to do.
         rate: calls a second that are shown although nothing is wrong, and as many at once; ``inf``: all.
         clock: seconds, which never go back.

@@ -1,4 +1,4 @@
-"""Deadlines of the engine: many, mostly forgotten before they are due, so both must cost little."""
+"""A queue of deadlines. Most are forgotten before they are due, so that to add and to forget cost little."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Deadlines(Generic[T]):
                 taken.append(owner)
             elif self._forgotten:
                 self._forgotten -= 1
-        # Who was due in a slot, moved on and is due in it again is there twice.
+        # An owner that was due in a slot, moved on and is due in it again is there twice.
         return taken if len(taken) < 2 else list(dict.fromkeys(taken))
 
     def _begin(self, slot: int) -> None:

@@ -1,4 +1,4 @@
-"""What services read out of an InitialDP: who asked, which number is called, where the called subscriber is.
+"""Reads an InitialDP for services: its trigger, the called number, the place of the called subscriber.
 
 The domain's natures and plans meet the code points of Q.763, 24.008 and MAP here, and nowhere else. Whatever
 octets the number fields have, nothing raises here but `called_number`.
@@ -83,7 +83,7 @@ NATURE_TO_Q763: Final[dict[Nature, int]] = {
 
 
 def trigger_of(idp: InitialDPArg) -> Trigger:
-    """Return who asked.
+    """Return which basic call state model asked.
 
     A forwarding subscriber's O-CSI has the same detection point as a caller's; it is told apart by the
     redirecting party, which only a diverted call has. Without an event type, which is optional, the

@@ -1,4 +1,4 @@
-"""What services tell the gsmSSF: arguments made of a decision. A module of its own, for mypyc to compile."""
+"""Arguments of operations for the gsmSSF, made of a decision. A module of its own, for mypyc to compile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _E164_PLAN: Final = int(NumberingPlan.ISDN)
 
 
 def connect_argument(idp: InitialDPArg, decision: Decision, *, st: bool) -> ConnectArg:
-    """Return Connect's argument; who the call was diverted by, if anyone, stays as it came.
+    """Return Connect's argument; its redirection data stay as they came.
 
     Args:
         idp: the request.

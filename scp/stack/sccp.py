@@ -60,7 +60,7 @@ class Sccp:
     """SCCP of one node in one network.
 
     Args:
-        settings: our addresses and who may call.
+        settings: our addresses, and the callers that are allowed.
         local_reference: the segmentation local reference to begin with, 0 to 0xFFFFFF; after a restart it
             should not be one that was used within T(reass).
 
@@ -319,7 +319,7 @@ class Sccp:
             own = self.settings.global_title
             if own is not None and title.digits != own.digits:
                 return ReturnCause.NO_TRANSLATION_FOR_ADDRESS
-            if ssn <= 0:  # not there or "not known": the title alone says who is meant
+            if ssn <= 0:  # not there or "not known": the title alone says which subsystem
                 ssn = self.settings.ssns[0]
         if ssn == SCMG_SSN:
             return _MANAGEMENT

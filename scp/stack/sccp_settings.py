@@ -111,7 +111,7 @@ RETURN_ON_ERROR: Final = {"never": (False, False), "open": (False, True), "alway
 @final
 @dataclass(frozen=True)
 class SccpSettings:
-    """Our addresses in one network, who may call, and the limits.
+    """Our addresses in one network, the callers that are allowed, and the limits.
 
     Attributes:
         point_codes: our own; the first is the one of messages that answer none. None: every DPC is ours.

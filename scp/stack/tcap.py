@@ -1,8 +1,68 @@
-"""TCAP without I/O (Q.774): transactions, dialogues and invocations, for both who begins and who answers.
+r"""TCAP (Q.771 to Q.774) without I/O: transactions, dialogues, invocations of one SCCP user, on either side.
 
-Octets and ``now`` in; what goes back by itself is in `Tcap.outbox`, what was thrown away and why in
-`Tcap.events` (the owner drains both), what the TC-user must know is returned. What the TC-user sends, it gets
-back as octets and sends itself.
+How it works
+============
+
+`Tcap` is a value that is changed by messages, requests and the time. It opens no socket, starts no timer and
+calls nobody: every method takes what it needs (octets, ``now`` in seconds) and returns the result::
+
+      octets from SCCP                                    requests of the TC-user
+             |                                      begin, continue_, end, abort, invoke
+             v                                                   |
+     decode (ss7.tcap)                                           v
+             |  what can't be read: `_receive_bad`       step (dialogue table)
+             v                                                   |
+     find the dialogue by our transaction id                     v
+             |  there is none: `_receive_stray`          start the timers of new operations
+             v                                                   |
+     dialogue portion (tcap_portions)                            v
+             |                                           put the message together
+             v                                                   |
+     step (dialogue table, tcap_dialogue)                        v
+             |                                           octets, returned to the TC-user
+             v
+     components (tcap_components, tcap_invocation)
+             |
+             v
+     Indication, returned to the TC-user        `outbox`: ABORTs that TCAP sends by itself
+                                                `events`: what was discarded, refused, aborted
+
+**One table.** The transaction sub-layer (Figure A.4/Q.774) and dialogue handling (Figure A.5) have the same
+four states and move together, so one table holds both (`scp.stack.tcap_dialogue.TRANSITIONS`)::
+
+                                    idle
+                TC-BEGIN request   /    \   BEGIN received
+                                  v      v
+                    initiation-sent      initiation-received
+                                  \      /
+                CONTINUE received  v    v   TC-CONTINUE request
+                                   active <--+
+                                     |  |    |  CONTINUE, either way
+                                     |  +----+
+                                     v
+                                   closed       by END, ABORT or the idle limit; from every state
+
+An event that the table has no row for is refused and changes nothing: a received message is discarded, a
+request returns b"". So a TC-user that answers a dialogue which the peer has just aborted does no harm.
+
+**Dialogue portions** are in the first message of each direction only (Q.774 §3.2.1): AARQ in BEGIN, AARE in
+the first answer. A BEGIN for an application context that the node does not serve is aborted with an AARE.
+
+**Components** are sorted one by one: a good one is indicated, a bad one gets a Reject that is owed, and sent
+only if the TC-user puts it into its next message (a gsmSCF does in TC-END only). The peer's live invoke ids
+are bits of an integer for half a second to a second, since TCAP does not know the peer's timers.
+
+**Invocations** are our own operations, from the message that carries them to the last answer or the timer.
+Only classes 1 and 3, whose success is reported, have a timer whose end is indicated (TC-L-CANCEL). Those of
+class 2 and 4 succeed by silence: they are kept without a timer, shared among the dialogues that sent the
+same, and looked at only when an answer or a new invoke id needs it (`scp.stack.tcap_dialogue.Silent`).
+
+**Time.** `next_deadline` says when `tick` has something to do: the earliest invocation timer, or the oldest
+dialogue's idle limit. Dialogues stand in a list in the order of their last message, so both cost O(1).
+
+**Ceilings.** At `TcapSettings.max_dialogues`, and while `Tcap.refusing` is set, a BEGIN gets P-Abort
+resourceLimitation and opens nothing. Everything else is bounded by that: invocations by 128 ids a dialogue,
+remembered portions by 64 contexts.
 """
 
 from __future__ import annotations
@@ -172,7 +232,7 @@ class Tcap:
             self._discard("unknown-transaction")
 
     def _receive_bad(self, error: TcapError, path: object) -> Indication | None:
-        """ABORT to who can be told, local abort of the transaction meant (Figure A.3/Q.774 sheet 4)."""
+        """Abort at the peer, if its id is known, and the transaction here (Figure A.3/Q.774 sheet 4)."""
         if error.otid:
             self._p_abort(path, error.otid, error.cause)
         else:
@@ -258,7 +318,7 @@ class Tcap:
         return Indication(dha.P_ABORT, dialogue, cause=tcap.ABNORMAL_DIALOGUE)
 
     def _receive_abort(self, dialogue: Dialogue, message: Message) -> Indication | None:
-        """Tell the TC-user who aborted; an ABORT is never answered."""
+        """Tell the TC-user which side aborted, user or provider; an ABORT is never answered."""
         if step(dialogue, dha.RX_ABORT) == dha.REFUSE:
             self._discard("unexpected-message")
             return None

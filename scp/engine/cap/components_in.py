@@ -1,4 +1,4 @@
-"""What a gsmSSF says in a dialogue: components to reports for the service, or to what is owed for them."""
+"""Components from a gsmSSF: each becomes a report for the service, or a reject or error owed for it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Reports:
         signalling: counts what is thrown away.
         telemetry: counts operations.
         arguments: reads them.
-        observers: shows every operation to who wants to see it.
+        observers: shows every operation to the observers.
     """
 
     def __init__(
