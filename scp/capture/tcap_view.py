@@ -235,11 +235,12 @@ def _invoke(component: rose.Invoke, version: int) -> JsonDict:
 
 def _in_part(opcode: int, parameter: bytes, version: int, error: DecodeError) -> JsonDict:
     """Return what can be read of an argument that the codecs refuse, and each fault in it."""
-    value, faults = read_argument(opcode, parameter, version)
-    if value is None or not faults:
+    value, faults = read_argument(opcode, parameter, version, partial=True)
+    argument = None if value is None else argument_to_json(opcode, value, version)
+    if not argument or not faults:
         return {"argument": error_json(error, parameter)}
     return {
-        "argument": argument_to_json(opcode, value, version),
+        "argument": argument,
         "faults": [
             {
                 "parameter": fault.parameter,

@@ -248,6 +248,19 @@ def test_what_can_be_read_of_an_argument_is_shown_around_its_faults() -> None:
     ).replace(" b ", " ")
 
 
+def test_what_stands_beside_a_missing_mandatory_parameter_is_shown() -> None:
+    shown = decode_octets(bytes.fromhex("300c8207021000113254768501ff"), "cap")
+    assert shown["argument"]["calledPartyNumber"]["digits"] == "0011234567"
+    assert shown["argument"]["callingPartysCategory"] == "ff"
+    missing = {
+        "parameter": "serviceKey",
+        "error": "serviceKey is missing",
+        "offset": 2,
+        "clause": "TS 29.078 §5.1",
+    }
+    assert shown["faults"] == [missing]
+
+
 # -- whole frames ------------------------------------------------------------------------------------------
 
 PCAPS = Path(__file__).parents[2] / "pcaps"

@@ -240,6 +240,19 @@ def test_an_argument_without_what_is_mandatory_has_no_value() -> None:
         assert parameter in [fault.parameter for fault in reading.faults]
 
 
+def test_for_people_an_argument_is_read_without_what_is_mandatory() -> None:
+    """A calledPartyNumber and no serviceKey: the number is shown, and what is missing is the only fault."""
+    octets = bytes.fromhex("3009820702100011325476")
+    assert read_argument(Opcode.INITIAL_DP, octets, 2).value is None
+    value, faults = read_argument(Opcode.INITIAL_DP, octets, 2, partial=True)
+    assert (value.service_key, value.called_party_number) == (None, octets[4:])
+    assert [(fault.parameter, fault.reason) for fault in faults] == [("serviceKey", "serviceKey is missing")]
+    whole = bytes.fromhex("300c800164820702100011325476")
+    assert read_argument(Opcode.INITIAL_DP, whole, 2, partial=True) == read_argument(
+        Opcode.INITIAL_DP, whole, 2
+    )
+
+
 def test_a_call_result_of_any_size_is_handed_on() -> None:
     assert (
         read_argument(Opcode.APPLY_CHARGING_REPORT, bytes.fromhex("0403a00100"), 3).value == b"\xa0\x01\x00"

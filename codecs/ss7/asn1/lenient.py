@@ -73,15 +73,17 @@ class Reading(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-def read(kind: Type, octets: bytes, clause: str) -> Reading:
+def read(kind: Type, octets: bytes, clause: str, *, partial: bool = False) -> Reading:
     """Read one element of a type.
 
     Args:
         kind: description of the type.
         octets: the element, tag and length included.
         clause: where the type is defined, for faults.
+        partial: for people: a SEQUENCE is returned without mandatory components that are missing, None in
+            their places, which no codec encodes.
     """
-    reader = _Reader(octets, clause)
+    reader = _Reader(octets, clause, partial)
     value = reader.whole(kind)
     return Reading(value, tuple(sorted(reader.faults, key=lambda fault: fault.offset)))
 
@@ -110,9 +112,10 @@ class _Fields:
 class _Reader:
     """Reads elements of one buffer, and collects what is wrong in them."""
 
-    def __init__(self, octets: bytes, clause: str) -> None:
+    def __init__(self, octets: bytes, clause: str, partial: bool) -> None:
         self._octets = octets
         self._clause = clause
+        self._partial = partial
         self.faults: list[Fault] = []
 
     def whole(self, kind: Type) -> Any:
@@ -232,9 +235,11 @@ class _Reader:
             offset = after
         for component in kind.components:
             if component.mandatory and component.slot not in fields.read:
-                if component.slot in fields.met:
-                    raise _Lost
-                raise DecodeError(f"{component.identifier} is missing", start, self._clause)
+                missing = DecodeError(f"{component.identifier} is missing", start, self._clause)
+                if not (self._partial and outermost):
+                    raise _Lost if component.slot in fields.met else missing
+                if component.slot not in fields.met:
+                    self._note(component.identifier, missing)
         return kind.cls(*fields.slots)
 
     def _field(

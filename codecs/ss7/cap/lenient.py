@@ -27,13 +27,14 @@ _OF_CALLS: Final = frozenset(Opcode)
 __all__ = ["REST", "Fault", "Reading", "parameters", "read_argument", "read_contained"]
 
 
-def read_argument(opcode: int, parameter: bytes, version: int) -> Reading:
+def read_argument(opcode: int, parameter: bytes, version: int, *, partial: bool = False) -> Reading:
     """Read an argument, without the optional parameters that can't be read.
 
     Args:
         opcode: of the operation.
         parameter: the component's parameter: one element, or b"".
         version: CAP version of the dialogue's application context, 1 to 4.
+        partial: see `ss7.asn1.lenient.read`.
 
     Returns:
         Its value, None if the operation has no argument or something mandatory can't be read; an InitialDP
@@ -46,7 +47,7 @@ def read_argument(opcode: int, parameter: bytes, version: int) -> Reading:
             return Reading(FAST.decode_argument(opcode, parameter, version), ())
         except DecodeError as error:
             return Reading(None, (Fault(REST, error.offset, error.reason, error.clause),))
-    reading = lenient.read(kind, parameter, CLAUSE)
+    reading = lenient.read(kind, parameter, CLAUSE, partial=partial)
     if isinstance(kind, OctetStringType):
         name = BY_OPCODE[opcode].name
         return Reading(
