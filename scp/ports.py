@@ -1,4 +1,4 @@
-"""The protocols between the engine and what serves it. No implementation here."""
+"""Protocols between engine, stores, transports, charging and telemetry. No implementation here."""
 
 from __future__ import annotations
 
@@ -357,7 +357,7 @@ class TransportUser(Protocol):
 
 
 class Telemetry(Protocol):
-    """What the engine reports. Every method is cheap enough for every call; label values are bounded."""
+    """What the engine counts. Every method is cheap enough for every call; label values are bounded."""
 
     def call(self, service: str, decision: Decision, seconds: float) -> None:
         """One InitialDP was answered, ``seconds`` after it came in."""

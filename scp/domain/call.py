@@ -1,4 +1,4 @@
-"""What the decision needs to know of a call."""
+"""The facts of a call that the decision needs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def typed_diversion(redirecting: str, redirections: int) -> Diversion | None:
 
 
 class CallFacts(Struct, frozen=True, gc=False):
-    """What the decision needs to know of a call; `call_facts` fills it in.
+    """The facts of a call that the decision needs; `call_facts` finds them.
 
     Attributes:
         digits: the called number as received, "" if there is none or it can't be read.

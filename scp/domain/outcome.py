@@ -1,4 +1,4 @@
-"""What a decision comes to: the action and why, and the steps that led there. Values only."""
+"""The result of a decision: action, reason, and the steps to it. Values only."""
 
 # ruff: noqa: TC001 - the annotations are read at run time
 

@@ -1,4 +1,4 @@
-"""What the operator and the VoIP service may change in a record, and what a change brings with it.
+"""Changes that the operator and the VoIP service may make in a record, and their consequences.
 
 A number is authorized by the operator, then registered by the VoIP service, then forwarded: each step needs
 those before it, and ending one ends those after it. So every record that came about by `apply` keeps
@@ -32,7 +32,7 @@ class Authorize(Struct, frozen=True):
 
 
 class Withdraw(Struct, frozen=True):
-    """The operator does so no longer."""
+    """The operator no longer lets the number use the service."""
 
 
 class Register(Struct, frozen=True):
@@ -68,7 +68,7 @@ class SetRoaming(Struct, frozen=True):
 
 
 class ForgetRoaming(Struct, frozen=True):
-    """It does so no longer."""
+    """The other system no longer knows where the subscriber is."""
 
 
 Operation: TypeAlias = (

@@ -1,4 +1,4 @@
-"""Reservations of money for a call: what can happen to one, as a table, and what that does to the account.
+"""Reservations of money for a call: their states and events as a table, with the effect on the account.
 
 An account has a balance and, of it, an amount that open reservations hold. What can be spent is the rest, the
 *available* amount, and never falls below 0. A reservation holds its price from `RESERVE` on, and is settled
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Where a reservation stands."""
+    """States of a reservation."""
 
     NONE = "none"  # there is none with this id
     RESERVED = "reserved"
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What is asked for, or happens."""
+    """Events of a reservation: requests, and the end of its time."""
 
     RESERVE = "reserve"
     EXTEND = "extend"
@@ -46,7 +46,7 @@ class Event(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a row does to the money."""
+    """Effects of an event on the account."""
 
     HOLD = "hold"  # hold the given amount in all; only if what is missing is available
     CHARGE = "charge"  # take the given amount, at most what is held, off the balance; hold nothing more
@@ -210,7 +210,7 @@ class Step(Struct, frozen=True):
 
 
 class Result(StrEnum):
-    """What came of a step."""
+    """Results of a step."""
 
     DONE = "done"
     REPEATED = "repeated"  # it had been done before; the reservation is as it was left

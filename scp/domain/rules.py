@@ -1,4 +1,4 @@
-"""How an operator wants calls steered: the marked number, and what happens where the store fails."""
+"""The operator's rules for steering: the marked number, and what a call gets where the store fails."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Mark: TypeAlias = Annotated[str, Meta(pattern="^[0-9A*#DE]*$", max_length=16)]
 
 
 class Rules(Struct, frozen=True, forbid_unknown_fields=True):
-    """How an operator wants calls steered.
+    """The operator's rules for steering.
 
     Attributes:
         numbering: the home numbering plan.

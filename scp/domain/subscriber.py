@@ -1,4 +1,4 @@
-"""The subscriber record: what the operator and the VoIP service said of one MSISDN."""
+"""The subscriber record: what the operator and the VoIP service have set for one MSISDN."""
 
 from __future__ import annotations
 

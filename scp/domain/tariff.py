@@ -1,4 +1,4 @@
-"""Tariffs: what some seconds of a call to a number cost, in integers and exactly.
+"""Tariffs: the price of some seconds of a call to a number, in integers, exactly.
 
 Amounts are integers in the minor unit of one currency (cents). A tariff says what `per_seconds` seconds cost,
 so that 0.5 cents a minute is ``price = 5, per_seconds = 600``. A call's price is worked out in this order:

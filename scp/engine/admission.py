@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 
 class Signal(StrEnum):
-    """What is looked at."""
+    """A measure of overload."""
 
     DELAY = "delay"
     DIALOGUES = "dialogues"
@@ -216,7 +216,7 @@ class Level:
 
 @final
 class Admission:
-    """What a node does with new calls.
+    """Decides which new calls are served, by load and by rate.
 
     Attributes:
         level: 0 to 3.

@@ -1,4 +1,4 @@
-"""What was thrown away: how often, why, and the latest few of each kind to look at."""
+"""Counts of discarded messages by layer and reason, with the latest few of each as samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time: the clock and the one timer that all deadlines of a node share."""
+"""The clock, and the one timer that all deadlines of a node share."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _SLACK: Final = 0.001
 
 
 class Timer(Protocol):
-    """One call to come."""
+    """One scheduled call."""
 
     def cancel(self) -> object:
-        """Have it not come."""
+        """Cancel it."""
         ...
 
 
 class TimeSource(Protocol):
-    """A clock that can also call."""
+    """A clock with timers."""
 
     def time(self) -> float:
         """Return now, in monotonic seconds."""

@@ -1,4 +1,4 @@
-"""What an operator asks first: is the link up, since when, and if not, why and what to look at."""
+"""State of every link, for the operator: up or not, since when, the reason, and what to check."""
 
 from __future__ import annotations
 

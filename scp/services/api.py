@@ -1,8 +1,8 @@
-"""What a service sees of a call, and how it asks for what it can't do itself.
+"""The interface of services: what a service sees of a call, and what it may await.
 
 A service is one coroutine a dialogue. It does no I/O: it awaits a `Lookup` or a `Report`, and the engine,
-which drives the coroutine by hand (no asyncio task), sends the answer in. What the service wants to say is
-put on ``call.outbox`` through the methods below, and goes out
+which drives the coroutine by hand (no asyncio task), sends the answer in. The operations of a service are
+put on ``call.outbox`` by the methods of `Call`, and go out
 
 - in one TC-CONTINUE when the service next awaits a report (the dialogue is then held open),
 - in one TC-END when the service returns (an empty outbox is a TC-END without components).
@@ -48,7 +48,7 @@ __all__ = [
 
 
 class ReportKind(StrEnum):
-    """What can reach a service that holds its dialogue open."""
+    """Kinds of events in an open dialogue."""
 
     INVOKE = "invoke"  # an operation from the gsmSSF: `opcode` and `argument`
     RESULT = "result"  # the return result of an operation that the service sent
@@ -60,7 +60,7 @@ class ReportKind(StrEnum):
 
 
 class Report(Struct, frozen=True, gc=False):
-    """One thing that happened in an open dialogue.
+    """One event in an open dialogue.
 
     Attributes:
         kind: what it is.

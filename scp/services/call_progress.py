@@ -1,4 +1,4 @@
-"""How a call went on that a service watches: what its event reports say, for the call detail record."""
+"""Times and cause of a call that a service watches, from its event reports, for the call detail record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of an InitialDP and what was answered to it: the row of a call detail record."""
+"""The row of a call detail record: what is kept of an InitialDP and of the answer to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""voip-forwarding: a call to a subscriber of the VoIP service goes to its gateway, every other one goes on.
+"""The service voip-forwarding: calls to its subscribers are connected to the VoIP gateway, others continue.
 
 The gsmSSF's InitialDP is answered with one operation in one TC-END: Connect, Continue, or, if the operator
 wants so where the store can't say, ReleaseCall. Nothing is armed, so no control relationship remains. With

@@ -335,7 +335,7 @@ class LocalReject:
 @final
 @dataclass(init=False)
 class Indication:
-    """What the TC-user is told.
+    """A TC indication primitive (Q.771 §3.1).
 
     Attributes:
         kind: `BEGIN` … `TIMEOUT`. After END, U_ABORT, P_ABORT and TIMEOUT the dialogue is closed.

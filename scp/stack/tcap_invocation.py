@@ -1,8 +1,8 @@
 """Invocations (Q.774 Figure A.7): operations that we sent, the answers their class allows, their timers.
 
 An invocation lives from the message that carries it to its last answer, its timer, or the end of the
-dialogue. Nobody is told when the time of one that reports no success (class 2 and 4) is up. Rejecting an
-answer is the TC-user's affair and needs no machine: Figure A.7's reject timer is nil.
+dialogue. The end of the time of one that reports no success (class 2 and 4) is not indicated. To reject an
+answer is for the TC-user and needs no machine: Figure A.7's reject timer is nil.
 """
 
 from __future__ import annotations

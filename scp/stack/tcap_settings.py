@@ -1,4 +1,4 @@
-"""How a TCAP behaves, and the vocabulary of what it reports."""
+"""Settings of a `Tcap`, and the reasons of its events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COUNTER_MASK: Final = 0xFFFFFF
 @final
 @dataclass(frozen=True)
 class TcapSettings:
-    """How a `Tcap` behaves.
+    """Settings of a `Tcap`.
 
     Attributes:
         instance: 0 to 255, the first octet of every transaction id; unique among the running nodes of one

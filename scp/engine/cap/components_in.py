@@ -137,12 +137,12 @@ class Arguments:
 
 @final
 class Reports:
-    """Turns the components of one message after the other into reports.
+    """Makes reports of the components of one message after the other.
 
     Args:
-        signalling: counts what is thrown away.
+        signalling: counts what is discarded.
         telemetry: counts operations.
-        arguments: reads them.
+        arguments: reads their arguments.
         observers: shows every operation to the observers.
     """
 

@@ -42,12 +42,12 @@ _ERRORS: Final = frozenset({Reason.UNKNOWN_SERVICE_KEY, Reason.CRITICAL_EXTENSIO
 
 @final
 class Refusals:
-    """The engine's answers where no service runs.
+    """Answers of the CAP TC-user where no service runs.
 
     Args:
         signalling: where answers go.
-        telemetry: counts them.
-        observers: tells of them.
+        telemetry: counts answers.
+        observers: shows answers to the observers.
         arguments: reads InitialDPs.
         clock: monotonic seconds.
     """
