@@ -418,6 +418,12 @@ asp(
     REGISTERS,
 )
 asp(
+    "4.4.1",
+    "REG REQ is sent again after T(ack); unanswered, the ASP begins anew with ASPUP",
+    REGISTERED + "wait 2\n-> REG REQ\nwait 2\n-> REG REQ\nwait 2\n-> ASPUP\nstate down",
+    REGISTERS,
+)
+asp(
     "3",
     "A REG RSP with an INFO String, which it does not list, registers all the same",
     REGISTERED + registration(42, "0004000868656c6f") + "-> ASPAC rc=42\ndiscards further-parameter",

@@ -79,6 +79,19 @@ sgp(
     + "deactivate\n-> ASPIA ACK rc=7\n-> NTFY status=1.4\n<- ASPAC rc=7\n-> ERR error=0d rc=7\ndiscards blocked\nactivate\n<- ASPAC rc=7\n-> ASPAC ACK rc=7\n-> NTFY status=1.3",
 )
 sgp(
+    "4.3.4.2",
+    "An ASP is taken down with an unsolicited ASPDN ACK, and ASPUP refused until it is allowed again",
+    SERVED
+    + "down\n-> ASPDN ACK\nstate down\nas pending\n<- ASPUP\n-> ERR error=0d\ndiscards blocked\nactivate\n"
+    "<- ASPUP\n-> ASPUP ACK\n-> NTFY status=1.4\nstate inactive",
+)
+sgp(
+    "4.3.1",
+    "With its association the ASP is down; its AS is pending for T(r), and what waits goes to the next association",
+    SERVED + "lost\nstate down\nas pending\nsend sls=1\nwait 1.9\nconnect\n<- ASPUP\n-> ASPUP ACK\n"
+    "-> NTFY status=1.4\n<- ASPAC\n-> ASPAC ACK\n-> NTFY status=1.3\n-> DATA rc=7",
+)
+sgp(
     "4.3.2",
     "Messages for an AS that is pending wait for its ASP",
     SERVED

@@ -159,7 +159,7 @@ def run(groups: Sequence[Group], chosen: Sequence[str]) -> bool:
             total += count
             for what in found or ([] if count else ["it sees nothing that could be altered"]):
                 blind += 1
-                print(f"{chosen_cases[index].number:24} {what}")
+                print(f"{chosen_cases[index].number:24} {what}", flush=True)
     print(f"{total} alterations in {len(chosen_cases)} cases; {blind} of them not noticed")
     return not blind
 
