@@ -518,7 +518,7 @@ class Room:
         assert self.answer(otid).opcodes in ([Opcode.CONNECT], [Opcode.CONTINUE])
 
     def nothing_left(self) -> None:
-        """No dialogue, timer, conversation or count stays behind once all times are over."""
+        """No dialogue, timer, service or count stays behind once all times are over."""
         self.advance(200_000.0)
         assert not len(self.node.tcap)
         assert not len(self.cap._deadlines)

@@ -125,6 +125,6 @@ def test_nothing_of_a_call_is_kept_once_it_is_over():
         room.advance(1.0)
         assert not len(room.cap._deadlines)
         kept = [each for each in gc.get_objects() if isinstance(each, CapDialogue)]
-        assert not [conversation for conversation in kept if conversation.engine is room.cap]
+        assert not [call for call in kept if call.runner is room.cap]
     finally:
         gc.enable()
