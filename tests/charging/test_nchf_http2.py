@@ -136,7 +136,7 @@ def run(body: Callable[[NchfCharging, Server], Awaitable[None]], certificate: Pa
             Breaker(100, 0.01),
             time.monotonic,
             server.pauses,
-            deadline=30.0,
+            deadline=120.0,
             attempt=10.0,
             tls=None if certificate is None else ssl.create_default_context(cafile=str(certificate)),
             http2=True,
@@ -203,7 +203,7 @@ def test_a_function_that_restarts_is_asked_again(transport: Path | None) -> None
         await system.create(asked(1))
         await server.stop()
         waiting = asyncio.ensure_future(system.create(asked(2)))
-        await asyncio.wait_for(server.pauses.some.wait(), 30)
+        await asyncio.wait_for(server.pauses.some.wait(), 60)
         await server.start()
         assert (await waiting).denied is None
         assert len(server.connections) == 2

@@ -37,8 +37,8 @@ UNREACHED: Final = {"ScpNotReady", "ScpNoActiveAsp", "ScpAspNotActive", "ScpAsso
 STORE_GONE: Final = {"ScpStoreUnusable", "ScpStoreWritesFail", "ScpNotReady"}
 NO_REPLICA: Final = {"ScpLedgerUnusable"}
 """Nothing is charged that no replica has (``acks``): calls go on with one server of two, charging does not."""
-OF_THE_MACHINE: Final = {"ScpAnswersLate", "ScpEventLoopLag", "ScpOverloaded"}
-"""What a machine that does much else may bring at any time."""
+OF_THE_MACHINE: Final = {"ScpAnswersLate", "ScpEventLoopLag", "ScpOverloaded", "ScpDown"}
+"""What a machine that does much else may bring at any time; a scrape has half a second here."""
 BY_POLICY: Final = {"draining", "store-unavailable", "store-timeout", "overload"}
 """Why a call of a steered subscriber may be continued."""
 MORE_THAN_ZERO: Final = {
