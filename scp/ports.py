@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -52,6 +52,10 @@ class StoreError(Exception):
     def __init__(self, reason: str, kind: str = "unavailable") -> None:
         super().__init__(reason)
         self.kind = kind
+
+
+TRANSIENT: Final = frozenset({"unreachable", "unavailable", "read-only", "unacknowledged"})
+"""Kinds of a shared store's `StoreError` that may be over with the next attempt; the others need somebody."""
 
 
 class SubscriberStore(SubscriberLookup, Protocol):

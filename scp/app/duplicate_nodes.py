@@ -22,10 +22,8 @@ from typing import TYPE_CHECKING, Final, final
 import msgspec
 from msgspec import Struct
 
-from scp.ports import StoreError
-from scp.store.open import open_store
-from scp.store.redis import RedisStore
-from scp.store.redis_errors import TRANSIENT
+from scp.ports import TRANSIENT, StoreError
+from scp.store.open import membership_of, open_store
 from scp.telemetry.catalogue import IDENTITIES
 
 if TYPE_CHECKING:
@@ -162,9 +160,10 @@ def duplicate_detector(
     failed: Callable[[str], None],
 ) -> DuplicateDetector | None:
     """Return the detector of a node's duplicates; None where no other node can have its store (SQLite)."""
-    if not isinstance(store, RedisStore):
+    membership = membership_of(store)
+    if membership is None:
         return None
-    return DuplicateDetector(store.membership, this_process(config, random.randbytes(8).hex()), told, failed)
+    return DuplicateDetector(membership, this_process(config, random.randbytes(8).hex()), told, failed)
 
 
 def identities(entries: Iterable[bytes]) -> list[NodeIdentity]:
@@ -186,14 +185,15 @@ async def who_is_there(config: Config) -> dict[str, list[NodeIdentity]]:
     """
     found: dict[str, list[NodeIdentity]] = {}
     store = open_store(config.store.url.reveal(), read_only=True)
-    if not isinstance(store, RedisStore):
+    membership = membership_of(store)
+    if membership is None:
         return found
     me = this_process(config)
     try:
         async with asyncio.timeout(ASK_SECONDS):
             await store.open()
             for kind in IDENTITIES:
-                found[kind] = identities(each.node for each in await store.membership.look(me.identity(kind)))
+                found[kind] = identities(each.node for each in await membership.look(me.identity(kind)))
     except TimeoutError:
         raise StoreError(f"redis: no answer within {ASK_SECONDS:g} s", "unreachable") from None
     except StoreError as error:

@@ -18,7 +18,6 @@ from scp.services.api import NodeSettings
 from scp.services.registry import ServiceConfigError, build_services, installed
 from scp.store.ledger_open import open_ledger
 from scp.store.open import open_store
-from scp.store.redis_url import parse_redis_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,8 +88,6 @@ def _urls(config: Config) -> Iterator[Fault]:
     store = config.store.url.reveal()
     try:
         open_store(store)
-        if not store.startswith(_SQLITE):
-            parse_redis_url(store).tls_context()
     except StoreError as error:
         yield Fault("store.url", str(error))
         return

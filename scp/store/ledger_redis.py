@@ -34,21 +34,17 @@ from scp.domain.reservation import (
     bucket_of_id,
 )
 from scp.domain.tariff import MAX_AMOUNT
-from scp.ports import StoreError, Totals
-from scp.store.ledger_scripts import CREDIT, FORGET, LOAD_ALL, RECORDED, STEP
-from scp.store.redis_errors import TRANSIENT
-from scp.store.redis_servers import Servers
-from scp.store.redis_single import Watchers
-from scp.store.redis_wire import pack
+from scp.ports import TRANSIENT, Totals
+from scp.store.ledger_scripts import CREDIT, FORGET, RECORDED, STEP
+from scp.store.redis_deployment import deployment_of
+from scp.store.redis_errors import answered
+from scp.store.redis_lookup import Watchers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scp.domain.reservation import Step
-    from scp.store.redis_link import Link
-    from scp.store.redis_scripts import Script
     from scp.store.redis_url import RedisUrl
-    from scp.store.redis_wire import Reply
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Reservation).decode
@@ -64,22 +60,25 @@ class RedisLedger:
     """
 
     def __init__(self, url: RedisUrl, node: str) -> None:
-        self._url = structs.replace(url, cached=False, replicas=False)
+        self._deployment = deployment_of(structs.replace(url, cached=False, replicas=False), Watchers())
+        self._client = self._deployment.writes  # also for questions: a repeated answer must last
+        self._credit = self._client.script(CREDIT)
+        self._step_script = self._client.script(STEP)
+        self._recorded = self._client.script(RECORDED)
+        self._forget = self._client.script(FORGET)
+        self._opened = False
         self._node = node
         self._tags = [f"{url.prefix}:l:{number:02x}".encode() for number in range(BUCKETS)]
-        self._servers = Servers("ledger")
 
     # --- opening and closing ---
 
     async def open(self) -> None:
         """Connect. As with the subscriber store, one that can't be reached now is tried again and again."""
-        if self._servers.deployment is not None:
+        if self._opened:
             return
-        watchers = Watchers(_nothing, None, _nothing, _nothing, lambda: None)
-        deployment = self._servers.begin(self._url, watchers, LOAD_ALL)
-        await deployment.start()
-        deployment.spread(self._tags)
-        trouble = deployment.trouble()
+        self._opened = True
+        await self._deployment.start()
+        trouble = self._deployment.trouble()
         if trouble is not None:
             if trouble.kind not in TRANSIENT:
                 await self.close()
@@ -87,11 +86,12 @@ class RedisLedger:
 
     async def close(self) -> None:
         """Let what was begun be answered, then hang up."""
-        await self._servers.close()
+        self._opened = False
+        await self._deployment.close()
 
     def usable(self) -> str:
         """Return "" or why not."""
-        trouble = self._servers.trouble()
+        trouble = self._deployment.trouble()
         return "" if trouble is None else str(trouble)
 
     # --- accounts ---
@@ -100,8 +100,8 @@ class RedisLedger:
         """See `scp.ports.Ledger`."""
         bucket = bucket_of(msisdn)
         balance, held = await asyncio.gather(
-            self._ask(bucket, "HGET", self._key(bucket, "balance"), msisdn),
-            self._ask(bucket, "HGET", self._key(bucket, "held"), msisdn),
+            self._ask("HGET", self._key(bucket, "balance"), msisdn),
+            self._ask("HGET", self._key(bucket, "held"), msisdn),
         )
         return None if balance is None else Account(msisdn, int(balance), int(held or 0))
 
@@ -109,7 +109,7 @@ class RedisLedger:
         """See `scp.ports.Ledger`."""
         bucket = bucket_of(msisdn)
         keys = self._keys(bucket, f"credits:{msisdn}", "balance", "held", "sums")
-        result, balance, held = await self._run(bucket, CREDIT, keys, (msisdn, credit_id, amount, MAX_AMOUNT))
+        result, balance, held = await answered(self._credit(keys, [msisdn, credit_id, amount, MAX_AMOUNT]))
         return Outcome(Result(result.decode()), Account(msisdn, balance, held))
 
     # --- reservations ---
@@ -119,7 +119,7 @@ class RedisLedger:
         bucket = bucket_of_id(reservation_id)
         if bucket < 0:
             return None
-        fields = await self._ask(bucket, "HGETALL", self._key(bucket, f"r:{reservation_id}"))
+        fields = await self._ask("HGETALL", self._key(bucket, f"r:{reservation_id}"))
         return _reservation(fields) if fields else None
 
     async def reserve(self, reservation: Reservation, step: Step) -> Outcome:
@@ -142,7 +142,7 @@ class RedisLedger:
             *(step.event.value, reservation_id, step.at_ms, step.amount, step.seconds, step.expires_ms),
             *(account, body),
         )
-        result, msisdn, balance, held, flat = await self._run(bucket, STEP, keys, arguments)
+        result, msisdn, balance, held, flat = await answered(self._step_script(keys, arguments))
         return Outcome(
             Result(result.decode()),
             None if balance is None else Account(msisdn.decode(), balance, held),
@@ -168,8 +168,8 @@ class RedisLedger:
             buckets.setdefault(bucket_of_id(each), []).append(each)
         await asyncio.gather(
             *(
-                self._run(
-                    bucket, RECORDED, (self._key(bucket, f"out:{self._node}"), self._key(bucket, "r:")), ids
+                answered(
+                    self._recorded([self._key(bucket, f"out:{self._node}"), self._key(bucket, "r:")], ids)
                 )
                 for bucket, ids in buckets.items()
             )
@@ -179,7 +179,7 @@ class RedisLedger:
         """See `scp.ports.Ledger`; ``most`` holds for each bucket."""
         counts = await asyncio.gather(
             *(
-                self._run(bucket, FORGET, self._keys(bucket, "ended", "r:"), (before_ms, most))
+                answered(self._forget(self._keys(bucket, "ended", "r:"), [before_ms, most]))
                 for bucket in range(BUCKETS)
             )
         )
@@ -208,30 +208,15 @@ class RedisLedger:
     def _keys(self, bucket: int, *names: str) -> tuple[bytes, ...]:
         return tuple(self._key(bucket, name) for name in names)
 
-    def _link(self, bucket: int) -> Link:
-        writes = self._servers.opened.writes
-        if not writes:
-            raise StoreError("redis: not connected yet", "unreachable")
-        return writes[bucket]
-
     async def _ask_all(self, name: str, verb: str, *arguments: str | int) -> list[Any]:
         """Put one question to every bucket, all at once."""
         return await asyncio.gather(
-            *(self._ask(bucket, verb, self._key(bucket, name), *arguments) for bucket in range(BUCKETS))
+            *(self._ask(verb, self._key(bucket, name), *arguments) for bucket in range(BUCKETS))
         )
 
-    async def _ask(self, bucket: int, *words: str | bytes | int) -> Reply:
-        """Return the reply once enough replicas have what led to it: also a repeated answer must last."""
-        return await self._servers.write(self._link(bucket), pack(words))
-
-    async def _run(
-        self, bucket: int, script: Script, keys: Sequence[bytes], arguments: Sequence[str | bytes | int]
-    ) -> Reply:
-        return await self._servers.run(self._link(bucket), script, keys, arguments)
-
-
-def _nothing(told: object) -> None:
-    """Links come back by themselves."""
+    async def _ask(self, verb: str, key: bytes, *words: str | int) -> Any:
+        """Return the reply once enough replicas have what led to it."""
+        return await answered(self._client.execute_command(verb, key, *words))
 
 
 def _reservation(fields: dict[bytes, bytes]) -> Reservation:

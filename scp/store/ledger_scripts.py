@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from scp.domain.reservation import TABLE, Effect, Result
-from scp.store.redis_scripts import Script
 
 _ROWS: Final = "".join(
     f"['{state} {event}'] = {{'{row.effect}', '{row.next}'}},\n" for (state, event), row in TABLE.items()
 )
 
-STEP: Final = Script(
-    f"""\
+STEP: Final = f"""\
 local ROWS = {{
 {_ROWS}}}
 local found, account = redis.call('HGET', KEYS[1], 'state') or 'none', redis.call('HGET', KEYS[1], 'account')
@@ -62,12 +60,10 @@ redis.call('HSET', KEYS[1], 'state', row[2])
 redis.call('HINCRBY', KEYS[1], 'steps', 1)
 return answer('{Result.DONE}')
 """
-)
 """KEYS: reservation, balances, held, open, ended, out, sums. ARGV: event, id, at, amount, seconds, expires,
 and for a new one account and body. Returns result, account, balance, held, the reservation's fields."""
 
-CREDIT: Final = Script(
-    f"""\
+CREDIT: Final = f"""\
 local account, amount = ARGV[1], tonumber(ARGV[3])
 local balance = tonumber(redis.call('HGET', KEYS[2], account) or 0)
 local held = tonumber(redis.call('HGET', KEYS[3], account) or 0)
@@ -83,22 +79,18 @@ redis.call('HSET', KEYS[1], ARGV[2], amount)
 redis.call('HINCRBY', KEYS[4], 'credited', amount)
 return {{'{Result.DONE}', balance, held}}
 """
-)
 """KEYS: the account's credits, balances, held, sums. ARGV: account, id, amount, the most a balance may be."""
 
-RECORDED: Final = Script(
-    """\
+RECORDED: Final = """\
 for _, id in ipairs(ARGV) do
   if redis.call('EXISTS', KEYS[2] .. id) == 1 then redis.call('HSET', KEYS[2] .. id, 'recorded', 1) end
   redis.call('SREM', KEYS[1], id)
 end
 return #ARGV
 """
-)
 """KEYS: out, what reservations' keys begin with. ARGV: ids."""
 
-FORGET: Final = Script(
-    """\
+FORGET: Final = """\
 local count = 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])) do
   if redis.call('HGET', KEYS[2] .. id, 'recorded') ~= '0' then
@@ -109,7 +101,4 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1],
 end
 return count
 """
-)
 """KEYS: ended, what reservations' keys begin with. ARGV: before when, how many to look at."""
-
-LOAD_ALL: Final = tuple(script.load for script in (STEP, CREDIT, RECORDED, FORGET))

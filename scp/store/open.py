@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scp.ports import StoreError
-from scp.store.redis import RedisStore
 from scp.store.redis_url import parse_redis_url
 from scp.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from scp.ports import SubscriberStore, Telemetry
+    from scp.store.redis_membership import Membership
 
 
 class _Opener(Protocol):
@@ -25,6 +25,8 @@ def _sqlite(url: str, *, read_only: bool, telemetry: Telemetry | None) -> Subscr
 
 
 def _redis(url: str, *, read_only: bool, telemetry: Telemetry | None) -> SubscriberStore:
+    from scp.store.redis import RedisStore  # noqa: PLC0415 - redis-py takes 60 ms and 9 MB
+
     return RedisStore(parse_redis_url(url), read_only=read_only, telemetry=telemetry)
 
 
@@ -37,6 +39,11 @@ SCHEMES: Final[dict[str, _Opener]] = {
     "redis+cluster": _redis,
     "rediss+cluster": _redis,
 }
+
+
+def membership_of(store: SubscriberStore) -> Membership | None:
+    """Return the nodes that share a store; None where no other node can have it (SQLite)."""
+    return getattr(store, "membership", None)
 
 
 def open_store(url: str, *, read_only: bool = False, telemetry: Telemetry | None = None) -> SubscriberStore:

@@ -163,8 +163,8 @@ def from_row(row: Row) -> Subscriber:
     )
 
 
-def pack(record: Subscriber) -> bytes:
-    """Return the packed form of a record that `check` lets pass."""
+def pack(record: Subscriber, version: int | None = None) -> bytes:
+    """Return the packed form of a record that `check` lets pass, with its own version or with another."""
     return _pack(
         record.msisdn,
         record.imsi,
@@ -176,7 +176,7 @@ def pack(record: Subscriber) -> bytes:
         record.locations,
         record.roaming,
         record.vlr,
-        record.version,
+        record.version if version is None else version,
     )
 
 

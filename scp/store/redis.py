@@ -13,24 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 from zlib import crc32
 
 import hiredis
 
 from scp.domain.lookup import PENDING, StoreFailure
-from scp.ports import StoreError
+from scp.ports import TRANSIENT, StoreError
 from scp.store.record_format import SCHEMA, RecordError, check, unpack
 from scp.store.redis_cache import ABSENT, Cache
-from scp.store.redis_errors import TRANSIENT, checked, kind_of
-from scp.store.redis_link import Link
+from scp.store.redis_deployment import deployment_of
+from scp.store.redis_errors import answered, kind_of
+from scp.store.redis_lookup import Lookup, LookupLink, Watchers
 from scp.store.redis_membership import Membership
 from scp.store.redis_records import Records
-from scp.store.redis_scripts import LOAD_ALL, Keys, bucket_number, meta_key
-from scp.store.redis_servers import Servers
-from scp.store.redis_single import Watchers
-from scp.store.redis_wire import Expected
-from scp.store.redis_wire import pack as command
+from scp.store.redis_scripts import Keys, bucket_number, meta_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -38,10 +35,13 @@ if TYPE_CHECKING:
     from scp.domain.lookup import Found, Pending
     from scp.domain.subscriber import Subscriber
     from scp.ports import Clock, Telemetry, Waiter
+    from scp.store.redis_lookup import Reply
     from scp.store.redis_url import RedisUrl
-    from scp.store.redis_wire import Reply
 
 Done = TypeVar("Done")
+
+PREPARE_PAUSE: Final = 0.5
+"""Seconds between two attempts to read what the store says of itself."""
 
 
 async def _nowhere() -> Any:
@@ -49,7 +49,7 @@ async def _nowhere() -> Any:
 
 
 @final
-class _Lookup(Expected):
+class _Lookup(Lookup):
     """One `find` on its way."""
 
     __slots__ = ("bucket", "epoch", "msisdn", "store", "waiter")
@@ -83,7 +83,7 @@ class _Lookup(Expected):
             cache.keep(self.bucket, self.msisdn, value, self.epoch)
         self.waiter.found(found)
 
-    def lost(self, reason: str) -> None:  # noqa: ARG002 - the call goes on by policy, whatever the reason
+    def lost(self) -> None:
         """Tell the waiter that nothing will come."""
         self.store.lookup_failed(self.waiter, "unavailable")
 
@@ -120,13 +120,16 @@ class RedisStore:
         self.cache: Cache | None = None
         self._telemetry = telemetry
         self._clock = clock
-        self._servers = Servers("store")
-        self.membership = Membership(self._servers, url.prefix)
+        watchers = Watchers(self._link_changed, self._invalidated, self._timed)
+        self._deployment = deployment_of(url, watchers)
+        self.membership = Membership(self._deployment.client, url.prefix)
         self._use(Keys(url.prefix, 1))
-        self._reads = [Link(_nowhere)]
+        self._nowhere = [LookupLink(_nowhere, Watchers())]
+        self._links = self._nowhere
         self._mask = 0
         self._most = url.in_flight
-        self._unusable: StoreError | None = self._servers.closed
+        self._opened = False
+        self._unusable: StoreError | None = StoreError("redis: the store is not open", "closed")
         self._preparing: asyncio.Task[None] | None = None
 
     # --- the call path ---
@@ -142,13 +145,13 @@ class RedisStore:
             if packed is not None:
                 return unpack(msisdn, packed) if packed else None
             epoch = cache.epoch
-        wire = self._reads[bucket].wire
-        if wire is None:
+        connection = self._links[bucket].connection
+        if connection is None:
             return self._not_now("unavailable")
-        if len(wire.pending) >= self._most:
+        if len(connection.pending) >= self._most:
             return self._not_now("overload")
         octets = b"%b%05x\r\n$%d\r\n%b\r\n" % (self._keys.head, bucket, len(digits), digits)
-        wire.send(octets, _Lookup(self, msisdn, waiter, octets, bucket, epoch))
+        connection.send(octets, _Lookup(self, msisdn, waiter, octets, bucket, epoch))
         return PENDING
 
     def _not_now(self, kind: str) -> StoreFailure:
@@ -164,14 +167,14 @@ class RedisStore:
         """Follow a cluster's redirection; anything else that is no record is a failure."""
         if not isinstance(error, hiredis.ReplyError):
             self.lookup_failed(lookup.waiter, "corrupt")
-        elif (deployment := self._servers.deployment) is None or not deployment.redirect(lookup, str(error)):
-            self.lookup_failed(lookup.waiter, kind_of(error))
+        elif not self._deployment.redirect(lookup, str(error)):
+            self.lookup_failed(lookup.waiter, kind_of(str(error)))
 
     def usable(self) -> str:
         """Return "" or why lookups are not answered."""
         if self._unusable is not None:
             return str(self._unusable)
-        trouble = self._servers.trouble()
+        trouble = self._deployment.trouble()
         return "" if trouble is None else str(trouble)
 
     # --- opening and closing ---
@@ -184,20 +187,16 @@ class RedisStore:
         closed.
 
         Raises:
-            StoreError: kind "config" (TLS files), "unreachable", "auth", "too-old", "missing", "newer" (a
-                newer camel-scp's store), "foreign" (the prefix is somebody else's).
+            StoreError: kind "unreachable", "auth", "too-old", "missing", "newer" (a newer camel-scp's store),
+                "foreign" (the prefix is somebody else's).
         """
-        if self._servers.deployment is not None:
+        if self._opened:
             return
+        self._opened = True
         started = self._clock()
-        watchers = Watchers(
-            self._invalidated, self._timed, self._reads_changed, self._writes_changed, self._rerouted
-        )
-        first = () if self.read_only else LOAD_ALL
-        deployment = self._servers.begin(self.url, watchers, first)
         self._unusable = StoreError("redis: not connected yet", "unreachable")
         try:
-            await deployment.start()
+            await self._deployment.start()
             await self._prepare()
         except StoreError as error:
             self._told("open", started, error.kind)
@@ -210,23 +209,24 @@ class RedisStore:
 
     async def close(self) -> None:
         """Let writes that were begun be answered, then hang up."""
+        self._opened = False
         self._unusable = StoreError("redis: the store is closed", "closed")
         if self._preparing is not None:
             self._preparing.cancel()
-        await self._servers.close()
-        self._reads = [Link(_nowhere)]
+        await self._deployment.close()
+        self._links = self._nowhere
         self._mask = 0
         self.cache = None
 
     async def _prepare(self) -> None:
         """Learn how many buckets the store has; make it if it is new."""
-        servers, deployment = self._servers, self._servers.opened
+        deployment = self._deployment
         key = meta_key(self.url.prefix)
-        meta = checked(await servers.request(deployment.link_of(key), ("HGETALL", key)))
+        meta = await answered(deployment.client.execute_command("HGETALL", key))
         if not self.read_only and not {b"buckets", b"schema"} <= meta.keys():
             for name, value in (("buckets", self.url.buckets), ("schema", SCHEMA)):  # others may do so too
-                await servers.write(deployment.link_of(key), command(("HSETNX", key, name, value)))
-            meta = checked(await servers.request(deployment.link_of(key), ("HGETALL", key)))
+                await answered(deployment.writes.execute_command("HSETNX", key, name, value))
+            meta = await answered(deployment.client.execute_command("HGETALL", key))
         if not meta:
             raise StoreError(f"redis: there is no store with the prefix {self.url.prefix}", "missing")
         try:
@@ -239,16 +239,17 @@ class RedisStore:
                 f"{SCHEMA}: run the newer release",
                 "newer",
             )
-        if not deployment.reads or buckets != self._keys.buckets:
+        if self._links is self._nowhere or buckets != self._keys.buckets:
             self._use(Keys(self.url.prefix, buckets))
             self.cache = Cache(buckets, self.url.cache_records) if self.url.cached else None
             deployment.spread(self._keys.names)
-            self._rerouted()
+            self._links = deployment.links
+            self._mask = buckets - 1
         self._unusable = None
 
     def _use(self, keys: Keys) -> None:
         self._keys = keys
-        self._records = Records(self._servers, keys, self._changed)
+        self._records = Records(self._deployment, keys, self._changed)
 
     # --- what the deployment tells ---
 
@@ -265,34 +266,30 @@ class RedisStore:
             if 0 <= number < self._keys.buckets:
                 cache.drop(number)
 
-    def _reads_changed(self, link: Link) -> None:  # noqa: ARG002 - any one: what it tracked is not known
+    def _link_changed(self, link: LookupLink) -> None:
+        """Forget what was read, since what a link tracked is not known; look at the store of a new server."""
         if self.cache is not None:
             self.cache.clear()
-
-    def _writes_changed(self, link: Link) -> None:
-        """A server is there again: see whether its store is the one that we know."""
-        deployment = self._servers.deployment
-        if link.wire is None or deployment is None or self._preparing is not None:
-            return
-        if deployment.link_of(meta_key(self.url.prefix)) is link:
+        if link.connection is not None and self._preparing is None:
             self._preparing = asyncio.create_task(self._prepare_again())
 
     async def _prepare_again(self) -> None:
+        """See whether the store is the one that we know, as often as it takes."""
         try:
-            await self._prepare()
-        except StoreError as error:
-            if error.kind not in TRANSIENT or self._unusable is not None:
-                self._unusable = error
+            while True:
+                try:
+                    await self._prepare()
+                except StoreError as error:
+                    transient = error.kind in TRANSIENT
+                    if self._unusable is not None or not transient:
+                        self._unusable = error
+                    if not transient:
+                        return
+                else:
+                    return
+                await asyncio.sleep(PREPARE_PAUSE)
         finally:
             self._preparing = None
-
-    def _rerouted(self) -> None:
-        deployment = self._servers.deployment
-        if deployment is not None and len(deployment.reads) == self._keys.buckets:
-            self._reads = deployment.reads
-            self._mask = self._keys.buckets - 1
-        if self.cache is not None:
-            self.cache.clear()
 
     # --- administration ---
 

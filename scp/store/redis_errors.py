@@ -1,17 +1,19 @@
-"""What a Redis server's errors mean to who runs the node: one table, read where errors leave the store."""
+"""What the errors of redis-py and of a Redis server mean to who runs the node: one table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import hiredis
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from scp.ports import StoreError
 
 if TYPE_CHECKING:
-    from scp.store.redis_wire import Reply
+    from collections.abc import Awaitable
 
-# First word of the error → (kind, what it means). A kind is a metric label.
+T = TypeVar("T")
+
+# First word of a server's error → (kind, what it means). A kind is a metric label.
 _MEANING: Final = {
     "NOAUTH": ("auth", "the server wants a password"),
     "WRONGPASS": ("auth", "user or password is wrong, or the user is disabled"),
@@ -32,35 +34,33 @@ _MEANING: Final = {
     "OOM": ("full", "the server is out of memory (maxmemory)"),
     "MISCONF": ("full", "the server can't save to its disk and refuses writes"),
     "WRONGTYPE": ("foreign", "a key of the store holds something else"),
-    "NOSCRIPT": ("no-script", "the server does not have the script"),
+    "NOSCRIPT": ("unavailable", "the server has lost the script"),
     "EXECABORT": ("unavailable", "the transaction was refused"),
 }
-TRANSIENT: Final = frozenset({"unreachable", "unavailable", "read-only", "unacknowledged"})
-"""Kinds that may be over with the next attempt; the others need somebody."""
 
 
-def kind_of(error: hiredis.ReplyError) -> str:
-    """Return the error's kind."""
-    return _MEANING.get(str(error).partition(" ")[0], ("error", ""))[0]
+def kind_of(text: str) -> str:
+    """Return the kind of a server's error by its text."""
+    return _MEANING.get(text.partition(" ")[0], ("error", ""))[0]
 
 
-def translate(error: hiredis.ReplyError) -> StoreError:
-    """Return a server's error as the store's own."""
+def translate(error: BaseException) -> StoreError:
+    """Return an error of redis-py, or of a server, as the store's own."""
+    if isinstance(error, StoreError):
+        return error
+    while isinstance(error, RedisClusterException) and (cause := error.__cause__ or error.__context__):
+        error = cause  # why the cluster's map could not be read
     text = str(error)
-    kind, meaning = _MEANING.get(text.partition(" ")[0], ("error", ""))
-    return StoreError(f"redis: {meaning} ({text})" if meaning else f"redis: {text}", kind)
+    code = getattr(error, "status_code", None) or text.partition(" ")[0]
+    if code in _MEANING:
+        kind, meaning = _MEANING[code]
+        return StoreError(f"redis: {meaning} ({text})", kind)
+    return StoreError(f"redis: {text}", "error" if isinstance(error, ResponseError) else "unreachable")
 
 
-def checked(value: Reply) -> Reply:
-    """Return a reply that is no error; raise one that is, or that a transaction's list has inside."""
-    if isinstance(value, hiredis.ReplyError):
-        _raise(value)
-    if type(value) is list:
-        for each in value:
-            if isinstance(each, hiredis.ReplyError):
-                _raise(each)
-    return value
-
-
-def _raise(error: hiredis.ReplyError) -> NoReturn:
-    raise translate(error) from None
+async def answered(reply: Awaitable[T]) -> T:
+    """Return a reply; raise `StoreError` for an error of redis-py or of the server."""
+    try:
+        return await reply
+    except (RedisError, RedisClusterException, OSError) as error:
+        raise translate(error) from None

@@ -7,24 +7,22 @@ nodes' own clocks do not matter). It is no lock: every node may enter, and sees 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
-from scp.store.redis_errors import checked
-from scp.store.redis_scripts import Script
-from scp.store.redis_servers import with_script
-from scp.store.redis_wire import Request
+from scp.store.redis_errors import answered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scp.store.redis_servers import Servers
-    from scp.store.redis_wire import Reply
+    from redis.commands.core import AsyncScript
+
+    from scp.store.redis_client import Client
 
 _NOW: Final = """\
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
-RENEW: Final = Script(
+RENEW: Final = (
     _NOW
     + """\
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
@@ -34,9 +32,9 @@ return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 """
 )
 """KEYS: the identity's set. ARGV: the node, for how many milliseconds. Returns members and times."""
-LOOK: Final = Script(_NOW + "return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf', 'WITHSCORES')\n")
+LOOK: Final = _NOW + "return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf', 'WITHSCORES')\n"
 """KEYS: the identity's set. Returns as `RENEW`, and changes nothing."""
-REMOVE: Final = Script("return redis.call('ZREM', KEYS[1], ARGV[1])\n")
+REMOVE: Final = "return redis.call('ZREM', KEYS[1], ARGV[1])\n"
 """KEYS: the identity's set. ARGV: the node. Returns how many entries were removed."""
 
 
@@ -54,36 +52,30 @@ class Membership:
     It is written to the master without waiting for replicas: an entry lost in a failover is renewed.
 
     Args:
-        servers: those of the store.
+        client: of the store.
         prefix: of the store's keys.
     """
 
-    def __init__(self, servers: Servers, prefix: str) -> None:
-        self._servers = servers
+    def __init__(self, client: Client, prefix: str) -> None:
+        self._renew = client.script(RENEW)
+        self._look = client.script(LOOK)
+        self._remove = client.script(REMOVE)
         self._prefix = prefix
 
     async def renew(self, identity: str, node: bytes, for_ms: int) -> list[Member]:
         """Enter ``node`` for so long; return all members with this identity, ``node`` among them."""
-        return _members(await self._run(RENEW, identity, node, for_ms))
+        return _members(await self._run(self._renew, identity, node, for_ms))
 
     async def look(self, identity: str) -> list[Member]:
         """Return all members with this identity; writes nothing."""
-        return _members(await self._run(LOOK, identity))
+        return _members(await self._run(self._look, identity))
 
     async def remove(self, identity: str, node: bytes) -> None:
         """Remove a node's entry, if there is one."""
-        await self._run(REMOVE, identity, node)
+        await self._run(self._remove, identity, node)
 
-    async def _run(self, script: Script, identity: str, *arguments: bytes | int) -> Reply:
-        key = f"{self._prefix}:nodes:{identity}".encode()
-
-        async def send(whole: bool) -> Reply:
-            deployment = self._servers.opened
-            request = Request(script.call((key,), arguments, whole=whole), deployment.redirect)
-            deployment.link_of(key).up.send(request.octets, request)
-            return checked(await request.future)
-
-        return await with_script(send)
+    async def _run(self, script: AsyncScript, identity: str, *arguments: bytes | int) -> Any:
+        return await answered(script([f"{self._prefix}:nodes:{identity}".encode()], arguments))
 
 
 def _members(flat: Sequence[bytes]) -> list[Member]:

@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import msgspec
 
 from scp.ports import StoreError, VersionConflictError
 from scp.store.record_format import RecordError, check, pack, unpack
-from scp.store.redis_errors import checked
+from scp.store.redis_errors import answered, translate
 from scp.store.redis_scripts import DELETE, PUT, PUT_MANY
-from scp.store.redis_servers import with_script
-from scp.store.redis_wire import IGNORED
-from scp.store.redis_wire import pack as command
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+
+    from redis.commands.core import AsyncScript
 
     from scp.domain.subscriber import Subscriber
-    from scp.store.redis_scripts import Keys, Script
-    from scp.store.redis_servers import Servers
-    from scp.store.redis_wire import Reply
+    from scp.store.redis_deployment import Deployment
+    from scp.store.redis_scripts import Keys
 
 Packed: TypeAlias = "tuple[int, str, bytes]"
 """Bucket, MSISDN, record."""
 
 SLICE: Final = 250
-"""Records handled between two turns of the event loop, and changed by one script."""
+"""Records that are packed between two turns of the event loop."""
 SCAN_BUCKETS: Final = 256
 """Buckets that are read at a time."""
 COUNT_BUCKETS: Final = 4096
 
-_MULTI: Final = command(("MULTI",))
-_EXEC: Final = command(("EXEC",))
-
 
 @final
 class Records:
-    """The records of one store, by way of the links for administration.
+    """The records of one store.
 
     Args:
-        servers: where they are.
+        deployment: where they are.
         keys: under which.
         changed: told the buckets in which records of ours were, or may have been, written.
     """
 
-    def __init__(self, servers: Servers, keys: Keys, changed: Callable[[Sequence[int]], None]) -> None:
-        self._servers = servers
+    def __init__(self, deployment: Deployment, keys: Keys, changed: Callable[[Sequence[int]], None]) -> None:
+        self._client = deployment.client
+        self._one_script = deployment.one_script
+        self._put = deployment.writes.script(PUT)
+        self._delete = deployment.writes.script(DELETE)
+        self._put_many = deployment.writes.script(PUT_MANY)
         self._keys = keys
         self._changed = changed
 
@@ -55,11 +54,8 @@ class Records:
 
     async def get(self, msisdn: str) -> Subscriber | None:
         """Read one record from the master."""
-        bucket = self._keys.bucket(msisdn)
-        link = self._servers.opened.writes[bucket]
-        return _unpacked(
-            msisdn, await self._servers.request(link, ("HGET", self._keys.names[bucket], msisdn))
-        )
+        key = self._keys.names[self._keys.bucket(msisdn)]
+        return _unpacked(msisdn, await answered(self._client.execute_command("HGET", key, msisdn)))
 
     async def count(self) -> int:
         """Return how many records there are."""
@@ -91,41 +87,31 @@ class Records:
         if unreadable:
             raise StoreError(f"redis: {unreadable} records could not be read and were left out", "corrupt")
 
-    async def _ask_buckets(self, verb: str, start: int, number: int) -> list[Reply]:
-        end = start + number
-        links = self._servers.opened.writes[start:end]
-        asked = [
-            self._servers.request(link, (verb, name))
-            for link, name in zip(links, self._keys.names[start:end], strict=True)
-        ]
-        replies = await asyncio.gather(*asked, return_exceptions=True)
-        for reply in replies:
-            if isinstance(reply, BaseException):
-                raise reply
-        return [checked(reply) for reply in replies]
+    async def _ask_buckets(self, verb: str, start: int, number: int) -> list[Any]:
+        names = self._keys.names[start : start + number]
+        return await _all(self._client.execute_command(verb, name) for name in names)
 
     # --- writing ---
 
     async def put(self, record: Subscriber) -> Subscriber:
         """Compare and set, see `scp.ports.SubscriberStore.put`."""
         new = msgspec.structs.replace(record, version=record.version + 1)
-        conflict = await self._change(PUT, record.msisdn, (record.version, pack(new)))
+        conflict = await self._change(self._put, record.msisdn, record.version, pack(new))
         if conflict == 1:
             return new
         raise VersionConflictError(record.msisdn, _unpacked(record.msisdn, conflict))
 
     async def delete(self, msisdn: str, version: int) -> None:
         """Remove the record if its version is ``version``; 0 for one that is not there does nothing."""
-        conflict = await self._change(DELETE, msisdn, (version,))
+        conflict = await self._change(self._delete, msisdn, version)
         if conflict != 1:
             raise VersionConflictError(msisdn, _unpacked(msisdn, conflict))
 
-    async def _change(self, script: Script, msisdn: str, arguments: tuple[int | bytes, ...]) -> Reply:
+    async def _change(self, script: AsyncScript, msisdn: str, *arguments: int | bytes) -> Any:
         """Run a script on one record's bucket; return 1, or what is there in place of what was expected."""
         bucket = self._keys.bucket(msisdn)
-        link = self._servers.opened.writes[bucket]
         try:
-            return await self._servers.run(link, script, (self._keys.names[bucket],), (msisdn, *arguments))
+            return await answered(script([self._keys.names[bucket]], [msisdn, *arguments]))
         finally:
             self._changed([bucket])
 
@@ -141,58 +127,49 @@ class Records:
         for start in range(0, len(records), SLICE):
             for record in records[start : start + SLICE]:
                 check(record)
-                new = msgspec.structs.replace(record, version=1)
-                packed.append((self._keys.bucket(record.msisdn), record.msisdn, pack(new)))
+                packed.append((self._keys.bucket(record.msisdn), record.msisdn, pack(record, 1)))
             await asyncio.sleep(0)
         return packed
 
     async def put_many(self, packed: Sequence[Packed]) -> None:
-        """Overwrite all; of two with the same MSISDN the later one stays."""
-        write = self._write_together if self._servers.opened.transactions else self._write_by_bucket
+        """Overwrite all; of two with the same MSISDN the later one stays.
+
+        One script does it, or with a cluster one for each bucket: another may be on another server.
+        """
+        calls = [packed] if self._one_script else self._by_bucket(packed)
+        names = self._keys.names
         try:
-            await with_script(lambda whole: write(packed, whole))
+            await _all(
+                self._put_many(
+                    [names[bucket] for bucket, _, _ in call],
+                    [field for _, msisdn, record in call for field in (msisdn, record)],
+                )
+                for call in calls
+            )
         finally:
             self._changed([bucket for bucket, _, _ in packed])
 
-    async def _write_together(self, packed: Sequence[Packed], whole: bool) -> None:
-        """Write all records in one transaction of one server, a script call for each slice."""
-        link = self._servers.opened.writes[0]
-        calls = [
-            self._put_call(packed[start : start + SLICE], whole) for start in range(0, len(packed), SLICE)
-        ]
-        if len(calls) == 1:
-            await self._servers.write(link, calls[0])
-            return
-        wire = link.up
-        for octets in (_MULTI, *calls):
-            wire.send(octets, IGNORED)
-        await self._servers.write(link, _EXEC)
-
-    async def _write_by_bucket(self, packed: Sequence[Packed], whole: bool) -> None:
-        """Write bucket by bucket, all at once: each may be on another server."""
-        links = self._servers.opened.writes
+    @staticmethod
+    def _by_bucket(packed: Sequence[Packed]) -> Iterable[Sequence[Packed]]:
         buckets: dict[int, list[Packed]] = {}
         for each in packed:
             buckets.setdefault(each[0], []).append(each)
-        writes = [
-            self._servers.write(links[bucket], self._put_call(records, whole))
-            for bucket, records in buckets.items()
-        ]
-        for outcome in await asyncio.gather(*writes, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-    def _put_call(self, packed: Sequence[Packed], whole: bool) -> bytes:
-        names = self._keys.names
-        fields = [field for _, msisdn, record in packed for field in (msisdn, record)]
-        return PUT_MANY.call([names[bucket] for bucket, _, _ in packed], fields, whole=whole)
+        return buckets.values()
 
 
-def _unpacked(msisdn: str, packed: Reply) -> Subscriber | None:
-    value = checked(packed)
-    if value is None:
+async def _all(commands: Iterable[Awaitable[Any]]) -> list[Any]:
+    """Return the replies to commands that are sent at once; of several errors the first is raised."""
+    replies = await asyncio.gather(*commands, return_exceptions=True)
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise translate(reply)
+    return replies
+
+
+def _unpacked(msisdn: str, packed: bytes | None) -> Subscriber | None:
+    if packed is None:
         return None
     try:
-        return unpack(msisdn, value)
+        return unpack(msisdn, packed)
     except RecordError as error:
         raise StoreError(f"redis: {error}", "corrupt") from None

@@ -12,18 +12,11 @@ of its records.
 
 from __future__ import annotations
 
-from hashlib import sha1
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
 from zlib import crc32
 
-from scp.store.redis_wire import pack
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from scp.store.redis_wire import Command
-
-
+@final
 class Keys:
     """Keys of one store."""
 
@@ -53,31 +46,12 @@ def bucket_number(name: bytes) -> int:
         return -1
 
 
-@final
-class Script:
-    """A Lua script, called by its digest; a server that has lost it is sent the text."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._digest = sha1(text.encode()).hexdigest()  # noqa: S324 - Redis names scripts by SHA-1
-
-    @property
-    def load(self) -> Command:
-        """The command that makes a server know the script."""
-        return ("SCRIPT", "LOAD", self._text)
-
-    def call(self, keys: Sequence[bytes], arguments: Sequence[bytes | str | int], *, whole: bool) -> bytes:
-        """Return the call as RESP: EVALSHA, or EVAL with the ``whole`` text."""
-        start = ("EVAL", self._text) if whole else ("EVALSHA", self._digest)
-        return pack((*start, len(keys), *keys, *arguments))
-
-
 # Octets 4 to 7 of a packed record are its version (scp.store.record_format).
 _VERSION: Final = (
     "local function version(packed) return packed and struct.unpack('>I4', packed, 4) or 0 end\n"
 )
 
-PUT: Final = Script(
+PUT: Final = (
     _VERSION
     + """\
 local packed = redis.call('HGET', KEYS[1], ARGV[1])
@@ -88,7 +62,7 @@ return 1
 )
 """KEYS: bucket. ARGV: MSISDN, expected version, new record. Returns 1, or what is there instead."""
 
-DELETE: Final = Script(
+DELETE: Final = (
     _VERSION
     + """\
 local packed = redis.call('HGET', KEYS[1], ARGV[1])
@@ -99,8 +73,7 @@ return 1
 )
 """KEYS: bucket. ARGV: MSISDN, expected version. Returns as `PUT`."""
 
-PUT_MANY: Final = Script(
-    """\
+PUT_MANY: Final = """\
 for i, key in ipairs(KEYS) do
   local msisdn, new = ARGV[2 * i - 1], ARGV[2 * i]
   local packed = redis.call('HGET', key, msisdn)
@@ -112,7 +85,4 @@ for i, key in ipairs(KEYS) do
 end
 return #KEYS
 """
-)
 """KEYS: a bucket for each record. ARGV: MSISDN and record (with version 1) for each."""
-
-LOAD_ALL: Final = (PUT.load, DELETE.load, PUT_MANY.load)

@@ -22,7 +22,7 @@ from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError, SubscriberStore, VersionConflictError
 from scp.services.api import StoreFailure
 from scp.store import open_store
-from scp.store.redis_wire import BEAT, SILENT_BEATS
+from scp.store.redis_lookup import BEAT, SILENT_BEATS
 
 pytestmark = pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
 RECORDS = 200
@@ -300,6 +300,68 @@ def test_slots_that_move_are_followed(own_cluster: Lab) -> None:
             await load.until("Subscriber")
             await load.stop()
             assert set(load.answers - before) == {"Subscriber"}
+
+    asyncio.run(main())
+
+
+def test_writes_follow_a_slot_that_is_on_its_way(own_cluster: Lab) -> None:
+    """ASK goes before a write on the same connection, also to a node that has several, and lost its scripts."""
+
+    async def main() -> None:
+        store = open_store(f"{own_cluster.url}?buckets=256")
+        await store.open()
+        records = [subscriber(number) for number in range(RECORDS)]
+        await asyncio.gather(*(store.put(record) for record in records))
+        source, target, _ = own_cluster.servers
+        old, new = source.client(), target.client()
+        ids = [node.execute_command("CLUSTER", "MYID") for node in (old, new)]
+        slots = [slot for slot in range(5461) if old.execute_command("CLUSTER", "COUNTKEYSINSLOT", slot)]
+        for slot in slots:
+            new.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
+            old.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
+            for key in old.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100):
+                old.execute_command("MIGRATE", "127.0.0.1", target.port, key, 0, 1000)
+        new.script_flush()
+        for version in (1, 2):  # with one connection to each node, then with as many as it took
+            written = await asyncio.gather(
+                *(store.put(msgspec.structs.replace(record, version=version)) for record in records)
+            )
+            assert {record.version for record in written} == {version + 1}
+        assert await store.count() == RECORDS
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_commands_to_a_server_that_hangs_fail_and_the_next_ones_do_not(own_single: Lab) -> None:
+    async def main() -> None:
+        async with loaded(f"{own_single.url}?buckets=256") as (store, load):
+            own_single.servers[0].freeze()
+            with pytest.raises(StoreError) as raised:
+                await store.put(Subscriber(A))
+            assert raised.value.kind == "unreachable"
+            own_single.servers[0].thaw()
+            await load.until("Subscriber")
+            assert (await store.get(A)).version in {1, 2}  # it was not known; and it was not written twice
+            await load.stop()
+
+    asyncio.run(main())
+
+
+def test_writes_that_were_begun_end_before_the_store_is_closed(own_single: Lab) -> None:
+    async def main() -> None:
+        store = open_store(f"{own_single.url}?buckets=256")
+        await store.open()
+        await store.put(Subscriber(A))  # the server has the script
+        writes = [asyncio.ensure_future(store.put(subscriber(number))) for number in range(2, 50)]
+        await asyncio.sleep(0)
+        await store.close()
+        assert {(await write).version for write in writes} == {1}
+        with pytest.raises(StoreError) as raised:
+            await store.put(subscriber(50))
+        assert raised.value.kind == "closed"
+        clients = own_single.servers[0].client().client_list()
+        assert [each for each in clients if each["name"] == "camel-scp"] == []  # no connection is left
 
     asyncio.run(main())
 

@@ -13,6 +13,7 @@ import pytest
 from contract import A, Waiting, everything, find, subscriber
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.crc import key_slot
 
 from oracles import redis_lab
 from oracles.redis_lab import Lab
@@ -22,7 +23,6 @@ from scp.ports import StoreError
 from scp.services.api import StoreFailure
 from scp.store import open_store
 from scp.store.record_format import EARLIER, SCHEMA, RecordError, pack, unpack, version_of
-from scp.store.redis_cluster import slot_of
 from scp.store.redis_url import Address, Kind, parse_redis_url
 
 
@@ -94,15 +94,15 @@ def test_urls_that_are_wrong(url: str, said: str) -> None:
 
 def test_slots() -> None:
     """The check value of CRC-16/XMODEM, and examples that redis-server was asked for."""
-    assert slot_of(b"123456789") == 0x31C3
-    assert slot_of(b"foo") == 12182
+    assert key_slot(b"123456789") == 0x31C3
+    assert key_slot(b"foo") == 12182
 
 
 def test_the_server_agrees_on_slots(cluster: Lab) -> None:
     client = cluster.servers[0].client()
     for number in range(50):
         key = f"camel-scp:s:{number:05x}"
-        assert client.execute_command("CLUSTER", "KEYSLOT", key) == slot_of(key.encode())
+        assert client.execute_command("CLUSTER", "KEYSLOT", key) == key_slot(key.encode())
 
 
 # --- log-in and TLS ---
@@ -297,6 +297,28 @@ def test_a_script_that_the_server_lost(single: Lab, fresh: str) -> None:
         assert await store.count() == 700  # A is subscriber(1)
         client.script_flush()
         await store.delete(A, 2)
+        await store.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("lab", ["single", "cluster"])
+def test_writes_that_too_few_replicas_have(lab: str, fresh: str, request: pytest.FixtureRequest) -> None:
+    """They are in the store and not acknowledged, however long replicas have; reading needs none."""
+    servers: Lab = request.getfixturevalue(lab)
+
+    async def main() -> None:
+        made = open_store(f"{servers.url}?{fresh}")
+        await made.open()
+        await made.close()
+        store = open_store(f"{servers.url}?{fresh}&acks=1&ack_ms=1500")
+        await store.open()
+        for attempt in (store.put(Subscriber(A)), store.put_many([subscriber(2), subscriber(3)])):
+            with pytest.raises(StoreError) as raised:
+                await attempt
+            assert raised.value.kind == "unacknowledged"
+        assert (await store.get(A)).version == 1
+        assert await store.count() == 3
         await store.close()
 
     asyncio.run(main())
