@@ -19,6 +19,10 @@ from ss7.errors import DecodeError, EncodeError
 _CLAUSE: Final = "TS 29.078 §6.1.1"
 _CALL_CONTROL: Final = frozenset(Opcode)
 """Operations whose tables are made when this module is imported: those of a call, and no first one waits."""
+_NEEDS_NONE: Final = frozenset(
+    each.opcode for each in OPERATIONS if each.argument is None or each.argument_optional
+)
+"""Operations that may be sent without an argument."""
 _OPTIONAL: Final = frozenset(each.opcode for each in OPERATIONS if each.argument_optional)
 
 
@@ -114,10 +118,12 @@ class FastCodec:
 
     def decode_argument(self, opcode: int, parameter: bytes, version: int) -> Any:
         """See `Codec`."""
-        root = self._arguments[version].get(opcode) or self._root(opcode, version)
+        root = self._arguments[version].get(opcode)
         if root is None:
-            _has_none(opcode, parameter)
-            return None
+            root = self._root(opcode, version)
+            if root is None:
+                _has_none(opcode, parameter)
+                return None
         if not parameter and opcode in _OPTIONAL:
             return None
         try:
@@ -132,12 +138,14 @@ class FastCodec:
 
     def encode_argument(self, opcode: int, value: Any, version: int) -> bytes:
         """See `Codec`."""
-        root = self._arguments[version].get(opcode) or self._root(opcode, version)
-        if root is not None and (value is not None or opcode not in _OPTIONAL):
-            return root.encode(value)
-        if value is not None or opcode not in BY_OPCODE:
-            raise EncodeError(f"{operation_name(opcode)} has no argument", _CLAUSE)
-        return b""
+        if value is None and opcode in _NEEDS_NONE:
+            return b""
+        root = self._arguments[version].get(opcode)
+        if root is None:
+            root = self._root(opcode, version)
+            if root is None:
+                raise EncodeError(f"{operation_name(opcode)} has no argument", _CLAUSE)
+        return root.encode(value)
 
     def decode_result(self, opcode: int, parameter: bytes, version: int) -> Any:
         """See `Codec`."""
