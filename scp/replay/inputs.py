@@ -49,14 +49,18 @@ def records_of(where: str, token: str) -> SubscriberLookup:
     """Return the subscribers of a store, an export, or a running node."""
     from scp.replay.records import RecordsError, is_api, stored_records
 
-    if is_api(where):
-        from scp.replay.records_api import ApiRecords
-
-        return ApiRecords(where, token_of(token))
     try:
-        return stored_records(where)
+        return _node_records(where, token) if is_api(where) else stored_records(where)
     except RecordsError as error:
         raise fail(str(error)) from None
+
+
+def _node_records(where: str, token: str) -> SubscriberLookup:
+    from scp.replay.records_api import ApiRecords
+
+    records = ApiRecords(where, token_of(token))
+    records.check()
+    return records
 
 
 def token_of(text: str) -> str:

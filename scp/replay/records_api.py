@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from scp.domain.lookup import Found, Pending
     from scp.ports import Waiter
 
+_REFUSED: Final = (401, 403)
 _NOT_FOUND: Final = 404
+_NOBODY: Final = "000000000000000"  # 15 digits, of which no country's number begins with 0 (E.164 §6)
 
 
 @final
@@ -24,12 +26,26 @@ class ApiRecords:
         self._client = Client(url, token)
         self._known: dict[str, Subscriber | None] = {}
 
+    def check(self) -> None:
+        """Ask for a number that nobody has.
+
+        Raises:
+            RecordsError: the node can't be reached, or refuses the token.
+        """
+        try:
+            self._ask(_NOBODY)
+        except TransportError as error:
+            raise RecordsError(str(error)) from error
+        except ApiError as error:
+            if error.problem.status in _REFUSED:
+                raise RecordsError(f"the node does not show subscribers: {error}") from error
+
     def find(self, msisdn: str, waiter: Waiter) -> Found | Pending:  # noqa: ARG002 - it never has to wait
-        """Return the record, None if there is none, or why the node does not say."""
+        """Return the record, None if there is none, or `StoreFailure.UNAVAILABLE` without an answer."""
         if msisdn not in self._known:
             try:
                 self._known[msisdn] = self._ask(msisdn)
-            except TransportError:
+            except (TransportError, ApiError):
                 return StoreFailure.UNAVAILABLE
         return self._known[msisdn]
 
@@ -39,7 +55,7 @@ class ApiRecords:
         except ApiError as error:
             if error.problem.status == _NOT_FOUND:
                 return None
-            raise RecordsError(f"the node refuses to show {msisdn[:4]}…: {error}") from error
+            raise
         return Subscriber(
             view.msisdn,
             imsi=view.imsi,

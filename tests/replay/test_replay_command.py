@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -196,3 +198,32 @@ def test_decode_and_replay_count_the_same(settings: list[str], tmp_path: Path) -
     }
     path = write(tmp_path / "odd.pcap", (0.0, True, b"\0\1\2"))
     assert counted(path, settings) == "1 packet, 1 undecodable"
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An API that knows no token."""
+
+    def do_GET(self) -> None:
+        body = b'{"type": "about:blank", "title": "Unauthorized", "status": 401}'
+        self.send_response(401)
+        self.send_header("Content-Type", "application/problem+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_node_that_refuses_the_token_or_is_not_there_is_said_before_the_replay(settings: list[str]) -> None:
+    path, config = PCAPS / "released.pcapng", settings[:2]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        output = run("replay", path, *config, "--store", url, "--token", "wrong", code=2)
+        assert "the node does not show subscribers: 401 Unauthorized" in output
+        assert "401" in run("explain", *config, "--b", "0701234567", "--store", url, code=2)
+        server.shutdown()
+    output = run("replay", path, *config, "--store", url, code=2)
+    assert "same answer" not in output
+    assert url.removeprefix("http://") in output or "refused" in output
