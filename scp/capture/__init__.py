@@ -1,1 +1,1 @@
-"""Reading captures, replay, reports."""
+"""Captures: reading, showing, recording and anonymising them."""

@@ -1,4 +1,4 @@
-"""Rewrites a capture to be shown: every number, IMSI, point code, global title and host is another.
+"""Anonymised copies of captures: every number, IMSI, point code, global title and host is replaced.
 
 Only what was understood is written, message by message in fresh packets: nothing that this module does not
 know can slip through. What can't be decoded is left out and counted; see `disguise` for the replacements.

@@ -1,7 +1,7 @@
-"""Which CAP version a message or a dialogue has, by its application context.
+"""The CAP version of a message, by its application context.
 
 A version is 1 to 4, or `MAP` or `OTHER` for another protocol, whose operation codes are other operations.
-0 stands for "nothing says so".
+0 stands for "unknown".
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def version_of_context(context: bytes) -> int:
 
 
 def said_version(portion: DialoguePortion | None) -> int:
-    """Return the version that a dialogue portion says; 0: it has no context, or refuses one."""
+    """Return the version of a dialogue portion's context; 0: it has none, or refuses one."""
     if isinstance(portion, (Aarq, Audt)) or (isinstance(portion, Aare) and portion.result == _ACCEPTED):
         return version_of_context(portion.context)
     return 0

@@ -43,7 +43,9 @@ def decode(
     cap_version: Annotated[
         int,
         typer.Option(
-            min=0, max=4, help="where neither the message nor its dialogue says it; 0: the one that fits"
+            min=0,
+            max=4,
+            help="of messages and dialogues without application context; 0: the version that fits",
         ),
     ] = 0,
     operation: Annotated[
@@ -69,7 +71,7 @@ def decode(
     show = printer(as_json=json, as_lines=lines)
     if hexadecimal:
         if file:
-            raise fail("say what to decode: a capture or --hex, not both")
+            raise fail("give a capture or --hex, not both")
         try:
             octets = read_hex(sys.stdin.read() if hexadecimal == "-" else hexadecimal)
             named = (operation or ["initialDP"])[0]
@@ -79,7 +81,7 @@ def decode(
             raise fail(f"--hex: {error}") from None
         return
     if not file:
-        raise fail("say what to decode: a capture, or --hex")
+        raise fail("give a capture, or --hex")
     wanted = Filter(
         number=number, imsi=imsi, tid=tid, operation=tuple(operation or ()), reason=reason, faults=faults
     )
@@ -90,11 +92,11 @@ def _decode_capture(capture: Capture, decoder: Decoder, show: Callable[[dict[str
     try:
         for shown in decoder.show(capture):
             show(shown)
-            if not capture.size:  # a pipe: who reads us waits for it
+            if not capture.size:  # a pipe: the reader waits for it
                 sys.stdout.flush()
         sys.stdout.flush()
     except BrokenPipeError:
-        sys.stdout = open("/dev/null", "w")  # noqa: SIM115, PTH123 - who reads us has seen enough
+        sys.stdout = open("/dev/null", "w")  # noqa: SIM115, PTH123 - the reader has seen enough
         return
     say(account(capture.counts))
 
@@ -121,7 +123,7 @@ def anonymise(
     from scp.capture.write import PcapNgWriter
 
     if out.exists() and Path(file).exists() and out.samefile(file):
-        raise fail(f"{out}: the capture itself; say another file")
+        raise fail(f"{out}: this is the capture itself; give another file")
     capture = open_capture(file)
     run = Anonymiser(Disguise(key.encode() or secrets.token_bytes(32)))
     try:

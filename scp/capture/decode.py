@@ -1,4 +1,4 @@
-"""``camel-scp decode FILE``: a capture's messages, all or those of some number, transaction or operation."""
+"""Decoded messages of a capture: all, or those of a number, an IMSI, a transaction, an operation."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Filter(Struct, frozen=True):
 
     @property
     def of_dialogues(self) -> bool:
-        """Whether a match brings the rest of its dialogue with it: who asks wants to see the answer."""
+        """Whether a match selects the rest of its dialogue, too: the answer belongs to the question."""
         return bool(self.number or self.imsi)
 
     def matches(self, shown: JsonDict) -> bool:

@@ -33,7 +33,7 @@ class KnownDialogue:
 
     Attributes:
         version: its CAP version, `MAP` or `OTHER`; 0: no context was seen.
-        among: the CAP versions that fit what was said in it, the latest first.
+        among: the CAP versions that fit its messages so far, the latest first.
         wanted: free for the user.
     """
 
@@ -97,7 +97,7 @@ class DialogueVersions:
 
 
 def _read_ahead(items: Iterable[Item]) -> dict[_Key, KnownDialogue]:
-    """Return what a capture says anywhere of dialogues that began before it, by their first messages."""
+    """Return what a capture has, anywhere, of dialogues that began before it, by their first messages."""
     tracker = DialogueTracker()
     found: dict[_Key, KnownDialogue] = {}
     by_id: dict[bytes, tuple[float, KnownDialogue]] = {}
@@ -135,7 +135,7 @@ def _has_portion(message: Message) -> bool:
 
 
 def _said(message: Message) -> int:
-    """Return the version that a message says; 0: it has no context."""
+    """Return the version of a message's context; 0: it has none."""
     if not _has_portion(message):
         return 0
     try:

@@ -25,7 +25,7 @@ from ss7.ber import encode_element, read_element
 from ss7.cap.charging import CONTAINED, contained_type, decode_contained, encode_contained
 
 DIGITS: Final = 6
-"""How many digits at a number's end are replaced: what is before them says country and network, not who."""
+"""Digits at a number's end that are replaced; those before them are country and network."""
 IMSI_DIGITS: Final = 8
 SHORT: Final = 4
 """Numbers of up to so many digits are services, nobody's own, and stay."""

@@ -1,4 +1,4 @@
-"""Finds the calls of some numbers among all that a node says and hears, at little cost for the others.
+"""Finds the calls of some numbers in a node's traffic, at little cost for the other calls.
 
 A message is read only if it may be one of them: a number stands in an InitialDP as packed digits (Q.763 §3.9,
 24.008 §10.5.4.7), so octets that don't have its last ones don't have the number, and what follows in the

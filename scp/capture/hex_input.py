@@ -219,7 +219,7 @@ def decode_octets(
         raise DecodeError("no octets", 0)
     layer = layer or _layer_of(octets)
     if not layer:
-        raise DecodeError(f"no layer's octets begin with {octets[0]:02x}: say which with --layer", 0)
+        raise DecodeError(f"no layer's octets begin with {octets[0]:02x}: name the layer with --layer", 0)
     return _argument(octets, version, operation) if layer == "cap" else _READERS[layer](octets, version)
 
 

@@ -1,4 +1,4 @@
-"""Finds one InitialDP in a capture."""
+"""Reads the InitialDP of a message, or finds one in a capture."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def socket(address: bytes, port: int) -> str:
 
 
 def way_json(way: Way) -> JsonDict:
-    """Return between whom a message went; nothing for a capture without IP."""
+    """Return the two sockets of a message; nothing for a capture without IP."""
     if way.source_port < 0 and not way.source:
         return {}
     return {
@@ -62,8 +62,8 @@ def message_json(message: Message, version: int = 0, among: Sequence[int] = VERS
 
     Args:
         message: what was read.
-        version: CAP version of its dialogue, where that is known and the message does not say it; 0: unknown.
-        among: CAP versions that its dialogue can have, if nothing says which it has.
+        version: CAP version of its dialogue, for a message without a context of its own; 0: unknown.
+        among: CAP versions that its dialogue can have, if its version is unknown.
     """
     signal = message.signal
     shown: JsonDict = {"frame": signal.frame, "time": at(signal.time), **way_json(signal.way)}

@@ -1,4 +1,4 @@
-"""Records what a node says and hears, for chosen numbers, as pcapng that Wireshark and `replay` read.
+"""Recordings of a node's traffic, of all or of chosen numbers, as pcapng that Wireshark and `replay` read.
 
 Recording must never cost a call: what is too much for the rate is counted and not written, a disk that fails
 ends the recording.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 FLUSHED: Final = 1.0
-"""Seconds after which a message that is written takes those before it to the disk: who looks sees them."""
+"""Seconds after which a written message flushes those before it to the disk."""
 
 
 class RecordSettings(Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class RecordSettings(Struct, frozen=True, kw_only=True):
         max_octets: of one file; then the next one is begun.
         files: how many are kept; the oldest is deleted.
         rate: messages a second that are written at most.
-        key: masks numbers, point codes and addresses with this key; b"" writes what was said.
+        key: masks numbers, point codes and addresses with this key; b"" writes messages as they are.
     """
 
     numbers: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Recorder:
         written: messages.
         octets: that they took in all files, whose heads are left out.
         dropped: messages over the rate, or that could not be masked, and whatever came after the disk failed.
-        failure: why recording has ended; "" while it goes on.
+        failure: why recording has ended; "" while it runs.
     """
 
     def __init__(

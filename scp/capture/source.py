@@ -1,4 +1,4 @@
-"""Opens a capture, a file or standard input, gzip or plain, and hands out its messages in bounded memory."""
+"""Captures, from a file or standard input, gzip or plain: their messages, read in bounded memory."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _without_figures(reason: str) -> str:
 
 def _open(path: str | Path) -> tuple[BinaryIO, int]:
     if str(path) == STDIN:
-        if sys.stdin is None:  # closed by who started us
+        if sys.stdin is None:  # closed by the parent process
             raise CaptureError("-: standard input is closed")
         return sys.stdin.buffer, 0
     try:

@@ -44,7 +44,7 @@ def tcap_json(
 
     Args:
         octets: the message.
-        version: CAP version of its dialogue, `MAP` or `OTHER`, if the message does not say it itself.
+        version: CAP version of its dialogue, `MAP` or `OTHER`, if the message has no context of its own.
         otherwise: what it is if that is 0, too; 0: of ``among`` the version that fits.
         among: CAP versions that it can have.
     """
@@ -81,12 +81,12 @@ def components_json(
 
 
 class Tried(NamedTuple):
-    """What the octets of components say of their CAP version.
+    """The CAP version that the octets of components fit.
 
     Attributes:
         version: the latest that fits; if none does, the one that leaves least undecoded.
         fitting: all that fit, the latest first.
-        matters: whether another version would have them say something else.
+        matters: whether they read differently in another version.
         shown: the components, by that version.
     """
 

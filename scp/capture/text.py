@@ -1,4 +1,4 @@
-"""Messages as text: one line each, or a tree of all that they say."""
+"""Messages as text: one line each, or a tree of all their fields."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMBERS: Final = (
 
 
 def line(shown: JsonDict) -> str:
-    """Return what a message or fault is, in one line: frame, time, from whom to whom, ids, operations."""
+    """Return a message or fault in one line: frame, time, source and destination, ids, operations."""
     head = f"{shown.get('frame', ''):>7} {str(shown.get('time', ''))[_TIME]}"
     if "fault" in shown:
         fault = shown["fault"]
@@ -159,8 +159,8 @@ def tree(shown: JsonDict) -> str:
     if "source" in shown:
         head += f"\n{'':7} {shown['source']} → {shown['destination']}"
         head += f", stream {shown['stream']}" if "stream" in shown else ""
-    said = [] if shown.keys().isdisjoint(_NAMED) else [head]  # a part has no more than what is below
-    return "\n".join((*said, *_branches(layers, "        ")))
+    head_lines = [] if shown.keys().isdisjoint(_NAMED) else [head]  # a part has no more than what is below
+    return "\n".join((*head_lines, *_branches(layers, "        ")))
 
 
 def _branches(value: Any, indent: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Writes every message of traced numbers' calls, decoded: what was said, in both directions, in order."""
+"""Writes the decoded messages of traced numbers' calls to a log, of both directions, in order."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Writer(Protocol):
-    """Who writes the lines."""
+    """What writes the lines."""
 
     def __call__(self, msisdn: str, peer: str, message: dict[str, Any], *, sent: bool) -> None:
-        """Write a message of one of the number's calls; ``sent``: we said it."""
+        """Write a message of one of the number's calls; ``sent``: the node sent it."""
         ...
 
 
@@ -62,7 +62,7 @@ class Tracer:
 
 
 def _shown(message: Message, version: int) -> dict[str, Any]:
-    """Return all that a message says, from the routing label up, as ``camel-scp decode --json`` has it."""
+    """Return a decoded message, from the routing label up, as ``camel-scp decode --json`` has it."""
     assert message.data is not None
     assert message.unit is not None
     return {

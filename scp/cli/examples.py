@@ -51,6 +51,7 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("camel-scp decode trace.pcap", "every message as a tree"),
         ("tcpdump -U -w - sctp | camel-scp decode - --lines", "a line a message, as they come"),
         ("camel-scp decode trace.pcap --number 0701234567 --json", "the dialogues of one number"),
+        ("xclip -o | camel-scp decode --hex -", "a frame or message, in hex or as a hex dump"),
         ("camel-scp decode --hex '80 90' --layer Cause", "the contents of one parameter"),
     ),
     "replay": (

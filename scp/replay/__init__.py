@@ -1,1 +1,1 @@
-"""Replay of captures through the service or to a live node, and what came of it."""
+"""Replay of captures through the service or to a live node; comparison, explanation, reports."""

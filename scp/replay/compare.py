@@ -1,4 +1,4 @@
-"""What our answer to a dialogue has in common with the capture's, field by field.
+"""Comparison of the replay's answers with those of the capture's SCP, field by field.
 
 Transaction and invoke ids are each side's own and are not compared.
 """
@@ -33,8 +33,8 @@ class Difference(Struct, frozen=True):
 
     Attributes:
         field: path into what ``decode --json`` shows of the answer.
-        theirs: what the capture's SCP said.
-        ours: what our service says.
+        theirs: value in the answer of the capture's SCP.
+        ours: value in the answer of our service.
     """
 
     field: str

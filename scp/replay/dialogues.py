@@ -1,6 +1,6 @@
-"""Finds a capture's dialogues with a gsmSCF, message by message; what is done with them is a subclass's.
+"""The dialogues of a capture between gsmSSF and gsmSCF: a base class that subclasses replay.
 
-`Replay` runs them through the service on the capture's own clock, `live.LiveReplay` says them to a node.
+`Replay` runs them through the service on the capture's own clock, `live.LiveReplay` sends them to a node.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Replayed:
         decision: what was decided; None if nothing was, or a node decided.
         dialogue: the engine's dialogue; None if there is none.
         bugs: what a service raised.
-        notes: what else has to be said of it, in words.
+        notes: remarks for the reader, in words.
         seconds: until the first answer of a live node; -1 where there is none.
     """
 
@@ -125,11 +125,11 @@ class Dialogues:
         raise NotImplementedError
 
     def _went_on(self, replayed: Replayed, octets: bytes) -> None:
-        """The switch says more; ``octets`` have the capture's transaction ids."""
+        """The switch sends a further message; ``octets`` have the capture's transaction ids."""
         raise NotImplementedError
 
     def _answered(self, replayed: Replayed) -> None:
-        """The capture's SCP has said something: the last of ``theirs``."""
+        """The capture's SCP has sent a message: the last of ``theirs``."""
 
     def _over(self, replayed: Replayed) -> None:
         """The dialogue is over in the capture."""

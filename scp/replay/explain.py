@@ -1,4 +1,4 @@
-"""Why a call is answered as it is: its decision as the path through the conditions."""
+"""The explanation of a decision: every condition that was tested for a call, with value and outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``camel-scp explain``: what would happen to a call, by a node's word or by rules and a store here."""
+"""``camel-scp explain``: how a call would be decided, by a running node or by rules and a store here."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415 - the command imports what it needs when it runs
 
 DEFAULT_NODE: Final = "http://127.0.0.1:8080"
-"""Who is asked where nothing is said: [api] listens there by default."""
+"""The node that is asked by default: [api] listens there."""
 _CALL: Final = "The call"
-_ASK: Final = "Who is asked"
+_ASK: Final = "What decides"
 _RULES: Final = "With --store and no --config"
 
 
@@ -35,7 +35,10 @@ def explain(
     *,
     b: Annotated[str, _option("called number, as dialled or with +", _CALL, "--b")] = "",
     a: Annotated[str, _option("calling number; with --capture, picks the call", _CALL, "--a")] = "",
-    trigger: Annotated[Trigger, _option("who asks, for whom", _CALL)] = Trigger.TERMINATING,
+    trigger: Annotated[
+        Trigger,
+        _option("what triggers the InitialDP: the called or the calling party, or a forwarding", _CALL),
+    ] = Trigger.TERMINATING,
     vlr: Annotated[str, _option("VLR number of the called subscriber, E.164 digits", _CALL)] = "",
     redirecting: Annotated[str, _option("number that diverted the call last", _CALL)] = "",
     redirections: Annotated[int, _option("how often it was diverted", _CALL)] = 0,
@@ -62,7 +65,7 @@ def explain(
     Asked is a running node (--node), or a configuration and its store (--config), or a store (--store).
     """
     if not (b or capture):
-        raise fail("say which call: --b NUMBER, or --capture FILE")
+        raise fail("which call? give --b NUMBER, or --capture FILE")
     diverted = (redirecting, redirections)
     if node or not (config or store):
         if capture:
@@ -93,14 +96,14 @@ def _asked(
     diverted: tuple[str, int],
     key: int,
 ) -> JsonDict:
-    """Return what a node says to its dry run."""
+    """Return the answer of a node's dry run."""
     import msgspec
 
     from scp.client import ApiError, Client, TransportError, decide
 
     base = node or DEFAULT_NODE
     if not node:
-        say(f"asking the node at {base}; --node, --config or --store say otherwise")
+        say(f"asking the node at {base}; --node, --config or --store choose another")
     call = decide(
         b,
         a_number=a or None,

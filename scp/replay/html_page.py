@@ -1,4 +1,4 @@
-"""A replay as one page that needs nothing else: counts, a chart, search, ladders, every message decoded."""
+"""The report of a replay as a self-contained HTML page: counts, chart, search, ladders, messages."""
 
 from __future__ import annotations
 

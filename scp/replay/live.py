@@ -1,8 +1,8 @@
-"""Says a capture's dialogues to a live node: a switch's messages as captured, with ids of their own.
+"""Replay of a capture to a live node: the switch's messages as captured, with transaction ids of their own.
 
-What the switch said later in a dialogue was said to the capture's SCP. So it goes out only once the node has
-answered as often as that SCP had, and alike; a node that answers otherwise is told no more: the dialogue, if
-it is still open, is aborted.
+The switch's later messages in a dialogue were answers to the capture's SCP. So they are sent only when the
+node has answered as often as that SCP, and alike; a node that answers otherwise gets no more: the dialogue,
+if it is still open, is aborted.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class _LiveDialogue:
     """One dialogue under way.
 
     Attributes:
-        pending: what the switch has yet to say: (answers that come before it, octets).
+        pending: messages that the switch has yet to send: (answers that come before it, octets).
         settled: answers that were found alike.
         asked: when the request left, in seconds of the clock.
-        told: when something was last said or due.
+        moved: when a message was last sent or due.
         captured: it is over in the capture.
-        ended: nothing more is said in it, by either side.
+        ended: neither side sends anything more.
     """
 
     __slots__ = (
@@ -60,12 +60,12 @@ class _LiveDialogue:
         "captured",
         "dtid",
         "ended",
+        "moved",
         "otid",
         "pending",
         "replayed",
         "settled",
         "sls",
-        "told",
     )
 
     def __init__(self, replayed: Replayed, otid: bytes, now: float) -> None:
@@ -75,13 +75,13 @@ class _LiveDialogue:
         self.sls = replayed.number % _SLS_VALUES
         self.pending: deque[tuple[int, bytes]] = deque()
         self.settled = 0
-        self.asked = self.told = now
+        self.asked = self.moved = now
         self.captured = False
         self.ended = False
 
     @property
     def owed(self) -> bool:
-        """Whether the node should say something: as much as the capture's SCP has, and at least one thing."""
+        """Whether the node owes a message: it has to send as many as the capture's SCP, and at least one."""
         replayed = self.replayed
         return len(replayed.ours) < max(len(replayed.theirs), int(self.captured))
 
@@ -134,7 +134,7 @@ class LiveReplay(Dialogues):
             capture: from its beginning.
             pace: see `Pace`.
             connect: seconds to wait for the association to become active, also when it was lost.
-            moved: told the messages so far, now and then.
+            moved: called with the number of messages so far, now and then.
 
         Raises:
             TimeoutError: the association did not become active.
@@ -201,7 +201,7 @@ class LiveReplay(Dialogues):
 
     def _answered(self, replayed: Replayed) -> None:
         live = self._by_replayed[replayed]
-        live.told = self._clock()
+        live.moved = self._clock()
         self._advance(live)
 
     def _over(self, replayed: Replayed) -> None:
@@ -209,7 +209,7 @@ class LiveReplay(Dialogues):
         live.captured = True
         self._advance(live)
 
-    # -- what the node says --------------------------------------------------------------------------------
+    # -- what the node sends -------------------------------------------------------------------------------
 
     def _heard(self, octets: bytes) -> None:
         transaction = read_transaction(octets)
@@ -221,7 +221,7 @@ class LiveReplay(Dialogues):
         if replayed.seconds < 0:
             replayed.seconds = now - live.asked
             self.times.append(replayed.seconds)
-        live.told = now
+        live.moved = now
         if len(replayed.ours) < MAX_MESSAGES:
             replayed.ours.append(octets)
         if transaction.otid:
@@ -241,7 +241,7 @@ class LiveReplay(Dialogues):
     # -- a dialogue ----------------------------------------------------------------------------------------
 
     def _advance(self, live: _LiveDialogue) -> None:
-        """Say what is due in a dialogue, as long as the node answers as the capture's SCP did."""
+        """Send what is due in a dialogue, as long as the node answers as the capture's SCP did."""
         replayed, pending = live.replayed, live.pending
         while pending and not live.ended:
             after, octets = pending[0]
@@ -259,7 +259,7 @@ class LiveReplay(Dialogues):
 
     def _say(self, live: _LiveDialogue, octets: bytes) -> None:
         message = with_ids(octets, live.otid, live.dtid)
-        live.told = self._clock()
+        live.moved = self._clock()
         try:
             why = "" if self.link.send(message, live.sls) else "there was no association"
         except EncodeError as error:
@@ -272,7 +272,7 @@ class LiveReplay(Dialogues):
         self._watch(live)
 
     def _part(self, live: _LiveDialogue, why: str) -> None:
-        """Say no more in a dialogue, and abort it where the node has it open (Q.771 §3.1.2.2.2.3)."""
+        """Send no more in a dialogue, and abort it where the node has it open (Q.771 §3.1.2.2.2.3)."""
         replayed = live.replayed
         if why:
             replayed.notes.append(why)
@@ -323,7 +323,7 @@ class LiveReplay(Dialogues):
             before = self._clock() - self._within
             while self._watched:
                 live = next(iter(self._watched))
-                if live.told > before:
+                if live.moved > before:
                     break
                 self._part(live, f"no answer of the node's within {self._within:g} s")
             self.link.flush()

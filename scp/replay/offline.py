@@ -38,7 +38,7 @@ _IDLE_LIMIT: Final = 93_600.0
 
 @final
 class CaptureClock:
-    """The capture's time; a `scp.engine.scheduler.TimeSource` that whoever reads the capture moves on."""
+    """The capture's time; a `scp.engine.scheduler.TimeSource` that the reader of the capture moves on."""
 
     def __init__(self) -> None:
         self.now = 0.0

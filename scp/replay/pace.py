@@ -1,4 +1,4 @@
-"""When the messages of a live replay leave."""
+"""The times at which a live replay sends its messages."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _EMPTY: Final = ("", "sqlite::memory:")  # the latter is empty in every process 
 
 
 class RecordsError(Exception):
-    """Subscribers can't be had from there; the text says why."""
+    """The subscribers can't be read; the text is the reason."""
 
 
 @final

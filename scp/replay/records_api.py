@@ -1,4 +1,4 @@
-"""A running node's records, by its API."""
+"""Subscriber records of a running node, read through its API."""
 
 from __future__ import annotations
 
@@ -71,5 +71,5 @@ class ApiRecords:
         )
 
     def usable(self) -> str:
-        """Return "": what it can't say shows in each answer."""
+        """Return "": a failure shows in each answer."""
         return ""

@@ -1,4 +1,4 @@
-"""``camel-scp replay``: a capture through the service here, or to a live node."""
+"""``camel-scp replay``: replays a capture through the service here, or to a live node."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CONNECT: Final = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
-    """How a capture is said to a live node."""
+    """Options of a replay to a live node."""
 
     speed: Annotated[float, option("times as fast as the capture", _LIVE, least=0.001)] = 1.0
     rate: Annotated[
@@ -85,7 +85,7 @@ def replay(
     if config is None and not where:
         raise fail("give --config FILE to replay here, or --to HOST:PORT to replay to a live node")
     if reason and where:
-        raise fail("--reason: a live node does not say its reasons")
+        raise fail("--reason: a live node does not tell its reasons")
     settings = None if config is None else configuration(config)
     services = {} if settings is None else services_of(settings)
     records = records_of(store or ("" if settings is None else settings.store.url.reveal()), token)
@@ -113,7 +113,7 @@ def _write_page(job: _Job, to: Path, title: str) -> None:
 
 
 class _Job:
-    """One replay: what is read, what came of it, and why it could not go on."""
+    """One replay: the capture, the report, and what stopped it."""
 
     def __init__(self, capture: Capture, report: Report, quiet: bool) -> None:
         self.capture = capture
@@ -126,7 +126,7 @@ class _Job:
         self._started = time.monotonic()
 
     def show(self) -> None:
-        """Print what came of it, and leave with the status that says so."""
+        """Print the report and leave with its exit status."""
         from scp.replay.compare import Verdict
         from scp.replay.tables import print_summary, print_times
 
@@ -149,7 +149,7 @@ class _Job:
         why = [f"{count} messages {reason}" for reason, count in self.skipped.most_common()]
         text = "no dialogue was replayed: " + (", ".join(why) or "there is no TCAP in the capture")
         elsewhere = any("subsystem" in reason for reason in self.skipped)
-        return text + ("; --capture-ssn says which is the gsmSCF's there" if elsewhere else "")
+        return text + ("; --capture-ssn sets the gsmSCF's SSN in the capture" if elsewhere else "")
 
 
 def _report(
@@ -206,7 +206,7 @@ def _replay_here(
 
 
 def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live, ssn: int) -> None:
-    """Replay to a node; what ends it early is said below what came of it until then."""
+    """Replay to a node; the reason of an early end is printed below the report."""
     import uvloop
 
     from scp.replay.pace import Pace

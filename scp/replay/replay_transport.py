@@ -1,4 +1,4 @@
-"""A switch's signalling without TCAP: a capture's octets go out as they are, in SCCP and M3UA of our own.
+"""The switch's link of a live replay: TCAP octets as captured, in SCCP and M3UA of our own.
 
 `scp.engine.signalling` has TCAP in it, which would neither send a message that is wrong, as captures have
 them, nor take the answer to a dialogue that it did not open.
@@ -29,7 +29,7 @@ Machine: TypeAlias = Asp | Sgp
 
 
 class Label(Struct, frozen=True, kw_only=True):
-    """Who speaks to whom.
+    """The addresses of all that is sent.
 
     Attributes:
         opc: point code of the switch.
@@ -90,7 +90,7 @@ class ReplayTransport:
         """Wait until messages can go out.
 
         Raises:
-            TimeoutError: they can't within ``seconds``; the text says what happened instead.
+            TimeoutError: they can't within ``seconds``; the text is what happened instead.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -179,7 +179,7 @@ class ReplayTransport:
     def _note(self, event: Event) -> None:
         match event:
             case ErrorReceived() | RegistrationRefused():
-                self.failed(f"the other side says: {event.text}")
+                self.failed(f"the peer reports: {event.text}")
             case Unanswered():
                 self.failed(f"{event.request} is not answered")
             case BringDown():

@@ -1,4 +1,4 @@
-"""What a replay found: counts of everything, and the dialogues that are worth a look in full."""
+"""The report of a replay: counts, and in full the dialogues that differ."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Report:
         each: shown every dialogue as JSON, if given: what ``--json`` prints.
         wanted: digits that the called or calling number of a shown dialogue contains; "" takes all.
         reason: reason of a shown dialogue; "" takes all.
-        full: keep what the dialogues say, for a page.
-        who: answers: "we", or "the node".
+        full: keep the dialogues' messages, for a page.
+        who: the answering side: "we", or "the node".
 
     Attributes:
         verdicts: how many dialogues have each.

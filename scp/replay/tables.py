@@ -1,4 +1,4 @@
-"""What the commands on captures print: tables and a progress bar."""
+"""Tables and the progress bar that ``replay`` and ``explain`` print."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WHOSE: Final = {WE: "ours", NODE: "the node's"}
 
 @contextlib.contextmanager
 def progress(capture: Capture, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show how far a file is read, where somebody can see it; yields what is told the messages so far."""
+    """Show on a terminal how far a file is read; yields what takes the number of messages so far."""
     bar = Progress(
         TextColumn("{task.fields[messages]:,} messages"),
         BarColumn(),

@@ -75,7 +75,7 @@ def test_a_replay_of_nothing_is_no_success(settings: list[str], tmp_path: Path) 
     output = run("replay", path, *settings, "--capture-ssn", "8", code=2)
     assert "no dialogue was replayed: " in output
     assert "messages for another subsystem: SSN 146, not 8" in output
-    assert "--capture-ssn says which" in output
+    assert "--capture-ssn sets the gsmSCF's" in output
     other = tmp_path / "other.toml"
     other.write_text(Path(settings[1]).read_text(encoding="utf-8") + "\n[sccp]\nssn = 8\n", encoding="utf-8")
     words = ["-c", str(other), *settings[2:]]

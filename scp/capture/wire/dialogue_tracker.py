@@ -1,4 +1,4 @@
-"""Follows TCAP dialogues through a capture: which message belongs to which, whichever way it took.
+"""TCAP dialogues of a capture: which message belongs to which dialogue, whichever way it took.
 
 A dialogue is known by its two transaction ids, each of which is unique at its owner only. Where an STP
 translates global titles, point codes and addresses differ from leg to leg and one message may be in the
@@ -23,14 +23,14 @@ MAX_OPEN: Final = 200_000
 SWEEP_EVERY: Final = 65_536
 """Dialogues that begin between two looks for those without end."""
 MAX_NAMESAKES: Final = 64
-"""Dialogues with one id that are told apart; more are not the work of switches."""
+"""Dialogues with one id that are told apart; switches do not make more."""
 LINGER: Final = 2.0
 """Seconds for which a message can come again on another leg."""
 GIVEN_UP: Final = 93_600.0
 """Seconds without end after which a dialogue is given up: above ApplyCharging's longest period, 24 h."""
 
 FORWARD: Final = 1
-"""From who began the dialogue."""
+"""From the side that began the dialogue."""
 BACKWARD: Final = 2
 COPY: Final = 3
 """The same message on another leg."""
@@ -49,7 +49,7 @@ class Dialogue:
         stray: its BEGIN is not in the capture.
         opened: when.
         closed: when it ended; -1 while it is open.
-        user: free for who follows.
+        user: free for the owner of the tracker.
     """
 
     __slots__ = (
@@ -269,7 +269,7 @@ def is_copy(message: Message, earlier: Message | None) -> bool:
 
 
 def _fitting(message: Message, dialogue: Dialogue, backward: bool) -> int:
-    """Say how well a message's addresses fit a dialogue: 0 not at all."""
+    """Return how well a message's addresses fit a dialogue: 0 not at all."""
     unit = message.unit
     begin = dialogue.begin.unit
     if unit is None or begin is None:

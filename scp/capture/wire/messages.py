@@ -30,7 +30,7 @@ class Message:
     """One SS7 message of a capture, as far as it can be read.
 
     Attributes:
-        signal: the adaptation layer's message that brought it, or the last segment of it.
+        signal: the adaptation layer's message that carried it, or its last segment.
         management: a message of M3UA that is no DATA.
         data: the MTP3 user message; None if there is none.
         unit: the SCCP message, of segments put together; None if there is none.
@@ -136,7 +136,7 @@ class Reader:
         if is_segment(unit):
             if type(unit) is UnitData:
                 return self._segment(signal, data, unit)
-            return Message(signal, data, unit, b"", 0)  # returned to its sender, who puts nothing together
+            return Message(signal, data, unit, b"", 0)  # returned to its sender, which reassembles nothing
         message = Message(signal, data, unit, unit.data)
         if not message.transaction.kind and _subsystem(unit) != MANAGEMENT_SSN:
             self.counts["fault:tcap: no TCAP message"] += 1

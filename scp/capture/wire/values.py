@@ -1,4 +1,4 @@
-"""What the layers of a capture hand each other."""
+"""Values that the layers of a capture pass on: packets, faults, signals, ways."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Fault:
 
 
 def fault_of(frame: Frame, layer: str, error: DecodeError, octets: bytes = b"") -> Fault:
-    """Return what a decoder said of a packet's content."""
+    """Return the fault that a decoder found in a packet."""
     return Fault(frame.number, frame.time, layer, error.reason, error.offset, error.clause, octets)
 
 
@@ -114,9 +114,9 @@ class Signal:
     """One message of an adaptation layer.
 
     Attributes:
-        frame: number of the packet that brought the last of it.
+        frame: number of the packet that carried the end of it.
         time: and when that was.
-        way: between whom.
+        way: source and destination.
         stream: SCTP stream; -1 if it did not come over SCTP.
         adaptation: `Adaptation`.
         octets: the message.
