@@ -360,6 +360,19 @@ class TransportUser(Protocol):
         ...
 
 
+@runtime_checkable
+class ProbedUser(TransportUser, Protocol):
+    """A transport's user that can have its peer prove that it is there."""
+
+    def probe(self) -> None:
+        """Send what a living peer answers."""
+        ...
+
+    def give_up(self, why: str) -> None:
+        """Abort the association; ``why`` is the reason that is reported."""
+        ...
+
+
 class Telemetry(Protocol):
     """What the engine counts. Every method is cheap enough for every call; label values are bounded."""
 

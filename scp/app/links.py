@@ -116,20 +116,28 @@ def _listener(
     peer: Peer, user: TransportUser, watcher: _LinkWatcher, framer: Callable[[], Framer]
 ) -> Attachment:
     """Return what waits for ``peer`` to connect to us."""
-    take = SingleUser(user).take
+    single = SingleUser(user, from_anywhere=not peer.remote)
     if peer.transport == "sctp":
         return SctpListener(
             peer.name,
             peer.local,
             peer.port,
-            take,
+            single.take,
             allowed=peer.remote,
             refused=watcher.refused,
+            contend=single.contend,
             settings=sctp_settings(peer),
             watcher=watcher,
         )
     return Listener(
-        peer.name, peer.local, peer.port, take, allowed=peer.remote, refused=watcher.refused, framer=framer
+        peer.name,
+        peer.local,
+        peer.port,
+        single.take,
+        allowed=peer.remote,
+        refused=watcher.refused,
+        contend=single.contend,
+        framer=framer,
     )
 
 
@@ -181,9 +189,9 @@ class _LinkWatcher(Watcher):
         """Take why an attempt failed."""
         self._board.failed(self._name, reason)
 
-    def refused(self, address: str) -> None:
-        """Take whose connection was refused."""
-        self.failed(f"a connection from {address} was refused: not in remote, or another is up")
+    def refused(self, address: str, why: str) -> None:
+        """Take whose connection was refused, and why."""
+        self.failed(f"a connection from {address} was refused: {why}")
 
     def note(self, what: str, trouble: bool) -> None:
         """See `Watcher`."""

@@ -35,6 +35,10 @@ class LinkOwner(Protocol):
         """Process a batch of (stream, M3UA message) and send what they cause."""
         ...
 
+    def link_probed(self, link: Link) -> None:
+        """The link's peer is to prove that it is there: send it a BEAT."""
+        ...
+
     def link_lost(self, link: Link, reason: str) -> None:
         """The link's association is lost."""
         ...
@@ -76,7 +80,7 @@ class Observer(Protocol):
 
 @final
 class Link:
-    """An association and its M3UA machine; the `TransportUser` of its transport.
+    """An association and its M3UA machine; the `ProbedUser` of its transport.
 
     Attributes:
         network: of its DATA; the first one where there are several.
@@ -210,6 +214,10 @@ class Link:
         self.transport = None
         reason, self._given_up = self._given_up or reason, ""
         self._owner.link_lost(self, reason)
+
+    def probe(self) -> None:
+        """Send a BEAT, which a living peer answers (RFC 4666 §3.5.6)."""
+        self._owner.link_probed(self)
 
     def give_up(self, why: str) -> None:
         """Abort the association; ``why`` is the reason that is reported."""

@@ -123,6 +123,11 @@ class Signalling:
         link.machine.connected(now, link.transport.streams)
         self._after()
 
+    def link_probed(self, link: Link) -> None:
+        """See `LinkOwner`."""
+        link.machine.probe()
+        self._after()
+
     def link_lost(self, link: Link, reason: str) -> None:
         """An association is gone."""
         now = self.clock()

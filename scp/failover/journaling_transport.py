@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol, final, runtime_checkable
 
 from scp.failover.traffic_ring import Kind
+from scp.ports import ProbedUser
 from ss7.m3ua_framer import Framer
 
 if TYPE_CHECKING:
@@ -111,6 +112,16 @@ class JournalingTransport:
         self._transport = self._wire = None
         self._listener.ended(self._link)
         self._user.disconnected(reason)
+
+    def probe(self) -> None:
+        """See `ProbedUser`."""
+        if isinstance(self._user, ProbedUser):
+            self._user.probe()
+
+    def give_up(self, why: str) -> None:
+        """See `ProbedUser`."""
+        if isinstance(self._user, ProbedUser):
+            self._user.give_up(why)
 
     # the `Transport`
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
 
+    from scp.net.accept import Contend
     from scp.ports import TransportUser
 
 ACCEPTS: Final = 16
@@ -135,7 +136,8 @@ class Listener:
         port: the port; 0 takes a free one, see `port`.
         user_factory: makes the user of an association, given the remote address; None refuses it.
         allowed: addresses or host names that may set one up; empty: all.
-        refused: called with the remote address of each association that was refused.
+        refused: called with the remote address of each association that was refused, and why.
+        contend: see `AccessControl`.
         limits: bounds on one association.
         settings: protocol parameters.
         watcher: told what the associations go through.
@@ -149,13 +151,16 @@ class Listener:
         user_factory: Callable[[str], TransportUser | None],
         *,
         allowed: Sequence[str] = (),
-        refused: Callable[[str], None] | None = None,
+        refused: Callable[[str, str], None] | None = None,
+        contend: Contend | None = None,
         limits: Limits | None = None,
         settings: SctpSettings | None = None,
         watcher: Watcher = QUIET,
     ) -> None:
         self.name = name
-        self._reception: AccessControl[SctpAssociation] = AccessControl(user_factory, allowed, refused)
+        self._reception: AccessControl[SctpAssociation] = AccessControl(
+            user_factory, allowed, refused, contend
+        )
         self._addresses = addresses
         self._port = port
         self._limits = limits or Limits()
@@ -225,14 +230,15 @@ class Listener:
             self._take(SctpSocket(raw), plain(peer[0]), int(peer[1]))
 
     def _take(self, endpoint: SctpSocket, address: str, port: int) -> None:
-        user = self._reception.user_for(address)
-        if user is None:
-            endpoint.abort()
-            return
-        name = f"{self.name}/{address}"
-        association = SctpAssociation(name, endpoint, user, self._limits, self._watcher)
-        self._reception.add(association)
-        association.begin(port)
+        """Decide about an association that was just accepted; it is not read meanwhile."""
+
+        def admit(user: TransportUser) -> None:
+            name = f"{self.name}/{address}"
+            association = SctpAssociation(name, endpoint, user, self._limits, self._watcher)
+            self._reception.add(association)
+            association.begin(port)
+
+        self._reception.decide(address, admit, endpoint.abort)
 
 
 async def _writable(endpoint: SctpSocket) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from random import Random
 
+    from scp.net.accept import Contend
     from scp.ports import Transport, TransportUser
 
 DEFAULT_PORT: Final = 2905  # RFC 4666 §9.2
@@ -162,7 +163,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Cut what was read into messages and hand them over as one batch."""
+        """Take what was read."""
         if self._reason:
             return
         if nbytes == READ_SIZE:
@@ -171,8 +172,12 @@ class TcpConnection(asyncio.BufferedProtocol):
         else:
             self._full = 0
         self.more = self._full >= BACKLOG
+        self.feed(bytes(self._buffer[:nbytes]))
+
+    def feed(self, chunk: bytes) -> None:
+        """Take octets of the stream: cut them into messages and hand these over as one batch."""
         try:
-            messages = self._framer.feed(bytes(self._buffer[:nbytes]))
+            messages = self._framer.feed(chunk)
         except DecodeError as error:
             self._fail(f"message boundaries lost: {error}")
             return
@@ -316,7 +321,8 @@ class Listener:
         port: the port; 0 takes a free one, see `port`.
         user_factory: makes the user of a connection, given the remote address; None refuses it.
         allowed: addresses or host names that may connect; empty: all.
-        refused: called with the remote address of each connection that was refused.
+        refused: called with the remote address of each connection that was refused, and why.
+        contend: see `AccessControl`.
         framer: makes the framer of each connection.
     """
 
@@ -328,12 +334,13 @@ class Listener:
         user_factory: Callable[[str], TransportUser | None],
         *,
         allowed: Sequence[str] = (),
-        refused: Callable[[str], None] | None = None,
+        refused: Callable[[str, str], None] | None = None,
+        contend: Contend | None = None,
         limits: Limits | None = None,
         framer: Callable[[], Framer] = M3uaFramer,
     ) -> None:
         self.name = name
-        self._reception: AccessControl[TcpConnection] = AccessControl(user_factory, allowed, refused)
+        self._reception: AccessControl[TcpConnection] = AccessControl(user_factory, allowed, refused, contend)
         self._addresses = addresses
         self._port = port
         self._limits = limits or Limits()
@@ -370,34 +377,63 @@ class Listener:
             self._server = None
         await self._reception.close(abort=abort)
 
-    def accept(self, transport: asyncio.Transport) -> TcpConnection | None:
-        """Return the connection for a socket that was just accepted, or None to refuse it."""
-        peer = transport.get_extra_info("peername")
-        if peer is None:
-            return None  # it was gone before it was accepted
-        address = plain(peer[0])
-        user = self._reception.user_for(address)
-        if user is None:
-            return None
+    def decide(self, address: str, admit: Callable[[TransportUser], None], drop: Callable[[], None]) -> None:
+        """See `AccessControl.decide`."""
+        self._reception.decide(address, admit, drop)
+
+    def connection(self, address: str, user: TransportUser) -> TcpConnection:
+        """Return the connection for a user that was admitted."""
         connection = TcpConnection(f"{self.name}/{address}", user, self._framer(), self._limits)
         self._reception.add(connection)
         return connection
 
 
 class _Accepting(asyncio.Protocol):
-    """Stands in until the remote address is known, then gives way to a `TcpConnection`."""
+    """Stands in until it is decided about the connection, then gives way to a `TcpConnection`.
+
+    What comes meanwhile is kept, one read of it; then the socket is not read.
+    """
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
+        self._address = ""
+        self._waits = False
+        self._gone = False
+        self._early = b""
+        self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        stream = cast("asyncio.Transport", transport)
-        connection = self._listener.accept(stream)
-        if connection is None:
-            stream.abort()
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        if peer is None:
+            self._transport.abort()  # it was gone before it was accepted
             return
-        stream.set_protocol(connection)
-        connection.connection_made(stream)
+        self._address = plain(peer[0])
+        self._listener.decide(self._address, self._admit, self._transport.abort)
+        self._waits = True
+
+    def data_received(self, data: bytes) -> None:
+        self._early += data
+        self._transport.pause_reading()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._gone = True
+
+    def _admit(self, user: TransportUser) -> None:
+        """Give way, if the peer is still there."""
+        if self._gone:
+            return
+        transport = self._transport
+        reads = self._waits and not transport.is_closing()
+        if reads:
+            transport.pause_reading()  # uvloop chooses how it reads when it begins to
+        connection = self._listener.connection(self._address, user)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        if self._early:
+            connection.feed(self._early)
+        if reads and not transport.is_closing():
+            transport.resume_reading()
 
 
 def _words(error: BaseException | None) -> str:

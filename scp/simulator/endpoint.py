@@ -68,15 +68,15 @@ def attach(
         failed: called, with a reason, for every attempt that failed and every connection refused.
     """
 
-    def refused(address: str) -> None:
-        failed(f"{address}: refused, another association is up")
+    def refused(address: str, why: str) -> None:
+        failed(f"{address}: refused, {why}")
 
     addresses, port, sctp = endpoint.addresses, endpoint.port, endpoint.carrier is Carrier.SCTP
     if endpoint.listen:
-        take = SingleUser(user).take
+        single = SingleUser(user, from_anywhere=True)
         if sctp:
-            return SctpListener("msc", addresses, port, take, refused=refused)
-        return Listener("msc", addresses, port, take, refused=refused)
+            return SctpListener("msc", addresses, port, single.take, refused=refused, contend=single.contend)
+        return Listener("msc", addresses, port, single.take, refused=refused, contend=single.contend)
     if sctp:
         return SctpConnector(
             "msc",

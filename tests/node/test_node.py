@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from scp.app.event_log import EventLog
 from scp.app.node import Node
 from scp.domain.decision import Reason
 from scp.domain.lookup import PENDING
+from scp.net.single_user import PROOF
 from scp.net.tcp import Connector, Listener
 from scp.simulator.endpoint import Endpoint, Side, attach
 from scp.simulator.expect import Action, Expectation
@@ -242,10 +244,58 @@ def test_a_second_connection_to_one_peer_is_refused_and_said(everything_sent, fr
             await a_call(first)
             await connectors[1].start()
             await until(lambda: "refused" in node.status.links["msc"].last_error)
+            said = "a connection from 127.0.0.1 was refused: the peer is alive on another association, from 127.0.0.1"
+            assert node.status.links["msc"].last_error.startswith(said)
             await a_call(first)
             assert not second.heard
             for connector in connectors:
                 await connector.close(abort=True)
+
+    asyncio.run(run())
+
+
+GATEWAY = """
+import socket, sys, time
+from scp.stack.m3ua.sgp import Sgp
+from ss7.m3ua_framer import Framer
+peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+machine, framer = Sgp(), Framer()
+machine.connected(time.monotonic(), 1)
+while chunk := peer.recv(65536):
+    for message in framer.feed(chunk):
+        machine.receive(message, 0, time.monotonic())
+    for _, octets in machine.outbox:
+        peer.sendall(octets)
+    machine.outbox.clear()
+"""
+
+
+def test_a_gateway_that_comes_back_after_a_power_cut_is_taken_after_a_second(everything_sent, free_tcp_port):
+    """Its process is stopped, so that its socket stands open and nothing comes from it, not even a FIN."""
+
+    async def run():
+        async with running(("msc", "asp-listen", free_tcp_port)) as node:
+            before = await asyncio.create_subprocess_exec(sys.executable, "-c", GATEWAY, str(free_tcp_port))
+            try:
+                [link] = node.signalling.links
+                await until(lambda: link.active)
+                before.send_signal(signal.SIGSTOP)
+                switch = Switch(Field(), "again")
+                heard = Heard(switch, everything_sent)
+                connector = Connector("again", ["127.0.0.1"], free_tcp_port, heard, random=Random(1))
+                began = time.monotonic()
+                await connector.start()
+                await a_call(switch)
+                assert time.monotonic() - began >= PROOF
+                assert link.active
+                lines = node._event_log.lines
+                why = "no answer to BEAT in 1 s, while a new connection from 127.0.0.1 waits"
+                assert lines.index(f"msc: association lost: {why}") < lines.index("msc: association up", 1)
+                assert not any("refused" in line for line in lines)
+                await connector.close(abort=True)
+            finally:
+                before.kill()
+                await before.wait()
 
     asyncio.run(run())
 

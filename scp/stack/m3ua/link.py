@@ -238,9 +238,14 @@ class Link:
             self._beat_at = NEVER
             self.events.append(BringDown(f"nothing heard for {silence:.1f} s, BEAT unanswered"))
             return
-        self._beats = (self._beats + 1) & 0xFFFFFFFF
-        self._put(BEAT, {Tag.HEARTBEAT_DATA: self._beats.to_bytes(4, "big")})
+        self.probe()
         self._beat_at = now + self._beat
+
+    def probe(self) -> None:
+        """Send a BEAT, whatever T(beat) is, if the association is up."""
+        if self._associated:
+            self._beats = (self._beats + 1) & 0xFFFFFFFF
+            self._put(BEAT, {Tag.HEARTBEAT_DATA: self._beats.to_bytes(4, "big")})
 
     def _expired(self, now: float) -> None:
         raise NotImplementedError
