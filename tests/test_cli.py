@@ -109,7 +109,10 @@ def test_a_capture_is_not_written_over_itself(tmp_path: Path) -> None:
     (tmp_path / "same").symlink_to(capture)
     for out in (capture, tmp_path / "same"):
         result = CliRunner().invoke(app, ["anonymise", str(capture), str(out)])
-        assert (result.exit_code, result.output) == (2, f"{out}: this is the capture itself; give another file\n")
+        assert (result.exit_code, result.output) == (
+            2,
+            f"{out}: this is the capture itself; give another file\n",
+        )
     assert capture.read_bytes() == Path(CAPTURE).read_bytes()
 
 
