@@ -1,4 +1,4 @@
-"""What the errors of redis-py and of a Redis server mean to who runs the node: one table."""
+"""What the errors of redis-py and of a Redis server mean to the operator: one table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ _MEANING: Final = {
     "MISCONF": ("full", "the server can't save to its disk and refuses writes"),
     "WRONGTYPE": ("foreign", "a key of the store holds something else"),
     "NOSCRIPT": ("unavailable", "the server has lost the script"),
-    "EXECABORT": ("unavailable", "the transaction was refused"),
 }
 
 

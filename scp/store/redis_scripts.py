@@ -21,8 +21,6 @@ class Keys:
     """Keys of one store."""
 
     def __init__(self, prefix: str, buckets: int) -> None:
-        self._prefix = prefix
-        self.meta = meta_key(prefix)
         self.buckets = buckets
         self.names: list[bytes] = [f"{prefix}:s:{number:05x}".encode() for number in range(buckets)]
         self.head: bytes = b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b:s:" % (len(prefix) + 8, prefix.encode())

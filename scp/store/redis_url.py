@@ -45,9 +45,6 @@ class Address(NamedTuple):
     host: str
     port: int
 
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
 
 class RedisUrl(Struct, frozen=True):
     """A Redis URL, read; its attributes that are options are described in `OPTIONS`."""
