@@ -35,7 +35,7 @@ CHECKS: Final = {
     "records": "the disk that charging.records is on: full, slow, read-only?",
     "ledger": "charging.ledger: its disk, or the Redis that it names and the way there",
     "function": "charging.chf: its address, its certificates, with its operator whether it runs",
-    "twin": "the configurations of both nodes: instance and name have to be unique among running nodes",
+    "duplicate": "the configurations of both nodes: instance and name have to be unique among running nodes",
     "guardian": "why it ended (out of memory: journalctl -k); then restart the node when that suits",
     "recording": "recording.folder: is it there, writable, its disk full? Then reload",
 }
@@ -123,7 +123,7 @@ def _identities(duplicates: DuplicateDetector) -> Iterator[ComponentStatus]:
             "component",
             f"another running node has it too: {words}" if others else "no other running node has it",
             duplicates.since[kind],
-            CHECKS["twin"] if others else "",
+            CHECKS["duplicate"] if others else "",
         )
 
 
