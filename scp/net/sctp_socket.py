@@ -2,6 +2,10 @@
 
 Python's own sockets carry SCTP on Linux: control messages for stream and payload protocol identifier, socket
 options for the rest. The numbers and layouts are those of ``linux/sctp.h``; they are the kernel's ABI.
+
+pysctp is not used: its 0.7.3 leaks nine references with each message received and a dict with each error,
+writes IPv6 addresses beyond their buffer on the stack, and has 0 for the flags of heartbeats
+(``deploy/pysctp.md``).
 """
 
 from __future__ import annotations
