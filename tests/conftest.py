@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 import ss7.ber
 from oracles import examples, servers, tshark, vectors
@@ -86,6 +87,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"{missing}: nobody has looked at what the nodes sent")
     elif config.stash[DISSECTED]:
         terminalreporter.write_line(f"tshark dissected {config.stash[DISSECTED]} messages that nodes sent")
+
+
+@pytest.fixture(autouse=True)
+def log_as_at_the_start() -> None:
+    """Undo what another test's node has configured: what is logged must not depend on which tests ran before."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
