@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import time
-from collections import deque
 from enum import IntEnum
 from pathlib import Path
 from struct import Struct
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import uvloop
 
+from scp.failover.socket_copy import SocketCopy
 from scp.failover.takeover import TakeoverResult, take_over
 from scp.failover.traffic_ring import TrafficRing
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _HEADER: Final = Struct("=BHH")  # what, link, stream
 _LONGEST: Final = 1 << 18
 """Octets of a message on the channel: longer than any M3UA message that is not DATA."""
-MOST_KEPT: Final = 4096
-"""Management messages kept of a link; a gateway may speak of very many destinations."""
 _NOT_FOR_IT: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 """Signals to the whole process group: a stop of the node reaches the guardian as well, which ignores it."""
 NAME: Final = "scp-guardian"
@@ -47,22 +45,6 @@ class Notice(IntEnum):
     """A message came that is not DATA."""
     DISMISSED = 4
     """The node ends in good order."""
-
-
-@final
-class SocketCopy:
-    """An association that the node has: a copy of its descriptor, and what its peer sent beside DATA.
-
-    Attributes:
-        name: of its transport.
-        endpoint: the socket.
-        management: streams and messages, the oldest first.
-    """
-
-    def __init__(self, name: str, endpoint: socket.socket) -> None:
-        self.name = name
-        self.endpoint = endpoint
-        self.management: deque[tuple[int, bytes]] = deque(maxlen=MOST_KEPT)
 
 
 @final

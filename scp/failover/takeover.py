@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scp.engine.link import Link, Observer
     from scp.engine.observers import AnswerObserver
     from scp.engine.signalling import Signalling
-    from scp.failover.guardian import SocketCopy
+    from scp.failover.socket_copy import SocketCopy
     from scp.failover.traffic_ring import Entry, TrafficRing
     from scp.ports import SubscriberLookup, Telemetry, Transport, Waiter
     from scp.stack.tcap import Dialogue
