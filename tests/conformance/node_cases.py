@@ -20,6 +20,8 @@ from room import (
 
 from scp.domain.decision import Reason
 from scp.domain.subscriber import Subscriber, When
+from scp.engine.network import Ss7Network
+from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings, Translation
 from ss7 import rose, tcap
 from ss7.ber import encode_element
@@ -249,6 +251,33 @@ def _() -> Iterable[Room]:
     switch.sccp = lambda octets, **fields: ask(octets, **{**fields, "dpc": 999})  # type: ignore[method-assign]
     room.asks_in = 999
     room.says(room.call(), ends(connect()))
+    return [room]
+
+
+def in_network(room: Room, ni: int) -> None:
+    """Have the switch ask in a network from here on; its answers have to come in that."""
+    ask = room.switch.sccp
+    room.network = ni
+    room.switch.sccp = lambda octets, **fields: ask(octets, **{"ni": ni, **fields})  # type: ignore[method-assign]
+
+
+@case("Q.704 §14.2.2", "What comes with another network indicator than ours is answered with that one")
+def _() -> Iterable[Room]:
+    room = Room(READY)
+    for ni in (2, 3, 1):
+        in_network(room, ni)
+        room.says(room.call(), ends(connect()))
+    return [room]
+
+
+@case("Q.704 §14.2.2", "Where that is configured, it is discarded and counted")
+def _() -> Iterable[Room]:
+    settings = SccpSettings(point_codes=(NETWORK.scp_point_code,))
+    room = Room(READY, networks=[Ss7Network(Sccp(settings), 0, answers_others=False)])
+    room.says(room.call(), ends(connect()))
+    in_network(room, 2)
+    assert room.answers(room.call()) == []
+    assert room.counts.discards == [("m3ua", "network-indicator")]
     return [room]
 
 

@@ -42,12 +42,14 @@ class Room(room.Room):
     Attributes:
         asks_in: the point code of the node that its switches call.
         answered_at: where the answers are to go.
+        network: network indicator that they have to have.
         management: what M3UA messages the node has sent.
     """
 
     def __init__(self, *records: Any, **how: Any) -> None:
         super().__init__(*records, **how)
         self.asks_in = NETWORK.scp_point_code
+        self.network = NETWORK.network_indicator
         self.answered_at = NETWORK.point_code
         self.management: list[Message] = []
         self._questions: dict[bytes, Question] = {}
@@ -104,7 +106,7 @@ class Room(room.Room):
             return None
         otid, asked = list(self._questions.items())[-1]
         unit = UnitData(MessageType.UDT, 1, False, asked.calling, asked.called, tcap.build_end(otid, b"", []))
-        data = Data(self.asks_in, self.answered_at, 3, 0, 0, asked.sls, unit.encode())
+        data = Data(self.asks_in, self.answered_at, 3, self.network, 0, asked.sls, unit.encode())
         return 1 + asked.sls % (switch.transport.streams - 1 if switch.transport else 1), m3ua.encode(data)
 
     def _heard(self, data: Data, answer: Answer) -> None:
@@ -121,7 +123,7 @@ class Room(room.Room):
         )
         assert unit.encode() == data.payload, "SCCP: not class 1 from the called address to the calling one"
         assert tcap.encode(message) == answer.octets, "TCAP: not as it is encoded"
-        label = (self.asks_in, self.answered_at, 3, NETWORK.network_indicator, 0, asked.sls)
+        label = (self.asks_in, self.answered_at, 3, self.network, 0, asked.sls)
         assert (data.opc, data.dpc, data.si, data.ni, data.mp, data.sls) == label
         assert (data.routing_context, data.network_appearance, data.correlation_id) == (-1, -1, -1)
         if message.kind == tcap.CONTINUE:
