@@ -8,7 +8,7 @@ would cost calls: they are warnings, and alerts.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from scp.engine.status import ComponentStatus
 from scp.telemetry.catalogue import IDENTITIES
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scp.app.duplicate_nodes import DuplicateDetector
-    from scp.app.node import Node
-    from scp.app.tracing import RecordingStatus
+    from scp.app.tracing import RecordingStatus, Tracing
     from scp.charging.nchf_http import ChfClient
     from scp.charging.service import ChargingService
     from scp.charging.sink import CdrSink
     from scp.failover.guardian import Guardian
+    from scp.telemetry.number_traces import Traces
 
 MANY_WAITING: Final = 100_000
 """Records that wait: a fifth of what is kept before they are dropped. The alert ScpCdrsWaiting has it too."""
@@ -42,7 +42,17 @@ CHECKS: Final = {
 """What to look at where something is wrong."""
 
 
-def components(node: Node) -> Iterator[ComponentStatus]:
+class Parts(Protocol):
+    """What a node has beside its links and its store."""
+
+    charging: ChargingService
+    duplicates: DuplicateDetector | None
+    guardian: Guardian | None
+    tracing: Tracing
+    traces: Traces
+
+
+def components(node: Parts) -> Iterator[ComponentStatus]:
     """Yield the state of everything that the node has; what nobody has asked for is left out."""
     now = time.time()
     yield _records(node.charging.sink, now)
