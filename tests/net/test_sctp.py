@@ -19,6 +19,7 @@ from scp.net.reconnect import Backoff
 from scp.net.sctp import Connector, Listener
 from scp.net.sctp_association import SctpAssociation, Watcher
 from scp.net.sctp_socket import AddrChange, AssocChange, Chunk, End, PartialDeliveryAborted, ShutdownEvent
+from scp.net.single_user import SingleUser
 from scp.net.tcp import Limits
 
 WHOLE, PART = True, False
@@ -438,3 +439,60 @@ def test_without_sctp_a_listener_says_so() -> None:
 
     with pytest.raises(OSError, match="modprobe sctp"):
         asyncio.run(test())
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_second_association_has_the_peer_of_the_first_prove_that_it_is_alive(alive: bool) -> None:
+    class Probed(User):
+        why = ""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.decided = asyncio.Event()
+
+        def connected(self, transport: Any) -> None:
+            super().connected(transport)
+            self.decided.set()
+
+        def probe(self) -> None:
+            self.transport.send([(0, b"BEAT")])
+
+        def give_up(self, why: str) -> None:
+            self.why = why
+            self.transport.close(abort=True)
+
+    async def scenario() -> None:
+        user, refused = Probed(), []
+        single = SingleUser(user, proof=3600.0 if alive else 0.04)
+        listener = Listener(
+            "msc",
+            ["127.0.0.1"],
+            2905,
+            single.take,
+            refused=lambda *told: (refused.append(told), user.decided.set()),
+            contend=single.contend,
+        )
+        first, second = FakeSocket(), FakeSocket()
+        listener._take(first, "10.0.0.1", 2905)  # type: ignore[arg-type]
+        assert user.log == ["connected"]
+        listener._take(second, "10.0.0.1", 2906)  # type: ignore[arg-type]
+        assert first.sent == [(0, b"BEAT", False)]
+        if alive:
+            first.give(Chunk(0, 3, b"BEAT ACK", WHOLE))
+        user.decided.clear()
+        await asyncio.wait_for(user.decided.wait(), 60)
+        if alive:
+            [(address, why)] = refused
+            assert (address, second.ended, first.ended) == ("10.0.0.1", "aborted", "")
+            assert "alive on another association" in why
+            assert user.log == ["connected"]
+        else:
+            assert (first.ended, second.ended, refused) == ("aborted", "", [])
+            assert user.log == ["connected", "closed by us", "connected"]
+            assert "no answer to BEAT" in user.why
+            assert user.transport.remote.endswith("port 2906")
+        await listener.close(abort=True)
+        first.release()
+        second.release()
+
+    asyncio.run(scenario())
