@@ -1,10 +1,7 @@
-"""Runs uvicorn in the node's own event loop."""
+"""Serves the API."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -16,9 +13,10 @@ from scp.api.app import build_app
 from scp.api.connections import Connection
 from scp.api.http_semantics import HttpSemantics
 from scp.api.tls import tls_faults
+from scp.common.http_server import HttpServer, listen
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from litestar import Litestar
     from litestar.types import ControllerRouterHandler
@@ -31,24 +29,6 @@ GRACE: Final = 5
 """Seconds that requests in progress have when the API closes."""
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves the process's signals to the process and says when it has started."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Capture nothing."""
-        yield
-
-
 @final
 class ApiServer:
     """The API while it is served.
@@ -58,21 +38,12 @@ class ApiServer:
         url: its base URL.
     """
 
-    def __init__(self, server: _Server, listener: socket.socket, context: Context, *, tls: bool) -> None:
+    def __init__(self, server: HttpServer, context: Context, *, tls: bool) -> None:
         self._server = server
         self._context = context
-        self.address: tuple[str, int] = listener.getsockname()[:2]
+        self.address = server.address
         host, port = self.address
         self.url = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
-        self._task = asyncio.ensure_future(server.serve(sockets=[listener]))
-
-    async def started(self) -> None:
-        """Return when requests are answered."""
-        ready = asyncio.ensure_future(self._server.ready.wait())
-        await asyncio.wait((ready, self._task), return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if self._task.done():
-            await self._task
 
     def adopt(self, config: Api) -> None:
         """Take over the keys and rates of ``config``."""
@@ -80,8 +51,7 @@ class ApiServer:
 
     async def close(self) -> None:
         """Take no more requests, answer those in progress, and stop."""
-        self._server.should_exit = True
-        await self._task
+        await self._server.close()
 
 
 async def serve_api(
@@ -120,14 +90,13 @@ async def serve_api(
     )
     settings.load()  # reads the certificates, before anything listens
     await _warm_up(app)
-    server = ApiServer(
-        _Server(settings),
-        _listen(config.listen.host, config.listen.port),
-        app.state["context"],
-        tls=tls is not None,
-    )
+    try:
+        listener = listen(config.listen.host, config.listen.port)
+    except OSError as error:
+        raise OSError(f"api.listen: {error}") from None
+    server = HttpServer(settings, listener)
     await server.started()
-    return server
+    return ApiServer(server, app.state["context"], tls=tls is not None)
 
 
 async def _warm_up(app: Litestar) -> None:
@@ -159,19 +128,3 @@ async def _no_body() -> HTTPRequestEvent:
 
 async def _to_nobody(_message: object) -> None:
     """Take a response."""
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; "" is every address, of both families where the system can.
-
-    An answer is two small writes, head and body: without TCP_NODELAY, which connections inherit, the second
-    would wait 40 ms for the client's delayed ACK.
-    """
-    both = not host and socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
-    except OSError as error:
-        raise OSError(f"api.listen: {error}") from None
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener

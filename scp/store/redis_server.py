@@ -10,6 +10,7 @@ import contextlib
 import random
 from typing import TYPE_CHECKING, Any, Final, final
 
+import redis.observability.recorder  # noqa: F401 - a pool that is reset imports it, in the event loop
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.sentinel import MasterNotFoundError, SentinelConnectionPool
 from redis.asyncio.sentinel import Sentinel as RedisSentinel

@@ -1,33 +1,39 @@
 """``/metrics`` over HTTP, in the node's own event loop, without holding up a call.
 
 Rendering everything at once takes some milliseconds, in a thread as well: the interpreter lets only one run.
-So it is done in pieces of `SAMPLES` with a turn of the loop between, which bounds what a call may wait. The
-HTTP is what a scraper needs and no more: GET and HEAD, one request a connection.
+So it is done in pieces of `SAMPLES` with a turn of the loop between, which bounds what a call may wait.
+uvicorn speaks HTTP; a connection has one request and little time, so that no client keeps the others out.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 
+import uvicorn
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from scp.common.http_server import HttpServer, listen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from prometheus_client.core import Metric
 
-MAX_REQUEST: Final = 8192
+Scope: TypeAlias = "dict[str, Any]"
+Send: TypeAlias = "Callable[[dict[str, Any]], Awaitable[None]]"
+
 SAMPLES: Final = 50
 """Samples rendered between two turns of the event loop: about 0.5 ms."""
 TIMEOUT: Final = 5.0
 """Seconds that a client has for its request, and to take the answer."""
 MAX_CONNECTIONS: Final = 16
+MAX_HEAD: Final = 8192
+"""Octets of a request."""
 
 _TEXT: Final = "text/plain; charset=utf-8"
-_REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
 
 
 class Collector(Protocol):
@@ -75,6 +81,23 @@ def _without_head(exposition: bytes) -> bytes:
 
 
 @final
+class _OneRequest(H11Protocol):
+    """A connection of a scraper: one request, `TIMEOUT` seconds, `MAX_CONNECTIONS` at a time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        self._limit = self.loop.call_later(TIMEOUT, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._limit.cancel()
+        super().connection_lost(exc)
+
+
+@final
 class MetricsServer:
     """Answers ``GET /metrics``.
 
@@ -88,77 +111,59 @@ class MetricsServer:
         self._host = host
         self._port = port
         self._collectors = collectors
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._server: HttpServer | None = None
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        if self._server is not None and self._server.sockets:
-            return int(self._server.sockets[0].getsockname()[1])
-        return self._port
+        return self._port if self._server is None else self._server.address[1]
 
     async def start(self) -> None:
         """Listen; raises OSError if the address can't be had, with the key that says which."""
+        config = uvicorn.Config(
+            self._answer,
+            interface="asgi3",
+            http=_OneRequest,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",  # what scrapers do wrong is theirs
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
+            h11_max_incomplete_event_size=MAX_HEAD,
+        )
+        config.load()
         try:
-            self._server = await asyncio.start_server(
-                self._connected, self._host or None, self._port, limit=MAX_REQUEST
-            )
+            listener = listen(self._host, self._port)
         except OSError as error:
             raise OSError(f"telemetry.metrics: {error}") from None
+        self._server = HttpServer(config, listener)
+        await self._server.started()
 
     async def close(self) -> None:
         """Stop listening and drop the connections."""
         server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await server.wait_closed()
+        if server is not None:
+            await server.close()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            if len(self._connections) <= MAX_CONNECTIONS:
-                async with asyncio.timeout(TIMEOUT):
-                    await self._answer(reader, writer)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # the client's loss, and the next scrape's chance
-        finally:
-            self._connections.discard(task)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError:
-            head = b""
-        method, _, rest = head.partition(b"\r\n")[0].partition(b" ")
-        target = rest.partition(b" ")[0].partition(b"?")[0]
-        if not rest.endswith((b" HTTP/1.1", b" HTTP/1.0")):
-            status, kind, body = 400, _TEXT, b"not an HTTP/1 request\n"
-        elif method not in (b"GET", b"HEAD"):
+    async def _answer(self, scope: Scope, _receive: object, send: Send) -> None:
+        """Answer one request (an ASGI application)."""
+        if scope["method"] not in ("GET", "HEAD"):
             status, kind, body = 405, _TEXT, b"GET it\n"
-        elif target != b"/metrics":
+        elif scope["path"] != "/metrics":
             status, kind, body = 404, _TEXT, b"metrics are at /metrics\n"
         else:
             status, kind, body = 200, CONTENT_TYPE_LATEST, await self._body()
-        fields = [f"HTTP/1.1 {status} {_REASONS[status]}", f"Content-Type: {kind}"]
-        fields += [
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-            *(["Allow: GET, HEAD"] * (status == 405)),
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *([(b"allow", b"GET, HEAD")] * (status == 405)),
         ]
-        writer.write("\r\n".join([*fields, "", ""]).encode())
-        if method != b"HEAD":
-            writer.write(body)
-        await writer.drain()
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def _body(self) -> bytes:
         parts = []
