@@ -157,7 +157,8 @@ def compare(
 def _with_servers(testbed: Testbed, name: str, trees: Sequence[Tree], tally: Tally) -> Measure:
     """Start a scenario's servers; return what measures a round of one."""
     scenario = SCENARIOS[name]
-    servers = {tree: testbed.start(f"{name}-{number}", scenario, tree) for number, tree in enumerate(trees)}
+    places = zip(("here", "there"), trees, strict=True)
+    servers = {tree: testbed.start(f"{name}-{place}", scenario, tree) for place, tree in places}
     for target in servers.values():
         testbed.warm(scenario, target)
 
