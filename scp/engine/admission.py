@@ -20,7 +20,7 @@ touched; what an overloaded node does less of is, in this order:
               |
               v
            admit? ------> Continue           peer or caller above its rate     RATE_LIMITED
-              |                              turn older than `Limits.delay`    OVERLOAD (0.1 s)
+              |                              turn older than `Limits.delay`    OVERLOAD (0.2 s)
               |                              level 2 by another signal         OVERLOAD, but 1 of 16 (`PROBE`)
               v
       may_read? --------> Continue           only for unusual forms, 0.25 ms each
