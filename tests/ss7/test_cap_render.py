@@ -30,7 +30,8 @@ def test_the_published_cap_v4_initial_dp(vectors: list[Vector]) -> None:
     assert shown["serviceKey"] == 91
     assert shown["eventTypeBCSM"] == "collectedInfo"
     assert shown["calledPartyBCDNumber"] == {"digits": "14165555678", "nature": "national", "plan": "isdn"}
-    assert shown["bearerCapability"] == {"bearerCap": "8090a3"}
+    bearer = shown["bearerCapability"]["bearerCap"]
+    assert (bearer["capability"], bearer["mode"], bearer["rate"]) == ("speech", "circuit", "64-kbit/s")
     assert shown["locationInformation"]["ageOfLocationInformation"] == 0
     assert shown["timeAndTimezone"] == "2021-02-14T15:47:13-05:00"
     assert "extensions" not in shown
