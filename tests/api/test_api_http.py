@@ -61,7 +61,7 @@ def wait_for_requests(served: Served, count: int) -> None:
 
     async def begun() -> bool:
         assert served.server is not None
-        return sum(each.answering for each in served.server._server.server_state.connections) == count
+        return sum(each.answering for each in served.server._server._server.server_state.connections) == count
 
     wait_until(lambda: served.run(begun()))
 
