@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from scp.ports import StoreError
 from scp.store.redis_url import parse_redis_url
 from scp.store.sqlite import SqliteStore
+from scp.store.sqlite_base import MEMORY
 
 if TYPE_CHECKING:
-    from scp.ports import SubscriberStore, Telemetry
+    from scp.ports import HeldCalls, SubscriberStore, Telemetry
     from scp.store.redis_membership import Membership
 
 
@@ -44,6 +45,25 @@ SCHEMES: Final[dict[str, _Opener]] = {
 def membership_of(store: SubscriberStore) -> Membership | None:
     """Return the nodes that share a store; None where no other node can have it (SQLite)."""
     return getattr(store, "membership", None)
+
+
+def open_held_calls(store_url: str) -> HeldCalls:
+    """Return the store of held calls of a node, not yet opened: in its Redis, or beside its SQLite file.
+
+    Args:
+        store_url: of the subscriber store; see `open_store`.
+
+    Raises:
+        StoreError: kind "config".
+    """
+    scheme, _, path = store_url.partition(":")
+    if scheme == "sqlite":
+        from scp.store.held_sqlite import SqliteHeldCalls  # noqa: PLC0415 - only nodes with a journal need it
+
+        return SqliteHeldCalls(path if path == MEMORY else f"{path}.held")
+    from scp.store.held_redis import RedisHeldCalls  # noqa: PLC0415 - redis-py takes 60 ms and 9 MB
+
+    return RedisHeldCalls(parse_redis_url(store_url))
 
 
 def open_store(url: str, *, read_only: bool = False, telemetry: Telemetry | None = None) -> SubscriberStore:
