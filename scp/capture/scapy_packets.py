@@ -6,7 +6,7 @@ from scp.capture.scapy_packets import from_scapy, to_scapy
 from scp.capture.source import Capture
 
 for shown in Decoder(Filter(number="0701234567")).show(from_scapy(rdpcap("trace.pcap"))):
-print(shown["components"])
+    print(shown["components"])
 
 wrpcap("m3ua.pcap", to_scapy(Capture("m2pa.pcapng")))
 """
@@ -46,6 +46,10 @@ _PPIDS: Final[dict[int, int]] = {
     Adaptation.M2PA: PPID_M2PA,
 }
 _NOWHERE: Final = b"\xc0\0\x02\x01", b"\xc0\0\x02\x02"  # RFC 5737: for messages that were captured without IP
+# The frames' addresses, locally administered (IEEE 802): where one is not set, scapy asks the network by ARP
+# when it builds the packet, and waits for 2 s.
+_MAC_SOURCE: Final = "02:00:00:00:00:01"
+_MAC_DESTINATION: Final = "02:00:00:00:00:02"
 _M3UA_PORT: Final = 2905
 _IPV4: Final = 4
 
@@ -123,7 +127,7 @@ def to_scapy(items: Iterable[Item | Frame]) -> Iterator[Any]:
         if isinstance(item, Frame):
             yield _as_captured(item)
         elif isinstance(item, Message):
-            packet = Ether() / _carried(item.signal, item, numbering)
+            packet = Ether(src=_MAC_SOURCE, dst=_MAC_DESTINATION) / _carried(item.signal, item, numbering)
             packet.time = item.signal.time
             yield packet
 

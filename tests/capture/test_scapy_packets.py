@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from made_capture import NETWORK, write
+from scapy.config import conf
 from scapy.layers.dns import DNS
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
@@ -29,6 +30,16 @@ from ss7.sccp import udt
 
 FILES = sorted((Path(__file__).parents[2] / "pcaps").glob("*.pcapng"))
 IDS = [path.stem for path in FILES]
+
+
+@pytest.fixture(autouse=True)
+def without_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packet whose addresses of the link are not set has scapy ask the network for them when it builds it."""
+
+    def asked(*layers: Any) -> None:
+        raise AssertionError(f"the network was asked for the link address of {layers}")
+
+    monkeypatch.setattr(conf.neighbor, "resolve", asked)
 
 
 def shown(source: Any) -> list[dict[str, Any]]:
@@ -112,8 +123,8 @@ def made(tid: bytes, **fields: Any) -> Any:
 def test_packets_that_were_made_with_scapy_are_read() -> None:
     """An engineer's own frames: Ethernet, IP or SCTP outermost, a packet of another protocol between."""
     packets = [
-        Ether() / IP(src="192.0.2.1", dst="192.0.2.2") / made(b"\1", tsn=1),
-        Ether() / IP() / UDP() / DNS(),
+        Ether(dst="02:00:00:00:00:02") / IP(src="192.0.2.1", dst="192.0.2.2") / made(b"\1", tsn=1),
+        Ether(dst="02:00:00:00:00:02") / IP() / UDP() / DNS(),
         IP(src="192.0.2.1", dst="192.0.2.2") / made(b"\2", tsn=2, stream_seq=1),
     ]
     source = from_scapy(packets)
