@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scp.domain.cdr import Bundle, Record
     from scp.domain.decision import Decision
     from scp.domain.lookup import Found, Pending
+    from scp.domain.quota import QuotaAnswer, QuotaRequest, Usage
     from scp.domain.reservation import Account, Outcome, Reservation, Step
     from scp.domain.subscriber import Subscriber
 
@@ -261,6 +262,56 @@ class ChargingSystem(Protocol):
 
     async def expire(self, now_ms: int) -> int:
         """Free what reservations hold whose time is up; return how many there were."""
+        ...
+
+
+class QuotaSystem(Protocol):
+    """How calls under control are charged: quotas in seconds, with what was used at each step.
+
+    Each may be asked again after a failure or a crash: nothing is held or charged twice. `StoreError`: it is
+    not known what came of it.
+    """
+
+    async def reserve(self, request: QuotaRequest) -> QuotaAnswer:
+        """Reserve the first quota, perhaps a smaller one."""
+        ...
+
+    async def extend(self, request: QuotaRequest) -> QuotaAnswer:
+        """Raise the total of seconds; a total that is granted already changes nothing."""
+        ...
+
+    async def settle(self, session: str, used: Usage | None) -> QuotaAnswer:
+        """Charge what was used, once; None, or nothing used: what is held is given back."""
+        ...
+
+
+class QuotaWaiter(Protocol):
+    """What takes an answer of charging."""
+
+    def charged(self, answer: QuotaAnswer) -> None:
+        """Take it; called at most once, from the event loop, never from within the request."""
+        ...
+
+
+class QuotaPort(Protocol):
+    """What the call path needs of charging: requests that return at once, and are answered later."""
+
+    def reserve(self, request: QuotaRequest, waiter: QuotaWaiter) -> None:
+        """Reserve a first quota."""
+        ...
+
+    def extend(self, session: str, request: QuotaRequest, waiter: QuotaWaiter) -> None:
+        """Raise the total."""
+        ...
+
+    def settle(self, session: str, used: Usage | None, waiter: QuotaWaiter | None) -> None:
+        """Charge what was used; what can't be settled now is settled later.
+
+        Args:
+            session: that was reserved.
+            used: in all; None: what was told last.
+            waiter: takes the answer; None: nobody does.
+        """
         ...
 
 

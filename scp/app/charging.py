@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from scp.charging.fault_state import FaultState
 from scp.charging.local import LocalCharging
 from scp.charging.metered import MeteredCharging
+from scp.charging.quota_desk import QuotaDesk
+from scp.charging.quotas import LocalQuotas
 from scp.charging.service import ChargingService
 from scp.charging.sink import CdrSink
 from scp.domain.tariff import MINUTE, TariffTable
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from scp.charging.nchf_http import ChfClient
     from scp.config import Charging, Chf, Config
-    from scp.ports import ChargingSystem, ChargingTelemetry, Ledger
+    from scp.ports import ChargingSystem, ChargingTelemetry, Ledger, QuotaSystem
 
 
 class Told(Protocol):
@@ -70,7 +72,7 @@ def charging_service(
     swept = "expiry, and CDRs of what was charged"
     wanted = bool(charging.tariffs) or charging.chf is not None
     sink = CdrSink(cdrs, node, config.numbering, _named("call detail records", told), telemetry=telemetry)
-    return ChargingService(
+    service = ChargingService(
         ledger,
         cdrs,
         MeteredCharging(system, telemetry, requests),
@@ -83,6 +85,14 @@ def charging_service(
         requests=requests,
         function=function,
     )
+    service.quotas = QuotaDesk(
+        _quotas(charging, ledger),
+        telemetry,
+        requests,
+        service.committed,
+        lambda session, used: told(f"session {session} is not settled: {used}", True),
+    )
+    return service
 
 
 def _named(what: str, told: Told, *, wanted: bool = True) -> Callable[[str], None]:
@@ -114,6 +124,16 @@ def _local(charging: Charging, ledger: Ledger) -> ChargingSystem:
         local_clock(charging.timezone),
         grace_ms=charging.grace_s * 1000,
         max_seconds=charging.max_minutes * MINUTE,
+    )
+
+
+def _quotas(charging: Charging, ledger: Ledger) -> QuotaSystem:
+    return LocalQuotas(
+        ledger,
+        TariffTable(charging.tariffs),
+        wall_ms,
+        local_clock(charging.timezone),
+        grace_ms=charging.grace_s * 1000,
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.charging.nchf_http import ChfClient
+    from scp.charging.quota_desk import QuotaDesk
     from scp.charging.sink import CdrSink
     from scp.ports import CdrStore, ChargingSystem, Ledger
 
@@ -52,6 +53,7 @@ class ChargingService:
         steady: seconds that nobody sets.
 
     Attributes:
+        quotas: charges calls under control; None: nobody set it.
         fault: what sweeping fails with: the ledger, or the file of CDRs.
     """
 
@@ -87,6 +89,7 @@ class ChargingService:
         self.fault = fault or FaultState(failed)
         self.requests = requests or FaultState(failed)
         self.function = function
+        self.quotas: QuotaDesk | None = None
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -111,6 +114,8 @@ class ChargingService:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        if self.quotas is not None:
+            await self.quotas.stop()
         if self.sink is not None:
             await self.sink.stop()
         with contextlib.suppress(StoreError):
@@ -146,6 +151,8 @@ class ChargingService:
         now = self.wall()
         while await self.system.expire(now):
             pass
+        if self.quotas is not None:
+            await self.quotas.settle_owed()
         await self.record()
 
     async def forget(self) -> None:

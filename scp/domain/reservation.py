@@ -40,6 +40,7 @@ class Event(StrEnum):
     RESERVE = "reserve"
     EXTEND = "extend"
     COMMIT = "commit"
+    SETTLE = "settle"
     RELEASE = "release"
     EXPIRE = "expire"
     DENY = "deny"
@@ -51,6 +52,8 @@ class Effect(StrEnum):
     HOLD = "hold"  # hold the given amount in all; only if what is missing is available
     CHARGE = "charge"  # take the given amount, at most what is held, off the balance; hold nothing more
     CHARGE_LATE = "charge-late"  # the same when nothing is held any more: at most what is available
+    CHARGE_USED = "charge-used"  # as CHARGE, but beyond what is held also of what is available
+    CHARGE_USED_LATE = "charge-used-late"  # the same when nothing is held any more
     FREE = "free"  # hold nothing more
     REPEAT = "repeat"  # it was done before: nothing
 
@@ -88,6 +91,14 @@ TABLE: Final[Mapping[tuple[State, Event], Row]] = {
         Effect.CHARGE_LATE, State.COMMITTED, "the call took place, its end was reported late: not forgotten"
     ),
     (State.COMMITTED, Event.COMMIT): Row(Effect.REPEAT, State.COMMITTED, "charged once"),
+    (State.RESERVED, Event.SETTLE): Row(
+        Effect.CHARGE_USED, State.COMMITTED, "a switch has measured the call: nothing of it is free"
+    ),
+    (State.EXTENDED, Event.SETTLE): Row(Effect.CHARGE_USED, State.COMMITTED, "the same"),
+    (State.EXPIRED, Event.SETTLE): Row(Effect.CHARGE_USED_LATE, State.COMMITTED, "the same, late"),
+    (State.COMMITTED, Event.SETTLE): Row(Effect.REPEAT, State.COMMITTED, "charged once"),
+    (State.RELEASED, Event.SETTLE): Row(Effect.REPEAT, State.RELEASED, "it was given back"),
+    (State.DENIED, Event.SETTLE): Row(Effect.REPEAT, State.DENIED, "it never held anything"),
     (State.RESERVED, Event.RELEASE): Row(Effect.FREE, State.RELEASED, "there was no call"),
     (State.EXTENDED, Event.RELEASE): Row(Effect.FREE, State.RELEASED, "nothing is to be charged"),
     (State.RELEASED, Event.RELEASE): Row(Effect.REPEAT, State.RELEASED, "released once"),
@@ -97,6 +108,9 @@ TABLE: Final[Mapping[tuple[State, Event], Row]] = {
     (State.EXTENDED, Event.EXPIRE): Row(Effect.FREE, State.EXPIRED, "nobody said how the call ended"),
 }
 """Whatever has no row is refused: extending or releasing what is settled, settling what is released."""
+
+_LATE: Final = frozenset({Effect.CHARGE_LATE, Effect.CHARGE_USED_LATE})
+_USED: Final = frozenset({Effect.CHARGE_USED, Effect.CHARGE_USED_LATE})
 
 OPEN: Final = frozenset({State.RESERVED, State.EXTENDED})
 """States in which money is held."""
@@ -249,11 +263,13 @@ def advance(account: Account | None, found: Reservation, step: Step) -> Outcome:
     changed = structs.replace(found, state=row.next, steps=found.steps + 1)
     if row.effect is Effect.HOLD:
         return _hold(account, found, changed, step)
-    if row.effect is not Effect.CHARGE_LATE:
+    if row.effect not in _LATE:
         account = structs.replace(account, held=account.held - found.held)
     changed = structs.replace(changed, ended_ms=step.at_ms)
     if row.effect is not Effect.FREE:
-        charged = min(step.amount, found.held, max(account.available, 0))
+        charged = min(step.amount, max(account.available, 0))
+        if row.effect not in _USED:
+            charged = min(charged, found.held)
         account = structs.replace(account, balance=account.balance - charged)
         changed = structs.replace(changed, charged=charged, used_seconds=step.seconds)
     return Outcome(Result.DONE, account, changed)

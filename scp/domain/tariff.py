@@ -10,6 +10,10 @@ so that 0.5 cents a minute is ``price = 5, per_seconds = 600``. A call's price i
 4. the sum, an exact fraction, is rounded **up** to a whole minor unit, once; the set-up fee is added.
 
 A price never falls with the seconds, so a reservation for some minutes covers any shorter call.
+
+A call that a switch has measured (`Usage`) is priced likewise (`Tariff.cost_of`), exactly in tenths of a
+second: each stretch costs what its price says; what is billed beyond the measured time (the begun second, the
+minimum, the increment) costs what the last stretch's says; and the sum is rounded up once.
 """
 
 from __future__ import annotations
@@ -18,8 +22,12 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, final
 
 from msgspec import Meta, Struct
 
+from scp.domain.quota import TENTHS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from scp.domain.quota import Usage
 
 MINUTE: Final = 60
 DAY: Final = 86_400
@@ -123,6 +131,59 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
             yield change - now, self._price_at(now)
             now = change
 
+    def cost_of(self, used: Usage) -> int:
+        """Return what a measured call costs."""
+        return self._sum(used, used.seconds, 0)
+
+    def most(self, used: Usage, seconds: int, at: int, slack: int = 0) -> int:
+        """Return the most that a call may cost.
+
+        Args:
+            used: its time so far.
+            seconds: how long it may last in all.
+            at: the tariff's clock now.
+            slack: how many seconds later it may go on than now; the dearest price until its end then counts.
+        """
+        rest = max(0, seconds - used.tenths // TENTHS)
+        return self._sum(used, max(seconds, used.seconds), self._dearest(at, at + rest + slack))
+
+    def _sum(self, used: Usage, seconds: int, price: int) -> int:
+        """Return the price of a call of ``seconds``; those beyond ``used`` cost the greater of two prices."""
+        billable = self.billable(seconds) * TENTHS
+        if not billable:
+            return 0
+        total = 0
+        left = billable
+        for tenths, at in used.stretches:
+            last = self._price_at(at)
+            total += tenths * last
+            left -= tenths
+            price = max(price, last) if seconds > used.seconds else last
+        total += left * price
+        return self.setup - (-total // (self.per_seconds * TENTHS))  # rounded up
+
+    def _dearest(self, start: int, end: int) -> int:
+        """Return the highest price from ``start`` to ``end``."""
+        price, now = self._price_at(start), start
+        while self.bands and (now := self._next_change(now)) < end:
+            price = max(price, self._price_at(now))
+        return price
+
+    def changes(self, at: int) -> tuple[int, int]:
+        """Return how many seconds after ``at`` the price changes, and changes again; 0: not within a day."""
+        found = [0, 0]
+        now, price = at, self._price_at(at)
+        count = 0
+        while self.bands and count < len(found):
+            now = self._next_change(now)
+            if now - at > DAY:
+                break
+            if (new := self._price_at(now)) != price:
+                price = new
+                found[count] = now - at
+                count += 1
+        return found[0], found[1]
+
     def _price_at(self, now: int) -> int:
         return next((band.price for band in self.bands if _covers(band, now)), self.price)
 
@@ -136,6 +197,17 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
             for at in (first, first + band.length)
         )
         return min(at for at in edges if at > now)
+
+    def affordable(self, amount: int, used: Usage, most: int, at: int, slack: int = 0) -> int:
+        """Return the most seconds in all for which `most` is at most ``amount``; see there, and below."""
+        low, high = 0, most
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.most(used, middle, at, slack) <= amount:
+                low = middle
+            else:
+                high = middle - 1
+        return low
 
     def affordable_seconds(self, amount: int, most: int, start: int = 0, step: int = 1) -> int:
         """Return the most seconds that cost at most ``amount``.

@@ -40,12 +40,15 @@ if effect == '{Effect.HOLD}' then
   redis.call('HSET', KEYS[1], 'held', amount, 'granted', seconds, 'expires', ARGV[6])
   redis.call('ZADD', KEYS[4], ARGV[6], id)
 else
-  if effect ~= '{Effect.CHARGE_LATE}' then
+  if effect ~= '{Effect.CHARGE_LATE}' and effect ~= '{Effect.CHARGE_USED_LATE}' then
     held = move(KEYS[3], -was)
     free = free + was
   end
   if effect ~= '{Effect.FREE}' then
-    local charged = math.min(amount, was, math.max(free, 0))
+    local charged = math.min(amount, math.max(free, 0))
+    if effect == '{Effect.CHARGE}' or effect == '{Effect.CHARGE_LATE}' then
+      charged = math.min(charged, was)
+    end
     balance = balance and move(KEYS[2], -charged)
     redis.call('HINCRBY', KEYS[7], 'charged', charged)
     redis.call('HSET', KEYS[1], 'charged', charged, 'used', seconds, 'recorded', 0)

@@ -228,7 +228,7 @@ def _write(connection: sqlite3.Connection, account: Account, reservation: Reserv
             reservation.charged,
             reservation.expires_ms,
             reservation.ended_ms,
-            step.event is not Event.COMMIT,
+            step.event not in (Event.COMMIT, Event.SETTLE),
             _encode(reservation).decode(),
         ),
     )

@@ -60,6 +60,7 @@ def commit(amount: int, seconds: int = 30) -> Step:
 RELEASE = Step(Event.RELEASE, 2000)
 EXPIRE = Step(Event.EXPIRE, 6000)
 DENY = Step(Event.DENY, 1000)
+SETTLE = Step(Event.SETTLE, 2000, 90, 90)
 MAKING = (Event.RESERVE, Event.DENY)
 """What is asked of a reservation that is not there yet: by `Ledger.reserve`."""
 
@@ -240,7 +241,8 @@ class LedgerContract:
             State.EXPIRED: [reserve(40), EXPIRE],
             State.DENIED: [DENY],
         }
-        events = [reserve(40), DENY, Step(Event.EXTEND, 1600, 70, 180, 9000), commit(30), RELEASE, EXPIRE]
+        extend = Step(Event.EXTEND, 1600, 70, 180, 9000)
+        events = [reserve(40), DENY, extend, commit(30), SETTLE, RELEASE, EXPIRE]
         assert {step.event for step in events} == set(Event)
         assert {State.NONE, *ways} == set(State)
 

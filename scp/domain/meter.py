@@ -1,0 +1,234 @@
+"""The arithmetic of quotas: what was used by a switch's reports, and which period it is given next.
+
+A gsmSSF measures the time since answer. Its reports say (TS 29.078 §11.3.1.1):
+
+- without a switch of the tariff: the time since answer, which only grows: a report that comes twice, or
+  late, changes nothing, since the greatest counts;
+- with one: the time since the last switch, which only grows likewise; and, in the report of the period of the
+  switch alone, the time from answer, or from the switch before, to it.
+
+So what was used is the sum of the intervals and the time since. Rounding: everything here is in whole tenths
+of a second, as the switch gives it; the one rounding of a call is `scp.domain.tariff.Tariff.cost_of`. Nothing
+that rang is in it: a switch counts from answer on.
+
+A period that is given to the switch is shorter than what is granted, by the seconds that are *withheld*: they
+let the next quota be late, and are the last period of a call whose money ends, the one that the switch ends
+by a warning tone and by releasing the call. What the switch counts between a report and the next period is in
+its next report (§11.2.2.1), so that nothing is free.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from scp.domain.quota import TENTHS, Usage, whole_seconds
+
+if TYPE_CHECKING:
+    from scp.domain.quota import QuotaGrant
+
+MOST_PERIOD: Final = 864_000
+"""The longest period of ApplyCharging, in 100 ms (TS 29.078 §5.1)."""
+EDGE: Final = 2
+"""A period ends so many seconds before a second switch of the tariff, of which the next period tells."""
+
+
+class Meter(Struct, frozen=True, gc=False, array_like=True):
+    """What a switch has measured of a call, and what it may.
+
+    Attributes:
+        granted: tenths of a second since answer that are paid for.
+        last: there is no money for more.
+        at: a second of the clock that tariffs go by, whose price counts for `since`.
+        since: tenths since answer, or since the last switch of the tariff.
+        before: the stretches that ended with a switch of the tariff, as in `Usage`.
+        mark: `since` in the report that told of the last switch.
+        passed: how many switches of the tariff the reports have told of.
+        switch_at: when the tariff switches that the gsmSSF was told of and did not report yet; 0: none is.
+        allowed: tenths since answer that the gsmSSF may count until it reports.
+        pending: a period is running, or begins with the answer: its report is due.
+        releasing: at the end of the period the gsmSSF releases the call.
+    """
+
+    granted: int = 0
+    last: bool = False
+    at: int = 0
+    since: int = 0
+    before: tuple[tuple[int, int], ...] = ()
+    mark: int = -1
+    passed: int = 0
+    switch_at: int = 0
+    allowed: int = 0
+    pending: bool = False
+    releasing: bool = False
+
+    @property
+    def used(self) -> int:
+        """Tenths since answer."""
+        return self.since + sum(tenths for tenths, _ in self.before)
+
+    @property
+    def usage(self) -> Usage:
+        """What was used."""
+        stretches = (*self.before, (self.since, self.at))
+        return Usage(tuple(each for each in stretches if each[0]))
+
+
+class Measured(NamedTuple):
+    """The times in an ApplyChargingReport, in 100 ms.
+
+    Attributes:
+        since: since answer, or, if ``switched``, since the last switch of the tariff.
+        switched: whether the tariff has switched since the first ApplyCharging.
+        interval: up to the switch in this period; None: there was none.
+    """
+
+    since: int
+    switched: bool = False
+    interval: int | None = None
+
+
+class Period(NamedTuple):
+    """What ApplyCharging says.
+
+    Attributes:
+        tenths: how long, 1 to `MOST_PERIOD`.
+        release: the gsmSSF releases the call at its end, after a warning tone.
+        switch_s: seconds until the tariff switches, 1 to 86400; 0: nothing is said of it.
+    """
+
+    tenths: int
+    release: bool = False
+    switch_s: int = 0
+
+
+def granted(meter: Meter, grant: QuotaGrant) -> Meter:
+    """Take a grant: what it says in all counts."""
+    at = meter.at or grant.at
+    return replace(
+        meter, granted=max(meter.granted, grant.seconds * TENTHS), last=meter.last or grant.last, at=at
+    )
+
+
+def measured(meter: Meter, report: Measured) -> Meter:
+    """Take a report of a gsmSSF that counts from answer (§11.3.1.1).
+
+    One ApplyCharging has one report: without a period that is pending it came before.
+    """
+    if not meter.pending:
+        return meter
+    if not report.switched:
+        if meter.passed:
+            return meter  # it is older than the switch
+        return replace(meter, since=max(meter.since, report.since))
+    if not (meter.passed or meter.switch_at):  # the gsmSSF was told of none: all of it counts
+        return replace(meter, since=max(meter.since, report.since + (report.interval or 0)))
+    if not meter.switch_at or _repeated(meter, report):
+        return replace(meter, since=max(meter.since, report.since))
+    if report.interval is None:
+        if meter.passed:  # the switch that it speaks of is the one before
+            return replace(meter, since=max(meter.since, report.since))
+        before = meter.before  # it came before the answer
+    else:
+        before = (*meter.before, (report.interval, meter.at))
+    return replace(
+        meter,
+        before=before,
+        since=report.since,
+        mark=report.since,
+        at=meter.switch_at,
+        passed=meter.passed + 1,
+        switch_at=0,
+    )
+
+
+def _repeated(meter: Meter, report: Measured) -> bool:
+    """Return whether a report of a switch is the one that came before."""
+    return bool(meter.before) and report.interval == meter.before[-1][0] and report.since == meter.mark
+
+
+def measured_period(meter: Meter, report: Measured) -> Meter:
+    """Take a report of a gsmSSF that counts each period anew: one for each period, which adds up."""
+    if not meter.pending:
+        return meter
+    if report.switched and report.interval is not None and meter.switch_at:
+        before = (*meter.before, (meter.since + report.interval, meter.at))
+        return replace(
+            meter,
+            before=before,
+            since=report.since,
+            mark=report.since,
+            at=meter.switch_at,
+            passed=meter.passed + 1,
+            switch_at=0,
+        )
+    return replace(meter, since=meter.since + report.since)
+
+
+def reported(meter: Meter) -> Meter:
+    """Note that the period's report has come: the gsmSSF may be given another."""
+    return replace(meter, pending=False, releasing=False)
+
+
+def next_period(meter: Meter, grant: QuotaGrant, withheld: int, most: int = MOST_PERIOD) -> Period | None:
+    """Return the period that the switch is given now, None: nothing is left, the call is to be released.
+
+    Args:
+        meter: of the call, the grant taken.
+        grant: the last; what it says of the tariff's next switches is from now on.
+        withheld: tenths that are kept back until there is no money for more.
+        most: the longest that a period may be, in tenths.
+    """
+    rest = meter.granted - meter.used
+    if rest <= 0:
+        return None
+    final = meter.last and rest <= max(withheld, 1)
+    tenths = rest if final or rest <= withheld or (meter.last and not withheld) else rest - withheld
+    final = final or (meter.last and tenths == rest)
+    switch = 0 if meter.switch_at else grant.switch_s
+    limit = min(most, MOST_PERIOD)
+    if switch and grant.then_s:
+        limit = min(limit, max(TENTHS, (grant.then_s - EDGE) * TENTHS))
+    if tenths > limit:
+        return Period(limit, switch_s=switch)
+    return Period(tenths, final, switch)
+
+
+def applied(meter: Meter, period: Period, at: int) -> Meter:
+    """Note that a period was given to the switch, when the tariff's clock was ``at``."""
+    return replace(
+        meter,
+        allowed=meter.used + period.tenths,
+        pending=True,
+        releasing=period.release,
+        switch_at=at + period.switch_s if period.switch_s else meter.switch_at,
+    )
+
+
+def anew(meter: Meter) -> Meter:
+    """Return the meter for another attempt to reach a party: nothing was used, what is granted stays.
+
+    The gsmSSF has reported the period of the attempt that failed, and forgotten it (§11.2.2.1).
+    """
+    return replace(
+        meter, pending=False, releasing=False, switch_at=0, allowed=0, since=0, before=(), passed=0, mark=-1
+    )
+
+
+def wanted(meter: Meter, withheld: int, more: int) -> int:
+    """Return how many seconds are to be asked for in all: what was used, what is withheld, a further quota.
+
+    Args:
+        meter: of the call.
+        withheld: tenths.
+        more: seconds.
+    """
+    return whole_seconds(meter.used + withheld) + more
+
+
+def assumed(meter: Meter) -> Meter:
+    """Return the meter of a period whose report is missing, or can't be read: all of it was used."""
+    missing = meter.allowed - meter.used
+    return replace(meter, since=meter.since + missing) if missing > 0 else meter
