@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 import msgspec
 
-from scp.domain.cdr import Bundle
+from scp.domain.cdr import ATTEMPT_ROW, Bundle
 from scp.services.cdr_row import attempt_rows, ending, legs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scp.domain.cdr import Row
+    from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
     from scp.services.call_progress import CallProgress
     from scp.services.cdr_row import Answered
@@ -23,6 +24,9 @@ AT_ONCE: Final = 50
 """The most bundles that are written at once, after a time without a disk."""
 
 _encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(list).decode
+_ACTION: Final = ATTEMPT_ROW.index("action")
+_NUMBER: Final = ATTEMPT_ROW.index("number")
 
 
 class HeldRecord(NamedTuple):
@@ -49,6 +53,16 @@ def ended(kept: bytes, progress: CallProgress | None) -> HeldRecord:
     if progress is not None:
         row = row[:-1] + b"," + _encode(ending(progress))[1:]
     return HeldRecord(row, kept[:start])
+
+
+def redecided(kept: bytes, decision: Decision) -> bytes:
+    """Return what `held` returned, with another decision."""
+    start = kept.index(b"[")
+    row = _decode(kept[start:])
+    row[_ACTION : _ACTION + 2] = decision.action, decision.reason
+    if len(row) > _NUMBER:
+        row[_NUMBER] = decision.number
+    return kept[:start] + _encode(row)
 
 
 class _Part(NamedTuple):

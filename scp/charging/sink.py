@@ -15,7 +15,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final, final
 
-from scp.charging.bundles import TOGETHER, Bundles, HeldRecord, ended, held
+from scp.charging.bundles import TOGETHER, Bundles, HeldRecord, ended, held, redecided
 from scp.charging.fault_state import FaultState
 from scp.ports import StoreError
 from scp.services.call_progress import CallProgress
@@ -122,6 +122,15 @@ class CdrSink:
             if progress is None:
                 progress = self._progress[tid] = CallProgress()
             progress.reported(argument, self._wall())
+
+    def decided(self, dialogue: Dialogue, decision: Decision) -> None:
+        """Note that the service has decided otherwise: the record has the last decision."""
+        record = self._held.get(dialogue.local_tid)
+        if record is not None:
+            self._held[dialogue.local_tid] = redecided(record, decision)
+
+    def noted(self, dialogue: Dialogue, fact: object) -> None:
+        """Take a fact about a call; there is none yet that a record has."""
 
     def over(self, dialogue: Dialogue) -> None:
         """Note that a held dialogue is over."""

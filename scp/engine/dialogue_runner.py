@@ -11,6 +11,8 @@ mean, and which octets say what a service put into its outbox, only the TC-user 
                           v                                 v
       step -> [ coroutine ] --Lookup------> ask the store --PENDING--> wait for it, or the deadline
        ^            |      --NextReport--> send the outbox --queue empty--> wait for a report, or the deadline
+       |            |      --Reserve-----> send the outbox -> ask the charging system -> wait, or the deadline
+       |            |      --Send--------> send the outbox
        |            |                                                      |
        |            +--returns--> TC-END with the outbox                   |
        |            +--raises---> TC-END that the TC-user fell back to     |
@@ -20,20 +22,36 @@ All of that is one straight run of code for each event: nothing is scheduled for
 and what waits costs one entry in `Deadlines`.
 
 Reports that come while a service waits for something else are queued. A service waits for one thing at a
-time, so another kind of request is one more wait (`LOOKUP`, `REPORT`), one method such as `_look_up` that
-returns the answer or `PENDING`, and one way for the answer to come back such as `store_answered`.
+time, so another kind of request is one more wait (`LOOKUP`, `REPORT`, `QUOTA`), one method such as `_look_up`
+that returns the answer or `PENDING`, and one way for the answer to come back such as `store_answered`.
+
+A dialogue and its coroutine end each for itself. The dialogue may be gone while the coroutine has still to
+settle: it is resumed with what it awaits, then told. The coroutine is over when it has returned, or was
+closed; if it left money reserved, that is settled for it.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from scp.domain.lookup import PENDING, StoreFailure
+from scp.domain.quota import ChargingFailure, QuotaDenial
 from scp.engine.tc import opcode_of
 from scp.engine.timers import Deadlines
-from scp.services.api import Lookup, Report, ReportKind
+from scp.services.api import (
+    MOST_REPORTS,
+    Extend,
+    Lookup,
+    NextReport,
+    Report,
+    ReportKind,
+    Reserve,
+    Send,
+    Settle,
+)
 from scp.stack import tcap_dialogue as tc
 
 if TYPE_CHECKING:
@@ -41,23 +59,34 @@ if TYPE_CHECKING:
 
     from mypy_extensions import u8
 
+    from scp.domain.decision import Decision
     from scp.domain.lookup import Found, Pending
+    from scp.domain.quota import QuotaAnswer
     from scp.engine.admission import Admission
     from scp.engine.tc import TcProvider
-    from scp.ports import SubscriberLookup, Telemetry
-    from scp.services.api import NextReport, ServiceRun
+    from scp.ports import QuotaPort, SubscriberLookup, Telemetry
+    from scp.services.api import Request, ServiceRun
     from scp.services.call import Outgoing
     from scp.stack.tcap import Dialogue, Indication
 
 STORE: Final = "store"
 """What ``on_bug`` is told in place of a service's name when a store raised."""
+CHARGING: Final = "charging"
+"""Likewise when the charging system's port raised."""
+QUEUE_FULL: Final = "report-queue"
+"""Discarded: a report for a service that awaits something else, with `MOST_REPORTS` before it."""
 
 # What a coroutine waits for
 NOTHING: Final = 0
 LOOKUP: Final = 1
 REPORT: Final = 2
+QUOTA: Final = 3
 
 _TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
+_NO_ANSWER: Final = ChargingFailure("timeout")
+_NO_PORT: Final = ChargingFailure("none")
+_PORT_FAILED: Final = ChargingFailure("unavailable")
+_KEPT: Final = frozenset({ReportKind.END, ReportKind.ABORT, ReportKind.TOLD})
 _OUTCOMES: Final[dict[int, str]] = {
     tc.U_ABORT: "aborted-by-peer",
     tc.P_ABORT: "aborted-by-peer",
@@ -82,7 +111,10 @@ class DialogueState:
         due: when the wait is over, ``inf`` while there is none.
         answered: the first answer is out.
         gone: the dialogue is over: nothing can be sent any more.
-        wait: what the coroutine is suspended in: `NOTHING`, `LOOKUP` or `REPORT`.
+        wait: what the coroutine is suspended in: `NOTHING`, `LOOKUP`, `REPORT` or `QUOTA`.
+        asked: number of the last question to the charging system, 0 to 255, so that a late answer to an
+            earlier one is not taken for its answer.
+        session: what was reserved and nobody has settled; None: nothing.
         store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
             further lookup of this dialogue counts as timed out: two answers could not be told apart.
         reports: what came in and was not awaited yet; None: nothing did.
@@ -91,6 +123,7 @@ class DialogueState:
     __slots__ = (
         "_outbox",
         "answered",
+        "asked",
         "dialogue",
         "due",
         "gone",
@@ -98,6 +131,7 @@ class DialogueState:
         "run",
         "runner",
         "service",
+        "session",
         "started",
         "store_owes",
         "wait",
@@ -113,11 +147,13 @@ class DialogueState:
         self.due = inf
         self._outbox: list[Outgoing] | None = None
         self.reports: deque[Report] | None = None
+        self.session: str | None = None
         # Single octets beside each other: there are as many of these as calls are held.
         self.answered = False
         self.gone = False
         self.store_owes = False
         self.wait: u8 = NOTHING
+        self.asked: u8 = 0
 
     @property
     def outbox(self) -> list[Outgoing]:
@@ -149,10 +185,30 @@ class DialogueState:
         self.due = inf
 
     def queue(self, report: Report) -> None:
-        """Keep a report until the service awaits one."""
-        if self.reports is None:
-            self.reports = deque()
-        self.reports.append(report)
+        """Keep a report until the service awaits one; see `MOST_REPORTS`."""
+        reports = self.reports
+        if reports is None:
+            reports = self.reports = deque()
+        elif len(reports) >= MOST_REPORTS and not self._make_room(reports, report.opcode):
+            return
+        reports.append(report)
+
+    def _make_room(self, reports: deque[Report], opcode: int) -> bool:
+        """Drop the oldest report of an operation, else the oldest that may be; False: there is none."""
+        self.runner.provider.discard("cap", QUEUE_FULL)
+        oldest = -1
+        for position, each in enumerate(reports):
+            if each.kind in _KEPT:
+                continue
+            if each.opcode == opcode:
+                oldest = position
+                break
+            if oldest < 0:
+                oldest = position
+        if oldest < 0:
+            return False
+        del reports[oldest]
+        return True
 
     def next_report(self) -> Report | None:
         """Take out the oldest report. The queue, which is ten times its content, does not stay empty."""
@@ -163,6 +219,34 @@ class DialogueState:
         if not reports:
             self.reports = None
         return report
+
+
+class Asked:
+    """One question to the charging system; the `scp.ports.QuotaWaiter` of its answer.
+
+    Args:
+        state: of the dialogue whose service asked.
+        opens: whether it is for the first quota: its denial leaves nothing to settle.
+    """
+
+    __slots__ = ("_number", "_opens", "_state")
+
+    def __init__(self, state: DialogueState, *, opens: bool) -> None:
+        self._state = state
+        self._number = state.asked
+        self._opens = opens
+
+    @property
+    def waits(self) -> bool:
+        """Whether the service still awaits this answer."""
+        return self._state.wait == QUOTA and self._state.asked == self._number
+
+    def charged(self, answer: QuotaAnswer) -> None:
+        """Take the answer; it is dropped if the wait for it is over."""
+        if self.waits:
+            if self._opens and type(answer) is QuotaDenial:
+                self._state.session = None
+            self._state.runner.charging_answered(self._state, answer)
 
 
 State = TypeVar("State", bound=DialogueState)
@@ -180,8 +264,11 @@ class DialogueRunner(Generic[State]):
         store_deadline: seconds that a lookup may take.
         answer_deadline: seconds from the BEGIN to the first answer; a lookup gets no longer than that.
         admission: told how long lookups take; None: nobody asks.
+        quota: where money is reserved; None: this node charges nothing.
+        wall: seconds since 1970-01-01 UTC.
 
     Attributes:
+        epoch: what to add to the runner's clock for seconds since 1970, as it was at the start.
         draining: dialogues that begin are not served; those that are open go on.
     """
 
@@ -195,6 +282,8 @@ class DialogueRunner(Generic[State]):
         store_deadline: float,
         answer_deadline: float,
         admission: Admission | None,
+        quota: QuotaPort | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.provider = provider
         self.tcap = provider.tcap
@@ -205,6 +294,9 @@ class DialogueRunner(Generic[State]):
         self.store_deadline = store_deadline
         self.answer_deadline = answer_deadline
         self.admission = admission
+        self.quota = quota
+        self.wall = wall
+        self.epoch = wall() - clock()
         self.draining = False
         self._deadlines: Deadlines[State] = Deadlines(_due)
 
@@ -242,8 +334,16 @@ class DialogueRunner(Generic[State]):
         """Note that a dialogue is over before it was answered."""
         raise NotImplementedError
 
+    def decided(self, state: State, decision: Decision) -> None:
+        """Note another decision about a dialogue that was answered."""
+        raise NotImplementedError
+
+    def noted(self, state: State, fact: object) -> None:
+        """Note a fact about a call, from its service."""
+        raise NotImplementedError
+
     def held_over(self, state: State) -> None:
-        """Note that a dialogue is over that was held."""
+        """Note that a dialogue is over that was held, and its service as well."""
         raise NotImplementedError
 
     def outcome(self, state: State) -> str:
@@ -271,12 +371,32 @@ class DialogueRunner(Generic[State]):
             self.last_words(state, indication)
             self.over(state, ReportKind.END, "ended", now)
         elif kind == tc.CANCEL:  # no answer to an operation that reports success: the call is lost
-            if indication.invocation is not None:
-                self.tell(state, Report(ReportKind.TIMEOUT, opcode_of(indication.invocation.opcode)), now)
+            lost = indication.invocation
+            if lost is not None:
+                late = Report(ReportKind.TIMEOUT, opcode_of(lost.opcode), invoke_id=lost.invoke_id)
+                self.give(state, late, now)
         else:
             self.over(state, ReportKind.ABORT, _OUTCOMES[kind], now)
 
-    def tell(self, state: State, report: Report, now: float) -> None:
+    def tell(self, local_tid: bytes, told: object) -> bool:
+        """Tell the service of a held call something (`ReportKind.TOLD`); called from the event loop.
+
+        Args:
+            local_tid: our transaction id.
+            told: the report's argument.
+
+        Returns:
+            Whether there is such a call.
+        """
+        dialogue = self.tcap.find(local_tid)
+        known = None if dialogue is None else dialogue.user
+        if not isinstance(known, DialogueState) or known.runner is not self or not known.answered:
+            return False
+        self.give(cast("State", known), Report(ReportKind.TOLD, argument=told), self.clock())
+        self.provider.flush()
+        return True
+
+    def give(self, state: State, report: Report, now: float) -> None:
         """Give a report to a service: at once if it waits for one, else when it next does."""
         state.queue(report)
         self.wake(state, now)
@@ -287,16 +407,19 @@ class DialogueRunner(Generic[State]):
             self._resume(state, state.next_report(), now)
 
     def over(self, state: State, kind: ReportKind, outcome: str, now: float) -> None:
-        """Note that the dialogue is gone: tell the service, or stop it if nothing was answered yet."""
+        """Note that the dialogue is gone: tell the service, or stop it if nothing was answered yet.
+
+        A service that has reserved is told in any case: it has to settle.
+        """
         state.gone = True
         self.telemetry.dialogue_closed(outcome)
         if not state.answered:
             self.abandoned(state)
-            self._deadlines.forget()
-            self.stop(state)
-            return
-        self.held_over(state)
-        self.tell(state, Report(kind), now)
+            if state.session is None and state.wait != QUOTA:
+                self._deadlines.forget()
+                self.stop(state)
+                return
+        self.give(state, Report(kind), now)
 
     # -- the service's coroutine ---------------------------------------------------------------------------
 
@@ -312,8 +435,10 @@ class DialogueRunner(Generic[State]):
                 request = send(value)
                 if isinstance(request, Lookup):
                     value = self._look_up(state, request.msisdn, now)
-                else:
+                elif type(request) is NextReport:
                     value = self._next_report(state, request, now)
+                else:
+                    value = self._other(state, request, now)
             except StopIteration:
                 self._finished(state, now)
                 return
@@ -345,7 +470,6 @@ class DialogueRunner(Generic[State]):
 
         A service that awaits more after it was told that the dialogue is over would wait for ever: it ends.
         """
-        timeout = request.timeout
         if state.gone:
             state.take_outbox()
         elif state.has_outgoing or not state.answered:
@@ -356,8 +480,64 @@ class DialogueRunner(Generic[State]):
         if state.gone:
             self.stop(state)
             return PENDING
-        self._suspend(state, REPORT, now + timeout, now)
+        timeout = request.timeout
+        self._suspend(state, REPORT, now + timeout if timeout >= 0.0 else request.until, now)
         return PENDING
+
+    def _other(self, state: State, request: Request, now: float) -> QuotaAnswer | Pending | None:
+        """Answer a request that few services make."""
+        if isinstance(request, Send):
+            if state.gone:
+                state.take_outbox()
+            elif state.has_outgoing or not state.answered:
+                self._send(state, now, last=False)
+            return None
+        if isinstance(request, Reserve | Extend | Settle):
+            return self._ask(state, request, now)
+        raise TypeError(f"a service awaited {type(request).__name__}, which is no request")
+
+    def _ask(self, state: State, request: Reserve | Extend | Settle, now: float) -> QuotaAnswer | Pending:
+        """Send the outbox, then ask the charging system; what its port does wrong is no fault of the service.
+
+        It is asked after the service waits, so that even an answer from within is taken.
+        """
+        if state.gone:
+            state.take_outbox()
+        elif state.has_outgoing:
+            self._send(state, now, last=False)
+        port = self.quota
+        if port is None:
+            return _NO_PORT
+        until = request.until
+        if not (state.answered or state.gone):
+            until = min(until, state.started + self.answer_deadline)
+        state.asked = (state.asked + 1) & 0xFF
+        asked = Asked(state, opens=isinstance(request, Reserve))
+        self._suspend(state, QUOTA, until, now)
+        try:
+            if isinstance(request, Reserve):
+                if state.session is not None and state.session != request.request.session:
+                    port.settle(state.session, None, None)
+                state.session = request.request.session
+                port.reserve(request.request, asked)
+            elif isinstance(request, Extend):
+                port.extend(request.session, request.request, asked)
+            else:
+                if state.session == request.session:
+                    state.session = None  # it is the charging system's from here on
+                port.settle(request.session, request.usage, asked)
+        except Exception as bug:  # noqa: BLE001 - the service's policy answers, whatever a port does wrong
+            self.on_bug(CHARGING, bug)
+            if asked.waits:
+                state.resume()
+                self._deadlines.forget()
+                return _PORT_FAILED
+        return PENDING
+
+    def charging_answered(self, state: State, answer: QuotaAnswer) -> None:
+        """Resume a service with the charging system's answer; called from the event loop."""
+        self._resume(state, answer, self.clock())
+        self.provider.flush()
 
     def _suspend(self, state: State, wait: int, due: float, now: float) -> None:
         state.wait = wait
@@ -396,42 +576,82 @@ class DialogueRunner(Generic[State]):
 
     def _finished(self, state: State, now: float) -> None:
         """The service returned: its outbox goes in TC-END, unless the dialogue is gone already."""
+        held = state.answered
         if not state.gone:
-            held = state.answered
             try:
                 self._send(state, now, last=True)
             except Exception as bug:  # noqa: BLE001 - an argument may be anything that a service made
                 self._rescue(state, bug, now)
                 return
             state.gone = True
-            if held:
-                self.held_over(state)
             self.telemetry.dialogue_closed(self.outcome(state))
-        state.dialogue.user = None
+        self._leave(state, held=held)
 
     def _rescue(self, state: State, bug: Exception, now: float) -> None:
         """A service failed: an unanswered call goes on unchanged, a controlled one is left to the switch."""
         self.on_bug(state.service, bug)
+        held = state.answered
         if not state.gone:
             state.gone = True
             self.tcap.withdraw(state.dialogue)
-            held = state.answered
             state.take_outbox()
             self.fall_back(state)
             self._send(state, now, last=True)
-            if held:
-                self.held_over(state)
             self.telemetry.dialogue_closed("error")
-        self.stop(state)
+        self._shut(state)
+        self._leave(state, held=held)
 
     def stop(self, state: State) -> None:
         """Close a coroutine that nobody needs any more, and forget it."""
-        state.resume()
+        self._shut(state)
+        self._leave(state, held=state.answered)
+
+    def let_go(self, state: State) -> None:
+        """Forget a call that another node goes on with: nothing is said, settled or recorded."""
+        if state.wait != NOTHING:
+            self._deadlines.forget()
+        state.gone = True
+        state.session = None
         state.dialogue.user = None
+        self.tcap.end(state.dialogue, [], prearranged=True)
+        self._shut(state)
+
+    def abort(self, state: State) -> None:
+        """Abort a dialogue for its service, which goes on: it may have to settle."""
+        if state.gone:
+            return
+        state.gone = True
+        state.take_outbox()
+        self.provider.send(state.dialogue.path, self.tcap.abort(state.dialogue))
+        if not state.answered:
+            state.answered = True
+            self.first_sent(state, last=True)
+        self.telemetry.dialogue_closed("aborted-by-us")
+
+    def _shut(self, state: State) -> None:
+        """Close the coroutine."""
+        state.resume()
         try:
             state.run.close()
         except Exception as bug:  # noqa: BLE001 - it failed while being closed, or would not be
             self.on_bug(state.service, bug)
+
+    def _leave(self, state: State, *, held: bool) -> None:
+        """Forget a dialogue whose coroutine is over; settle what that has left reserved."""
+        state.dialogue.user = None
+        if state.session is not None:
+            self._settle(state)
+        if held:
+            self.held_over(state)
+
+    def _settle(self, state: State) -> None:
+        """Settle for a service that did not."""
+        session, state.session = state.session, None
+        if self.quota is not None and session is not None:
+            try:
+                self.quota.settle(session, None, None)
+            except Exception as bug:  # noqa: BLE001 - whatever a port does wrong, this costs no other call
+                self.on_bug(CHARGING, bug)
 
     # -- time ----------------------------------------------------------------------------------------------
 
@@ -442,8 +662,10 @@ class DialogueRunner(Generic[State]):
     def tick(self, now: float) -> None:
         """Resume the services whose wait is over."""
         for state in self._deadlines.due(now):
-            late: StoreFailure | Report = _TIMED_OUT
-            if state.wait == LOOKUP:
+            late: StoreFailure | ChargingFailure | Report = _TIMED_OUT
+            if state.wait == QUOTA:
+                late = _NO_ANSWER
+            elif state.wait == LOOKUP:
                 late = StoreFailure.TIMEOUT
                 if self.admission is not None:
                     self.admission.store_took(self.store_deadline)

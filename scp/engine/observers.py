@@ -83,8 +83,24 @@ class ObserverHub:
             except Exception as bug:  # noqa: BLE001 - see above
                 self._on_bug(OBSERVER, bug)
 
+    def decided(self, dialogue: Dialogue, decision: Decision) -> None:
+        """Tell of another decision about a dialogue that is held; see `CallWatcher.decided`."""
+        if self.watcher is not None:
+            try:
+                self.watcher.decided(dialogue, decision)
+            except Exception as bug:  # noqa: BLE001 - see above
+                self._on_bug(OBSERVER, bug)
+
+    def noted(self, dialogue: Dialogue, fact: object) -> None:
+        """Hand over a fact about a call that is held; see `CallWatcher.noted`."""
+        if self.watcher is not None:
+            try:
+                self.watcher.noted(dialogue, fact)
+            except Exception as bug:  # noqa: BLE001 - see above
+                self._on_bug(OBSERVER, bug)
+
     def over(self, dialogue: Dialogue) -> None:
-        """Tell that a dialogue that was held is over."""
+        """Tell that a dialogue that was held is over, and so is its service."""
         if self.watcher is not None:
             try:
                 self.watcher.over(dialogue)
@@ -115,8 +131,19 @@ class CallWatcher(Protocol):
         """Look at an operation of the gsmSSF: its argument, a type of `ss7.cap.types`."""
         ...
 
+    def decided(self, dialogue: Dialogue, decision: Decision) -> None:
+        """Note that the service has decided otherwise since its first answer."""
+        ...
+
+    def noted(self, dialogue: Dialogue, fact: object) -> None:
+        """Take a fact about the call from its service: of a type that both know; others are ignored."""
+        ...
+
     def over(self, dialogue: Dialogue) -> None:
-        """Note that the dialogue is over, however it ended; called once."""
+        """Note that the dialogue is over, however it ended, and its service has nothing more to say of it.
+
+        Called once.
+        """
         ...
 
 

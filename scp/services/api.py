@@ -1,15 +1,32 @@
 """The interface of services: what a service sees of a call, and what it may await.
 
-A service is one coroutine a dialogue. It does no I/O: it awaits a `Lookup` or a `Report`, and the engine,
-which drives the coroutine by hand (no asyncio task), sends the answer in. The operations of a service are
-put on ``call.outbox`` by the methods of `Call`, and go out
+A service is one coroutine a dialogue. It does no I/O: it awaits a request of this page, and the engine, which
+drives the coroutine by hand (no asyncio task), sends the answer in. None of them raises.
 
-- in one TC-CONTINUE when the service next awaits a report (the dialogue is then held open),
+=====================================  ==================================================================
+`Lookup`                               a subscriber's record
+`NextReport`                           what comes next from the switch; the dialogue is held until then
+`Send`                                 nothing: what is in the outbox leaves now
+`Reserve`, `Extend`, `Settle`          an answer of the charging system, in time
+=====================================  ==================================================================
+
+The operations of a service are put on ``call.outbox`` by the methods of `Call`, and go out
+
+- in one TC-CONTINUE when the service awaits any of these but a `Lookup` (the dialogue is then held open),
 - in one TC-END when the service returns (an empty outbox is a TC-END without components).
 
 That is Q.771's basic end with nothing hidden: a service that returns after ``connect`` answers Connect in
 TC-END, one that arms events and awaits their reports holds its dialogue. A service never encodes BER and
 never sees a transaction id.
+
+**Time** is ``call.now``, in seconds of the engine's clock; every ``until`` is a time of that clock.
+
+**Reports** that come while a service awaits something else are kept, at most `MOST_REPORTS`; the next
+`NextReport` gets them at once. So is the last: a dialogue may be over while its service awaits the charging
+system, whose answer still comes first.
+
+**Money.** A service that has reserved settles before it returns, whatever happens: after its call it can
+still await `Settle`. If it fails instead, the engine settles for it, with what the charging system knows.
 """
 
 # ruff: noqa: TC001 - the annotations are read at run time
@@ -18,12 +35,14 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 
 from msgspec import Struct
 
 from scp.domain.lookup import StoreFailure
 from scp.domain.numbers import Numbering
+from scp.domain.quota import ChargingFailure, QuotaDenial, QuotaGrant, QuotaRequest, Settled, Usage
 from scp.domain.rules import OnFailure
 from scp.services.call import Call, Outgoing
 
@@ -32,18 +51,30 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "MOST_REPORTS",
     "Call",
+    "ChargingFailure",
+    "Extend",
     "Lookup",
     "NextReport",
     "NodeSettings",
     "Outgoing",
+    "QuotaDenial",
+    "QuotaGrant",
+    "QuotaRequest",
+    "Release",
     "Report",
     "ReportKind",
     "Request",
+    "Reserve",
+    "Send",
     "Service",
     "ServiceFactory",
     "ServiceRun",
+    "Settle",
+    "Settled",
     "StoreFailure",
+    "Usage",
 ]
 
 
@@ -51,10 +82,11 @@ class ReportKind(StrEnum):
     """Kinds of events in an open dialogue."""
 
     INVOKE = "invoke"  # an operation from the gsmSSF: `opcode` and `argument`
-    RESULT = "result"  # the return result of an operation that the service sent
-    ERROR = "error"  # its return error: `code` is the CAP error code
+    RESULT = "result"  # of an operation that the service sent: `argument` is its result, None if it has none
+    ERROR = "error"  # its return error: `code` is the CAP error code, `argument` its parameter, None without
     REJECT = "reject"  # its reject: `code` is the problem's type << 8 | its octet
-    TIMEOUT = "timeout"  # the awaited report's time is up
+    TIMEOUT = "timeout"  # no report in time; with an `opcode`: an operation that has a result got none
+    TOLD = "told"  # somebody wants something of the call: `argument` is a `Release`
     END = "end"  # the peer ended the dialogue (after the components that came with it)
     ABORT = "abort"  # the peer, or the network (TC-NOTICE), aborted it
 
@@ -65,19 +97,37 @@ class Report(Struct, frozen=True, gc=False):
     Attributes:
         kind: what it is.
         opcode: the CAP operation code that it belongs to, or -1.
-        argument: for `ReportKind.INVOKE` the decoded argument (a type of `ss7.cap.types`), else None.
+        argument: for INVOKE the decoded argument (a type of `ss7.cap.types`); for others as named at
+            `ReportKind`, else None.
         code: for ERROR and REJECT, as named at `ReportKind`, else -1.
+        invoke_id: of the operation of the service that this answers, or that got no answer
+            (`Outgoing.invoke_id`); for INVOKE the switch's own; else -1.
     """
 
     kind: ReportKind
     opcode: int = -1
     argument: Any = None
     code: int = -1
+    invoke_id: int = -1
 
     @property
     def over(self) -> bool:
         """Whether the dialogue is gone: nothing can be sent any more."""
         return self.kind in (ReportKind.END, ReportKind.ABORT)
+
+
+class Release(Struct, frozen=True, gc=False):
+    """Somebody wants the call released: send ReleaseCall with this cause (Q.850, octets as CAP has them).
+
+    In TC-CONTINUE, if a report is still due (29.078 §11.26.2.1): await it, settle, and return.
+    """
+
+    cause: bytes
+
+
+MOST_REPORTS: Final = 64
+"""Reports that wait for their service. One more drops the oldest of the same operation, which says less than
+a later one, else the oldest; the end of the dialogue and what is `ReportKind.TOLD` are never dropped."""
 
 
 class Lookup:
@@ -100,25 +150,34 @@ class Lookup:
 class NextReport:
     """Await it for the next `Report`; sends the outbox first.
 
-    ``timeout`` is in seconds, at most the call's life.
+    ``NextReport(60.0)`` waits for so many seconds, ``NextReport(until=call.now + 60.0)`` until that time,
+    which stays the same when it is awaited again after a report; then the report is a TIMEOUT.
 
-    It is what every held call is suspended in, so it takes no memory of its own: there is one for each
-    timeout, and it is its own iterator (a generator takes 184 octets, and 0.2 µs less than `send`).
+    It is what every held call is suspended in, so the one with a timeout takes no memory of its own: there is
+    one for each timeout, and it is its own iterator (a generator takes 184 octets, and 0.2 µs less than
+    `send`).
     """
 
-    __slots__ = ("timeout",)
+    __slots__ = ("timeout", "until")
 
-    timeout: float
+    timeout: float  # negative: `until` holds
+    until: float
 
-    def __new__(cls, timeout: float) -> NextReport:
-        """Return the one for this timeout; it has no state."""
-        made = _REPORTS.get(timeout)
-        if made is None:
+    def __new__(cls, timeout: float = inf, *, until: float | None = None) -> NextReport:
+        """Return the one for this timeout, or one for this time; it has no state."""
+        if until is not None:
             made = super().__new__(cls)
-            made.timeout = timeout
-            if len(_REPORTS) < _MOST_REPORTS:
-                _REPORTS[timeout] = made
-        return made
+            made.timeout = -1.0
+            made.until = until
+            return made
+        known = _SHARED.get(timeout)
+        if known is None:
+            known = super().__new__(cls)
+            known.timeout = max(timeout, 0.0)
+            known.until = inf
+            if len(_SHARED) < _MOST_TIMEOUTS:
+                _SHARED[timeout] = known
+        return known
 
     def __await__(self) -> Generator[Request, Any, Report]:
         """Return itself: asked once, it hands the request to the engine, then it is sent the report."""
@@ -137,12 +196,80 @@ class NextReport:
         raise StopIteration(report)
 
 
-_REPORTS: Final[dict[float, NextReport]] = {}
-_MOST_REPORTS: Final = 1024
+_SHARED: Final[dict[float, NextReport]] = {}
+_MOST_TIMEOUTS: Final = 1024
 """Timeouts that are remembered: a service may work out each anew."""
 
 
-Request: TypeAlias = Lookup | NextReport
+class Send:
+    """Await it to send the outbox now, in TC-CONTINUE: the dialogue is held from then on. It takes no time.
+
+    For what must not wait for the answer that is asked for next: ResetTimer ahead of a slow `Lookup`.
+    """
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Request, Any, None]:
+        """Hand the request to the engine."""
+        yield self
+
+
+class Reserve:
+    """Await it for the first quota of a session; sends the outbox first, if there is anything in it.
+
+    ``until`` is when the answer has to be there; then it is a `ChargingFailure` (timeout), as it is at the
+    answer's deadline for a call that nothing was answered to yet. The session may have been granted all the
+    same: reserve it again by the same id, which is the same reservation, or settle it.
+
+    A call has one session at a time. Another one that is reserved has the engine settle the first.
+    """
+
+    __slots__ = ("request", "until")
+
+    def __init__(self, request: QuotaRequest, until: float) -> None:
+        self.request = request
+        self.until = until
+
+    def __await__(self) -> Generator[Request, Any, QuotaGrant | QuotaDenial | ChargingFailure]:
+        """Hand the request to the engine."""
+        return (yield self)  # type: ignore[no-any-return]
+
+
+class Extend:
+    """Await it for a further quota of a session; otherwise like `Reserve`."""
+
+    __slots__ = ("request", "session", "until")
+
+    def __init__(self, session: str, request: QuotaRequest, until: float) -> None:
+        self.session = session
+        self.request = request
+        self.until = until
+
+    def __await__(self) -> Generator[Request, Any, QuotaGrant | QuotaDenial | ChargingFailure]:
+        """Hand the request to the engine."""
+        return (yield self)  # type: ignore[no-any-return]
+
+
+class Settle:
+    """Await it to have a session charged for what was used, and closed; otherwise like `Reserve`.
+
+    ``usage`` None: what the charging system was told so far. After a `ChargingFailure` there is nothing more
+    to do: it is settled as soon as that is possible.
+    """
+
+    __slots__ = ("session", "until", "usage")
+
+    def __init__(self, session: str, usage: Usage | None, until: float) -> None:
+        self.session = session
+        self.usage = usage
+        self.until = until
+
+    def __await__(self) -> Generator[Request, Any, Settled | ChargingFailure]:
+        """Hand the request to the engine."""
+        return (yield self)  # type: ignore[no-any-return]
+
+
+Request: TypeAlias = Lookup | NextReport | Send | Reserve | Extend | Settle
 ServiceRun: TypeAlias = Coroutine[Request, Any, None]
 
 

@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 @final
 @dataclass(init=False)
 class Outgoing:
-    """An operation to invoke: code and argument (None where the operation has none)."""
+    """An operation to invoke: code and argument (None where the operation has none).
+
+    ``invoke_id`` is what its answers are known by (`scp.services.api.Report.invoke_id`), once it was sent in
+    a TC-CONTINUE; -1 before, and in a TC-END, which nothing answers.
+    """
 
     opcode: int
     argument: Any
+    invoke_id: int
 
     def __init__(self, opcode: int, argument: Any = None) -> None:
         self.opcode = opcode
         self.argument = argument
+        self.invoke_id = -1
 
 
 class Call(Protocol):
@@ -31,7 +37,7 @@ class Call(Protocol):
     Attributes:
         context: the CAP application context of the dialogue.
         error: set by `fail`: the return error that ends the dialogue.
-        decision: set by `decided`; metrics, log, CDR and trace show it with the first answer.
+        decision: set by `decided`; metrics, log and trace show it with the first answer, the record the last.
     """
 
     context: ApplicationContext
@@ -44,18 +50,44 @@ class Call(Protocol):
         ...
 
     @property
+    def id(self) -> bytes:
+        """What no other call has, on any node, before or after a restart: 10 octets."""
+        ...
+
+    @property
+    def now(self) -> float:
+        """What time it is, in seconds of the engine's clock, which never goes back."""
+        ...
+
+    @property
+    def at(self) -> float:
+        """What time it is, in seconds since 1970-01-01 UTC: for records. Anybody may set that clock."""
+        ...
+
+    @property
     def outbox(self) -> list[Outgoing]:
         """What the next TC message will carry."""
         ...
 
-    def invoke(self, opcode: int, argument: Any = None) -> None:
-        """Put an operation into the next message."""
+    def invoke(self, opcode: int, argument: Any = None) -> Outgoing:
+        """Put an operation into the next message, and return it there."""
         ...
 
     def fail(self, error: CapError) -> None:
         """Answer the InitialDP with a CAP error, in TC-END when the service returns (29.078 §14.1.2.2.1)."""
         ...
 
+    def abort(self) -> None:
+        """Abort the dialogue now (TC-U-ABORT), without what is in the outbox; the switch decides (§10.2.1).
+
+        The service goes on, as after a report that the dialogue is over: it may settle, then it returns.
+        """
+        ...
+
     def decided(self, decision: Decision) -> None:
-        """Say what was decided and why. The last word counts."""
+        """Say what was decided and why. The last word counts: until its end, a held call's record changes."""
+        ...
+
+    def note(self, fact: object) -> None:
+        """Hand a fact about the call to its record: what it cost, of whom it was reserved."""
         ...

@@ -173,6 +173,14 @@ class Tcap:
         """How many dialogues are open."""
         return len(self._dialogues)
 
+    def find(self, local_tid: bytes) -> Dialogue | None:
+        """Return the open dialogue with this transaction id of ours."""
+        return self._dialogues.get(local_tid)
+
+    def ids(self) -> list[bytes]:
+        """Return our transaction ids of all open dialogues."""
+        return list(self._dialogues)
+
     # From the peer
 
     def receive(self, octets: bytes, path: object, now: float) -> Indication | None:

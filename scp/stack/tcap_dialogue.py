@@ -24,6 +24,7 @@ ACTIVE: Final = 3
 CLOSED: Final = 4
 
 _TID_LIMIT: Final = 4
+_LAST_INVOKE_ID: Final = 127
 """Octets of the longest transaction id (Q.773 §3.1)."""
 
 STATE_NAMES: Final = ("idle", "initiation-received", "initiation-sent", "active", "closed")
@@ -218,6 +219,11 @@ class Dialogue:
         if octets:
             self._remote_kept = int.from_bytes(b"\1" + octets, "big")
             self._remote = b""
+
+    @property
+    def last_id(self) -> int:
+        """The invoke id that was given last."""
+        return (self.next_id - 1) & _LAST_INVOKE_ID
 
     @property
     def closed(self) -> bool:

@@ -178,7 +178,7 @@ def test_a_report_from_elsewhere_wakes_a_service_or_waits_for_it() -> None:
     node.store.slow = True
     node.begin()
     for code in (1, 2):
-        node.user.tell(states[0], Report(ReportKind.INVOKE, code=code), node.loop.now)
+        node.user.give(states[0], Report(ReportKind.INVOKE, code=code), node.loop.now)
     assert heard == [1]
     node.store.answer()
     assert heard == [1, READY, 2]

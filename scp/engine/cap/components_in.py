@@ -171,43 +171,61 @@ class Reports:
         if type(component) is Invoke:
             self._invoked(call, component)
         elif type(component) is ReturnResult:
-            if component.last:
-                call.queue(Report(ReportKind.RESULT, opcode_of(component.operation)))
-            else:  # CAP uses no TC-RESULT-NL: §14.1.1.4.1, §14.2.2.1.3
-                problem = RETURN_RESULT_MISTYPED_PARAMETER
-                self._owed.append(encode_reject(component.invoke_id, RETURN_RESULT_PROBLEM, problem))
-                self._signalling.discard("cap", REJECTED)
+            self._succeeded(call, component)
         elif type(component) is ReturnError:
             self._failed(call, component)
         elif type(component) is Reject:
             problem = component.problem_type << 8 | component.problem & 0xFF
-            call.queue(Report(ReportKind.REJECT, opcode_of(component.operation), code=problem))
+            invoke_id = -1 if component.invoke_id is None else component.invoke_id
+            call.queue(
+                Report(ReportKind.REJECT, opcode_of(component.operation), code=problem, invoke_id=invoke_id)
+            )
 
-    def _failed(self, call: CapDialogue, component: ReturnError) -> None:
-        """Queue an operation's error, or what is owed for one that it can't have (§14.1.1.4.1)."""
+    def _succeeded(self, call: CapDialogue, component: ReturnResult) -> None:
+        """Queue an operation's result, or what is owed for one that it can't have (§14.1.1.4.1).
+
+        CAP uses no TC-RESULT-NL: §14.2.2.1.3. A parameter of an operation that has none says nothing.
+        """
         opcode = opcode_of(component.operation)
-        code = opcode_of(component.error)
-        problem = self._fault(opcode, code, component.parameter, call.context.version)
-        if problem < 0:
-            call.queue(Report(ReportKind.ERROR, opcode, code=code))
+        result = None
+        readable = component.last
+        if readable and BY_OPCODE[opcode].result is not None:
+            try:
+                result = self._arguments.codec.decode_result(
+                    opcode, component.parameter, call.context.version
+                )
+            except DecodeError:
+                readable = False
+        if readable:
+            call.queue(Report(ReportKind.RESULT, opcode, result, invoke_id=component.invoke_id))
             return
-        self._owed.append(encode_reject(component.invoke_id, RETURN_ERROR_PROBLEM, problem))
+        problem = RETURN_RESULT_MISTYPED_PARAMETER
+        self._owed.append(encode_reject(component.invoke_id, RETURN_RESULT_PROBLEM, problem))
         self._signalling.discard("cap", REJECTED)
 
-    def _fault(self, opcode: int, code: int, parameter: bytes, version: int) -> int:
-        """Return the return error problem (Q.773 §4.2.2.6) of an operation's error; -1: there is none.
+    def _failed(self, call: CapDialogue, component: ReturnError) -> None:
+        """Queue an operation's error, or what is owed for one that it can't have (§14.1.1.4.1).
 
         A parameter that is left out is none: switches do, and the code says what matters.
         """
+        opcode = opcode_of(component.operation)
+        code = opcode_of(component.error)
         if code not in ERROR_NAMES:
-            return UNRECOGNIZED_ERROR
-        if code not in BY_OPCODE[opcode].errors:
-            return UNEXPECTED_ERROR
-        try:
-            self._arguments.codec.decode_error(code, parameter, version)
-        except DecodeError:
-            return RETURN_ERROR_MISTYPED_PARAMETER
-        return -1
+            problem = UNRECOGNIZED_ERROR
+        elif code not in BY_OPCODE[opcode].errors:
+            problem = UNEXPECTED_ERROR
+        else:
+            try:
+                parameter = self._arguments.codec.decode_error(
+                    code, component.parameter, call.context.version
+                )
+            except DecodeError:
+                problem = RETURN_ERROR_MISTYPED_PARAMETER
+            else:
+                call.queue(Report(ReportKind.ERROR, opcode, parameter, code, component.invoke_id))
+                return
+        self._owed.append(encode_reject(component.invoke_id, RETURN_ERROR_PROBLEM, problem))
+        self._signalling.discard("cap", REJECTED)
 
     def _invoked(self, call: CapDialogue, component: Invoke) -> None:
         """Queue an operation, or what is owed for one that can't be executed."""
@@ -230,4 +248,4 @@ class Reports:
             self._signalling.discard("cap", str(Reason.UNDECODABLE_ARGUMENT))
             return
         self._observers.reported(call.dialogue, argument)
-        call.queue(Report(ReportKind.INVOKE, opcode, argument))
+        call.queue(Report(ReportKind.INVOKE, opcode, argument, invoke_id=invoke_id))

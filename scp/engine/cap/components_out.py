@@ -55,6 +55,7 @@ def encoded(call: CapDialogue, codec: Codec, tcap: Tcap, telemetry: Telemetry, *
             components.append(
                 tcap.invoke(dialogue, opcode, parameter, operation.operation_class, operation.seconds)
             )
+            outgoing.invoke_id = dialogue.last_id
     for outgoing in outbox:
         telemetry.operation(outgoing.opcode, "out")
     return components

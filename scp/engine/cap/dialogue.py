@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
+from scp.domain.decision import Action, Decision
+from scp.domain.reason import Reason
 from scp.engine.dialogue_runner import DialogueRunner, DialogueState
 from scp.services.call import Outgoing
 from ss7.cap.operations import Opcode
@@ -11,12 +13,14 @@ from ss7.cap.operations import Opcode
 if TYPE_CHECKING:
     from mypy_extensions import i16
 
-    from scp.domain.decision import Decision
     from scp.stack.tcap import Dialogue
     from ss7.cap.codec import Codec
     from ss7.cap.contexts import ApplicationContext
     from ss7.cap.errors import CapError
     from ss7.cap.types import InitialDPArg
+
+_MS_OCTETS: Final = 6
+_ABORTED: Final = Decision(Action.ERROR, Reason.SERVICE_LOGIC)
 
 
 @final
@@ -37,7 +41,7 @@ class CapDialogue(DialogueState):
         context: the CAP application context of the dialogue.
         invoke_id: of the InitialDP.
         error: see `scp.services.call.Call`.
-        decision: likewise; None after the first answer.
+        decision: likewise; None after the first answer, which told it.
     """
 
     __slots__ = ("_codec", "_idp", "_octets", "context", "decision", "error", "invoke_id")
@@ -78,14 +82,45 @@ class CapDialogue(DialogueState):
             self._codec = codec
             self._idp = None
 
-    def invoke(self, opcode: int, argument: Any = None) -> None:
-        """Put an operation into the next message."""
-        self.outbox.append(Outgoing(opcode, argument))
+    @property
+    def id(self) -> bytes:
+        """Our transaction id, and when the call came in, ms since 1970: what no other call ever has."""
+        since = int((self.runner.epoch + self.started) * 1000)
+        return self.dialogue.local_tid + since.to_bytes(_MS_OCTETS, "big")
+
+    @property
+    def now(self) -> float:
+        """What time it is, in seconds of the engine's clock."""
+        return self.runner.clock()
+
+    @property
+    def at(self) -> float:
+        """What time it is, in seconds since 1970-01-01 UTC."""
+        return self.runner.wall()
+
+    def invoke(self, opcode: int, argument: Any = None) -> Outgoing:
+        """Put an operation into the next message, and return it there."""
+        outgoing = Outgoing(opcode, argument)
+        self.outbox.append(outgoing)
+        return outgoing
 
     def fail(self, error: CapError) -> None:
         """Answer the InitialDP with a CAP error, in TC-END when the service returns (29.078 §14.1.2.2.1)."""
         self.error = error
 
+    def abort(self) -> None:
+        """Abort the dialogue now (TC-U-ABORT); the service goes on."""
+        if self.decision is None:
+            self.decision = _ABORTED
+        self.runner.abort(self)
+
     def decided(self, decision: Decision) -> None:
-        """Say what was decided and why. The last word counts."""
-        self.decision = decision
+        """Say what was decided and why. The last word counts: until its end, a held call's record changes."""
+        if self.answered:
+            self.runner.decided(self, decision)
+        else:
+            self.decision = decision
+
+    def note(self, fact: object) -> None:
+        """Hand a fact about the call to its record."""
+        self.runner.noted(self, fact)

@@ -10,6 +10,7 @@ aborts a dialogue that brings them in TC-CONTINUE (§14.1.2.2.1).
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, final
 
 from scp.domain.decision import Action, Decision
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from scp.engine.admission import Admission
     from scp.engine.observers import AnswerObserver, CallWatcher
     from scp.engine.tc import TcProvider
-    from scp.ports import SubscriberLookup, Telemetry
+    from scp.ports import QuotaPort, SubscriberLookup, Telemetry
     from scp.services.api import Service
     from scp.stack.tcap import Indication
     from ss7.cap.codec import Codec
@@ -70,6 +71,8 @@ class CapUser(DialogueRunner[CapDialogue]):
         watcher: shown how calls go on whose dialogues are held; None: nobody looks.
         strict: reject operations of which an optional parameter can't be read (TS 29.078 §14.1.1.4.1), as
             against leaving out the parameter.
+        quota: where services reserve money; None: this node charges nothing.
+        wall: seconds since 1970-01-01 UTC.
 
     Attributes:
         observers: tells of first answers and of calls that are held; its onlookers may be replaced.
@@ -92,9 +95,20 @@ class CapUser(DialogueRunner[CapDialogue]):
         admission: Admission | None = None,
         watcher: CallWatcher | None = None,
         strict: bool = False,
+        quota: QuotaPort | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(
-            provider, store, telemetry, clock, on_bug, store_deadline, answer_deadline, admission
+            provider,
+            store,
+            telemetry,
+            clock,
+            on_bug,
+            store_deadline,
+            answer_deadline,
+            admission,
+            quota,
+            wall,
         )
         self.services = services
         self.codec = codec
@@ -216,11 +230,19 @@ class CapUser(DialogueRunner[CapDialogue]):
         state.error = None
         if not state.answered:
             state.invoke(Opcode.CONTINUE)
-        state.decided(_FAILED)
+            state.decided(_FAILED)
 
     def abandoned(self, state: CapDialogue) -> None:
         """See `DialogueRunner`."""
         self.telemetry.call(state.service, _ABANDONED, self.clock() - state.started)
+
+    def decided(self, state: CapDialogue, decision: Decision) -> None:
+        """See `DialogueRunner`."""
+        self.observers.decided(state.dialogue, decision)
+
+    def noted(self, state: CapDialogue, fact: object) -> None:
+        """See `DialogueRunner`."""
+        self.observers.noted(state.dialogue, fact)
 
     def held_over(self, state: CapDialogue) -> None:
         """See `DialogueRunner`."""

@@ -1,0 +1,490 @@
+"""What a service may await beside reports and lookups: sending at once, the charging system, being told something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from held_open import ARMED
+from room import READY, SERVICE_KEY, Room
+
+from scp.domain.decision import Action, Decision
+from scp.domain.quota import (
+    ChargingFailure,
+    QuotaAnswer,
+    QuotaDenial,
+    QuotaGrant,
+    QuotaRequest,
+    Settled,
+    Usage,
+)
+from scp.domain.reason import Reason
+from scp.engine.dialogue_runner import CHARGING, QUEUE_FULL
+from scp.services.api import (
+    MOST_REPORTS,
+    Extend,
+    Lookup,
+    NextReport,
+    Release,
+    Report,
+    ReportKind,
+    Reserve,
+    Send,
+    Settle,
+)
+from ss7 import tcap
+from ss7.cap.codec import FAST
+from ss7.cap.errors import ErrorCode
+from ss7.cap.operations import Opcode
+from ss7.cap.types import (
+    EventReportBCSMArg,
+    EventTypeBCSM,
+    MessageType,
+    MiscCallInfo,
+    RequestReportBCSMEventArg,
+    ResetTimerArg,
+)
+from ss7.rose import encode_invoke, encode_return_error, encode_return_result
+
+ARM, CONTINUE, TEST = Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONTINUE, Opcode.ACTIVITY_TEST
+SESSION = "a-session"
+QUOTA = QuotaRequest(SESSION, "11234567", "call", "46700000001", "4611234567", 60)
+GRANT, DENIAL, SETTLED = QuotaGrant(SESSION, 60), QuotaDenial("no-credit"), Settled(SESSION, 8, 73)
+LATE, NONE, BROKEN = ChargingFailure("timeout"), ChargingFailure("none"), ChargingFailure("unavailable")
+K = ReportKind
+
+
+class Charger:
+    """A `scp.ports.QuotaPort` that answers when the test says so.
+
+    Attributes:
+        asked: (what, session) of every request.
+        open: sessions that were asked for and not settled.
+        bug: raised at the next request, once.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.open: set[str] = set()
+        self.waiting: list[Any] = []
+        self.bug: Exception | None = None
+
+    def reserve(self, request: QuotaRequest, waiter: Any) -> None:
+        self.open.add(request.session)
+        self._ask("reserve", request.session, waiter)
+
+    def extend(self, session: str, request: QuotaRequest, waiter: Any) -> None:
+        self._ask("extend", session, waiter)
+
+    def settle(self, session: str, used: Usage | None, waiter: Any) -> None:
+        self.open.discard(session)
+        self._ask("settle" if used is not None else "give up", session, waiter)
+
+    def _ask(self, what: str, session: str, waiter: Any) -> None:
+        self.asked.append((what, session))
+        bug, self.bug = self.bug, None
+        if bug is not None:
+            raise bug
+        if waiter is not None:
+            self.waiting.append(waiter)
+
+    def answer(self, answer: QuotaAnswer, which: int = 0) -> None:
+        self.waiting.pop(which).charged(answer)
+
+
+class Watch:
+    """A `CallWatcher` that keeps what it is told."""
+
+    def __init__(self, told: list[Any]) -> None:
+        self.told = told
+
+    def reported(self, dialogue: Any, argument: Any) -> None: ...
+
+    def decided(self, dialogue: Any, decision: Decision) -> None:
+        self.told.append(decision)
+
+    def noted(self, dialogue: Any, fact: object) -> None:
+        self.told.append(fact)
+
+    def over(self, dialogue: Any) -> None:
+        self.told.append("over")
+
+
+class Place:
+    """A room whose calls are served by one coroutine function, which is given the call and a list for what it got."""
+
+    def __init__(self, run: Any, *, port: bool = True) -> None:
+        self.got: list[Any] = []
+        self.charger = Charger()
+        self.noted: list[Any] = []
+
+        class Service:
+            name = "of-the-test"
+
+            def run(_, call: Any) -> Any:  # noqa: N805
+                return run(call, self.got)
+
+        self.room = Room(READY, services={SERVICE_KEY: Service()})
+        self.room.cap.quota = self.charger if port else None
+        self.room.cap.observers.watcher = Watch(self.noted)
+
+    def answer(self, answer: QuotaAnswer, which: int = 0) -> None:
+        self.charger.answer(answer, which)
+        self.room.turn()
+
+    def said(self, otid: bytes) -> list[tuple[int, list[Any]]]:
+        return [(each.message.kind, each.opcodes) for each in self.room.answers(otid)]
+
+    def event(self, otid: bytes, event: int = EventTypeBCSM.O_ANSWER, invoke_id: int = 9) -> None:
+        argument = EventReportBCSMArg(event, misc_call_info=MiscCallInfo(MessageType.NOTIFICATION))
+        octets = FAST.encode_argument(Opcode.EVENT_REPORT_BCSM, argument, 2)
+        self.room.go_on(otid, encode_invoke(invoke_id, Opcode.EVENT_REPORT_BCSM, octets))
+
+
+@pytest.fixture
+def place():
+    made = []
+
+    def make(run, **options):
+        made.append(Place(run, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.room.nothing_left()
+        assert not each.charger.open
+        assert each.room.bugs == [] or each.room.bugs[0][0] in ("of-the-test", CHARGING)
+
+
+async def send_then_look_up(call, got):
+    call.invoke(Opcode.RESET_TIMER, ResetTimerArg(timervalue=10))
+    await Send()
+    got.append(await Lookup("11234567"))
+    call.invoke(CONTINUE)
+
+
+def test_what_is_sent_at_once_does_not_wait_for_a_lookup(place):
+    here = place(send_then_look_up)
+    here.room.store.slow = True
+    otid = here.room.call()
+    assert here.said(otid) == [(tcap.CONTINUE, [Opcode.RESET_TIMER])]
+    here.room.store_answers()
+    assert here.said(otid)[1:] == [(tcap.END, [CONTINUE])]
+    assert here.got == [READY]
+
+
+async def charged(call, got):
+    """Reserves, lets the call go on, extends at the first report, settles when it is over."""
+    got.append(await Reserve(QUOTA, call.now + 5.0))
+    call.invoke(CONTINUE)
+    report = await NextReport(100.0)
+    got.append(report)
+    if not report.over:
+        call.invoke(TEST)
+        got.append(await Extend(SESSION, QUOTA, call.now + 5.0))
+        while not report.over:
+            report = await NextReport(until=call.now + 100.0)
+            got.append(report)
+    got.append(await Settle(SESSION, Usage(((723, 0),)), call.now + 5.0))
+
+
+def kinds(got):
+    return [each.kind if isinstance(each, Report) else each for each in got]
+
+
+def test_reports_wait_while_the_charging_system_is_asked_and_what_was_said_has_left(place):
+    here = place(charged)
+    otid = here.room.call()
+    assert here.said(otid) == []  # nothing in the outbox: the switch waits for its first answer
+    here.answer(GRANT)
+    here.event(otid)
+    assert here.said(otid) == [(tcap.CONTINUE, [CONTINUE]), (tcap.CONTINUE, [TEST])]
+    here.event(otid, invoke_id=10)
+    here.event(otid, invoke_id=11)
+    here.room.end(otid)
+    assert kinds(here.got) == [GRANT, K.INVOKE]
+    assert here.noted == []  # the dialogue is over, its service is not
+    here.answer(GRANT)
+    assert kinds(here.got) == [GRANT, K.INVOKE, GRANT, K.INVOKE, K.INVOKE, K.END]
+    here.answer(SETTLED)
+    assert here.got[-1] == SETTLED
+    assert here.noted == ["over"]
+    assert [what for what, _ in here.charger.asked] == ["reserve", "extend", "settle"]
+
+
+def test_an_answer_that_is_late_is_a_failure_and_is_not_the_next_ones(place):
+    async def run(call, got):
+        call.invoke(CONTINUE)
+        got.append(await Reserve(QUOTA, call.now + 1.0))
+        got.append(await Extend(SESSION, QUOTA, call.now + 1.0))
+        got.append(await Settle(SESSION, Usage(), call.now + 1.0))
+
+    here = place(run)
+    otid = here.room.call()
+    here.room.advance(1.1)
+    assert here.got == [LATE]
+    here.answer(GRANT, 0)  # of the reservation
+    assert here.got == [LATE]
+    here.answer(DENIAL)
+    assert here.got == [LATE, DENIAL]
+    here.room.advance(1.1)
+    assert here.got == [LATE, DENIAL, LATE]
+    here.answer(SETTLED)
+    assert here.said(otid) == [(tcap.CONTINUE, [CONTINUE]), (tcap.END, [])]
+
+
+def test_a_call_that_nothing_was_answered_to_waits_no_longer_than_its_answer_may_take(place):
+    async def run(call, got):
+        got.append(await Reserve(QUOTA, call.now + 60.0))
+        call.invoke(CONTINUE)
+        await Settle(SESSION, None, call.now)
+
+    here = place(run)
+    otid = here.room.call()
+    here.room.advance(0.51)
+    assert here.got == [LATE]
+    assert here.said(otid)[0] == (tcap.CONTINUE, [CONTINUE])
+
+
+def test_a_slow_charging_system_gets_its_time_by_reset_timer(place):
+    async def run(call, got):
+        got.append(await Reserve(QUOTA, call.now + 0.3))
+        call.invoke(Opcode.RESET_TIMER, ResetTimerArg(timervalue=10))
+        got.append(await Reserve(QUOTA, call.now + 5.0))
+        call.invoke(CONTINUE)
+        got.append(await NextReport(5.0))
+        await Settle(SESSION, None, call.now)
+
+    here = place(run)
+    otid = here.room.call()
+    here.room.advance(0.31)
+    assert here.said(otid) == [(tcap.CONTINUE, [Opcode.RESET_TIMER])]
+    here.room.advance(3.0)
+    here.answer(GRANT, 1)
+    assert here.got == [LATE, GRANT]
+    assert here.said(otid)[1:] == [(tcap.CONTINUE, [CONTINUE])]
+
+
+@pytest.mark.parametrize("when", ["reserving", "reserved"])
+def test_a_caller_that_hangs_up_before_the_first_answer_leaves_nothing_reserved(place, when):
+    async def run(call, got):
+        got.append(await Reserve(QUOTA, call.now + 5.0))
+        got.append(await Lookup("11234567"))
+        got.append((await NextReport(5.0)).kind)
+        got.append(await Settle(SESSION, Usage(), call.now + 5.0))
+
+    here = place(run)
+    here.room.store.slow = True
+    here.room.call()
+    tid = here.room.waiting_tid
+    if when == "reserved":
+        here.answer(GRANT)
+    here.room.abort(b"", tid)
+    assert not len(here.room.node.tcap)
+    if when == "reserving":
+        here.answer(GRANT)
+    here.room.store_answers()
+    assert here.got == [GRANT, READY, K.ABORT]
+    here.answer(SETTLED)
+    assert here.got[-1] == SETTLED
+    assert here.room.counts.outcomes == ["aborted-by-peer"]
+    assert here.noted == []
+
+
+def test_a_denial_leaves_nothing_to_settle(place):
+    async def run(call, got):
+        got.append(await Reserve(QUOTA, call.now + 5.0))
+        call.invoke(CONTINUE)
+
+    here = place(run)
+    here.room.call()
+    here.answer(DENIAL)
+    assert here.charger.asked == [("reserve", SESSION)]
+    here.charger.open.clear()
+
+
+@pytest.mark.parametrize("how", ["raises", "returns", "awaits more"])
+def test_what_a_service_leaves_reserved_is_settled_for_it(place, how):
+    async def run(call, got):
+        call.invoke(CONTINUE)
+        await Reserve(QUOTA, call.now + 5.0)
+        await NextReport(10.0)
+        if how == "raises":
+            raise RuntimeError("a bug")
+        if how == "awaits more":
+            await NextReport(10.0)
+
+    here = place(run)
+    otid = here.room.call()
+    here.answer(GRANT)
+    here.room.end(otid)
+    assert here.charger.asked == [("reserve", SESSION), ("give up", SESSION)]
+    assert here.noted == ["over"]
+
+
+def test_another_session_is_reserved_once_the_first_is_settled(place):
+    async def run(call, got):
+        call.invoke(CONTINUE)
+        await Reserve(QUOTA, call.now + 5.0)
+        await Reserve(QuotaRequest("another", "1", "call", "1", "2", 60), call.now + 5.0)
+
+    here = place(run)
+    here.room.call()
+    here.answer(GRANT)
+    here.answer(GRANT)
+    assert here.charger.asked == [
+        ("reserve", SESSION),
+        ("give up", SESSION),
+        ("reserve", "another"),
+        ("give up", "another"),
+    ]
+
+
+def test_a_port_that_fails_or_is_not_there_costs_no_call(place):
+    async def run(call, got):
+        call.invoke(CONTINUE)
+        got.append(await Reserve(QUOTA, call.now + 5.0))
+        got.append(await Settle(SESSION, Usage(), call.now + 5.0))
+
+    broken, without = place(run), place(run, port=False)
+    broken.charger.bug = RuntimeError("a bug")
+    for here, answers in (broken, [BROKEN, SETTLED]), (without, [NONE, NONE]):
+        otid = here.room.call()
+        if here is broken:
+            here.answer(SETTLED)
+        assert here.got == answers
+        assert here.said(otid) == [(tcap.CONTINUE, [CONTINUE]), (tcap.END, [])]
+    assert [bug[0] for bug in broken.room.bugs] == [CHARGING]
+
+
+def test_a_time_stays_the_same_whatever_is_reported_meanwhile(place):
+    async def run(call, got):
+        call.invoke(CONTINUE)
+        until = call.now + 40.0
+        while (report := await NextReport(until=until)).kind is K.INVOKE:
+            got.append(report.invoke_id)
+        got.append((report.kind, until - call.now))
+
+    here = place(run)
+    otid = here.room.call()
+    for number in 9, 10:
+        here.room.advance(15.0)
+        here.event(otid, invoke_id=number)
+    here.room.advance(11.0)
+    assert here.got[:2] == [9, 10]
+    assert here.got[2] == (K.TIMEOUT, pytest.approx(0.0, abs=0.01))
+
+
+def test_answers_name_the_operation_that_they_belong_to(place):
+    async def run(call, got):
+        tests = [call.invoke(TEST), call.invoke(TEST), call.invoke(ARM, RequestReportBCSMEventArg(ARMED))]
+        assert [each.invoke_id for each in tests] == [-1, -1, -1]
+        for _ in range(3):
+            got.append(await NextReport(100.0))
+        got.append([each.invoke_id for each in tests])
+
+    here = place(run)
+    otid = here.room.call()
+    first, second, arm = [each.invoke_id for each in here.room.answer(otid).message.components]
+    here.room.go_on(otid, encode_return_result(second, TEST))
+    here.room.go_on(otid, encode_return_error(arm, ErrorCode.TASK_REFUSED, b"\x0a\x01\x02"))
+    here.room.advance(11.0)
+    assert here.got[:3] == [
+        Report(K.RESULT, TEST, None, invoke_id=second),
+        Report(K.ERROR, ARM, here.got[1].argument, ErrorCode.TASK_REFUSED, arm),
+        Report(K.TIMEOUT, TEST, invoke_id=first),
+    ]
+    assert here.got[1].argument == FAST.decode_error(ErrorCode.TASK_REFUSED, b"\x0a\x01\x02", 2)
+    assert here.got[1].argument is not None
+    assert here.got[3] == [first, second, arm]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_service_that_aborts_goes_on_to_settle(place, held):
+    async def run(call, got):
+        await Reserve(QUOTA, call.now + 5.0)
+        if held:
+            call.invoke(CONTINUE)
+            await NextReport(10.0)
+        call.invoke(Opcode.RELEASE_CALL, b"\x80\x90")
+        call.abort()
+        call.abort()
+        got.append(await Settle(SESSION, None, call.now + 5.0))
+        got.append(await NextReport(10.0))
+        got.append("not reached")
+
+    here = place(run)
+    otid = here.room.call()
+    here.answer(GRANT)
+    if held:
+        here.event(otid)
+    assert here.said(otid)[-1] == (tcap.ABORT, [])
+    here.answer(SETTLED)
+    assert here.got == [SETTLED]
+    assert here.room.counts.outcomes == ["aborted-by-us"]
+    assert here.room.decision.action is (Action.CONTINUE if held else Action.ERROR)
+
+
+def test_a_held_call_is_told_and_others_are_not(place):
+    async def run(call, got):
+        call.invoke(CONTINUE)
+        got.append(call.id)
+        got.append(await NextReport(100.0))
+        call.invoke(Opcode.RELEASE_CALL, got[1].argument.cause)
+        got.append(await NextReport(100.0))
+
+    here = place(run)
+    otid = here.room.call()
+    tell = here.room.cap.tell
+    tid = here.room.tid(otid)
+    assert here.got[0].startswith(tid)
+    assert len(here.got[0]) == 10
+    assert not tell(b"none", Release(b"\x80\x90"))
+    assert tell(tid, Release(b"\x80\x90"))
+    here.room.turn()
+    assert here.got[1] == Report(K.TOLD, argument=Release(b"\x80\x90"))
+    assert here.said(otid)[1:] == [(tcap.CONTINUE, [Opcode.RELEASE_CALL])]
+    here.event(otid)
+    assert here.said(otid)[2:] == [(tcap.END, [])]
+    assert not tell(tid, Release(b"\x80\x90"))
+
+
+def test_reports_that_nobody_takes_are_bounded_and_the_latest_stay(place):
+    async def run(call, got):
+        call.invoke(CONTINUE)
+        await Reserve(QUOTA, call.now + 50.0)
+        await Settle(SESSION, None, call.now + 50.0)
+        while not (report := await NextReport(1.0)).over:
+            got.append(report)
+        got.append(report)
+
+    here = place(run)
+    otid = here.room.call()
+    here.room.advance(0.01)
+    assert here.room.cap.tell(here.room.tid(otid), "something")
+    for number in range(MOST_REPORTS + 20):
+        here.room.advance(1.0 if not number % 60 else 0.0)
+        here.event(otid, invoke_id=number)
+    here.room.end(otid)
+    here.answer(GRANT)
+    here.answer(SETTLED)
+    assert (here.got[0].kind, here.got[-1].kind) == (K.TOLD, K.END)
+    assert [each.invoke_id for each in here.got[1:-1]] == list(range(22, MOST_REPORTS + 20))
+    assert here.room.counts.discards.count(("cap", QUEUE_FULL)) == 22
+
+
+def test_a_later_decision_and_facts_of_a_call_go_to_its_record(place):
+    released = Decision(Action.RELEASE, Reason.SERVICE_LOGIC)
+
+    async def run(call, got):
+        call.decided(Decision(Action.CONTINUE, Reason.SERVICE_LOGIC))
+        call.invoke(CONTINUE)
+        await NextReport(10.0)
+        call.decided(released)
+        call.note("a fact")
+
+    here = place(run)
+    otid = here.room.call()
+    here.event(otid)
+    assert here.noted == [released, "a fact", "over"]
+    assert [each.action for each in here.room.shown] == [Action.CONTINUE]
