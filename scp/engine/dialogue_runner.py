@@ -33,16 +33,16 @@ closed; if it left money reserved, that is settled for it.
 from __future__ import annotations
 
 import time
-from collections import deque
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from scp.domain.lookup import PENDING, StoreFailure
 from scp.domain.quota import ChargingFailure, QuotaDenial
+from scp.engine.dialogue_hooks import DialogueHooks
+from scp.engine.report_queue import QUEUE_FULL, ReportQueue
 from scp.engine.tc import opcode_of
 from scp.engine.timers import Deadlines
 from scp.services.api import (
-    MOST_REPORTS,
     Extend,
     Lookup,
     NextReport,
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
 
     from mypy_extensions import u8
 
-    from scp.domain.decision import Decision
     from scp.domain.lookup import Found, Pending
     from scp.domain.quota import QuotaAnswer
     from scp.engine.admission import Admission
@@ -73,8 +72,6 @@ STORE: Final = "store"
 """What ``on_bug`` is told in place of a service's name when a store raised."""
 CHARGING: Final = "charging"
 """Likewise when the charging system's port raised."""
-QUEUE_FULL: Final = "report-queue"
-"""Discarded: a report for a service that awaits something else, with `MOST_REPORTS` before it."""
 
 # What a coroutine waits for
 NOTHING: Final = 0
@@ -86,7 +83,6 @@ _TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
 _NO_ANSWER: Final = ChargingFailure("timeout")
 _NO_PORT: Final = ChargingFailure("none")
 _PORT_FAILED: Final = ChargingFailure("unavailable")
-_KEPT: Final = frozenset({ReportKind.END, ReportKind.ABORT, ReportKind.TOLD})
 _OUTCOMES: Final[dict[int, str]] = {
     tc.U_ABORT: "aborted-by-peer",
     tc.P_ABORT: "aborted-by-peer",
@@ -96,7 +92,7 @@ _OUTCOMES: Final[dict[int, str]] = {
 """How a dialogue ended that neither side ended in good order, by the kind of indication."""
 
 
-class DialogueState:
+class DialogueState(ReportQueue):
     """What the runner keeps for an open dialogue; the `scp.ports.Waiter` of its lookups.
 
     A TC-user's own state extends it and is one object with it, and with what the service sees: there are as
@@ -117,7 +113,6 @@ class DialogueState:
         session: what was reserved and nobody has settled; None: nothing.
         store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
             further lookup of this dialogue counts as timed out: two answers could not be told apart.
-        reports: what came in and was not awaited yet; None: nothing did.
     """
 
     __slots__ = (
@@ -127,7 +122,6 @@ class DialogueState:
         "dialogue",
         "due",
         "gone",
-        "reports",
         "run",
         "runner",
         "service",
@@ -140,13 +134,13 @@ class DialogueState:
     run: ServiceRun
 
     def __init__(self, runner: DialogueRunner[Any], dialogue: Dialogue, service: str, started: float) -> None:
+        super().__init__()
         self.runner = runner
         self.dialogue = dialogue
         self.service = service
         self.started = started
         self.due = inf
         self._outbox: list[Outgoing] | None = None
-        self.reports: deque[Report] | None = None
         self.session: str | None = None
         # Single octets beside each other: there are as many of these as calls are held.
         self.answered = False
@@ -186,39 +180,8 @@ class DialogueState:
 
     def queue(self, report: Report) -> None:
         """Keep a report until the service awaits one; see `MOST_REPORTS`."""
-        reports = self.reports
-        if reports is None:
-            reports = self.reports = deque()
-        elif len(reports) >= MOST_REPORTS and not self._make_room(reports, report.opcode):
-            return
-        reports.append(report)
-
-    def _make_room(self, reports: deque[Report], opcode: int) -> bool:
-        """Drop the oldest report of an operation, else the oldest that may be; False: there is none."""
-        self.runner.provider.discard("cap", QUEUE_FULL)
-        oldest = -1
-        for position, each in enumerate(reports):
-            if each.kind in _KEPT:
-                continue
-            if each.opcode == opcode:
-                oldest = position
-                break
-            if oldest < 0:
-                oldest = position
-        if oldest < 0:
-            return False
-        del reports[oldest]
-        return True
-
-    def next_report(self) -> Report | None:
-        """Take out the oldest report. The queue, which is ten times its content, does not stay empty."""
-        reports = self.reports
-        if reports is None:
-            return None
-        report = reports.popleft()
-        if not reports:
-            self.reports = None
-        return report
+        if not self.keep(report):
+            self.runner.provider.discard("cap", QUEUE_FULL)
 
 
 class Asked:
@@ -252,7 +215,7 @@ class Asked:
 State = TypeVar("State", bound=DialogueState)
 
 
-class DialogueRunner(Generic[State]):
+class DialogueRunner(DialogueHooks[State]):
     """The dialogues of one TC-user; itself a `scp.engine.tc.TcUser`.
 
     Args:
@@ -299,56 +262,6 @@ class DialogueRunner(Generic[State]):
         self.epoch = wall() - clock()
         self.draining = False
         self._deadlines: Deadlines[State] = Deadlines(_due)
-
-    # -- what a TC-user adds -------------------------------------------------------------------------------
-
-    def begun(self, indication: Indication, now: float) -> None:
-        """Take a TC-BEGIN: `start` a service, or answer without one."""
-        raise NotImplementedError
-
-    def continued(self, state: State, indication: Indication, now: float) -> None:
-        """Take a TC-CONTINUE: queue what it reports and `wake` the service, or end the dialogue."""
-        raise NotImplementedError
-
-    def last_words(self, state: State, indication: Indication) -> None:
-        """Queue what a TC-END reports; there is nobody to answer."""
-        raise NotImplementedError
-
-    def encoded(self, state: State, *, last: bool) -> list[bytes]:
-        """Return the outbox as components and empty it; ``last``: they go in a TC-END.
-
-        Raises:
-            EncodeError: an argument can't be encoded, or they are too long for one message.
-        """
-        raise NotImplementedError
-
-    def first_sent(self, state: State, *, last: bool) -> None:
-        """Note that the first answer is on its way; the dialogue is held unless it is the ``last``."""
-        raise NotImplementedError
-
-    def fall_back(self, state: State) -> None:
-        """Put into the outbox what ends the dialogue of a service that raised."""
-        raise NotImplementedError
-
-    def abandoned(self, state: State) -> None:
-        """Note that a dialogue is over before it was answered."""
-        raise NotImplementedError
-
-    def decided(self, state: State, decision: Decision) -> None:
-        """Note another decision about a dialogue that was answered."""
-        raise NotImplementedError
-
-    def noted(self, state: State, fact: object) -> None:
-        """Note a fact about a call, from its service."""
-        raise NotImplementedError
-
-    def held_over(self, state: State) -> None:
-        """Note that a dialogue is over that was held, and its service as well."""
-        raise NotImplementedError
-
-    def outcome(self, state: State) -> str:
-        """Return how a dialogue ended that a service ended: a label of `Telemetry.dialogue_closed`."""
-        raise NotImplementedError
 
     # -- what comes from the network -----------------------------------------------------------------------
 

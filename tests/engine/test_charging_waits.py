@@ -19,7 +19,8 @@ from scp.domain.quota import (
     Usage,
 )
 from scp.domain.reason import Reason
-from scp.engine.dialogue_runner import CHARGING, QUEUE_FULL
+from scp.engine.dialogue_runner import CHARGING
+from scp.engine.report_queue import QUEUE_FULL
 from scp.services.api import (
     MOST_REPORTS,
     Extend,
