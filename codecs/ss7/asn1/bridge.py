@@ -7,7 +7,7 @@ makes the value of both. Encoding: `to_pycrate` and `graft` do the same backward
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from msgspec.structs import astuple
 
@@ -35,6 +35,9 @@ from ss7.asn1.schema import (
 from ss7.asn1.tables import node
 from ss7.ber import REASONS, encode_element, read_element
 from ss7.errors import DecodeError, EncodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 
 def _element(octets: bytes, offset: int, stop: int) -> tuple[int, int, int, int]:
@@ -79,19 +82,35 @@ class Bridge:
         return component.latest == -2 and component.number >= 0
 
     def _match(
-        self, components: tuple[Component, ...], tag: int, offset: int
+        self,
+        components: tuple[Component, ...],
+        tag: int,
+        offset: int,
+        seen: Container[int] = (),
     ) -> tuple[int, Component] | None:
-        """Return rank and component of an element in a SEQUENCE."""
+        """Return rank and component of an element in a SEQUENCE.
+
+        Where several have its tag, they are told apart by their order: it is the first that was not ``seen``.
+        """
+        found: tuple[int, Component] | None = None
+        for rank, component in enumerate(components):
+            if any(known == tag for known, _, _ in alternatives(component)):
+                if rank not in seen:
+                    return rank, component
+                found = rank, component
+        if found is not None:
+            return found
         other_form = tag ^ (CONSTRUCTED if tag <= 0xFF else CONSTRUCTED << 8)
         for rank, component in enumerate(components):
             for known, _, inner in alternatives(component):
-                if known == tag:
-                    return rank, component
-                if known == other_form:
-                    if isinstance(inner.type, STRINGS) and not known & _form(known):
-                        return rank, component
+                if known != other_form:
+                    continue
+                if not isinstance(inner.type, STRINGS) or known & _form(known):
                     raise DecodeError(f"{inner.identifier} in the wrong form", offset, "X.690 §8.1.2.5")
-        return None
+                if rank not in seen:
+                    return rank, component
+                found = rank, component
+        return found
 
     def prune(self, component: Component, octets: bytes) -> tuple[bytes, Any]:
         """Return what pycrate may see of a whole element, and what is put aside.
@@ -151,7 +170,7 @@ class Bridge:
         offset = start
         while offset < end:
             tag, at, stop, after = _element(octets, offset, end)
-            found = self._match(kind.components, tag, offset)
+            found = self._match(kind.components, tag, offset, seen)
             if found is None:
                 if not kind.extensible or tag == 0:
                     raise DecodeError(f"unexpected element with tag {tag:02x}", offset, self._clause)

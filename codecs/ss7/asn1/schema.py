@@ -220,6 +220,7 @@ _UNIVERSAL: Final[dict[type, int]] = {
     EnumeratedType: 0x0A,
     TextType: 0x16,
     SequenceType: 0x30,
+    OpaqueType: 0x30,
 }
 
 

@@ -43,11 +43,17 @@ def node(kind: schema.Type, clause: str) -> Node:
     return _BUILDERS[type(kind)](kind, clause)
 
 
-def whole(kind: schema.Type, clause: str) -> Node:
-    """Return a node that decodes and encodes a type with its tag and length octets."""
+def whole(kind: schema.Type, clause: str, number: int = -1) -> Node:
+    """Return a node that decodes and encodes a type with its tag and length octets.
+
+    Args:
+        kind: the type.
+        clause: where it is defined, for errors.
+        number: of its context-specific tag; -1: it has its universal one.
+    """
     if isinstance(kind, (schema.ChoiceType, schema.OneOfType)):
         return node(kind, clause)
-    component = schema.Component("", -1, kind)
+    component = schema.Component("", number, kind)
     return ChoiceNode(_entries((component,), clause), None, {"": _put(component, clause)}, clause)
 
 
@@ -56,7 +62,12 @@ def _entries(components: tuple[schema.Component, ...], clause: str) -> dict[int,
     for rank, component in enumerate(components):
         for tag, path, inner in schema.alternatives(component):
             choices: list[tuple[Any, str]] = list(reversed(path))
-            entries[tag] = Entry(inner.identifier, component.slot, rank, node(inner.type, clause), choices)
+            entry = Entry(inner.identifier, component.slot, rank, node(inner.type, clause), choices)
+            first = entries.setdefault(tag, entry)
+            while first is not entry:  # told apart by the order
+                if first.later is None:
+                    first.later = entry
+                first = first.later
     return entries
 
 

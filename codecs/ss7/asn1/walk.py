@@ -47,6 +47,7 @@ class Entry:
         high: most octets, if so.
         choices: for an alternative of an untagged CHOICE: type and name of each choice made, the innermost
             first.
+        later: what an element with the same tag is once this one has come; None: it can't come again.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Entry:
             self.low = node.low
             self.high = node.high
         self.choices = choices
+        self.later: Entry | None = None
 
     def read(self, octets: bytes, start: i64, stop: i64) -> object:
         """Return the value, wrapped in the choices made."""
@@ -149,7 +151,7 @@ class SequenceNode(Node):
                 self._unknown(tag, offset)
             else:
                 if entry.rank <= last:
-                    raise Declined
+                    entry = self._later(entry, last, slots)
                 last = entry.rank
                 if entry.low < 0:
                     slots[entry.slot] = entry.read(octets, at, end)
@@ -162,6 +164,16 @@ class SequenceNode(Node):
             if slots[put.slot] is MISSING:
                 raise DecodeError(f"{put.identifier} is missing", start, self.clause)
         return self.cls(*slots)
+
+    def _later(self, entry: Entry, last: i64, slots: list[object]) -> Entry:
+        """Return the next entry with the same tag, if those before it have come; decline else."""
+        found = entry
+        while found.rank <= last:
+            later = found.later
+            if later is None or slots[found.slot] is self.blank[found.slot]:
+                raise Declined  # it comes twice, or out of order
+            found = later
+        return found
 
     def _unknown(self, tag: i64, offset: i64) -> None:
         """Let an unknown component pass if the type is extensible, or raise."""
