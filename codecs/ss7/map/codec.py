@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from ss7.asn1.node import Declined
 from ss7.errors import DecodeError, EncodeError
-from ss7.map.operations import BY_OPCODE, operation_name
+from ss7.map.operations import BY_OPCODE, no_such, operation_name
 from ss7.map.roots import argument_root, error_root, result_root
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 _CLAUSE: Final = "TS 29.002 §17.6"
 VERSIONS: Final = (1, 2, 3)
 """MAP versions that the operations here have."""
-
-
-def no_such(opcode: int, version: int) -> str:
-    """Return what is wrong with an operation code."""
-    return f"{operation_name(opcode, version)} is no operation of MAP v{version}"
 
 
 @final

@@ -276,3 +276,8 @@ def operation_name(opcode: int, version: int = contexts.LATEST) -> str:
     if operation is None:
         return f"map-{opcode}"
     return operation.name_v2 if version < 3 and operation.name_v2 else operation.name
+
+
+def no_such(opcode: int, version: int) -> str:
+    """Return what is wrong with an operation code."""
+    return f"{operation_name(opcode, version)} is no operation of MAP v{version}"

@@ -15,9 +15,8 @@ from pycrate_asn1dir import TCAP_MAPv2v3 as asn1
 from ss7.asn1.bridge import Bridge
 from ss7.asn1.schema import Component, Type
 from ss7.errors import DecodeError, EncodeError
-from ss7.map.codec import no_such
 from ss7.map.common import CLAUSE
-from ss7.map.operations import BY_OPCODE, operation_name
+from ss7.map.operations import BY_OPCODE, no_such, operation_name
 from ss7.map.roots import V3, argument_type, error_type, result_tag, result_type
 from ss7.reference_tcap import REFUSALS
 
