@@ -206,6 +206,7 @@ class HeldContract:
 
         self.run(new_held, scenario)
 
+    @pytest.mark.hypothesis
     def test_any_steps_come_to_what_the_model_says(self, new_held: NewHeld) -> None:
         """Steps of three owners, each with the fencing number it saw last: as a model of twenty lines."""
 
