@@ -164,6 +164,7 @@ def _openapi() -> OpenAPIConfig:
         tags=[
             Tag("subscribers", "What the operator and the VoIP service have set for a number."),
             Tag("calls", "What would happen to a call."),
+            Tag("held calls", "Calls that this node controls: which there are, and an end to one."),
             Tag("charging", "Minutes in advance, and what calls came to."),
             Tag("traces", "The messages of a number's calls, in the log for a while."),
             Tag("node", "Is it alive, does it take calls, and if not, why."),

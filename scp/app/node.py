@@ -140,12 +140,14 @@ class Node:
         if config.api is not None:
             from scp.api.charging import charging_router  # noqa: PLC0415 - as `preload` did
             from scp.api.discards import discards_router  # noqa: PLC0415
+            from scp.api.held_calls import held_calls_router  # noqa: PLC0415
             from scp.api.server import serve_api  # noqa: PLC0415
             from scp.api.traces import traces_router  # noqa: PLC0415
 
             routers = [
                 charging_router(self.charging),
                 discards_router(self.status.discards),
+                held_calls_router(cap, lambda: self.config.numbering),
                 traces_router(self.traces),
             ]
             self.api = await serve_api(config.api, self, routers)

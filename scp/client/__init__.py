@@ -46,6 +46,7 @@ from scp.client.charging import (
     reservation,
     reserve,
 )
+from scp.client.held_calls import HeldCall, HeldCallPage, held_call, held_calls, release_call
 from scp.client.http import (
     TIMEOUT,
     AsyncClient,
@@ -99,6 +100,8 @@ __all__ = [
     "Decision",
     "FieldError",
     "Forwarding",
+    "HeldCall",
+    "HeldCallPage",
     "Imported",
     "LineResult",
     "Problem",
@@ -128,6 +131,8 @@ __all__ = [
     "extend",
     "forget_roaming",
     "forwarding",
+    "held_call",
+    "held_calls",
     "import_subscribers",
     "json_call",
     "readiness",
@@ -137,6 +142,7 @@ __all__ = [
     "registration",
     "related_cdrs",
     "release",
+    "release_call",
     "reservation",
     "reserve",
     "roaming",

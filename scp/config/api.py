@@ -25,6 +25,7 @@ class Scope(StrEnum):
     CHARGING = "charging"
     READ = "read"
     TRACE = "trace"
+    CALLS = "calls"
 
 
 class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +75,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
         max_import: octets of the body of a bulk import.
         rate: requests a second of each key, in the long run.
         burst: requests of each key at once.
+        release_cause: Q.850 cause value with which a held call is released that somebody wants released.
     """
 
     listen: HostPort = HostPort("127.0.0.1", 8080)
@@ -84,6 +86,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
     max_import: Annotated[int, Meta(ge=1024, le=1 << 34)] = 1 << 28
     rate: Annotated[float, Meta(ge=0.1, le=1_000_000)] = 200.0
     burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 400
+    release_cause: Annotated[int, Meta(ge=1, le=127)] = 31
 
     def faults(self) -> Iterator[Fault]:
         """Yield keys of one name."""

@@ -170,6 +170,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # max_import = 268435456              # octets of a bulk import
 # rate = 200.0                        # requests a second of each key …
 # burst = 400                         # … and at once
+# release_cause = 31                  # Q.850: of held calls that are released by DELETE /v1/calls/{id}
 # [api.tls]
 # certificate = "/etc/camel-scp/api.pem"
 # key = "/etc/camel-scp/api.key"
@@ -177,7 +178,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # [[api.keys]]
 # name = "operator"
 # sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token
-# scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace"]
+# scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"]
 
 [telemetry]
 metrics = "127.0.0.1:9464"            # where Prometheus scrapes

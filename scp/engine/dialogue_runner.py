@@ -291,6 +291,14 @@ class DialogueRunner(DialogueHooks[State]):
         else:
             self.over(state, ReportKind.ABORT, _OUTCOMES[kind], now)
 
+    def held(self, local_tid: bytes) -> State | None:
+        """Return what is kept of a held call with this transaction id of ours; None: there is none."""
+        dialogue = self.tcap.find(local_tid)
+        known = None if dialogue is None else dialogue.user
+        if isinstance(known, DialogueState) and known.runner is self and known.answered:
+            return cast("State", known)
+        return None
+
     def tell(self, local_tid: bytes, told: object) -> bool:
         """Tell the service of a held call something (`ReportKind.TOLD`); called from the event loop.
 
@@ -301,11 +309,26 @@ class DialogueRunner(DialogueHooks[State]):
         Returns:
             Whether there is such a call.
         """
-        dialogue = self.tcap.find(local_tid)
-        known = None if dialogue is None else dialogue.user
-        if not isinstance(known, DialogueState) or known.runner is not self or not known.answered:
+        state = self.held(local_tid)
+        if state is None:
             return False
-        self.give(cast("State", known), Report(ReportKind.TOLD, argument=told), self.clock())
+        self.give(state, Report(ReportKind.TOLD, argument=told), self.clock())
+        self.provider.flush()
+        return True
+
+    def finish(self, local_tid: bytes, last: Outgoing) -> bool:
+        """End a held call in its service's place, with one operation in TC-END; otherwise like `tell`.
+
+        To its service it looks as if the switch had ended the dialogue.
+        """
+        state = self.held(local_tid)
+        if state is None:
+            return False
+        now = self.clock()
+        state.take_outbox()
+        state.outbox.append(last)
+        self._send(state, now, last=True)
+        self.over(state, ReportKind.END, "ended", now)
         self.provider.flush()
         return True
 

@@ -437,7 +437,8 @@ DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
     "tcap": (*DISCARD_REASONS, *REFUSED_REASONS, *ABORTED_REASONS, OTHER),
     "cap": (
         *(str(reason) for reason in Reason if reason in _REFUSALS - {Reason.ABANDONED}),
-        *("unreadable-parameter", "unrecognized-operation", "rejected-component", "internal-error", OTHER),
+        *("unreadable-parameter", "unrecognized-operation", "rejected-component", "report-queue"),
+        *("internal-error", OTHER),
     ),
     OTHER: (OTHER,),
 }

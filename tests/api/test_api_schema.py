@@ -25,6 +25,7 @@ from oracles.servers import free_tcp_port
 from scp.api.app import build_app
 from scp.api.charging import charging_router
 from scp.api.discards import discards_router
+from scp.api.held_calls import held_calls_router
 from scp.api.traces import traces_router
 from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
@@ -62,16 +63,20 @@ audit = "{directory}/audit.jsonl"
 [[api.keys]]
 name = "schema"
 sha256 = "{sha256}"
-scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace"]
+scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"]
 """
 
 
 def document() -> dict[str, Any]:
     """The document of a whole node; what its routers would work with is not asked for."""
     nothing: Any = None
-    app = build_app(
-        Api(), FakeNode(), [charging_router(nothing), discards_router(nothing), traces_router(nothing)]
-    )
+    routers = [
+        charging_router(nothing),
+        discards_router(nothing),
+        held_calls_router(nothing, nothing),
+        traces_router(nothing),
+    ]
+    app = build_app(Api(), FakeNode(), routers)
     return app.openapi_schema.to_schema()
 
 

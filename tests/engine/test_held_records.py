@@ -11,7 +11,9 @@ from held_open import HeldOpen
 from room import READY, SERVICE_KEY, Room
 
 from scp.charging.sink import CdrSink
-from scp.domain.numbers import Numbering
+from scp.domain.decision import Action, Decision
+from scp.domain.numbers import Nature, Numbering
+from scp.domain.reason import Reason
 from scp.engine.observers import OBSERVER
 from scp.services.api import NextReport
 from scp.store.cdr_sqlite import SqliteCdrStore
@@ -254,3 +256,22 @@ def test_who_looks_on_and_raises_costs_no_call(held):
         (OBSERVER, "over"),
     ]
     room.bugs.clear()
+
+
+def test_the_record_has_the_last_decision(held):
+    class Changing:
+        name = "changing"
+
+        async def run(self, call):
+            call.decided(Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS, "9911234567", Nature.NATIONAL))
+            call.invoke(Opcode.CONTINUE)
+            await NextReport(3600.0)
+            call.decided(Decision(Action.RELEASE, Reason.SERVICE_LOGIC))
+
+    here = held(Changing())
+    otid = here.room.call()
+    here.reports(otid, E.O_ANSWER)
+    [record] = here.written()
+    assert (record["action"], record["reason"], record.get("number", "")) == ("release", "service-logic", "")
+    assert record["a_number"] == "46700000009"
+    assert times(record)[0] == 0

@@ -79,6 +79,9 @@ class HeldOpen:
             report = await NextReport(self.patience)
             if report.over or report.kind is ReportKind.ERROR or report.kind is ReportKind.REJECT:
                 return
+            if report.kind is ReportKind.TOLD:  # no report is due that TC-END would lose
+                call.invoke(Opcode.RELEASE_CALL, report.argument.cause)
+                return
             if report.kind is ReportKind.TIMEOUT:
                 # An unanswered activity test means that the switch has lost the call: then the next wait ends it.
                 call.invoke(Opcode.ACTIVITY_TEST)
@@ -118,6 +121,10 @@ class Charged:
         left = self.periods - 1
         while True:
             report = await NextReport(self.seconds * 2.0)
+            if report.kind is ReportKind.TOLD:
+                call.invoke(Opcode.RELEASE_CALL, report.argument.cause)
+                left = 0
+                report = await NextReport(self.seconds * 2.0)
             if report.kind is not ReportKind.INVOKE or report.opcode != Opcode.APPLY_CHARGING_REPORT:
                 return
             result = decode_contained("CAMEL-CallResult", report.argument, version).value
