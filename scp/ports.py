@@ -380,10 +380,10 @@ class Kept(StrEnum):
 
 
 class KeptWaiter(Protocol):
-    """What is told whether a record is written."""
+    """What is told whether a record is written, or deleted."""
 
     def kept(self, outcome: Kept) -> None:
-        """Take the outcome; called once, from the event loop, never from within `HeldCalls.put`."""
+        """Take the outcome; called once, from the event loop, never from within `put` or `delete`."""
         ...
 
 
@@ -441,8 +441,8 @@ class HeldCalls(Protocol):
         """
         ...
 
-    def delete(self, tid: bytes, fence: int, owner: int) -> None:
-        """Delete a record of this owner and fencing number; what came of it is told nobody."""
+    def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
+        """Delete a record of this owner and fencing number; FENCED: there is none."""
         ...
 
     async def get(self, tid: bytes) -> HeldEntry | None:
@@ -549,7 +549,7 @@ class Telemetry(Protocol):
         ...
 
     def dialogue_closed(self, outcome: str) -> None:
-        """A dialogue is over: "ended", "aborted-by-peer", "aborted-by-us", "timeout", "error", "reject"."""
+        """A dialogue is over, by one of `scp.telemetry.catalogue.OUTCOMES`."""
         ...
 
     def discard(self, layer: str, reason: str) -> None:

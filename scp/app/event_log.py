@@ -14,6 +14,9 @@ class EventLog:
     def charging(self, what: str, trouble: bool, *, wanted: bool = True) -> None:
         """Charging, or the keeping of CDRs, began to fail or works again; ``wanted``: this node charges."""
 
+    def journal(self, trouble: str) -> None:
+        """The store of held calls began to fail, in words, or works again ("")."""
+
     def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
         """A trace or a recording began or ended; ``fields`` say more."""
 

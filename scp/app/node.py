@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 from scp.app.call_path import add_link, call_path
 from scp.app.charging import charging_service
 from scp.app.duplicate_nodes import duplicate_detector
+from scp.app.held_calls import HeldCallsService
 from scp.app.links import attachment
 from scp.app.overload import limits_of, memory_of, pressure_on
 from scp.app.preload import preload
@@ -100,6 +101,9 @@ class Node:
             lambda identity, others: event_log.duplicates(identity, [each.words() for each in others]),
             lambda why: event_log.watching("nodes that are alike can't be found", trouble=True, why=why),
         )
+        self.held: HeldCallsService | None = None
+        if config.journal.enabled:
+            self.held = HeldCallsService(config, self.store, random, event_log.journal)
         self._attachments: list[Attachment] = []
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
@@ -135,6 +139,8 @@ class Node:
             admission=self.admission,
         )
         self.signalling, self.cap = signalling, cap
+        if self.held is not None:
+            await self.held.start(signalling, cap)
         self.tracing.start(signalling)
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
         if config.api is not None:
@@ -286,6 +292,9 @@ class Node:
         if self.signalling is None or self.cap is None:
             return True
         self.draining = True
+        self.cap.draining = True
+        if self.held is not None:
+            await self.held.hand_over()
         return await drain(self.signalling, self.cap, limit)
 
     async def stop(self, *, abort: bool = False) -> None:
@@ -293,6 +302,8 @@ class Node:
         if self.api is not None:
             await self.api.close()
             self.api = None
+        if self.held is not None:
+            await self.held.hand_over()
         for attached in self._attachments:
             await attached.close(abort=abort)
         self._attachments.clear()
@@ -304,4 +315,6 @@ class Node:
         if self.duplicates is not None:
             await self.duplicates.stop()
         await self.charging.stop()
+        if self.held is not None:
+            await self.held.stop()
         await self.store.close()

@@ -85,6 +85,13 @@ class StructuredEventLog(EventLog):
         level = "info" if not trouble else "error" if wanted else "warning"
         getattr(self.log, level)("charging", what=what)
 
+    def journal(self, trouble: str) -> None:
+        """See `EventLog`."""
+        if trouble:
+            self.log.error("held calls are not journalled: they end with this process", reason=trouble)
+        else:
+            self.log.info("held calls are journalled again")
+
     def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
         """See `EventLog`."""
         (self.log.error if trouble else self.log.info)("watching", what=what, **fields)

@@ -132,6 +132,29 @@ class CdrSink:
     def noted(self, dialogue: Dialogue, fact: object) -> None:
         """Take a fact about a call; there is none yet that a record has."""
 
+    def progress(
+        self, dialogue: Dialogue
+    ) -> tuple[int | None, int | None, int | None, tuple[str, ...]] | None:
+        """Return what was reported of a held call, times in milliseconds since 1970."""
+        found = self._progress.get(dialogue.local_tid)
+        return None if found is None else found.values()
+
+    def adopted(
+        self,
+        dialogue: Dialogue,
+        answered: Answered,
+        progress: tuple[int | None, int | None, int | None, tuple[str, ...]] | None,
+    ) -> None:
+        """Note a held call that another process has answered: its record is made here."""
+        self._held[dialogue.local_tid] = held(attempt_row(answered, self.numbering))
+        if progress is not None:
+            self._progress[dialogue.local_tid] = CallProgress.of(*progress)
+
+    def forgotten(self, dialogue: Dialogue) -> None:
+        """Note that another node goes on with a held call, and makes its record."""
+        self._held.pop(dialogue.local_tid, None)
+        self._progress.pop(dialogue.local_tid, None)
+
     def over(self, dialogue: Dialogue) -> None:
         """Note that a held dialogue is over."""
         if dialogue.local_tid in self._held:

@@ -9,7 +9,7 @@ above the ports may use it.
 
 from scp.config.api import Api, ApiKey, Scope, Tls
 from scp.config.charging import Charging, Chf
-from scp.config.engine import Engine, Limits, Overload, Store
+from scp.config.engine import Engine, Journal, Limits, Overload, Store
 from scp.config.example import EXAMPLE
 from scp.config.load import load, loads
 from scp.config.m3ua import M3ua, Peer, PeerRole, PeerSctp, PeerTimers, RoutingKey, TrafficMode
@@ -34,6 +34,7 @@ __all__ = [
     "Engine",
     "Fault",
     "HostPort",
+    "Journal",
     "Limits",
     "M3ua",
     "Network",

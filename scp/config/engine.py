@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from scp.config.reader import Fault
-from scp.config.values import Secret
+from scp.config.values import HostPort, Secret
 from scp.domain.rules import OnFailure
 
 if TYPE_CHECKING:
@@ -49,6 +49,22 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
     )
     codec: Literal["fast", "reference"] = "fast"
     strict: bool = False
+
+
+class Journal(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[journal]``: held calls are written to the store, so that they outlive this process.
+
+    Attributes:
+        enabled: whether they are.
+        deadline_ms: how long a message waits until the call that it belongs to is written; then it leaves,
+            and the call is counted as unjournalled.
+        listen: where other nodes of the same Redis bring messages of this node's calls, an address that they
+            reach; None: they can't.
+    """
+
+    enabled: bool = False
+    deadline_ms: Annotated[int, Meta(ge=1, le=500, description="milliseconds, from 1 to 500")] = 50
+    listen: HostPort | None = None
 
 
 class Overload(Struct, frozen=True, forbid_unknown_fields=True):

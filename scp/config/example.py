@@ -93,6 +93,11 @@ dialogue_limit_s = 90000.0            # a dialogue without messages is given up
 codec = "fast"                        # fast | reference
 strict = false                        # true: reject operations for optional parameters that can't be read
 
+[journal]                             # of held calls, in the store: they outlive the process
+enabled = false
+deadline_ms = 50                      # 1..500: what is not written by then leaves all the same, counted
+# listen = "10.0.0.11:2906"           # with Redis: where other nodes bring messages of this node's calls
+
 [overload]                            # new calls only; those in progress go on
 delay_ms = 200                        # 10..900: one that waited longer is continued without a lookup
 refuse_ms = 400                       # above that: one that waited longer is refused, resourceLimitation

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from scp.config.api import Api
 from scp.config.charging import Charging
-from scp.config.engine import Engine, Limits, Overload, Store
+from scp.config.engine import Engine, Journal, Limits, Overload, Store
 from scp.config.m3ua import M3ua
 from scp.config.networks import DEFAULT_NETWORK, Network, default_network
 from scp.config.node import NetworkIndicator, Node, Telemetry
@@ -40,6 +40,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     networks: dict[str, Network] = field(default_factory=dict)
     store: Store = Store()
     engine: Engine = Engine()
+    journal: Journal = Journal()
     overload: Overload = Overload()
     limits: Limits = Limits()
     services: dict[str, dict[str, Any]] = field(default_factory=default_services)

@@ -29,6 +29,9 @@ def endpoints(config: Config) -> list[Endpoint]:
     if config.api is not None:
         found.append(Endpoint("listen", "tcp", (str(config.api.listen),), "HTTP API"))
     found.append(Endpoint("listen", "tcp", (str(config.telemetry.metrics),), "metrics"))
+    shared = not config.store.url.reveal().startswith("sqlite:")
+    if config.journal.enabled and config.journal.listen is not None and shared:
+        found.append(Endpoint("listen", "tcp", (str(config.journal.listen),), "other nodes"))
     return found
 
 
@@ -55,6 +58,7 @@ def describe(config: Config) -> str:
         f"on failure {config.store.on_failure}; every call is answered within "
         f"{config.engine.answer_deadline_ms} ms"
     )
+    lines.append(_journal(config))
     lines.append(_charging(config))
     if config.api is None:
         lines.append("no HTTP API: there is no [api]")
@@ -83,6 +87,16 @@ def _network(config: Config, name: str, network: Network) -> Iterator[str]:
     ssns = ", ".join(map(str, network.ssns))
     callers = ", ".join(network.allowed_callers or ()) or "all"
     yield f"SSN {ssns}, global title {network.global_title or 'as called'}, callers {callers}"
+
+
+def _journal(config: Config) -> str:
+    journal = config.journal
+    if not journal.enabled:
+        return "held calls end with this process: journal.enabled is false"
+    words = f"held calls are journalled in the store, within {journal.deadline_ms} ms"
+    if journal.listen is None and not config.store.url.reveal().startswith("sqlite:"):
+        words += "; without journal.listen a message that comes to another node takes its call there"
+    return words
 
 
 def _charging(config: Config) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from scp.domain.decision import Decision
+    from scp.engine.journal import Journalled
     from scp.stack.tcap import Indication
 
 State = TypeVar("State")
@@ -56,6 +57,14 @@ class DialogueHooks(Generic[State]):
 
     def held_over(self, state: State) -> None:
         """Note that a dialogue is over that was held, and its service as well."""
+        raise NotImplementedError
+
+    def record(self, state: State, entry: Journalled) -> bytes:
+        """Return what another node needs to go on with a held call."""
+        raise NotImplementedError
+
+    def forgotten(self, state: State) -> None:
+        """Note that another node goes on with a held call."""
         raise NotImplementedError
 
     def outcome(self, state: State) -> str:

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from scp.domain.lookup import Found, Pending
     from scp.domain.quota import QuotaAnswer
     from scp.engine.admission import Admission
+    from scp.engine.journal import Journal, Journalled
     from scp.engine.tc import TcProvider
     from scp.ports import QuotaPort, SubscriberLookup, Telemetry
     from scp.services.api import Request, ServiceRun
@@ -113,6 +114,7 @@ class DialogueState(ReportQueue):
         session: what was reserved and nobody has settled; None: nothing.
         store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
             further lookup of this dialogue counts as timed out: two answers could not be told apart.
+        journal: what the journal has of the call; None: its service keeps nothing, or there is no journal.
     """
 
     __slots__ = (
@@ -122,6 +124,7 @@ class DialogueState(ReportQueue):
         "dialogue",
         "due",
         "gone",
+        "journal",
         "run",
         "runner",
         "service",
@@ -142,6 +145,7 @@ class DialogueState(ReportQueue):
         self.due = inf
         self._outbox: list[Outgoing] | None = None
         self.session: str | None = None
+        self.journal: Journalled | None = None
         # Single octets beside each other: there are as many of these as calls are held.
         self.answered = False
         self.gone = False
@@ -180,7 +184,7 @@ class DialogueState(ReportQueue):
 
     def queue(self, report: Report) -> None:
         """Keep a report until the service awaits one; see `MOST_REPORTS`."""
-        if not self.keep(report):
+        if not self.add_report(report):
             self.runner.provider.discard("cap", QUEUE_FULL)
 
 
@@ -233,6 +237,7 @@ class DialogueRunner(DialogueHooks[State]):
     Attributes:
         epoch: what to add to the runner's clock for seconds since 1970, as it was at the start.
         draining: dialogues that begin are not served; those that are open go on.
+        journal: where held calls are written; None: nowhere.
     """
 
     def __init__(
@@ -261,6 +266,7 @@ class DialogueRunner(DialogueHooks[State]):
         self.wall = wall
         self.epoch = wall() - clock()
         self.draining = False
+        self.journal: Journal | None = None
         self._deadlines: Deadlines[State] = Deadlines(_due)
 
     # -- what comes from the network -----------------------------------------------------------------------
@@ -349,6 +355,8 @@ class DialogueRunner(DialogueHooks[State]):
         """
         state.gone = True
         self.telemetry.dialogue_closed(outcome)
+        if state.journal is not None:
+            state.journal.journal.drop_messages(state.journal)
         if not state.answered:
             self.abandoned(state)
             if state.session is None and state.wait != QUOTA:
@@ -480,6 +488,8 @@ class DialogueRunner(DialogueHooks[State]):
         state.due = due
         self._deadlines.add(due, state, now)
         self.provider.wake_at(due)
+        if state.journal is not None and state.answered:
+            state.journal.journal.commit(state.journal, due, now)
 
     def _resume(self, state: State, value: Any, now: float) -> None:
         state.resume()
@@ -503,7 +513,10 @@ class DialogueRunner(DialogueHooks[State]):
         tcap = self.tcap
         octets = tcap.end(dialogue, components) if last else tcap.continue_(dialogue, components, now)
         # Returned, a TC-CONTINUE says that the switch has lost the call; a TC-END could say it to nobody.
-        self.provider.send(dialogue.path, octets, return_on_error=not last)
+        if state.journal is None or (last and not state.answered):
+            self.provider.send(dialogue.path, octets, return_on_error=not last)
+        else:
+            state.journal.outgoing.append((octets, last))
         if not state.answered:
             state.answered = True
             self.first_sent(state, last=last)
@@ -549,8 +562,26 @@ class DialogueRunner(DialogueHooks[State]):
         state.gone = True
         state.session = None
         state.dialogue.user = None
+        if state.journal is not None:
+            state.journal.journal.forget(state.journal)
         self.tcap.end(state.dialogue, [], prearranged=True)
+        self.telemetry.dialogue_closed("handed-over")
+        self.forgotten(state)
         self._shut(state)
+
+    def send_written(self, state: State, messages: list[tuple[bytes, bool]]) -> None:
+        """Send messages of a call whose record is written; see `scp.engine.journal.JournalUser`."""
+        path = state.dialogue.path
+        for octets, last in messages:
+            self.provider.send(path, octets, return_on_error=not last)
+
+    def wait_is_over(self, tid: bytes) -> None:
+        """Resume the service of a dialogue that waits for reports as if its time were up."""
+        dialogue = self.tcap.find(tid)
+        state = None if dialogue is None else dialogue.user
+        if isinstance(state, DialogueState) and state.runner is self and state.wait == REPORT:
+            self._resume(cast("State", state), _TIMED_OUT, self.clock())
+            self.provider.flush()
 
     def abort(self, state: State) -> None:
         """Abort a dialogue for its service, which goes on: it may have to settle."""
@@ -558,6 +589,8 @@ class DialogueRunner(DialogueHooks[State]):
             return
         state.gone = True
         state.take_outbox()
+        if state.journal is not None:
+            state.journal.journal.drop_messages(state.journal)
         self.provider.send(state.dialogue.path, self.tcap.abort(state.dialogue))
         if not state.answered:
             state.answered = True
@@ -577,6 +610,8 @@ class DialogueRunner(DialogueHooks[State]):
         state.dialogue.user = None
         if state.session is not None:
             self._settle(state)
+        if state.journal is not None:
+            state.journal.journal.over(state.journal)
         if held:
             self.held_over(state)
 
@@ -593,10 +628,14 @@ class DialogueRunner(DialogueHooks[State]):
 
     def next_deadline(self) -> float:
         """Return when `tick` has something to do, ``inf`` if never."""
-        return self._deadlines.next()
+        if self.journal is None:
+            return self._deadlines.next()
+        return min(self._deadlines.next(), self.journal.next_deadline())
 
     def tick(self, now: float) -> None:
         """Resume the services whose wait is over."""
+        if self.journal is not None:
+            self.journal.tick(now)
         for state in self._deadlines.due(now):
             late: StoreFailure | ChargingFailure | Report = _TIMED_OUT
             if state.wait == QUOTA:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from scp.ports import Telemetry
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
+
+
+Progress: TypeAlias = "tuple[int | None, int | None, int | None, tuple[str, ...]]"
+"""Of a held call: when it was answered and disconnected (milliseconds since 1970), the cause, and attempts
+that failed; see `scp.services.call_progress.CallProgress`."""
 
 
 class AnswerObserver(Protocol):
@@ -99,6 +104,36 @@ class ObserverHub:
             except Exception as bug:  # noqa: BLE001 - see above
                 self._on_bug(OBSERVER, bug)
 
+    def progress(self, dialogue: Dialogue) -> Progress | None:
+        """Return how a held call has gone on so far; see `CallWatcher.progress`."""
+        if self.watcher is not None:
+            try:
+                return self.watcher.progress(dialogue)
+            except Exception as bug:  # noqa: BLE001 - see above
+                self._on_bug(OBSERVER, bug)
+        return None
+
+    def adopted(
+        self,
+        dialogue: Dialogue,
+        answered: tuple[float, str, InitialDPArg | None, Decision, float],
+        progress: Progress | None,
+    ) -> None:
+        """Tell of a held call that another process has answered; see `CallWatcher.adopted`."""
+        if self.watcher is not None:
+            try:
+                self.watcher.adopted(dialogue, answered, progress)
+            except Exception as bug:  # noqa: BLE001 - see above
+                self._on_bug(OBSERVER, bug)
+
+    def forgotten(self, dialogue: Dialogue) -> None:
+        """Tell that another node goes on with a held call; see `CallWatcher.forgotten`."""
+        if self.watcher is not None:
+            try:
+                self.watcher.forgotten(dialogue)
+            except Exception as bug:  # noqa: BLE001 - see above
+                self._on_bug(OBSERVER, bug)
+
     def over(self, dialogue: Dialogue) -> None:
         """Tell that a dialogue that was held is over, and so is its service."""
         if self.watcher is not None:
@@ -137,6 +172,30 @@ class CallWatcher(Protocol):
 
     def noted(self, dialogue: Dialogue, fact: object) -> None:
         """Take a fact about the call from its service: of a type that both know; others are ignored."""
+        ...
+
+    def progress(self, dialogue: Dialogue) -> Progress | None:
+        """Return how the call has gone on so far, for the node that may have to go on with it."""
+        ...
+
+    def adopted(
+        self,
+        dialogue: Dialogue,
+        answered: tuple[float, str, InitialDPArg | None, Decision, float],
+        progress: Progress | None,
+    ) -> None:
+        """Note a held call that another process has answered.
+
+        Args:
+            dialogue: that goes on here.
+            answered: when (seconds since 1970), by which service, the request, the decision, after how many
+                seconds.
+            progress: of the call since.
+        """
+        ...
+
+    def forgotten(self, dialogue: Dialogue) -> None:
+        """Note that another node goes on with the call: it makes the record."""
         ...
 
     def over(self, dialogue: Dialogue) -> None:

@@ -25,7 +25,7 @@ class ReportQueue:
     def __init__(self) -> None:
         self.reports: deque[Report] | None = None
 
-    def keep(self, report: Report) -> bool:
+    def add_report(self, report: Report) -> bool:
         """Queue a report; False: one had to be dropped, by the rule of `MOST_REPORTS`."""
         reports = self.reports
         if reports is None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scp.engine.network import Ss7Network
     from scp.engine.observers import Tap
     from scp.engine.scheduler import TimeSource
-    from scp.engine.tc import TcUser
+    from scp.engine.tc import StrayTaker, TcUser
     from scp.ports import Telemetry
     from scp.stack.tcap import Tcap
     from ss7.m3ua import Data
@@ -70,6 +70,7 @@ class Signalling:
         links: in the order of the configuration.
         user: the TC-user.
         tap: sees every message; None costs nothing.
+        strays: takes messages for transactions that are not here, if `Tcap.defers_strays`.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Signalling:
         self.links: list[Link] = []
         self.user: TcUser | None = None
         self.tap: Tap | None = None
+        self.strays: StrayTaker | None = None
         self._from = ""  # the link and the message in hand, for samples of discarded messages
         self._message = b""
         self._leaving = False
@@ -231,10 +233,45 @@ class Signalling:
             indication = self.tcap.receive(unit.data, path, now)
         else:
             indication = self.tcap.notice(unit.data, unit.cause, now)
-        if indication is not None and self.user is not None:
+        if indication is None:
+            if self.tcap.strays:
+                self._strays()
+        elif self.user is not None:
             self.user.indication(indication, now)
         if self.tcap.outbox:
             self._tcap_out()
+
+    def _strays(self) -> None:
+        """Hand over messages for transactions that are not here."""
+        strays = self.tcap.strays[:]
+        self.tcap.strays.clear()
+        for tid, octets, path in strays:
+            if self.strays is None or not isinstance(path, ReturnPath):
+                self.tcap.refuse_stray(octets, path)
+            else:
+                self.strays.stray(tid, octets, path)
+
+    def take(self, octets: bytes, path: object) -> None:
+        """Take a message of a dialogue that was adopted, or that another node has received for this one."""
+        now = self.clock()
+        indication = self.tcap.receive(octets, path, now)
+        if indication is None:
+            for _, stray, way in self.tcap.strays:
+                self.tcap.refuse_stray(stray, way)
+            self.tcap.strays.clear()
+        elif self.user is not None:
+            self.user.indication(indication, now)
+        self._answer_and_flush()
+
+    def refuse(self, octets: bytes, path: object) -> None:
+        """Answer a message for a transaction that nobody has."""
+        self.tcap.refuse_stray(octets, path)
+        self._answer_and_flush()
+
+    def _answer_and_flush(self) -> None:
+        if self.tcap.outbox:
+            self._tcap_out()
+        self.flush()
 
     def _other_indicator(self, link: Link, network: Ss7Network, indicator: int) -> Ss7Network | None:
         """Return the network that DATA with this indicator is taken in; None: it is discarded."""

@@ -53,6 +53,14 @@ class TcProvider(Protocol):
         ...
 
 
+class StrayTaker(Protocol):
+    """Takes messages for transactions that are not here: another node or a store of held calls has them."""
+
+    def stray(self, tid: bytes, octets: bytes, path: object) -> None:
+        """Take a TCAP message for our transaction id ``tid``; `Signalling.take` or `refuse` follow."""
+        ...
+
+
 def owed(indication: Indication) -> list[bytes]:
     """Return the Reject components that TCAP wants sent."""
     return [reject.octets for reject in indication.rejects if reject.octets]

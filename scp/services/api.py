@@ -36,7 +36,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator
 from enum import StrEnum
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final, runtime_checkable
 
 from msgspec import Struct
 
@@ -67,6 +67,7 @@ __all__ = [
     "ReportKind",
     "Request",
     "Reserve",
+    "ResumableService",
     "Send",
     "Service",
     "ServiceFactory",
@@ -292,6 +293,20 @@ class Service(Protocol):
 
     def run(self, call: Call) -> ServiceRun:
         """Return the coroutine that serves ``call``."""
+        ...
+
+
+@runtime_checkable
+class ResumableService(Service, Protocol):
+    """A service that keeps its state (`Call.keep`) and can go on with a call that another node began."""
+
+    def resume(self, call: Call, state: bytes) -> ServiceRun:
+        """Return the coroutine that goes on: it awaits what the other would have awaited.
+
+        Args:
+            call: with the first request and its decision; nothing is in the outbox.
+            state: what was kept, as MessagePack. What was reported since may be reported again.
+        """
         ...
 
 

@@ -88,6 +88,16 @@ class Call(Protocol):
         """Say what was decided and why. The last word counts: until its end, a held call's record changes."""
         ...
 
+    def keep(self, state: object) -> None:
+        """Say what of the service's state another node needs to go on with the call, should this one die.
+
+        Where there is a journal it is written with the next wait, before anything leaves that was put into
+        the outbox since. It is a small msgspec Struct (``array_like``), which
+        `scp.services.api.ResumableService.resume` gets back. A service that keeps nothing holds calls that
+        end with the node.
+        """
+        ...
+
     def note(self, fact: object) -> None:
         """Hand a fact about the call to its record: what it cost, of whom it was reserved."""
         ...

@@ -57,6 +57,24 @@ class CallProgress:
         self.cause: int | None = None
         self.failed: tuple[str, ...] = ()
 
+    @classmethod
+    def of(
+        cls, answered: int | None, disconnected: int | None, cause: int | None, failed: tuple[str, ...]
+    ) -> CallProgress:
+        """Return what `values` are the values of."""
+        made = cls()
+        made.answered = None if answered is None else (answered + 0.5) / 1000
+        made.disconnected = None if disconnected is None else (disconnected + 0.5) / 1000
+        made.cause = cause
+        made.failed = failed
+        return made
+
+    def values(self) -> tuple[int | None, int | None, int | None, tuple[str, ...]]:
+        """Return all of it, times in milliseconds since 1970."""
+        answered = None if self.answered is None else int(self.answered * 1000)
+        disconnected = None if self.disconnected is None else int(self.disconnected * 1000)
+        return answered, disconnected, self.cause, self.failed
+
     def reported(self, event: EventReportBCSMArg, now: float) -> None:
         """Take an EventReportBCSM (TS 29.078 §11.18)."""
         if event.event_type_bcsm in _ANSWERS:

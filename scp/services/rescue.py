@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec import Struct
+
 from scp.domain.call import Trigger
 from scp.services.api import NextReport
 from scp.services.call_control import TABLE, Action, Phase, armed, event_of
@@ -30,11 +32,19 @@ from ss7.isup import (
 if TYPE_CHECKING:
     from scp.domain.call import CallFacts
     from scp.services.api import Call, Report
+    from ss7.cap.types import RequestReportBCSMEventArg
 
 MOST_REDIRECTIONS: Final = 5
 """Q.763 §3.45: the counter's greatest value."""
 _UNREACHABLE: Final = frozenset({CauseValue.NO_ROUTE_TO_DESTINATION, CauseValue.SUBSCRIBER_ABSENT})
 _NO_ANSWERS: Final = frozenset({EventTypeBCSM.O_NO_ANSWER, EventTypeBCSM.T_NO_ANSWER})
+
+
+class RescueState(Struct, frozen=True, array_like=True, gc=False):
+    """What another node needs to go on with a call: its phase, and why the VoIP side failed, if it did."""
+
+    phase: Phase
+    reason: int = 0
 
 
 class Patience(NamedTuple):
@@ -58,11 +68,22 @@ async def connect_and_rescue(call: Call, facts: CallFacts, connect: ConnectArg, 
         connect: to the VoIP side.
         patience: how long it waits.
     """
-    events = armed(terminating=facts.trigger is Trigger.TERMINATING, no_answer=patience.no_answer)
-    phase = Phase.VOIP
+    call.invoke(Opcode.REQUEST_REPORT_BCSM_EVENT, _armed(facts, patience))
+    call.invoke(Opcode.CONNECT, connect)
+    state = RescueState(Phase.VOIP)
+    call.keep(state)
+    await control(call, facts, connect, patience, state)
+
+
+async def control(
+    call: Call, facts: CallFacts, connect: ConnectArg, patience: Patience, state: RescueState
+) -> None:
+    """Control a call from a state on until it is over; arguments as for `connect_and_rescue`."""
+    events = _armed(facts, patience)
+    phase = state.phase
     target: ConnectArg | None = connect
-    call.invoke(Opcode.REQUEST_REPORT_BCSM_EVENT, events)
-    call.invoke(Opcode.CONNECT, target)
+    if phase is Phase.RESCUE:
+        target = line(call.idp, facts, RedirectingReason(state.reason))
     while phase is not Phase.OVER:
         report = await NextReport(patience.quiet)
         event = event_of(report)
@@ -71,7 +92,8 @@ async def connect_and_rescue(call: Call, facts: CallFacts, connect: ConnectArg, 
             continue
         phase = row.next
         if row.action is Action.RESCUE:
-            target = line(call.idp, facts, _reason(report))
+            state = RescueState(phase, _reason(report))
+            target = line(call.idp, facts, RedirectingReason(state.reason))
             call.invoke(Opcode.REQUEST_REPORT_BCSM_EVENT, events)
             call.invoke(Opcode.CONNECT, target)
         elif row.action is Action.CONNECT:
@@ -82,6 +104,13 @@ async def connect_and_rescue(call: Call, facts: CallFacts, connect: ConnectArg, 
             call.invoke(Opcode.ACTIVITY_TEST)
         if phase is Phase.TALKING:
             target = None  # a call is talked in for minutes
+        if phase is not state.phase or row.action is Action.RESCUE:
+            state = RescueState(phase, state.reason)
+            call.keep(state)
+
+
+def _armed(facts: CallFacts, patience: Patience) -> RequestReportBCSMEventArg:
+    return armed(terminating=facts.trigger is Trigger.TERMINATING, no_answer=patience.no_answer)
 
 
 def line(idp: InitialDPArg, facts: CallFacts, reason: RedirectingReason) -> ConnectArg:

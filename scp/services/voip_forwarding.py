@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, msgpack
 
 from scp.domain.decision import Action, judge, screen
 from scp.domain.rules import (
@@ -21,11 +21,11 @@ from scp.domain.rules import (
     Redirections,
     Rules,
 )
-from scp.services.api import Call, Lookup, NodeSettings
+from scp.services.api import Call, Lookup, NodeSettings, ServiceRun
 from scp.services.call_control import ARMED_SINCE
 from scp.services.idp import read_call
 from scp.services.instructions import connect_argument
-from scp.services.rescue import Patience, connect_and_rescue
+from scp.services.rescue import Patience, RescueState, connect_and_rescue, control
 from scp.services.settings import read_settings
 from ss7.cap.operations import Opcode
 from ss7.cause import Cause, CauseValue, Location
@@ -36,6 +36,7 @@ STORE_FAILURE_CAUSE: Final = Cause(CauseValue.TEMPORARY_FAILURE, Location.LOCAL_
 _OPERATION_CONNECT: Final = Opcode.CONNECT
 _OPERATION_CONTINUE: Final = Opcode.CONTINUE
 _CONNECT: Final = Action.CONNECT
+_decode_state: Final = msgpack.Decoder(RescueState).decode
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +94,18 @@ class VoipForwarding:
             call.invoke(_OPERATION_CONTINUE)
 
 
+class RescuingForwarding(VoipForwarding):
+    """The service with `patience`: another node can go on with its calls."""
+
+    def resume(self, call: Call, state: bytes) -> ServiceRun:
+        """See `scp.services.api.ResumableService`."""
+        assert call.decision is not None
+        assert self.patience is not None
+        facts = read_call(call.idp, self.rules.numbering)
+        connect = connect_argument(call.idp, call.decision, st=self.st)
+        return control(call, facts, connect, self.patience, _decode_state(state))
+
+
 def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForwarding:
     """Build the service from its table; the `scp.services.api.ServiceFactory`."""
     own = read_settings(settings, Settings)
@@ -106,4 +119,5 @@ def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForward
         max_redirections=own.max_redirections,
     )
     patience = Patience(own.no_answer_s, own.quiet_s) if own.rescue else None
-    return VoipForwarding(rules, st=own.st, patience=patience)
+    kind = VoipForwarding if patience is None else RescuingForwarding
+    return kind(rules, st=own.st, patience=patience)

@@ -72,12 +72,21 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.stack import tcap_dialogue as dha
 from scp.stack.tcap_components import free_answered, judge
-from scp.stack.tcap_dialogue import Dialogue, IdleQueue, Indication, Invocation, LocalReject, step
+from scp.stack.tcap_dialogue import (
+    Dialogue,
+    IdleQueue,
+    Indication,
+    Invocation,
+    LocalReject,
+    Operations,
+    step,
+)
 from scp.stack.tcap_invocation import (
     InvocationTimers,
     forget_all,
     forget_silent,
     in_use,
+    live,
     retire,
     sent,
     withdraw,
@@ -129,6 +138,8 @@ __all__ = [
 
 _ABNORMAL_DIALOGUE: Final = encode_dialogue(Abrt(tcap_dialogue.ABRT_PROVIDER))
 _CONTEXTS_REMEMBERED: Final = 64
+TID_OCTETS: Final = 4
+"""Of our own transaction ids."""
 _LAST_INVOKE_ID: Final = 127
 _INVOKE_IDS: Final = 128
 
@@ -147,6 +158,9 @@ class Tcap:
 
     Attributes:
         refusing: a BEGIN is answered as if the most dialogues were open; those that are go on.
+        defers_strays: messages for a transaction that is not here go into `strays`: another node may have it,
+            or a store of held calls; see `refuse_stray` and `adopt`.
+        strays: our transaction id, the message, and the path that it came over.
         outbox: ``(path, octets)`` to send: the ABORTs that TCAP answers with by itself.
         events: ``(kind, reason)``: see `DISCARD_REASONS`, `REFUSED_REASONS`, `ABORTED_REASONS`.
     """
@@ -156,6 +170,8 @@ class Tcap:
         self.outbox: list[tuple[object, bytes]] = []
         self.events: list[tuple[str, str]] = []
         self.refusing: bool = False
+        self.defers_strays: bool = False
+        self.strays: list[tuple[bytes, bytes, object]] = []
         self._codec = codec
         self._contexts = settings.contexts
         self._default_context = settings.default_context
@@ -197,7 +213,10 @@ class Tcap:
             return None
         dialogue = self._dialogues.get(message.dtid)
         if dialogue is None:
-            self._receive_stray(message, path)
+            if self.defers_strays and len(message.dtid) == TID_OCTETS:
+                self.strays.append((message.dtid, octets, path))
+            else:
+                self._receive_stray(message, path)
             return None
         if kind == tcap.CONTINUE:
             return self._receive_continue(dialogue, message, path, now)
@@ -238,6 +257,14 @@ class Tcap:
             self._p_abort(path, message.otid, tcap.UNRECOGNIZED_TRANSACTION_ID)
         else:
             self._discard("unknown-transaction")
+
+    def refuse_stray(self, octets: bytes, path: object) -> None:
+        """Do with one of `strays` what is done where they are not deferred: nobody has its transaction."""
+        try:
+            message = tcap.decode(octets) if self._codec is None else self._codec.decode(octets)
+        except TcapError:
+            return  # it was decoded once
+        self._receive_stray(message, path)
 
     def _receive_bad(self, error: TcapError, path: object) -> Indication | None:
         """Abort at the peer, if its id is known, and the transaction here (Figure A.3/Q.774 sheet 4)."""
@@ -364,6 +391,55 @@ class Tcap:
         self._dialogues[dialogue.local_tid] = dialogue
         self._idle.add(dialogue)
         return dialogue
+
+    def adopt(
+        self,
+        local_tid: bytes,
+        remote_tid: bytes,
+        path: object,
+        context: bytes,
+        next_id: int,
+        operations: Operations,
+        now: float,
+    ) -> Dialogue | None:
+        """Go on with an active dialogue that another process has led: under its transaction ids.
+
+        Args:
+            local_tid: ours, 4 octets.
+            remote_tid: the peer's.
+            path: to the peer.
+            context: application context, OID octets.
+            next_id: where the search for a free invoke id goes on.
+            operations: that were sent, and perhaps not answered; their time begins anew.
+            now: seconds.
+
+        Returns:
+            The dialogue; None if one has that transaction id already, or too many are open.
+        """
+        if local_tid in self._dialogues or len(self._dialogues) >= self._max_dialogues:
+            return None
+        dialogue = Dialogue(local_tid, remote_tid, path, context, now)
+        dialogue.state = dha.ACTIVE
+        dialogue.next_id = next_id
+        dialogue.invocations = [Invocation(dialogue, *operation) for operation in operations] or None
+        self._dialogues[local_tid] = dialogue
+        self._idle.add(dialogue)
+        sent(dialogue, self._timers, now)
+        dialogue.keep()
+        return dialogue
+
+    def live_operations(self, dialogue: Dialogue, now: float) -> Operations:
+        """Return our operations that may still be answered; for `adopt`."""
+        return tuple(
+            [
+                (each.invoke_id, each.opcode, each.operation_class, each.timeout)
+                for each in live(dialogue, now)
+            ]
+        )
+
+    def count_from(self, counter: int) -> None:
+        """Give the next transaction id this counter: 0 to 0xFFFFFF."""
+        self._counter = counter & COUNTER_MASK
 
     def begin(self, dialogue: Dialogue, components: list[bytes], now: float) -> bytes:
         """Return the BEGIN with ``components``; b"" and an event if the dialogue has begun or is over."""

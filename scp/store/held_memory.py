@@ -42,11 +42,13 @@ class MemoryHeldCalls:
         outcome = Kept.FENCED if row is None else Kept.WRITTEN
         asyncio.get_running_loop().call_soon(waiter.kept, outcome)
 
-    def delete(self, tid: bytes, fence: int, owner: int) -> None:
+    def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
         """See `scp.ports.HeldCalls`."""
         row = self._rows.pop(tid, None)
-        if row is not None:
-            self._set(tid, rows.deleted(row, fence, owner, int(self._clock() * 1000)))
+        after = None if row is None else rows.deleted(row, fence, owner, int(self._clock() * 1000))
+        self._set(tid, after)
+        outcome = Kept.FENCED if after is row else Kept.WRITTEN
+        asyncio.get_running_loop().call_soon(waiter.kept, outcome)
 
     async def get(self, tid: bytes) -> HeldEntry | None:
         """See `scp.ports.HeldCalls`."""

@@ -51,7 +51,7 @@ class _Change(Lookup):
     __slots__ = ("script", "store", "tid", "waiter")
 
     def __init__(
-        self, store: RedisHeldCalls, script: _HotScript, tid: bytes, octets: bytes, waiter: KeptWaiter | None
+        self, store: RedisHeldCalls, script: _HotScript, tid: bytes, octets: bytes, waiter: KeptWaiter
     ) -> None:
         self.store = store
         self.script = script
@@ -63,8 +63,7 @@ class _Change(Lookup):
     def reply(self, value: Reply) -> None:
         """Tell what came of it."""
         if type(value) is int:
-            if self.waiter is not None:
-                self.waiter.kept(Kept.WRITTEN if value == _ONE else Kept.FENCED)
+            self.waiter.kept(Kept.WRITTEN if value == _ONE else Kept.FENCED)
             return
         if isinstance(value, hiredis.ReplyError) and self.store.again(self, str(value)):
             return
@@ -72,8 +71,7 @@ class _Change(Lookup):
 
     def lost(self) -> None:
         """Tell that nothing will come."""
-        if self.waiter is not None:
-            self.waiter.kept(Kept.FAILED)
+        self.waiter.kept(Kept.FAILED)
 
 
 @final
@@ -155,7 +153,7 @@ class RedisHeldCalls:
         )
         self._send(_Change(self, self._put, tid, octets, waiter))
 
-    def delete(self, tid: bytes, fence: int, owner: int) -> None:
+    def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
         """See `scp.ports.HeldCalls`."""
         octets = b"%b$4\r\n%b\r\n$6\r\n%b\r\n$13\r\n%013d\r\n" % (
             self._delete.heads[tid[3] & 15],
@@ -163,7 +161,7 @@ class RedisHeldCalls:
             _HEAD.pack(fence, owner),
             int(self._clock() * 1000),
         )
-        self._send(_Change(self, self._delete, tid, octets, None))
+        self._send(_Change(self, self._delete, tid, octets, waiter))
 
     def _send(self, change: _Change) -> None:
         links = self._deployment.links

@@ -62,7 +62,7 @@ class SqliteHeldCalls:
     def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
         self._writer = GroupWriter(HeldFile(path), "held")
         self._clock = clock
-        self._writes: list[tuple[Write, KeptWaiter | None]] = []
+        self._writes: list[tuple[Write, KeptWaiter]] = []
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -99,22 +99,23 @@ class SqliteHeldCalls:
 
         self._write(write, waiter)
 
-    def delete(self, tid: bytes, fence: int, owner: int) -> None:
+    def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
         """See `scp.ports.HeldCalls`."""
 
         def write(connection: sqlite3.Connection) -> Kept:
             before = _row(connection, tid)
-            if before is not None:
-                after = rows.deleted(before, fence, owner, self._now())
-                if after is None:
-                    connection.execute("DELETE FROM held WHERE tid = ?", (tid,))
-                elif after is not before:
-                    _set(connection, tid, after)
+            after = None if before is None else rows.deleted(before, fence, owner, self._now())
+            if after is before:
+                return Kept.FENCED
+            if after is None:
+                connection.execute("DELETE FROM held WHERE tid = ?", (tid,))
+            else:
+                _set(connection, tid, after)
             return Kept.WRITTEN
 
-        self._write(write, None)
+        self._write(write, waiter)
 
-    def _write(self, write: Write, waiter: KeptWaiter | None) -> None:
+    def _write(self, write: Write, waiter: KeptWaiter) -> None:
         self._writes.append((write, waiter))
         if self._task is None:
             self._task = asyncio.create_task(self._write_all())
@@ -128,8 +129,7 @@ class SqliteHeldCalls:
                 except StoreError:
                     outcomes = [Kept.FAILED] * len(batch)
                 for (_, waiter), outcome in zip(batch, outcomes, strict=True):
-                    if waiter is not None:
-                        waiter.kept(outcome)
+                    waiter.kept(outcome)
         finally:
             self._task = None
 

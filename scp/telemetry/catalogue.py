@@ -399,7 +399,16 @@ def call_pairs(service: str) -> tuple[tuple[Action, Reason], ...]:
 
 
 OUTCOMES: Final = (
-    *("ended", "aborted-by-peer", "aborted-by-us", "timeout", "error", "reject", "undeliverable"),
+    *(
+        "ended",
+        "aborted-by-peer",
+        "aborted-by-us",
+        "timeout",
+        "error",
+        "reject",
+        "undeliverable",
+        "handed-over",
+    ),
     OTHER,
 )
 DIRECTIONS: Final = ("in", "out")

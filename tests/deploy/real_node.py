@@ -57,6 +57,7 @@ home_vlr = ["4670"]
 [services.voip-forwarding]
 service_keys = [100]
 prefix = "{prefix}"
+{service}
 [api]
 listen = "127.0.0.1:{api}"
 [[api.keys]]
@@ -102,6 +103,7 @@ class RealNode:
             "mask": "true",
             "engine": "",
             "overload": "",
+            "service": "",
             **settings,
         }
         self.extra = ""  # further tables, in every configuration that is written

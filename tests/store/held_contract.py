@@ -36,6 +36,14 @@ async def put(store: HeldCalls, entry: HeldEntry, due_ms: int = NOW) -> Kept:
         return await told.outcome
 
 
+async def delete(store: HeldCalls, tid: bytes, fence: int, owner: int) -> Kept:
+    told = Told()
+    store.delete(tid, fence, owner, told)
+    assert not told.outcome.done(), "told from within delete"
+    async with asyncio.timeout(10):
+        return await told.outcome
+
+
 def entry(record: bytes = b"state", *, fence: int = 1, owner: int = 1, tid: bytes = TID) -> HeldEntry:
     return HeldEntry(tid, fence, owner, record)
 
@@ -65,9 +73,7 @@ async def compared(store: HeldCalls, tid: bytes, steps: list[tuple[str, int, byt
             if wanted:
                 fence, owner, record, seen[who] = mine, who, octets, mine
         elif what == "delete":
-            store.delete(tid, mine, who)
-            beside = tid[:3] + bytes([tid[3] ^ 16])  # goes the same way: once it is written, that is deleted
-            assert await put(store, entry(tid=beside)) is Kept.WRITTEN
+            assert await delete(store, tid, mine, who) is (Kept.WRITTEN if holds else Kept.FENCED)
             if holds:
                 record = None
                 if mine == 1:
@@ -120,7 +126,7 @@ class HeldContract:
             assert await put(store, entry(bytes(range(256)))) is Kept.WRITTEN
             assert await store.get(TID) == entry(bytes(range(256)))
             assert await store.count() == 1
-            store.delete(TID, 1, 1)
+            assert await delete(store, TID, 1, 1) is Kept.WRITTEN
             assert await put(store, entry(tid=b"\x01\x02\x03\x14")) is Kept.WRITTEN
             assert await store.get(TID) is None
             assert await store.ids(1) == [b"\x01\x02\x03\x14"]
@@ -149,11 +155,11 @@ class HeldContract:
             assert len(won) == 1
             assert (won[0].fence, won[0].record, won[0].left) == (2, b"one", ())
             assert await put(store, entry(b"old")) is Kept.FENCED
-            store.delete(TID, 1, 1)
+            assert await delete(store, TID, 1, 1) is Kept.FENCED
             assert await store.claim(TID, 1, 7) is None
             assert await put(store, entry(b"new", fence=2, owner=won[0].owner)) is Kept.WRITTEN
             assert (await store.get(TID)).record == b"new"  # type: ignore[union-attr]
-            store.delete(TID, 2, won[0].owner)
+            assert await delete(store, TID, 2, won[0].owner) is Kept.WRITTEN
             assert await put(store, entry(b"old")) is Kept.FENCED, (
                 "who was fenced writes no deleted entry again"
             )

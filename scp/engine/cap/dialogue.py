@@ -85,8 +85,17 @@ class CapDialogue(DialogueState):
     @property
     def id(self) -> bytes:
         """Our transaction id, and when the call came in, ms since 1970: what no other call ever has."""
-        since = int((self.runner.epoch + self.started) * 1000)
-        return self.dialogue.local_tid + since.to_bytes(_MS_OCTETS, "big")
+        return self.dialogue.local_tid + self.began_ms.to_bytes(_MS_OCTETS, "big")
+
+    @property
+    def began_ms(self) -> int:
+        """When the call came in, milliseconds since 1970."""
+        return int((self.runner.epoch + self.started) * 1000)
+
+    @property
+    def octets(self) -> bytes:
+        """What the InitialDP's argument was decoded from."""
+        return self._octets
 
     @property
     def now(self) -> float:
@@ -117,9 +126,20 @@ class CapDialogue(DialogueState):
     def decided(self, decision: Decision) -> None:
         """Say what was decided and why. The last word counts: until its end, a held call's record changes."""
         if self.answered:
+            if self.journal is not None:
+                self.journal.decision = decision
+                self.journal.dirty = True
             self.runner.decided(self, decision)
         else:
             self.decision = decision
+
+    def keep(self, value: object) -> None:
+        """Say what another node needs to go on with the call; nothing comes of it without a journal."""
+        if self.journal is None:
+            if self.runner.journal is None:
+                return
+            self.journal = self.runner.journal.begin(self, self.dialogue.local_tid)
+        self.journal.keep(value)
 
     def note(self, fact: object) -> None:
         """Hand a fact about the call to its record."""

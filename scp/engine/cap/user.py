@@ -18,11 +18,12 @@ from scp.domain.reason import Reason
 from scp.engine.cap.components_in import REJECTED, Arguments, Reports, critical
 from scp.engine.cap.components_out import encoded
 from scp.engine.cap.dialogue import CapDialogue
+from scp.engine.cap.held_call import operations_of, rebuilt, recorded
 from scp.engine.cap.refusals import MOST_REJECTS, NO_SERVICE, Refusals
 from scp.engine.dialogue_runner import DialogueRunner
 from scp.engine.observers import ObserverHub
 from scp.engine.tc import owed
-from scp.services.api import ReportKind
+from scp.services.api import ReportKind, ResumableService
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
 from ss7.cap.errors import MISSING_CUSTOMER_RECORD, UNEXPECTED_PARAMETER
 from ss7.cap.operations import Opcode
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from scp.engine.admission import Admission
+    from scp.engine.cap.held_record import StoredRecord
+    from scp.engine.journal import Journalled
     from scp.engine.observers import AnswerObserver, CallWatcher
     from scp.engine.tc import TcProvider
-    from scp.ports import QuotaPort, SubscriberLookup, Telemetry
+    from scp.ports import HeldEntry, QuotaPort, SubscriberLookup, Telemetry
     from scp.services.api import Service
     from scp.stack.tcap import Indication
     from ss7.cap.codec import Codec
@@ -221,6 +224,9 @@ class CapUser(DialogueRunner[CapDialogue]):
     def first_sent(self, state: CapDialogue, *, last: bool) -> None:
         """See `DialogueRunner`."""
         decision = state.decision or _CONTINUED
+        if state.journal is not None:
+            state.journal.decision = decision
+            state.journal.took_us = int((self.clock() - state.started) * 1e6)
         self.observers.tell(state.dialogue, state.service, state.idp, decision, state.started)
         if not last:
             state.compact(self.codec)
@@ -251,3 +257,56 @@ class CapUser(DialogueRunner[CapDialogue]):
     def outcome(self, state: CapDialogue) -> str:
         """See `DialogueRunner`."""
         return "error" if state.error is not None else "ended"
+
+    # -- calls of other processes --------------------------------------------------------------------------
+
+    def record(self, state: CapDialogue, entry: Journalled) -> bytes:
+        """See `DialogueRunner`."""
+        progress = self.observers.progress(state.dialogue)
+        return recorded(state, entry, self.tcap, progress, self.clock())
+
+    def forgotten(self, state: CapDialogue) -> None:
+        """See `DialogueRunner`."""
+        self.observers.forgotten(state.dialogue)
+
+    def can_adopt(self, record: StoredRecord) -> bool:
+        """Whether a call's service is one of this node's, and one that can go on with a call."""
+        return self._resumer(record.service) is not None
+
+    def _resumer(self, name: str) -> ResumableService | None:
+        """Return the service of this name, if it can go on with a call."""
+        for service in self.services.values():
+            if service.name == name:
+                return service if isinstance(service, ResumableService) else None
+        return None
+
+    def adopt(self, entry: HeldEntry, record: StoredRecord, path: object) -> bool:
+        """Go on with a held call that this node has claimed; False: it can't.
+
+        Args:
+            entry: as claimed.
+            record: that it has.
+            path: to the peer.
+        """
+        resumer = self._resumer(record.service)
+        now = self.clock()
+        dialogue = self.tcap.adopt(
+            entry.tid, record.remote_tid, path, record.context, record.next_id, operations_of(record), now
+        )
+        if dialogue is None or self.journal is None or resumer is None:
+            return False
+        call, answered = rebuilt(self, dialogue, record, self.codec)
+        call.journal = self.journal.begin(call, entry.tid, entry.fence)
+        call.journal.decision, call.journal.took_us = call.decision, record.took_us
+        call.journal.adopted()
+        self.telemetry.dialogue_opened()
+        self.observers.adopted(dialogue, answered, record.progress)
+        dialogue.user = call
+        try:
+            call.run = resumer.resume(call, bytes(record.state))
+        except Exception as bug:  # noqa: BLE001 - whatever a service does wrong, this costs no other call
+            self.on_bug(record.service, bug)
+            self.let_go(call)
+            return False
+        self.start(call, now)
+        return True

@@ -1,0 +1,102 @@
+"""From a CAP dialogue to the record of its call, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scp.domain.decision import Action, Decision
+from scp.domain.numbers import Nature
+from scp.domain.reason import Reason
+from scp.engine.cap.dialogue import CapDialogue
+from scp.engine.cap.held_record import VERSION, HeldRecord, encode
+from scp.engine.return_path import ReturnPath
+from scp.engine.tc import opcode_of
+from ss7.cap.contexts import BY_OCTETS, CAP_V1
+from ss7.cap.operations import BY_OPCODE, Opcode
+
+if TYPE_CHECKING:
+    from scp.engine.cap.held_record import StoredRecord
+    from scp.engine.dialogue_runner import DialogueRunner
+    from scp.engine.journal import Journalled
+    from scp.engine.observers import Progress
+    from scp.stack.tcap import Dialogue, Tcap
+    from scp.stack.tcap_dialogue import Operations
+    from ss7.cap.codec import Codec
+    from ss7.cap.types import InitialDPArg
+
+
+def recorded(
+    state: CapDialogue, entry: Journalled, tcap: Tcap, progress: Progress | None, now: float
+) -> bytes:
+    """Return the record of a held call.
+
+    Args:
+        state: the dialogue.
+        entry: what the journal has of it.
+        tcap: knows its operations.
+        progress: for its CDR.
+        now: seconds of the runner's clock.
+    """
+    dialogue = state.dialogue
+    path = dialogue.path
+    assert isinstance(path, ReturnPath)
+    decision: Decision = entry.decision
+    return encode(
+        HeldRecord(
+            VERSION,
+            dialogue.remote_tid,
+            dialogue.context,
+            path.link.name,
+            path.network.name,
+            path.network.indicator,
+            path.opc,
+            path.dpc,
+            path.sls,
+            path.context,
+            path.called,
+            path.calling,
+            dialogue.next_id,
+            tuple([(each[0], opcode_of(each[1])) for each in tcap.live_operations(dialogue, now)]),
+            state.service,
+            state.invoke_id,
+            state.octets,
+            state.began_ms,
+            entry.took_us,
+            "" if state.session is None else state.session,
+            decision.action,
+            decision.reason,
+            decision.number,
+            decision.nature,
+            progress,
+            entry.value,
+        )
+    )
+
+
+def operations_of(record: StoredRecord) -> Operations:
+    """Return a record's operations as TCAP has them."""
+    found = []
+    for invoke_id, opcode in record.operations:
+        operation = BY_OPCODE.get(opcode)
+        if operation is not None:
+            found.append((invoke_id, opcode, operation.operation_class, operation.seconds))
+    return tuple(found)
+
+
+def rebuilt(
+    runner: DialogueRunner[Any], dialogue: Dialogue, record: StoredRecord, codec: Codec
+) -> tuple[CapDialogue, tuple[float, str, InitialDPArg | None, Decision, float]]:
+    """Return the state of an adopted dialogue, and what `CallWatcher.adopted` is told of its first answer."""
+    context = BY_OCTETS.get(record.context, CAP_V1)
+    idp: InitialDPArg = codec.decode_argument(Opcode.INITIAL_DP, record.idp, context.version)
+    # Half a millisecond more: what is rounded down to milliseconds again is the same.
+    started = (record.began_ms + 0.5) / 1000 - runner.epoch
+    call = CapDialogue(runner, dialogue, idp, context, record.idp, record.service, record.invoke_id, started)
+    call.answered = True
+    call.session = record.session or None
+    call.compact(codec)
+    call.decision = Decision(
+        Action(record.action), Reason(record.reason), record.number, Nature(record.nature)
+    )
+    took = record.took_us / 1e6
+    return call, (record.began_ms / 1000 + took, record.service, idp, call.decision, took)

@@ -1,0 +1,100 @@
+"""The record of a held call: what another node, or the next process, needs to go on with it.
+
+MessagePack arrays without names: a realistic one takes some 250 octets. The first item is the version; a
+reader refuses those that it does not know (`decode` returns None), and the call is left to the switch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+VERSION: Final = 1
+
+
+class HeldRecord(Struct, array_like=True, frozen=True, gc=False):
+    """A held call.
+
+    Attributes:
+        version: of this layout.
+        remote_tid: the peer's transaction id.
+        context: application context, OID octets.
+        link: name of the link that its messages go by.
+        network: name of its SS7 network.
+        indicator: network indicator that its messages go out with.
+        opc: our point code.
+        dpc: the peer's.
+        sls: of its messages.
+        routing_context: of its messages, -1: none.
+        called: the SCCP address that our messages go to.
+        calling: our own.
+        next_id: where the search for a free invoke id goes on.
+        operations: invoke id and code of our operations that may still be answered.
+        service: name of its service.
+        invoke_id: of the InitialDP.
+        idp: its argument, octets.
+        began_ms: when it came in, milliseconds since 1970.
+        took_us: microseconds from that to the first answer.
+        session: of the charging system, which nobody has settled; "": none.
+        action: of the decision, as are the next three.
+        reason: why.
+        number: to which.
+        nature: of that number.
+        progress: `scp.engine.observers.Progress`, for the CDR; None: nothing was reported.
+        state: of its service: MessagePack of what `Call.keep` was given.
+    """
+
+    version: int
+    remote_tid: bytes
+    context: bytes
+    link: str
+    network: str
+    indicator: int
+    opc: int
+    dpc: int
+    sls: int
+    routing_context: int
+    called: bytes
+    calling: bytes
+    next_id: int
+    operations: tuple[tuple[int, int], ...]
+    service: str
+    invoke_id: int
+    idp: bytes
+    began_ms: int
+    took_us: int
+    session: str
+    action: str
+    reason: str
+    number: str
+    nature: str
+    progress: tuple[int | None, int | None, int | None, tuple[str, ...]] | None
+    state: Any
+
+
+class _Version(Struct, array_like=True, frozen=True, gc=False):
+    version: int
+
+
+class StoredRecord(HeldRecord, array_like=True, frozen=True, gc=False):
+    """A `HeldRecord` as it is read: its service's state stays octets."""
+
+    state: Raw
+
+
+encode: Final = msgspec.msgpack.Encoder().encode
+"""Return a `HeldRecord` as octets."""
+_version: Final = msgspec.msgpack.Decoder(_Version).decode
+_decode: Final = msgspec.msgpack.Decoder(StoredRecord).decode
+
+
+def decode(octets: bytes) -> StoredRecord | None:
+    """Return the record; None: it is of another version, or damaged."""
+    try:
+        if _version(octets).version != VERSION:
+            return None
+        return _decode(octets)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,316 @@
+"""The journal: held calls are written to a store of held calls before the messages that depend on it leave.
+
+A service says with `Call.keep` what of its state a successor needs. What it puts into its outbox from then on
+goes through the journal::
+
+    service: keep, invoke, await -> runner encodes  -> `Journalled.outgoing`
+                                 -> runner suspends -> `commit` -> put -> acknowledged -> messages leave
+                                                                     `-> 50 ms: they leave all the same
+
+So there is one write for each step of a service that changes its state, whatever it sends, and the messages
+of a dialogue stay in order. Writes of one turn of the event loop go out together (`scp.ports.HeldCalls.put`).
+A call whose service keeps nothing never comes here.
+
+A write that is refused says that another node has claimed the call (it took this one for dead): this node
+lets go of it, in silence, and what it wanted to send is not sent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
+
+from scp.ports import HeldEntry, Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.engine.tc import TcProvider
+    from scp.ports import HeldCalls
+
+LIMIT: Final = 0.050
+"""Seconds that a message waits for its record."""
+STEP: Final = 0.010
+"""Deadlines are looked at in steps of so many seconds: most writes are long acknowledged by then."""
+MARGIN_MS: Final = 10_000
+"""How much later than its owner others look after a call."""
+REFRESH_MS: Final = 60_000
+"""A record's time is written again, without a new state, when it is off by so much."""
+MOST_UNDELETED: Final = 10_000
+"""Records that are to be deleted again, because the store was away."""
+
+
+class JournalUser(Protocol):
+    """What the journal needs of the runner."""
+
+    def record(self, state: Any, entry: Journalled) -> bytes:
+        """Return the record of a call as it is now."""
+        ...
+
+    def send_written(self, state: Any, messages: list[tuple[bytes, bool]]) -> None:
+        """Send messages: octets, and whether it is a TC-END."""
+        ...
+
+    def let_go(self, state: Any) -> None:
+        """Let go of a call that another node has claimed."""
+        ...
+
+
+@final
+class Journalled:
+    """What the journal has of one held call; the `scp.ports.KeptWaiter` of its writes.
+
+    Attributes:
+        journal: see `Journal`.
+        call: the dialogue's state in the runner; None: it is over.
+        tid: our transaction id.
+        value: what the service keeps.
+        dirty: that is not written yet.
+        fence: the entry's fencing number.
+        decision: of the first answer.
+        took_us: microseconds from the InitialDP to that.
+        outgoing: messages that wait: octets, and whether it is a TC-END.
+        writing: writes that are not acknowledged.
+        waits_until: when the messages leave all the same, ``inf``: none waits.
+        began: when the first of those writes began.
+        due_ms: the time that the record has.
+        written: whether there may be a record.
+    """
+
+    __slots__ = (
+        "began",
+        "call",
+        "decision",
+        "dirty",
+        "due_ms",
+        "fence",
+        "journal",
+        "outgoing",
+        "tid",
+        "took_us",
+        "value",
+        "waits_until",
+        "writing",
+        "written",
+    )
+
+    def __init__(self, journal: Journal, call: object, tid: bytes, fence: int = 1) -> None:
+        self.journal = journal
+        self.call: object = call
+        self.tid = tid
+        self.value: Any = None
+        self.dirty = False
+        self.fence = fence
+        self.decision: Any = None
+        self.took_us = 0
+        self.outgoing: list[tuple[bytes, bool]] = []
+        self.writing = 0
+        self.waits_until = inf
+        self.began = 0.0
+        self.due_ms = 0
+        self.written = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the record says all that there is to say."""
+        return self.written and not (self.writing or self.dirty or self.outgoing)
+
+    def keep(self, value: object) -> None:
+        """Note a new state."""
+        self.value = value
+        self.dirty = True
+
+    def adopted(self) -> None:
+        """Note that the store has a record, of another process: the first step here replaces it."""
+        self.written = True
+        self.dirty = True
+        self.journal.open += 1
+
+    def kept(self, outcome: Kept) -> None:
+        """See `scp.ports.KeptWaiter`."""
+        self.journal.acknowledged(self, outcome)
+
+
+@final
+class Undeleted:
+    """Waits for the deletion of a record, and has it tried again if the store was away."""
+
+    __slots__ = ("fence", "journal", "tid")
+
+    def __init__(self, journal: Journal, tid: bytes, fence: int) -> None:
+        self.journal = journal
+        self.tid = tid
+        self.fence = fence
+
+    def kept(self, outcome: Kept) -> None:
+        """See `scp.ports.KeptWaiter`."""
+        if outcome is Kept.FAILED:
+            self.journal.undeleted.append(self)
+
+
+@final
+class Journal:
+    """The journal of one node.
+
+    Args:
+        held: where records go.
+        owner: this node's instance.
+        user: the runner.
+        provider: where messages go.
+        clock: monotonic seconds.
+        wall: seconds since 1970.
+        limit: seconds that a message waits for its record.
+
+    Attributes:
+        open: held calls that have a record here.
+        writes: how many writes came to each outcome.
+        seconds: that all of them took together.
+        unjournalled: how often messages left whose record was not written, or not in time.
+        fenced: calls that other nodes have claimed.
+        unjournalled_at: when the last of them was, in seconds since 1970; 0: never.
+        undeleted: records that are to be deleted.
+    """
+
+    def __init__(
+        self,
+        held: HeldCalls,
+        owner: int,
+        user: JournalUser,
+        provider: TcProvider,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        limit: float = LIMIT,
+    ) -> None:
+        self.held = held
+        self.owner = owner
+        self.open = 0
+        self.writes: dict[Kept, int] = dict.fromkeys(Kept, 0)
+        self.seconds = 0.0
+        self.unjournalled = 0
+        self.unjournalled_at = 0.0
+        self.fenced = 0
+        self.undeleted: deque[Undeleted] = deque(maxlen=MOST_UNDELETED)
+        self._user = user
+        self._clock = clock
+        self._wall = wall
+        self._provider = provider
+        self._limit = limit
+        self._waiting: deque[tuple[float, Journalled]] = deque()
+
+    # -- what the runner says ------------------------------------------------------------------------------
+
+    def begin(self, call: object, tid: bytes, fence: int = 1) -> Journalled:
+        """Return what a call has here from its first `Call.keep` on; ``fence`` of one that was adopted."""
+        return Journalled(self, call, tid, fence)
+
+    def commit(self, entry: Journalled, due: float, now: float) -> None:
+        """Write a call's state if it is new, then let its messages leave: the service waits until ``due``."""
+        wall = self._wall()
+        due_ms = int((wall + min(due - now, 604_800.0)) * 1000) + MARGIN_MS
+        if entry.dirty:
+            self._put(entry, due_ms, now)
+            if entry.outgoing and entry.waits_until == inf:
+                entry.waits_until = now + self._limit
+                self._waiting.append((entry.waits_until, entry))
+                self._provider.wake_at(self.next_deadline())
+        elif not entry.writing:
+            self._leave(entry)
+            if entry.written and not -REFRESH_MS < due_ms - entry.due_ms < REFRESH_MS:
+                self._put(entry, due_ms, now)
+
+    def drop_messages(self, entry: Journalled) -> None:
+        """Forget what was to be sent: the peer has ended the dialogue."""
+        entry.outgoing.clear()
+        entry.waits_until = inf
+
+    def over(self, entry: Journalled) -> None:
+        """Note that a call's service has ended: what waits is sent, its record deleted."""
+        if entry.call is None:
+            return
+        self._leave(entry)
+        entry.call = None
+        if entry.written:
+            self.open -= 1
+            self.held.delete(entry.tid, entry.fence, self.owner, Undeleted(self, entry.tid, entry.fence))
+
+    def forget(self, entry: Journalled) -> None:
+        """Note that this node has let go of a call: its record stays."""
+        if entry.call is not None and entry.written:
+            self.open -= 1
+        entry.call = None
+        self.drop_messages(entry)
+
+    def delete_again(self) -> None:
+        """Try again to delete what could not be deleted."""
+        for _ in range(len(self.undeleted)):
+            each = self.undeleted.popleft()
+            self.held.delete(each.tid, each.fence, self.owner, each)
+
+    # -- what the store says -------------------------------------------------------------------------------
+
+    def acknowledged(self, entry: Journalled, outcome: Kept) -> None:
+        """Let the messages leave that waited for this write; see `Journalled.kept`."""
+        entry.writing -= 1
+        self.writes[outcome] += 1
+        self.seconds += self._clock() - entry.began
+        call = entry.call
+        if call is None:
+            return
+        if outcome is Kept.FENCED:
+            self.fenced += 1
+            self.forget(entry)
+            self._user.let_go(call)
+            return
+        if outcome is Kept.FAILED:
+            entry.dirty = True  # the next step writes it again
+            self._unjournalled(entry)
+        if not entry.writing and entry.outgoing:
+            self._leave(entry)
+            self._provider.flush()
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float:
+        """Return when `tick` has something to do, ``inf`` if never."""
+        waiting = self._waiting
+        while waiting:
+            due, entry = waiting[0]
+            if entry.waits_until == due:
+                return (int(due / STEP) + 1) * STEP
+            waiting.popleft()
+        return inf
+
+    def tick(self, now: float) -> None:
+        """Let messages leave that have waited for too long."""
+        while self.next_deadline() <= now:
+            _, entry = self._waiting.popleft()
+            self._unjournalled(entry)
+            self._leave(entry)
+
+    # -- parts of the above --------------------------------------------------------------------------------
+
+    def _put(self, entry: Journalled, due_ms: int, now: float) -> None:
+        entry.dirty = False
+        if not entry.written:
+            entry.written = True
+            self.open += 1
+        if not entry.writing:
+            entry.began = now
+        entry.writing += 1
+        entry.due_ms = due_ms
+        record = self._user.record(entry.call, entry)
+        self.held.put(HeldEntry(entry.tid, entry.fence, self.owner, record), due_ms, entry)
+
+    def _leave(self, entry: Journalled) -> None:
+        """Send what waits."""
+        entry.waits_until = inf
+        if entry.outgoing and entry.call is not None:
+            messages = entry.outgoing
+            entry.outgoing = []
+            self._user.send_written(entry.call, messages)
+
+    def _unjournalled(self, entry: Journalled) -> None:
+        if entry.outgoing:
+            self.unjournalled += 1
+            self.unjournalled_at = self._wall()

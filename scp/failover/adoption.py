@@ -1,0 +1,314 @@
+"""Held calls go on though their node is dead, drained or started anew: adoption.
+
+A message for a transaction that is not here is not refused at once. Whose it is, its first octet says:
+
+1. The node that has it runs: the message is brought to it (`scp.failover.relay`).
+2. Else the store of held calls is asked. There is no record: it is refused, as ever (Q.774 §3.3.3).
+3. There is one, and its owner does not run (or is this node, before it was started anew): it is claimed by
+   compare-and-set, so that one node has the call, and only one; the dialogue is rebuilt under its old
+   transaction ids, its service resumed, and the message served.
+
+Calls of which nobody hears are found by their time (`SWEEP_SECONDS`): messages that a dead node's guardian or
+a drained node has left are served, and a call whose owner does not look after it any more is adopted and told
+that its wait is over, so that its service asks the switch (ActivityTest) and settles.
+
+A drain hands over at once: what is held becomes `NOBODY`'s, without a word to the switch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, final
+
+from scp.engine.cap.held_record import decode
+from scp.engine.hand_over import given_away
+from scp.engine.return_path import ReturnPath
+from scp.ports import NOBODY, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.engine.cap.held_record import StoredRecord
+    from scp.engine.cap.user import CapUser
+    from scp.engine.signalling import Signalling
+    from scp.failover.presence import Presence
+    from scp.failover.relay import Relay
+    from scp.ports import HeldCalls, HeldEntry
+
+SWEEP_SECONDS: Final = 0.5
+MOST_DUE: Final = 500
+"""Calls that one sweep looks at."""
+MOST_LOOKED_UP: Final = 2_000
+"""Transactions that are looked up at a time; messages for others are refused."""
+MOST_FOR_ONE: Final = 16
+"""Messages that wait for one of them."""
+TRIES: Final = 3
+"""How often a claim that another node was quicker with is looked into."""
+HAND_OVER_SECONDS: Final = 1.5
+"""How long calls that are about to be written may keep a drain."""
+
+COUNTS: Final = (
+    "adopted",  # calls that this node went on with
+    "relayed",  # messages that were brought to the node that has their call
+    "brought",  # messages that other nodes brought here
+    "left",  # messages that were left for whoever adopts their call
+    "handed-over",  # calls that a drain gave away
+    "unreadable",  # records that could not be gone on from
+)
+
+
+@final
+class Adoption:
+    """Adopts held calls; the signalling's `StrayTaker`, the relay's `RelayUser`.
+
+    Args:
+        held: the store.
+        me: this node's instance.
+        signalling: where messages come from.
+        cap: that goes on with the calls.
+        failed: told in words when the store began to fail, "" when it works again.
+        wall: seconds since 1970.
+
+    Attributes:
+        counts: see `COUNTS`.
+        presence: the other nodes; None: no other node can have the store.
+        relay: links to them; None: there are none.
+    """
+
+    def __init__(
+        self,
+        held: HeldCalls,
+        me: int,
+        signalling: Signalling,
+        cap: CapUser,
+        failed: Callable[[str], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self.presence: Presence | None = None
+        self.relay: Relay | None = None
+        self._held = held
+        self._me = me
+        self._signalling = signalling
+        self._cap = cap
+        self._failed = failed
+        self._wall = wall
+        self._draining = False
+        self._looking: dict[bytes, list[tuple[bytes, object]]] = {}
+        self._brought_away: dict[bytes, object] = {}  # paths of messages that were relayed, the last ones
+        self._unreadable: set[bytes] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to take messages, and to look after calls whose time has come."""
+        self._signalling.tcap.defers_strays = True
+        self._signalling.strays = self
+        self._sweeper = asyncio.create_task(self._sweep_for_ever())
+
+    async def stop(self) -> None:
+        """Adopt no more."""
+        self._signalling.strays = None
+        tasks = [*self._tasks, *([self._sweeper] if self._sweeper else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- messages ---
+
+    def stray(self, tid: bytes, octets: bytes, path: object) -> None:
+        """See `scp.engine.tc.StrayTaker`."""
+        looking = self._looking.get(tid)
+        if looking is None and self._relayed(tid[0], tid, octets, path):
+            return
+        self._look_up(tid, octets, path, denied=-1)
+
+    def brought(self, tid: bytes, octets: bytes) -> bool:
+        """See `scp.failover.relay.RelayUser`."""
+        if self._signalling.tcap.find(tid) is None:
+            return False
+        self.counts["brought"] += 1
+        self._signalling.take(octets, None)
+        return True
+
+    def unknown(self, instance: int, tid: bytes, octets: bytes) -> None:
+        """See `scp.failover.relay.RelayUser`."""
+        path = self._brought_away.get(tid)
+        self._look_up(tid, octets, path, denied=instance)
+
+    def _relayed(self, instance: int, tid: bytes, octets: bytes, path: object) -> bool:
+        """Bring a message to a node, if it runs and is another one."""
+        relay = self.relay
+        if relay is None or instance == self._me or not relay.send(instance, tid, octets):
+            return False
+        self.counts["relayed"] += 1
+        if len(self._brought_away) >= MOST_LOOKED_UP:
+            self._brought_away.clear()
+        self._brought_away[tid] = path
+        return True
+
+    def _look_up(self, tid: bytes, octets: bytes, path: object, denied: int) -> None:
+        looking = self._looking.get(tid)
+        if looking is not None:
+            if len(looking) < MOST_FOR_ONE:
+                looking.append((octets, path))
+            return
+        if len(self._looking) >= MOST_LOOKED_UP:
+            self._signalling.refuse(octets, path)
+            return
+        self._looking[tid] = [(octets, path)]
+        task = asyncio.create_task(self._find(tid, denied))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _find(self, tid: bytes, denied: int) -> None:
+        """Find out who has a transaction, and serve or pass on the messages that wait for that."""
+        owner = NOBODY
+        left = False
+        try:
+            if self._draining:
+                left = await self._leave(tid)
+            else:
+                owner = await self._owner(tid, denied)
+        except StoreError as error:
+            self._failed(str(error))
+        finally:
+            messages = self._looking.pop(tid)
+        for octets, path in messages:
+            if self._signalling.tcap.find(tid) is not None:
+                self._signalling.take(octets, path)
+            elif not left and not self._relayed(owner, tid, octets, path):
+                self._signalling.refuse(octets, path)
+
+    async def _owner(self, tid: bytes, denied: int) -> int:
+        """Return which node has a transaction: this one, if it could adopt it; `NOBODY`: none."""
+        path = self._looking[tid][0][1]
+        for _ in range(TRIES):
+            entry = await self._held.get(tid)
+            if entry is None:
+                return NOBODY
+            if (
+                entry.owner not in (self._me, denied)
+                and self.relay is not None
+                and self.relay.up(entry.owner)
+            ):
+                return entry.owner
+            if await self._claim(entry, path) is not None or self._signalling.tcap.find(tid) is not None:
+                return self._me
+            denied = -1
+        return NOBODY
+
+    async def _leave(self, tid: bytes) -> bool:
+        """Leave what waits for a call to the node that adopts it: this one is going."""
+        for octets, _ in self._looking[tid]:
+            if not await self._held.leave(tid, octets):
+                return False
+            self.counts["left"] += 1
+        return True
+
+    # --- claiming ---
+
+    async def _claim(self, seen: HeldEntry, path: object) -> HeldEntry | None:
+        """Claim a call and go on with it; None: it is another node's by now, or can't be gone on with.
+
+        A record of a newer release, or of a service that this node does not have, is left to other nodes.
+        """
+        if self._signalling.tcap.find(seen.tid) is not None:
+            return None
+        record = decode(seen.record)
+        if record is None or not self._cap.can_adopt(record):
+            self._not_for_us(seen.tid)
+            return None
+        entry = await self._held.claim(seen.tid, seen.fence, self._me)
+        record = None if entry is None else decode(entry.record)
+        way = None if record is None else self._path(record, path)
+        if entry is None or record is None or way is None:
+            return None
+        if not self._cap.adopt(entry, record, way):
+            await self._held.release(entry.tid, entry.fence, self._me)
+            self._not_for_us(seen.tid)
+            return None
+        self.counts["adopted"] += 1
+        for octets in entry.left:
+            self._signalling.take(octets, way)
+        self._signalling.flush()
+        return entry
+
+    def _not_for_us(self, tid: bytes) -> None:
+        """Count a call that can't be gone on with, once."""
+        if len(self._unreadable) >= MOST_LOOKED_UP:
+            self._unreadable.clear()
+        if tid not in self._unreadable:
+            self._unreadable.add(tid)
+            self.counts["unreadable"] += 1
+
+    def _path(self, record: StoredRecord, heard: object) -> ReturnPath | None:
+        """Return the way to the peer: the record's, over a link of this node."""
+        links = self._signalling.links
+        if not links:
+            return None
+        if isinstance(heard, ReturnPath):
+            link, network = heard.link, heard.network
+        else:
+            link = next((each for each in links if each.name == record.link), links[0])
+            named = [each for each in self._signalling.networks if each.name == record.network]
+            network = named[0] if named else link.network
+            if network.indicator != record.indicator:
+                network = network.with_indicator(record.indicator) or network
+        return ReturnPath(
+            link,
+            record.opc,
+            record.dpc,
+            record.sls,
+            record.called,
+            record.calling,
+            record.routing_context,
+            network,
+        )
+
+    # --- time ---
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            if self._draining:
+                continue
+            try:
+                await self.sweep()
+            except StoreError as error:
+                self._failed(str(error))
+            else:
+                self._failed("")
+
+    async def sweep(self) -> None:
+        """Adopt the calls whose time has come and whose owner does not run; raises `StoreError`."""
+        journal = self._cap.journal
+        if journal is not None:
+            journal.delete_again()
+        now_ms = int(self._wall() * 1000)
+        for entry in await self._held.due(now_ms, MOST_DUE):
+            if entry.owner != self._me and self.presence is not None and self.presence.alive(entry.owner):
+                continue
+            if entry.tid in self._looking:
+                continue
+            claimed = await self._claim(entry, None)
+            if claimed is not None and not claimed.left:
+                self._cap.wait_is_over(entry.tid)
+
+    # --- going ---
+
+    async def hand_over(self) -> None:
+        """Give all held calls away that have a record; the others stay. Nothing is adopted from here on."""
+        self._draining = True
+        until = asyncio.get_running_loop().time() + HAND_OVER_SECONDS
+        while True:
+            entries, busy = given_away(self._cap)
+            released = await asyncio.gather(
+                *(self._held.release(entry.tid, entry.fence, self._me) for entry in entries),
+                return_exceptions=True,
+            )
+            self.counts["handed-over"] += sum(1 for each in released if each is True)
+            if not busy or asyncio.get_running_loop().time() > until:
+                return
+            await asyncio.sleep(0.01)

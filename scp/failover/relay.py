@@ -1,0 +1,209 @@
+"""Links between nodes: a message of a held call that came to another node is brought to the call's own.
+
+A switch's next message may come to any node of the application server: an STP that loses one association
+spreads its SLS over the others. The first octet of our transaction id says which node has the call; that node
+gets the TCAP message, in order, and answers over its own links.
+
+Each node listens, and connects to all others that `Presence` knows. A connection begins with the listening
+node's token, which only the Redis that they share says; then frames follow, in both directions::
+
+    length (4) | MESSAGE (1) | transaction id (4) | TCAP message    for a call of yours
+    length (4) | UNKNOWN (1) | transaction id (4) | TCAP message    I do not have that call: have it back
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.failover.presence import NodeAddress, Presence
+
+HELLO: Final = 0
+MESSAGE: Final = 1
+UNKNOWN: Final = 2
+CONNECT_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 0.5
+LONGEST: Final = 1 << 14
+"""Octets of a frame; a TCAP message is shorter (29.078 §14.2.2.1.5)."""
+MOST_WAITING: Final = 1 << 20
+"""Octets that wait for a node that does not read: then its link is closed."""
+
+_HEADER: Final = Struct(">IB")
+_TID: Final = 4
+
+
+class RelayUser(Protocol):
+    """What a relay brings messages to."""
+
+    def brought(self, tid: bytes, octets: bytes) -> bool:
+        """Take a message for a call of this node that another has received; False: the call is not here."""
+        ...
+
+    def unknown(self, instance: int, tid: bytes, octets: bytes) -> None:
+        """Take back a message, since that node does not have its call."""
+        ...
+
+
+@final
+class _Connection(asyncio.Protocol):
+    """One connection, of either side.
+
+    Args:
+        relay: whose.
+        node: that this one connected to; None: it was connected to.
+    """
+
+    def __init__(self, relay: Relay, node: NodeAddress | None) -> None:
+        self.relay = relay
+        self.node = node
+        self.trusted = node is not None
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Show the other node's token."""
+        self._transport = cast("asyncio.Transport", transport)
+        if self.node is not None:
+            self.send(HELLO, self.node.token.encode())
+
+    def send(self, kind: int, octets: bytes) -> None:
+        """Send a frame."""
+        if self._transport is not None:
+            self._transport.write(_HEADER.pack(len(octets), kind) + octets)
+            if self._transport.get_write_buffer_size() > MOST_WAITING:
+                self.abort()
+
+    def abort(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take frames."""
+        buffer = self._buffer
+        buffer += data
+        at = 0
+        while len(buffer) - at >= _HEADER.size:
+            length, kind = _HEADER.unpack_from(buffer, at)
+            if length > LONGEST or (not self.trusted and kind != HELLO):
+                self.abort()
+                return
+            end = at + _HEADER.size + length
+            if end > len(buffer):
+                break
+            frame = bytes(buffer[at + _HEADER.size : end])
+            at = end
+            if kind == HELLO:
+                self.trusted = frame == self.relay.token
+                if not self.trusted:
+                    self.abort()
+                    return
+            else:
+                self._framed(kind, frame[:_TID], frame[_TID:])
+        del buffer[:at]
+
+    def _framed(self, kind: int, tid: bytes, octets: bytes) -> None:
+        user = self.relay.user
+        if kind == MESSAGE:
+            if not user.brought(tid, octets):
+                self.send(UNKNOWN, tid + octets)
+        elif kind == UNKNOWN and self.node is not None:
+            user.unknown(self.node.instance, tid, octets)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
+        """Forget it."""
+        self._transport = None
+        self.relay.lost(self)
+
+
+@final
+class Relay:
+    """This node's links to the others.
+
+    Args:
+        token: that others have to show here.
+        user: takes what is brought.
+
+    Attributes:
+        links: to other nodes, by instance; those that are up.
+        port: that it listens on.
+    """
+
+    def __init__(self, token: str, user: RelayUser) -> None:
+        self.token = token.encode()
+        self.user = user
+        self.links: dict[int, _Connection] = {}
+        self.port = 0
+        self._presence: Presence | None = None
+        self._incoming: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._tasks: dict[int, tuple[NodeAddress, asyncio.Task[None]]] = {}
+
+    async def listen(self, host: str, port: int) -> None:
+        """Take connections; raises `OSError`."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accepted, host, port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def follow(self, presence: Presence) -> None:
+        """Connect to the nodes that are running; to be called whenever others are."""
+        self._presence = presence
+        for instance, (node, task) in list(self._tasks.items()):
+            if presence.nodes.get(instance) != node:
+                task.cancel()
+                del self._tasks[instance]
+                if instance in self.links:
+                    self.links.pop(instance).abort()
+        for instance, node in presence.nodes.items():
+            if node.host and instance not in self._tasks:
+                self._tasks[instance] = node, asyncio.create_task(self._keep_up(node))
+
+    def up(self, instance: int) -> bool:
+        """Whether a node can be brought messages now."""
+        return instance in self.links
+
+    def send(self, instance: int, tid: bytes, octets: bytes) -> bool:
+        """Bring a node a message of its call; False: it can't be now."""
+        link = self.links.get(instance)
+        if link is None:
+            return False
+        link.send(MESSAGE, tid + octets)
+        return True
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        for _, task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+        for link in (*self.links.values(), *self._incoming):
+            link.abort()
+        if self._server is not None:
+            self._server.close()
+
+    def lost(self, connection: _Connection) -> None:
+        """Note that a connection is gone."""
+        self._incoming.discard(connection)
+        node = connection.node
+        if node is not None and self.links.get(node.instance) is connection:
+            del self.links[node.instance]
+
+    def _accepted(self) -> Any:
+        connection = _Connection(self, None)
+        self._incoming.add(connection)
+        return connection
+
+    async def _keep_up(self, node: NodeAddress) -> None:
+        loop = asyncio.get_running_loop()
+        make: Callable[[], _Connection] = lambda: _Connection(self, node)  # noqa: E731
+        while True:
+            if node.instance not in self.links:
+                with contextlib.suppress(OSError, TimeoutError):
+                    async with asyncio.timeout(CONNECT_SECONDS):
+                        _, connection = await loop.create_connection(make, node.host, node.port)
+                    self.links[node.instance] = connection
+            await asyncio.sleep(RETRY_SECONDS)

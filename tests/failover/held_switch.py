@@ -1,0 +1,134 @@
+"""A switch that holds calls through real nodes over TCP: message by message, as a test says."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from random import Random
+
+sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
+sys.path.append(str(Path(__file__).parents[1] / "node"))  # test_node.py
+
+from room import Answer, Switch, new_otid
+from test_node import Field, begin, until
+
+from scp.net.tcp import Connector
+from ss7 import tcap
+from ss7.cap.codec import FAST
+from ss7.cap.events import (
+    BusyInfo,
+    DisconnectInfo,
+    EventReportBCSMArg,
+    EventSpecificInformationBCSM,
+    EventTypeBCSM,
+    MessageType,
+    MiscCallInfo,
+)
+from ss7.cap.operations import Opcode
+from ss7.cap.types import ConnectArg
+from ss7.cause import Cause, CauseValue
+from ss7.isup import CalledPartyNumber
+from ss7.rose import Invoke, encode_invoke
+
+E = EventTypeBCSM
+CONNECTED = [Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONNECT]
+
+
+class HeldSwitch:
+    """A gateway with a switch behind it, which can have associations with several nodes."""
+
+    def __init__(self) -> None:
+        self.field = Field()
+        self.links: dict[int, tuple[Switch, Connector]] = {}
+
+    async def connect(self, port: int) -> None:
+        """Connect to a node, and wait until it is active."""
+        switch = Switch(self.field, f"msc-{port}")
+        connector = Connector(f"msc-{port}", ("127.0.0.1",), port, switch, random=Random(1))
+        await connector.start()
+        self.links[port] = switch, connector
+        await until(lambda: switch.machine.state.value == "active")
+
+    async def disconnect(self, port: int) -> None:
+        _, connector = self.links.pop(port)
+        await connector.close(abort=True)
+
+    async def close(self) -> None:
+        for port in list(self.links):
+            await self.disconnect(port)
+
+    def switch(self, port: int) -> Switch:
+        return self.links[port][0]
+
+    def send(self, port: int, octets: bytes) -> None:
+        self.switch(port).tcap(octets)
+
+    def begin(self, port: int) -> HeldCall:
+        call = HeldCall(self, new_otid())
+        self.send(port, begin(call.otid))
+        return call
+
+    async def held(self, port: int) -> HeldCall:
+        """Make a call and have it connected to the VoIP side, under control."""
+        call = self.begin(port)
+        answer = await call.answer(1)
+        assert answer.opcodes == CONNECTED
+        return call
+
+
+class HeldCall:
+    """One call."""
+
+    def __init__(self, of: HeldSwitch, otid: bytes) -> None:
+        self.of = of
+        self.otid = otid
+        self._ids = 10
+
+    @property
+    def answers(self) -> list[Answer]:
+        return [each for each in self.of.field.said if each.message.dtid == self.otid]
+
+    async def answer(self, number: int) -> Answer:
+        """The node's message of this number, the first is 1; no other may come twice or out of turn."""
+        await until(lambda: len(self.answers) >= number)
+        return self.answers[number - 1]
+
+    @property
+    def dtid(self) -> bytes:
+        """The node's transaction id."""
+        return self.answers[0].message.otid
+
+    def report(self, port: int, event: EventTypeBCSM, cause: int | None = None) -> None:
+        """Report an event: an interruption where the switch waits, else a notification."""
+        busy, over = E.O_CALLED_PARTY_BUSY, E.O_DISCONNECT
+        special = None
+        if cause is not None:
+            octets = Cause(cause).encode()
+            if event is busy:
+                special = EventSpecificInformationBCSM("oCalledPartyBusySpecificInfo", BusyInfo(octets))
+            elif event is over:
+                special = EventSpecificInformationBCSM("oDisconnectSpecificInfo", DisconnectInfo(octets))
+        kind = MessageType.REQUEST if event in (busy, E.O_NO_ANSWER) else MessageType.NOTIFICATION
+        argument = EventReportBCSMArg(event, special, misc_call_info=MiscCallInfo(kind))
+        self._ids += 1
+        octets = FAST.encode_argument(Opcode.EVENT_REPORT_BCSM, argument, 2)
+        component = encode_invoke(self._ids, Opcode.EVENT_REPORT_BCSM, octets)
+        self.of.send(port, tcap.build_continue(self.otid, self.dtid, b"", [component]))
+
+    def busy(self, port: int) -> None:
+        self.report(port, E.O_CALLED_PARTY_BUSY, CauseValue.USER_BUSY)
+
+    def answered(self, port: int) -> None:
+        self.report(port, E.O_ANSWER)
+
+    def cleared(self, port: int) -> None:
+        self.report(port, E.O_DISCONNECT, CauseValue.NORMAL_CALL_CLEARING)
+
+
+def number_in(answer: Answer) -> str:
+    """The digits that a message's Connect is for."""
+    for component in answer.message.components:
+        if isinstance(component, Invoke) and component.opcode == Opcode.CONNECT:
+            argument: ConnectArg = FAST.decode_argument(Opcode.CONNECT, component.parameter, 2)
+            return CalledPartyNumber.decode(argument.destination_routing_address[0]).digits
+    return ""
