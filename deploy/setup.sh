@@ -18,6 +18,7 @@ die() { say "$*"; exit 1; }
 # --- what a Debian 12 may lack: package ~ is it there? ~ what for -----------------------------------------------------
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 has_headers() { "$python" -c 'import os, sysconfig as s; raise SystemExit(not os.path.exists(s.get_path("include") + "/Python.h"))'; }
+has_kamailio_module() { compgen -G "/usr/lib/*/kamailio/modules/$1.so"; }
 run_packages() {
   cat <<'END'
 python3 ~ has "$python" ~ Python itself
@@ -41,7 +42,17 @@ osmo-stp ~ has osmo-stp ~ interworking with a real signalling gateway
 user-mode-linux ~ has linux.uml ~ the lab with kernel SCTP
 kmod ~ has modprobe ~ the lab with kernel SCTP
 iproute2 ~ has ip ~ the lab with kernel SCTP
-chromium-headless-shell ~ has chromium || has chromium-headless-shell ~ looking at the pages of reports as a browser does
+kamailio ~ has kamailio ~ the SIP side of the VoIP service
+kamailio-extra-modules ~ has_kamailio_module evapi ~ its link to the brain
+kamailio-tls-modules ~ has_kamailio_module tls ~ SIP over TLS
+kamailio-websocket-modules ~ has_kamailio_module websocket ~ SIP over websockets
+sip-tester ~ has sipp ~ SIP devices and gateways in tests
+chromium-headless-shell ~ has chromium || has kamailio ~ has kamailio ~ the SIP side of the VoIP service
+kamailio-extra-modules ~ has_kamailio_module evapi ~ its link to the brain
+kamailio-tls-modules ~ has_kamailio_module tls ~ SIP over TLS
+kamailio-websocket-modules ~ has_kamailio_module websocket ~ SIP over websockets
+sip-tester ~ has sipp ~ SIP devices and gateways in tests
+chromium-headless-shell ~ looking at the pages of reports as a browser does
 END
 }
 

@@ -147,7 +147,7 @@ def test_examples_are_commands_that_are_there(line: str) -> None:
     assert found
     words = shlex.split(rest.partition(" > ")[0])
     command = get_command(app)
-    while isinstance(command, TyperGroup):
+    while isinstance(command, TyperGroup) and not words[0].startswith("-"):
         name = words.pop(0)
         command = command.get_command(typer.Context(command), name)
         assert command is not None, name

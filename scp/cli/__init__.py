@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "replay": "scp.replay.replay_command:replay",
     "explain": "scp.replay.explain_command:explain",
     "anonymise": "scp.capture.commands:anonymise",
+    "voip": "scp.voip.commands:app",
     "bench": "scp.bench.commands:bench",
 }
 """Where each command is: a function, or a `typer.Typer` of several."""

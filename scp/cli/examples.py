@@ -71,6 +71,11 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("camel-scp explain --capture trace.pcap --frame 12 -c scp.toml", "a captured call"),
     ),
     "anonymise": (("camel-scp anonymise trace.pcap shared.pcapng", "to be shown to others"),),
+    "voip": (
+        ("camel-scp voip -c voip.toml", "the brain of the VoIP service"),
+        ("camel-scp voip check voip.toml", "before a start, and before SIGHUP"),
+        ("camel-scp voip kamailio-config -c voip.toml -o settings.cfg", "what Kamailio includes"),
+    ),
     "bench": (
         ("camel-scp bench --quick steer reference", "two scenarios, in a minute"),
         ("camel-scp bench --json", "all scenarios; about ten minutes"),

@@ -42,13 +42,20 @@ def check(
 ) -> None:
     """Validate a configuration: every error with its path, and what a node would bind and connect to.
 
+    A file with a table [voip] is the VoIP service's.
+
     Where the store is in Redis, it says as well which running nodes have this one's instance or name.
 
     Exit status: 0 a node can start with it, 2 it can't.
     """
     from scp.app.preflight import duplicates, missing_folders, preflight
     from scp.config import describe
+    from scp.voip.commands import check as check_voip
+    from scp.voip.config import is_voip
 
+    if is_voip(file):
+        check_voip(file)
+        return
     config = configuration(file)
     if faults := list(preflight(config)):
         raise fail("\n".join(f"{file}: {fault}" for fault in faults))
@@ -59,8 +66,11 @@ def check(
         say(f"{file}: {words}")
 
 
-def example() -> None:
+def example(
+    voip: Annotated[bool, typer.Option("--voip", help="the VoIP service's, voip.toml")] = False,
+) -> None:
     """Print a commented configuration with every key."""
     from scp.config import EXAMPLE
+    from scp.voip.example import EXAMPLE as VOIP_EXAMPLE
 
-    typer.echo(EXAMPLE, nl=False)
+    typer.echo(VOIP_EXAMPLE if voip else EXAMPLE, nl=False)

@@ -1,0 +1,74 @@
+"""``camel-scp voip``: runs the brain, and what it takes to set it up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scp.command import fail
+
+if TYPE_CHECKING:
+    from scp.voip.config import VoipConfig
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, invoke_without_command=True)
+
+
+def configuration(path: Path) -> VoipConfig:
+    """Return the configuration in a file, or say what is wrong with it and raise `typer.Exit`."""
+    from scp.config import ConfigError  # noqa: PLC0415
+    from scp.voip.config import load  # noqa: PLC0415
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        raise fail("\n".join(f"{path}: {fault}" for fault in error.faults)) from None
+
+
+@app.callback()
+def voip(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="voip.toml")] = None,
+) -> None:
+    """Run the VoIP service's brain until SIGTERM, which drains it; SIGHUP has it read its file again.
+
+    Exit status: 0 it was drained, 1 it could not start, 2 the configuration is wrong.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if config is None:
+        raise fail("-c FILE is needed; camel-scp example --voip prints one")
+    from scp.voip.process import serve  # noqa: PLC0415
+
+    raise typer.Exit(serve(configuration(config), config))
+
+
+@app.command("check")
+def check(file: Annotated[Path, typer.Argument(help="voip.toml")]) -> None:
+    """Validate a configuration: every error with its path, and what the service would do."""
+    config = configuration(file)
+    trunk = config.outward
+    typer.echo(
+        f"domain {config.voip.domain}, {len(config.identities)} identities, {len(config.devices)} devices"
+    )
+    for one in config.sip.listen:
+        typer.echo(f"Kamailio listens at {one}")
+    typer.echo(f"the brain connects to {config.sip.brain}")
+    typer.echo(f"calls go out to {trunk.target} ({trunk.name})" if trunk is not None else "no calls go out")
+    typer.echo(f"the node is {config.scp.url}" if config.scp is not None else "no node is told or asked")
+
+
+@app.command("kamailio-config")
+def kamailio_config(
+    config: Annotated[Path, typer.Option("--config", "-c", help="voip.toml")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="a file in place of stdout")] = None,
+) -> None:
+    """Print settings.cfg, which deploy/kamailio/kamailio.cfg includes."""
+    from scp.voip.kamailio import settings  # noqa: PLC0415
+
+    text = settings(configuration(config))
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")

@@ -1,0 +1,304 @@
+"""``voip.toml``: read as the node's configuration is, every fault with the path of its key."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from scp.config import Fault, HostPort, Secret
+from scp.config.node import Telemetry
+from scp.config.reader import ConfigError, Reader
+from scp.config.value_types import Address, Name, Port
+from scp.domain.numbers import Digits, Numbering
+from scp.voip.decision import Rules
+from scp.voip.directory import E164, Device, DeviceId, DeviceState, Directory, Ha1, Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Domain: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z", description="a domain name in small letters"),
+]
+Listen: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^(udp|tcp|tls|ws|wss):(\[[0-9a-fA-F:]+\]|[0-9A-Za-z._-]+):[0-9]{1,5}\Z",
+        description="udp:, tcp:, tls:, ws: or wss:, then address and port: udp:192.0.2.1:5060",
+    ),
+]
+Network: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:]+)(/[0-9]{1,3})?\Z",
+        description="an IP address, or one with the length of its prefix: 192.0.2.0/28",
+    ),
+]
+
+
+def _seconds(low: int, high: int) -> Any:
+    return Annotated[int, Meta(ge=low, le=high, description=f"seconds, from {low} to {high}")]
+
+
+class Voip(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[voip]``: who this brain is.
+
+    Attributes:
+        domain: of all addresses of record; also the realm of SIP's digest.
+        name: in logs and to Kamailio.
+        grace_s: how long an identity stays registered at the node after its last binding has gone.
+        calls_at_once: calls that may be waiting for a decision; more go back to the switch at once.
+    """
+
+    domain: Domain
+    name: Name = "voip-1"
+    grace_s: Annotated[float, Meta(ge=0, le=3600, description="seconds, from 0 to 3600")] = 30.0
+    calls_at_once: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+
+
+class Sip(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[sip]``: Kamailio.
+
+    Attributes:
+        listen: where devices and trunks reach it.
+        advertise: "ADDRESS:PORT" to name in place of an address behind NAT.
+        brain: where its evapi listens, for this brain.
+        decision_ms: how long it waits for a decision; then it rings who is registered, else the mobile.
+        register_s: longest time of a registration.
+        run_folder: for its FIFO.
+        workers: processes for each address.
+        requests_per_second: of each address that is no trunk; more are dropped.
+        tls_certificate: PEM, for tls: and wss:.
+        tls_key: PEM.
+        hide_from_trunks: trunks see none of the addresses of devices.
+    """
+
+    listen: tuple[Listen, ...] = ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
+    advertise: str = ""
+    brain: HostPort = HostPort("127.0.0.1", 8448)
+    decision_ms: Annotated[int, Meta(ge=50, le=5000, description="milliseconds, from 50 to 5000")] = 300
+    register_s: _seconds(60, 86_400) = 300  # type: ignore[valid-type]
+    register_least_s: _seconds(1, 3600) = 30  # type: ignore[valid-type]
+    run_folder: str = "/run/kamailio"
+    workers: Annotated[int, Meta(ge=1, le=64)] = 4
+    requests_per_second: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    wrong_digests: Annotated[int, Meta(ge=1, le=10_000)] = 20
+    tls_certificate: str = ""
+    tls_key: str = ""
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what does not fit."""
+        if not self.listen:
+            yield Fault("listen", "one or more are needed")
+        secure = any(one.startswith(("tls:", "wss:")) for one in self.listen)
+        for key in ("tls_certificate", "tls_key"):
+            if secure and not getattr(self, key):
+                yield Fault(key, "required, since listen has tls: or wss:")
+
+
+class Trunk(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[trunks]]``: a gateway of the switch.
+
+    Attributes:
+        name: in logs.
+        addresses: where its calls come from; nobody else's are taken without a digest.
+        host: where calls go out, an address or a name; without it none do.
+        port: of it.
+        transport: to it.
+        numbers: "+": with plus and country code; "international": with the international prefix.
+    """
+
+    name: Name
+    addresses: tuple[Network, ...]
+    host: Address | None = None
+    port: Port = 5060
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    numbers: Literal["+", "international"] = "+"
+
+    @property
+    def target(self) -> str:
+        """Host, port and parameters of a SIP URI, "" where calls don't go out."""
+        if self.host is None:
+            return ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}" + ("" if self.transport == "udp" else f";transport={self.transport}")
+
+
+class Calls(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[calls]``.
+
+    Attributes:
+        mark: prefix that the node puts before the numbers of calls for this service.
+        ring_s: how long devices ring before the call goes to the mobile.
+        emergency: numbers, as dialled, that always go out.
+    """
+
+    mark: Annotated[str, Meta(pattern=r"^[0-9]{0,8}\Z", description="up to 8 digits")] = "99"
+    ring_s: _seconds(1, 600) = 25  # type: ignore[valid-type]
+    emergency: frozenset[Digits] = frozenset({"112"})
+
+
+class ScpLink(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[scp]``: the node's HTTP API.
+
+    Attributes:
+        url: base URL.
+        token: with the scopes registration, forwarding and, with charging, charging and read.
+        deadline_ms: of a reservation before a call is put through.
+        at_once: requests that may be under way.
+    """
+
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+\Z", description="http(s)://HOST:PORT")]
+    token: Secret
+    deadline_ms: Annotated[int, Meta(ge=10, le=5000, description="milliseconds, from 10 to 5000")] = 200
+    at_once: Annotated[int, Meta(ge=1, le=1000)] = 16
+
+
+class Charging(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[charging]``; without the table calls cost nothing.
+
+    Attributes:
+        minutes: asked for before a call is put through.
+        denied: what becomes of a marked call without minutes: "mobile" sends it back to the switch, "refuse"
+            answers 402; a device's call is always refused.
+    """
+
+    minutes: Annotated[int, Meta(ge=1, le=1440, description="minutes, from 1 to 1440")] = 60
+    denied: Literal["mobile", "refuse"] = "mobile"
+
+
+class Store(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[store]``: where the directory is kept."""
+
+    url: Annotated[str, Meta(pattern=r"^sqlite:.+\Z", description="sqlite:PATH or sqlite::memory:")] = (
+        "sqlite:voip.db"
+    )
+
+
+class DeviceTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[devices]]``: a device with its password, or with the HA1 of it."""
+
+    id: DeviceId
+    identities: tuple[E164, ...]
+    password: Secret | None = None
+    ha1: Ha1 | None = None
+    label: str = ""
+    state: DeviceState = DeviceState.ACTIVE
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what does not fit."""
+        if (self.password is None) is (self.ha1 is None):
+            yield Fault("password", "either password or ha1 is needed")
+        if not self.identities:
+            yield Fault("identities", "one or more are needed")
+
+    def device(self, domain: str) -> Device:
+        """Return the device."""
+        ha1 = self.ha1 or ha1_of(self.id, domain, self.password.reveal() if self.password else "")
+        return Device(self.id, ha1, self.identities, self.label, self.state)
+
+
+class VoipConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    voip: Voip
+    numbering: Numbering
+    sip: Sip = Sip()
+    trunks: tuple[Trunk, ...] = ()
+    calls: Calls = Calls()
+    scp: ScpLink | None = None
+    charging: Charging | None = None
+    store: Store = Store()
+    telemetry: Telemetry = Telemetry(metrics=HostPort("127.0.0.1", 9465))
+    identities: tuple[Identity, ...] = ()
+    devices: tuple[DeviceTable, ...] = ()
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what does not fit."""
+        if self.charging is not None and self.scp is None:
+            yield Fault("charging", "minutes are the node's: [scp] is needed")
+        names: dict[str, int] = {}
+        for index, trunk in enumerate(self.trunks):
+            if names.setdefault(trunk.name, index) != index:
+                yield Fault(
+                    f"trunks[{index}].name", f"{trunk.name} is trunks[{names[trunk.name]}]'s name already"
+                )
+        yield from _directory_faults(self)
+
+    @property
+    def outward(self) -> Trunk | None:
+        """The first trunk that calls go out by."""
+        return next((one for one in self.trunks if one.host is not None), None)
+
+    @property
+    def rules(self) -> Rules:
+        """What the decision goes by."""
+        trunk = self.outward
+        return Rules(
+            self.voip.domain,
+            self.numbering,
+            self.calls.mark,
+            self.calls.emergency | self.numbering.never_steer,
+            self.calls.ring_s,
+            "" if trunk is None else trunk.target,
+            trunk is not None and trunk.numbers == "international",
+        )
+
+
+def _directory_faults(config: VoipConfig) -> Iterator[Fault]:
+    directory = Directory()
+    for index, identity in enumerate(config.identities):
+        if directory.identity(identity.msisdn) is not None:
+            yield Fault(f"identities[{index}].msisdn", f"{identity.msisdn} is there already")
+            continue
+        try:
+            directory.put_identity(identity)
+        except ValueError as error:
+            yield Fault(f"identities[{index}]", str(error))
+    ids: dict[str, int] = {}
+    for index, device in enumerate(config.devices):
+        if ids.setdefault(device.id, index) != index:
+            yield Fault(f"devices[{index}].id", f"{device.id} is devices[{ids[device.id]}]'s id already")
+
+
+def ha1_of(device: str, domain: str, password: str) -> str:
+    """Return what is kept of a device's password: MD5 of user, realm and password (RFC 7616 §3.4.2)."""
+    return hashlib.md5(f"{device}:{domain}:{password}".encode(), usedforsecurity=False).hexdigest()
+
+
+def load(path: str | Path, environ: Mapping[str, str] | None = None) -> VoipConfig:
+    """Read ``voip.toml``; raises `scp.config.ConfigError` with every fault that was found."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError([Fault("", error.strerror or str(error))]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Fault("", f"not UTF-8 at octet {error.start}")]) from error
+    return loads(text, environ)
+
+
+def loads(text: str, environ: Mapping[str, str] | None = None) -> VoipConfig:
+    """Read it from text; as `load`."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Fault("", f"not TOML: {error}")]) from error
+    reader = Reader(os.environ if environ is None else environ)
+    config: Any = reader.struct(VoipConfig, table, "")
+    if reader.faults:
+        raise ConfigError(reader.faults)
+    assert isinstance(config, VoipConfig)
+    return config
+
+
+def is_voip(path: Path) -> bool:
+    """Return whether a file is the VoIP service's: it has a table ``[voip]``."""
+    try:
+        return any(line.strip() == b"[voip]" for line in path.read_bytes().splitlines())
+    except OSError:
+        return False

@@ -1,0 +1,327 @@
+"""Where a call goes: one pure function from the call and the directory to a plan, a reason, and its path.
+
+A plan is a list of steps that the SIP side takes one after the other until somebody answers. The path names
+every condition that was looked at, so that a dry run can show why.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from scp.domain.numbers import Nature, Numbering
+from scp.voip.directory import Identity, Mobile
+from scp.voip.reason import Reason
+
+if TYPE_CHECKING:
+    from scp.voip.directory import Directory
+
+MOBILE_SECONDS: Final = 60
+"""How long a mobile or a number outside may ring; the network has a timer of its own."""
+
+
+class Call(Struct, frozen=True):
+    """A call as it came.
+
+    Attributes:
+        to: user part of the request URI.
+        caller: user part of From.
+        trunk: name of the trunk that it came by, "" if it came from a device.
+        device: id of the device that it came from, "" if it came by a trunk.
+        diverted_by: user parts of the addresses that diverted it before, the last one first.
+    """
+
+    to: str
+    caller: str
+    trunk: str = ""
+    device: str = ""
+    diverted_by: tuple[str, ...] = ()
+
+
+class Rules(Struct, frozen=True):
+    """What the operator has set.
+
+    Attributes:
+        domain: of every address of record.
+        numbering: of the home country.
+        mark: prefix that the node puts before numbers of calls that it sends here.
+        emergency: numbers, as dialled, that always go out and are never charged.
+        ring_s: how long devices ring before the next step.
+        gateway: host, with port and parameters, of the trunk that calls go out by; "" if there is none.
+        international: numbers go to the gateway with the international prefix in place of "+".
+    """
+
+    domain: str
+    numbering: Numbering
+    mark: str = "99"
+    emergency: frozenset[str] = frozenset({"112"})
+    ring_s: int = 25
+    gateway: str = ""
+    international: bool = False
+
+
+class Step(Struct, frozen=True, omit_defaults=True):
+    """One thing to try.
+
+    Attributes:
+        seconds: how long.
+        aor: whose bindings ring; or
+        uri: where the call goes.
+        more: further addresses of record whose bindings ring at once with `aor`'s.
+        branch: where the call goes at once with `aor`'s bindings: the mobile.
+        headers: that go with it, each with its CRLF.
+    """
+
+    seconds: int
+    aor: str = ""
+    uri: str = ""
+    more: tuple[str, ...] = ()
+    branch: str = ""
+    headers: str = ""
+
+
+class Condition(Struct, frozen=True):
+    """One condition of a decision: its name, what it looked at, "yes" or why it does not hold."""
+
+    condition: str
+    value: str
+    outcome: str
+
+
+class Plan(Struct, frozen=True):
+    """What is to happen.
+
+    Attributes:
+        reason: why.
+        path: what was looked at, in order.
+        steps: to be tried in order; none: `code` is answered.
+        code: SIP status with its words in `text`, 0 where there are steps.
+        headers: for every step.
+        called: MSISDN of the identity that is called, "" if it is none of ours.
+        caller: E.164 digits of the caller, "" if not known.
+        payer: account that pays, "" if the call costs nothing.
+        number: E.164 digits that are called.
+        fallback: what is left when there are no minutes.
+    """
+
+    reason: Reason
+    path: tuple[Condition, ...]
+    steps: tuple[Step, ...] = ()
+    code: int = 0
+    text: str = ""
+    headers: str = ""
+    called: str = ""
+    caller: str = ""
+    payer: str = ""
+    number: str = ""
+    fallback: tuple[Step, ...] = ()
+
+
+def decide(call: Call, directory: Directory, rules: Rules) -> Plan:
+    """Return what is to happen to a call."""
+    return (_from_trunk if call.trunk else _from_device)(call, directory, rules)
+
+
+# --- from the switch ---
+
+
+def _from_trunk(call: Call, directory: Directory, rules: Rules) -> Plan:
+    path: list[Condition] = []
+    marked = bool(rules.mark) and call.to.startswith(rules.mark) and len(call.to) > len(rules.mark)
+    path.append(_condition("marked", call.to, marked, f"does not begin with {rules.mark}"))
+    dialled = call.to[len(rules.mark) :] if marked else call.to
+    number = e164(dialled, rules.numbering)
+    path.append(_condition("number", dialled, bool(number), Reason.UNUSABLE_NUMBER))
+    identities = directory.called(number) if number else ()
+    path.append(_condition("identity", number, bool(identities), Reason.UNKNOWN_IDENTITY))
+    caller = _calling(call.caller, rules.numbering)
+    if not identities:
+        return _unknown(call, marked, dialled, number, caller, rules, path)
+    came_back = any(e164(one, rules.numbering) == number for one in call.diverted_by)
+    path.append(_condition("first-round", ", ".join(call.diverted_by), not came_back, Reason.CAME_BACK))
+    if came_back:
+        return Plan(Reason.CAME_BACK, tuple(path), code=480, text="Temporarily Unavailable")
+    return _to_identities(identities, number, caller, directory, rules, path)
+
+
+def _unknown(
+    call: Call, marked: bool, dialled: str, number: str, caller: str, rules: Rules, path: list[Condition]
+) -> Plan:
+    """Send back what the node marked; refuse what came for nobody: this is no relay."""
+    if not marked:
+        return Plan(Reason.NOT_OURS, tuple(path), code=404, text="Not Found", caller=caller)
+    if not rules.gateway:
+        return Plan(Reason.NO_GATEWAY, tuple(path), code=503, text="Service Unavailable", caller=caller)
+    who = f"+{number}" if number else dialled
+    step = _mobile(who, _outside(number, dialled, rules), "unavailable", rules)
+    del call
+    return Plan(Reason.UNKNOWN_IDENTITY, tuple(path), (step,), caller=caller, number=number)
+
+
+def _to_identities(
+    identities: tuple[Identity, ...],
+    number: str,
+    caller: str,
+    directory: Directory,
+    rules: Rules,
+    path: list[Condition],
+) -> Plan:
+    first = identities[0]
+    bound = [one for one in identities if directory.bindings(one.msisdn)]
+    count = sum(directory.bindings(one.msisdn) for one in bound)
+    path.append(_condition("device", str(count), bool(bound), Reason.NO_DEVICE))
+    why = "no-answer" if bound else "unavailable"
+    own = _mobile(f"+{first.msisdn}", _outside(first.msisdn, "", rules), why, rules)
+    mobile = (own,) if rules.gateway and first.mobile is not Mobile.NEVER else ()
+    rings = _rings(bound, first, own, rules)
+    if not rings and not mobile:
+        return Plan(
+            Reason.NO_DEVICE, tuple(path), code=480, text="Temporarily Unavailable", called=first.msisdn
+        )
+    return Plan(
+        Reason.RINGS_DEVICES if rings else Reason.NO_DEVICE,
+        tuple(path),
+        (*rings, *mobile),
+        headers=_asserted(caller, rules),
+        called=first.msisdn,
+        caller=caller,
+        payer=(first.payer or first.msisdn) if rings else "",
+        number=number,
+        fallback=mobile,
+    )
+
+
+def _rings(bound: list[Identity], first: Identity, mobile: Step, rules: Rules) -> tuple[Step, ...]:
+    """Return the step that rings all that are bound, with the mobile where it rings along."""
+    if not bound:
+        return ()
+    addresses = [aor(one.msisdn, rules.domain) for one in bound]
+    along = rules.gateway and first.mobile is Mobile.PARALLEL
+    return (
+        Step(
+            rules.ring_s,
+            aor=addresses[0],
+            more=tuple(addresses[1:]),
+            branch=mobile.uri if along else "",
+            headers=mobile.headers if along else "",
+        ),
+    )
+
+
+# --- from a device ---
+
+
+def _from_device(call: Call, directory: Directory, rules: Rules) -> Plan:
+    path: list[Condition] = []
+    own = call.caller.removeprefix("+")
+    identity = directory.identity(own)
+    admitted = identity is not None and bool(directory.admits(call.device, own))
+    path.append(_condition("caller", call.caller, admitted, Reason.UNKNOWN_CALLER))
+    if identity is None or not admitted:
+        return Plan(Reason.UNKNOWN_CALLER, tuple(path), code=403, text="Forbidden")
+    emergency = call.to in rules.emergency
+    path.append(Condition("emergency", call.to, "yes" if not emergency else Reason.EMERGENCY))
+    if emergency:
+        return _out(Reason.EMERGENCY, identity, call.to, call.to, rules, path)
+    alias = directory.by_alias(call.to)
+    number = alias.msisdn if alias is not None else e164(call.to, rules.numbering)
+    path.append(_condition("number", call.to, bool(number), Reason.UNUSABLE_NUMBER))
+    if not number:
+        return Plan(Reason.UNUSABLE_NUMBER, tuple(path), code=484, text="Address Incomplete", caller=own)
+    barred = number.startswith(identity.barred) if identity.barred else False
+    path.append(_condition("allowed", number, not barred, Reason.BARRED))
+    if barred:
+        return Plan(Reason.BARRED, tuple(path), code=403, text="Barred", caller=own, number=number)
+    identities = directory.called(number)
+    bound = [one for one in identities if directory.bindings(one.msisdn)]
+    path.append(_condition("device", str(len(bound)), bool(bound), Reason.NO_DEVICE))
+    if not bound:
+        return _out(Reason.TO_GATEWAY, identity, number, "", rules, path)
+    first = identities[0]
+    own_mobile = _mobile(f"+{first.msisdn}", _outside(first.msisdn, "", rules), "no-answer", rules)
+    rings = _rings(bound, first, own_mobile, rules)
+    last = (own_mobile,) if rules.gateway and first.mobile is not Mobile.NEVER else ()
+    return Plan(
+        Reason.TO_DEVICE,
+        tuple(path),
+        (*rings, *last),
+        headers=_asserted(own, rules),
+        called=first.msisdn,
+        caller=own,
+        number=number,
+    )
+
+
+def _out(
+    reason: Reason, identity: Identity, number: str, as_dialled: str, rules: Rules, path: list[Condition]
+) -> Plan:
+    """Go out by the gateway, as the caller's own number."""
+    own = identity.msisdn
+    if not rules.gateway:
+        path.append(Condition("gateway", "", Reason.NO_GATEWAY))
+        return Plan(Reason.NO_GATEWAY, tuple(path), code=503, text="Service Unavailable", caller=own)
+    uri = f"sip:{as_dialled or _outside(number, '', rules)}@{rules.gateway}"
+    return Plan(
+        reason,
+        tuple(path),
+        (Step(MOBILE_SECONDS, uri=uri),),
+        headers=_asserted(own, rules),
+        caller=own,
+        payer="" if reason is Reason.EMERGENCY else identity.payer or own,
+        number=number,
+    )
+
+
+# --- words and addresses ---
+
+
+def e164(text: str, numbering: Numbering) -> str:
+    """Return the E.164 digits of a user part: ``+46…`` or as dialled; "" if it is no telephone number."""
+    if text.startswith("+"):
+        return numbering.normalise(text[1:], Nature.INTERNATIONAL)[0]
+    return numbering.normalise(text, Nature.UNKNOWN)[0]
+
+
+def _calling(text: str, numbering: Numbering) -> str:
+    """Return the E.164 digits of a caller that a gateway named: with or without plus, or as dialled there."""
+    return e164(text, numbering) or numbering.normalise(text, Nature.INTERNATIONAL)[0]
+
+
+def aor(msisdn: str, domain: str) -> str:
+    """Return the address of record of an identity."""
+    return f"sip:+{msisdn}@{domain}"
+
+
+def _outside(number: str, dialled: str, rules: Rules) -> str:
+    """Return a number as the gateway wants it."""
+    if not number:
+        return dialled
+    return f"{rules.numbering.international_prefixes[0]}{number}" if rules.international else f"+{number}"
+
+
+_CAUSES: Final = {"no-answer": 408, "unavailable": 404}
+"""Redirecting reasons of RFC 5806 as causes of RFC 4458 §4."""
+
+
+def _mobile(who: str, number: str, why: str, rules: Rules) -> Step:
+    """Return the step back to the switch, with who diverted the call: else it would be steered here again.
+
+    Diversion (RFC 5806) and History-Info (RFC 7044 §7.2) say the same; gateways know one or the other.
+    """
+    uri = f"sip:{number}@{rules.gateway}"
+    headers = (
+        f"Diversion: <sip:{who}@{rules.domain}>;reason={why};counter=1\r\n"
+        f"History-Info: <sip:{who}@{rules.domain}>;index=1,"
+        f"<sip:{number}@{rules.gateway.partition(';')[0]};cause={_CAUSES[why]}>;index=1.1;mp=1\r\n"
+    )
+    return Step(MOBILE_SECONDS, uri=uri, headers=headers)
+
+
+def _asserted(caller: str, rules: Rules) -> str:
+    """Return the header that says who calls (RFC 3325 §9.1), as far as it is known."""
+    return f"P-Asserted-Identity: <sip:+{caller}@{rules.domain}>\r\n" if caller else ""
+
+
+def _condition(name: str, value: str, holds: bool, otherwise: str) -> Condition:
+    return Condition(name, value, "yes" if holds else str(otherwise))

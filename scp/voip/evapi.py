@@ -1,0 +1,165 @@
+"""The link to one Kamailio: its evapi module over TCP, kept up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Final, Protocol, cast, final
+
+import msgspec
+
+from scp.voip.messages import Hello, heard
+from scp.voip.netstrings import NetstringError, NetstringReader, netstring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.voip.messages import Heard, Said
+
+RECONNECT_FIRST: Final = 0.1
+RECONNECT_MOST: Final = 5.0
+"""Seconds between two attempts to connect."""
+
+
+class LinkUser(Protocol):
+    """What hears what a link brings."""
+
+    def linked(self, link: Evapi) -> None:
+        """Kamailio takes this brain's answers from now on."""
+        ...
+
+    def heard(self, link: Evapi, message: Heard) -> None:
+        """A message came."""
+        ...
+
+    def unreadable(self, link: Evapi, why: str) -> None:
+        """Something came that is no message."""
+        ...
+
+    def unlinked(self, link: Evapi, why: str) -> None:
+        """The connection is gone, or could not be made."""
+        ...
+
+
+@final
+class _Connection(asyncio.Protocol):
+    """One TCP connection."""
+
+    def __init__(self, received: Callable[[bytes], None]) -> None:
+        self._received = received
+        self._socket: socket.socket | None = None
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self._socket = transport.get_extra_info("socket")
+        if self._socket is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._acknowledge()
+
+    def data_received(self, data: bytes) -> None:
+        # The other end has Nagle's algorithm on: its next small message waits for our acknowledgement, which
+        # the kernel would hold back for 40 ms. The option does not last (tcp(7)).
+        self._acknowledge()
+        self._received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(str(exc) if exc is not None else "closed by Kamailio")
+
+    def _acknowledge(self) -> None:
+        if self._socket is not None and hasattr(socket, "TCP_QUICKACK"):
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+@final
+class Evapi:
+    """A link that connects, says who we are, and connects again.
+
+    Args:
+        host: of Kamailio's evapi.
+        port: of it.
+        name: ours, for Kamailio's log.
+        user: see `LinkUser`.
+
+    Attributes:
+        up: whether messages can be sent.
+        started: when that Kamailio was started, in seconds since 1970; 0: not known yet.
+    """
+
+    def __init__(self, host: str, port: int, name: str, user: LinkUser) -> None:
+        self.host = host
+        self.port = port
+        self.up = False
+        self.started = 0
+        self._name = name
+        self._user = user
+        self._encode = msgspec.json.Encoder().encode
+        self._connection: _Connection | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it goes."""
+        return f"{self.host}:{self.port}"
+
+    async def run(self) -> None:
+        """Keep the link up until cancelled."""
+        wait = RECONNECT_FIRST
+        try:
+            while True:
+                why, worked = await self._once()
+                self._user.unlinked(self, why)
+                wait = RECONNECT_FIRST if worked else min(wait * 2, RECONNECT_MOST)
+                await asyncio.sleep(wait)
+        finally:
+            self._drop()
+
+    async def _once(self) -> tuple[str, bool]:
+        """Connect, and return when it ended: why, and whether it had worked."""
+        loop = asyncio.get_running_loop()
+        self._reader = NetstringReader()
+        try:
+            async with asyncio.timeout(RECONNECT_MOST):
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self._received), self.host, self.port
+                )
+        except (OSError, TimeoutError) as error:
+            return str(error) or "no answer", False
+        self._connection = connection
+        self.up = True
+        self.say(Hello(self._name))
+        try:
+            return await connection.lost, True
+        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        self.up = False
+        if self._connection is not None and self._connection.transport is not None:
+            self._connection.transport.abort()
+        self._connection = None
+
+    def say(self, message: Said) -> bool:
+        """Send a message; False if there is no connection."""
+        if self._connection is None or self._connection.transport is None:
+            return False
+        self._connection.transport.write(netstring(self._encode(message)))
+        return True
+
+    def _received(self, data: bytes) -> None:
+        try:
+            strings = self._reader.feed(data)
+        except NetstringError as error:
+            self._user.unreadable(self, str(error))
+            self._drop()
+            return
+        for octets in strings:
+            try:
+                message = heard(octets)
+            except msgspec.DecodeError as error:
+                self._user.unreadable(self, str(error))
+                continue
+            self._user.heard(self, message)

@@ -1,0 +1,84 @@
+"""A ``voip.toml`` with every key, as a file to start from."""
+
+from typing import Final
+
+EXAMPLE: Final = """\
+# camel-scp voip: the VoIP service. Keys that are commented out show what else there is.
+# Secrets (token, password) may be given as "env:NAME" or "file:PATH".
+
+[voip]
+domain = "voip.example"               # of every address: sip:+MSISDN@voip.example; the digest's realm as well
+name = "voip-1"
+grace_s = 30.0                        # an identity stays registered so long after its last device has gone
+calls_at_once = 1000                  # waiting for a decision; more go back to the switch at once
+
+[numbering]                           # as in scp.toml
+country_code = "46"
+international_prefix = "00"
+national_prefix = "0"
+never_steer = ["112", "911"]          # go out as dialled, never charged
+
+[sip]                                 # Kamailio: camel-scp voip kamailio-config makes its settings of this
+listen = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]   # also tls:, ws:, wss:
+# advertise = "192.0.2.1:5060"        # what others see of us behind NAT
+brain = "127.0.0.1:8448"              # where its evapi listens, for the brain
+decision_ms = 300                     # then it decides by itself: who is registered rings, else the mobile
+register_s = 300                      # longest time of a registration …
+register_least_s = 30                 # … and the shortest
+run_folder = "/run/kamailio"
+workers = 4                           # processes an address
+requests_per_second = 50              # of each address that is no trunk
+wrong_digests = 20                    # of an address within a minute; then it is not answered any more
+# tls_certificate = "/etc/camel-scp/sip.pem"
+# tls_key = "/etc/camel-scp/sip.key"
+
+[[trunks]]                            # the switch's gateways
+name = "gateway"
+addresses = ["10.0.0.5", "10.0.1.0/28"]   # whose calls are taken without a digest
+host = "10.0.0.5"                     # where calls go out; the first trunk that has one
+port = 5060
+transport = "udp"                     # udp | tcp | tls
+numbers = "+"                         # + | international (0011234567)
+
+[calls]
+mark = "99"                           # as services.voip-forwarding.prefix of scp.toml
+ring_s = 25                           # then the call goes to the mobile
+emergency = ["112"]                   # beside numbering.never_steer
+
+[scp]                                 # the node's HTTP API; without it nobody is registered there
+url = "http://127.0.0.1:8080"
+token = "env:CAMEL_SCP_VOIP_TOKEN"    # scopes: registration, forwarding, charging, read
+deadline_ms = 200                     # of a reservation, before a call is put through
+at_once = 16                          # requests under way
+
+[charging]                            # without it calls cost nothing
+minutes = 60                          # asked for before a call is put through
+denied = "mobile"                     # mobile: back to the switch | refuse: 402
+
+[store]
+url = "sqlite:voip.db"
+
+[telemetry]
+metrics = "127.0.0.1:9465"
+log_level = "info"
+mask_numbers = true
+
+[[identities]]
+msisdn = "11234567"
+dids = ["46812345"]                   # further numbers of its own, as the trunks send them
+shared = []                           # numbers that several have: all ring
+aliases = ["alice"]                   # sip:alice@voip.example
+forwarding = "roaming"                # always | roaming | off: what the node is told with the first device
+mobile = "last"                       # last | parallel | never: where the mobile rings
+# payer = "46701234567"               # whose account; without it its own
+zone = "Europe/Stockholm"
+barred = ["4690"]                     # what it may not call
+
+[[devices]]
+id = "alice-phone"                    # the user name of its digest
+identities = ["11234567"]
+password = "env:ALICE_PASSWORD"
+# ha1 = "0123456789abcdef0123456789abcdef"   # in place of password: MD5 of id:domain:password
+label = "Alice's phone"
+state = "active"                      # active | off | revoked
+"""

@@ -1,0 +1,76 @@
+"""Kamailio's settings out of ``voip.toml``: what deploy/kamailio/kamailio.cfg includes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scp.voip.config import VoipConfig
+
+
+GATEWAY_MS: Final = 2000
+"""A gateway that has said nothing by then is down."""
+
+
+def settings(config: VoipConfig) -> str:
+    """Return the contents of ``settings.cfg``."""
+    lines = ["# Made by `camel-scp voip kamailio-config` of voip.toml: change that, and make this anew."]
+    lines += [f'#!substdef "!{name}!{_escaped(value)}!g"' for name, value in _values(config)]
+    lines += [f"#!define {name}" for name in _switches(config)]
+    lines += [f"#!define FROM_TRUNK ({_from_trunk(config)})"]
+    advertise = f" advertise {config.sip.advertise}" if config.sip.advertise else ""
+    lines += [f"listen={_as_listened(one)}{advertise}" for one in config.sip.listen]
+    lines += [f'alias="{config.voip.domain}"', f"children={config.sip.workers}"]
+    return "\n".join(lines) + "\n"
+
+
+def _values(config: VoipConfig) -> Iterator[tuple[str, str]]:
+    sip, numbering = config.sip, config.numbering
+    trunk = config.outward
+    brain = sip.brain
+    yield "VOIP_DOMAIN", config.voip.domain
+    yield "BRAIN_ADDRESS", f"{brain.host or '0.0.0.0'}:{brain.port}"  # noqa: S104 - what ":8448" asks for
+    yield "DECISION_MS", str(sip.decision_ms)
+    yield "RUN_FOLDER", sip.run_folder
+    yield "REGISTER_EXPIRES", str(sip.register_s)
+    yield "REGISTER_MINIMUM", str(min(sip.register_least_s, sip.register_s))
+    yield "DIGEST_ALGORITHM", "MD5"  # what every phone speaks; SHA-256 few (RFC 8760)
+    yield "CREDENTIALS_CACHED", str(max(3600, 2 * sip.register_s))
+    yield "WRONG_DIGESTS", str(sip.wrong_digests)
+    yield "REQUESTS_DENSITY", str(2 * sip.requests_per_second)  # pike counts 2 s together
+    yield "GATEWAY_TARGET", trunk.target if trunk is not None else "invalid.invalid"
+    yield "GATEWAY_MS", str(GATEWAY_MS)
+    yield "RING_SECONDS", str(config.calls.ring_s)
+    yield "MARK_PREFIX", config.calls.mark or "[^0-9]{16}"
+    yield "INTERNATIONAL_PREFIX", "|".join(map(re.escape, numbering.international_prefixes))
+    yield "NATIONAL_PREFIX", re.escape(numbering.national_prefix)
+    yield "COUNTRY_CODE", numbering.country_code
+    yield "TLS_CERTIFICATE", sip.tls_certificate
+    yield "TLS_KEY", sip.tls_key
+
+
+def _switches(config: VoipConfig) -> Iterator[str]:
+    kinds = {one.partition(":")[0] for one in config.sip.listen}
+    if kinds & {"tls", "wss"}:
+        yield "WITH_TLS"
+    if kinds & {"ws", "wss"}:
+        yield "WITH_WEBSOCKET"
+
+
+def _from_trunk(config: VoipConfig) -> str:
+    """Return Kamailio's expression for "it came by a trunk"; without trunks it never holds."""
+    networks = [network for trunk in config.trunks for network in trunk.addresses]
+    return " or ".join(f"src_ip=={network}" for network in networks) or "src_ip==0.0.0.0"
+
+
+def _as_listened(listen: str) -> str:
+    kind, _, address = listen.partition(":")
+    return f"{ {'ws': 'tcp', 'wss': 'tls'}.get(kind, kind) }:{address}".replace(" ", "")
+
+
+def _escaped(value: str) -> str:
+    """Return a value for a substitution whose separator is "!"."""
+    return value.replace("\\", "\\\\").replace("!", "\\!").replace('"', '\\"')

@@ -1,0 +1,159 @@
+"""What Kamailio (deploy/kamailio/kamailio.cfg) and the brain say to each other: JSON, told apart by ``m``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+from urllib.parse import unquote
+
+import msgspec
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from scp.voip.decision import Step
+
+NULL: Final = "<null>"
+"""What Kamailio writes for a value that is not there."""
+
+
+# --- from Kamailio; texts of SIP are percent-encoded ---
+
+
+class Welcome(Struct, frozen=True, tag_field="m", tag="welcome"):
+    """Kamailio takes us for a brain; ``started`` is its start in seconds since 1970."""
+
+    started: int
+
+
+class DeviceAsked(Struct, frozen=True, tag_field="m", tag="device"):
+    """May this device act for this number? Answered by `Ha1Answer`."""
+
+    ti: int
+    tl: int
+    method: str
+    user: str
+    number: str
+    domain: str
+    src: str
+
+
+class InviteAsked(Struct, frozen=True, tag_field="m", tag="invite"):
+    """What is to happen to this call? Answered by `PlanAnswer`."""
+
+    ti: int
+    tl: int
+    call_id: str
+    to: str
+    host: str
+    src: str
+    from_: str = msgspec.field(name="from", default="")
+    from_host: str = ""
+    pai: str = ""
+    device: str = ""
+    diversion: str = ""
+    history: str = ""
+    reference: str = ""
+
+
+class Bindings(Struct, frozen=True, tag_field="m", tag="bindings"):
+    """An address of record has so many bindings."""
+
+    aor: str
+    count: int
+
+
+class Answered(Struct, frozen=True, tag_field="m", tag="answered"):
+    """A call was answered at this time, in seconds since 1970."""
+
+    call: str
+    at: int
+
+
+class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
+    """An answered call has ended. Said again until it is `kept`."""
+
+    call: str
+    start: int
+    seconds: int
+    at: int
+
+
+class Failed(Struct, frozen=True, tag_field="m", tag="failed"):
+    """A call has ended without an answer. Said again until it is `kept`."""
+
+    call: str
+    at: int
+    code: str = ""
+
+
+Heard: TypeAlias = Welcome | DeviceAsked | InviteAsked | Bindings | Answered | Ended | Failed
+
+_decode: Final = msgspec.json.Decoder(Heard).decode
+
+
+def heard(octets: bytes) -> Heard:
+    """Return a message of Kamailio; raises `msgspec.DecodeError` with what is wrong with it."""
+    message: Heard = _decode(octets)
+    return message
+
+
+def plain(text: str) -> str:
+    """Return a text of SIP as it was: decoded, "" where there was none."""
+    decoded = unquote(text, errors="replace")
+    return "" if decoded == NULL else decoded
+
+
+# --- to Kamailio ---
+
+
+class Hello(Struct, frozen=True, tag_field="m", tag="hello"):
+    """We are a brain; calls may be asked from now on, and what is kept for one is told."""
+
+    name: str
+
+
+class Ha1Answer(Struct, frozen=True, tag_field="m", tag="ha1"):
+    """The device's HA1, "" if it may not."""
+
+    ti: int
+    tl: int
+    ha1: str
+
+
+class PlanAnswer(Struct, frozen=True, omit_defaults=True, tag_field="m", tag="plan"):
+    """What is to happen to a call; ``timeout`` seconds after the answer it is ended, 0: not by us."""
+
+    ti: int
+    tl: int
+    call: str
+    steps: tuple[Step, ...] = ()
+    headers: str = ""
+    timeout: int = 0
+    reply: int = 0
+    text: str = ""
+
+
+class Kept(Struct, frozen=True, tag_field="m", tag="kept"):
+    """The end of a call is in our records."""
+
+    call: str
+
+
+class Count(Struct, frozen=True, tag_field="m", tag="count"):
+    """Say how many bindings this address of record has."""
+
+    aor: str
+
+
+class Forget(Struct, frozen=True, tag_field="m", tag="forget"):
+    """A device's credentials are not valid any more."""
+
+    user: str
+
+
+class Unbind(Struct, frozen=True, tag_field="m", tag="unbind"):
+    """End all bindings of an address of record."""
+
+    aor: str
+
+
+Said: TypeAlias = Hello | Ha1Answer | PlanAnswer | Kept | Count | Forget | Unbind

@@ -1,0 +1,88 @@
+"""The brain's metrics: counted in plain dicts, made Prometheus's at a scrape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from scp.telemetry.metrics import Histogram
+from scp.voip.reason import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scp.voip.directory import Directory
+
+BUCKETS: Final = (100e-6, 300e-6, 1e-3, 3e-3, 10e-3, 30e-3, 100e-3, 200e-3, 300e-3, 1.0)
+"""Seconds of a decision, up to the deadline of it and beyond."""
+TOLD: Final = ("registered", "deregistered", "failed")
+ADMITTED: Final = ("yes", "no")
+MONEY: Final = ("granted", "denied", "failed", "committed", "released", "unsettled")
+
+
+@final
+class VoipMetrics:
+    """What is counted, and the collector of it (`scp.telemetry.server.Collector`).
+
+    Attributes:
+        links: name of each Kamailio, and whether its link is up.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self.links: dict[str, bool] = {}
+        self.calls: dict[str, int] = dict.fromkeys(Reason, 0)
+        self.decision = Histogram(BUCKETS)
+        self.admitted = dict.fromkeys(ADMITTED, 0)
+        self.told = dict.fromkeys(TOLD, 0)
+        self.money = dict.fromkeys(MONEY, 0)
+        self.unreadable = 0
+        self.open_calls = 0
+
+    def decided(self, reason: Reason, seconds: float) -> None:
+        """A call was decided so many seconds after the question came."""
+        self.calls[reason] += 1
+        self.decision.observe(seconds)
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the families."""
+        yield _counter("voip_calls", "Calls by the reason of their decision.", "reason", self.calls)
+        yield HistogramMetricFamily(
+            "camel_scp_voip_decision_seconds",
+            "From Kamailio's question to the answer.",
+            buckets=self.decision.cumulative(),
+            sum_value=self.decision.sum,
+        )
+        yield _counter(
+            "voip_device_checks", "Devices asked about, by whether they may.", "admitted", self.admitted
+        )
+        yield _counter(
+            "voip_registrations_told", "What the node was told of identities.", "result", self.told
+        )
+        yield _counter("voip_charging", "Reservations by what came of them.", "result", self.money)
+        yield _gauge("voip_calls_open", "Calls that are being set up or talked.", self.open_calls)
+        yield CounterMetricFamily(
+            "camel_scp_voip_unreadable", "Messages of Kamailio that can't be read.", value=self.unreadable
+        )
+        identities = list(self._directory.identities())
+        yield _gauge("voip_identities", "Identities in the directory.", len(identities))
+        bound = sum(1 for one in identities if self._directory.bindings(one.msisdn))
+        yield _gauge("voip_identities_bound", "Identities with a device that is registered.", bound)
+        family = GaugeMetricFamily(
+            "camel_scp_voip_link_up", "Whether Kamailio asks us.", labels=("kamailio",)
+        )
+        for name, up in self.links.items():
+            family.add_metric((name,), int(up))
+        yield family
+
+
+def _counter(name: str, help_: str, label: str, values: dict[str, int]) -> Metric:
+    family = CounterMetricFamily(f"camel_scp_{name}", help_, labels=(label,))
+    for value, count in values.items():
+        family.add_metric((str(value),), count)
+    return family
+
+
+def _gauge(name: str, help_: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"camel_scp_{name}", help_, value=value)

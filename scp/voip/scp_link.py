@@ -1,0 +1,68 @@
+"""What the node's HTTP API is told and asked: registrations, reservations, records. There is no other way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar, final
+
+from scp import client
+
+if TYPE_CHECKING:
+    from scp.voip.directory import Identity
+
+Answer = TypeVar("Answer")
+
+
+@final
+class ScpLink:
+    """Calls of the API, so many at a time.
+
+    Args:
+        url: base URL of the node's API.
+        token: bearer token.
+        deadline: seconds for what a call waits for.
+        at_once: requests that may be under way.
+
+    Attributes:
+        trouble: what the last request failed with, "" while it works.
+    """
+
+    def __init__(self, url: str, token: str, deadline: float, at_once: int) -> None:
+        self.url = url
+        self.trouble = ""
+        self._client = client.AsyncClient(url, token, timeout=5.0)
+        self._deadline = deadline
+        self._room = asyncio.Semaphore(at_once)
+
+    async def send(self, call: client.Call[Answer]) -> Answer:
+        """Send a call when there is room for it; raises as `scp.client.AsyncClient.send`."""
+        async with self._room:
+            try:
+                answer = await self._client.send(call)
+            except client.TransportError as error:
+                self.trouble = str(error)
+                raise
+        self.trouble = ""
+        return answer
+
+    async def tell(self, identity: Identity | None, msisdn: str, aor: str, registered: bool) -> None:
+        """Tell that an identity is registered, with its forwarding, or that it is not.
+
+        Raises:
+            client.ApiError: the node refuses it: the operator has not authorized the number, say.
+            client.TransportError: there was no answer.
+        """
+        if not registered or identity is None:
+            try:
+                await self.send(client.deregister(msisdn))
+            except client.ApiError as error:
+                if error.problem.status != 404:
+                    raise
+            return
+        await self.send(client.register(msisdn, aor))
+        if identity.forwarding != "off":
+            await self.send(client.set_forwarding(msisdn, enabled=True, when=identity.forwarding))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()

@@ -1,0 +1,101 @@
+"""The roaming call, whole: an MSC asks the node, the gateway calls the VoIP service, the subscriber's devices ring."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from voip_lab import Lab, header, unavailable
+
+from oracles.servers import wait_until
+from scp import client
+from scp.simulator.endpoint import Endpoint
+from scp.simulator.expect import Action, Expectation
+from scp.simulator.msc import PlannedCall, run_calls
+from scp.simulator.network import Network
+from scp.simulator.result import CallResult
+from scp.simulator.scenario import Scenario
+from ss7.isup import NatureOfAddress
+
+pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
+
+ALICE, BOB = "11234567", "46701234567"
+HOME, FOREIGN = "46709000001", "491710000001"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    made = Lab(tmp_path_factory.mktemp("voip"), {ALICE: ["alice-phone", "alice-tablet"], BOB: ["bob-phone"]})
+    with made.running() as running:
+        for msisdn in (ALICE, BOB):
+            running.api.send(client.authorize(msisdn))
+        yield running
+        assert running.troubles() == []
+
+
+def ask(lab: Lab, vlr: str, **options: object) -> CallResult:
+    """The MSC asks the node about a call to Alice."""
+    scenario = Scenario(b_number=f"00{ALICE}", b_nature=NatureOfAddress.UNKNOWN.value, vlr=vlr, **options)  # type: ignore[arg-type]
+    endpoint = Endpoint(port=int(lab.node.settings["m3ua"]))
+    calls = run_calls(
+        [PlannedCall(scenario, Expectation())], network=Network(), endpoint=endpoint, random=Random(1)
+    )
+    return asyncio.run(calls)[0]
+
+
+def registered(lab: Lab, msisdn: str) -> bool:
+    return lab.api.send(client.subscriber(msisdn)).forwarding
+
+
+def test_a_roaming_subscribers_devices_ring_and_one_takes_the_call(lab: Lab) -> None:
+    before = ask(lab, FOREIGN)
+    assert before.answer.action is Action.CONTINUE
+    assert lab.node.said("call")[-1]["reason"] == "not-registered"
+
+    phone, tablet = lab.bound("alice-phone", ALICE), lab.bound("alice-tablet", ALICE)
+    wait_until(lambda: registered(lab, ALICE))
+    assert ask(lab, HOME).answer.action is Action.CONTINUE
+    steered = ask(lab, FOREIGN).answer
+    assert (steered.action, steered.number) == (Action.CONNECT, "990011234567")
+
+    rings = lab.device("rings", phone)
+    answers = lab.device("answers", tablet, pause=200)
+    gateway = lab.gateway_calls(steered.number)
+    for each in (gateway, rings, answers):
+        each.ended()
+    (cancel,) = rings.received("CANCEL")
+    assert header(cancel, "Reason") == ['SIP;cause=200;text="Call completed elsewhere"']  # RFC 3326
+    (invite,) = answers.received("INVITE")
+    assert header(invite, "P-Asserted-Identity") == ["<sip:+46700000009@voip.example>"]
+    decided = lab.said("call", to="990011234567")[-1]
+    assert (decided["reason"], decided["called"]) == ("rings-devices", ALICE)
+    lab.unbind("alice-phone", ALICE, phone)
+    lab.unbind("alice-tablet", ALICE, tablet)
+    wait_until(lambda: not registered(lab, ALICE))
+    assert ask(lab, FOREIGN).answer.action is Action.CONTINUE
+
+
+def test_a_wrong_password_registers_nobody(lab: Lab) -> None:
+    sipp = lab.register("bob-phone", BOB, 5999, password="guessed")
+    sipp.process.wait(20)
+    assert sipp.received("SIP/2.0 401")
+    assert not sipp.received("SIP/2.0 200")
+    sipp.stop()
+
+
+def test_a_device_registers_no_number_that_it_does_not_stand_for(lab: Lab) -> None:
+    sipp = lab.register("bob-phone", ALICE, 5999)
+    sipp.process.wait(20)
+    assert sipp.received("SIP/2.0 403")
+    assert lab.wait_said("device refused")["number"] == f"+{ALICE}"
+    sipp.stop()
+
+
+def test_a_number_that_is_not_marked_and_nobodys_is_not_relayed(lab: Lab) -> None:
+    sipp = lab.gateway_calls("0046812345")
+    sipp.process.wait(20)
+    assert sipp.received("SIP/2.0 404")
+    assert lab.said("call")[-1]["reason"] == "not-ours"
+    sipp.stop()

@@ -1,0 +1,156 @@
+"""``voip.toml``, what Kamailio makes of it, and the messages of the link."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+from voip_lab import ROOT, unavailable
+
+from scp.cli import app
+from scp.config import ConfigError
+from scp.voip.config import ha1_of, loads
+from scp.voip.directory import Device, Directory, Identity
+from scp.voip.example import EXAMPLE
+from scp.voip.kamailio import settings
+from scp.voip.messages import plain
+from scp.voip.netstrings import NetstringError, NetstringReader, netstring
+from scp.voip.store import Store
+
+MINIMAL = '[voip]\ndomain = "voip.example"\n[numbering]\ncountry_code = "46"\n'
+MORE = '[[trunks]]\nname = "a"\naddresses = ["10.0.0.0/8", "2001:db8::1"]\nhost = "10.0.0.5"\ntransport = "tcp"\n'
+SECURE = """[sip]
+listen = ["udp:127.0.0.1:5060", "tls:127.0.0.1:5061", "ws:127.0.0.1:8088"]
+advertise = "192.0.2.1:5060"
+tls_certificate = "/c.pem"
+tls_key = "/k.pem"
+[calls]
+mark = ""
+"""
+
+
+def faults(text: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as raised:
+        loads(text, {})
+    return {fault.path: fault.reason for fault in raised.value.faults}
+
+
+def test_every_fault_is_named_with_its_path() -> None:
+    found = faults(
+        MINIMAL.replace("voip.example", "VoIP")
+        + '[sip]\nlisten = ["sctp:1.2.3.4:5"]\n[charging]\nminutes = 0\n[[devices]]\nid = "a"\nidentities = []\n'
+    )
+    assert set(found) == {
+        "voip.domain",
+        "sip.listen[0]",
+        "charging.minutes",
+        "devices[0].password",
+        "devices[0].identities",
+    }
+    assert faults(MINIMAL + "[charging]\n") == {"charging": "minutes are the node's: [scp] is needed"}
+    twice = '[[identities]]\nmsisdn = "46701234567"\n' * 2
+    assert faults(MINIMAL + twice) == {"identities[1].msisdn": "46701234567 is there already"}
+    tls = faults(MINIMAL + '[sip]\nlisten = ["tls:10.0.0.1:5061"]\n')
+    assert set(tls) == {"sip.tls_certificate", "sip.tls_key"}
+
+
+def test_the_example_can_be_used_and_names_every_key() -> None:
+    config = loads(EXAMPLE, {"CAMEL_SCP_VOIP_TOKEN": "x", "ALICE_PASSWORD": "y"})
+    tables = (
+        config.voip,
+        config.sip,
+        config.calls,
+        config.scp,
+        config.charging,
+        config.store,
+        config.telemetry,
+    )
+    for table in (*tables, config.trunks[0], config.identities[0], config.devices[0]):
+        assert table is not None
+        for key in table.__struct_fields__:
+            if key not in ("calls_per_second", "unmask_traced"):  # as in scp.toml, of no use here
+                assert re.search(rf"^(# )?{key} = ", EXAMPLE, re.MULTILINE), f"{type(table).__name__}.{key}"
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable())
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        MORE,
+        SECURE,
+    ],
+)
+def test_kamailio_takes_the_settings(tmp_path: Path, more: str) -> None:
+    shutil.copy(ROOT / "deploy" / "kamailio" / "kamailio.cfg", tmp_path)
+    (tmp_path / "settings.cfg").write_text(settings(loads(MINIMAL + more, {})))
+    program = shutil.which("kamailio") or "/usr/sbin/kamailio"
+    done = subprocess.run(
+        [program, "-c", "-f", str(tmp_path / "kamailio.cfg")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ERROR" not in done.stderr
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    file = tmp_path / "voip.toml"
+    file.write_text(MINIMAL + MORE)
+    run = CliRunner().invoke
+    assert "calls go out to 10.0.0.5:5060;transport=tcp (a)" in run(app, ["voip", "check", str(file)]).output
+    assert run(app, ["voip", "kamailio-config", "-c", str(file)]).output == settings(
+        loads(MINIMAL + MORE, {})
+    )
+    assert run(app, ["example", "--voip"]).output == EXAMPLE
+    assert "calls go out" in run(app, ["check", str(file)]).output
+    file.write_text(MINIMAL + "[sipp]\n")
+    refused = run(app, ["voip", "-c", str(file)])
+    assert refused.exit_code == 2
+    assert "sipp: unknown key; did you mean sip?" in refused.output
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(1, 7))
+def test_netstrings_come_out_as_they_went_in_however_they_are_cut(strings: list[bytes], size: int) -> None:
+    stream = b"".join(map(netstring, strings))
+    reader = NetstringReader()
+    found = [one for at in range(0, len(stream), size) for one in reader.feed(stream[at : at + size])]
+    assert found == strings
+
+
+@pytest.mark.parametrize("octets", [b"x:", b"123456789", b"3:abcd", b"99999999:"])
+def test_what_is_no_netstring_is_refused(octets: bytes) -> None:
+    with pytest.raises(NetstringError):
+        NetstringReader().feed(octets + b"........")
+
+
+def test_texts_of_sip() -> None:
+    assert (plain("%3cnull%3e"), plain("<null>"), plain("a%22b%5c"), plain("+46")) == ("", "", 'a"b\\', "+46")
+
+
+def test_the_store_gives_back_what_it_took(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path / 'voip.db'}"
+    identity, device = Identity("46701234567", dids=("46812345",)), Device("a", "0" * 32, ("46701234567",))
+    store = Store(url)
+    store.put([identity, device])
+    store.mark_registered([("46701234567", True), ("1", True), ("1", False)])
+    store.close()
+    store, directory = Store(url), Directory()
+    assert store.load(directory) == []
+    assert (directory.identity("46701234567"), directory.device("a")) == (identity, device)
+    assert store.registered() == ["46701234567"]
+    store.remove([identity])
+    store.close()
+    store, directory = Store(url), Directory()
+    store.load(directory)
+    assert directory.identity("46701234567") is None
+    store.close()
+
+
+def test_ha1_is_that_of_rfc_7616() -> None:
+    # RFC 2617 §3.5's example, whose response is known
+    assert ha1_of("Mufasa", "testrealm@host.com", "Circle Of Life") == "939e7578ed9e3c518a452acee763bce9"

@@ -1,0 +1,364 @@
+"""Kamailio, the brain and a node as real processes on loopback; sipp for devices and for the switch's gateway."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from oracles.servers import answers_tcp, wait_until
+from scp import client
+from scp.voip.config import loads
+from scp.voip.kamailio import settings
+
+sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
+
+from real_node import TOKEN, RealNode, free_ports
+
+ROOT: Final = Path(__file__).parents[2]
+SCENARIOS: Final = Path(__file__).parent / "sipp"
+DOMAIN: Final = "voip.example"
+GATEWAY: Final = "127.0.0.10"
+DEVICE: Final = "127.0.0.1"
+PASSWORD: Final = "a-devices-password-3141"
+PATIENCE: Final = 20
+
+CONFIG = """\
+[voip]
+domain = "{domain}"
+grace_s = {grace}
+[numbering]
+country_code = "46"
+[sip]
+listen = ["udp:127.0.0.1:{sip}"]
+brain = "127.0.0.1:{evapi}"
+decision_ms = {decision}
+register_least_s = 1
+run_folder = "{folder}"
+workers = 2
+requests_per_second = 10000
+[[trunks]]
+name = "gateway"
+addresses = ["{gateway}"]
+host = "{gateway}"
+port = {gateway_port}
+numbers = "international"
+[calls]
+ring_s = {ring}
+[scp]
+url = "http://127.0.0.1:{api}"
+token = "{token}"
+deadline_ms = 5000
+[store]
+url = "sqlite:{folder}/voip.db"
+[telemetry]
+metrics = "127.0.0.1:{metrics}"
+log_level = "debug"
+mask_numbers = false
+"""
+IDENTITY = '[[identities]]\nmsisdn = "{msisdn}"\n'
+DEVICES = '[[devices]]\nid = "{id}"\nidentities = ["{msisdn}"]\npassword = "{password}"\n'
+
+
+def unavailable() -> str:
+    """What is missing on this machine, "" if nothing is."""
+    missing = [
+        name
+        for name in ("kamailio", "sipp")
+        if not (shutil.which(name) or Path(f"/usr/sbin/{name}").exists())
+    ]
+    return f"{' and '.join(missing)} not installed" if missing else ""
+
+
+def free_udp_port(host: str = DEVICE) -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def binds_udp(host: str, port: int) -> bool:
+    """Whether somebody has this UDP address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+class Sipp:
+    """One sipp: it plays a scenario of ``sipp/`` once, or as often as `calls` says."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        scenario: str,
+        host: str,
+        port: int,
+        *,
+        pause: int = 100,
+        calls: int = 1,
+        service: str = "",
+        **keys: str,
+    ) -> None:
+        self.scenario = scenario
+        self.port = port
+        self._base = lab.folder / f"{lab.counted()}-{scenario}"
+        command = [
+            "sipp",
+            f"{DEVICE}:{lab.sip}",
+            "-sf",
+            str(SCENARIOS / f"{scenario}.xml"),
+            "-nostdin",
+        ]
+        command += [
+            "-m",
+            str(calls),
+            "-i",
+            host,
+            "-p",
+            str(port),
+            "-d",
+            str(pause),
+            "-timeout",
+            str(PATIENCE),
+        ]
+        command += [
+            "-trace_msg",
+            "-message_file",
+            f"{self._base}.msg",
+            "-trace_err",
+            "-error_file",
+            f"{self._base}.err",
+        ]
+        command += ["-s", service] if service else []
+        for name, value in keys.items():
+            command += [f"-{name}", value] if name in ("au", "ap") else ["-key", name, value]
+        self._output = Path(f"{self._base}.out").open("wb")  # noqa: SIM115 - closed in ended()
+        self.process = subprocess.Popen(
+            command, stdout=self._output, stderr=subprocess.STDOUT, cwd=lab.folder
+        )
+
+    def listening(self, host: str) -> Sipp:
+        wait_until(lambda: self.process.poll() is not None or binds_udp(host, self.port), PATIENCE)
+        assert self.process.poll() is None, self.trouble()
+        return self
+
+    def ended(self) -> Sipp:
+        """Wait for its end, and fail if something was not as its scenario says."""
+        status = self.process.wait(PATIENCE + 5)
+        self._output.close()
+        assert status == 0, f"{self.scenario}: exit status {status}\n{self.trouble()}\n{self.messages()[-3:]}"
+        return self
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+        self._output.close()
+
+    def trouble(self) -> str:
+        with contextlib.suppress(OSError):
+            return Path(f"{self._base}.err").read_text(errors="replace")
+        return ""
+
+    def messages(self) -> list[str]:
+        """What it has received and sent, oldest first."""
+        text = ""
+        with contextlib.suppress(OSError):
+            text = Path(f"{self._base}.msg").read_text(errors="replace")
+        return [one.strip() for one in re.split(r"-{20,}[^\n]*\n", text) if one.strip()]
+
+    def received(self, first_line: str) -> list[str]:
+        """The messages received whose first line begins so."""
+        found = (
+            one.partition("\n\n") for one in self.messages() if "message received" in one.partition("\n")[0]
+        )
+        return [body for _, _, body in found if body.startswith(first_line)]
+
+
+def header(message: str, name: str) -> list[str]:
+    """The values of a header."""
+    return re.findall(rf"^{name}: *(.*?)\r?$", message, re.MULTILINE | re.IGNORECASE)
+
+
+class Lab:
+    """All of it."""
+
+    def __init__(self, folder: Path, accounts: dict[str, list[str]], **options: Any) -> None:
+        self.folder = folder
+        self.node = RealNode(folder, mask="false", log_level="debug")
+        self.evapi, self.metrics = free_ports(2)
+        self.sip = free_udp_port()
+        self.gateway_port = free_udp_port(GATEWAY)
+        self.brain: subprocess.Popen[bytes] | None = None
+        self.kamailio: subprocess.Popen[bytes] | None = None
+        self._count = 0
+        self.toml = folder / "voip.toml"
+        self._accounts = accounts
+        self._options = {"grace": 0.5, "ring": 2, "decision": 2000, **options}
+        self.extra = ""
+        self.write()
+
+    def write(self, **options: Any) -> None:
+        self._options |= options
+        text = CONFIG.format(
+            domain=DOMAIN,
+            sip=self.sip,
+            evapi=self.evapi,
+            folder=self.folder,
+            gateway=GATEWAY,
+            gateway_port=self.gateway_port,
+            api=self.node.settings["api"],
+            token=TOKEN,
+            metrics=self.metrics,
+            **self._options,
+        )
+        text += self.extra
+        for msisdn, devices in self._accounts.items():
+            text += IDENTITY.format(msisdn=msisdn)
+            text += "".join(DEVICES.format(id=one, msisdn=msisdn, password=PASSWORD) for one in devices)
+        self.toml.write_text(text)
+
+    def counted(self) -> int:
+        self._count += 1
+        return self._count
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Lab]:
+        with self.node.running(), contextlib.ExitStack() as stack:
+            stack.callback(self.stop_kamailio)
+            stack.callback(self.stop_brain)
+            self.api = stack.enter_context(
+                client.Client(f"http://127.0.0.1:{self.node.settings['api']}", TOKEN)
+            )
+            self.start_kamailio()
+            self.start_brain()
+            yield self
+
+    # --- processes ---
+
+    def start_kamailio(self) -> None:
+        shutil.copy(ROOT / "deploy" / "kamailio" / "kamailio.cfg", self.folder)
+        (self.folder / "settings.cfg").write_text(settings(loads(self.toml.read_text())))
+        program = shutil.which("kamailio") or "/usr/sbin/kamailio"
+        command = [
+            program,
+            "-DD",
+            "-E",
+            "-m",
+            "64",
+            "-f",
+            str(self.folder / "kamailio.cfg"),
+            "-Y",
+            str(self.folder),
+        ]
+        with (self.folder / "kamailio.log").open("ab") as output:
+            self.kamailio = process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        wait_until(lambda: process.poll() is not None or answers_tcp(self.evapi), PATIENCE)
+        assert process.poll() is None, self.kamailio_log()
+
+    def stop_kamailio(self) -> None:
+        if self.kamailio is not None:
+            self.kamailio.terminate()
+            self.kamailio.wait(PATIENCE)
+            self.kamailio = None
+
+    def start_brain(self) -> None:
+        before = len(self.said("linked"))
+        with (self.folder / "brain.log").open("ab") as output:
+            command = [sys.executable, "-m", "scp.cli", "voip", "-c", str(self.toml)]
+            self.brain = process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        wait_until(lambda: process.poll() is not None or len(self.said("linked")) > before, PATIENCE)
+        assert process.poll() is None, (self.folder / "brain.log").read_text()
+
+    def stop_brain(self, number: signal.Signals = signal.SIGTERM) -> int:
+        if self.brain is None:
+            return 0
+        self.brain.send_signal(number)
+        status = self.brain.wait(PATIENCE)
+        self.brain = None
+        return status
+
+    # --- what they say ---
+
+    def said(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """Lines of the brain's log."""
+        with contextlib.suppress(OSError):
+            lines = (self.folder / "brain.log").read_text().split("\n")[:-1]
+            found = [json.loads(one) for one in lines if one.startswith("{")]
+            return [one for one in found if one["event"] == event and fields.items() <= one.items()]
+        return []
+
+    def wait_said(self, event: str, count: int = 1, **fields: Any) -> dict[str, Any]:
+        wait_until(lambda: len(self.said(event, **fields)) >= count, PATIENCE)
+        return self.said(event, **fields)[-1]
+
+    def kamailio_log(self) -> str:
+        return (self.folder / "kamailio.log").read_text(errors="replace")
+
+    def troubles(self) -> list[str]:
+        """What the logs of Kamailio and the brain complain of."""
+        found = [
+            one for one in self.kamailio_log().splitlines() if re.search(r"ERROR|CRITICAL|WARNING|ALERT", one)
+        ]
+        lines = (self.folder / "brain.log").read_text().splitlines()
+        return found + [one for one in lines if '"level":"error"' in one or not one.startswith("{")]
+
+    # --- devices and the gateway ---
+
+    def register(
+        self, device: str, msisdn: str, port: int, *, expires: int = 300, password: str = PASSWORD
+    ) -> Sipp:
+        """Have a device register with a contact at this port."""
+        return Sipp(
+            self,
+            "register",
+            DEVICE,
+            free_udp_port(),
+            service=f"+{msisdn}",
+            domain=DOMAIN,
+            device=device,
+            contact=f"{DEVICE}:{port}",
+            expires=str(expires),
+            au=device,
+            ap=password,
+        )
+
+    def bound(self, device: str, msisdn: str, **options: Any) -> int:
+        """Have a device registered, and return the port where it is called."""
+        port = free_udp_port()
+        self.register(device, msisdn, port, **options).ended()
+        return port
+
+    def unbind(self, device: str, msisdn: str, port: int) -> None:
+        self.register(device, msisdn, port, expires=0).ended()
+
+    def device(self, scenario: str, port: int, **options: Any) -> Sipp:
+        """A device that is called."""
+        return Sipp(self, scenario, DEVICE, port, **options).listening(DEVICE)
+
+    def gateway_calls(self, number: str, *, scenario: str = "gateway_calls", **options: Any) -> Sipp:
+        """The gateway sends a call here."""
+        port = free_udp_port(GATEWAY)
+        options.setdefault("caller", "46700000009")
+        return Sipp(self, scenario, GATEWAY, port, service=number, **options)
+
+    def gateway(self, scenario: str, **options: Any) -> Sipp:
+        """The gateway takes a call from here."""
+        return Sipp(self, scenario, GATEWAY, self.gateway_port, **options).listening(GATEWAY)
+
+    def metric(self, name: str) -> float:
+        from real_node import http
+
+        _, body = http(f"http://127.0.0.1:{self.metrics}/metrics")
+        found = [line for line in body.decode().splitlines() if line.startswith(name)]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
