@@ -18,7 +18,7 @@ from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder_of
 from scp.simulator.msc import PlannedCall, run_calls
 from scp.simulator.options import WHERE, Signalling, grouped, option
-from scp.simulator.scenario import Attempt, Ending, Finish, Scenario
+from scp.simulator.scenario import Attempt, DefaultHandling, Ending, Finish, Scenario
 from ss7.errors import EncodeError
 from ss7.isup import NatureOfAddress
 
@@ -36,6 +36,9 @@ _B_NUMBER: Final = "0011234567"
 
 _LATE: Final = 0.5
 """Calls that were sent later than this after they were due, in seconds, are reported."""
+
+_GIVE_UP: Final = 60.0
+"""Seconds beyond its ringing and talking after which a call whose dialogue nothing ends is given up."""
 
 _CALL: Final = "The call"
 _PARTY: Final = "The called party"
@@ -86,10 +89,13 @@ class Party:
         option("what the called party does; again for follow-on calls [default: answer]", _PARTY),
     ] = None
     ring: Annotated[float, option("seconds of ringing until then", _PARTY, least=0)] = 0.2
-    talk: Annotated[float, option("seconds from answer to the call's end", _PARTY, least=0)] = 1.0
+    talk: Annotated[
+        float, option("seconds from answer to the call's end", _PARTY, "--talk", "--hang-up-after", least=0)
+    ] = 1.0
     finish: Annotated[Finish, option("how an answered call ends", _PARTY)] = Finish.HANG_UP
     hangs_up: Annotated[int, option("leg that hangs up: 1 calling, 2 called", _PARTY, least=1, most=2)] = 2
     silent: Annotated[bool, option("send nothing more after the first answer", _PARTY, "--silent")] = False
+    digits: Annotated[str, option("what the caller keys in when asked", _PARTY)] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +109,31 @@ class Reports:
     prearranged_end: Annotated[
         bool, option("end the dialogue without a TC-END", _REPORTS, "--prearranged-end")
     ] = False
+    by_period: Annotated[
+        bool, option("count each charged period from nothing, not since answer", _REPORTS, "--by-period")
+    ] = False
+    silent_abandon: Annotated[
+        bool, option("report no charge of an abandoned call", _REPORTS, "--silent-abandon")
+    ] = False
+    keeps_abandon: Annotated[
+        bool, option("an armed abandon event stays armed at answer", _REPORTS, "--keeps-abandon")
+    ] = False
+    missing_report: Annotated[
+        list[int] | None, option("this charging report never comes; can be repeated", _REPORTS, least=1)
+    ] = None
+    repeats_reports: Annotated[
+        bool, option("every charging report comes twice", _REPORTS, "--repeats-reports")
+    ] = False
+    tests_unanswered: Annotated[
+        bool, option("give no result of ActivityTest", _REPORTS, "--tests-unanswered")
+    ] = False
+    default_handling: Annotated[DefaultHandling, option("what the call gets when Tssf expires", _REPORTS)] = (
+        DefaultHandling.CONTINUE
+    )
+    tssf: Annotated[float, option("seconds that it waits for instructions", _REPORTS, least=0.1)] = 5.0
+    no_srf: Annotated[
+        bool, option("the switch has nothing that plays announcements", _REPORTS, "--no-srf")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +143,7 @@ class Expected:
     expect: Annotated[Action | None, option("the right answer", _EXPECT)] = None
     expect_number: Annotated[str, option("the right number in Connect, digits", _EXPECT)] = ""
     within: Annotated[float, option("longest time to the answer, seconds", _EXPECT, least=0)] = 2.0
+    charge: Annotated[bool, option("an answered call has to be charged", _EXPECT, "--charge")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +186,9 @@ def msc(
     endpoints = [signalling.endpoint(each) for each in where]
     scenario = _scenario(call, party, reports)
     numbers = call.b or [_B_NUMBER]
-    expected = Expectation(action=answer.expect, number=answer.expect_number, within=answer.within)
+    expected = Expectation(
+        action=answer.expect, number=answer.expect_number, within=answer.within, charged=answer.charge
+    )
     if load.load:
         plan = LoadPlan(rate=load.rate, window=load.window, calls=call.calls, duration=load.duration)
         kinds = [LoadCall(b_number=number, expected=expected) for number in numbers]
@@ -179,7 +213,15 @@ def msc(
         for _ in range(max(call.calls, 1))
         for number in numbers
     ]
-    results = _run(run_calls(planned, network=network, endpoint=endpoints[0], random=SystemRandom()))
+    results = _run(
+        run_calls(
+            planned,
+            network=network,
+            endpoint=endpoints[0],
+            random=SystemRandom(),
+            give_up=_GIVE_UP + party.ring + party.talk,
+        )
+    )
     for result in results:
         _print_call(result, json=json)
     if all(not result.passed and result.answer.action is Action.NOTHING for result in results):
@@ -207,6 +249,16 @@ def _scenario(call: Call, party: Party, reports: Reports) -> Scenario:
         event_first=reports.event_first,
         separate=reports.separate,
         prearranged_end=reports.prearranged_end,
+        by_period=reports.by_period,
+        silent_abandon=reports.silent_abandon,
+        keeps_abandon=reports.keeps_abandon,
+        missing_reports=tuple(reports.missing_report or ()),
+        repeats_reports=reports.repeats_reports,
+        tests_unanswered=reports.tests_unanswered,
+        default_handling=reports.default_handling,
+        tssf=reports.tssf,
+        srf=not reports.no_srf,
+        digits=party.digits,
     )
 
 

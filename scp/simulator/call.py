@@ -1,7 +1,9 @@
 """The gsmSSF of one call, without I/O: instructions in, reports out (TS 29.078 §11, TS 23.078 §4.5).
 
-User interaction, call party handling and tariff switches are not played; an operation that asks for them is
-refused, as by a gsmSSF without that capability.
+Its charged time is in `scp.simulator.charged`, its gsmSRF in `scp.simulator.resource`. Call party handling
+and an assisting gsmSSF are not played; an operation that asks for them is refused, as by a gsmSSF without
+that capability. What is due happens at the time when it is due, however late `Ssf.tick` comes: a call of
+72.3 s has 72.3 s on the busiest machine.
 
 `Ssf.outbox` has the components to send, in order, and `Ssf.closing` says whether the dialogue is closed with
 them; `Ssf.take` takes one TC message of both.
@@ -9,9 +11,8 @@ them; `Ssf.take` takes one TC message of both.
 
 from __future__ import annotations
 
-from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 from scp.simulator.bcsm import (
     CALLED,
@@ -22,14 +23,31 @@ from scp.simulator.bcsm import (
     Happening,
     MonitorMode,
 )
+from scp.simulator.charged import ChargedTime, Period
 from scp.simulator.expect import release_cause
 from scp.simulator.reports import charging_report, event_report, information_report
-from scp.simulator.scenario import Ending, Finish
+from scp.simulator.resource import Order, Resource, Said
+from scp.simulator.scenario import DefaultHandling, Ending, Finish
+from scp.simulator.states import (
+    ABANDONS,
+    CLOSES_LEG,
+    DISARMED_AT_ANSWER,
+    Closing,
+    Instruction,
+    Phase,
+    Report,
+    Sending,
+    State,
+)
 from ss7.cap.charging import decode_contained
+from ss7.cap.codec import FAST
 from ss7.cap.errors import ErrorCode
 from ss7.cap.operations import Opcode
+from ss7.cap.types import TaskRefusal, UnavailableNetworkResource
 from ss7.errors import DecodeError
 from ss7.rose import INVOKE_PROBLEM, MISTYPED_PARAMETER, Reject, ReturnError, ReturnResult
+
+__all__ = ["Closing", "Instruction", "Phase", "Report", "Sending", "Ssf", "State"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,6 +58,7 @@ if TYPE_CHECKING:
         CallInformationRequestArg,
         CancelArg,
         ConnectArg,
+        ConnectToResourceArg,
         ReleaseCallArg,
         RequestedInformationType,
         RequestReportBCSMEventArg,
@@ -47,90 +66,16 @@ if TYPE_CHECKING:
     )
 
 
-class Instruction(NamedTuple):
-    """An operation that the gsmSCF invoked; the argument is of `ss7.cap.types`, None if there is none."""
-
-    invoke_id: int
-    opcode: int
-    argument: Any = None
-
-
-class Report(NamedTuple):
-    """An operation to invoke at the gsmSCF, with its argument."""
-
-    opcode: Opcode
-    argument: Any
-
-
-Sending: TypeAlias = Report | ReturnResult | ReturnError | Reject
-
-
-class _Period(NamedTuple):
-    """A charged period: seconds, whether the call is released at its end, the leg that is charged."""
-
-    seconds: float
-    release: bool
-    leg: int
-
-
-class Closing(Enum):
-    """How the dialogue goes on: TC-CONTINUE, TC-END, an end without a message, TC-U-ABORT."""
-
-    NOT = "continue"
-    END = "end"
-    PREARRANGED_END = "prearranged end"
-    ABORT = "abort"
-
-
-class State(Enum):
-    """States of the gsmSSF FSM (TS 29.078 §11 pre- and postconditions)."""
-
-    IDLE = "Idle"
-    WAITING = "Waiting_for_Instructions"
-    MONITORING = "Monitoring"
-
-
-class Phase(Enum):
-    """The state of the call itself."""
-
-    AT_TDP = "suspended at the trigger"
-    ROUTING = "routing and ringing"
-    ACTIVE = "talking"
-    AT_EDP = "suspended at an event"
-    OVER = "over"
-
-
-# Events that end the attempt or the call: charging and information reports are due with them.
-_CLOSES_LEG: Final = frozenset(
-    {
-        Event.ROUTE_SELECT_FAILURE,
-        Event.O_CALLED_PARTY_BUSY,
-        Event.O_NO_ANSWER,
-        Event.O_DISCONNECT,
-        Event.O_ABANDON,
-        Event.T_BUSY,
-        Event.T_NO_ANSWER,
-        Event.T_DISCONNECT,
-        Event.T_ABANDON,
-    }
-)
-# At answer these can't happen any more and are disarmed (TS 23.078 §4.5.2.2).
-_DISARMED_AT_ANSWER: Final = frozenset(
-    {
-        Event.ROUTE_SELECT_FAILURE,
-        Event.O_CALLED_PARTY_BUSY,
-        Event.O_NO_ANSWER,
-        Event.O_ABANDON,
-        Event.O_TERM_SEIZED,
-        Event.T_BUSY,
-        Event.T_NO_ANSWER,
-        Event.T_ABANDON,
-        Event.CALL_ACCEPTED,
-    }
-)
-
-
 _TENTH: Final = 0.1  # CAP counts charged time in 100 ms (TS 29.078 §5.1)
+_INTERACTION_TSSF: Final = 60.0
+"""Seconds of Tssf during user interaction: 1 minute to 30 minutes (TS 29.078 §10.2.1)."""
+# The errors whose parameter is mandatory (TS 29.078 §5.2), with the value that fits most refusals.
+_ERROR_PARAMETERS: Final = {
+    ErrorCode.TASK_REFUSED: FAST.encode_error(int(ErrorCode.TASK_REFUSED), TaskRefusal.GENERIC, 4),
+    ErrorCode.SYSTEM_FAILURE: FAST.encode_error(
+        int(ErrorCode.SYSTEM_FAILURE), UnavailableNetworkResource.UNAVAILABLE_RESOURCES, 4
+    ),
+}
 
 
 @final
@@ -146,6 +91,8 @@ class Ssf:
             unchanged.
         cause: Q.850 cause that the call ended with; -1 while it hasn't.
         lost: whether the switch has forgotten the call, and reacts to nothing.
+        charged: the charged time, as the switch counts it.
+        heard: the announcements that the caller heard, in words.
         faults: what the gsmSCF did against the standard, or too late, in words.
     """
 
@@ -174,8 +121,14 @@ class Ssf:
         self._attempts = 0
         self._routed_at = now
         self._answered_at = inf
-        self._charge: _Period | None = None
-        self._charge_due = inf
+        self._no_answer = inf
+        self._ring_limit = 0
+        self._now = now
+        self._failed = False
+        self._reports = 0
+        self.charged = ChargedTime(by_period=scenario.by_period)
+        self.heard: list[str] = []
+        self._resource: Resource | None = None
         self._information: dict[int, tuple[RequestedInformationType, ...]] = {}
         self._suspended_at: Event = self._model.tdp
         self.lost = False
@@ -184,17 +137,25 @@ class Ssf:
     # --- the gsmSCF speaks ---
 
     def instructed(self, instructions: Sequence[Instruction], now: float, *, ended: bool) -> None:
-        """Carry out the operations of one message in their order; ``ended``: it was a TC-END."""
+        """Carry out the operations of one message in their order; ``ended``: it was a TC-END.
+
+        What follows an operation that failed is discarded (TS 29.078 §14.1.1.2).
+        """
         if self.state is State.IDLE or self.lost:
             return
+        self._now = now
         self._abandon = inf
+        self._failed = False
         for invoke_id, opcode, argument in instructions:
-            if self.closing is Closing.NOT:
-                carry_out = self._OPERATIONS.get(opcode, Ssf._not_played)
-                try:
-                    carry_out(self, argument, invoke_id, now)
-                except DecodeError as error:
-                    self.undecodable(invoke_id, opcode, error)
+            if self.closing is not Closing.NOT or self._failed:
+                break
+            carry_out = self._OPERATIONS.get(opcode, Ssf._not_played)
+            try:
+                if isinstance(argument, DecodeError):
+                    raise argument
+                carry_out(self, argument, invoke_id, now)
+            except DecodeError as error:
+                self._undecodable(invoke_id, opcode, error)
         if ended:
             self._control_gone()
         elif self.scenario.silent:
@@ -203,8 +164,9 @@ class Ssf:
             # Nothing is left to say to each other (TS 29.078 §14.1.2.1.1).
             self._close(Closing.END)
 
-    def undecodable(self, invoke_id: int, opcode: int, error: DecodeError) -> None:
+    def _undecodable(self, invoke_id: int, opcode: int, error: DecodeError) -> None:
         """An operation's argument, or octets inside it, can't be read: its invocation is rejected."""
+        self._failed = True
         self.faults.append(f"operation {opcode}: {error}")
         self.outbox.append(Reject(invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER))
 
@@ -212,6 +174,7 @@ class Ssf:
         """A return error or reject came: in a TC-CONTINUE the gsmSSF aborts (TS 29.078 §14.1.2.2.1)."""
         if self.state is State.IDLE:
             return
+        self._now = now
         if not ended:
             self.faults.append("error or reject in TC-CONTINUE (TS 29.078 §14.1.2.2.1)")
             self._close(Closing.ABORT)
@@ -221,6 +184,7 @@ class Ssf:
     def aborted(self, now: float) -> None:
         """The dialogue was aborted by the other side or the network: default call handling."""
         if self.state is not State.IDLE:
+            self._now = now
             self._default_handling(now)
             self._control_gone()
 
@@ -238,25 +202,39 @@ class Ssf:
         """Return when `tick` is due, ``inf`` for never."""
         if self.lost:
             return inf
-        tssf = self._tssf if self.state is State.WAITING else inf
-        return min(tssf, self._abandon, self._next_event, self._charge_due)
+        return min(
+            self._tssf if self.state in (State.WAITING, State.INTERACTING) else inf,
+            self._abandon,
+            self.charged.next_deadline() if self.state is not State.IDLE else inf,
+            self._resource.next_deadline() if self._resource is not None else inf,
+            self._no_answer,
+            self._next_event,
+        )
 
     def tick(self, now: float) -> None:
-        """Do what is due: the parties' next step, the charged period's end, Tssf."""
-        if self.lost:
+        """Do the first thing that is due: a party's step, a charged period's or announcement's end, Tssf."""
+        due = self.next_deadline()
+        if due > now or due == inf:
             return
-        if now >= self._abandon:
+        self._now = now
+        if due == self._abandon:
             self._abandon_early()
-        elif self.state is State.WAITING and now >= self._tssf:
+        elif self.state in (State.WAITING, State.INTERACTING) and due == self._tssf:
             # TS 29.078 §10.2.1.2.
             self.faults.append("no instruction before Tssf expired")
             self._close(Closing.ABORT)
             self._default_handling(now)
             self._control_gone()
-        elif now >= self._charge_due:
-            self._period_over(now)
-        elif now >= self._next_event:
-            self._party_acts(now)
+        elif due == self.charged.next_deadline():
+            if self.charged.tick(due):
+                self._period_over(due)
+        elif self._resource is not None and due == self._resource.next_deadline():
+            self._say(self._resource.tick(due))
+        elif due == self._no_answer:
+            self._next_event = self._no_answer = inf
+            self._happened(self._model.endings[Ending.NO_ANSWER], due)
+        else:
+            self._party_acts(due)
 
     # --- operations ---
 
@@ -269,6 +247,10 @@ class Ssf:
             if leg not in (0, CALLING, CALLED):
                 self._refuse(invoke_id, ErrorCode.UNKNOWN_LEG_ID, f"leg {leg} of event {event}")
                 return
+            if self.state is State.MONITORING and armed.monitor_mode is MonitorMode.INTERRUPTED:
+                why = "an EDP-R can't be armed while the call goes on (TS 29.078 §11.27.2.1)"
+                self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, why)
+                return
         for armed in argument.bcsm_events:
             event = armed.event_type_bcsm
             assert isinstance(event, Event)
@@ -278,6 +260,10 @@ class Ssf:
                     self._armed.pop((event, one), None)
                 else:
                     self._armed[event, one] = armed.monitor_mode
+            if event is self._model.endings[Ending.NO_ANSWER].event:
+                criteria = armed.dp_specific_criteria
+                timed = criteria is not None and criteria.name == "applicationTimer"
+                self._ring_limit = int(criteria.value) if criteria is not None and timed else 0
 
     def _connect(self, argument: ConnectArg, invoke_id: int, now: float) -> None:
         unexpected = ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE
@@ -290,7 +276,7 @@ class Ssf:
             self.state = State.MONITORING
             self._route(now)
 
-    def _continue(self, argument: None, invoke_id: int, now: float) -> None:  # noqa: ARG002
+    def _continue(self, argument: Any, invoke_id: int, now: float) -> None:  # noqa: ARG002
         if self.state is not State.WAITING:
             self.faults.append("Continue while no instruction was awaited")  # of class 4: it has no errors
             return
@@ -305,6 +291,9 @@ class Ssf:
             self._over()
 
     def _release(self, argument: ReleaseCallArg, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        if self.state is State.INTERACTING:
+            self.faults.append("ReleaseCall during user interaction (TS 29.078 §11.26.2.1)")  # of class 4
+            return
         self.cause = release_cause(argument)
         self._report_charge(now, active=False, released=False)
         self._report_information(now, (CALLING, CALLED))
@@ -316,18 +305,19 @@ class Ssf:
             argument.ach_billing_charging_characteristics,
             self.scenario.version,
         ).value
-        if self._charge is not None:
-            why = "a charged period is pending (TS 29.078 §11.2.2.2)"
-            self._refuse(invoke_id, ErrorCode.TASK_REFUSED, why)
-            return
-        release = time.release_if_duration_exceeded or time.release_v2 is not None
-        seconds = time.max_call_period_duration * _TENTH
-        self._charge = _Period(seconds, release, _leg(argument.party_to_charge))
-        if self._answered_at < inf:
-            self._charge_due = now + seconds
+        v2 = time.release_v2
+        period = Period(
+            time.max_call_period_duration * _TENTH,
+            release=time.release_if_duration_exceeded or v2 is not None,
+            leg=_leg(argument.party_to_charge),
+            switch=inf if time.tariff_switch_interval is None else float(time.tariff_switch_interval),
+        )
+        refused = self.charged.apply(period, now)
+        if refused:
+            self._refuse(invoke_id, ErrorCode.TASK_REFUSED, refused)
 
     def _reset_timer(self, argument: ResetTimerArg, invoke_id: int, now: float) -> None:
-        if self.state is State.WAITING:
+        if self.state in (State.WAITING, State.INTERACTING):
             self._tssf = now + argument.timervalue
         else:
             why = "ResetTimer while Tssf doesn't run"
@@ -342,15 +332,69 @@ class Ssf:
             self._information[leg] = argument.requested_information_type_list
 
     def _activity_test(self, argument: None, invoke_id: int, now: float) -> None:  # noqa: ARG002
-        self.outbox.append(ReturnResult(invoke_id))
+        if not self.scenario.tests_unanswered:
+            self.outbox.append(ReturnResult(invoke_id))
 
     def _cancel(self, argument: CancelArg, invoke_id: int, now: float) -> None:
+        if argument.name == "invokeID" and self._resource is not None:
+            said = self._resource.cancel(argument.value, now)
+            if said is not None:
+                self._say(said)
+                return
         if argument.name != "allRequests":
             self._not_played(argument, invoke_id, now)
             return
         self._armed.clear()
         self._information.clear()
-        self._charge, self._charge_due = None, inf
+        self.charged.cancel()
+
+    def _connect_to_resource(self, argument: ConnectToResourceArg, invoke_id: int, now: float) -> None:
+        if not self.scenario.srf or argument.resource_address.name != "none":
+            self._refuse(invoke_id, ErrorCode.SYSTEM_FAILURE, "ConnectToResource: this switch has no gsmSRF")
+        elif self.state is not State.WAITING:
+            why = "ConnectToResource while no instruction was awaited"
+            self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, why)
+        else:
+            scenario = self.scenario
+            self._resource = Resource(scenario.version, length=scenario.announcement, digits=scenario.digits)
+            self._interact(now)
+
+    def _interact(self, now: float) -> None:
+        self.state = State.INTERACTING
+        self._tssf = now + _INTERACTION_TSSF
+
+    def _user_interaction(self, argument: Any, invoke_id: int, now: float) -> None:
+        if self._resource is None:
+            why = "an announcement without ConnectToResource (TS 29.078 §11.23.2.1)"
+            self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, why)
+        else:
+            self._interact(now)
+            self._say([self._resource.take(Order(invoke_id, argument), now)])
+
+    def _disconnect_forward(self, argument: Any, invoke_id: int, now: float) -> None:  # noqa: ARG002
+        if self._resource is None:
+            why = "DisconnectForwardConnection without a connection"
+            self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, why)
+        else:
+            self._resource_gone()
+
+    def _resource_gone(self) -> None:
+        """The gsmSRF is disconnected: the gsmSSF waits for instructions again (TS 29.078 §11.13.2.1)."""
+        if self._resource is not None:
+            self.heard += self._resource.heard
+            self._resource = None
+            self.state = State.WAITING
+            self._tssf = self._now + self._tssf_length
+
+    def _say(self, said: Iterable[Said]) -> None:
+        """Relay what the gsmSRF says."""
+        for each in said:
+            if each.report is not None:
+                self.outbox.append(Report(Opcode.SPECIALIZED_RESOURCE_REPORT, each.report))
+            if each.answer is not None:
+                self.outbox.append(each.answer)
+            if each.leaves:
+                self._resource_gone()
 
     def _note(self, argument: Any, invoke_id: int, now: float) -> None:
         """It concerns the call record, not the call."""
@@ -359,8 +403,9 @@ class Ssf:
         self._refuse(invoke_id, ErrorCode.TASK_REFUSED, "operation that this gsmSSF doesn't play")
 
     def _refuse(self, invoke_id: int, code: ErrorCode, why: str) -> None:
+        self._failed = True
         self.faults.append(why)
-        self.outbox.append(ReturnError(invoke_id, int(code)))
+        self.outbox.append(ReturnError(invoke_id, int(code), _ERROR_PARAMETERS.get(code, b"")))
 
     # --- the call ---
 
@@ -370,9 +415,12 @@ class Ssf:
         self._answered_at = inf
         self._next_event = now + self.scenario.attempt(self._attempts).ring
         self._attempts += 1
+        if self._ring_limit and now + self._ring_limit < self._next_event:
+            # TS 29.078 §11.27.1.1.
+            self._no_answer = now + self._ring_limit
 
     def _party_acts(self, now: float) -> None:
-        self._next_event = inf
+        self._next_event = self._no_answer = inf
         attempt = self.scenario.attempt(self._attempts - 1)
         if self.phase is Phase.ROUTING:
             if attempt.ending is Ending.ANSWER:
@@ -387,8 +435,7 @@ class Ssf:
 
     def _answered(self, now: float) -> None:
         self._answered_at = now
-        if self._charge is not None:
-            self._charge_due = now + self._charge.seconds
+        self.charged.answered(now)
 
     def _talk(self, now: float) -> None:
         self.phase = Phase.ACTIVE
@@ -397,11 +444,12 @@ class Ssf:
     def _happened(self, happening: Happening, now: float) -> None:
         """Report the event if it is armed, and go on unless that was a request."""
         event = happening.event
-        closes = event in _CLOSES_LEG
+        closes = event in CLOSES_LEG
         first = len(self.outbox)
         if closes:
             self.cause = happening.cause
-            self._report_charge(now, active=False, released=False)
+            self._report_charge(now, active=False, released=False, abandoned=event in ABANDONS)
+            self.charged.cleared(now)
         mode = self._armed.pop((event, happening.leg), None)
         if mode is not None:
             cause = happening.cause if closes and happening.leg else -1
@@ -416,7 +464,7 @@ class Ssf:
             self.state = State.WAITING
             self.phase = Phase.AT_EDP
             self._suspended_at = event
-            self._tssf = now + self._tssf_length
+            self._tssf = self._now + self._tssf_length
         elif closes:
             self._report_information(now, (CALLING, CALLED))
             self._over()
@@ -425,10 +473,11 @@ class Ssf:
 
     def _disarm_after(self, event: Event, leg: int) -> None:
         if event is self._model.answer:
-            gone = [key for key in self._armed if key[0] in _DISARMED_AT_ANSWER]
-        elif event in _CLOSES_LEG and leg == CALLED:
+            kept = ABANDONS if self.scenario.keeps_abandon else frozenset()
+            gone = [key for key in self._armed if key[0] in DISARMED_AT_ANSWER - kept]
+        elif event in CLOSES_LEG and leg == CALLED:
             gone = [key for key in self._armed if key[1] == CALLED]
-        elif event in _CLOSES_LEG:
+        elif event in CLOSES_LEG:
             gone = list(self._armed)
         else:
             gone = []
@@ -437,27 +486,26 @@ class Ssf:
 
     def _period_over(self, now: float) -> None:
         """The charged period is at its end (TS 29.078 §11.3.2.1)."""
-        charge = self._charge
-        assert charge is not None
-        self._report_charge(now, active=not charge.release, released=charge.release)
-        if charge.release:
+        period = self.charged.pending
+        assert period is not None
+        self._report_charge(now, active=not period.release, released=period.release)
+        if period.release:
             self.cause = NORMAL_CLEARING
             self._armed.clear()
             self._report_information(now, (CALLING, CALLED))
+            self.charged.cleared(now)
             self._over()
 
-    def _report_charge(self, now: float, *, active: bool, released: bool) -> None:
-        if self._charge is None:
+    def _report_charge(self, now: float, *, active: bool, released: bool, abandoned: bool = False) -> None:
+        reported = self.charged.report(now, goes_on=active)
+        if reported is None or (abandoned and self.scenario.silent_abandon):
             return
-        argument = charging_report(
-            max(0.0, now - self._answered_at),
-            self.scenario.version,
-            leg=self._charge.leg,
-            active=active,
-            released=released,
-        )
-        self.outbox.append(Report(Opcode.APPLY_CHARGING_REPORT, argument))
-        self._charge, self._charge_due = None, inf
+        self._reports += 1
+        if self._reports in self.scenario.missing_reports:
+            return
+        argument = charging_report(reported, self.scenario.version, active=active, released=released)
+        report = Report(Opcode.APPLY_CHARGING_REPORT, argument)
+        self.outbox += [report, report] if self.scenario.repeats_reports else [report]
 
     def _report_information(self, now: float, legs: Iterable[int]) -> None:
         answered = min(self._answered_at, now)
@@ -486,10 +534,11 @@ class Ssf:
     def _forget(self) -> None:
         self.lost = True
         self.outbox.clear()
+        self.charged.cleared(self._now)
 
     def _reporting(self) -> bool:
         """Whether an event is armed or a report pending; an answered call may be given a further period."""
-        return bool(self._armed or self._charge or self._information) or self._answered_at < inf
+        return bool(self._armed or self.charged.pending or self._information) or self._answered_at < inf
 
     def _over(self) -> None:
         self.phase = Phase.OVER
@@ -504,22 +553,32 @@ class Ssf:
 
     def _control_gone(self) -> None:
         """The gsmSCF no longer controls the call, which may continue."""
+        self._resource_gone()
         self.state = State.IDLE
         self._armed.clear()
         self._information.clear()
-        self._charge, self._charge_due = None, inf
+        self.charged.cancel()
+        self.charged.cleared(self._now)
         self._abandon = inf
-        self._next_event = inf
+        self._next_event = self._no_answer = inf
 
     def _default_handling(self, now: float) -> None:
-        """Default call handling "continue" of the subscriber's CSI."""
-        if self.phase is Phase.AT_TDP:
+        """Default call handling of the subscriber's CSI (TS 29.078 §10.2.1)."""
+        if self.scenario.default_handling is DefaultHandling.RELEASE:
+            self.phase = Phase.OVER
+        elif self.phase is Phase.AT_TDP:
             self._route(now)
 
     _OPERATIONS: ClassVar[dict[int, Callable[[Ssf, Any, int, float], None]]] = {
         Opcode.REQUEST_REPORT_BCSM_EVENT: _arm,
         Opcode.CONNECT: _connect,
         Opcode.CONTINUE: _continue,
+        Opcode.CONTINUE_WITH_ARGUMENT: _continue,
+        Opcode.CONNECT_TO_RESOURCE: _connect_to_resource,
+        Opcode.PLAY_ANNOUNCEMENT: _user_interaction,
+        Opcode.PROMPT_AND_COLLECT_USER_INFORMATION: _user_interaction,
+        Opcode.DISCONNECT_FORWARD_CONNECTION: _disconnect_forward,
+        Opcode.DISCONNECT_FORWARD_CONNECTION_WITH_ARGUMENT: _disconnect_forward,
         Opcode.RELEASE_CALL: _release,
         Opcode.APPLY_CHARGING: _apply_charging,
         Opcode.RESET_TIMER: _reset_timer,

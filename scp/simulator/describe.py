@@ -5,21 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from scp.simulator.expect import release_cause
+from scp.simulator.resource import words_of
 from ss7.address import CalledPartyBCDNumber
-from ss7.cap.charging import decode_contained
+from ss7.cap.charging import TimeDurationCharging, decode_contained
+from ss7.cap.codec import FAST
+from ss7.cap.contexts import LATEST
 from ss7.cap.errors import CapError
 from ss7.cap.events import MessageType
 from ss7.cap.operations import Opcode, operation_name
 from ss7.cause import Cause
 from ss7.errors import DecodeError
-from ss7.isup import CalledPartyNumber, CallingPartyNumber
+from ss7.isup import CalledPartyNumber, CallingPartyNumber, GenericDigits
 from ss7.rose import PROBLEM_NAMES, Malformed, Reject, ReturnError, ReturnResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ss7.cap.events import EventReportBCSMArg, RequestReportBCSMEventArg
-    from ss7.cap.types import CallInformationReportArg, ConnectArg, InitialDPArg, ReleaseCallArg
+    from ss7.cap.interaction import PlayAnnouncementArg, PromptAndCollectUserInformationArg
+    from ss7.cap.types import (
+        ApplyChargingArg,
+        CallInformationReportArg,
+        ConnectArg,
+        InitialDPArg,
+        ReleaseCallArg,
+    )
     from ss7.rose import Component
 
 
@@ -36,7 +46,7 @@ def describe_operation(opcode: int, argument: Any, version: int) -> str:
     if details is None:
         return name
     try:
-        return f"{name} {details(argument, version)}"
+        return f"{name} {details(argument, version)}".rstrip()
     except DecodeError as error:
         return f"{name} ({error})"
 
@@ -48,6 +58,8 @@ def describe_component(component: Component) -> str:
         name = CapError(error).name if isinstance(error, int) else error.hex()
         return f"error {name} to invocation {component.invoke_id}"
     if isinstance(component, ReturnResult):
+        if component.opcode == Opcode.PROMPT_AND_COLLECT_USER_INFORMATION:
+            return f"result of invocation {component.invoke_id}: digits {_collected(component.parameter)}"
         return f"result of invocation {component.invoke_id}"
     if isinstance(component, Reject):
         return f"reject {problem_name(component)}"
@@ -109,8 +121,45 @@ def _event_cause(argument: EventReportBCSMArg) -> str:
 def _charging_report(argument: bytes, version: int) -> str:
     result = decode_contained("CAMEL-CallResult", argument, version).value
     time = result.time_information.value
-    tenths = time if isinstance(time, int) else time.time_since_tariff_switch
-    return f"{tenths / 10:.1f} s, {'leg active' if result.leg_active else 'final'}"
+    how = "leg active" if result.leg_active else "final"
+    if isinstance(time, int):
+        return f"{time / 10:.1f} s, {how}"
+    interval = f", {time.tariff_switch_interval / 10:.1f} s before it" if time.tariff_switch_interval else ""
+    return f"{time.time_since_tariff_switch / 10:.1f} s since the tariff switch{interval}, {how}"
+
+
+def _charging(argument: ApplyChargingArg, version: int) -> str:
+    octets = argument.ach_billing_charging_characteristics
+    time = decode_contained("CAMEL-AChBillingChargingCharacteristics", octets, version).value
+    released = time.release_if_duration_exceeded or time.release_v2 is not None
+    tone = time.tone or (time.release_v2 is not None and time.release_v2.tone) or _audible(time)
+    switch = time.tariff_switch_interval
+    return (
+        f"{time.max_call_period_duration / 10:.1f} s"
+        f"{', then release' if released else ''}{', with a tone' if tone else ''}"
+        f"{f', tariff switch in {switch} s' if switch is not None else ''}"
+    )
+
+
+def _audible(time: TimeDurationCharging) -> bool:
+    return time.audible_indicator.name == "burstList" or bool(time.audible_indicator.value)
+
+
+def _announcement(argument: PlayAnnouncementArg | PromptAndCollectUserInformationArg, version: int) -> str:  # noqa: ARG001
+    return words_of(argument.information_to_send)
+
+
+def _resource_report(argument: Any, version: int) -> str:  # noqa: ARG001
+    return "" if argument is True else str(argument.name)
+
+
+def _collected(parameter: bytes) -> str:
+    """Return the digits of PromptAndCollectUserInformation's result."""
+    try:
+        result = FAST.decode_result(int(Opcode.PROMPT_AND_COLLECT_USER_INFORMATION), parameter, LATEST)
+        return GenericDigits.decode(result.value).digits
+    except DecodeError as error:
+        return str(error)
 
 
 def _information_report(argument: CallInformationReportArg, version: int) -> str:  # noqa: ARG001
@@ -127,6 +176,10 @@ _DETAILS: Final[dict[int, Callable[[Any, int], str]]] = {
     Opcode.REQUEST_REPORT_BCSM_EVENT: _armed,
     Opcode.RESET_TIMER: lambda argument, _: f"{argument.timervalue} s",
     Opcode.EVENT_REPORT_BCSM: _event_report,
+    Opcode.APPLY_CHARGING: _charging,
     Opcode.APPLY_CHARGING_REPORT: _charging_report,
+    Opcode.PLAY_ANNOUNCEMENT: _announcement,
+    Opcode.PROMPT_AND_COLLECT_USER_INFORMATION: _announcement,
+    Opcode.SPECIALIZED_RESOURCE_REPORT: _resource_report,
     Opcode.CALL_INFORMATION_REPORT: _information_report,
 }

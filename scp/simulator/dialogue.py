@@ -39,6 +39,7 @@ _CLASSES: Final = {
     Opcode.EVENT_REPORT_BCSM: 4,
     Opcode.APPLY_CHARGING_REPORT: 2,
     Opcode.CALL_INFORMATION_REPORT: 4,
+    Opcode.SPECIALIZED_RESOURCE_REPORT: 4,
 }
 
 
@@ -126,6 +127,11 @@ class CallDialogue:
         if ssf.routed_to:
             result.routed_to = _digits(ssf.routed_to)
         result.outcome = _outcome(ssf, result.routed_to)
+        result.periods = ssf.charged.periods
+        result.talked = tuple(map(tuple, ssf.charged.connections))
+        result.heard = tuple(ssf.heard)
+        if self._expected.charged and result.talked and not result.periods:
+            result.faults.append("answered, and not charged: no ApplyCharging came")
         return result
 
     # In
@@ -160,13 +166,11 @@ class CallDialogue:
             return error
 
     def _instructions(self, components: Sequence[Component], arguments: Sequence[Any]) -> list[Instruction]:
-        """Return the operations that can be carried out; those that can't be read are rejected."""
+        """Return the operations in their order; an argument that can't be read is its `DecodeError`."""
         instructions = []
         for component, argument in zip(components, arguments, strict=True):
             if not isinstance(component, Invoke) or not isinstance(component.opcode, int):
                 self.result.faults.append(f"unexpected {type(component).__name__}")
-            elif isinstance(argument, DecodeError):
-                self.ssf.undecodable(component.invoke_id, component.opcode, argument)
             else:
                 instructions.append(Instruction(component.invoke_id, component.opcode, argument))
         return instructions

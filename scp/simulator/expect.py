@@ -86,6 +86,7 @@ class Expectation(Struct, frozen=True, kw_only=True):
         code: as `Answer.code`.
         ended: True: the answer is a TC-END; False: a TC-CONTINUE.
         within: seconds that the answer may take.
+        charged: True: an answered call has to be charged: ApplyCharging comes before its end.
     """
 
     action: Action | None = None
@@ -94,6 +95,7 @@ class Expectation(Struct, frozen=True, kw_only=True):
     code: int = -1
     ended: bool | None = None
     within: float = 2.0
+    charged: bool = False
 
 
 # Not looked at further: the context is that of the abort's APDU, or there is none at all.

@@ -215,10 +215,18 @@ def ladder_of(result: CallResult, style: Style = UNICODE) -> str:
         else:
             ladder.message(step.seconds, source, target, _arrow_text(step), *step.components)
         last = step.seconds
-    ladder.note(last, MSC, result.outcome)
+    ladder.note(last, MSC, result.outcome, *_counted(result))
     verdict = "as expected" if result.passed else "NOT as expected"
     ladder.note(last, MSC, verdict, *result.faults)
     return render(ladder.events, (MSC, SCF), style)
+
+
+def _counted(result: CallResult) -> list[str]:
+    """Return what a charged call took by the switch's own count."""
+    if not result.periods:
+        return []
+    connections = [" + ".join(f"{seconds:.1f} s" for seconds in each) for each in result.talked]
+    return [f"talked {', then '.join(connections) or '0 s'} ({result.periods} charged periods)"]
 
 
 def _arrow_text(step: Step) -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from ss7.cap.charging import (
     CamelCallResult,
     TimeDurationChargingResult,
+    TimeIfTariffSwitch,
     TimeInformation,
     encode_contained,
 )
@@ -41,6 +42,8 @@ from ss7.cause import Cause, Location
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from scp.simulator.charged import Reported
+
 _TENTHS: Final = 10
 """CAP counts charged and connected time in 100 ms (TS 29.078 §5.1)."""
 
@@ -68,24 +71,28 @@ def event_report(
     )
 
 
-def charging_report(seconds: float, version: int, *, leg: int, active: bool, released: bool = False) -> bytes:
+def charging_report(reported: Reported, version: int, *, active: bool, released: bool = False) -> bytes:
     """Return ApplyChargingReport's argument, an octet string with BER in it.
 
     Args:
-        seconds: since answer; counted in 100 ms.
+        reported: the times, counted in 100 ms, and the party that is charged.
         version: CAP version.
-        leg: the party that is charged.
         active: whether the call goes on; False in the last report.
         released: whether the gsmSSF released the call at the end of the charged period.
     """
+    tenths = round(reported.seconds * _TENTHS)
+    time = TimeInformation("timeIfNoTariffSwitch", tenths)
+    if reported.switched:
+        interval = round(reported.interval * _TENTHS) or None
+        time = TimeInformation("timeIfTariffSwitch", TimeIfTariffSwitch(tenths, interval))
     result = TimeDurationChargingResult(
-        party_to_charge=_leg(leg),
-        time_information=TimeInformation("timeIfNoTariffSwitch", round(seconds * _TENTHS)),
+        party_to_charge=_leg(reported.leg),
+        time_information=time,
         leg_active=active,
         call_leg_released_at_tcp_expiry=released,
     )
     if version >= 4:
-        address = AChChargingAddress("legID", LegID("receivingSideID", bytes((leg,))))
+        address = AChChargingAddress("legID", LegID("receivingSideID", bytes((reported.leg,))))
         result = replace(result, ach_charging_address=address)
     return encode_contained(
         "CAMEL-CallResult", CamelCallResult("timeDurationChargingResult", result), version

@@ -34,6 +34,9 @@ class CallResult(Struct, kw_only=True):
         steps: its messages in order.
         routed_to: digits that the call was connected to; "" where it went on unchanged.
         outcome: how the call ended, in words.
+        periods: how many charged periods the gsmSCF asked for.
+        talked: of each answered connection the seconds in every tariff in turn, by the switch's own count.
+        heard: the announcements that the caller heard, in words.
     """
 
     scenario: Scenario
@@ -42,6 +45,9 @@ class CallResult(Struct, kw_only=True):
     steps: list[Step] = []
     routed_to: str = ""
     outcome: str = ""
+    periods: int = 0
+    talked: tuple[tuple[float, ...], ...] = ()
+    heard: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from scp.domain.call import Trigger
 from ss7.isup import NatureOfAddress
 
-__all__ = ["Attempt", "Ending", "Finish", "Scenario", "Trigger"]
+__all__ = ["Attempt", "DefaultHandling", "Ending", "Finish", "Scenario", "Trigger"]
 
 
 class Ending(StrEnum):
@@ -28,6 +28,13 @@ class Finish(StrEnum):
     HANG_UP = "hang-up"  # a party disconnects
     LOST = "lost"  # the switch forgets the call: it reports nothing, and answers no ActivityTest
     ABORT = "abort"  # the switch aborts the dialogue (TC-U-ABORT)
+
+
+class DefaultHandling(StrEnum):
+    """Default call handling of the CSI: what a call gets when the gsmSCF fails (TS 23.078 §4.3)."""
+
+    CONTINUE = "continue"
+    RELEASE = "release"
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -75,6 +82,16 @@ class Scenario(Struct, frozen=True, kw_only=True):
         separate: each report goes in a TC message of its own.
         prearranged_end: the gsmSSF ends dialogues without a message (TS 29.078 §14.1.2.1.1); its last reports
             go in TC-CONTINUE.
+        by_period: each ApplyChargingReport counts its own period from nothing, not the time since answer.
+        silent_abandon: a call that is abandoned has no ApplyChargingReport.
+        keeps_abandon: an armed abandon event stays armed at answer.
+        missing_reports: which ApplyChargingReports never come, counted from 1.
+        repeats_reports: each ApplyChargingReport comes twice.
+        tests_unanswered: the switch gives no result of an ActivityTest.
+        default_handling: what the call gets when Tssf expires or the dialogue is aborted.
+        srf: whether the switch has a gsmSRF of its own.
+        announcement: seconds that a message takes that does not say for how long.
+        digits: what the party keys in when it is asked.
     """
 
     version: int = 2
@@ -98,6 +115,16 @@ class Scenario(Struct, frozen=True, kw_only=True):
     event_first: bool = False
     separate: bool = False
     prearranged_end: bool = False
+    by_period: bool = False
+    silent_abandon: bool = False
+    keeps_abandon: bool = False
+    missing_reports: tuple[int, ...] = ()
+    repeats_reports: bool = False
+    tests_unanswered: bool = False
+    default_handling: DefaultHandling = DefaultHandling.CONTINUE
+    srf: bool = True
+    announcement: float = 1.0
+    digits: str = ""
 
     def attempt(self, number: int) -> Attempt:
         """Return the behaviour at the routing with this number, counted from 0."""
