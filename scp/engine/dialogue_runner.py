@@ -193,7 +193,7 @@ class Asked:
 
     Args:
         state: of the dialogue whose service asked.
-        opens: whether it is for the first quota: its denial leaves nothing to settle.
+        opens: whether nothing was asked for before: then its denial leaves nothing to settle.
     """
 
     __slots__ = ("_number", "_opens", "_state")
@@ -456,7 +456,7 @@ class DialogueRunner(DialogueHooks[State]):
         if not (state.answered or state.gone):
             until = min(until, state.started + self.answer_deadline)
         state.asked = (state.asked + 1) & 0xFF
-        asked = Asked(state, opens=isinstance(request, Reserve))
+        asked = Asked(state, opens=isinstance(request, Reserve) and state.session is None)
         self._suspend(state, QUOTA, until, now)
         try:
             if isinstance(request, Reserve):
