@@ -1,0 +1,197 @@
+"""What follows when nobody answers, what a device dials, who gives up when, and a brain that is not there."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from voip_lab import DEVICE, DOMAIN, PASSWORD, Lab, Sipp, free_udp_port, header, unavailable
+
+from oracles.servers import wait_until
+from scp import client
+
+pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
+
+ALICE, BOB, CAROL = "11234567", "46701234567", "46701234568"
+DEVICES = {ALICE: ["alice-phone"], BOB: ["bob-phone"], CAROL: ["carol-phone"]}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    made = Lab(tmp_path_factory.mktemp("steps"), DEVICES, ring=1)
+    with made.running() as running:
+        for msisdn in DEVICES:
+            running.api.send(client.authorize(msisdn))
+        yield running
+        assert running.troubles() == []
+
+
+@pytest.fixture
+def phone(lab: Lab) -> Iterator[int]:
+    """Where Alice's phone is called."""
+    port = lab.bound("alice-phone", ALICE)
+    lab.wait_said("bindings", number=ALICE, count=1)
+    yield port
+    lab.unbind("alice-phone", ALICE, port)
+
+
+def forwarded(lab: Lab, msisdn: str) -> bool:
+    return lab.api.send(client.subscriber(msisdn)).forwarding
+
+
+def bob_dials(lab: Lab, number: str) -> Sipp:
+    return Sipp(
+        lab,
+        "device_calls",
+        DEVICE,
+        free_udp_port(),
+        service=number,
+        caller=f"+{BOB}",
+        domain=DOMAIN,
+        au="bob-phone",
+        ap=PASSWORD,
+    )
+
+
+def refused(sipp: Sipp, status: str) -> None:
+    sipp.process.wait(20)
+    assert sipp.received(f"SIP/2.0 {status}"), sipp.messages()[-1]
+    sipp.stop()
+
+
+def test_nobody_answers_and_the_mobile_rings(lab: Lab, phone: int) -> None:
+    rings, mobile = lab.device("rings", phone), lab.gateway("answers")
+    calls = lab.gateway_calls("990011234567")
+    for each in (calls, rings, mobile):
+        each.ended()
+    (invite,) = mobile.received("INVITE")
+    assert invite.startswith("INVITE sip:0011234567@127.0.0.10:")
+    assert len(header(invite, "Record-Route")) == 1
+    assert header(invite, "P-Asserted-Identity") == ["<sip:+46700000009@voip.example>"]
+    assert header(invite, "Diversion") == ["<sip:+11234567@voip.example>;reason=no-answer;counter=1"]
+    history = header(invite, "History-Info")[0]
+    assert history.startswith("<sip:+11234567@voip.example>;index=1,<sip:0011234567@127.0.0.10:")
+    assert history.endswith(";cause=408>;index=1.1;mp=1")
+    # the gateway's ISUP says the redirecting number, and so does its InitialDP
+    said = lab.api.send(
+        client.decide(
+            "0011234567",
+            vlr="491710000001",
+            trigger="terminating",
+            redirecting_number=f"+{ALICE}",
+            redirections=1,
+        )
+    )
+    assert (said.action, said.reason) == ("continue", "diverted-back")
+
+
+def test_a_busy_device_is_no_end(lab: Lab, phone: int) -> None:
+    busy, mobile = lab.device("busy", phone), lab.gateway("answers")
+    calls = lab.gateway_calls("990011234567")
+    for each in (calls, busy, mobile):
+        each.ended()
+
+
+def test_no_device_and_the_mobile_rings_at_once(lab: Lab) -> None:
+    mobile = lab.gateway("answers")
+    calls = lab.gateway_calls("990011234567")
+    for each in (calls, mobile):
+        each.ended()
+    assert header(mobile.received("INVITE")[0], "Diversion")[0].endswith("reason=unavailable;counter=1")
+
+
+def test_a_gateway_that_is_down_is_said(lab: Lab) -> None:
+    refused(lab.gateway_calls("990011234567"), "503")
+
+
+def test_a_device_calls_a_subscriber_without_the_gateway(lab: Lab, phone: int) -> None:
+    answers, calls = lab.device("answers", phone), bob_dials(lab, "0011234567")
+    for each in (calls, answers):
+        each.ended()
+    (invite,) = answers.received("INVITE")
+    assert header(invite, "P-Asserted-Identity") == [f"<sip:+{BOB}@voip.example>"]
+    assert header(invite, "Diversion") == []
+    assert header(invite, "Proxy-Authorization") == []
+
+
+def test_a_device_calls_another_number_over_the_gateway_with_its_own(lab: Lab) -> None:
+    for dialled in ("0709999999", "0011234567"):  # nobody's here, and a subscriber's without a device
+        answers, calls = lab.gateway("answers"), bob_dials(lab, dialled)
+        for each in (calls, answers):
+            each.ended()
+        (invite,) = answers.received("INVITE")
+        assert header(invite, "P-Asserted-Identity") == [f"<sip:+{BOB}@voip.example>"]
+    assert invite.startswith("INVITE sip:0011234567@")
+
+
+def test_the_caller_gives_up_while_it_rings(lab: Lab, phone: int) -> None:
+    rings, calls = (
+        lab.device("rings", phone),
+        lab.gateway_calls("990011234567", scenario="gateway_cancels", pause=300),
+    )
+    for each in (calls, rings):
+        each.ended()
+    assert header(rings.received("CANCEL")[0], "Reason") == ["Q.850;cause=16"]
+
+
+def test_the_caller_gives_up_while_the_brain_thinks(lab: Lab, phone: int) -> None:
+    assert lab.brain is not None
+    lab.brain.send_signal(signal.SIGSTOP)
+    try:
+        lab.gateway_calls("990011234567", scenario="gateway_cancels_early", pause=50).ended()
+    finally:
+        lab.brain.send_signal(signal.SIGCONT)
+    # the plan that comes after all is for nobody; the next call is decided
+    answers, calls = lab.device("answers", phone), lab.gateway_calls("990011234567")
+    for each in (calls, answers):
+        each.ended()
+
+
+def test_a_brain_that_hangs_and_one_that_is_gone_cost_no_call(lab: Lab, phone: int) -> None:
+    assert lab.brain is not None
+    lab.brain.send_signal(signal.SIGSTOP)
+    answers, calls = lab.device("answers", phone), lab.gateway_calls("990011234567")
+    for each in (calls, answers):
+        each.ended()
+    lab.brain.send_signal(signal.SIGCONT)
+    lab.stop_brain(signal.SIGKILL)
+    try:
+        answers = lab.device("answers", phone, calls=3)
+        for each in (*(lab.gateway_calls("990011234567") for _ in range(3)), answers):
+            each.ended()
+        mobile = lab.gateway("answers")
+        for each in (lab.gateway_calls(f"9900{CAROL}"), mobile):
+            each.ended()
+        assert mobile.received("INVITE")[0].startswith(f"INVITE sip:00{CAROL}@")
+        rings, mobile = lab.device("rings", phone), lab.gateway("answers")
+        for each in (lab.gateway_calls("990011234567"), rings, mobile):
+            each.ended()
+        assert len(header(mobile.received("INVITE")[0], "Record-Route")) == 1
+        lab.bound("alice-phone", ALICE)  # Kamailio knows its credentials
+        lab.bound("alice-phone", ALICE, expires=0)
+    finally:
+        lab.start_brain()
+    answers, calls = lab.device("answers", phone), lab.gateway_calls("990011234567")
+    before = len(lab.said("call"))
+    for each in (calls, answers):
+        each.ended()
+    assert len(lab.said("call")) == before + 1
+
+
+def test_the_last_device_goes_and_after_the_grace_the_node_is_told(lab: Lab) -> None:
+    lab.bound("bob-phone", BOB, expires=1)
+    wait_until(lambda: forwarded(lab, BOB), 20)
+    wait_until(lambda: not forwarded(lab, BOB), 20)
+    said = lab.api.send(client.decide(f"00{BOB}", vlr="491710000001", trigger="terminating"))
+    assert said.reason == "not-registered"
+
+
+def test_kamailio_was_restarted_and_nobody_is_bound(lab: Lab) -> None:
+    lab.bound("carol-phone", CAROL)
+    wait_until(lambda: forwarded(lab, CAROL), 20)
+    links = len(lab.said("linked"))
+    lab.stop_kamailio()
+    lab.start_kamailio()
+    lab.wait_said("linked", links + 1)
+    wait_until(lambda: not forwarded(lab, CAROL), 20)
