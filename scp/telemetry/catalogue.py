@@ -422,9 +422,21 @@ SUBSYSTEM_STATES: Final = ("allowed", "prohibited", "congested")
 ASP_STATES: Final = ("down", "inactive", "active")
 STORE_OPERATIONS: Final = ("load", "find", "get", "put", "delete", "put_many", OTHER)
 STORE_ERROR_KINDS: Final = (
-    *("unavailable", "timeout", "locked", "disk-full", "read-only", "corrupt", "invalid", "cannot-open"),
-    *("io-error", "closed", "foreign", "foreign-write", "newer", OTHER),
+    *("unavailable", "unreachable", "overload", "locked", "disk-full", "full", "read-only", "unacknowledged"),
+    *(
+        "auth",
+        "corrupt",
+        "invalid",
+        "cannot-open",
+        "io-error",
+        "closed",
+        "missing",
+        "foreign",
+        "foreign-write",
+    ),
+    *("newer", "too-old", "error", OTHER),
 )
+"""Kinds of `scp.ports.StoreError` that an operation of a subscriber store fails with."""
 RESERVATION_RESULTS: Final = (
     *("approved", "extended", "committed", "released", "expired"),
     *(str(reason) for reason in Denied),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import ast
 import asyncio
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
+from scp.store import redis_errors, sqlite_base
 from scp.telemetry import catalogue
 from scp.telemetry.catalogue import CATALOGUE, Kind
 from scp.telemetry.metrics import Histogram, Metrics
@@ -37,6 +40,22 @@ def value(subject: Metrics, name: str, **labels: str) -> float:
 
 
 # --- the catalogue ---
+
+
+def test_a_store_s_errors_are_counted_by_their_kind() -> None:
+    """Whatever kind the sources of the stores name; "config" is told before there is a store."""
+    named = {kind for kind, _ in (*redis_errors._MEANING.values(), *sqlite_base._MEANING.values())}
+    named.update(sqlite_base._OS_KINDS.values())
+    for file in Path(sqlite_base.__file__).parent.glob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text())):
+            if isinstance(call, ast.Call):
+                name = ast.unparse(call.func).rpartition(".")[2]
+                if name in {"StoreError", "_not_now", "lookup_failed"}:
+                    kinds = call.args[1:] if name == "StoreError" else call.args
+                    constants = [node for kind in kinds for node in ast.walk(kind)]
+                    named.update(node.value for node in constants if isinstance(node, ast.Constant))
+    assert named - {"config"} <= {*catalogue.STORE_ERROR_KINDS}
+    assert {*catalogue.STORE_ERROR_KINDS} <= named | {catalogue.OTHER}
 
 
 def test_what_is_collected_is_the_catalogue_in_its_order() -> None:
