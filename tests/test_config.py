@@ -89,7 +89,7 @@ def test_example_is_what_the_design_says() -> None:
     assert config.services["voip-forwarding"]["nature"] == "keep"
 
 
-SECRETS = {"CAMEL_SCP_OPERATOR_SHA256": HASH, "CAMEL_SCP_MASK_KEY": "k"}
+SECRETS = {"CAMEL_SCP_OPERATOR_SHA256": HASH, "CAMEL_SCP_MASK_KEY": "k", "CAMEL_SCP_SMPP_PASSWORD": "p"}
 
 
 def test_example_with_everything_uncommented_loads() -> None:

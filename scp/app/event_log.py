@@ -17,6 +17,9 @@ class EventLog:
     def journal(self, trouble: str) -> None:
         """The store of held calls began to fail, in words, or works again ("")."""
 
+    def messages(self, what: str, trouble: bool) -> None:
+        """The SMSC, or the store of text messages, began to fail or works again."""
+
     def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
         """A trace or a recording began or ended; ``fields`` say more."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from scp.app.duplicate_nodes import DuplicateDetector
+    from scp.app.messages import TextMessaging
     from scp.app.node import Node
     from scp.app.tracing import RecordingStatus
     from scp.charging.service import ChargingService
@@ -81,6 +82,7 @@ class NodeMetrics(Collector):
         yield gauge(c.SUBSYSTEMS, [((state,), found[state]) for state in c.SUBSYSTEM_STATES])
         yield gauge(c.CDRS_WAITING, [((), 0 if sink is None else sink.waiting)])
         yield from _of_charging(node.charging)
+        yield from _of_messages(node.messaging)
         yield gauge(c.DUPLICATES, _duplicates(node.duplicates))
         yield from _of_guardian(node.guardian)
         yield from _of_recording(node.tracing.recording())
@@ -113,6 +115,13 @@ def _of_charging(service: ChargingService) -> Iterator[Metric]:
     yield gauge(c.LEDGER_USABLE, [((), int(not service.ledger_fault()))])
     results = dict.fromkeys(c.CHF_RESULTS, 0) if service.function is None else service.function.results
     yield counter(c.CHF_REQUESTS, [((result,), results[result]) for result in c.CHF_RESULTS])
+
+
+def _of_messages(messaging: TextMessaging | None) -> Iterator[Metric]:
+    usable = messaging is not None and messaging.esme.bound
+    yield gauge(c.SMSC_BOUND, [((), int(usable))])
+    yield gauge(c.MESSAGES_OPEN, [((), 0 if messaging is None else messaging.queue.open)])
+    yield gauge(c.MESSAGES_WAITING, [((), 0.0 if messaging is None else messaging.queue.waiting_seconds)])
 
 
 def _duplicates(duplicates: DuplicateDetector | None) -> list[tuple[tuple[str, ...], float]]:

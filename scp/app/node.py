@@ -11,6 +11,7 @@ from scp.app.charging import charging_service
 from scp.app.duplicate_nodes import duplicate_detector
 from scp.app.held_calls import HeldCallsService
 from scp.app.links import attachment
+from scp.app.messages import text_messaging
 from scp.app.overload import limits_of, memory_of, pressure_on
 from scp.app.preload import preload
 from scp.app.status import components
@@ -23,6 +24,7 @@ from scp.engine.observers import FanOut
 from scp.engine.scheduler import LoopTime
 from scp.engine.status import StatusBoard
 from scp.failover.journaling_transport import JournalingTransport
+from scp.message_ports import MessageTelemetry
 from scp.ports import ChargingTelemetry, StoreError
 from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
@@ -92,6 +94,9 @@ class Node:
             event_log.charging,
             telemetry if isinstance(telemetry, ChargingTelemetry) else None,
         )
+        self.messaging = text_messaging(
+            config, random, event_log.messages, telemetry if isinstance(telemetry, MessageTelemetry) else None
+        )
         self.traces = Traces(time.time)
         self.tracing = Tracing(config, self.traces, event_log)
         self.duplicates = duplicate_detector(
@@ -156,6 +161,10 @@ class Node:
                 held_calls_router(cap, lambda: self.config.numbering),
                 traces_router(self.traces),
             ]
+            if self.messaging is not None:
+                from scp.api.messages import messages_router  # noqa: PLC0415
+
+                routers.append(messages_router(self.messaging.queue, self.messaging.config))
             self.api = await serve_api(config.api, self, routers)
 
     async def _open_stores(self) -> None:
@@ -168,6 +177,8 @@ class Node:
         if self.duplicates is not None:
             self.duplicates.start()
         await self.charging.start()
+        if self.messaging is not None:
+            await self.messaging.queue.start()
 
     async def attach(self) -> None:
         """Let the peers in, or connect to them, and begin to watch the load.
@@ -314,6 +325,8 @@ class Node:
             self.signalling.stop()
         if self.duplicates is not None:
             await self.duplicates.stop()
+        if self.messaging is not None:
+            await self.messaging.queue.stop()
         await self.charging.stop()
         if self.held is not None:
             await self.held.stop()

@@ -92,6 +92,10 @@ class StructuredEventLog(EventLog):
         else:
             self.log.info("held calls are journalled again")
 
+    def messages(self, what: str, trouble: bool) -> None:
+        """See `EventLog`."""
+        (self.log.warning if trouble else self.log.info)("messages", what=what)
+
     def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
         """See `EventLog`."""
         (self.log.error if trouble else self.log.info)("watching", what=what, **fields)

@@ -26,6 +26,7 @@ class Scope(StrEnum):
     READ = "read"
     TRACE = "trace"
     CALLS = "calls"
+    MESSAGES = "messages"
 
 
 class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):

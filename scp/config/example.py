@@ -168,6 +168,33 @@ grace_s = 300                         # after its last minute, time to ring incl
 # key = "/etc/camel-scp/chf.key"
 # http2 = false                       # needs the extra http2
 
+# [messages]                          # without it the node sends no text messages
+# store = "sqlite:camel-scp.db.messages" # as store.url; without it in the store's Redis, or beside its file
+# sender = "camel-scp"                # if a request names none: digits, or up to 11 characters
+# validity_s = 86400                  # for so long a message is tried to be delivered
+# in_doubt = "report"                 # report | repeat: what the SMSC may have or not
+# retention_days = 7
+# most_parts = 10                     # of a long text
+# [messages.smpp]                     # the SMSC, by SMPP 3.4
+# addresses = ["10.0.0.7:2775"]       # of several the next one, where one can't be reached
+# system_id = "camel-scp"
+# password = "env:CAMEL_SCP_SMPP_PASSWORD"
+# system_type = ""
+# bind = "transceiver"                # transceiver | separate: a transmitter and a receiver
+# window = 10                         # submit_sm without an answer
+# rate = 0.0                          # submit_sm a second; 0: as the window allows
+# enquire_link_s = 30.0
+# response_s = 30.0                   # then a message is in doubt
+# long = "udh"                        # udh | sar | payload
+# default_alphabet = "gsm7"           # gsm7 | latin1: what data_coding 0 means to the SMSC
+# source_ton = 1                      # of senders; without it by what the sender is
+# source_npi = 1
+# [messages.smpp.tls]
+# ca = "/etc/camel-scp/smsc-ca.pem"
+# certificate = "/etc/camel-scp/smpp.pem"
+# key = "/etc/camel-scp/smpp.key"
+# server_name = "smsc.example"
+
 # [api]                               # without it there is no HTTP API
 # listen = "127.0.0.1:8080"
 # audit = "/var/log/camel-scp/audit.jsonl"   # numbers in full; without it: the log, masked as that is
@@ -183,7 +210,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # [[api.keys]]
 # name = "operator"
 # sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token
-# scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"]
+# scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls", "messages"]
 
 [telemetry]
 metrics = "127.0.0.1:9464"            # where Prometheus scrapes

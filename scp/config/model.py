@@ -11,6 +11,7 @@ from scp.config.api import Api
 from scp.config.charging import Charging
 from scp.config.engine import Engine, Journal, Limits, Overload, Store
 from scp.config.m3ua import M3ua
+from scp.config.messages import Messages
 from scp.config.networks import DEFAULT_NETWORK, Network, default_network
 from scp.config.node import NetworkIndicator, Node, Telemetry
 from scp.config.reader import Fault
@@ -45,6 +46,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     services: dict[str, dict[str, Any]] = field(default_factory=default_services)
     charging: Charging = Charging()
+    messages: Messages | None = None
     api: Api | None = None
     telemetry: Telemetry = Telemetry()
     recording: Recording | None = None

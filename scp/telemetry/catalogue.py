@@ -11,7 +11,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from scp.domain.decision import Action
+from scp.domain.message import State as MessageState
 from scp.domain.reason import Reason
+from scp.message_ports import Taken
 from scp.ports import Denied
 from scp.stack.m3ua.events import DiscardReason
 from scp.stack.sccp_settings import Discard as SccpDiscard
@@ -139,6 +141,24 @@ CDRS: Final = Spec(
     "Call detail records of call attempts that were written, or dropped because too many waited.",
     ("result",),
 )
+MESSAGES_TOTAL: Final = Spec(
+    "scp_messages_total",
+    Kind.COUNTER,
+    "Text messages by the states that they came to, and those that came in (received).",
+    ("result",),
+)
+SUBMISSIONS: Final = Spec(
+    "scp_message_submissions_total",
+    Kind.COUNTER,
+    "Parts of text messages handed to the SMSC, by what it made of them (SMPP 3.4 clause 4.4); doubt: it did "
+    "not answer.",
+    ("result",),
+)
+UNMATCHED_RECEIPTS: Final = Spec(
+    "scp_message_receipts_unmatched_total",
+    Kind.COUNTER,
+    "Delivery receipts of messages that this node does not know.",
+)
 OVERLOAD: Final = Spec(
     "scp_overload_level", Kind.GAUGE, "0: every call is looked up. Higher: a growing share is continued."
 )
@@ -188,6 +208,9 @@ CATALOGUE: Final = (
     STORE_ERRORS,
     RESERVATIONS,
     CDRS,
+    MESSAGES_TOTAL,
+    SUBMISSIONS,
+    UNMATCHED_RECEIPTS,
     OVERLOAD,
     LAG,
     BUILD,
@@ -251,6 +274,22 @@ CHF_REQUESTS: Final = Spec(
     "Requests to the charging function (TS 32.291): answered, refused, or unavailable, which means no answer "
     "within charging.chf.deadline_ms or an open circuit.",
     ("result",),
+)
+SMSC_BOUND: Final = Spec(
+    "scp_smsc_bound",
+    Kind.GAUGE,
+    "1: every bind to the SMSC stands (SMPP 3.4 clause 2.2). 0: not, or there is no [messages].",
+)
+MESSAGES_OPEN: Final = Spec(
+    "scp_messages_open",
+    Kind.GAUGE,
+    "Text messages under way: to be sent, or their receipt is to come. A shared store has those of all "
+    "nodes.",
+)
+MESSAGES_WAITING: Final = Spec(
+    "scp_messages_waiting_seconds",
+    Kind.GAUGE,
+    "For how long, at the most, a text message has been due. Below 2 where all is well.",
 )
 DUPLICATES: Final = Spec(
     "scp_node_duplicates",
@@ -345,6 +384,9 @@ STATE_CATALOGUE: Final = (
     CDRS_OLDEST,
     LEDGER_USABLE,
     CHF_REQUESTS,
+    SMSC_BOUND,
+    MESSAGES_OPEN,
+    MESSAGES_WAITING,
     DUPLICATES,
     GUARDIAN,
     KILLS,
@@ -445,6 +487,8 @@ RESERVATION_RESULTS: Final = (
 )
 PARAMETERS: Final = (*parameters(), OTHER)
 CDR_RESULTS: Final = ("written", "dropped", OTHER)
+MESSAGE_RESULTS: Final = (*(str(state) for state in MessageState), "received", OTHER)
+SUBMISSION_RESULTS: Final = (*(str(taken) for taken in Taken), OTHER)
 CHF_RESULTS: Final = ("answered", "refused", "unavailable")
 IDENTITIES: Final = ("instance", "name")
 GUARDIAN_STATES: Final = ("armed", "lost", "off")

@@ -97,6 +97,9 @@ class Metrics:
         self._store_errors = dict.fromkeys(c.STORE_ERROR_KINDS, 0)
         self._reservations = dict.fromkeys(c.RESERVATION_RESULTS, 0)
         self._cdrs = dict.fromkeys(c.CDR_RESULTS, 0)
+        self._messages_by_state = dict.fromkeys(c.MESSAGE_RESULTS, 0)
+        self._submissions = dict.fromkeys(c.SUBMISSION_RESULTS, 0)
+        self._unmatched_receipts = 0
         self._lag = Histogram(c.LAG_BUCKETS)
         self._reloads = dict.fromkeys(c.RELOAD_RESULTS, 0)
         self._reload_ok = True
@@ -167,6 +170,20 @@ class Metrics:
     def cdrs(self, result: str, count: int) -> None:
         """``count`` CDRs of call attempts were "written" or "dropped"."""
         self._cdrs[result if result in self._cdrs else OTHER] += count
+
+    # --- scp.ports.MessageTelemetry ---
+
+    def message(self, result: str) -> None:
+        """A text message came to a state, or came in ("received")."""
+        self._messages_by_state[result if result in self._messages_by_state else OTHER] += 1
+
+    def submission(self, result: str) -> None:
+        """A part of a text message was handed over, with this result."""
+        self._submissions[result if result in self._submissions else OTHER] += 1
+
+    def unmatched_receipt(self) -> None:
+        """A receipt came for a message that nobody knows."""
+        self._unmatched_receipts += 1
 
     # --- beside the ports ---
 
@@ -257,6 +274,9 @@ class Metrics:
         yield counter(c.STORE_ERRORS, (((kind,), count) for kind, count in self._store_errors.items()))
         yield counter(c.RESERVATIONS, (((result,), n) for result, n in self._reservations.items()))
         yield counter(c.CDRS, (((result,), n) for result, n in self._cdrs.items()))
+        yield counter(c.MESSAGES_TOTAL, (((result,), n) for result, n in self._messages_by_state.items()))
+        yield counter(c.SUBMISSIONS, (((result,), n) for result, n in self._submissions.items()))
+        yield counter(c.UNMATCHED_RECEIPTS, [((), self._unmatched_receipts)])
         yield gauge(c.OVERLOAD, [((), self.overload_level)])
         yield _histogram(c.LAG, [((), self._lag)])
         yield gauge(c.BUILD, [(self._build, 1)])
