@@ -14,6 +14,7 @@ from scp.app.links import attachment
 from scp.app.messages import text_messaging
 from scp.app.overload import limits_of, memory_of, pressure_on
 from scp.app.preload import preload
+from scp.app.settings import node_settings
 from scp.app.status import components
 from scp.app.tracing import Tracing
 from scp.common.report_limiter import ReportLimiter
@@ -26,7 +27,6 @@ from scp.engine.status import StatusBoard
 from scp.failover.journaling_transport import JournalingTransport
 from scp.message_ports import MessageTelemetry
 from scp.ports import ChargingTelemetry, StoreError
-from scp.services.api import NodeSettings
 from scp.services.registry import build_services, installed
 from scp.store.open import open_store
 from scp.telemetry.number_traces import Traces
@@ -212,7 +212,7 @@ class Node:
         """Return the services of a configuration; raises `ServiceConfigError`."""
         return build_services(
             config.services,
-            NodeSettings(config.numbering, config.store.on_failure),
+            node_settings(config),
             self._entry_points,
         )
 

@@ -13,9 +13,9 @@ from msgspec import structs
 
 from scp.app.duplicate_nodes import this_process, who_is_there
 from scp.app.messages import smpp_tls
+from scp.app.settings import node_settings
 from scp.config import Fault
 from scp.ports import StoreError
-from scp.services.api import NodeSettings
 from scp.services.registry import ServiceConfigError, build_services, installed
 from scp.store.ledger_open import open_ledger
 from scp.store.messages_open import open_messages
@@ -79,7 +79,7 @@ def missing_folders(config: Config) -> Iterator[Fault]:
 
 
 def _services(config: Config) -> Iterator[Fault]:
-    settings = NodeSettings(config.numbering, config.store.on_failure)
+    settings = node_settings(config)
     for name, table in config.services.items():
         try:
             build_services({name: table}, settings, installed())

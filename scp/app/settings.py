@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scp.config import OtherIndicator
+from scp.config.switches import switches
 from scp.engine.network import Ss7Network
+from scp.services.api import NodeSettings
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings, Translation
 from scp.stack.tcap import TcapSettings
@@ -74,4 +76,11 @@ def tcap_settings(config: Config, random: Random) -> TcapSettings:
         max_dialogues=config.engine.max_dialogues,
         contexts=CALL_CONTROL,
         idle_limit=config.engine.dialogue_limit_s,
+    )
+
+
+def node_settings(config: Config) -> NodeSettings:
+    """Return what every service sees of the configuration."""
+    return NodeSettings(
+        config.numbering, config.store.on_failure, config.announcements, switches(config.switches)
     )

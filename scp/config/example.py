@@ -129,6 +129,17 @@ nature = "keep"                       # keep | unknown | national | internationa
 # no_answer_s = 15                    # 1..2047, that either may ring; fewer than the network's own timer
 # quiet_s = 1800                      # without a report: ActivityTest
 
+# [announcements]                     # what a switch plays (its gsmSRF), by names that services know
+# no-credit = { id = 5, cause = 31 }  # the message's number there; the cause of a release after it
+# connecting = { id = 7, repetitions = 2, interval_s = 1, duration_s = 10, patience_s = 30.0 }
+
+# [switches.vendor-a]                 # switches that do something otherwise than 29.078 has it
+# point_codes = ["0-23-3"]            # whose: this counts first …
+# global_titles = ["46709"]           # … then the longest of these …
+# msc_numbers = ["46709"]             # … and of these
+# charged_time = "since-answer"       # since-answer | by-period: a report counts from the one before
+# abandon_report = true               # false: no charging report of a call that is abandoned
+
 [charging]
 # ledger = "sqlite:camel-scp.db.ledger" # as store.url; without it in the store's Redis, or beside its file
 # records = "sqlite:camel-scp.db.cdr" # file of this node's CDRs; with Redis its name and .cdr: scp-1.cdr

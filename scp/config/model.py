@@ -18,7 +18,9 @@ from scp.config.reader import Fault
 from scp.config.recording import Recording
 from scp.config.sccp import Sccp
 from scp.config.services import default_services
+from scp.config.switches import Switch, switch_faults
 from scp.config.value_types import NAME, NAME_WORDS
+from scp.domain.announcement import Announcement
 from scp.domain.numbers import Numbering
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         networks: by name; `every_network` has all.
         services: settings by service name, each with its ``service_keys``; the rest of a table is read by the
             service's own factory.
+        announcements: by the names that services know them by.
+        switches: by name.
     """
 
     node: Node
@@ -45,6 +49,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     overload: Overload = Overload()
     limits: Limits = Limits()
     services: dict[str, dict[str, Any]] = field(default_factory=default_services)
+    announcements: dict[str, Announcement] = field(default_factory=dict)
+    switches: dict[str, Switch] = field(default_factory=dict)
     charging: Charging = Charging()
     messages: Messages | None = None
     api: Api | None = None
@@ -71,6 +77,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
                 f"({self.engine.answer_deadline_ms}): the answer is due before the store has failed",
             )
         yield from self._network_faults()
+        yield from switch_faults(self.switches)
+        for name in self.announcements:
+            if not fullmatch(NAME, name):
+                yield Fault(f"announcements.{name}", f"the name must be {NAME_WORDS}")
         peers = {peer.name for peer in self.m3ua.peers}
         for index, name in enumerate(() if self.recording is None else self.recording.peers):
             if name not in peers:

@@ -33,17 +33,19 @@ still await `Settle`. If it fails instead, the engine settles for it, with what 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Mapping
 from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final, runtime_checkable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from scp.domain.announcement import Announcement
 from scp.domain.lookup import StoreFailure
 from scp.domain.numbers import Numbering
 from scp.domain.quota import ChargingFailure, QuotaDenial, QuotaGrant, QuotaRequest, Settled, Usage
 from scp.domain.rules import OnFailure
+from scp.domain.switches import Switches
 from scp.services.call import Call, Outgoing
 
 if TYPE_CHECKING:
@@ -280,10 +282,14 @@ class NodeSettings(Struct, frozen=True):
     Attributes:
         numbering: ``[numbering]``.
         on_failure: ``[store] on_failure``: what a call gets when the store can't say.
+        announcements: ``[announcements]``: `scp.services.announcing` has them heard.
+        switches: ``[switches]``: what some switches do otherwise; ``switches.of(call.origin)``.
     """
 
     numbering: Numbering
     on_failure: OnFailure = OnFailure.CONTINUE
+    announcements: Mapping[str, Announcement] = field(default_factory=dict)
+    switches: Switches = field(default_factory=Switches)
 
 
 class Service(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 
 if TYPE_CHECKING:
     from scp.domain.decision import Decision
+    from scp.domain.switches import Origin
     from ss7.cap.contexts import ApplicationContext
     from ss7.cap.errors import CapError
     from ss7.cap.types import InitialDPArg
@@ -62,6 +63,11 @@ class Call(Protocol):
     @property
     def at(self) -> float:
         """What time it is, in seconds since 1970-01-01 UTC: for records. Anybody may set that clock."""
+        ...
+
+    @property
+    def origin(self) -> Origin:
+        """Where its messages come from."""
         ...
 
     @property

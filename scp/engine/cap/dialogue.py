@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
+from scp.domain.switches import Origin
 from scp.engine.dialogue_runner import DialogueRunner, DialogueState
+from scp.engine.return_path import ReturnPath
 from scp.services.call import Outgoing
+from ss7.address import AddressString
 from ss7.cap.operations import Opcode
+from ss7.errors import DecodeError
+from ss7.sccp import Address
 
 if TYPE_CHECKING:
     from mypy_extensions import i16
@@ -21,6 +26,23 @@ if TYPE_CHECKING:
 
 _MS_OCTETS: Final = 6
 _ABORTED: Final = Decision(Action.ERROR, Reason.SERVICE_LOGIC)
+
+
+def _title(address: bytes) -> str:
+    """Return the digits of an SCCP address's global title, "" without one."""
+    try:
+        title = Address.decode(address).global_title
+    except DecodeError:
+        return ""
+    return title.digits if title is not None else ""
+
+
+def _msc(octets: bytes | None) -> str:
+    """Return the digits of an MSC number, "" where there is none."""
+    try:
+        return AddressString.decode(octets).digits if octets else ""
+    except DecodeError:
+        return ""
 
 
 @final
@@ -96,6 +118,16 @@ class CapDialogue(DialogueState):
     def octets(self) -> bytes:
         """What the InitialDP's argument was decoded from."""
         return self._octets
+
+    @property
+    def origin(self) -> Origin:
+        """Where its messages come from; every access reads the addresses."""
+        path, msc = self.dialogue.path, _msc(self.idp.msc_address)
+        return (
+            Origin(path.dpc, _title(path.called), msc)
+            if isinstance(path, ReturnPath)
+            else Origin(-1, "", msc)
+        )
 
     @property
     def now(self) -> float:
