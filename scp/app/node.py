@@ -29,16 +29,21 @@ from scp.message_ports import MessageTelemetry
 from scp.ports import ChargingTelemetry, StoreError
 from scp.services.registry import build_services, installed
 from scp.store.open import open_store
+from scp.telemetry.metrics import Metrics
 from scp.telemetry.number_traces import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
+    from litestar import Router
+
     from scp.api.server import ApiServer
     from scp.app.event_log import EventLog
     from scp.app.links import Attachment
     from scp.config import Config, Peer
+    from scp.console.hub import Hub
+    from scp.console.recent_calls import RecentCalls
     from scp.engine.cap.user import CapUser
     from scp.engine.link import Link
     from scp.engine.load_monitor import LoadMonitor
@@ -110,6 +115,8 @@ class Node:
         if config.journal.enabled:
             self.held = HeldCallsService(config, self.store, random, event_log.journal)
         self._attachments: list[Attachment] = []
+        self._onlooker: AnswerObserver | None = None
+        self._console: Hub | None = None
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
         """`prepare` the node, then `attach` its peers; raises as they do."""
@@ -165,7 +172,19 @@ class Node:
                 from scp.api.messages import messages_router  # noqa: PLC0415
 
                 routers.append(messages_router(self.messaging.queue, self.messaging.config))
+            if config.api.console:
+                routers.append(self._console_router())
             self.api = await serve_api(config.api, self, routers)
+
+    def _console_router(self) -> Router:
+        """Return the console's part of the API."""
+        from scp.console.hub import Hub  # noqa: PLC0415 - as `preload` did
+        from scp.console.recent_calls import RecentCalls  # noqa: PLC0415
+        from scp.console.routes import console_router  # noqa: PLC0415
+
+        calls = RecentCalls(self.config.node.name, self.config.numbering, time.time)
+        self._console = Hub(self, calls, self._telemetry if isinstance(self._telemetry, Metrics) else None)
+        return console_router(self._console)
 
     async def _open_stores(self) -> None:
         """Open the subscriber store, and what charging keeps; see `prepare`."""
@@ -217,11 +236,20 @@ class Node:
         )
 
     def _observer(self, observer: AnswerObserver | None) -> AnswerObserver | None:
-        """Return the observer of all answers: the CDRs' sink, if there is one, and ``observer``."""
-        sink = self.charging.sink
-        if sink is None:
-            return observer
-        return sink if observer is None else FanOut(sink, observer)
+        """Return the observer of all answers: the CDRs' sink, ``observer``, a console, as far as they are."""
+        self._onlooker = observer
+        watching = (self.charging.sink, observer, None if self._console is None else self._console.watching)
+        found: AnswerObserver | None = None
+        for each in watching:
+            if each is not None:
+                found = each if found is None else FanOut(found, each)
+        return found
+
+    def watch_calls(self, calls: RecentCalls | None) -> None:
+        """Show every answer and every message to ``calls`` from now on; None: to nobody."""
+        self.tracing.watch(calls)
+        if self.cap is not None:
+            self.cap.observers.observer = self._observer(self._onlooker)
 
     def _overloaded(self, level: int, why: str) -> None:
         self._telemetry.overload(level)
@@ -253,6 +281,8 @@ class Node:
         self.tracing.adopt(config)
         if self.charging.sink is not None:
             self.charging.sink.numbering = config.numbering
+        if self._console is not None:
+            self._console.calls.numbering = config.numbering
         if self.api is not None and config.api is not None:
             self.api.adopt(config.api)
 
@@ -310,6 +340,8 @@ class Node:
 
     async def stop(self, *, abort: bool = False) -> None:
         """Close the API, the associations, then the store."""
+        if self._console is not None:
+            self._console.stop()
         if self.api is not None:
             await self.api.close()
             self.api = None

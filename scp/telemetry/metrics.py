@@ -220,18 +220,25 @@ class Metrics:
         """How many dialogues are open."""
         return self._open
 
+    @property
+    def answers(self) -> Histogram:
+        """Answer times of calls."""
+        return self._answer
+
+    def call_counts(self) -> Iterator[tuple[str, Reason, Action, int]]:
+        """Yield how many calls had a service, a reason and an action."""
+        for service, reasons in self._calls.items():
+            for reason, actions in reasons.items():
+                for action, count in actions.items():
+                    yield service, reason, action, count
+
     # --- scraping ---
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families of the catalogue, in its order."""
         yield counter(
             c.CALLS,
-            (
-                ((service, action, reason), count)
-                for service, reasons in self._calls.items()
-                for reason, actions in reasons.items()
-                for action, count in actions.items()
-            ),
+            (((service, action, reason), count) for service, reason, action, count in self.call_counts()),
         )
         self._answer.sum = self._answer_sum
         yield _histogram(c.ANSWER, [((), self._answer)])
