@@ -36,14 +36,17 @@ class Call(Protocol):
     """One dialogue as its service sees it; `scp.engine.cap.dialogue.CapDialogue` on a node.
 
     Attributes:
-        context: the CAP application context of the dialogue.
         error: set by `fail`: the return error that ends the dialogue.
         decision: set by `decided`; metrics, log and trace show it with the first answer, the record the last.
     """
 
-    context: ApplicationContext
     error: CapError | None
     decision: Decision | None
+
+    @property
+    def context(self) -> ApplicationContext:
+        """The CAP application context of the dialogue."""
+        ...
 
     @property
     def idp(self) -> InitialDPArg:

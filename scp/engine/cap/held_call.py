@@ -94,7 +94,7 @@ def rebuilt(
     call = CapDialogue(runner, dialogue, idp, context, record.idp, record.service, record.invoke_id, started)
     call.answered = True
     call.session = record.session or None
-    call.compact(codec)
+    call.compact()
     call.decision = Decision(
         Action(record.action), Reason(record.reason), record.number, Nature(record.nature)
     )

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from scp.services.api import Service
     from scp.stack.tcap import Indication
     from ss7.cap.codec import Codec
+    from ss7.cap.types import InitialDPArg
     from ss7.rose import Component
 
 _ABANDONED: Final = Decision(Action.ERROR, Reason.ABANDONED)
@@ -229,7 +230,12 @@ class CapUser(DialogueRunner[CapDialogue]):
             state.journal.took_us = int((self.clock() - state.started) * 1e6)
         self.observers.tell(state.dialogue, state.service, state.idp, decision, state.started)
         if not last:
-            state.compact(self.codec)
+            state.compact()
+
+    def first_argument(self, octets: bytes, version: int) -> InitialDPArg:
+        """See `DialogueRunner`."""
+        idp: InitialDPArg = self.codec.decode_argument(Opcode.INITIAL_DP, octets, version)
+        return idp
 
     def fall_back(self, state: CapDialogue) -> None:
         """See `DialogueRunner`: an unanswered call goes on as it was, a controlled one is the switch's."""
