@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scp.app.duplicate_nodes import DuplicateDetector
+    from scp.app.held_calls import HeldCallsService
     from scp.app.messages import TextMessaging
     from scp.app.tracing import RecordingStatus, Tracing
     from scp.charging.nchf_http import ChfClient
@@ -42,6 +43,7 @@ CHECKS: Final = {
     "messages": "is the SMSC bound, does it throttle? messages.store: its disk, or the Redis that it names",
     "duplicate": "the configurations of both nodes: instance and name have to be unique among running nodes",
     "guardian": "why it ended (out of memory: journalctl -k); then restart the node when that suits",
+    "journal": "the store of held calls: its disk, or store.url's Redis and the way there",
     "recording": "recording.folder: is it there, writable, its disk full? Then reload",
 }
 """What to look at where something is wrong."""
@@ -54,6 +56,7 @@ class Parts(Protocol):
     duplicates: DuplicateDetector | None
     messaging: TextMessaging | None
     guardian: Guardian | None
+    held: HeldCallsService | None
     tracing: Tracing
     traces: Traces
 
@@ -71,6 +74,8 @@ def components(node: Parts) -> Iterator[ComponentStatus]:
         yield from _identities(node.duplicates)
     if node.guardian is not None:
         yield _guardian(node.guardian)
+    if node.held is not None:
+        yield _journal(node.held, now)
     recording = node.tracing.recording()
     if recording.state != "off" or recording.failure:
         yield _recording(recording)
@@ -190,6 +195,24 @@ def _guardian(guardian: Guardian) -> ComponentStatus:
         guardian.lost or last,
         guardian.lost_at or counters.last_at,
     )
+
+
+def _journal(service: HeldCallsService, now: float) -> ComponentStatus:
+    journal, adoption = service.journal, service.adoption
+    part = ComponentStatus("node:journal", "held calls", "datastore", "not begun", now)
+    if journal is None or adoption is None:
+        return part
+    fault, counts = service.fault, adoption.counts
+    part.since, part.last_error, part.last_error_at = fault.since, fault.last, fault.last_at
+    part.state = f"{journal.open:,} journalled, {counts['adopted']:,} adopted so far"
+    if journal.unjournalled:
+        part.state += f"; {journal.unjournalled:,} steps without a record"
+    if service.presence is not None:
+        others = ", ".join(each.name for each in service.presence.nodes.values())
+        part.state += f"; other nodes: {others or 'none'}"
+    if fault.now or journal.unjournalled_at > now - LATELY:
+        part.check = CHECKS["journal"]
+    return part
 
 
 def _recording(recording: RecordingStatus) -> ComponentStatus:

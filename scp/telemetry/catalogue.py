@@ -316,6 +316,34 @@ KILLED_CALLS: Final = Spec(
     Kind.COUNTER,
     "Calls of dead processes of this node that its guardians answered. It goes on over restarts.",
 )
+HELD_CALLS: Final = Spec(
+    "scp_journal_calls",
+    Kind.GAUGE,
+    "Held calls of this node that have a record in the journal: they outlive it.",
+)
+JOURNAL_WRITES: Final = Spec(
+    "scp_journal_writes_total",
+    Kind.COUNTER,
+    "Records of held calls that were written, or failed; fenced: another node has claimed the call.",
+    ("result",),
+)
+JOURNAL_SECONDS: Final = Spec(
+    "scp_journal_seconds_total", Kind.COUNTER, "Seconds that all those writes took together."
+)
+UNJOURNALLED: Final = Spec(
+    "scp_journal_unjournalled_total",
+    Kind.COUNTER,
+    "Steps of held calls that went on though their record was not written, or not within "
+    "journal.deadline_ms: such a call ends with the node.",
+)
+HELD_EVENTS: Final = Spec(
+    "scp_held_calls_total",
+    Kind.COUNTER,
+    "What happened to held calls among nodes: adopted (this node went on with one), handed-over (a drain "
+    "gave one away), unreadable (one could not be gone on with); and to their messages: relayed (to the "
+    "node that has the call), brought (here, by another node), left (for the node that adopts the call).",
+    ("event",),
+)
 RECORDING: Final = Spec(
     "scp_recording_state",
     Kind.GAUGE,
@@ -391,6 +419,11 @@ STATE_CATALOGUE: Final = (
     GUARDIAN,
     KILLS,
     KILLED_CALLS,
+    HELD_CALLS,
+    JOURNAL_WRITES,
+    JOURNAL_SECONDS,
+    UNJOURNALLED,
+    HELD_EVENTS,
     RECORDING,
     RECORDED,
     RECORDED_OCTETS,
@@ -440,6 +473,8 @@ def call_pairs(service: str) -> tuple[tuple[Action, Reason], ...]:
     return tuple((action, reason) for reason in Reason if reason in reasons for action in actions_for(reason))
 
 
+JOURNAL_RESULTS: Final = ("written", "fenced", "failed")
+HELD_EVENT_NAMES: Final = ("adopted", "relayed", "brought", "left", "handed-over", "unreadable")
 OUTCOMES: Final = (
     *(
         "ended",

@@ -18,7 +18,7 @@ from scp.domain.reason import Reason
 from scp.engine.cap.components_in import REJECTED, Arguments, Reports, critical
 from scp.engine.cap.components_out import encoded
 from scp.engine.cap.dialogue import CapDialogue
-from scp.engine.cap.held_call import operations_of, rebuilt, recorded
+from scp.engine.cap.held_call import invoked_last, operations_of, rebuilt, recorded
 from scp.engine.cap.refusals import MOST_REJECTS, NO_SERVICE, Refusals
 from scp.engine.dialogue_runner import DialogueRunner
 from scp.engine.observers import ObserverHub
@@ -200,6 +200,8 @@ class CapUser(DialogueRunner[CapDialogue]):
         """TC-CONTINUE: what it brings are reports for the service."""
         for component in indication.components:
             self._reports.add(state, component)
+        if state.journal is not None:
+            state.journal.heard = invoked_last(indication.components)
         for _ in indication.rejects:
             self.provider.discard("cap", REJECTED)
         rejects = owed(indication) + self._reports.take_owed()
