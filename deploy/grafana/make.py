@@ -183,6 +183,36 @@ RUNTIME: Final = (
     ),
     Panel("Calls answered for a dead process", gauge("scp_guardian_calls_answered_total"), "{{instance}}"),
     Panel(
+        "Held calls in the journal",
+        gauge("scp_journal_calls"),
+        "{{instance}}",
+        text="They outlive the node that serves them.",
+    ),
+    Panel(
+        "Journal writes",
+        rate("scp_journal_writes_total", "instance, result"),
+        "{{instance}} {{result}}",
+        text="fenced: another node has claimed the call.",
+    ),
+    Panel(
+        "Time of a journal write",
+        f"{rate('scp_journal_seconds_total', 'instance')} / {rate('scp_journal_writes_total', 'instance')}",
+        "{{instance}}",
+        "s",
+    ),
+    Panel(
+        "Steps without a record",
+        rate("scp_journal_unjournalled_total", "instance"),
+        "{{instance}}",
+        text="Messages of held calls that did not wait for their record: the store was slow or away.",
+    ),
+    Panel(
+        "Held calls among nodes",
+        rate("scp_held_calls_total", "instance, event"),
+        "{{instance}} {{event}}",
+        text="adopted: after a death or a drain; relayed and brought: messages that came to another node.",
+    ),
+    Panel(
         "Nodes that are alike",
         gauge("scp_node_duplicates"),
         "{{instance}} {{identity}}",

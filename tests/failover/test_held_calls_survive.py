@@ -31,7 +31,9 @@ def event(node: RealNode, name: str) -> float:
 
 
 RESCUE = "rescue = true\nno_answer_s = 15"
-JOURNAL = "[journal]\nenabled = true\n"
+PAGE = (Path(__file__).parents[2] / "deploy" / "held-calls.md").read_text(encoding="utf-8")
+JOURNAL = PAGE.partition("```toml\n")[2].partition("```")[0]
+"""What the page says to switch it on by."""
 
 
 def records(folder: Path, name: str) -> list[dict]:
@@ -109,8 +111,8 @@ def two_nodes(tmp_path: Path) -> Iterator[tuple[RealNode, RealNode]]:
             folder.mkdir()
             node = RealNode(folder, name=f"scp-{number}", instance=number, store=redis.url, service=RESCUE)
             node.extra = (
-                f'[journal]\nenabled = true\nlisten = "127.0.0.1:{listen}"\n'
-                f'[charging]\nrecords = "sqlite:{folder / "calls.cdr"}"\n'
+                JOURNAL.replace('# listen = "10.0.0.11:2906"', f'listen = "127.0.0.1:{listen}"')
+                + f'[charging]\nrecords = "sqlite:{folder / "calls.cdr"}"\n'
             )
             stack.enter_context(node.running())
             nodes.append(node)
