@@ -78,6 +78,26 @@ SERVICE: Final = (
         "reqps",
         text="unavailable: it did not answer in time, or is not asked for a while since it did not.",
     ),
+    Panel(
+        "Questions to HLRs and MSCs",
+        rate("scp_enquiries_total", "operation, outcome") + " > 0",
+        "{{operation}} {{outcome}}",
+        "ops",
+        text="MAP dialogues that the node begins, by what came of them.",
+    ),
+    Panel(
+        "Until an HLR answers (99 %)",
+        quantile(0.99, "scp_enquiry_seconds"),
+        "99 %",
+        "s",
+    ),
+    Panel("Places of subscribers", rate("scp_places_total", "result"), "{{result}}", "ops"),
+    Panel(
+        "What VLRs tell",
+        rate("scp_mobility_events_total", "event, result") + " > 0",
+        "{{event}} {{result}}",
+        "ops",
+    ),
 )
 SIGNALLING: Final = (
     Panel("ASP active", gauge("scp_m3ua_asp_state", 'state="active"'), "{{instance}} {{peer}}", kind="stat"),

@@ -29,6 +29,9 @@ class EventLog:
     def duplicates(self, identity: str, others: list[str]) -> None:
         """Other running nodes have this node's identity ("instance 7"): these, or none any more."""
 
+    def mobility_not_written(self, why: str) -> None:
+        """What a VLR told could not be written: the store's words."""
+
     def overload(self, level: int, why: str) -> None:
         """The level of overload is another one (0: none), because of these signals."""
 

@@ -24,9 +24,10 @@ from scp.engine.drain import drain
 from scp.engine.observers import FanOut
 from scp.engine.scheduler import LoopTime
 from scp.engine.status import StatusBoard
+from scp.engine.tc_users import TcUsers
 from scp.failover.journaling_transport import JournalingTransport
 from scp.message_ports import MessageTelemetry
-from scp.ports import ChargingTelemetry, StoreError
+from scp.ports import ChargingTelemetry, MapTelemetry, StoreError
 from scp.services.registry import build_services, installed
 from scp.store.open import open_store
 from scp.telemetry.metrics import Metrics
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from scp.api.server import ApiServer
     from scp.app.event_log import EventLog
     from scp.app.links import Attachment
+    from scp.app.map import MapParts
     from scp.config import Config, Peer
     from scp.console.hub import Hub
     from scp.console.recent_calls import RecentCalls
@@ -91,6 +93,7 @@ class Node:
         self.signalling: Signalling | None = None
         self.cap: CapUser | None = None
         self.api: ApiServer | None = None
+        self.map: MapParts | None = None
         self.admission = Admission(limits_of(config))
         self._pressure: LoadMonitor | None = None
         self.charging = charging_service(
@@ -151,6 +154,8 @@ class Node:
             admission=self.admission,
         )
         self.signalling, self.cap = signalling, cap
+        if config.map is not None:
+            self._speak_map(config, signalling, cap)
         if self.held is not None:
             await self.held.start(signalling, cap)
         self.tracing.start(signalling)
@@ -185,6 +190,17 @@ class Node:
         calls = RecentCalls(self.config.node.name, self.config.numbering, time.time)
         self._console = Hub(self, calls, self._telemetry if isinstance(self._telemetry, Metrics) else None)
         return console_router(self._console)
+
+    def _speak_map(self, config: Config, signalling: Signalling, cap: CapUser) -> None:
+        """Add what speaks MAP."""
+        from scp.app.map import MapParts  # noqa: PLC0415 - as `preload` did
+
+        users, telemetry = signalling.user, self._telemetry
+        assert isinstance(users, TcUsers)
+        assert isinstance(telemetry, MapTelemetry)
+        self.map = MapParts(
+            config, signalling, users, cap, self.store, telemetry, self._event_log.mobility_not_written
+        )
 
     async def _open_stores(self) -> None:
         """Open the subscriber store, and what charging keeps; see `prepare`."""
@@ -279,6 +295,8 @@ class Node:
         if self._pressure is not None:
             self._pressure.memory = memory_of(config)
         self.tracing.adopt(config)
+        if self.map is not None:
+            self.map.adopt(config)
         if self.charging.sink is not None:
             self.charging.sink.numbering = config.numbering
         if self._console is not None:
@@ -362,4 +380,6 @@ class Node:
         await self.charging.stop()
         if self.held is not None:
             await self.held.stop()
+        if self.map is not None:
+            await self.map.writer.close()
         await self.store.close()

@@ -128,6 +128,23 @@ nature = "keep"                       # keep | unknown | national | internationa
 # rescue = true                       # in control: if the gateway fails, connect to the subscriber's line
 # no_answer_s = 15                    # 1..2047, that either may ring; fewer than the network's own timer
 # quiet_s = 1800                      # without a report: ActivityTest
+# ask_hlr = "needed"                  # off | needed (when = roaming, locations) | on: needs [map]
+# on_silence = "stored"               # stored | continue: what decides if the HLR does not tell in time
+
+# [map]                               # without it no MAP is spoken: deploy/map.md
+# gateway = "0-1-1"                   # point code for global titles that no translation fits
+# ssn = 147                           # gsmSCF; sccp.global_title is needed too
+# hlr = "46700000006"                 # one that knows everybody; without it the subscriber's own number
+# deadline_ms = 300                   # a call waits so long for a place …
+# timeout_ms = 3000                   # … and the answer is remembered if it comes within this
+# max_age_s = 60.0                    # a place that was learnt longer ago is asked again
+# rate = 500.0                        # enquiries a second to one network
+# most = 10000                        # in flight together
+# failures = 20                       # silences in a row after which the HLR is left alone …
+# rest_s = 5.0                        # … for so long
+# mobility = true                     # take noteMM-Event: it sets the roaming flag
+# allowed_callers = ["4670"]          # prefixes of titles that may send it; none: all that [sccp] allows
+# check_sender = true                 # the VLR that it names has to be of its sender's network
 
 # [announcements]                     # what a switch plays (its gsmSRF), by names that services know
 # no-credit = { id = 5, cause = 31 }  # the message's number there; the cause of a release after it

@@ -11,6 +11,7 @@ from scp.config.api import Api
 from scp.config.charging import Charging
 from scp.config.engine import Engine, Journal, Limits, Overload, Store
 from scp.config.m3ua import M3ua
+from scp.config.map import Map
 from scp.config.messages import Messages
 from scp.config.networks import DEFAULT_NETWORK, Network, default_network
 from scp.config.node import NetworkIndicator, Node, Telemetry
@@ -56,6 +57,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     api: Api | None = None
     telemetry: Telemetry = Telemetry()
     recording: Recording | None = None
+    map: Map | None = None
 
     def every_network(self) -> dict[str, Network]:
         """Return all networks by name, that of ``[node]`` and ``[sccp]`` first; every value is there."""
@@ -76,6 +78,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
                 f"{self.store.deadline_ms} must be below engine.answer_deadline_ms "
                 f"({self.engine.answer_deadline_ms}): the answer is due before the store has failed",
             )
+        if self.map is not None and self.sccp.global_title is None:
+            yield Fault("sccp.global_title", "required with [map]: an HLR sends its answer to it")
         yield from self._network_faults()
         yield from switch_faults(self.switches)
         for name in self.announcements:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from scp.domain.decision import Decision
     from scp.domain.lookup import Found
     from scp.domain.quota import QuotaAnswer
+    from scp.domain.whereabouts import Located
     from scp.engine.journal import Journal, Journalled
     from scp.engine.tc import TcProvider
     from scp.stack.tcap import Indication
@@ -42,6 +43,10 @@ class DialogueHooks(Generic[State]):
 
     def store_answered(self, state: State, result: Found) -> None:
         """Resume a service with the store's answer; called from the event loop."""
+        raise NotImplementedError
+
+    def place_found(self, state: State, place: Located) -> None:
+        """Resume a service with a place."""
         raise NotImplementedError
 
     def charging_answered(self, state: State, answer: QuotaAnswer) -> None:

@@ -22,8 +22,9 @@ All of that is one straight run of code for each event: nothing is scheduled for
 and what waits costs one entry in `Deadlines`.
 
 Reports that come while a service waits for something else are queued. A service waits for one thing at a
-time, so another kind of request is one more wait (`LOOKUP`, `REPORT`, `QUOTA`), one method such as `_look_up`
-that returns the answer or `PENDING`, and one way for the answer to come back such as `store_answered`.
+time, so another kind of request is one more wait (`LOOKUP`, `REPORT`, `QUOTA`, `PLACE`), one method such as
+`_look_up` that returns the answer or `PENDING`, and one way for the answer to come back such as
+`store_answered`.
 
 A dialogue and its coroutine end each for itself. The dialogue may be gone while the coroutine has still to
 settle: it is resumed with what it awaits, then told. The coroutine is over when it has returned, or was
@@ -37,12 +38,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from scp.domain.lookup import PENDING, StoreFailure
 from scp.domain.quota import ChargingFailure
+from scp.domain.whereabouts import LocateFailure
 from scp.engine.dialogue_hooks import DialogueHooks
-from scp.engine.dialogue_state import LOOKUP, NOTHING, QUOTA, REPORT, Asked, DialogueState
+from scp.engine.dialogue_state import LOOKUP, NOTHING, PLACE, QUOTA, REPORT, Asked, DialogueState, PlaceAsked
 from scp.engine.tc import opcode_of
 from scp.engine.timers import Deadlines
 from scp.services.api import (
     Extend,
+    Locate,
     Lookup,
     NextReport,
     Report,
@@ -58,9 +61,10 @@ if TYPE_CHECKING:
 
     from scp.domain.lookup import Found, Pending
     from scp.domain.quota import QuotaAnswer
+    from scp.domain.whereabouts import Located
     from scp.engine.admission import Admission
     from scp.engine.tc import TcProvider
-    from scp.ports import QuotaPort, SubscriberLookup, Telemetry
+    from scp.ports import Locator, QuotaPort, SubscriberLookup, Telemetry
     from scp.services.api import Request
     from scp.services.call import Outgoing
     from scp.stack.tcap import Indication
@@ -69,6 +73,8 @@ STORE: Final = "store"
 """What ``on_bug`` is told in place of a service's name when a store raised."""
 CHARGING: Final = "charging"
 """Likewise when the charging system's port raised."""
+LOCATOR: Final = "locator"
+"""Likewise when what asks the HLR raised."""
 
 _TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
 _NO_ANSWER: Final = ChargingFailure("timeout")
@@ -103,6 +109,8 @@ class DialogueRunner(DialogueHooks[State]):
 
     Attributes:
         draining: dialogues that begin are not served; those that are open go on.
+        locator: says where subscribers are; None: nobody does.
+        place_deadline: seconds that its answer may take.
     """
 
     def __init__(
@@ -128,6 +136,8 @@ class DialogueRunner(DialogueHooks[State]):
         self.admission = admission
         self.quota = quota
         self.draining = False
+        self.locator: Locator | None = None
+        self.place_deadline = 0.3
         self._deadlines: Deadlines[State] = Deadlines(_due)
 
     # -- what comes from the network -----------------------------------------------------------------------
@@ -289,8 +299,10 @@ class DialogueRunner(DialogueHooks[State]):
         self._suspend(state, REPORT, now + timeout if timeout >= 0.0 else request.until, now)
         return PENDING
 
-    def _other(self, state: State, request: Request, now: float) -> QuotaAnswer | Pending | None:
+    def _other(self, state: State, request: Request, now: float) -> QuotaAnswer | Located | Pending | None:
         """Answer a request that few services make."""
+        if isinstance(request, Locate):
+            return self._locate(state, request.msisdn, now)
         if isinstance(request, Send):
             if state.gone:
                 state.take_outbox()
@@ -300,6 +312,29 @@ class DialogueRunner(DialogueHooks[State]):
         if isinstance(request, Reserve | Extend | Settle):
             return self._ask(state, request, now)
         raise TypeError(f"a service awaited {type(request).__name__}, which is no request")
+
+    def _locate(self, state: State, msisdn: str, now: float) -> Located | Pending:
+        """Ask where a subscriber is; what its port does wrong is no fault of the service."""
+        locator = self.locator
+        if locator is None:
+            return LocateFailure.OFF
+        due = now + self.place_deadline
+        if not (state.answered or state.gone):
+            due = min(due, state.started + self.answer_deadline)
+        state.asked = (state.asked + 1) & 0xFF
+        try:
+            place = locator.locate(msisdn, PlaceAsked(state), now)
+        except Exception as bug:  # noqa: BLE001 - the call goes on, whatever the locator does wrong
+            self.on_bug(LOCATOR, bug)
+            return LocateFailure.UNREACHABLE
+        if place is PENDING:
+            self._suspend(state, PLACE, due, now)
+        return place
+
+    def place_found(self, state: State, place: Located) -> None:
+        """Resume a service with a place; called from the event loop."""
+        self._resume(state, place, self.clock())
+        self.provider.flush()
 
     def _ask(self, state: State, request: Reserve | Extend | Settle, now: float) -> QuotaAnswer | Pending:
         """Send the outbox, then ask the charging system; what its port does wrong is no fault of the service.
@@ -498,9 +533,11 @@ class DialogueRunner(DialogueHooks[State]):
         if self.journal is not None:
             self.journal.tick(now)
         for state in self._deadlines.due(now):
-            late: StoreFailure | ChargingFailure | Report = _TIMED_OUT
+            late: StoreFailure | ChargingFailure | LocateFailure | Report = _TIMED_OUT
             if state.wait == QUOTA:
                 late = _NO_ANSWER
+            elif state.wait == PLACE:
+                late = LocateFailure.TIMEOUT
             elif state.wait == LOOKUP:
                 late = StoreFailure.TIMEOUT
                 if self.admission is not None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from scp.domain.lookup import Found
     from scp.domain.quota import QuotaAnswer
+    from scp.domain.whereabouts import Located
     from scp.engine.dialogue_hooks import DialogueHooks
     from scp.engine.journal import Journalled
     from scp.services.api import Report, ServiceRun
@@ -24,6 +25,7 @@ NOTHING: Final = 0
 LOOKUP: Final = 1
 REPORT: Final = 2
 QUOTA: Final = 3
+PLACE: Final = 4
 
 
 class DialogueState(ReportQueue):
@@ -41,9 +43,9 @@ class DialogueState(ReportQueue):
         due: when the wait is over, ``inf`` while there is none.
         answered: the first answer is out.
         gone: the dialogue is over: nothing can be sent any more.
-        wait: what the coroutine is suspended in: `NOTHING`, `LOOKUP`, `REPORT` or `QUOTA`.
-        asked: number of the last question to the charging system, 0 to 255, so that a late answer to an
-            earlier one is not taken for its answer.
+        wait: what the coroutine is suspended in: `NOTHING`, `LOOKUP`, `REPORT`, `QUOTA` or `PLACE`.
+        asked: number of the last question to the charging system or the HLR, 0 to 255, so that a late answer
+            to an earlier one is not taken for its answer.
         session: what was reserved and nobody has settled; None: nothing.
         store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
             further lookup of this dialogue counts as timed out: two answers could not be told apart.
@@ -147,3 +149,22 @@ class Asked:
             if self._opens and type(answer) is QuotaDenial:
                 self._state.session = None
             self._state.runner.charging_answered(self._state, answer)
+
+
+class PlaceAsked:
+    """One question where a subscriber is; the `scp.ports.LocationWaiter` of its answer.
+
+    Args:
+        state: of the dialogue whose service asked.
+    """
+
+    __slots__ = ("_number", "_state")
+
+    def __init__(self, state: DialogueState) -> None:
+        self._state = state
+        self._number = state.asked
+
+    def located(self, place: Located) -> None:
+        """Take the answer; it is dropped if the wait for it is over."""
+        if self._state.wait == PLACE and self._state.asked == self._number:
+            self._state.runner.place_found(self._state, place)

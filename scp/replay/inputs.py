@@ -40,7 +40,11 @@ def services_of(settings: Config) -> dict[int, Service]:
     from scp.services.registry import ServiceConfigError, build_services, installed
 
     node = NodeSettings(
-        settings.numbering, settings.store.on_failure, settings.announcements, switches(settings.switches)
+        settings.numbering,
+        settings.store.on_failure,
+        settings.announcements,
+        switches(settings.switches),
+        settings.map is not None,
     )
     try:
         return build_services(settings.services, node, installed())

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct, msgpack
 
-from scp.domain.decision import Action, judge, screen
+from scp.domain.decision import Action, Decision, judge, screen
+from scp.domain.reason import Reason
 from scp.domain.rules import (
     MAX_REDIRECTIONS,
     DigitsPolicy,
@@ -21,12 +22,13 @@ from scp.domain.rules import (
     Redirections,
     Rules,
 )
-from scp.services.api import Call, Lookup, NodeSettings, ServiceRun
+from scp.services.api import Call, Locate, Lookup, NodeSettings, ServiceRun
 from scp.services.call_control import ARMED_SINCE
 from scp.services.idp import read_call
 from scp.services.instructions import connect_argument
 from scp.services.rescue import Patience, RescueState, connect_and_rescue, control
 from scp.services.settings import read_settings
+from scp.services.whereabouts import Ask, OnSilence, asks, gives_up, with_place
 from ss7.cap.operations import Opcode
 from ss7.cause import Cause, CauseValue, Location
 
@@ -50,6 +52,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             gateway does not take it. CAP v1 has no events for that: its calls are steered without.
         no_answer_s: seconds that either may ring; fewer than the network's own no-answer timer, else that
             comes first (29.078 §11.27.1.1).
+        ask_hlr: whose place is asked of the HLR where the request does not have it (`[map]` is needed).
+        on_silence: what decides where the HLR does not tell in time.
         quiet_s: seconds without a report after which the switch is asked whether the call is still there.
     """
 
@@ -62,25 +66,52 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_redirections: Redirections = MAX_REDIRECTIONS
     rescue: bool = False
     no_answer_s: Annotated[int, Meta(ge=1, le=2047)] = 15
+    ask_hlr: Ask = Ask.OFF
+    on_silence: OnSilence = OnSilence.STORED
     quiet_s: Annotated[float, Meta(ge=60, le=86_400)] = 1800.0
 
 
 class VoipForwarding:
-    """The service. ``rules`` is what a dry run decides by; ``patience``, if given, has calls rescued."""
+    """The service.
+
+    Args:
+        rules: what a dry run decides by, too.
+        st: see `Settings`.
+        patience: if given, calls are rescued.
+        ask: whose place is asked of the HLR.
+        on_silence: what decides if it does not say.
+    """
 
     name = "voip-forwarding"
 
-    def __init__(self, rules: Rules, *, st: bool = False, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        st: bool = False,
+        patience: Patience | None = None,
+        ask: Ask = Ask.OFF,
+        on_silence: OnSilence = OnSilence.STORED,
+    ) -> None:
         self.rules = rules
         self.st = st
         self.patience = patience
+        self.ask = ask
+        self.asking = ask is not Ask.OFF
+        self.on_silence = on_silence
 
     async def run(self, call: Call) -> None:
         """Serve one call."""
         facts = read_call(call.idp, self.rules.numbering)
         decision = screen(facts, self.rules)
         if decision is None:
-            decision = judge(await Lookup(facts.e164), facts, self.rules)
+            found = await Lookup(facts.e164)
+            if self.asking and asks(found, facts, self.ask):
+                facts = with_place(facts, await Locate(facts.e164))
+                if gives_up(facts, self.on_silence):
+                    decision = Decision(Action.CONTINUE, facts.not_located or Reason.LOCATION_UNAVAILABLE)
+            if decision is None:
+                decision = judge(found, facts, self.rules)
         call.decided(decision)
         if decision.action is _CONNECT:
             connect = connect_argument(call.idp, decision, st=self.st)
@@ -119,5 +150,7 @@ def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForward
         max_redirections=own.max_redirections,
     )
     patience = Patience(own.no_answer_s, own.quiet_s) if own.rescue else None
+    if own.ask_hlr is not Ask.OFF and not node.asks_hlr:
+        raise ValueError("ask_hlr: there is no [map] table, which says how the HLR is reached")
     kind = VoipForwarding if patience is None else RescuingForwarding
-    return kind(rules, st=own.st, patience=patience)
+    return kind(rules, st=own.st, patience=patience, ask=own.ask_hlr, on_silence=own.on_silence)

@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from scp.domain.decision import Action
+from scp.domain.map_results import Outcome, Result
 from scp.domain.message import State as MessageState
 from scp.domain.reason import Reason
+from scp.domain.whereabouts import LocateFailure
 from scp.message_ports import Taken
 from scp.ports import Denied
 from scp.stack.m3ua.events import DiscardReason
@@ -21,6 +23,7 @@ from scp.stack.tcap_settings import ABORTED_REASONS, DISCARD_REASONS, REFUSED_RE
 from ss7.cap.lenient import parameters
 from ss7.cap.operations import OPERATIONS
 from ss7.m3ua import MESSAGES
+from ss7.map.location import MM_NAMES
 
 OTHER: Final = "other"
 NO_SERVICE: Final = "none"
@@ -106,6 +109,31 @@ DISCARDS: Final = Spec(
     Kind.COUNTER,
     "Messages, or parts of them, that were thrown away (RFC 4666, Q.714, Q.774, TS 29.078).",
     ("layer", "reason"),
+)
+ENQUIRIES: Final = Spec(
+    "scp_enquiries_total",
+    Kind.COUNTER,
+    "Questions to HLRs and MSCs that this node asked, by what came of them (TS 29.002 clause 5).",
+    ("operation", "outcome"),
+)
+ENQUIRY: Final = Spec(
+    "scp_enquiry_seconds",
+    Kind.HISTOGRAM,
+    "From a question to an HLR or MSC to its answer, or to the end of the patience.",
+    (),
+    (5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 150e-3, 250e-3, 500e-3, 1.0, 2.5, 5.0, 30.0),
+)
+PLACES: Final = Spec(
+    "scp_places_total",
+    Kind.COUNTER,
+    "Places of subscribers that services asked for: remembered, asked of the HLR, or why there was none.",
+    ("result",),
+)
+MOBILITY: Final = Spec(
+    "scp_mobility_events_total",
+    Kind.COUNTER,
+    "What VLRs and HLRs told (noteMM-Event, noteSubscriberDataModified), by what came of it.",
+    ("event", "result"),
 )
 M3UA_MESSAGES: Final = Spec(
     "scp_m3ua_messages_total",
@@ -202,6 +230,10 @@ CATALOGUE: Final = (
     DIALOGUES,
     OPERATIONS_TOTAL,
     DISCARDS,
+    ENQUIRIES,
+    MOBILITY,
+    ENQUIRY,
+    PLACES,
     M3UA_MESSAGES,
     ASP_STATE,
     STORE,
@@ -520,6 +552,14 @@ RESERVATION_RESULTS: Final = (
     "ledger-failed",
     OTHER,
 )
+ENQUIRY_OPERATIONS: Final = (
+    *("anyTimeInterrogation", "anyTimeModification", "sendRoutingInfo", "sendRoutingInfoForSM"),
+    *("mt-ForwardSM", "reportSM-DeliveryStatus", OTHER),
+)
+ENQUIRY_OUTCOMES: Final = tuple(str(each) for each in Outcome)
+PLACE_RESULTS: Final = ("fresh", "asked", *(str(each) for each in LocateFailure), OTHER)
+MOBILITY_EVENTS: Final = (*MM_NAMES.values(), "subscriber-data-modified", OTHER)
+MOBILITY_RESULTS: Final = tuple(str(each) for each in Result)
 PARAMETERS: Final = (*parameters(), OTHER)
 CDR_RESULTS: Final = ("written", "dropped", OTHER)
 MESSAGE_RESULTS: Final = (*(str(state) for state in MessageState), "received", OTHER)
@@ -539,6 +579,11 @@ DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
         *(str(reason) for reason in Reason if reason in _REFUSALS - {Reason.ABANDONED}),
         *("unreadable-parameter", "unrecognized-operation", "rejected-component", "report-queue"),
         *("internal-error", OTHER),
+    ),
+    "map": (
+        *("undecodable-result", "undecodable-error", "undecodable-argument", "unexpected-operation"),
+        *(str(each) for each in (Result.FOREIGN, Result.FORGED, Result.NOT_WRITTEN)),
+        OTHER,
     ),
     OTHER: (OTHER,),
 }
