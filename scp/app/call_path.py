@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scp.engine.link import Link, Observer
     from scp.engine.observers import AnswerObserver, CallWatcher
     from scp.engine.scheduler import TimeSource
-    from scp.ports import SubscriberLookup, Telemetry
+    from scp.ports import QuotaPort, SubscriberLookup, Telemetry
     from scp.services.api import Service
 
 
@@ -42,6 +42,7 @@ def call_path(
     observer: AnswerObserver | None = None,
     watcher: CallWatcher | None = None,
     admission: Admission | None = None,
+    quota: QuotaPort | None = None,
 ) -> tuple[Signalling, CapUser]:
     """Return signalling, to which `add_link` adds links, and the TC-user for CAP.
 
@@ -57,6 +58,7 @@ def call_path(
         observer: as for `CapUser`.
         watcher: as for `CapUser`.
         admission: as for `CapUser`.
+        quota: as for `CapUser`.
     """
     codec, tcap_codec = codecs(config.engine.codec)
     signalling = Signalling(
@@ -81,6 +83,7 @@ def call_path(
         admission=admission,
         watcher=watcher,
         strict=config.engine.strict,
+        quota=quota,
     )
     signalling.user = users = TcUsers(signalling)
     for ssn in config.ssns:

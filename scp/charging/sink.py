@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.charging.bundles import TOGETHER, Bundles, HeldRecord, ended, held, redecided
 from scp.charging.fault_state import FaultState
+from scp.domain.cdr import Charge
 from scp.ports import StoreError
 from scp.services.call_progress import CallProgress
 from scp.services.cdr_row import attempt_row
@@ -118,10 +119,7 @@ class CdrSink:
         """Note an operation of the gsmSSF: what an event report says of the call."""
         tid = dialogue.local_tid
         if type(argument) is EventReportBCSMArg and tid in self._held:
-            progress = self._progress.get(tid)
-            if progress is None:
-                progress = self._progress[tid] = CallProgress()
-            progress.reported(argument, self._wall())
+            self._progress_of(tid).reported(argument, self._wall())
 
     def decided(self, dialogue: Dialogue, decision: Decision) -> None:
         """Note that the service has decided otherwise: the record has the last decision."""
@@ -130,7 +128,15 @@ class CdrSink:
             self._held[dialogue.local_tid] = redecided(record, decision)
 
     def noted(self, dialogue: Dialogue, fact: object) -> None:
-        """Take a fact about a call; there is none yet that a record has."""
+        """Take what a call cost; other facts are in no record."""
+        if type(fact) is Charge and dialogue.local_tid in self._held:
+            self._progress_of(dialogue.local_tid).charge = fact
+
+    def _progress_of(self, tid: bytes) -> CallProgress:
+        progress = self._progress.get(tid)
+        if progress is None:
+            progress = self._progress[tid] = CallProgress()
+        return progress
 
     def progress(
         self, dialogue: Dialogue

@@ -52,15 +52,6 @@ from scp.client.http import (
     AsyncClient,
     Client,
 )
-from scp.client.messages import (
-    Message,
-    MessageEvent,
-    MessageEvents,
-    MessageState,
-    message,
-    message_events,
-    send_message,
-)
 from scp.client.subscribers import (
     Authorization,
     Condition,
@@ -113,10 +104,6 @@ __all__ = [
     "HeldCallPage",
     "Imported",
     "LineResult",
-    "Message",
-    "MessageEvent",
-    "MessageEvents",
-    "MessageState",
     "Problem",
     "Reader",
     "Readiness",
@@ -148,8 +135,6 @@ __all__ = [
     "held_calls",
     "import_subscribers",
     "json_call",
-    "message",
-    "message_events",
     "readiness",
     "received",
     "record_leg",
@@ -161,7 +146,6 @@ __all__ = [
     "reservation",
     "reserve",
     "roaming",
-    "send_message",
     "set_forwarding",
     "set_roaming",
     "start_trace",

@@ -62,6 +62,9 @@ class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
         reservation: id of the charging reservation, None if there was none.
         failed_attempts: attempts of a watched call that failed, in order, a space between two: the event and,
             behind a colon, its Q.850 cause value: "tBusy:34 tNoAnswer".
+        charge: what was taken off the account, minor units; None if nothing is charged, or it is not known.
+        reserved: what was last reserved for the call, minor units; None where nothing is charged.
+        tariff: prefix of the tariff; None where another system priced the call, or nothing is charged.
     """
 
     id: str
@@ -85,6 +88,27 @@ class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
     charged_ms: int | None = None
     reservation: str | None = None
     failed_attempts: str = ""
+    charge: int | None = None
+    reserved: int | None = None
+    tariff: str | None = None
+
+
+class Charge(Struct, frozen=True, gc=False):
+    """What a call under control cost: its part of a `CallAttempt`.
+
+    Attributes:
+        reservation: id.
+        charged_ms: how long the switch said it charged.
+        charge: minor units; None: not known yet.
+        reserved: minor units.
+        tariff: prefix; None where another system priced the call.
+    """
+
+    reservation: str
+    charged_ms: int
+    charge: int | None
+    reserved: int
+    tariff: str | None
 
 
 ATTEMPT_ROW: Final = CallAttempt.__struct_fields__[2:]

@@ -21,7 +21,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, final
 
-from scp.engine.cap.held_call import answered_already
 from scp.engine.cap.held_record import decode
 from scp.engine.hand_over import given_away
 from scp.engine.return_path import ReturnPath
@@ -232,11 +231,7 @@ class Adoption:
             return None
         self.counts["adopted"] += 1
         for octets in entry.left:
-            if answered_already(record, octets):
-                for answer in record.outgoing:
-                    self._signalling.send(way, answer, return_on_error=True)
-            else:
-                self._signalling.take(octets, way)
+            self._signalling.take(octets, way)
         self._signalling.flush()
         return entry
 

@@ -1,13 +1,18 @@
 """Control of a call that was connected to the VoIP side, until it is answered, rescued or over: a table.
 
 The service arms the events of the call and connects it. If the VoIP side fails (busy, not reachable, no
-answer, no route), the call is *rescued*: connected to the subscriber's own line. There is no third attempt.
+answer, no route), the call is *rescued*: connected to the subscriber's own line. There is no third attempt. A
+call that is only watched, or charged, has one attempt, whose failure is but notified.
 
 ::
 
     VOIP ──failed──▶ RESCUE ──failed──▶ Continue, over
       │                │
       └───answered─────┴──▶ TALKING ──cleared──▶ over
+                       │
+    PLAIN ──answered───┘
+
+What it costs is another table, `scp.services.charge_control.TABLE`.
 
 `TABLE` says what is sent for each event in each phase, with the clause of TS 29.078. What has no row is
 ignored: a report that comes twice, a result of an ActivityTest.
@@ -46,6 +51,7 @@ class Phase(IntEnum):
     RESCUE = 1  # connected to the subscriber's line, not answered
     TALKING = 2  # answered
     OVER = 3  # control has ended
+    PLAIN = 4  # goes on as it was dialled, or to the VoIP side without rescue; not answered
 
 
 class Event(IntEnum):
@@ -112,6 +118,15 @@ TABLE: Final[Mapping[tuple[Phase, Event], Row]] = {
     (Phase.RESCUE, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
     (Phase.RESCUE, Event.QUIET): Row(Action.TEST, Phase.RESCUE, _QUIET),
     (Phase.RESCUE, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
+    (Phase.PLAIN, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _ASKED),
+    (Phase.PLAIN, Event.FORWARDED): Row(Action.GO_ON, Phase.OVER, _OWN),
+    (Phase.PLAIN, Event.ANSWERED): Row(Action.NOTHING, Phase.TALKING, _ANSWER),
+    (Phase.PLAIN, Event.CLEARED): Row(Action.END, Phase.OVER, _CLEARED),
+    (Phase.PLAIN, Event.ASKED): Row(Action.GO_ON, Phase.OVER, _ASKED),
+    (Phase.PLAIN, Event.ARMING_REFUSED): Row(Action.CONNECT, Phase.OVER, _DISCARDED),
+    (Phase.PLAIN, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
+    (Phase.PLAIN, Event.QUIET): Row(Action.TEST, Phase.PLAIN, _QUIET),
+    (Phase.PLAIN, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
     (Phase.TALKING, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _ASKED),
     (Phase.TALKING, Event.FORWARDED): Row(Action.GO_ON, Phase.OVER, _ASKED),
     (Phase.TALKING, Event.CLEARED): Row(Action.END, Phase.OVER, _CLEARED),
@@ -132,6 +147,8 @@ _FAILURES: Final = frozenset(
         EventTypeBCSM.T_NO_ANSWER,
     }
 )
+_MONEY: Final = frozenset({Opcode.APPLY_CHARGING, Opcode.RESET_TIMER})
+"""Whose refusal leaves the call as it is; the first's is for the table of the money."""
 _ANSWERS: Final = frozenset({EventTypeBCSM.O_ANSWER, EventTypeBCSM.T_ANSWER})
 _CALLING: Final = LegID("sendingSideID", LEG1)
 _CALLED: Final = LegID("sendingSideID", LEG2)
@@ -139,20 +156,22 @@ _ASK: Final = MonitorMode.INTERRUPTED
 _TELL: Final = MonitorMode.NOTIFY_AND_CONTINUE
 
 
-def armed(*, terminating: bool, no_answer: int) -> RequestReportBCSMEventArg:
-    """Return what is armed with a Connect: failures as EDP-R, answer and clearing as EDP-N (§11.27).
+def armed(*, terminating: bool, no_answer: int, asks: bool = True) -> RequestReportBCSMEventArg:
+    """Return what is armed with a Connect: answer and clearing as EDP-N, failures as EDP-R or EDP-N (§11.27).
 
     Args:
         terminating: of the terminating BCSM; it has no route select failure: that is T_Busy (§11.18.1.1).
         no_answer: seconds that it may ring, 1 to 2047. They have to be fewer than the network's own no-answer
             timer (§11.27.1.1), or that one comes first.
+        asks: failures are EDP-R: the switch waits for what to do next; otherwise it goes on by itself.
     """
-    timer = DpSpecificCriteria("applicationTimer", no_answer)
+    timer = DpSpecificCriteria("applicationTimer", no_answer) if asks else None
+    failure = _ASK if asks else _TELL
     events: tuple[BCSMEvent, ...]
     if terminating:
         events = (
-            BCSMEvent(EventTypeBCSM.T_BUSY, _ASK, _CALLED),
-            BCSMEvent(EventTypeBCSM.T_NO_ANSWER, _ASK, _CALLED, timer),
+            BCSMEvent(EventTypeBCSM.T_BUSY, failure, _CALLED),
+            BCSMEvent(EventTypeBCSM.T_NO_ANSWER, failure, _CALLED, timer),
             BCSMEvent(EventTypeBCSM.T_ANSWER, _TELL, _CALLED),
             BCSMEvent(EventTypeBCSM.T_DISCONNECT, _TELL, _CALLING),
             BCSMEvent(EventTypeBCSM.T_DISCONNECT, _TELL, _CALLED),
@@ -160,9 +179,9 @@ def armed(*, terminating: bool, no_answer: int) -> RequestReportBCSMEventArg:
         )
     else:
         events = (
-            BCSMEvent(EventTypeBCSM.ROUTE_SELECT_FAILURE, _ASK, _CALLED),
-            BCSMEvent(EventTypeBCSM.O_CALLED_PARTY_BUSY, _ASK, _CALLED),
-            BCSMEvent(EventTypeBCSM.O_NO_ANSWER, _ASK, _CALLED, timer),
+            BCSMEvent(EventTypeBCSM.ROUTE_SELECT_FAILURE, failure, _CALLED),
+            BCSMEvent(EventTypeBCSM.O_CALLED_PARTY_BUSY, failure, _CALLED),
+            BCSMEvent(EventTypeBCSM.O_NO_ANSWER, failure, _CALLED, timer),
             BCSMEvent(EventTypeBCSM.O_ANSWER, _TELL, _CALLED),
             BCSMEvent(EventTypeBCSM.O_DISCONNECT, _TELL, _CALLING),
             BCSMEvent(EventTypeBCSM.O_DISCONNECT, _TELL, _CALLED),
@@ -185,12 +204,12 @@ def event_of(report: Report) -> Event | None:
     return None
 
 
-def _refused(opcode: int) -> Event:
+def _refused(opcode: int) -> Event | None:
     if opcode == Opcode.REQUEST_REPORT_BCSM_EVENT:
         return Event.ARMING_REFUSED
     if opcode == Opcode.ACTIVITY_TEST:
         return Event.LOST
-    return Event.CONNECT_REFUSED
+    return None if opcode in _MONEY else Event.CONNECT_REFUSED
 
 
 def _reported(report: EventReportBCSMArg) -> Event:

@@ -9,6 +9,7 @@ from ss7.cause import Cause
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
+    from scp.domain.cdr import Charge
     from ss7.cap.events import EventReportBCSMArg
 
 _ANSWERS: Final = frozenset({EventTypeBCSM.O_ANSWER, EventTypeBCSM.T_ANSWER})
@@ -45,17 +46,19 @@ class CallProgress:
         answered: oAnswer or tAnswer, None if there was none.
         disconnected: oDisconnect, tDisconnect, oAbandon or tAbandon, None likewise.
         cause: Q.850 cause value of a disconnect, busy or route select failure, None if not said.
+        charge: what it cost, None if it was not charged.
         failed: attempts to reach a party that failed, the first first: the event's ASN.1 identifier, and
             behind a colon its cause, if there is one.
     """
 
-    __slots__ = ("answered", "cause", "disconnected", "failed")
+    __slots__ = ("answered", "cause", "charge", "disconnected", "failed")
 
     def __init__(self) -> None:
         self.answered: float | None = None
         self.disconnected: float | None = None
         self.cause: int | None = None
         self.failed: tuple[str, ...] = ()
+        self.charge: Charge | None = None
 
     @classmethod
     def of(

@@ -74,6 +74,11 @@ def attempt_row(call: Answered, numbering: Numbering) -> Row:
 def ending(progress: CallProgress) -> Row:
     """Return the values that follow in the row of a call that was watched to its end."""
     values = (_ms(progress.answered), _ms(progress.disconnected), progress.cause)
+    charge = progress.charge
+    if charge is not None:
+        failed = " ".join(progress.failed)
+        paid = (charge.charge, charge.reserved, charge.tariff)
+        return (*values, charge.charged_ms, charge.reservation, failed, *paid)
     return (*values, None, None, " ".join(progress.failed)) if progress.failed else values
 
 

@@ -2,17 +2,17 @@
 
 The gsmSSF's InitialDP is answered with one operation in one TC-END: Connect, Continue, or, if the operator
 wants so where the store can't say, ReleaseCall. Nothing is armed, so no control relationship remains. With
-``rescue`` a call to the gateway stays under control until it is over (`scp.services.rescue`).
+``rescue`` a call to the gateway stays under control until it is over, and with ``charging`` every call that
+somebody pays for (`scp.services.controlled`).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from msgspec import Meta, Struct, msgpack
 
-from scp.domain.decision import Action, Decision, judge, screen
-from scp.domain.reason import Reason
+from scp.domain.decision import Action, Decision, Reason, judge, screen
 from scp.domain.rules import (
     MAX_REDIRECTIONS,
     DigitsPolicy,
@@ -22,15 +22,18 @@ from scp.domain.rules import (
     Redirections,
     Rules,
 )
-from scp.services.api import Call, Locate, Lookup, NodeSettings, ServiceRun
-from scp.services.call_control import ARMED_SINCE
+from scp.services.api import Call, Lookup, NodeSettings, ServiceRun
+from scp.services.call_control import ARMED_SINCE, Phase
+from scp.services.charging_policy import ChargingPolicy, Paid, denial, listed, paid_by
+from scp.services.controlled import Control, HeldCall, Patience, Plan
 from scp.services.idp import read_call
 from scp.services.instructions import connect_argument
-from scp.services.rescue import Patience, RescueState, connect_and_rescue, control
 from scp.services.settings import read_settings
-from scp.services.whereabouts import Ask, OnSilence, asks, gives_up, with_place
 from ss7.cap.operations import Opcode
 from ss7.cause import Cause, CauseValue, Location
+
+if TYPE_CHECKING:
+    from scp.domain.call import CallFacts
 
 # Q.850 cause 41: the caller may well try again.
 STORE_FAILURE_CAUSE: Final = Cause(CauseValue.TEMPORARY_FAILURE, Location.LOCAL_PUBLIC_NETWORK).encode()
@@ -38,7 +41,6 @@ STORE_FAILURE_CAUSE: Final = Cause(CauseValue.TEMPORARY_FAILURE, Location.LOCAL_
 _OPERATION_CONNECT: Final = Opcode.CONNECT
 _OPERATION_CONTINUE: Final = Opcode.CONTINUE
 _CONNECT: Final = Action.CONNECT
-_decode_state: Final = msgpack.Decoder(RescueState).decode
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,9 +54,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             gateway does not take it. CAP v1 has no events for that: its calls are steered without.
         no_answer_s: seconds that either may ring; fewer than the network's own no-answer timer, else that
             comes first (29.078 §11.27.1.1).
-        ask_hlr: whose place is asked of the HLR where the request does not have it (`[map]` is needed).
-        on_silence: what decides where the HLR does not tell in time.
         quiet_s: seconds without a report after which the switch is asked whether the call is still there.
+        charging: calls are charged by the switch's own measurement; without it none is.
     """
 
     prefix: Mark = ""
@@ -66,75 +67,86 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_redirections: Redirections = MAX_REDIRECTIONS
     rescue: bool = False
     no_answer_s: Annotated[int, Meta(ge=1, le=2047)] = 15
-    ask_hlr: Ask = Ask.OFF
-    on_silence: OnSilence = OnSilence.STORED
     quiet_s: Annotated[float, Meta(ge=60, le=86_400)] = 1800.0
+    charging: ChargingPolicy | None = None
+
+
+_LOOPS: Final = frozenset({Reason.ALREADY_MARKED, Reason.DIVERTED_BACK, Reason.NEVER_STEER})
+"""Calls that are not charged: they are charged already, or are to be free (emergency)."""
 
 
 class VoipForwarding:
     """The service.
 
-    Args:
-        rules: what a dry run decides by, too.
-        st: see `Settings`.
-        patience: if given, calls are rescued.
-        ask: whose place is asked of the HLR.
-        on_silence: what decides if it does not say.
+    Attributes:
+        rules: what a dry run decides by.
+        plan: how calls are controlled; None: they are not.
     """
 
     name = "voip-forwarding"
 
-    def __init__(
-        self,
-        rules: Rules,
-        *,
-        st: bool = False,
-        patience: Patience | None = None,
-        ask: Ask = Ask.OFF,
-        on_silence: OnSilence = OnSilence.STORED,
-    ) -> None:
+    def __init__(self, rules: Rules, *, st: bool = False, plan: Plan | None = None) -> None:
         self.rules = rules
         self.st = st
-        self.patience = patience
-        self.ask = ask
-        self.asking = ask is not Ask.OFF
-        self.on_silence = on_silence
+        self.plan = plan
 
     async def run(self, call: Call) -> None:
         """Serve one call."""
         facts = read_call(call.idp, self.rules.numbering)
         decision = screen(facts, self.rules)
         if decision is None:
-            found = await Lookup(facts.e164)
-            if self.asking and asks(found, facts, self.ask):
-                facts = with_place(facts, await Locate(facts.e164))
-                if gives_up(facts, self.on_silence):
-                    decision = Decision(Action.CONTINUE, facts.not_located or Reason.LOCATION_UNAVAILABLE)
-            if decision is None:
-                decision = judge(found, facts, self.rules)
+            decision = judge(await Lookup(facts.e164), facts, self.rules)
         call.decided(decision)
-        if decision.action is _CONNECT:
-            connect = connect_argument(call.idp, decision, st=self.st)
-            if self.patience is not None and call.context.version >= ARMED_SINCE:
-                await connect_and_rescue(call, facts, connect, self.patience)
-            else:
-                call.invoke(_OPERATION_CONNECT, connect)
+        if self.plan is not None and call.context.version >= ARMED_SINCE:
+            await self._control(call, facts, decision, self.plan)
+        elif decision.action is _CONNECT:
+            call.invoke(_OPERATION_CONNECT, connect_argument(call.idp, decision, st=self.st))
         elif decision.action is Action.RELEASE:
             call.invoke(Opcode.RELEASE_CALL, STORE_FAILURE_CAUSE)
         else:
             call.invoke(_OPERATION_CONTINUE)
 
+    async def _control(self, call: Call, facts: CallFacts, decision: Decision, plan: Plan) -> None:
+        """Say what was decided, in control of the call if it is rescued or paid for."""
+        if decision.action is Action.RELEASE:
+            call.invoke(Opcode.RELEASE_CALL, STORE_FAILURE_CAUSE)
+            return
+        connects = decision.action is _CONNECT
+        policy = plan.policy
+        paid: Paid | None = None
+        if policy is not None and decision.reason not in _LOOPS:
+            if listed(policy.barred, facts):
+                call.decided(Decision(Action.RELEASE, Reason.BARRED_NUMBER))
+                call.invoke(Opcode.RELEASE_CALL, denial(policy.denial_cause))
+                return
+            if not listed(policy.free, facts):
+                roams = not connects and bool(self.rules.numbering.roaming(facts.vlr))
+                paid = paid_by(call.idp, facts, self.rules.numbering, policy, roams)
+        connect = connect_argument(call.idp, decision, st=self.st) if connects else None
+        if paid is None and not (connects and plan.rescue):
+            if connect is None:
+                call.invoke(_OPERATION_CONTINUE)
+            else:
+                call.invoke(_OPERATION_CONNECT, connect)
+            return
+        phase = Phase.VOIP if connects and plan.rescue else Phase.PLAIN
+        await Control(call, facts, plan, HeldCall(phase, paid=paid)).begin(connect)
 
-class RescuingForwarding(VoipForwarding):
-    """The service with `patience`: another node can go on with its calls."""
+
+class ControllingForwarding(VoipForwarding):
+    """The service with a `plan`: another node can go on with its calls."""
 
     def resume(self, call: Call, state: bytes) -> ServiceRun:
         """See `scp.services.api.ResumableService`."""
-        assert call.decision is not None
-        assert self.patience is not None
+        assert self.plan is not None
         facts = read_call(call.idp, self.rules.numbering)
-        connect = connect_argument(call.idp, call.decision, st=self.st)
-        return control(call, facts, connect, self.patience, _decode_state(state))
+        decision = call.decision
+        connects = decision is not None and decision.action is _CONNECT
+        connect = connect_argument(call.idp, decision, st=self.st) if connects and decision else None
+        return Control(call, facts, self.plan, _decode_state(state)).resume(connect)
+
+
+_decode_state: Final = msgpack.Decoder(HeldCall).decode
 
 
 def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForwarding:
@@ -149,8 +161,9 @@ def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForward
         on_failure=own.on_failure or node.on_failure,
         max_redirections=own.max_redirections,
     )
-    patience = Patience(own.no_answer_s, own.quiet_s) if own.rescue else None
-    if own.ask_hlr is not Ask.OFF and not node.asks_hlr:
-        raise ValueError("ask_hlr: there is no [map] table, which says how the HLR is reached")
-    kind = VoipForwarding if patience is None else RescuingForwarding
-    return kind(rules, st=own.st, patience=patience, ask=own.ask_hlr, on_silence=own.on_silence)
+    plan: Plan | None = None
+    if own.rescue or own.charging is not None:
+        policy = own.charging and own.charging.checked()
+        plan = Plan(Patience(own.no_answer_s, own.quiet_s), own.rescue, policy)
+    kind = VoipForwarding if plan is None else ControllingForwarding
+    return kind(rules, st=own.st, plan=plan)

@@ -191,7 +191,9 @@ class Reports:
         readable = component.last
         if readable and BY_OPCODE[opcode].result is not None:
             try:
-                result = self._arguments.codec.decode_result(opcode, component.parameter, call.version)
+                result = self._arguments.codec.decode_result(
+                    opcode, component.parameter, call.context.version
+                )
             except DecodeError:
                 readable = False
         if readable:
@@ -214,7 +216,9 @@ class Reports:
             problem = UNEXPECTED_ERROR
         else:
             try:
-                parameter = self._arguments.codec.decode_error(code, component.parameter, call.version)
+                parameter = self._arguments.codec.decode_error(
+                    code, component.parameter, call.context.version
+                )
             except DecodeError:
                 problem = RETURN_ERROR_MISTYPED_PARAMETER
             else:
@@ -227,7 +231,7 @@ class Reports:
         """Queue an operation, or what is owed for one that can't be executed."""
         opcode = opcode_of(component.opcode)
         invoke_id = component.invoke_id
-        version = call.version
+        version = call.context.version
         if REPORTS.get(opcode, _NEVER) > version:
             self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
             self._signalling.discard("cap", "unrecognized-operation")

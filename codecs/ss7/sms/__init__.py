@@ -1,1 +1,0 @@
-"""Short messages: alphabets, concatenation, the TPDUs of TS 23.040."""

@@ -1,1 +1,0 @@
-"""Text messages: the queue that loses none, and the adapter that sends by SMPP."""

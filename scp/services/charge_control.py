@@ -1,0 +1,220 @@
+"""Charging of a call under control: a table of what each report means for the money.
+
+It is stepped beside `scp.services.call_control.TABLE`, which says what becomes of the call::
+
+    COUNTING ──period's end──▶ (the next quota) COUNTING
+       │  └────cleared, released────▶ CLOSING ──last report──▶ DONE
+       └───────last report, lost──────────────────────────────▶ DONE
+
+A call that nobody pays for is `FREE`: nothing of this concerns it. In `DONE` the call is settled, once, and
+whatever is reported changes nothing.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from scp.domain.meter import Measured
+from scp.services.api import Report, ReportKind
+from ss7.cap.charging import (
+    AudibleIndicator,
+    BurstList,
+    CamelAChBillingChargingCharacteristics,
+    ReleaseIfDurationExceeded,
+    TimeDurationCharging,
+    TimeIfTariffSwitch,
+    decode_contained,
+    encode_contained,
+)
+from ss7.cap.errors import ErrorCode
+from ss7.cap.interaction import Burst
+from ss7.cap.operations import Opcode
+from ss7.cap.types import LEG2, AChChargingAddress, ApplyChargingArg, LegID, SendingSideID
+from ss7.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scp.domain.meter import Period
+
+
+class Money(IntEnum):
+    """Where the charging of a call stands."""
+
+    FREE = 0  # nobody pays
+    COUNTING = 1  # the switch counts, or will from answer on
+    CLOSING = 2  # the call is over, the last report is due
+    DONE = 3  # settled
+
+
+class Event(IntEnum):
+    """What a report means for the money."""
+
+    USED = 0  # a period is at its end, the call goes on
+    ENDED = 1  # the last report: the call is over
+    EXPIRED = 2  # the last report: the switch released the call at the end of the last period
+    FRUITLESS = 3  # the report of an attempt that nobody answered
+    UNREADABLE = 4  # a report that can't be read, and the call may go on
+    UNREADABLE_ENDS = 5  # a report that can't be read, and the call is to be released
+    REFUSED = 6  # taskRefused to ApplyCharging
+    WRONG = 7  # any other error or reject of ApplyCharging
+    CLEARED = 8  # the call is over, and a report is due
+    CLEARED_REPORTED = 9  # the call is over, and no report is due
+    SPENT = 10  # nothing is left to give
+    SILENT = 11  # the report that is due did not come
+    STILL_SILENT = 12  # … and the switch has said meanwhile that the call is there
+    LOST = 13  # the dialogue is over, or the switch does not know the call any more
+    TOLD = 14  # somebody wants the call released
+
+
+class Action(IntEnum):
+    """What is done."""
+
+    NOTHING = 0
+    ASK = 1  # a further quota, and ApplyCharging with what is granted
+    ASSUME = 2  # the whole period counts as used; then ASK
+    RELEASE = 3  # ReleaseCall, in TC-CONTINUE
+    TEST = 4  # ActivityTest
+    SETTLE = 5  # charge what was reported
+    SETTLE_LOST = 6  # charge what was reported, or what was given, by the policy for lost calls
+
+
+class Row(NamedTuple):
+    """What an event does."""
+
+    action: Action
+    next: Money
+    why: str
+
+
+_ANSWERS: Final = "a period is pending until it is reported; the next ApplyCharging answers that (§11.2.2.2)"
+_LAST: Final = "legActive is false: the report closes the account (§11.3.1.1)"
+_EXPIRED: Final = "all events are disarmed, no EventReport comes (§11.3.2.1)"
+_FRUITLESS: Final = "without an answer the time is 0 (§11.3.1.1); what follows says how the call goes on"
+_UNREADABLE: Final = "the period is over, or the call is: all of it counts"
+_PENDING: Final = "an earlier period is pending (§11.2.2.2): its report comes"
+_WRONG: Final = "the switch counts nothing; in TC-CONTINUE, its last report may come (§11.26.2.1)"
+_DUE: Final = "event and report come in either order, in one message or two (§11.3.2.1)"
+_NOT_DUE: Final = "one ApplyCharging has one report, and it has come (§11.2.2.2)"
+_SPENT: Final = "the switch has counted what was granted; the last report comes (§11.26.2.1)"
+_SILENT: Final = "does the switch still know the call (§11.1)"
+_ALIVE: Final = "it does, and has lost the period: given anew, since nothing is free (§11.2.2.1)"
+_LOST: Final = "nobody reports any more (§11.1.1)"
+_TOLD: Final = "reports that are due are still sent (§11.26.2.1), and in TC-END nobody would take them"
+_AGAIN: Final = "it is over already"
+
+TABLE: Final[Mapping[tuple[Money, Event], Row]] = {
+    (Money.COUNTING, Event.USED): Row(Action.ASK, Money.COUNTING, _ANSWERS),
+    (Money.COUNTING, Event.ENDED): Row(Action.SETTLE, Money.DONE, _LAST),
+    (Money.COUNTING, Event.EXPIRED): Row(Action.SETTLE, Money.DONE, _EXPIRED),
+    (Money.COUNTING, Event.FRUITLESS): Row(Action.NOTHING, Money.COUNTING, _FRUITLESS),
+    (Money.COUNTING, Event.UNREADABLE): Row(Action.ASSUME, Money.COUNTING, _UNREADABLE),
+    (Money.COUNTING, Event.UNREADABLE_ENDS): Row(Action.RELEASE, Money.CLOSING, _UNREADABLE),
+    (Money.COUNTING, Event.REFUSED): Row(Action.NOTHING, Money.COUNTING, _PENDING),
+    (Money.COUNTING, Event.WRONG): Row(Action.RELEASE, Money.CLOSING, _WRONG),
+    (Money.COUNTING, Event.CLEARED): Row(Action.NOTHING, Money.CLOSING, _DUE),
+    (Money.COUNTING, Event.CLEARED_REPORTED): Row(Action.SETTLE, Money.DONE, _NOT_DUE),
+    (Money.COUNTING, Event.SPENT): Row(Action.RELEASE, Money.CLOSING, _SPENT),
+    (Money.COUNTING, Event.SILENT): Row(Action.TEST, Money.COUNTING, _SILENT),
+    (Money.COUNTING, Event.STILL_SILENT): Row(Action.ASSUME, Money.COUNTING, _ALIVE),
+    (Money.COUNTING, Event.LOST): Row(Action.SETTLE_LOST, Money.DONE, _LOST),
+    (Money.COUNTING, Event.TOLD): Row(Action.RELEASE, Money.CLOSING, _TOLD),
+    (Money.CLOSING, Event.USED): Row(Action.NOTHING, Money.CLOSING, _AGAIN),
+    (Money.CLOSING, Event.ENDED): Row(Action.SETTLE, Money.DONE, _LAST),
+    (Money.CLOSING, Event.EXPIRED): Row(Action.SETTLE, Money.DONE, _EXPIRED),
+    (Money.CLOSING, Event.FRUITLESS): Row(Action.SETTLE, Money.DONE, _LAST),
+    (Money.CLOSING, Event.UNREADABLE): Row(Action.SETTLE_LOST, Money.DONE, _UNREADABLE),
+    (Money.CLOSING, Event.UNREADABLE_ENDS): Row(Action.SETTLE_LOST, Money.DONE, _UNREADABLE),
+    (Money.CLOSING, Event.SILENT): Row(Action.SETTLE_LOST, Money.DONE, _LOST),
+    (Money.CLOSING, Event.STILL_SILENT): Row(Action.SETTLE_LOST, Money.DONE, _LOST),
+    (Money.CLOSING, Event.LOST): Row(Action.SETTLE_LOST, Money.DONE, _LOST),
+}
+"""What has no row is ignored."""
+
+
+class ChargeReport(NamedTuple):
+    """What an ApplyChargingReport says.
+
+    Attributes:
+        measured: the times.
+        active: the call goes on.
+        expired: the gsmSSF released it at the end of its period.
+    """
+
+    measured: Measured
+    active: bool
+    expired: bool
+
+
+def read_report(octets: object, version: int) -> ChargeReport | None:
+    """Return what ApplyChargingReport's argument says in a CAP version, None if it can't be read."""
+    if not isinstance(octets, bytes):
+        return None
+    try:
+        result = decode_contained("CAMEL-CallResult", octets, version).value
+    except DecodeError:
+        return None
+    time = result.time_information.value
+    times = (
+        Measured(time.time_since_tariff_switch, True, time.tariff_switch_interval)
+        if isinstance(time, TimeIfTariffSwitch)
+        else Measured(time)
+    )
+    return ChargeReport(times, result.leg_active, bool(result.call_leg_released_at_tcp_expiry))
+
+
+def refusal(report: Report) -> Event | None:
+    """Return what an error or reject of ApplyCharging means, None for any other report."""
+    if report.opcode != Opcode.APPLY_CHARGING:
+        return None
+    if report.kind is ReportKind.ERROR and report.code == ErrorCode.TASK_REFUSED:
+        return Event.REFUSED
+    return Event.WRONG if report.kind in (ReportKind.ERROR, ReportKind.REJECT) else None
+
+
+def apply_charging(period: Period, version: int, warning_s: int, *, called_pays: bool) -> ApplyChargingArg:
+    """Return ApplyCharging for a period, in the form of the CAP version (2 to 4).
+
+    The warning tone before a release stands in CAP v2 within the release, in v3 it is a flag; there the
+    switch knows how long before the end it comes. In v4 it is a list of bursts with that time.
+
+    Args:
+        period: what it says.
+        version: CAP version of the dialogue.
+        warning_s: seconds before the end of the last period at which the caller is warned; 0: not.
+        called_pays: the called party's leg is charged, not the calling party's.
+    """
+    tone = period.release and warning_s > 0
+    switch = period.switch_s or None
+    if version <= 2:
+        value = TimeDurationCharging(
+            period.tenths,
+            tariff_switch_interval=switch,
+            release_v2=ReleaseIfDurationExceeded(tone) if period.release else None,
+        )
+    elif version == 3:
+        value = TimeDurationCharging(period.tenths, period.release, switch, tone)
+    elif tone:
+        bursts = BurstList(Burst(), min(warning_s, _MOST_WARNING, max(1, period.tenths // 10)))
+        value = TimeDurationCharging(
+            period.tenths, period.release, switch, audible_indicator=AudibleIndicator("burstList", bursts)
+        )
+    else:
+        value = TimeDurationCharging(period.tenths, period.release, switch)
+    octets = encode_contained(
+        "CAMEL-AChBillingChargingCharacteristics",
+        CamelAChBillingChargingCharacteristics("timeDurationCharging", value),
+        version,
+    )
+    if not called_pays:
+        return ApplyChargingArg(octets)
+    party = SendingSideID("sendingSideID", LEG2)
+    if version < _ADDRESSES_SINCE:
+        return ApplyChargingArg(octets, party)
+    address = AChChargingAddress("legID", LegID("sendingSideID", LEG2))
+    return ApplyChargingArg(octets, party, ach_charging_address=address)
+
+
+_MOST_WARNING: Final = 1200  # TS 29.078 §5.1: warningPeriod
+_ADDRESSES_SINCE: Final = 4

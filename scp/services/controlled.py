@@ -1,0 +1,476 @@
+"""Control of a call from its first instruction to its end: rescue and charging, stepped through two tables.
+
+`scp.services.call_control.TABLE` says what becomes of the call, `scp.services.charge_control.TABLE` what
+becomes of the money; both are stepped with each report, and what they say is said in one message. The state
+of a call is a `HeldCall`, a value: with the InitialDP it is all that another node needs to go on.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Final, NamedTuple, final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from scp.domain import meter as metering
+from scp.domain.call import Trigger
+from scp.domain.cdr import Charge
+from scp.domain.meter import Meter
+from scp.domain.outcome import Action as Decided
+from scp.domain.outcome import Decision
+from scp.domain.quota import TENTHS, UNUSED, ChargingFailure, QuotaDenial, QuotaGrant, QuotaRequest, Settled
+from scp.domain.reason import Reason
+from scp.domain.reservation import reservation_id
+from scp.services import charge_control as charge
+from scp.services.api import Extend, NextReport, Release, Report, ReportKind, Reserve, Settle
+from scp.services.call_control import TABLE, Action, Event, Phase, armed, event_of
+from scp.services.charge_control import ChargeReport, Money, apply_charging, read_report, refusal
+from scp.services.charging_policy import GRANTED, ChargingPolicy, Paid, denial
+from scp.services.rescue import line, reason_of
+from ss7.cap.operations import Opcode
+from ss7.cap.types import ConnectArg, ResetTimerArg
+from ss7.isup import RedirectingReason
+
+if TYPE_CHECKING:
+    from scp.domain.call import CallFacts
+    from scp.domain.meter import Period
+    from scp.services.api import Call
+
+CHARGED_SINCE: Final = 2
+"""The CAP version that has ApplyCharging."""
+UNANSWERED: Final = 0.25
+"""Seconds after which a suspended switch is told that charging takes longer (ResetTimer)."""
+PERIOD_SLACK: Final = 10.0
+"""Seconds that a period's report may be late (it is counted from answer, which is not known to the tenth)."""
+
+
+class Patience(NamedTuple):
+    """How long a controlled call waits.
+
+    Attributes:
+        no_answer: seconds that a party may ring, 1 to 2047.
+        quiet: seconds without a report after which the switch is asked whether the call is still there.
+    """
+
+    no_answer: int
+    quiet: float
+
+
+class HeldCall(Struct, frozen=True, gc=False, array_like=True):
+    """The state of a call under control.
+
+    Attributes:
+        phase: of the call.
+        reason: why the first attempt failed, as redirection information says it; -1: it did not.
+        money: of its charging.
+        meter: what the switch measured, and may.
+        session: id of the reservation, "" without.
+        paid: who pays; None: nobody.
+        reserved: the charging system has the session, as far as is known.
+        grace: seconds were given while charging did not answer.
+        unreported: an attempt failed whose charging report has not come.
+        tested: the switch was asked whether the call is still there, because a report is missing.
+        tariff: prefix of the tariff.
+        held: what is reserved, in minor units.
+        due_ms: when the next report is due, milliseconds since 1970-01-01 UTC; 0: at no known time.
+    """
+
+    phase: Phase = Phase.PLAIN
+    reason: int = -1
+    money: Money = Money.FREE
+    meter: Meter = Meter()
+    session: str = ""
+    paid: Paid | None = None
+    reserved: bool = False
+    grace: bool = False
+    unreported: bool = False
+    tested: bool = False
+    tariff: str = ""
+    held: int = 0
+    due_ms: int = 0
+
+
+class Plan(NamedTuple):
+    """What a service wants of its calls under control.
+
+    Attributes:
+        patience: how long they wait.
+        rescue: connect them to the subscriber's line if the first attempt fails.
+        policy: how they are charged; None: not at all.
+    """
+
+    patience: Patience
+    rescue: bool = False
+    policy: ChargingPolicy | None = None
+
+
+@final
+class Control:
+    """One call under control.
+
+    Args:
+        call: the dialogue; its decision is told.
+        facts: of the call.
+        plan: of the service.
+        held: the state to begin, or to go on with.
+    """
+
+    __slots__ = ("call", "cause", "facts", "held", "plan", "target")
+
+    def __init__(self, call: Call, facts: CallFacts, plan: Plan, held: HeldCall) -> None:
+        self.call = call
+        self.facts = facts
+        self.plan = plan
+        self.held = held
+        self.target: ConnectArg | None = None  # of the present attempt, until it is answered
+        self.cause = b""  # to release with
+
+    # -- the first instruction ------------------------------------------------------------------------------
+
+    async def begin(self, connect: ConnectArg | None) -> None:
+        """Serve the call: connect it (None: let it go on as it was dialled), and control it to its end."""
+        self.target = connect
+        grant: QuotaGrant | None = None
+        if self.held.paid is not None:
+            grant = await self._first_quota(self.held.paid)
+            if grant is None:
+                return
+        self._arm()
+        if grant is not None:
+            self._apply(grant)
+        self._go()
+        await self._run()
+
+    async def resume(self, connect: ConnectArg | None) -> None:
+        """Go on with a call that another node began; ``connect`` as for `begin`."""
+        held = self.held
+        self.target = connect
+        if held.reason >= 0:
+            self.target = line(self.call.idp, self.facts, RedirectingReason(held.reason))
+        if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
+            await self._next_quota()  # the answer was awaited when the other node died
+        await self._run()
+
+    async def _first_quota(self, paid: Paid) -> QuotaGrant | None:
+        """Reserve the first quota; None: the call is denied, and over."""
+        policy = self._policy
+        session = reservation_id(paid.account, self.call.id)
+        self._change(session=session, money=Money.COUNTING, reserved=True)
+        request = self._request(policy.first_s)
+        now = self.call.now
+        answer = await Reserve(request, now + min(UNANSWERED, policy.deadline_s))
+        if isinstance(answer, ChargingFailure) and answer.kind == "timeout":
+            self.call.invoke(Opcode.RESET_TIMER, ResetTimerArg(policy.reset_timer_s))
+            answer = await Reserve(request, now + policy.deadline_s)
+        if isinstance(answer, QuotaDenial):
+            self._change(reserved=False)
+            self._deny(Reason.CHARGING_DENIED)
+            return None
+        if isinstance(answer, ChargingFailure) and policy.down == "release":
+            await Settle(session, UNUSED, self.call.now)
+            self._deny(Reason.CHARGING_DOWN)
+            return None
+        return self._taken(answer)
+
+    def _deny(self, reason: Reason) -> None:
+        self.call.decided(Decision(Decided.RELEASE, reason))
+        self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
+        self._change(phase=Phase.OVER, money=Money.DONE)
+
+    def _arm(self) -> None:
+        asks = self.held.phase in (Phase.VOIP, Phase.RESCUE)
+        terminating = self.facts.trigger is Trigger.TERMINATING
+        events = armed(terminating=terminating, no_answer=self.plan.patience.no_answer, asks=asks)
+        self.call.invoke(Opcode.REQUEST_REPORT_BCSM_EVENT, events)
+
+    def _go(self) -> None:
+        if self.target is None:
+            self.call.invoke(Opcode.CONTINUE)
+        else:
+            self.call.invoke(Opcode.CONNECT, self.target)
+
+    # -- until its end --------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        """Take report after report until the call is over and settled."""
+        kept: HeldCall | None = None
+        while not self._over:
+            if self.held is not kept:
+                kept = self.held
+                self.call.keep(kept)
+            report = await NextReport(until=self._until())
+            event = event_of(report)
+            before = self.held
+            if before.money in (Money.COUNTING, Money.CLOSING):
+                await self._charge(report, event)
+            if self.held.phase is not Phase.OVER or report.kind is ReportKind.TOLD:
+                await self._control(report, event)
+
+    @property
+    def _over(self) -> bool:
+        held = self.held
+        return held.phase is Phase.OVER and held.money in (Money.FREE, Money.DONE)
+
+    def _until(self) -> float:
+        """Return until when the next report is waited for."""
+        call, held = self.call, self.held
+        quiet = call.now + self.plan.patience.quiet
+        if held.money is Money.CLOSING or (held.money is Money.DONE and held.phase is not Phase.OVER):
+            return call.now + self._policy.report_s
+        if held.money is Money.COUNTING and held.due_ms:
+            return min(quiet, call.now + max(0.0, held.due_ms / 1000 - call.at))
+        return quiet
+
+    async def _control(self, report: Report, event: Event | None) -> None:
+        """Step the table of the call."""
+        if report.kind is ReportKind.TOLD:
+            self._told(report)
+            return
+        if event is Event.QUIET and self.held.money is not Money.FREE:
+            if self.held.money is Money.DONE:
+                self._change(phase=Phase.OVER)
+            return  # the table of the money has tested
+        row = None if event is None else TABLE.get((self.held.phase, event))
+        if row is None:
+            return
+        after = row.next
+        if after is Phase.OVER and event in _REFUSALS and self.held.money is Money.COUNTING:
+            after = Phase.PLAIN  # a call that is paid for stays under control
+        self._change(phase=after)
+        if row.action is Action.RESCUE:
+            reason = reason_of(report)
+            self._change(reason=int(reason))
+            self.target = line(self.call.idp, self.facts, reason)
+            self._arm()
+            self._recharge()
+            self._go()
+        elif row.action is Action.CONNECT:
+            self._recharge()
+            self._go()
+        elif row.action is Action.GO_ON:
+            self.call.invoke(Opcode.CONTINUE)
+        elif row.action is Action.TEST:
+            self.call.invoke(Opcode.ACTIVITY_TEST)
+        if after is Phase.TALKING:
+            self.target = None  # a call is talked in for minutes
+            if self.held.money is Money.COUNTING:
+                self._due()
+        elif after is Phase.OVER:
+            await self._cleared()
+
+    def _told(self, report: Report) -> None:
+        """Release the call because somebody wants it."""
+        if self.held.phase is Phase.OVER:
+            return
+        wanted = report.argument
+        self.call.invoke(Opcode.RELEASE_CALL, wanted.cause if isinstance(wanted, Release) else self.cause)
+        self.call.decided(Decision(Decided.RELEASE, Reason.RELEASED_BY_OPERATOR))
+        self._change(phase=Phase.OVER)
+
+    # -- money ----------------------------------------------------------------------------------------------
+
+    @property
+    def _policy(self) -> ChargingPolicy:
+        policy = self.plan.policy
+        assert policy is not None
+        return policy
+
+    async def _charge(self, report: Report, event: Event | None) -> None:
+        """Step the table of the money with a report."""
+        meant = self._meant(report, event)
+        if meant is not None:
+            await self._step(meant)
+
+    async def _cleared(self) -> None:
+        """Step it because the call is over."""
+        if self.held.money in (Money.COUNTING, Money.CLOSING):
+            pending = self.held.meter.pending
+            await self._step(charge.Event.CLEARED if pending else charge.Event.CLEARED_REPORTED)
+
+    def _meant(self, report: Report, event: Event | None) -> charge.Event | None:
+        """Return what a report means for the money; take what it has measured."""
+        if report.kind is ReportKind.INVOKE and report.opcode == Opcode.APPLY_CHARGING_REPORT:
+            return self._reported(read_report(report.argument, self.call.context.version))
+        if report.kind is ReportKind.TOLD:
+            return charge.Event.TOLD
+        if event is Event.LOST:
+            return charge.Event.LOST
+        if event is Event.QUIET:
+            answered = self.held.phase is Phase.TALKING
+            return charge.Event.STILL_SILENT if answered and self.held.tested else charge.Event.SILENT
+        return refusal(report)
+
+    def _reported(self, report: ChargeReport | None) -> charge.Event | None:
+        held = self.held
+        self._change(tested=False)
+        if report is None:
+            ends = self._policy.unreadable_report == "release"
+            self._change(meter=metering.reported(metering.assumed(held.meter)))
+            return charge.Event.UNREADABLE_ENDS if ends else charge.Event.UNREADABLE
+        if (
+            not report.active
+            and held.unreported
+            and not report.measured.since
+            and not report.measured.switched
+        ):
+            self._change(unreported=False)  # of the attempt before
+            return None
+        if not held.meter.pending:
+            return None  # it came before
+        taken = metering.measured(held.meter, report.measured)
+        if report.active and taken.used < held.meter.allowed - TENTHS:
+            return None  # that of a period before, again: this one ends when all of it is used
+        self._change(meter=metering.reported(taken))
+        if report.expired:
+            self._change(phase=Phase.OVER)
+            return charge.Event.EXPIRED
+        if report.active:
+            return charge.Event.USED
+        fruitless = not taken.used and held.phase not in (Phase.TALKING, Phase.OVER)
+        return charge.Event.FRUITLESS if fruitless else charge.Event.ENDED
+
+    async def _step(self, event: charge.Event) -> None:
+        """Do what the table of the money says."""
+        row = charge.TABLE.get((self.held.money, event))
+        if row is None:
+            return
+        self._change(money=row.next)
+        action = row.action
+        if action is charge.Action.ASK:
+            await self._next_quota()
+        elif action is charge.Action.ASSUME:
+            self._change(meter=metering.reported(metering.assumed(self.held.meter)), tested=False)
+            await self._next_quota()
+        elif action is charge.Action.RELEASE:
+            self._release(event)
+        elif action is charge.Action.TEST:
+            self._change(tested=True)
+            self.call.invoke(Opcode.ACTIVITY_TEST)
+            self._change(due_ms=int((self.call.at + PERIOD_SLACK) * 1000) if self.held.due_ms else 0)
+        elif action is charge.Action.SETTLE:
+            await self._settle()
+        elif action is charge.Action.SETTLE_LOST:
+            if self._policy.lost_call == GRANTED and self.held.due_ms:  # it was answered
+                self._change(meter=metering.assumed(self.held.meter))
+            await self._settle()
+        elif event is charge.Event.REFUSED and self.held.phase is not Phase.TALKING:
+            self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
+
+    def _release(self, event: charge.Event) -> None:
+        if event is not charge.Event.TOLD:  # who told it says the cause
+            self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
+            self._change(phase=Phase.OVER)
+
+    async def _next_quota(self) -> None:
+        """Ask for more unless there is none, and give the switch its next period."""
+        self.call.keep(self.held)
+        held, policy = self.held, self._policy
+        if held.meter.last:
+            if not self._apply(QuotaGrant(held.session, 0, last=True)):
+                await self._step(charge.Event.SPENT)
+            return
+        total = min(metering.wanted(held.meter, policy.withheld_s * TENTHS, policy.next_s), policy.longest_s)
+        request = self._request(total)
+        until = self.call.now + policy.deadline_s
+        if held.reserved:
+            answer = await Extend(held.session, request, until)
+        else:
+            answer = await Reserve(request, until)
+        if not self._apply(self._taken(answer)):
+            await self._step(charge.Event.SPENT)
+
+    def _request(self, seconds: int) -> QuotaRequest:
+        held, policy = self.held, self._policy
+        assert held.paid is not None
+        slack = 0 if held.phase is Phase.TALKING else self.plan.patience.no_answer + ceil(policy.deadline_s)
+        return QuotaRequest(
+            held.session,
+            held.paid.account,
+            held.session,
+            held.paid.a_number,
+            held.paid.b_number,
+            min(seconds, policy.longest_s),
+            held.meter.usage,
+            policy.least_s,
+            slack,
+        )
+
+    def _taken(self, answer: QuotaGrant | QuotaDenial | ChargingFailure) -> QuotaGrant:
+        """Take an answer; return what is granted by it, or by the policy for charging that is down."""
+        held, policy = self.held, self._policy
+        if isinstance(answer, QuotaGrant):
+            last = answer.last or answer.seconds >= policy.longest_s
+            meter = metering.granted(held.meter, replace(answer, last=last))
+            self._change(
+                meter=meter, reserved=True, grace=False, tariff=answer.tariff or held.tariff, held=answer.held
+            )
+            return answer
+        none = QuotaGrant(held.session, 0)
+        if isinstance(answer, ChargingFailure):
+            more = policy.grace_s if not held.grace else 0
+            more = policy.next_s if policy.down == "free" else more
+            if more:
+                free = held.meter.used + more * TENTHS
+                meter = replace(held.meter, granted=max(held.meter.granted, free))
+                self._change(meter=meter, grace=True, reserved=held.reserved and bool(held.held))
+                return none
+        self._change(meter=replace(held.meter, last=True))
+        return none
+
+    def _apply(self, grant: QuotaGrant) -> bool:
+        """Put ApplyCharging with the next period into the message; False: there is none to give."""
+        held, policy = self.held, self._policy
+        withheld = 0 if held.grace else policy.withheld_s * TENTHS
+        period = metering.next_period(held.meter, grant, withheld)
+        if period is None:
+            return False
+        self._send(period)
+        self._change(meter=metering.applied(held.meter, period, grant.at))
+        if held.phase is Phase.TALKING:
+            self._due()
+        return True
+
+    def _send(self, period: Period) -> None:
+        paid, policy = self.held.paid, self._policy
+        argument = apply_charging(
+            period,
+            self.call.context.version,
+            policy.warning_s,
+            called_pays=paid is not None and paid.called_pays,
+        )
+        self.call.invoke(Opcode.APPLY_CHARGING, argument)
+
+    def _recharge(self) -> None:
+        """Put ApplyCharging for another attempt into the message; a report is due once (§11.3.2.1)."""
+        held = self.held
+        if held.money is Money.COUNTING:
+            self._change(meter=metering.anew(held.meter), unreported=held.meter.pending)
+            self._apply(QuotaGrant(held.session, 0))
+
+    def _due(self) -> None:
+        """Note when the report of the running period has to be there."""
+        meter = self.held.meter
+        seconds = (meter.allowed - meter.used) / TENTHS + PERIOD_SLACK
+        self._change(due_ms=int((self.call.at + seconds) * 1000))
+
+    async def _settle(self) -> None:
+        """Charge what was used, once."""
+        held = self.held
+        self.call.keep(replace(held, money=Money.CLOSING))
+        used = held.meter.usage
+        until = self.call.now + SETTLE_SECONDS
+        if used.tenths and not held.reserved:  # charging was away, and may be back
+            await Reserve(self._request(used.seconds), until)
+        answer = await Settle(held.session, used, until)
+        charged = answer.charged if isinstance(answer, Settled) else None
+        self.call.note(Charge(held.session, used.tenths * 100, charged, held.held, held.tariff))
+
+    def _change(self, **changes: object) -> None:
+        self.held = replace(self.held, **changes)
+
+
+SETTLE_SECONDS: Final = 30.0
+"""How long a call's record waits for its charge; the record of the charge itself may come later."""
+
+_REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})

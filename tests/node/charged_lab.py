@@ -1,0 +1,181 @@
+"""A whole node and a simulated MSC in one process, in virtual time: minutes of talk take no time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from random import Random
+from types import SimpleNamespace
+from typing import Any, Final
+from unittest.mock import patch
+
+from test_node import READY, Counts, Words
+
+from oracles import virtual_time
+from scp import config
+from scp.app import charging as wiring
+from scp.app.call_path import add_link
+from scp.app.node import Node
+from scp.engine import scheduler
+from scp.net.loopback import pair
+from scp.simulator import dialogue
+from scp.simulator.endpoint import Endpoint, Side
+from scp.simulator.expect import Action, Expectation
+from scp.simulator.msc import Msc, PlannedCall
+from scp.simulator.network import Network
+from scp.simulator.scenario import Attempt, Scenario
+from scp.telemetry.null import NullTelemetry
+
+CALLER, CALLED = "46700000009", "46701234567"
+NOON: Final = 1_700_049_600_000 - 1_700_049_600_000 % 86_400_000 + 12 * 3_600_000
+"""Milliseconds: some day at 12:00 UTC."""
+NODE = """
+[node]
+point_code = {point_code}
+guardian = false
+[sccp]
+global_title = "46700000001"
+[[m3ua.peers]]
+name = "msc"
+transport = "tcp"
+role = "asp-listen"
+local = ["127.0.0.1"]
+port = 2905
+[store]
+url = "sqlite::memory:"
+[numbering]
+country_code = "46"
+home_vlr = ["4670"]
+[services.voip-forwarding]
+service_keys = [100]
+prefix = "99"
+{service}
+[services.voip-forwarding.charging]
+first_s = 60
+next_s = 60
+{policy}
+[charging]
+{charging}
+[[charging.tariffs]]
+prefix = "46"
+price = 6
+{tariff}
+"""
+GOES_ON = Expectation(action=Action.CONTINUE, ended=False)
+
+
+def originating(*attempts: Attempt, version: int = 2, **fields: Any) -> Scenario:
+    """A call from `CALLER` to `CALLED`."""
+    return Scenario(
+        version=version,
+        trigger="originating",
+        a_number=CALLER,
+        b_number=CALLED,
+        b_nature=4,
+        attempts=attempts or (Attempt(ring=3.0, talk=72.3),),
+        **fields,
+    )
+
+
+class Lab:
+    """A node with a balance, and the MSC.
+
+    Attributes:
+        node: as `serve` wires it, from M3UA up.
+        msc: makes the calls.
+    """
+
+    def __init__(self, node: Node, msc: Msc) -> None:
+        self.node = node
+        self.msc = msc
+
+    async def call(self, scenario: Scenario, expected: Expectation = GOES_ON) -> Any:
+        """Make one call; its result, when its dialogue is over."""
+        (result,) = await self.msc.run([PlannedCall(scenario, expected)], 1, None)
+        return result
+
+    async def quiet(self) -> None:
+        """Wait until no dialogue is open, and all records are written."""
+        while self.node.signalling.tcap or self.node.charging.quotas._last:  # noqa: ASYNC110 - time is virtual
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
+        await self.node.charging.sink.flush()
+        await self.node.charging.record()
+
+    async def records(self, kind: str = "attempt") -> list[dict[str, Any]]:
+        await self.quiet()
+        found = [json.loads(each.json) for each in await self.node.charging.cdrs.page(0, 99)]
+        return [each for each in found if each["kind"] == kind]
+
+    async def account(self, msisdn: str = CALLER) -> tuple[int, int]:
+        """Balance and what is held of it."""
+        account = await self.node.charging.ledger.account(msisdn)
+        return account.balance, account.held
+
+
+def sent(result: Any) -> list[list[str]]:
+    """What the node said: the components of each of its messages in words."""
+    return [list(step.components) for step in result.steps if not step.outward]
+
+
+def run(body, *, balance=20, service="", policy="", charging="", tariff="", recorder=None, wall=NOON):
+    """Run ``body(lab)``; all clocks are the loop's, and at its beginning the wall's shows ``wall``."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        clocks.enter_context(patch.object(scheduler, "time", SimpleNamespace(monotonic=loop.time)))
+        clocks.enter_context(
+            patch.object(dialogue, "time", SimpleNamespace(perf_counter=loop.time, monotonic=loop.time))
+        )
+        clocks.enter_context(patch.object(wiring, "wall_ms", lambda: wall + int(loop.time() * 1000)))
+        text = NODE.format(
+            point_code=Network().scp_point_code,
+            service=service,
+            policy=policy,
+            charging=charging,
+            tariff=tariff,
+        )
+        node = Node(config.loads(text, {}), Random(5), Counts(), Words(), ())
+        node.charging.wall = lambda: wall + int(loop.time() * 1000)
+        node.charging.sink._wall = lambda: wall / 1000 + loop.time()
+        await node.prepare()
+        node.cap.wall = node.charging.sink._wall
+        msc = Msc(Network(), Endpoint(side=Side.GATEWAY), Random(3), NullTelemetry(), give_up=2_000.0)
+        peer = node.config.m3ua.peers[0]
+        node.status.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts, waits=True)
+        link = add_link(node.signalling, node.config, peer)
+        heard = msc.link if recorder is None else Heard(msc.link, recorder)
+        ours, _ = pair(link, heard)
+        lab = Lab(node, msc)
+        try:
+            await node.store.put(READY)
+            await node.charging.ledger.credit(CALLER, "first", balance, 1)
+            await msc.active(60.0)
+            await body(lab)
+            assert not node._event_log.bugs
+        finally:
+            msc.leave()
+            ours.close()
+            msc.signalling.stop()
+            await node.stop(abort=True)
+
+    with contextlib.ExitStack() as clocks:
+        virtual_time.run(asyncio.wait_for(main(), 50_000))
+
+
+class Heard:
+    """The switch's transport user; what the node sends is shown to the recorder, for tshark."""
+
+    def __init__(self, user, recorder):
+        self.user = user
+        self.recorder = recorder
+        self.association = recorder.association()
+
+    def __getattr__(self, name):
+        return getattr(self.user, name)
+
+    def received(self, messages):
+        for _, message in messages:
+            self.recorder.sent(message, stream=1, association=self.association)
+        self.user.received(messages)

@@ -1,0 +1,346 @@
+"""Charged calls through a whole node, in virtual time: the switch counts, and the account pays exactly that.
+
+The numbers in the names are those of the scenarios: tariff 6 a minute by the second, if nothing else is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from charged_lab import NOON, Lab, originating, run, sent
+
+from scp.domain.quota import QuotaRequest
+from scp.simulator import call as simulated
+from scp.simulator.expect import Action, Expectation
+from scp.simulator.scenario import Attempt, Ending
+from ss7.cap.operations import Opcode
+
+PERIODS = ["applyCharging 60.0 s", "applyCharging 60.0 s", "applyCharging 20.0 s"]
+RELEASED = Expectation(action=Action.RELEASE, ended=True)
+ANY = Expectation()
+
+
+def operations(result: Any) -> list[list[str]]:
+    """The names of the operations that the node sent, message by message."""
+    return [[words.split()[0] for words in message] for message in sent(result)]
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_3_the_money_ends_the_call(everything_sent, version):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(Attempt(ring=3.0, talk=900.0), version=version))
+        assert not result.faults
+        first, *more = sent(result)
+        assert first[1:] == ["applyCharging 30.0 s", "continue"]
+        assert more == [[words] for words in PERIODS] + [["applyCharging 30.0 s, then release, with a tone"]]
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"], record["reserved"]) == (200_000, 20, 20)
+        assert record["tariff"] == "46"
+        (charge,) = await lab.records("charge")
+        assert charge["reservation"] == record["reservation"]
+        assert (charge["used_seconds"], charge["charged"]) == (200, 20)
+        assert await lab.account() == (0, 0)
+
+    # tshark reads the release of CAP v2, a sequence, as the BOOLEAN of later versions.
+    run(body, recorder=None if version == 2 else everything_sent)
+
+
+@pytest.mark.parametrize("how", ["event_first", "separate", "prearranged_end", "repeats_reports", ""])
+@pytest.mark.parametrize("first", [False, True])
+def test_4_a_hang_up_is_charged_to_the_begun_second_once(everything_sent, how, first):
+    async def body(lab: Lab) -> None:
+        fields = {how: True} if how else {}
+        scenario = originating(
+            Attempt(ring=3.0, talk=72.3, hangs_up=1 + first), **{"event_first": first, **fields}
+        )
+        result = await lab.call(scenario)
+        assert not result.faults
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"], record["release_cause"]) == (72_300, 8, 16)
+        assert await lab.account() == (12, 0)
+        assert len(await lab.records("charge")) == 1
+
+    run(body, recorder=everything_sent)
+
+
+BAND = """
+[[charging.tariffs.bands]]
+price = 12
+start = "12:00"
+end = "{end}"
+"""
+
+
+def test_5_a_tariff_switch_divides_the_call(everything_sent):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(Attempt(ring=3.0, talk=119.98)))
+        assert not result.faults
+        assert sent(result)[0][1] == "applyCharging 60.0 s, tariff switch in 43 s"
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (120_000, 20)
+        assert await lab.account() == (0, 0)
+
+    run(
+        body,
+        policy="withheld_s = 0",
+        tariff=BAND.format(end="13:00"),
+        wall=NOON - 43_000,
+        recorder=everything_sent,
+    )
+
+
+def test_5_a_second_switch_waits_until_the_first_is_past(everything_sent):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(Attempt(ring=3.0, talk=150.0)))
+        assert not result.faults
+        (record,) = await lab.records()
+        # 40 s at 6, 60 s at 12, 50 s at 6 a minute
+        assert (record["charged_ms"], record["charge"]) == (150_000, 21)
+        assert await lab.account() == (29, 0)
+
+    run(
+        body,
+        balance=50,
+        policy="withheld_s = 0",
+        tariff=BAND.format(end="12:01"),
+        wall=NOON - 43_000,
+        recorder=everything_sent,
+    )
+
+
+class Slow:
+    """A charging system that takes its time: so many seconds for each request of a kind."""
+
+    def __init__(self, inner: Any, **seconds: float) -> None:
+        self.inner = inner
+        self.seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        async def ask(*args: QuotaRequest) -> Any:
+            await asyncio.sleep(self.seconds.get(name, 0.0))
+            return await getattr(self.inner, name)(*args)
+
+        return ask
+
+
+def slow(lab: Lab, **seconds: float) -> None:
+    lab.node.charging.quotas._system = Slow(lab.node.charging.quotas._system, **seconds)
+
+
+def test_6_charging_that_is_slow_at_a_report_costs_nobody_anything(everything_sent):
+    async def body(lab: Lab) -> None:
+        slow(lab, extend=2.0)
+        result = await lab.call(originating(Attempt(ring=3.0, talk=100.0)))
+        assert not result.faults
+        steps = [step for step in result.steps if step.components]
+        asked = next(step for step in steps if step.outward and "applyChargingReport" in step.components[0])
+        given = [step for step in steps if not step.outward][1]
+        assert 2.0 <= given.seconds - asked.seconds <= 2.1
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (100_000, 10)
+
+    run(body, recorder=everything_sent)
+
+
+def test_6_charging_that_is_silent_for_ever_gives_grace_once_then_the_call_is_released(everything_sent):
+    async def body(lab: Lab) -> None:
+        slow(lab, extend=10_000.0)
+        result = await lab.call(originating(Attempt(ring=3.0, talk=900.0)))
+        assert not result.faults
+        assert operations(result)[1:] == [["applyCharging"], ["releaseCall"]]
+        assert sent(result)[1] == ["applyCharging 40.0 s"]
+
+    run(body, policy='down = "grace:40"', recorder=everything_sent)
+
+
+def test_6_a_suspended_switch_is_told_to_wait(everything_sent):
+    async def body(lab: Lab) -> None:
+        slow(lab, reserve=2.0)
+        result = await lab.call(originating(), ANY)
+        assert operations(result)[:2] == [
+            ["resetTimer"],
+            ["requestReportBCSMEvent", "applyCharging", "continue"],
+        ]
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (72_300, 8)
+        assert await lab.account() == (12, 0)
+
+    run(body, recorder=everything_sent)
+
+
+@pytest.mark.parametrize(("down", "ends"), [("release", True), ("free", False), ("grace:30", False)])
+def test_6_a_call_that_begins_while_charging_is_away(everything_sent, down, ends):
+    async def body(lab: Lab) -> None:
+        slow(lab, reserve=60.0)
+        result = await lab.call(originating(Attempt(ring=3.0, talk=20.0)), ANY)
+        assert (operations(result)[1] == ["releaseCall"]) == ends
+        assert len(operations(result)) == 2
+        (record,) = await lab.records()
+        assert ("charge" in record) is False
+        assert record["reason"] == ("charging-down" if ends else "unknown-subscriber")
+
+    run(body, policy=f'down = "{down}"', recorder=everything_sent)
+
+
+def refusing(monkeypatch, number: int, code: int) -> None:
+    """Have the simulated switch refuse the ApplyCharging with this number, counted from 1."""
+    inner = simulated.Ssf._OPERATIONS[Opcode.APPLY_CHARGING]
+    count = iter(range(1, 1000))
+
+    def refuse(ssf, argument, invoke_id, now):
+        if next(count) == number:
+            ssf._refuse(invoke_id, code, "as the test wants")
+            ssf.faults.clear()
+        else:
+            inner(ssf, argument, invoke_id, now)
+
+    monkeypatch.setitem(simulated.Ssf._OPERATIONS, Opcode.APPLY_CHARGING, refuse)
+
+
+def test_7_a_refused_period_releases_nobody(everything_sent, monkeypatch):
+    """The switch says that one is pending (taskRefused): the call goes on, and pays for what was measured."""
+    refusing(monkeypatch, 2, 12)
+
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating())
+        assert not result.faults
+        assert operations(result)[1] == ["applyCharging"]
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"], record["release_cause"]) == (30_000, 3, 16)
+
+    run(body, recorder=everything_sent)
+
+
+def test_7_a_period_that_the_switch_can_not_do_releases_the_call_in_continue(everything_sent, monkeypatch):
+    refusing(monkeypatch, 2, 8)
+
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating())
+        assert operations(result)[1:] == [["applyCharging"], ["releaseCall"]]
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (30_000, 3)
+        assert await lab.account() == (17, 0)
+
+    run(body, recorder=everything_sent)
+
+
+@pytest.mark.parametrize("policy", ["release", "continue"])
+def test_7_a_report_that_can_not_be_read_is_charged_all_the_same(everything_sent, monkeypatch, policy):
+    inner = simulated.charging_report
+    count = iter(range(1000))
+    monkeypatch.setattr(
+        simulated,
+        "charging_report",
+        lambda *args, **more: (
+            bytes.fromhex("a00a800100810100820100ff") if next(count) == 0 else inner(*args, **more)
+        ),
+    )
+
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating())
+        (record,) = await lab.records()
+        if policy == "release":
+            assert operations(result)[1:] == [["releaseCall"]]
+            assert (record["charged_ms"], record["charge"]) == (30_000, 3)
+        else:
+            assert operations(result)[1:] == [["applyCharging"]]
+            assert (record["charged_ms"], record["charge"]) == (72_300, 8)
+        assert (await lab.account())[1] == 0
+
+    run(body, policy=f'unreadable_report = "{policy}"', recorder=everything_sent)
+
+
+def test_12_an_abandoned_call_frees_its_money_within_a_second(everything_sent):
+    async def body(lab: Lab) -> None:
+        slow(lab, reserve=0.2)
+        await lab.call(originating(abandon_after=0.1), ANY)
+        await asyncio.sleep(1.0)
+        assert await lab.account() == (20, 0)
+        slow(lab)
+        result = await lab.call(originating(Attempt(ending=Ending.ABANDON, ring=5.0)))
+        assert not result.faults
+        await asyncio.sleep(1.0)
+        assert await lab.account() == (20, 0)
+        assert not await lab.records("charge")
+
+    run(body, recorder=everything_sent)
+
+
+@pytest.mark.parametrize("ending", [Ending.BUSY, Ending.NO_ANSWER, Ending.UNREACHABLE])
+def test_a_call_that_nobody_answers_costs_nothing(everything_sent, ending):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(Attempt(ending=ending, ring=9.0)))
+        assert not result.faults
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (0, 0)
+        assert await lab.account() == (20, 0)
+
+    run(body, recorder=everything_sent)
+
+
+def test_who_can_not_pay_is_refused_with_the_cause(everything_sent):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(), RELEASED)
+        assert result.passed, result.faults
+        assert "31" in sent(result)[0][0]
+        (record,) = await lab.records()
+        assert (record["action"], record["reason"]) == ("release", "charging-denied")
+
+    run(body, balance=1, policy="least_s = 20", recorder=everything_sent)
+
+
+def test_free_and_barred_numbers(everything_sent):
+    async def body(lab: Lab) -> None:
+        free = await lab.call(originating(), Expectation(action=Action.CONTINUE, ended=True))
+        assert free.passed, free.faults
+        assert await lab.account() == (20, 0)
+
+    run(body, policy='free = ["4670"]', recorder=everything_sent)
+
+    async def barred(lab: Lab) -> None:
+        result = await lab.call(originating(), RELEASED)
+        assert result.passed, result.faults
+        assert (await lab.records())[0]["reason"] == "barred-number"
+
+    run(barred, policy='barred = ["46701"]', recorder=everything_sent)
+
+
+def test_a_switch_that_loses_a_report_is_asked_and_charged_by_policy(everything_sent):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(Attempt(ring=3.0, talk=100.0), missing_reports=(1,)))
+        assert operations(result)[1:3] == [["activityTest"], ["applyCharging"]]
+        (record,) = await lab.records()
+        assert record["charge"] >= 3
+        assert (await lab.account())[1] == 0
+
+    run(body, recorder=everything_sent)
+
+
+def test_a_call_that_reaches_the_longest_time_is_released(everything_sent):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(Attempt(ring=3.0, talk=900.0), version=3))
+        assert not result.faults
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (100_000, 10)
+
+    run(body, policy="longest_s = 100", balance=1000, recorder=everything_sent)
+
+
+def test_a_caller_who_is_told_released_pays_what_was_talked(everything_sent):
+    from scp.services.api import Release
+
+    async def body(lab: Lab) -> None:
+        asked = asyncio.create_task(lab.call(originating(Attempt(ring=3.0, talk=900.0))))
+        await asyncio.sleep(48.0)
+        (dialogue,) = lab.node.signalling.tcap._dialogues.values()
+        assert lab.node.cap.tell(dialogue.local_tid, Release(b"\x80\x90"))
+        result = await asked
+        assert operations(result)[-1] == ["releaseCall"]
+        (record,) = await lab.records()
+        assert record["charge"] == 5
+        assert 44_000 <= record["charged_ms"] <= 46_000
+        assert (record["action"], record["reason"]) == ("release", "released-by-operator")
+
+    run(body, recorder=everything_sent)
