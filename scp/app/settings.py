@@ -10,7 +10,7 @@ from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings, Translation
 from scp.stack.tcap import TcapSettings
 from ss7.cap.codec import ALONE
-from ss7.cap.contexts import CALL_CONTROL
+from ss7.cap.contexts import CALL_CONTROL, REFUSALS
 from ss7.pointcode import parse_point_code
 from ss7.sccp import GlobalTitle
 
@@ -73,5 +73,6 @@ def tcap_settings(config: Config, random: Random) -> TcapSettings:
         first_id=random.randrange(1 << 24),
         max_dialogues=config.engine.max_dialogues,
         contexts=CALL_CONTROL,
+        refusals=REFUSALS,
         idle_limit=config.engine.dialogue_limit_s,
     )

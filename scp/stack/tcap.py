@@ -174,6 +174,7 @@ class Tcap:
         self.strays: list[tuple[bytes, bytes, object]] = []
         self._codec = codec
         self._contexts = settings.contexts
+        self._refusals = settings.refusals
         self._default_context = settings.default_context
         self._max_dialogues = settings.max_dialogues
         self._idle_limit = settings.idle_limit
@@ -307,7 +308,7 @@ class Tcap:
     def _refuse_begin(self, path: object, otid: bytes, context: bytes, source: int) -> None:
         """Refuse: the user does not know the context, or the provider not the version (§3.2.1)."""
         diagnostic = tcap_dialogue.CONTEXT_NOT_SUPPORTED
-        reason = "contextNotSupported"
+        reason = self._refusals.get(context, "contextNotSupported")
         if source == tcap_dialogue.SERVICE_PROVIDER:
             diagnostic = tcap_dialogue.NO_COMMON_DIALOGUE_PORTION
             reason = "noCommonDialoguePortion"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping  # noqa: TC003 - mypyc reads it
+from dataclasses import dataclass, field
 from typing import Final, final
 
 from ss7 import tcap
@@ -24,6 +25,9 @@ REFUSED_REASONS: Final = ("dialogue-closed", "not-in-this-state")
 ABORTED_REASONS: Final = (
     *(tcap.P_ABORT_NAMES[cause] for cause in range(5)),
     "contextNotSupported",
+    "smsContextNotSupported",
+    "gprsContextNotSupported",
+    "resourceContextNotSupported",
     "noCommonDialoguePortion",
     "abnormalDialogue",
     "idleLimit",
@@ -46,6 +50,7 @@ class TcapSettings:
             that moves on with each start: a restarted node must not take up ids that its peers still know.
         max_dialogues: beyond this a BEGIN is answered with P-Abort resourceLimitation; at most 8,388,608.
         contexts: application contexts (OID octets) that a BEGIN may ask for; empty: any.
+        refusals: reasons of `ABORTED_REASONS` for the refusal of contexts that are known, by their octets.
         default_context: of a BEGIN without a dialogue portion, as CAP phase 1 sends it.
         idle_limit: seconds without a message after which a dialogue is given up. A guard against leaks only:
             it is above 24 h, ApplyCharging's longest period (29.078: 864000 times 100 ms).
@@ -55,6 +60,7 @@ class TcapSettings:
     first_id: int = 0
     max_dialogues: int = 100_000
     contexts: frozenset[bytes] = frozenset()
+    refusals: Mapping[bytes, str] = field(default_factory=dict)
     default_context: bytes = b"\x04\x00\x00\x01\x00\x32\x00"
     idle_limit: float = 90_000.0
 

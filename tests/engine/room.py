@@ -41,7 +41,7 @@ from scp.stack.sccp_settings import SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
 from ss7 import rose, sccp, tcap
 from ss7.cap.codec import FAST, Codec
-from ss7.cap.contexts import BY_VERSION, CALL_CONTROL
+from ss7.cap.contexts import BY_VERSION, CALL_CONTROL, REFUSALS
 from ss7.cap.operations import Opcode
 from ss7.m3ua import Data
 from ss7.reference import REFERENCE
@@ -376,6 +376,7 @@ class Room:
             instance=7,
             first_id=number << 8 & 0xFFFFFF,
             contexts=CALL_CONTROL,
+            refusals=REFUSALS,
             max_dialogues=max_dialogues,
         )
         own = sccp_settings or SccpSettings(point_codes=(NETWORK.scp_point_code,))

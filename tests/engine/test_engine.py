@@ -26,6 +26,7 @@ from scp.domain.rules import OnFailure
 from scp.domain.subscriber import Subscriber, When
 from scp.engine.signalling import AT_ONCE
 from scp.services.api import Lookup, NextReport, StoreFailure
+from scp.stack.tcap_settings import ABORTED_REASONS
 from ss7 import rose, tcap
 from ss7.ber import encode_element
 from ss7.cap.codec import FAST
@@ -355,8 +356,19 @@ def test_a_critical_extension_forbids_the_operation_and_another_does_not(enter, 
             assert component.opcode == Opcode.CONNECT
 
 
-@pytest.mark.parametrize("context", ["0.4.0.0.1.0.50.9", "0.4.0.0.1.21.3.61", "0.4.0.0.1.0.1.3"])
-def test_an_unknown_or_other_context_is_refused(enter, context):
+@pytest.mark.parametrize(
+    ("context", "reason"),
+    [
+        ("0.4.0.0.1.0.50.9", "contextNotSupported"),
+        ("0.4.0.0.1.0.1.3", "contextNotSupported"),
+        ("0.4.0.0.1.21.3.61", "smsContextNotSupported"),
+        ("0.4.0.0.1.23.3.61", "smsContextNotSupported"),
+        ("0.4.0.0.1.21.3.50", "gprsContextNotSupported"),
+        ("0.4.0.0.1.0.51.1", "resourceContextNotSupported"),
+        ("0.4.0.0.1.22.3.14", "resourceContextNotSupported"),
+    ],
+)
+def test_an_unknown_or_other_context_is_refused_and_named(enter, context, reason):
     room = enter(READY)
     octets = BY_TEXT[context].octets if context in BY_TEXT else tcap.oid_octets(context)
     otid = new_otid()
@@ -366,7 +378,8 @@ def test_an_unknown_or_other_context_is_refused(enter, context):
     assert message.dialogue == Aare(
         octets, REJECT_PERMANENT, SERVICE_USER, 2
     )  # application-context-name-not-supported
-    assert room.counts.discards == [("tcap", "contextNotSupported")]
+    assert room.counts.discards == [("tcap", reason)]
+    assert reason in ABORTED_REASONS
     assert not room.counts.calls
     room.serves()
 

@@ -66,6 +66,13 @@ BY_TEXT: Final[dict[str, ApplicationContext]] = {context.text: context for conte
 BY_VERSION: Final[dict[int, ApplicationContext]] = {
     context.version: context for context in CONTEXTS if context.call_control
 }
+REFUSALS: Final[dict[bytes, str]] = {
+    context.octets: f"{kind}ContextNotSupported"
+    for kind, words in (("sms", ("-sms",)), ("gprs", ("gprs",)), ("resource", ("assist", "srf")))
+    for context in CONTEXTS
+    if any(word in context.name.lower() for word in words)
+}
+"""Why a gsmSCF for calls refuses a context: it is for messages, packet data, or resources."""
 CALL_CONTROL: Final = frozenset(context.octets for context in CONTEXTS if context.call_control)
 """The contexts that a gsmSCF serves for calls, as octets."""
 
