@@ -1,0 +1,259 @@
+"""The journal: what is written before which message leaves; and death at every boundary between the two."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from itertools import product
+
+import pytest
+from held_room import INSTANCE, HandMovedHeld, HeldRoom, report
+from room import READY, SERVICE_KEY, Room, forwarding
+
+from scp.engine.cap.held_record import decode
+from scp.engine.journal import Journal
+from scp.ports import Kept
+from ss7 import tcap
+from ss7.cap.codec import FAST
+from ss7.cap.events import EventTypeBCSM as E
+from ss7.cap.operations import Opcode
+from ss7.isup import CalledPartyNumber
+
+ARMED = [Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONNECT]
+
+
+def test_a_message_leaves_once_its_record_is_written() -> None:
+    room = HeldRoom(HandMovedHeld())
+    otid = room.call()
+    assert room.answers(otid) == []
+    room.held.carry_out()
+    room.turn()
+    assert room.answers(otid) == []
+    room.held.tell()
+    room.turn()
+    assert room.answer(otid).opcodes == ARMED
+    assert room.journal.open == 1
+    assert room.journal.writes[Kept.WRITTEN] == 1
+
+
+def test_steered_calls_never_come_to_it() -> None:
+    held = HandMovedHeld()
+    room = Room(READY, services={SERVICE_KEY: forwarding()})
+    room.cap.journal = Journal(held, INSTANCE, room.cap, room.node, room.loop.time, lambda: 0.0)
+    otid = room.call()
+    assert room.answer(otid).opcodes == [Opcode.CONNECT]
+    assert held.asked == []
+
+
+def test_after_50_ms_it_leaves_all_the_same_and_is_counted() -> None:
+    room = HeldRoom(HandMovedHeld())
+    otid = room.call()
+    room.advance(0.045)
+    assert room.answers(otid) == []
+    room.advance(0.030)
+    assert room.answer(otid).opcodes == ARMED
+    assert room.journal.unjournalled == 1
+    room.writes()
+    assert room.answer(otid).opcodes == ARMED, "not again when it is written after all"
+    room.go_on(otid, report(E.O_ANSWER, 11))
+    room.writes()
+    room.go_on(otid, report(E.O_DISCONNECT, 12))
+    room.writes()
+    assert room.held.rows == {}
+    assert room.journal.unjournalled == 1
+
+
+def test_a_write_that_fails_holds_nothing_up_and_is_made_with_the_next_step() -> None:
+    room = HeldRoom(HandMovedHeld())
+    room.held.fails = True
+    otid = room.call()
+    room.writes()
+    assert room.answer(otid).opcodes == ARMED
+    assert (room.journal.unjournalled, room.held.rows) == (1, {})
+    room.held.fails = False
+    room.go_on(otid, report(E.O_CALLED_PARTY_BUSY, 11))
+    room.writes()
+    assert len(room.answers(otid)) == 2
+    assert len(room.held.rows) == 1
+
+
+def test_a_caller_that_hangs_up_meanwhile_is_answered_nothing() -> None:
+    room = HeldRoom(HandMovedHeld())
+    otid = room.call()
+    room.abort(otid, room.waiting_tid)
+    room.writes()
+    assert room.answers(otid) == []
+    assert (room.held.rows, room.journal.open) == ({}, 0)
+    room.nothing_left()
+
+
+def test_who_is_fenced_lets_go_in_silence() -> None:
+    room = HeldRoom(HandMovedHeld())
+    otid = room.call()
+    room.writes()
+    tid = room.tid(otid)
+    room.nobodys(tid)
+    room.go_on(otid, report(E.O_CALLED_PARTY_BUSY, 11))
+    room.writes()
+    assert len(room.answers(otid)) == 1
+    assert room.node.tcap.find(tid) is None
+    assert (room.journal.fenced, room.journal.open, len(room.held.rows)) == (1, 0, 1)
+    assert room.counts.outcomes == ["handed-over"]
+    assert records(room) == []
+    room.nothing_left()
+
+
+def test_a_deletion_that_failed_is_made_later() -> None:
+    room = HeldRoom(HandMovedHeld())
+    otid = room.call()
+    room.writes()
+    room.held.fails = True
+    room.go_on(otid, report(E.O_DISCONNECT, 11))
+    room.writes()
+    assert len(room.held.rows) == 1
+    room.held.fails = False
+    room.journal.delete_again()
+    room.writes()
+    assert room.held.rows == {}
+
+
+def test_the_record_of_a_quiet_call_has_the_time_of_its_next_look() -> None:
+    """ActivityTest leaves at once, and the time of the record follows."""
+    room = HeldRoom(HandMovedHeld())
+    otid = room.call()
+    room.writes()
+    (before,) = room.held.rows.values()
+    room.advance(601.0)
+    assert room.answers(otid)[1].opcodes == [Opcode.ACTIVITY_TEST]
+    room.writes()
+    (after,) = room.held.rows.values()
+    assert after.due_ms - before.due_ms == pytest.approx(600_000, abs=2_000)
+
+
+def test_a_realistic_record_has_some_250_octets() -> None:
+    room = HeldRoom(HandMovedHeld())
+    otid = room.call()
+    room.writes()
+    (first,) = room.held.rows.values()
+    room.go_on(otid, report(E.O_ANSWER, 11))
+    room.writes()
+    (talking,) = room.held.rows.values()
+    print(f"\noctets: {len(first.record)} until it is answered, then {len(talking.record)}")
+    assert len(talking.record) <= 300
+    assert len(first.record) <= 512
+
+
+# --- death ---
+
+BOUNDARIES = ("before it is read", "before it is written", "before that is told", "when it is answered")
+STEPS = {
+    "busy": (E.O_CALLED_PARTY_BUSY, 1),
+    "answer": (E.O_ANSWER, 0),
+    "busy again": (E.O_CALLED_PARTY_BUSY, 1),
+    "clearing": (E.O_DISCONNECT, 1),
+}
+STORIES = (("busy", "answer", "clearing"), ("answer", "clearing"), ("busy", "busy again"))
+
+
+def dies(room: HeldRoom, otid: bytes, message: bytes, boundary: str) -> bytes:
+    """Have a message come, and the process die at a boundary; return what its guardian leaves."""
+    before = len(room.answers(otid))
+    if boundary != BOUNDARIES[0]:
+        room.send(message)
+        room.held.carry_out() if boundary != BOUNDARIES[1] else None
+        if boundary == BOUNDARIES[3]:
+            room.writes()
+    room.held.asked.clear()
+    room.held.told.clear()
+    return b"" if len(room.answers(otid)) > before else message
+
+
+@pytest.mark.parametrize(
+    ("story", "step", "boundary"),
+    [(story, step, each) for story in STORIES for step, each in product(range(len(story)), BOUNDARIES)],
+)
+def test_at_every_boundary_another_process_goes_on(story: tuple[str, ...], step: int, boundary: str) -> None:
+    """The switch sees what it sees without a death, and there is one CDR that has all of it."""
+    held = HandMovedHeld()
+    room = HeldRoom(held)
+    otid = room.call()
+    room.writes()
+    tid, others = room.tid(otid), []
+    for number, name in enumerate(story):
+        event, _ = STEPS[name]
+        message = tcap.build_continue(otid, tid, b"", [report(event, 11 + number)])
+        if number == step:
+            left = dies(room, otid, message, boundary)
+            others.append(room)
+            room = HeldRoom(held, room)
+            if tid in held.rows:
+                assert room.adopt(tid, *([left] if left else []))
+        else:
+            room.send(message)
+        room.writes()
+        room.advance(5.0)
+    assert seen(room, otid) == expected(story)
+    if step == len(story) - 1 and boundary == BOUNDARIES[1]:
+        # The last answer has left, and the record is there: it is found by its time, the switch does not know the call.
+        room.advance(620.0)
+        room.writes()
+        assert held.rows == {}
+        assert len(records(room)) == 1
+        return
+    assert held.rows == {}
+    (record,) = [each for one in (*others, room) for each in records(one)]
+    assert record.get("failed_attempts", "").split() == ["oCalledPartyBusy"] * sum(
+        name.startswith("busy") for name in story
+    )
+    assert ("answered_ms" in record, "disconnected_ms" in record) == ("answer" in story, "clearing" in story)
+    room.nothing_left()
+
+
+def seen(room: HeldRoom, otid: bytes) -> list[tuple[int, tuple[int, ...], str]]:
+    """Messages that the switch got: kind, operations, number of a Connect."""
+    found = []
+    for answer in room.answers(otid):
+        number = ""
+        for component in answer.message.components:
+            if component.opcode == Opcode.CONNECT:
+                argument = FAST.decode_argument(Opcode.CONNECT, component.parameter, 2)
+                number = CalledPartyNumber.decode(argument.destination_routing_address[0]).digits
+        found.append((answer.message.kind, tuple(answer.opcodes), number))
+    return found
+
+
+def expected(story: tuple[str, ...]) -> list[tuple[int, tuple[int, ...], str]]:
+    """What a switch gets in a story in which nobody dies."""
+    room = HeldRoom(HandMovedHeld())
+    otid = room.call()
+    room.writes()
+    for number, name in enumerate(story):
+        room.go_on(otid, report(STEPS[name][0], 11 + number))
+        room.writes()
+    return seen(room, otid)
+
+
+def records(room: HeldRoom) -> list[dict]:
+    async def main() -> list[dict]:
+        await room.cdrs.open()
+        try:
+            await room.sink.flush()
+            return [json.loads(each.json) for each in await room.cdrs.page(0, 100)]
+        finally:
+            await room.cdrs.close()
+
+    return asyncio.run(main())
+
+
+def test_a_record_of_another_version_is_not_read() -> None:
+    room = HeldRoom(HandMovedHeld())
+    room.call()
+    room.writes()
+    (row,) = room.held.rows.values()
+    octets = bytearray(row.record)
+    at = octets.index(1, 1)  # behind the array's head
+    octets[at] = 9
+    assert decode(bytes(octets)) is None
+    assert decode(row.record[:-1]) is None
+    assert decode(b"") is None
+    assert decode(row.record) is not None
