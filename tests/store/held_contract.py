@@ -106,6 +106,8 @@ class HeldContract:
     """Subclasses have the fixture `new_held`: opens the same data again and again if `durable`."""
 
     durable = True
+    clients = 1
+    """How many can have one store open at once, for the races."""
 
     def run(self, new_held: NewHeld, scenario: Callable[[HeldCalls], Awaitable[None]]) -> None:
         async def main() -> None:
@@ -222,6 +224,51 @@ class HeldContract:
             self.run(self.another(new_held), lambda store: compared(store, tid, steps))
 
         check()
+
+    @pytest.mark.hypothesis
+    def test_of_racing_claims_one_wins_and_only_its_writes_count(self, new_held: NewHeld) -> None:
+        """Rounds in which owners claim and write at once, each over a connection of its own where there can be some."""
+
+        @examples(15)
+        @given(rounds=st.lists(st.sets(st.integers(1, 6), min_size=1), max_size=6))
+        def check(rounds: list[set[int]]) -> None:
+            asyncio.run(self.raced(self.another(new_held), rounds))
+
+        check()
+
+    async def raced(self, new_held: NewHeld, rounds: list[set[int]]) -> None:
+        stores = [new_held() for _ in range(self.clients)]
+        for store in stores:
+            await store.open()
+        try:
+            assert await put(stores[0], entry(b"0", owner=0)) is Kept.WRITTEN
+            fences = {0: 1}
+            for number, owners in enumerate(rounds):
+                seen = await stores[0].get(TID)
+                assert seen is not None
+                claims = await asyncio.gather(
+                    *(stores[owner % self.clients].claim(TID, seen.fence, owner) for owner in owners)
+                )
+                (won,) = [each for each in claims if each is not None]
+                assert won.fence == seen.fence + 1
+                fences[won.owner] = won.fence
+                outcomes = await asyncio.gather(
+                    *(
+                        put(
+                            stores[owner % self.clients],
+                            entry(f"{number}-{owner}".encode(), fence=fence, owner=owner),
+                        )
+                        for owner, fence in fences.items()
+                    )
+                )
+                written = [
+                    owner for owner, each in zip(fences, outcomes, strict=True) if each is Kept.WRITTEN
+                ]
+                assert written == [won.owner]
+                assert await stores[-1].get(TID) == won._replace(record=f"{number}-{won.owner}".encode())
+        finally:
+            for store in stores:
+                await store.close()
 
     def another(self, new_held: NewHeld) -> NewHeld:
         """Return what opens a store without entries: each example needs one."""

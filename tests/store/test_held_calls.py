@@ -47,6 +47,8 @@ def on(lab: Lab) -> NewHeld:
 
 
 class OnRedis(HeldContract):
+    clients = 3
+
     def another(self, new_held: NewHeld) -> NewHeld:
         return on(self.lab)
 
