@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scp.domain.quota import QuotaAnswer, QuotaRequest, Usage
     from scp.domain.reservation import Account, Outcome, Reservation, Step
     from scp.domain.subscriber import Subscriber
+    from scp.domain.whereabouts import Located
 
 
 class Waiter(Protocol):
@@ -36,6 +37,39 @@ class SubscriberLookup(Protocol):
 
     def usable(self) -> str:
         """Return "" if lookups can be answered now, else in words why not (``/readyz`` shows it)."""
+        ...
+
+
+class LocationWaiter(Protocol):
+    """What takes a place that came later."""
+
+    def located(self, place: Located) -> None:
+        """Take the answer; called at most once, from the event loop, never from within `locate`."""
+        ...
+
+
+class Locator(Protocol):
+    """What the call path needs of the HLR: where a subscriber is, at once or later; it never raises."""
+
+    def locate(self, msisdn: str, waiter: LocationWaiter, now: float) -> Located | Pending:
+        """Return the place now, or `PENDING` and call ``waiter.located`` later, perhaps too late."""
+        ...
+
+
+@runtime_checkable
+class MapTelemetry(Protocol):
+    """What is counted of dialogues that this node begins, and of what VLRs and HLRs tell it."""
+
+    def enquiry(self, operation: str, outcome: str, seconds: float) -> None:
+        """An enquiry that this node began is over, by `scp.domain.map_results.Outcome`."""
+        ...
+
+    def located(self, result: str) -> None:
+        """A service asked for a place: "fresh", "asked", or why there is none (`LocateFailure`)."""
+        ...
+
+    def mobility(self, event: str, result: str) -> None:
+        """A VLR or HLR told something; ``result`` is of `scp.domain.map_results.Result`."""
         ...
 
 

@@ -36,6 +36,7 @@ from scp.config import (
     load,
     loads,
 )
+from scp.config.map import Map
 from scp.config.reader import Reader
 from scp.config.services import service_faults
 
@@ -89,7 +90,7 @@ def test_example_is_what_the_design_says() -> None:
     assert config.services["voip-forwarding"]["nature"] == "keep"
 
 
-SECRETS = {"CAMEL_SCP_OPERATOR_SHA256": HASH, "CAMEL_SCP_MASK_KEY": "k"}
+SECRETS = {"CAMEL_SCP_OPERATOR_SHA256": HASH, "CAMEL_SCP_MASK_KEY": "k", "CAMEL_SCP_SMPP_PASSWORD": "p"}
 
 
 def test_example_with_everything_uncommented_loads() -> None:
@@ -118,6 +119,7 @@ def test_example_names_every_key_with_its_default() -> None:
         Api,
         ApiKey,
         Recording,
+        Map,
         type(example.numbering),
     ]
     for kind in kinds:
@@ -126,6 +128,9 @@ def test_example_names_every_key_with_its_default() -> None:
     timers = example.m3ua.peers[0].timers
     assert timers == PeerTimers()
     assert example.engine == Engine()
+    assert example.map is not None
+    shown = msgspec.structs.replace(example.map, hlr=None, allowed_callers=())
+    assert shown == Map(example.map.gateway)
     assert example.telemetry == Telemetry()
     assert example.store == Store()
 

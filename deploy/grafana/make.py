@@ -78,6 +78,26 @@ SERVICE: Final = (
         "reqps",
         text="unavailable: it did not answer in time, or is not asked for a while since it did not.",
     ),
+    Panel(
+        "Questions to HLRs and MSCs",
+        rate("scp_enquiries_total", "operation, outcome") + " > 0",
+        "{{operation}} {{outcome}}",
+        "ops",
+        text="MAP dialogues that the node begins, by what came of them.",
+    ),
+    Panel(
+        "Until an HLR answers (99 %)",
+        quantile(0.99, "scp_enquiry_seconds"),
+        "99 %",
+        "s",
+    ),
+    Panel("Places of subscribers", rate("scp_places_total", "result"), "{{result}}", "ops"),
+    Panel(
+        "What VLRs tell",
+        rate("scp_mobility_events_total", "event, result") + " > 0",
+        "{{event}} {{result}}",
+        "ops",
+    ),
 )
 SIGNALLING: Final = (
     Panel("ASP active", gauge("scp_m3ua_asp_state", 'state="active"'), "{{instance}} {{peer}}", kind="stat"),
@@ -182,6 +202,36 @@ RUNTIME: Final = (
         text="Without an end in good order: killed, out of memory, a crash. It goes on over restarts.",
     ),
     Panel("Calls answered for a dead process", gauge("scp_guardian_calls_answered_total"), "{{instance}}"),
+    Panel(
+        "Held calls in the journal",
+        gauge("scp_journal_calls"),
+        "{{instance}}",
+        text="They outlive the node that serves them.",
+    ),
+    Panel(
+        "Journal writes",
+        rate("scp_journal_writes_total", "instance, result"),
+        "{{instance}} {{result}}",
+        text="fenced: another node has claimed the call.",
+    ),
+    Panel(
+        "Time of a journal write",
+        f"{rate('scp_journal_seconds_total', 'instance')} / {rate('scp_journal_writes_total', 'instance')}",
+        "{{instance}}",
+        "s",
+    ),
+    Panel(
+        "Steps without a record",
+        rate("scp_journal_unjournalled_total", "instance"),
+        "{{instance}}",
+        text="Messages of held calls that did not wait for their record: the store was slow or away.",
+    ),
+    Panel(
+        "Held calls among nodes",
+        rate("scp_held_calls_total", "instance, event"),
+        "{{instance}} {{event}}",
+        text="adopted: after a death or a drain; relayed and brought: messages that came to another node.",
+    ),
     Panel(
         "Nodes that are alike",
         gauge("scp_node_duplicates"),

@@ -166,7 +166,12 @@ def _openapi() -> OpenAPIConfig:
             Tag("calls", "What would happen to a call."),
             Tag("held calls", "Calls that this node controls: which there are, and an end to one."),
             Tag("charging", "Minutes in advance, and what calls came to."),
+            Tag("messages", "Text messages to subscribers, and what became of them."),
             Tag("traces", "The messages of a number's calls, in the log for a while."),
+            Tag(
+                "console",
+                "What the console at `/console` shows: the node's state and its calls as they come.",
+            ),
             Tag("node", "Is it alive, does it take calls, and if not, why."),
         ],
         components=Components(

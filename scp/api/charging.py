@@ -198,7 +198,7 @@ async def reserve(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[ReservationView]:
     """Ask for minutes: fewer are granted where the balance does not suffice for all. Scope: charging."""
-    key = _key_of(idempotency_key)
+    key = key_of(idempotency_key)
     a_number, b_number = msisdn_of(data.a_number, "a_number"), msisdn_of(data.b_number, "b_number")
     account = a_number if data.account is None else msisdn_of(data.account, "account")
     particulars = _encode((data.call_id, a_number, b_number, data.minutes, account))
@@ -218,7 +218,7 @@ async def reserve(
     return answer(view, 201 if view.approved else 200)
 
 
-def _key_of(header: str | None) -> str | None:
+def key_of(header: str | None) -> str | None:
     """Return the key in an ``Idempotency-Key``.
 
     The draft has it in quotes, as a structured field's String (draft-ietf-httpapi-idempotency-key-header-07

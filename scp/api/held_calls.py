@@ -16,7 +16,7 @@ from scp.api.context import Context, key_name
 from scp.api.openapi import answer, call, msisdn_of
 from scp.api.problems import ProblemError, define
 from scp.config import Scope
-from scp.engine.dialogue_runner import LOOKUP, QUOTA
+from scp.engine.dialogue_state import LOOKUP, QUOTA
 from scp.engine.return_path import ReturnPath
 from scp.services.api import Outgoing, Release
 from scp.services.idp import calling_e164, read_call, trigger_of

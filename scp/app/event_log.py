@@ -17,6 +17,9 @@ class EventLog:
     def journal(self, trouble: str) -> None:
         """The store of held calls began to fail, in words, or works again ("")."""
 
+    def messages(self, what: str, trouble: bool) -> None:
+        """The SMSC, or the store of text messages, began to fail or works again."""
+
     def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
         """A trace or a recording began or ended; ``fields`` say more."""
 
@@ -25,6 +28,9 @@ class EventLog:
 
     def duplicates(self, identity: str, others: list[str]) -> None:
         """Other running nodes have this node's identity ("instance 7"): these, or none any more."""
+
+    def mobility_not_written(self, why: str) -> None:
+        """What a VLR told could not be written: the store's words."""
 
     def overload(self, level: int, why: str) -> None:
         """The level of overload is another one (0: none), because of these signals."""

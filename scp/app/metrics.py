@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 import ss7.ber
 from scp.engine.network import INDICATORS
 from scp.failover.counters import FailoverCounters
+from scp.ports import Kept
 from scp.telemetry import catalogue as c
 from scp.telemetry.logs import lines_lost
 from scp.telemetry.metrics import Metrics, counter, gauge
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from scp.app.duplicate_nodes import DuplicateDetector
+    from scp.app.held_calls import HeldCallsService
+    from scp.app.messages import TextMessaging
     from scp.app.node import Node
     from scp.app.tracing import RecordingStatus
     from scp.charging.service import ChargingService
@@ -81,8 +84,10 @@ class NodeMetrics(Collector):
         yield gauge(c.SUBSYSTEMS, [((state,), found[state]) for state in c.SUBSYSTEM_STATES])
         yield gauge(c.CDRS_WAITING, [((), 0 if sink is None else sink.waiting)])
         yield from _of_charging(node.charging)
+        yield from _of_messages(node.messaging)
         yield gauge(c.DUPLICATES, _duplicates(node.duplicates))
         yield from _of_guardian(node.guardian)
+        yield from _of_held_calls(node.held)
         yield from _of_recording(node.tracing.recording())
         yield gauge(c.TRACES, [((), len(node.traces.all()))])
         yield counter(c.TRACES_REFUSED, [((), node.traces.refused)])
@@ -115,6 +120,13 @@ def _of_charging(service: ChargingService) -> Iterator[Metric]:
     yield counter(c.CHF_REQUESTS, [((result,), results[result]) for result in c.CHF_RESULTS])
 
 
+def _of_messages(messaging: TextMessaging | None) -> Iterator[Metric]:
+    usable = messaging is not None and messaging.esme.bound
+    yield gauge(c.SMSC_BOUND, [((), int(usable))])
+    yield gauge(c.MESSAGES_OPEN, [((), 0 if messaging is None else messaging.queue.open)])
+    yield gauge(c.MESSAGES_WAITING, [((), 0.0 if messaging is None else messaging.queue.waiting_seconds)])
+
+
 def _duplicates(duplicates: DuplicateDetector | None) -> list[tuple[tuple[str, ...], float]]:
     return [((kind,), 0 if duplicates is None else len(duplicates.found[kind])) for kind in c.IDENTITIES]
 
@@ -125,6 +137,20 @@ def _of_guardian(guardian: Guardian | None) -> Iterator[Metric]:
     yield gauge(c.GUARDIAN, [((state,), int(state == current)) for state in c.GUARDIAN_STATES])
     yield counter(c.KILLS, [((), counters.kills)])
     yield counter(c.KILLED_CALLS, [((), counters.answered)])
+
+
+def _of_held_calls(service: HeldCallsService | None) -> Iterator[Metric]:
+    journal = None if service is None else service.journal
+    adoption = None if service is None else service.adoption
+    yield gauge(c.HELD_CALLS, [((), 0 if journal is None else journal.open)])
+    writes = {} if journal is None else journal.writes
+    yield counter(
+        c.JOURNAL_WRITES, [((result,), writes.get(Kept(result), 0)) for result in c.JOURNAL_RESULTS]
+    )
+    yield counter(c.JOURNAL_SECONDS, [((), 0.0 if journal is None else journal.seconds)])
+    yield counter(c.UNJOURNALLED, [((), 0 if journal is None else journal.unjournalled)])
+    counts = {} if adoption is None else adoption.counts
+    yield counter(c.HELD_EVENTS, [((event,), counts.get(event, 0)) for event in c.HELD_EVENT_NAMES])
 
 
 def _of_recording(recording: RecordingStatus) -> Iterator[Metric]:

@@ -11,8 +11,10 @@ from scp.app.charging import charging_service
 from scp.app.duplicate_nodes import duplicate_detector
 from scp.app.held_calls import HeldCallsService
 from scp.app.links import attachment
+from scp.app.messages import text_messaging
 from scp.app.overload import limits_of, memory_of, pressure_on
 from scp.app.preload import preload
+from scp.app.settings import node_settings
 from scp.app.status import components
 from scp.app.tracing import Tracing
 from scp.common.report_limiter import ReportLimiter
@@ -22,21 +24,28 @@ from scp.engine.drain import drain
 from scp.engine.observers import FanOut
 from scp.engine.scheduler import LoopTime
 from scp.engine.status import StatusBoard
+from scp.engine.tc_users import TcUsers
 from scp.failover.journaling_transport import JournalingTransport
-from scp.ports import ChargingTelemetry, StoreError
-from scp.services.api import NodeSettings
+from scp.message_ports import MessageTelemetry
+from scp.ports import ChargingTelemetry, MapTelemetry, StoreError
 from scp.services.registry import build_services, installed
 from scp.store.open import open_store
+from scp.telemetry.metrics import Metrics
 from scp.telemetry.number_traces import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
+    from litestar import Router
+
     from scp.api.server import ApiServer
     from scp.app.event_log import EventLog
     from scp.app.links import Attachment
+    from scp.app.map import MapParts
     from scp.config import Config, Peer
+    from scp.console.hub import Hub
+    from scp.console.recent_calls import RecentCalls
     from scp.engine.cap.user import CapUser
     from scp.engine.link import Link
     from scp.engine.load_monitor import LoadMonitor
@@ -84,6 +93,7 @@ class Node:
         self.signalling: Signalling | None = None
         self.cap: CapUser | None = None
         self.api: ApiServer | None = None
+        self.map: MapParts | None = None
         self.admission = Admission(limits_of(config))
         self._pressure: LoadMonitor | None = None
         self.charging = charging_service(
@@ -91,6 +101,9 @@ class Node:
             random,
             event_log.charging,
             telemetry if isinstance(telemetry, ChargingTelemetry) else None,
+        )
+        self.messaging = text_messaging(
+            config, random, event_log.messages, telemetry if isinstance(telemetry, MessageTelemetry) else None
         )
         self.traces = Traces(time.time)
         self.tracing = Tracing(config, self.traces, event_log)
@@ -105,6 +118,8 @@ class Node:
         if config.journal.enabled:
             self.held = HeldCallsService(config, self.store, random, event_log.journal)
         self._attachments: list[Attachment] = []
+        self._onlooker: AnswerObserver | None = None
+        self._console: Hub | None = None
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
         """`prepare` the node, then `attach` its peers; raises as they do."""
@@ -140,6 +155,8 @@ class Node:
             quota=self.charging.quotas,
         )
         self.signalling, self.cap = signalling, cap
+        if config.map is not None:
+            self._speak_map(config, signalling, cap)
         if self.held is not None:
             await self.held.start(signalling, cap)
         self.tracing.start(signalling)
@@ -157,7 +174,34 @@ class Node:
                 held_calls_router(cap, lambda: self.config.numbering),
                 traces_router(self.traces),
             ]
+            if self.messaging is not None:
+                from scp.api.messages import messages_router  # noqa: PLC0415
+
+                routers.append(messages_router(self.messaging.queue, self.messaging.config))
+            if config.api.console:
+                routers.append(self._console_router())
             self.api = await serve_api(config.api, self, routers)
+
+    def _console_router(self) -> Router:
+        """Return the console's part of the API."""
+        from scp.console.hub import Hub  # noqa: PLC0415 - as `preload` did
+        from scp.console.recent_calls import RecentCalls  # noqa: PLC0415
+        from scp.console.routes import console_router  # noqa: PLC0415
+
+        calls = RecentCalls(self.config.node.name, self.config.numbering, time.time)
+        self._console = Hub(self, calls, self._telemetry if isinstance(self._telemetry, Metrics) else None)
+        return console_router(self._console)
+
+    def _speak_map(self, config: Config, signalling: Signalling, cap: CapUser) -> None:
+        """Add what speaks MAP."""
+        from scp.app.map import MapParts  # noqa: PLC0415 - as `preload` did
+
+        users, telemetry = signalling.user, self._telemetry
+        assert isinstance(users, TcUsers)
+        assert isinstance(telemetry, MapTelemetry)
+        self.map = MapParts(
+            config, signalling, users, cap, self.store, telemetry, self._event_log.mobility_not_written
+        )
 
     async def _open_stores(self) -> None:
         """Open the subscriber store, and what charging keeps; see `prepare`."""
@@ -169,6 +213,8 @@ class Node:
         if self.duplicates is not None:
             self.duplicates.start()
         await self.charging.start()
+        if self.messaging is not None:
+            await self.messaging.queue.start()
 
     async def attach(self) -> None:
         """Let the peers in, or connect to them, and begin to watch the load.
@@ -202,16 +248,25 @@ class Node:
         """Return the services of a configuration; raises `ServiceConfigError`."""
         return build_services(
             config.services,
-            NodeSettings(config.numbering, config.store.on_failure),
+            node_settings(config),
             self._entry_points,
         )
 
     def _observer(self, observer: AnswerObserver | None) -> AnswerObserver | None:
-        """Return the observer of all answers: the CDRs' sink, if there is one, and ``observer``."""
-        sink = self.charging.sink
-        if sink is None:
-            return observer
-        return sink if observer is None else FanOut(sink, observer)
+        """Return the observer of all answers: the CDRs' sink, ``observer``, a console, as far as they are."""
+        self._onlooker = observer
+        watching = (self.charging.sink, observer, None if self._console is None else self._console.watching)
+        found: AnswerObserver | None = None
+        for each in watching:
+            if each is not None:
+                found = each if found is None else FanOut(found, each)
+        return found
+
+    def watch_calls(self, calls: RecentCalls | None) -> None:
+        """Show every answer and every message to ``calls`` from now on; None: to nobody."""
+        self.tracing.watch(calls)
+        if self.cap is not None:
+            self.cap.observers.observer = self._observer(self._onlooker)
 
     def _overloaded(self, level: int, why: str) -> None:
         self._telemetry.overload(level)
@@ -241,8 +296,12 @@ class Node:
         if self._pressure is not None:
             self._pressure.memory = memory_of(config)
         self.tracing.adopt(config)
+        if self.map is not None:
+            self.map.adopt(config)
         if self.charging.sink is not None:
             self.charging.sink.numbering = config.numbering
+        if self._console is not None:
+            self._console.calls.numbering = config.numbering
         if self.api is not None and config.api is not None:
             self.api.adopt(config.api)
 
@@ -300,6 +359,8 @@ class Node:
 
     async def stop(self, *, abort: bool = False) -> None:
         """Close the API, the associations, then the store."""
+        if self._console is not None:
+            self._console.stop()
         if self.api is not None:
             await self.api.close()
             self.api = None
@@ -315,7 +376,11 @@ class Node:
             self.signalling.stop()
         if self.duplicates is not None:
             await self.duplicates.stop()
+        if self.messaging is not None:
+            await self.messaging.queue.stop()
         await self.charging.stop()
         if self.held is not None:
             await self.held.stop()
+        if self.map is not None:
+            await self.map.writer.close()
         await self.store.close()

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from scp.app.duplicate_nodes import this_process, who_is_there
+from scp.app.messages import smpp_tls
+from scp.app.settings import node_settings
 from scp.config import Fault
 from scp.ports import StoreError
-from scp.services.api import NodeSettings
 from scp.services.registry import ServiceConfigError, build_services, installed
 from scp.store.ledger_open import open_ledger
+from scp.store.messages_open import open_messages
 from scp.store.open import open_store
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def missing_folders(config: Config) -> Iterator[Fault]:
         ("store.url", config.store.url),
         ("charging.ledger", charging.ledger),
         ("charging.records", charging.records),
+        ("messages.store", None if config.messages is None else config.messages.store),
     ):
         url = "" if secret is None else secret.reveal()
         if url.startswith(_SQLITE) and url != _MEMORY:
@@ -76,7 +79,7 @@ def missing_folders(config: Config) -> Iterator[Fault]:
 
 
 def _services(config: Config) -> Iterator[Fault]:
-    settings = NodeSettings(config.numbering, config.store.on_failure)
+    settings = node_settings(config)
     for name, table in config.services.items():
         try:
             build_services({name: table}, settings, installed())
@@ -91,6 +94,16 @@ def _urls(config: Config) -> Iterator[Fault]:
     except StoreError as error:
         yield Fault("store.url", str(error))
         return
+    if config.messages is not None:
+        kept = config.messages.store
+        try:
+            open_messages(kept and kept.reveal(), store)
+        except (StoreError, ValueError) as error:
+            yield Fault("messages.store", str(error))
+        try:
+            smpp_tls(config.messages.smpp)
+        except OSError as error:
+            yield Fault("messages.smpp.tls", str(error))
     ledger = config.charging.ledger
     try:
         open_ledger(ledger and ledger.reveal(), store, config.node.name)

@@ -21,5 +21,9 @@ def preload(config: Config) -> None:
     ALONE.reference()
     if config.api is not None:
         import_module("scp.api.server")
+        if config.api.console:
+            import_module("scp.console.routes")
+    if config.map is not None:
+        import_module("scp.app.map").prepare()
     if config.charging.chf is not None:
         Request("http://chf.example").get_method()  # httpx reads cookies with it, which compiles two patterns

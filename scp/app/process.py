@@ -92,6 +92,10 @@ class StructuredEventLog(EventLog):
         else:
             self.log.info("held calls are journalled again")
 
+    def messages(self, what: str, trouble: bool) -> None:
+        """See `EventLog`."""
+        (self.log.warning if trouble else self.log.info)("messages", what=what)
+
     def watching(self, what: str, *, trouble: bool = False, **fields: Any) -> None:
         """See `EventLog`."""
         (self.log.error if trouble else self.log.info)("watching", what=what, **fields)
@@ -113,6 +117,10 @@ class StructuredEventLog(EventLog):
     def overload(self, level: int, why: str) -> None:
         """See `EventLog`."""
         (self.log.warning if level else self.log.info)("overload", level=level, signals=why)
+
+    def mobility_not_written(self, why: str) -> None:
+        """See `EventLog`."""
+        self.log.error("what a VLR told is not written; it was told so", reason=why)
 
     def ready(self, reasons: list[str]) -> None:
         """Say that the node is ready, or why not: what ``/readyz`` says, when it changes."""

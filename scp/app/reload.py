@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 LIVE: Final = (
     "services",
     "numbering",
+    "announcements",
+    "switches",
     "store.deadline_ms",
     "store.on_failure",
     "engine.answer_deadline_ms",

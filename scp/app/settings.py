@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scp.config import OtherIndicator
+from scp.config.switches import switches
 from scp.engine.network import Ss7Network
+from scp.services.api import NodeSettings
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings, Translation
 from scp.stack.tcap import TcapSettings
 from ss7.cap.codec import ALONE
 from ss7.cap.contexts import CALL_CONTROL, REFUSALS
+from ss7.map.contexts import BY_NUMBER as MAP_CONTEXTS
+from ss7.map.contexts import MM_EVENT_REPORTING, SUBSCRIBER_DATA_MODIFICATION_NOTIFICATION
 from ss7.pointcode import parse_point_code
 from ss7.sccp import GlobalTitle
 
@@ -52,7 +56,7 @@ def sccp_settings(config: Config, network: Network) -> SccpSettings:
     callers = network.allowed_callers or ()
     return SccpSettings(
         point_codes=network.point_codes,
-        ssns=network.ssns,
+        ssns=_ssns(config, network),
         global_title=GlobalTitle(network.global_title) if network.global_title else None,
         allowed_prefixes=tuple(caller for caller in callers if "-" not in caller),
         allowed_point_codes=tuple(parse_point_code(each) for each in callers if "-" in each),
@@ -66,13 +70,37 @@ def sccp_settings(config: Config, network: Network) -> SccpSettings:
     )
 
 
+def _ssns(config: Config, network: Network) -> tuple[int, ...]:
+    """Return our subsystems in a network, that of MAP last."""
+    own = network.ssns
+    return own if config.map is None or config.map.ssn in own else (*own, config.map.ssn)
+
+
+MAP_SERVED: Final = frozenset(
+    MAP_CONTEXTS[number, 3].octets
+    for number in (MM_EVENT_REPORTING, SUBSCRIBER_DATA_MODIFICATION_NOTIFICATION)
+)
+"""The application contexts of MAP that others may open here."""
+
+
 def tcap_settings(config: Config, random: Random) -> TcapSettings:
-    """Return TCAP's settings: call control contexts only, transaction ids that start at random."""
+    """Return TCAP's settings: the contexts that are served, transaction ids that start at random."""
     return TcapSettings(
         instance=config.node.instance,
         first_id=random.randrange(1 << 24),
         max_dialogues=config.engine.max_dialogues,
-        contexts=CALL_CONTROL,
+        contexts=CALL_CONTROL | MAP_SERVED if config.map is not None else CALL_CONTROL,
         refusals=REFUSALS,
         idle_limit=config.engine.dialogue_limit_s,
+    )
+
+
+def node_settings(config: Config) -> NodeSettings:
+    """Return what every service sees of the configuration."""
+    return NodeSettings(
+        config.numbering,
+        config.store.on_failure,
+        config.announcements,
+        switches(config.switches),
+        config.map is not None,
     )

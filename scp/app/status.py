@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scp.app.duplicate_nodes import DuplicateDetector
+    from scp.app.held_calls import HeldCallsService
+    from scp.app.messages import TextMessaging
     from scp.app.tracing import RecordingStatus, Tracing
     from scp.charging.nchf_http import ChfClient
     from scp.charging.service import ChargingService
@@ -28,6 +30,8 @@ MANY_WAITING: Final = 100_000
 """Records that wait: a fifth of what is kept before they are dropped. The alert ScpCdrsWaiting has it too."""
 LONG_WAITING: Final = 60.0
 """Seconds that a record waits; that alert has it as well."""
+MESSAGES_LATE: Final = 300.0
+"""Seconds that a text message is due; the alert ScpMessagesWaiting has it as well."""
 LATELY: Final = 600.0
 """Seconds for which something that is over still counts as wrong."""
 
@@ -35,8 +39,11 @@ CHECKS: Final = {
     "records": "the disk that charging.records is on: full, slow, read-only?",
     "ledger": "charging.ledger: its disk, or the Redis that it names and the way there",
     "function": "charging.chf: its address, its certificates, with its operator whether it runs",
+    "smsc": "messages.smpp: addresses, system_id, password, TLS; with the SMSC's operator whether it runs",
+    "messages": "is the SMSC bound, does it throttle? messages.store: its disk, or the Redis that it names",
     "duplicate": "the configurations of both nodes: instance and name have to be unique among running nodes",
     "guardian": "why it ended (out of memory: journalctl -k); then restart the node when that suits",
+    "journal": "the store of held calls: its disk, or store.url's Redis and the way there",
     "recording": "recording.folder: is it there, writable, its disk full? Then reload",
 }
 """What to look at where something is wrong."""
@@ -47,7 +54,9 @@ class Parts(Protocol):
 
     charging: ChargingService
     duplicates: DuplicateDetector | None
+    messaging: TextMessaging | None
     guardian: Guardian | None
+    held: HeldCallsService | None
     tracing: Tracing
     traces: Traces
 
@@ -59,10 +68,14 @@ def components(node: Parts) -> Iterator[ComponentStatus]:
     yield _ledger(node.charging)
     if node.charging.function is not None:
         yield _function(node.charging.function)
+    if node.messaging is not None:
+        yield from _messages(node.messaging)
     if node.duplicates is not None:
         yield from _identities(node.duplicates)
     if node.guardian is not None:
         yield _guardian(node.guardian)
+    if node.held is not None:
+        yield _journal(node.held, now)
     recording = node.tracing.recording()
     if recording.state != "off" or recording.failure:
         yield _recording(recording)
@@ -123,6 +136,33 @@ def _function(client: ChfClient) -> ComponentStatus:
     )
 
 
+def _messages(messaging: TextMessaging) -> Iterator[ComponentStatus]:
+    """Yield the SMSC, and the queue before it."""
+    esme, queue = messaging.esme, messaging.queue
+    away = "" if esme.bound else esme.last_error or "not bound yet"
+    yield ComponentStatus(
+        "messages:smsc",
+        "SMSC",
+        "system",
+        "not bound" if away else "throttles" if esme.usable() else "bound",
+        esme.since / 1000,
+        CHECKS["smsc"] if away else "",
+        esme.last_error,
+        esme.last_error_at / 1000,
+    )
+    late = queue.waiting_seconds > MESSAGES_LATE
+    yield ComponentStatus(
+        "messages:queue",
+        "text messages",
+        "datastore",
+        f"fails: {queue.fault}" if queue.fault else f"{queue.open:,} under way",
+        time.time(),
+        CHECKS["messages"] if queue.fault or late else "",
+        queue.fault,
+        time.time() if queue.fault else 0.0,
+    )
+
+
 def _identities(duplicates: DuplicateDetector) -> Iterator[ComponentStatus]:
     for kind in IDENTITIES:
         others = duplicates.found[kind]
@@ -155,6 +195,24 @@ def _guardian(guardian: Guardian) -> ComponentStatus:
         guardian.lost or last,
         guardian.lost_at or counters.last_at,
     )
+
+
+def _journal(service: HeldCallsService, now: float) -> ComponentStatus:
+    journal, adoption = service.journal, service.adoption
+    part = ComponentStatus("node:journal", "held calls", "datastore", "not begun", now)
+    if journal is None or adoption is None:
+        return part
+    fault, counts = service.fault, adoption.counts
+    part.since, part.last_error, part.last_error_at = fault.since, fault.last, fault.last_at
+    part.state = f"{journal.open:,} journalled, {counts['adopted']:,} adopted so far"
+    if journal.unjournalled:
+        part.state += f"; {journal.unjournalled:,} steps without a record"
+    if service.presence is not None:
+        others = ", ".join(each.name for each in service.presence.nodes.values())
+        part.state += f"; other nodes: {others or 'none'}"
+    if fault.now or journal.unjournalled_at > now - LATELY:
+        part.check = CHECKS["journal"]
+    return part
 
 
 def _recording(recording: RecordingStatus) -> ComponentStatus:

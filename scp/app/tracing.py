@@ -51,6 +51,18 @@ class Taker(Protocol):
         ...
 
 
+class BatchTaker(Protocol):
+    """Takes every batch of messages of the node, as `scp.engine.observers.Tap` has them."""
+
+    def heard(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Take what came in."""
+        ...
+
+    def said(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Take what goes out."""
+        ...
+
+
 @final
 class Tracing:
     """The `scp.engine.observers.Tap` of a node: there while somebody looks, and only then.
@@ -73,6 +85,7 @@ class Tracing:
         self._state, self._since = "off", time.time()
         self._failure, self._failed_at = "", 0.0
         self._takers: list[Taker] = []
+        self._watcher: BatchTaker | None = None
         self._key = token_bytes(16)  # of recordings, where the configuration has none
         self._timer: asyncio.TimerHandle | None = None
         traces.changed = self._traces_changed
@@ -105,11 +118,17 @@ class Tracing:
 
     def heard(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
         """See `scp.engine.observers.Tap`."""
-        self._show(link, messages, sent=False)
+        if self._watcher is not None:
+            self._watcher.heard(link, messages)
+        if self._takers:
+            self._show(link, messages, sent=False)
 
     def said(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
         """See `scp.engine.observers.Tap`."""
-        self._show(link, messages, sent=True)
+        if self._watcher is not None:
+            self._watcher.said(link, messages[:])
+        if self._takers:
+            self._show(link, messages, sent=True)
 
     def _show(self, link: str, messages: Sequence[tuple[int, bytes]], *, sent: bool) -> None:
         for taker in self._takers[:]:
@@ -133,7 +152,12 @@ class Tracing:
         """Set or remove the tap of the signalling, as traces and recording need it."""
         self._takers = [taker for taker in (self._tracer, self._recorder) if taker is not None]
         if self._signalling is not None:
-            self._signalling.tap = self if self._takers else None
+            self._signalling.tap = self if self._takers or self._watcher is not None else None
+
+    def watch(self, watcher: BatchTaker | None) -> None:
+        """Show every batch of messages to ``watcher`` from now on; None: to nobody."""
+        self._watcher = watcher
+        self._arrange()
 
     # -- traces --------------------------------------------------------------------------------------------
 

@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, final
 
 from scp.bench.template import CLASS_1_RETURN_ON_ERROR, SLS_VALUES
-from scp.simulator.bcsm import CALLED, MODELS, NORMAL_CLEARING
+from scp.simulator.bcsm import CALLED, CALLING, MODELS, NORMAL_CLEARING
+from scp.simulator.charged import Reported
 from scp.simulator.network import SCCP
-from scp.simulator.reports import event_report
+from scp.simulator.reports import charging_report, event_report
 from ss7.cap.codec import FAST
 from ss7.cap.operations import Opcode
 from ss7.m3ua import DataEncoder
@@ -30,12 +31,13 @@ class Then(StrEnum):
 
     END = "end"  # the MSC ends it: the load is in the first answer only
     REPORT = "report"  # answer, then disconnect is reported, and the gsmSCF ends it
+    CHARGE = "charge"  # answer, a charged period's end, once that has a further quota the call's: likewise
     LEAVE = "leave"  # nothing, for ever
 
 
 @final
 class HeldScript:
-    """What the MSC sends after the first TC-CONTINUE of each dialogue.
+    """What the MSC sends after the first TC-CONTINUE of each dialogue, and, if that charges, after the next.
 
     Args:
         then: what happens.
@@ -47,13 +49,19 @@ class HeldScript:
         self._then = then
         self._network = network
         self._encode = DataEncoder(network.routing_context).encode
-        self._components = _reports(scenario) if then is Then.REPORT else []
-        self._parts = [self._cut(octets) for octets in self._tcap(_OURS, _THEIRS)]
+        self._first: list[list[bytes]] = []  # the components of each message
+        self._further: list[list[bytes]] = []
+        if then is Then.REPORT:
+            self._first = [[component] for component in _reports(scenario)]
+        elif then is Then.CHARGE:
+            self._first, self._further = _charged(scenario)
+        self._parts = [self._cut(octets) for octets in self._tcap(_OURS, _THEIRS, self._first)]
+        self._ends = [self._cut(octets) for octets in self._tcap(_OURS, _THEIRS, self._further)]
 
-    def _tcap(self, ours: bytes, theirs: bytes) -> list[bytes]:
+    def _tcap(self, ours: bytes, theirs: bytes, messages: list[list[bytes]]) -> list[bytes]:
         if self._then is Then.END:
             return [build_end(theirs, b"", [])]
-        return [build_continue(ours, theirs, b"", [component]) for component in self._components]
+        return [build_continue(ours, theirs, b"", components) for components in messages]
 
     def _whole(self, octets: bytes, sls: int) -> bytes:
         network = self._network
@@ -67,12 +75,17 @@ class HeldScript:
         cuts = [self._whole(octets, sls).partition(_THEIRS) for sls in range(SLS_VALUES)]
         return [(head, tail) for head, _, tail in cuts]
 
-    def messages(self, ours: bytes, theirs: bytes) -> list[bytes]:
-        """Return the messages for a dialogue's two transaction ids; ours has 4 octets."""
+    def messages(self, ours: bytes, theirs: bytes, *, further: bool = False) -> list[bytes]:
+        """Return the messages for a dialogue's two transaction ids; ours has 4 octets.
+
+        ``further``: those that answer a further quota, not the first message.
+        """
         sls = ours[3] & 15
         if len(theirs) != len(_THEIRS):
-            return [self._whole(octets, sls) for octets in self._tcap(ours, theirs)]
-        return [part[sls][0].replace(_OURS, ours) + theirs + part[sls][1] for part in self._parts]
+            messages = self._further if further else self._first
+            return [self._whole(octets, sls) for octets in self._tcap(ours, theirs, messages)]
+        parts = self._ends if further else self._parts
+        return [part[sls][0].replace(_OURS, ours) + theirs + part[sls][1] for part in parts]
 
 
 def _reports(scenario: Scenario) -> list[bytes]:
@@ -87,3 +100,26 @@ def _reports(scenario: Scenario) -> list[bytes]:
         encode_invoke(number, int(opcode), FAST.encode_argument(opcode, report, scenario.version))
         for number, report in enumerate(reports, _FIRST_INVOKE_ID)
     ]
+
+
+PERIOD: Final = 60.0
+"""Seconds since answer at the end of the first charged period."""
+TALKED: Final = 72.3
+"""Seconds since answer at the call's end."""
+
+
+def _charged(scenario: Scenario) -> tuple[list[list[bytes]], list[list[bytes]]]:
+    """Encode a charged call: answer, the first period's end; then the last report with the disconnect."""
+    model, version = MODELS[scenario.trigger], scenario.version
+
+    def invoke(number: int, opcode: Opcode, argument: object) -> bytes:
+        return encode_invoke(number, int(opcode), FAST.encode_argument(opcode, argument, version))
+
+    answer = event_report(model.answer, CALLED)
+    used = charging_report(Reported(PERIOD, CALLING), version, active=True)
+    last = charging_report(Reported(TALKED, CALLING), version, active=False)
+    over = event_report(model.disconnect, CALLED, cause=NORMAL_CLEARING)
+    event, charge = Opcode.EVENT_REPORT_BCSM, Opcode.APPLY_CHARGING_REPORT
+    first = [[invoke(_FIRST_INVOKE_ID, event, answer)], [invoke(_FIRST_INVOKE_ID + 1, charge, used)]]
+    further = [invoke(_FIRST_INVOKE_ID + 2, charge, last), invoke(_FIRST_INVOKE_ID + 3, event, over)]
+    return first, [further]

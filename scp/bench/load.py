@@ -54,6 +54,8 @@ _MOST_REASONS: Final = 20
 _OTHER: Final = "for other reasons"
 _GOODBYE: Final = Case(b"", Expectation(action=Action.CONTINUE, ended=True), b"", 0, 0)
 """How the gsmSCF has to answer the disconnect of a dialogue that it held open."""
+_SETTLED: Final = Case(b"", Expectation(action=Action.END, ended=True), b"", 0, 0)
+"""How it has to end a charged call, whose disconnect is only notified."""
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
 
 
@@ -97,8 +99,9 @@ class LoadReport(Struct, frozen=True, kw_only=True):
         returned: those of them that SCCP could not deliver, by return cause.
         stray: backward messages of no call that waits: too late, or twice.
         seconds: from the first call to the last answer.
-        calls_per_second: answered, over ``seconds``; with `Then.REPORT` ended by the gsmSCF.
+        calls_per_second: answered, over ``seconds``; with `Then.REPORT`, `Then.CHARGE` ended by the gsmSCF.
         ended: dialogues that the gsmSCF ended after the reports; 0 without any.
+        quotas: further quotas that it gave to charged calls.
         latency_us: percentiles ("50", … "max", "mean") in microseconds, at a rate from when a call was due.
         since_sent_us: the same from when it was sent.
         unsent: calls that were due, and that the window kept back until the time was up.
@@ -127,6 +130,7 @@ class LoadReport(Struct, frozen=True, kw_only=True):
     late_us: dict[str, float] = {}
     unsent: int = 0
     returned: dict[str, int] = {}
+    quotas: int = 0
 
     @property
     def passed(self) -> bool:
@@ -217,7 +221,9 @@ class Load:
         self._checker = Checker(version, dialogue_portion=scenario.dialogue_portion)
         self._goodbye_checker = Checker(version, dialogue_portion=False)
         self._held_script = HeldScript(plan.then, scenario, network)
-        self._reporting = plan.then is Then.REPORT
+        self._charging = plan.then is Then.CHARGE
+        self._reporting = plan.then is Then.REPORT or self._charging
+        self._goodbye = _SETTLED if self._charging else _GOODBYE
         self._tid = first_tid & 0xFFFFFFFF
         self._outstanding: dict[bytes, tuple[float, float, Case]] = {}
         self._held: dict[bytes, tuple[float, float, Case]] = {}
@@ -231,6 +237,7 @@ class Load:
         self._answered = 0
         self._missing = 0
         self._goodbyes = 0
+        self._quotas = 0
         self._stray = 0
         self._most = 0
         self._wrong: Counter[str] = Counter()
@@ -324,7 +331,13 @@ class Load:
     ) -> None:
         waiting = self._outstanding.pop(answer.dtid, None)
         if waiting is None:
-            self._late(answer)
+            if self._charging and answer.kind == CONTINUE and answer.dtid in self._held:
+                self._quotas += 1
+                stream = association.stream(answer.dtid[3] & _SLS)
+                messages = self._held_script.messages(answer.dtid, answer.otid, further=True)
+                queue += [(stream, octets) for octets in messages]
+            else:
+                self._late(answer)
             return
         due, sent, case = waiting
         self._answered += 1
@@ -345,7 +358,7 @@ class Load:
             self._stray += 1
             return
         self._goodbyes += 1
-        self._note(self._goodbye_checker.fault(answer, _GOODBYE))
+        self._note(self._goodbye_checker.fault(answer, self._goodbye))
 
     def _came_back(self, message: bytes) -> None:
         """Take a message that is no answer: a call that SCCP returned undelivered counts as missing."""
@@ -427,6 +440,7 @@ class Load:
             shares={each.name: each.begun for each in self.associations},
             unsent=self._unsent,
             returned=dict(self._returned),
+            quotas=self._quotas,
         )
 
 

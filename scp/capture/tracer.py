@@ -57,11 +57,11 @@ class Tracer:
         if found is None or trace is None:
             return
         version = version_of_begin(found.dialogue.begin.tcap)
-        self._write(found.msisdn, peer, _shown(found.message, version), sent=sent)
+        self._write(found.msisdn, peer, shown(found.message, version), sent=sent)
         self._traces.wrote(trace)
 
 
-def _shown(message: Message, version: int) -> dict[str, Any]:
+def shown(message: Message, version: int) -> dict[str, Any]:
     """Return a decoded message, from the routing label up, as ``camel-scp decode --json`` has it."""
     assert message.data is not None
     assert message.unit is not None

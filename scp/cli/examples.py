@@ -28,6 +28,11 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ),
         ("camel-scp msc --load --rate 500 --duration 60 --b 0011234567", "figures in place of ladders"),
     ),
+    "smsc": (
+        ("camel-scp smsc", "an SMSC at 127.0.0.1:2775 that takes any bind and delivers at once"),
+        ("camel-scp smsc --delay 0.2 --rate 20 --undeliverable 4670", "slow, throttling, and some fail"),
+        ('camel-scp smsc --send "46700000001 46701234567 Hello"', "a message to whoever binds"),
+    ),
     "subscribers": (
         ("camel-scp subscribers import subscribers.ndjson -c scp.toml", "into the store of a configuration"),
         (

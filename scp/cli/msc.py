@@ -11,6 +11,7 @@ import msgspec
 import typer
 import uvloop
 
+from scp.bench.held_script import Then
 from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.command import FAILED, fail, say
 from scp.domain.call import Trigger
@@ -154,6 +155,12 @@ class Load:
     rate: Annotated[float, option("calls a second; 0: as many as --window allows", _LOAD, least=0)] = 0.0
     window: Annotated[int, option("most calls outstanding at once", _LOAD, least=1)] = 256
     duration: Annotated[float, option("seconds; Ctrl-C ends it earlier", _LOAD, least=0)] = 10.0
+    held: Annotated[
+        bool, option("calls that are held open: report answer and disconnect", _LOAD, "--held")
+    ] = False
+    charged: Annotated[
+        bool, option("… and 60.0 and 72.3 s of charged time, with a quota in between", _LOAD, "--charged")
+    ] = False
 
 
 @grouped
@@ -190,7 +197,13 @@ def msc(
         action=answer.expect, number=answer.expect_number, within=answer.within, charged=answer.charge
     )
     if load.load:
-        plan = LoadPlan(rate=load.rate, window=load.window, calls=call.calls, duration=load.duration)
+        plan = LoadPlan(
+            rate=load.rate,
+            window=load.window,
+            calls=call.calls,
+            duration=load.duration,
+            then=Then.CHARGE if load.charged else Then.REPORT if load.held else Then.END,
+        )
         kinds = [LoadCall(b_number=number, expected=expected) for number in numbers]
         report = _run(
             run_load(
@@ -283,6 +296,8 @@ def _print_load(report: LoadReport, *, json: bool) -> None:
         return
     typer.echo(f"{report.answered} of {report.sent} calls answered in {report.seconds:.1f} s: ", nl=False)
     typer.echo(f"{report.calls_per_second:,.0f} a second, {report.missing} missing, {report.stray} stray")
+    if report.ended:
+        typer.echo(f"{report.ended} held calls ended by the gsmSCF, {report.quotas} further quotas")
     for reason, count in report.wrong.items():
         typer.echo(f"wrong: {count} times {reason}")
     for cause, count in report.returned.items():

@@ -52,6 +52,15 @@ from scp.client.http import (
     AsyncClient,
     Client,
 )
+from scp.client.messages import (
+    Message,
+    MessageEvent,
+    MessageEvents,
+    MessageState,
+    message,
+    message_events,
+    send_message,
+)
 from scp.client.subscribers import (
     Authorization,
     Condition,
@@ -104,6 +113,10 @@ __all__ = [
     "HeldCallPage",
     "Imported",
     "LineResult",
+    "Message",
+    "MessageEvent",
+    "MessageEvents",
+    "MessageState",
     "Problem",
     "Reader",
     "Readiness",
@@ -135,6 +148,8 @@ __all__ = [
     "held_calls",
     "import_subscribers",
     "json_call",
+    "message",
+    "message_events",
     "readiness",
     "received",
     "record_leg",
@@ -146,6 +161,7 @@ __all__ = [
     "reservation",
     "reserve",
     "roaming",
+    "send_message",
     "set_forwarding",
     "set_roaming",
     "start_trace",

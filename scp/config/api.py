@@ -26,6 +26,7 @@ class Scope(StrEnum):
     READ = "read"
     TRACE = "trace"
     CALLS = "calls"
+    MESSAGES = "messages"
 
 
 class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +77,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
         rate: requests a second of each key, in the long run.
         burst: requests of each key at once.
         release_cause: Q.850 cause value with which a held call is released that somebody wants released.
+        console: serve the console, at ``/console``; what it shows depends on the scopes of the key.
     """
 
     listen: HostPort = HostPort("127.0.0.1", 8080)
@@ -87,6 +89,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
     rate: Annotated[float, Meta(ge=0.1, le=1_000_000)] = 200.0
     burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 400
     release_cause: Annotated[int, Meta(ge=1, le=127)] = 31
+    console: bool = True
 
     def faults(self) -> Iterator[Fault]:
         """Yield keys of one name."""

@@ -128,6 +128,34 @@ nature = "keep"                       # keep | unknown | national | internationa
 # rescue = true                       # in control: if the gateway fails, connect to the subscriber's line
 # no_answer_s = 15                    # 1..2047, that either may ring; fewer than the network's own timer
 # quiet_s = 1800                      # without a report: ActivityTest
+# ask_hlr = "needed"                  # off | needed (when = roaming, locations) | on: needs [map]
+# on_silence = "stored"               # stored | continue: what decides if the HLR does not tell in time
+
+# [map]                               # without it no MAP is spoken: deploy/map.md
+# gateway = "0-1-1"                   # point code for global titles that no translation fits
+# ssn = 147                           # gsmSCF; sccp.global_title is needed too
+# hlr = "46700000006"                 # one that knows everybody; without it the subscriber's own number
+# deadline_ms = 300                   # a call waits so long for a place …
+# timeout_ms = 3000                   # … and the answer is remembered if it comes within this
+# max_age_s = 60.0                    # a place that was learnt longer ago is asked again
+# rate = 500.0                        # enquiries a second to one network
+# most = 10000                        # in flight together
+# failures = 20                       # silences in a row after which the HLR is left alone …
+# rest_s = 5.0                        # … for so long
+# mobility = true                     # take noteMM-Event: it sets the roaming flag
+# allowed_callers = ["4670"]          # prefixes of titles that may send it; none: all that [sccp] allows
+# check_sender = true                 # the VLR that it names has to be of its sender's network
+
+# [announcements]                     # what a switch plays (its gsmSRF), by names that services know
+# no-credit = { id = 5, cause = 31 }  # the message's number there; the cause of a release after it
+# connecting = { id = 7, repetitions = 2, interval_s = 1, duration_s = 10, patience_s = 30.0 }
+
+# [switches.vendor-a]                 # switches that do something otherwise than 29.078 has it
+# point_codes = ["0-23-3"]            # whose: this counts first …
+# global_titles = ["46709"]           # … then the longest of these …
+# msc_numbers = ["46709"]             # … and of these
+# charged_time = "since-answer"       # since-answer | by-period: a report counts from the one before
+# abandon_report = true               # false: no charging report of a call that is abandoned
 
 # [services.voip-forwarding.charging] # calls are charged as the switch measures them (CAP v2 and later)
 # pays = ["caller", "forwarder"]      # whose calls are: caller | forwarder | roamer
@@ -187,6 +215,33 @@ grace_s = 300                         # after its last minute, time to ring incl
 # key = "/etc/camel-scp/chf.key"
 # http2 = false                       # needs the extra http2
 
+# [messages]                          # without it the node sends no text messages
+# store = "sqlite:camel-scp.db.messages" # as store.url; without it in the store's Redis, or beside its file
+# sender = "camel-scp"                # if a request names none: digits, or up to 11 characters
+# validity_s = 86400                  # for so long a message is tried to be delivered
+# in_doubt = "report"                 # report | repeat: what the SMSC may have or not
+# retention_days = 7
+# most_parts = 10                     # of a long text
+# [messages.smpp]                     # the SMSC, by SMPP 3.4
+# addresses = ["10.0.0.7:2775"]       # of several the next one, where one can't be reached
+# system_id = "camel-scp"
+# password = "env:CAMEL_SCP_SMPP_PASSWORD"
+# system_type = ""
+# bind = "transceiver"                # transceiver | separate: a transmitter and a receiver
+# window = 10                         # submit_sm without an answer
+# rate = 0.0                          # submit_sm a second; 0: as the window allows
+# enquire_link_s = 30.0
+# response_s = 30.0                   # then a message is in doubt
+# long = "udh"                        # udh | sar | payload
+# default_alphabet = "gsm7"           # gsm7 | latin1: what data_coding 0 means to the SMSC
+# source_ton = 1                      # of senders; without it by what the sender is
+# source_npi = 1
+# [messages.smpp.tls]
+# ca = "/etc/camel-scp/smsc-ca.pem"
+# certificate = "/etc/camel-scp/smpp.pem"
+# key = "/etc/camel-scp/smpp.key"
+# server_name = "smsc.example"
+
 # [api]                               # without it there is no HTTP API
 # listen = "127.0.0.1:8080"
 # audit = "/var/log/camel-scp/audit.jsonl"   # numbers in full; without it: the log, masked as that is
@@ -195,6 +250,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # rate = 200.0                        # requests a second of each key …
 # burst = 400                         # … and at once
 # release_cause = 31                  # Q.850: of held calls that are released by DELETE /v1/calls/{id}
+# console = true                      # the page /console: a browser and a token with scope read
 # [api.tls]
 # certificate = "/etc/camel-scp/api.pem"
 # key = "/etc/camel-scp/api.key"
@@ -202,7 +258,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # [[api.keys]]
 # name = "operator"
 # sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token
-# scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"]
+# scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls", "messages"]
 
 [telemetry]
 metrics = "127.0.0.1:9464"            # where Prometheus scrapes

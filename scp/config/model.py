@@ -11,13 +11,17 @@ from scp.config.api import Api
 from scp.config.charging import Charging
 from scp.config.engine import Engine, Journal, Limits, Overload, Store
 from scp.config.m3ua import M3ua
+from scp.config.map import Map
+from scp.config.messages import Messages
 from scp.config.networks import DEFAULT_NETWORK, Network, default_network
 from scp.config.node import NetworkIndicator, Node, Telemetry
 from scp.config.reader import Fault
 from scp.config.recording import Recording
 from scp.config.sccp import Sccp
 from scp.config.services import default_services
+from scp.config.switches import Switch, switch_faults
 from scp.config.value_types import NAME, NAME_WORDS
+from scp.domain.announcement import Announcement
 from scp.domain.numbers import Numbering
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         networks: by name; `every_network` has all.
         services: settings by service name, each with its ``service_keys``; the rest of a table is read by the
             service's own factory.
+        announcements: by the names that services know them by.
+        switches: by name.
     """
 
     node: Node
@@ -44,10 +50,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     overload: Overload = Overload()
     limits: Limits = Limits()
     services: dict[str, dict[str, Any]] = field(default_factory=default_services)
+    announcements: dict[str, Announcement] = field(default_factory=dict)
+    switches: dict[str, Switch] = field(default_factory=dict)
     charging: Charging = Charging()
+    messages: Messages | None = None
     api: Api | None = None
     telemetry: Telemetry = Telemetry()
     recording: Recording | None = None
+    map: Map | None = None
 
     def every_network(self) -> dict[str, Network]:
         """Return all networks by name, that of ``[node]`` and ``[sccp]`` first; every value is there."""
@@ -68,7 +78,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
                 f"{self.store.deadline_ms} must be below engine.answer_deadline_ms "
                 f"({self.engine.answer_deadline_ms}): the answer is due before the store has failed",
             )
+        if self.map is not None and self.sccp.global_title is None:
+            yield Fault("sccp.global_title", "required with [map]: an HLR sends its answer to it")
         yield from self._network_faults()
+        yield from switch_faults(self.switches)
+        for name in self.announcements:
+            if not fullmatch(NAME, name):
+                yield Fault(f"announcements.{name}", f"the name must be {NAME_WORDS}")
         peers = {peer.name for peer in self.m3ua.peers}
         for index, name in enumerate(() if self.recording is None else self.recording.peers):
             if name not in peers:

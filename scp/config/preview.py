@@ -26,6 +26,9 @@ class Endpoint(NamedTuple):
 def endpoints(config: Config) -> list[Endpoint]:
     """Return every socket that the node would open, in the order of the configuration."""
     found = [_peer(peer) for peer in config.m3ua.peers]
+    if config.messages is not None:
+        there = tuple(str(address) for address in config.messages.smpp.addresses)
+        found.append(Endpoint("connect", "tcp", there, "SMSC (SMPP)"))
     if config.api is not None:
         found.append(Endpoint("listen", "tcp", (str(config.api.listen),), "HTTP API"))
     found.append(Endpoint("listen", "tcp", (str(config.telemetry.metrics),), "metrics"))
@@ -60,6 +63,12 @@ def describe(config: Config) -> str:
     )
     lines.append(_journal(config))
     lines.append(_charging(config))
+    if (messages := config.messages) is not None:
+        doubt = "reported" if messages.in_doubt == "report" else "sent again"
+        lines.append(
+            f"text messages from {messages.sender} by SMPP as {messages.smpp.system_id}, in doubt: {doubt}; "
+            f"kept {messages.retention_days} days"
+        )
     if config.api is None:
         lines.append("no HTTP API: there is no [api]")
     elif not config.api.keys:

@@ -70,6 +70,9 @@ class CallFacts(Struct, frozen=True, gc=False):
         areas: cell, service area or location area ids in it, as lower-case hex octets.
         diversion: how the call was diverted before, None if it was not.
         unreadable_location: whether the called subscriber's location information is there and can't be read.
+        located: whether ``vlr`` and ``areas`` are the called subscriber's though the trigger says otherwise:
+            the HLR was asked.
+        not_located: why the HLR's answer does not tell the place, if it was asked.
     """
 
     digits: str = ""
@@ -81,6 +84,8 @@ class CallFacts(Struct, frozen=True, gc=False):
     areas: tuple[str, ...] = ()
     diversion: Diversion | None = None
     unreadable_location: bool = False
+    located: bool = False
+    not_located: Reason | None = None
 
 
 def call_facts(

@@ -14,6 +14,7 @@ from scp.domain.subscriber import Subscriber, When
 # In Python 3.11 a member looked up through its class costs ten times what a global does.
 _ALWAYS: Final = When.ALWAYS
 _TERMINATING: Final = Trigger.TERMINATING
+_DETACHED: Final = Reason.DETACHED
 
 LAI_HEX_DIGITS: Final = (
     10  # 29.002 LAIFixedLength: 5 octets; a cell global id begins with its location area's
@@ -82,6 +83,8 @@ def _when(subscriber: Subscriber, call: CallFacts, rules: Rules) -> Reason | Non
         return None
     if call.unreadable_location:  # what is stored is older, and may be wrong by now
         return Reason.UNREADABLE_PARAMETER
+    if call.not_located is _DETACHED:
+        return _DETACHED
     return _WHEN[subscriber.when](subscriber, call, rules)
 
 
@@ -102,10 +105,10 @@ def _forwarding_number(subscriber: Subscriber, call: CallFacts, rules: Rules) ->
 def _whereabouts(subscriber: Subscriber, call: CallFacts) -> tuple[str, tuple[str, ...]]:
     """Return the called subscriber's VLR number and areas: the call's own, or what was stored.
 
-    What a terminating call carries was asked of the HLR for this very call; the record is as old as its last
-    write.
+    What a terminating call carries was asked of the HLR for this very call, by the network or by this node;
+    the record is as old as its last write.
     """
-    if call.trigger is _TERMINATING and (call.vlr or call.areas):
+    if (call.trigger is _TERMINATING or call.located) and (call.vlr or call.areas):
         return call.vlr, call.areas
     return subscriber.vlr or "", ()
 
@@ -116,7 +119,8 @@ def _is_roaming(subscriber: Subscriber, call: CallFacts, rules: Rules) -> bool |
     The VLR number of a terminating call wins over the stored flag, being newer; the flag, which another
     system has set on purpose, wins over the VLR number stored with it.
     """
-    roaming = rules.numbering.roaming(call.vlr) if call.trigger is _TERMINATING else None
+    theirs = call.trigger is _TERMINATING or call.located
+    roaming = rules.numbering.roaming(call.vlr) if theirs else None
     if roaming is None:
         roaming = subscriber.roaming
     if roaming is None:
@@ -127,14 +131,14 @@ def _is_roaming(subscriber: Subscriber, call: CallFacts, rules: Rules) -> bool |
 def _when_roaming(subscriber: Subscriber, call: CallFacts, rules: Rules) -> Reason | None:
     roaming = _is_roaming(subscriber, call, rules)
     if roaming is None:
-        return Reason.ROAMING_UNKNOWN
+        return call.not_located or Reason.ROAMING_UNKNOWN
     return None if roaming else Reason.AT_HOME
 
 
 def _when_located(subscriber: Subscriber, call: CallFacts, _rules: Rules) -> Reason | None:
     vlr, areas = _whereabouts(subscriber, call)
     if not (vlr or areas):
-        return Reason.LOCATION_UNKNOWN
+        return call.not_located or Reason.LOCATION_UNKNOWN
     for location in subscriber.locations:
         if location and vlr.startswith(location):
             return None

@@ -35,6 +35,9 @@ class Reason(StrEnum):
     ROAMING_UNKNOWN = "roaming-unknown"
     OUTSIDE_LOCATIONS = "outside-locations"
     LOCATION_UNKNOWN = "location-unknown"
+    DETACHED = "detached"
+    LOCATION_TIMEOUT = "location-timeout"
+    LOCATION_UNAVAILABLE = "location-unavailable"
     BAD_FORWARDING_NUMBER = "bad-forwarding-number"
     FORWARDING_LOOP = "forwarding-loop"
 
@@ -68,6 +71,8 @@ FAILURES: Final = frozenset(
     {
         Reason.STORE_TIMEOUT,
         Reason.STORE_UNAVAILABLE,
+        Reason.LOCATION_TIMEOUT,
+        Reason.LOCATION_UNAVAILABLE,
         Reason.CHARGING_DOWN,
         Reason.DEADLINE,
         Reason.SERVICE_ERROR,
@@ -105,6 +110,9 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.ROAMING_UNKNOWN: "The subscriber forwards calls while roaming; nothing says whether that is so.",
     Reason.OUTSIDE_LOCATIONS: "The subscriber forwards calls in chosen locations, and is in none of them.",
     Reason.LOCATION_UNKNOWN: "The subscriber forwards calls in chosen locations; nothing says in which one.",
+    Reason.DETACHED: "The subscriber's condition is about the place; the HLR says that the phone is off.",
+    Reason.LOCATION_TIMEOUT: "Nothing says where the subscriber is, and the HLR did not say so in time.",
+    Reason.LOCATION_UNAVAILABLE: "Nothing says where the subscriber is, and the HLR did not say it either.",
     Reason.BAD_FORWARDING_NUMBER: "The subscriber's forwarding number is not 5 to 15 digits of E.164.",
     Reason.FORWARDING_LOOP: "The subscriber's forwarding number is the called number itself: it would loop.",
     Reason.CHARGING_DENIED: "The subscriber who pays has no money for the call, or it has no tariff.",

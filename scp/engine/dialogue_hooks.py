@@ -1,19 +1,63 @@
-"""What a TC-user adds to the runner of its dialogues (`scp.engine.dialogue_runner.DialogueRunner`)."""
+"""The runner of dialogues as its two sides see it: a dialogue's state, and the TC-user that extends it.
+
+The runner itself is `scp.engine.dialogue_runner.DialogueRunner`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scp.domain.decision import Decision
-    from scp.engine.journal import Journalled
+    from scp.domain.lookup import Found
+    from scp.domain.quota import QuotaAnswer
+    from scp.domain.whereabouts import Located
+    from scp.engine.journal import Journal, Journalled
+    from scp.engine.tc import TcProvider
     from scp.stack.tcap import Indication
 
 State = TypeVar("State")
 
 
 class DialogueHooks(Generic[State]):
-    """Called by the runner, made by the TC-user. ``State`` is what it keeps of a dialogue."""
+    """The runner for its dialogues; ``State`` is what is kept of one.
+
+    Attributes:
+        provider: where indications come from and messages go to.
+        clock: monotonic seconds.
+        wall: seconds since 1970-01-01 UTC.
+        epoch: what to add to ``clock`` for ``wall``, as it was at the start.
+        journal: where held calls are written; None: nowhere.
+    """
+
+    def __init__(self, provider: TcProvider, clock: Callable[[], float], wall: Callable[[], float]) -> None:
+        self.provider = provider
+        self.clock = clock
+        self.wall = wall
+        self.epoch = wall() - clock()
+        self.journal: Journal | None = None
+
+    # -- what a dialogue wants of the runner -----------------------------------------------------------------
+
+    def store_answered(self, state: State, result: Found) -> None:
+        """Resume a service with the store's answer; called from the event loop."""
+        raise NotImplementedError
+
+    def place_found(self, state: State, place: Located) -> None:
+        """Resume a service with a place."""
+        raise NotImplementedError
+
+    def charging_answered(self, state: State, answer: QuotaAnswer) -> None:
+        """Resume a service with the charging system's answer; called from the event loop."""
+        raise NotImplementedError
+
+    def abort(self, state: State) -> None:
+        """Abort a dialogue for its service, which goes on: it may have to settle."""
+        raise NotImplementedError
+
+    # -- what the TC-user makes ------------------------------------------------------------------------------
 
     def begun(self, indication: Indication, now: float) -> None:
         """Take a TC-BEGIN: `start` a service, or answer without one."""
@@ -37,6 +81,10 @@ class DialogueHooks(Generic[State]):
 
     def first_sent(self, state: State, *, last: bool) -> None:
         """Note that the first answer is on its way; the dialogue is held unless it is the ``last``."""
+        raise NotImplementedError
+
+    def first_argument(self, octets: bytes, version: int) -> Any:
+        """Decode what a held dialogue began with; ``version`` of its protocol."""
         raise NotImplementedError
 
     def fall_back(self, state: State) -> None:

@@ -22,8 +22,9 @@ All of that is one straight run of code for each event: nothing is scheduled for
 and what waits costs one entry in `Deadlines`.
 
 Reports that come while a service waits for something else are queued. A service waits for one thing at a
-time, so another kind of request is one more wait (`LOOKUP`, `REPORT`, `QUOTA`), one method such as `_look_up`
-that returns the answer or `PENDING`, and one way for the answer to come back such as `store_answered`.
+time, so another kind of request is one more wait (`LOOKUP`, `REPORT`, `QUOTA`, `PLACE`), one method such as
+`_look_up` that returns the answer or `PENDING`, and one way for the answer to come back such as
+`store_answered`.
 
 A dialogue and its coroutine end each for itself. The dialogue may be gone while the coroutine has still to
 settle: it is resumed with what it awaits, then told. The coroutine is over when it has returned, or was
@@ -33,17 +34,18 @@ closed; if it left money reserved, that is settled for it.
 from __future__ import annotations
 
 import time
-from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from scp.domain.lookup import PENDING, StoreFailure
-from scp.domain.quota import ChargingFailure, QuotaDenial
+from scp.domain.quota import ChargingFailure
+from scp.domain.whereabouts import LocateFailure
 from scp.engine.dialogue_hooks import DialogueHooks
-from scp.engine.report_queue import QUEUE_FULL, ReportQueue
+from scp.engine.dialogue_state import LOOKUP, NOTHING, PLACE, QUOTA, REPORT, Asked, DialogueState, PlaceAsked
 from scp.engine.tc import opcode_of
 from scp.engine.timers import Deadlines
 from scp.services.api import (
     Extend,
+    Locate,
     Lookup,
     NextReport,
     Report,
@@ -57,28 +59,22 @@ from scp.stack import tcap_dialogue as tc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mypy_extensions import u8
-
     from scp.domain.lookup import Found, Pending
     from scp.domain.quota import QuotaAnswer
+    from scp.domain.whereabouts import Located
     from scp.engine.admission import Admission
-    from scp.engine.journal import Journal, Journalled
     from scp.engine.tc import TcProvider
-    from scp.ports import QuotaPort, SubscriberLookup, Telemetry
-    from scp.services.api import Request, ServiceRun
+    from scp.ports import Locator, QuotaPort, SubscriberLookup, Telemetry
+    from scp.services.api import Request
     from scp.services.call import Outgoing
-    from scp.stack.tcap import Dialogue, Indication
+    from scp.stack.tcap import Indication
 
 STORE: Final = "store"
 """What ``on_bug`` is told in place of a service's name when a store raised."""
 CHARGING: Final = "charging"
 """Likewise when the charging system's port raised."""
-
-# What a coroutine waits for
-NOTHING: Final = 0
-LOOKUP: Final = 1
-REPORT: Final = 2
-QUOTA: Final = 3
+LOCATOR: Final = "locator"
+"""Likewise when what asks the HLR raised."""
 
 _TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
 _NO_ANSWER: Final = ChargingFailure("timeout")
@@ -91,129 +87,6 @@ _OUTCOMES: Final[dict[int, str]] = {
     tc.TIMEOUT: "timeout",
 }
 """How a dialogue ended that neither side ended in good order, by the kind of indication."""
-
-
-class DialogueState(ReportQueue):
-    """What the runner keeps for an open dialogue; the `scp.ports.Waiter` of its lookups.
-
-    A TC-user's own state extends it and is one object with it, and with what the service sees: there are as
-    many as calls are held, for minutes.
-
-    Attributes:
-        runner: the runner that steps the coroutine.
-        dialogue: the TCAP dialogue.
-        run: the service's coroutine.
-        service: name of the service, for metrics and records.
-        started: when the BEGIN came in, on the runner's clock, in seconds.
-        due: when the wait is over, ``inf`` while there is none.
-        answered: the first answer is out.
-        gone: the dialogue is over: nothing can be sent any more.
-        wait: what the coroutine is suspended in: `NOTHING`, `LOOKUP`, `REPORT` or `QUOTA`.
-        asked: number of the last question to the charging system, 0 to 255, so that a late answer to an
-            earlier one is not taken for its answer.
-        session: what was reserved and nobody has settled; None: nothing.
-        store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
-            further lookup of this dialogue counts as timed out: two answers could not be told apart.
-        journal: what the journal has of the call; None: its service keeps nothing, or there is no journal.
-    """
-
-    __slots__ = (
-        "_outbox",
-        "answered",
-        "asked",
-        "dialogue",
-        "due",
-        "gone",
-        "journal",
-        "run",
-        "runner",
-        "service",
-        "session",
-        "started",
-        "store_owes",
-        "wait",
-    )
-
-    run: ServiceRun
-
-    def __init__(self, runner: DialogueRunner[Any], dialogue: Dialogue, service: str, started: float) -> None:
-        super().__init__()
-        self.runner = runner
-        self.dialogue = dialogue
-        self.service = service
-        self.started = started
-        self.due = inf
-        self._outbox: list[Outgoing] | None = None
-        self.session: str | None = None
-        self.journal: Journalled | None = None
-        # Single octets beside each other: there are as many of these as calls are held.
-        self.answered = False
-        self.gone = False
-        self.store_owes = False
-        self.wait: u8 = NOTHING
-        self.asked: u8 = 0
-
-    @property
-    def outbox(self) -> list[Outgoing]:
-        """What the next TC message will carry."""
-        if self._outbox is None:
-            self._outbox = []
-        return self._outbox
-
-    @property
-    def has_outgoing(self) -> bool:
-        """Whether the next TC message will carry anything."""
-        return bool(self._outbox)
-
-    def take_outbox(self) -> list[Outgoing]:
-        """Return what the next TC message will carry; a new outbox begins."""
-        outbox = self._outbox
-        self._outbox = None
-        return [] if outbox is None else outbox
-
-    def found(self, result: Found) -> None:
-        """Take the store's answer; it is dropped if the wait for it is over."""
-        self.store_owes = False
-        if self.wait == LOOKUP:
-            self.runner.store_answered(self, result)
-
-    def resume(self) -> None:
-        """Note that the coroutine goes on."""
-        self.wait = NOTHING
-        self.due = inf
-
-    def queue(self, report: Report) -> None:
-        """Keep a report until the service awaits one; see `MOST_REPORTS`."""
-        if not self.add_report(report):
-            self.runner.provider.discard("cap", QUEUE_FULL)
-
-
-class Asked:
-    """One question to the charging system; the `scp.ports.QuotaWaiter` of its answer.
-
-    Args:
-        state: of the dialogue whose service asked.
-        opens: whether nothing was asked for before: then its denial leaves nothing to settle.
-    """
-
-    __slots__ = ("_number", "_opens", "_state")
-
-    def __init__(self, state: DialogueState, *, opens: bool) -> None:
-        self._state = state
-        self._number = state.asked
-        self._opens = opens
-
-    @property
-    def waits(self) -> bool:
-        """Whether the service still awaits this answer."""
-        return self._state.wait == QUOTA and self._state.asked == self._number
-
-    def charged(self, answer: QuotaAnswer) -> None:
-        """Take the answer; it is dropped if the wait for it is over."""
-        if self.waits:
-            if self._opens and type(answer) is QuotaDenial:
-                self._state.session = None
-            self._state.runner.charging_answered(self._state, answer)
 
 
 State = TypeVar("State", bound=DialogueState)
@@ -235,9 +108,9 @@ class DialogueRunner(DialogueHooks[State]):
         wall: seconds since 1970-01-01 UTC.
 
     Attributes:
-        epoch: what to add to the runner's clock for seconds since 1970, as it was at the start.
         draining: dialogues that begin are not served; those that are open go on.
-        journal: where held calls are written; None: nowhere.
+        locator: says where subscribers are; None: nobody does.
+        place_deadline: seconds that its answer may take.
     """
 
     def __init__(
@@ -253,20 +126,18 @@ class DialogueRunner(DialogueHooks[State]):
         quota: QuotaPort | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.provider = provider
+        super().__init__(provider, clock, wall)
         self.tcap = provider.tcap
         self.store = store
         self.telemetry = telemetry
-        self.clock = clock
         self.on_bug = on_bug
         self.store_deadline = store_deadline
         self.answer_deadline = answer_deadline
         self.admission = admission
         self.quota = quota
-        self.wall = wall
-        self.epoch = wall() - clock()
         self.draining = False
-        self.journal: Journal | None = None
+        self.locator: Locator | None = None
+        self.place_deadline = 0.3
         self._deadlines: Deadlines[State] = Deadlines(_due)
 
     # -- what comes from the network -----------------------------------------------------------------------
@@ -428,8 +299,10 @@ class DialogueRunner(DialogueHooks[State]):
         self._suspend(state, REPORT, now + timeout if timeout >= 0.0 else request.until, now)
         return PENDING
 
-    def _other(self, state: State, request: Request, now: float) -> QuotaAnswer | Pending | None:
+    def _other(self, state: State, request: Request, now: float) -> QuotaAnswer | Located | Pending | None:
         """Answer a request that few services make."""
+        if isinstance(request, Locate):
+            return self._locate(state, request.msisdn, now)
         if isinstance(request, Send):
             if state.gone:
                 state.take_outbox()
@@ -439,6 +312,29 @@ class DialogueRunner(DialogueHooks[State]):
         if isinstance(request, Reserve | Extend | Settle):
             return self._ask(state, request, now)
         raise TypeError(f"a service awaited {type(request).__name__}, which is no request")
+
+    def _locate(self, state: State, msisdn: str, now: float) -> Located | Pending:
+        """Ask where a subscriber is; what its port does wrong is no fault of the service."""
+        locator = self.locator
+        if locator is None:
+            return LocateFailure.OFF
+        due = now + self.place_deadline
+        if not (state.answered or state.gone):
+            due = min(due, state.started + self.answer_deadline)
+        state.asked = (state.asked + 1) & 0xFF
+        try:
+            place = locator.locate(msisdn, PlaceAsked(state), now)
+        except Exception as bug:  # noqa: BLE001 - the call goes on, whatever the locator does wrong
+            self.on_bug(LOCATOR, bug)
+            return LocateFailure.UNREACHABLE
+        if place is PENDING:
+            self._suspend(state, PLACE, due, now)
+        return place
+
+    def place_found(self, state: State, place: Located) -> None:
+        """Resume a service with a place; called from the event loop."""
+        self._resume(state, place, self.clock())
+        self.provider.flush()
 
     def _ask(self, state: State, request: Reserve | Extend | Settle, now: float) -> QuotaAnswer | Pending:
         """Send the outbox, then ask the charging system; what its port does wrong is no fault of the service.
@@ -637,9 +533,11 @@ class DialogueRunner(DialogueHooks[State]):
         if self.journal is not None:
             self.journal.tick(now)
         for state in self._deadlines.due(now):
-            late: StoreFailure | ChargingFailure | Report = _TIMED_OUT
+            late: StoreFailure | ChargingFailure | LocateFailure | Report = _TIMED_OUT
             if state.wait == QUOTA:
                 late = _NO_ANSWER
+            elif state.wait == PLACE:
+                late = LocateFailure.TIMEOUT
             elif state.wait == LOOKUP:
                 late = StoreFailure.TIMEOUT
                 if self.admission is not None:

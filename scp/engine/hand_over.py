@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scp.engine.dialogue_runner import REPORT, DialogueState
+from scp.engine.dialogue_state import REPORT, DialogueState
 from scp.ports import HeldEntry
 
 if TYPE_CHECKING:

@@ -69,6 +69,7 @@ class Journalled:
         dirty: that is not written yet.
         fence: the entry's fencing number.
         decision: of the first answer.
+        heard: invoke id of the peer's last operation, -1: there was none.
         took_us: microseconds from the InitialDP to that.
         outgoing: messages that wait: octets, and whether it is a TC-END.
         writing: writes that are not acknowledged.
@@ -85,6 +86,7 @@ class Journalled:
         "dirty",
         "due_ms",
         "fence",
+        "heard",
         "journal",
         "outgoing",
         "tid",
@@ -103,6 +105,7 @@ class Journalled:
         self.dirty = False
         self.fence = fence
         self.decision: Any = None
+        self.heard = -1
         self.took_us = 0
         self.outgoing: list[tuple[bytes, bool]] = []
         self.writing = 0

@@ -316,6 +316,18 @@ class Signalling:
             return
         self._sccp_out(link, network, path.opc, path.context)
 
+    def path(self, called: bytes, calling: bytes, otherwise: int, sls: int) -> ReturnPath | None:
+        """See `DialogueOpener`. It goes out in the first network."""
+        network, now = self.networks[0], self.clock()
+        link = next((each for each in self.links if each.carries(network)), None)
+        if link is None:
+            return None
+        dpc = otherwise
+        if network.sccp.translates:
+            dpc = self._translated(network, called, otherwise, sls, now)
+        link = choose(self.links, link, network, dpc, sls, now)
+        return ReturnPath(link, network.sccp.settings.point_codes[0], dpc, sls, called, calling, -1, network)
+
     def keep(self, path: object) -> object:
         """Return the path for a dialogue that is held: one object for all with the same values."""
         return self._paths.shared(path) if isinstance(path, ReturnPath) else path

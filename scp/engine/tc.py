@@ -61,6 +61,21 @@ class StrayTaker(Protocol):
         ...
 
 
+class DialogueOpener(TcProvider, Protocol):
+    """A provider through which a user can also begin dialogues."""
+
+    def path(self, called: bytes, calling: bytes, otherwise: int, sls: int) -> object | None:
+        """Return the way of a dialogue that this node begins; None: no link carries it now.
+
+        Args:
+            called: octets of the SCCP address that it goes to.
+            calling: octets of our own.
+            otherwise: point code for a global title without a translation.
+            sls: signalling link selection.
+        """
+        ...
+
+
 def owed(indication: Indication) -> list[bytes]:
     """Return the Reject components that TCAP wants sent."""
     return [reject.octets for reject in indication.rejects if reject.octets]

@@ -21,6 +21,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, final
 
+from scp.engine.cap.held_call import answered_already
 from scp.engine.cap.held_record import decode
 from scp.engine.hand_over import given_away
 from scp.engine.return_path import ReturnPath
@@ -231,7 +232,11 @@ class Adoption:
             return None
         self.counts["adopted"] += 1
         for octets in entry.left:
-            self._signalling.take(octets, way)
+            if answered_already(record, octets):
+                for answer in record.outgoing:
+                    self._signalling.send(way, answer, return_on_error=True)
+            else:
+                self._signalling.take(octets, way)
         self._signalling.flush()
         return entry
 

@@ -13,6 +13,8 @@ from scp.failover.traffic_ring import Kind
 from scp.net.sctp_association import SctpAssociation
 from scp.net.sctp_socket import SctpSocket
 from scp.net.tcp import Limits, TcpConnection
+from scp.ports import StoreError
+from scp.store.open import open_held_calls
 from scp.telemetry.null import NullTelemetry
 from ss7 import m3ua, sccp, tcap
 from ss7.errors import DecodeError
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 _DATA: Final = b"\x01\x01"  # class and type (RFC 4666 §3.1.2)
 LEAVE: Final = 1.0
 """Seconds that what waits in the sockets may take."""
+READ_SECONDS: Final = 0.05
+"""How long what waits in the sockets is given to be read."""
 MARGIN: Final = 0.1
 """Seconds beyond the deadline for answers: what is older was answered, or its caller has given up."""
 
@@ -75,7 +79,8 @@ async def take_over(
     """Answer by policy what the node had read and not answered, and what is still to be read; then leave.
 
     ASPIA, its acknowledgement, ASPDN and the end of the association follow as in a drain, so that gateways
-    send no more here. Dialogues that the node held open are gone: a message in one gets P-Abort.
+    send no more here. A message in a dialogue that the node held open is left to the node that adopts its
+    call, if it is journalled; else the dialogue is gone, and it gets P-Abort.
 
     Args:
         config: of the node.
@@ -87,6 +92,7 @@ async def take_over(
     quiet = StatusBoard(time.time, lambda *_: None)
     signalling, cap = wiring.call_path(config, NullTelemetry(), quiet, _NoStore(), counter)
     cap.draining = True
+    leaver = Leaver(config, signalling) if config.journal.enabled else None
     oldest = time.monotonic() - config.engine.answer_deadline_ms / 1000 - MARGIN
     unanswered = Unanswered(ring.entries(), oldest)
     links: list[InheritedLink] = []
@@ -104,7 +110,11 @@ async def take_over(
         links.append(link)
     for link in links:
         link.catch_up()
+    if leaver is not None:
+        await leaver.settle()
     await drain(signalling, cap, LEAVE)
+    if leaver is not None:
+        await leaver.close()
     for link in links:
         await link.leave()
     return TakeoverResult(counter.count, len(links), cut)
@@ -114,7 +124,7 @@ class PendingTraffic:
     """What the ring says of a link's association."""
 
     def __init__(self) -> None:
-        self.pending: dict[object, bytes] = {}  # messages by the transaction that they are of, in order
+        self.pending: dict[object, list[bytes]] = {}  # messages by the transaction that they are of
         self.rest = b""
         self.unsent: list[object] = []  # transactions whose answers the kernel has not taken
 
@@ -155,8 +165,7 @@ class Unanswered:
             if message[2:4] != _DATA:
                 continue
             transaction = _transaction(message, ours=False) or object()
-            pending.pending.pop(transaction, None)
-            pending.pending[transaction] = message
+            pending.pending.setdefault(transaction, []).append(message)
 
     @staticmethod
     def _went(pending: PendingTraffic, octets: bytes, unsent: bool) -> None:
@@ -211,7 +220,8 @@ class InheritedLink:
         """Work on what was read and not answered."""
         # DATA is not on stream 0 (RFC 4666 §1.4.7), but where there is no other.
         stream = min(1, self._streams() - 1)
-        self._link.received([(stream, octets) for octets in self._pending.pending.values()])
+        pending = self._pending.pending.values()
+        self._link.received([(stream, octets) for messages in pending for octets in messages])
 
     async def leave(self) -> None:
         """End the association."""
@@ -239,6 +249,57 @@ class InheritedLink:
     def disconnected(self, reason: str) -> None:
         """See `TransportUser`."""
         self._link.disconnected(reason)
+
+
+@final
+class Leaver:
+    """Leaves messages of held calls to the node that adopts them; a `scp.engine.tc.StrayTaker`.
+
+    Where the store can't be asked nothing is said to the switch: its call may still be adopted.
+    """
+
+    def __init__(self, config: Config, signalling: Signalling) -> None:
+        self._held = open_held_calls(config.store.url.reveal())
+        self._opened = False
+        self._signalling = signalling
+        self._waiting: list[tuple[bytes, bytes, object]] = []
+        self._task: asyncio.Task[None] | None = None
+        signalling.tcap.defers_strays = True
+        signalling.strays = self
+
+    def stray(self, tid: bytes, octets: bytes, path: object) -> None:
+        """See `scp.engine.tc.StrayTaker`."""
+        self._waiting.append((tid, octets, path))
+        if self._task is None:
+            self._task = asyncio.create_task(self._leave_all())
+
+    async def settle(self) -> None:
+        """Return when what the node had read, and what waits in its sockets, is left."""
+        await asyncio.sleep(READ_SECONDS)
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def close(self) -> None:
+        """Leave the last messages, then let go of the store, which the next process may be waiting for."""
+        await self.settle()
+        if self._opened:
+            await self._held.close()
+
+    async def _leave_all(self) -> None:
+        try:
+            async with asyncio.timeout(LEAVE):
+                if not self._opened:
+                    await self._held.open()
+                    self._opened = True
+                while self._waiting:
+                    tid, octets, path = self._waiting[0]
+                    if not await self._held.leave(tid, octets):
+                        self._signalling.refuse(octets, path)
+                    del self._waiting[0]
+        except (StoreError, TimeoutError):
+            self._waiting.clear()
+        finally:
+            self._task = None
 
 
 @final

@@ -35,10 +35,17 @@ Token = Annotated[
 
 def services_of(settings: Config) -> dict[int, Service]:
     """Return the services of a configuration, by service key."""
+    from scp.config.switches import switches
     from scp.services.api import NodeSettings
     from scp.services.registry import ServiceConfigError, build_services, installed
 
-    node = NodeSettings(settings.numbering, settings.store.on_failure)
+    node = NodeSettings(
+        settings.numbering,
+        settings.store.on_failure,
+        settings.announcements,
+        switches(settings.switches),
+        settings.map is not None,
+    )
     try:
         return build_services(settings.services, node, installed())
     except ServiceConfigError as error:

@@ -8,11 +8,13 @@ drives the coroutine by hand (no asyncio task), sends the answer in. None of the
 `NextReport`                           what comes next from the switch; the dialogue is held until then
 `Send`                                 nothing: what is in the outbox leaves now
 `Reserve`, `Extend`, `Settle`          an answer of the charging system, in time
+`Locate`                               where a subscriber is, asked of the HLR
 =====================================  ==================================================================
 
 The operations of a service are put on ``call.outbox`` by the methods of `Call`, and go out
 
-- in one TC-CONTINUE when the service awaits any of these but a `Lookup` (the dialogue is then held open),
+- in one TC-CONTINUE when the service awaits any of these but a `Lookup` or a `Locate` (the dialogue is then
+  held open),
 - in one TC-END when the service returns (an empty outbox is a TC-END without components).
 
 That is Q.771's basic end with nothing hidden: a service that returns after ``connect`` answers Connect in
@@ -33,17 +35,20 @@ still await `Settle`. If it fails instead, the engine settles for it, with what 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Mapping
 from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final, runtime_checkable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from scp.domain.announcement import Announcement
 from scp.domain.lookup import StoreFailure
 from scp.domain.numbers import Numbering
 from scp.domain.quota import ChargingFailure, QuotaDenial, QuotaGrant, QuotaRequest, Settled, Usage
 from scp.domain.rules import OnFailure
+from scp.domain.switches import Switches
+from scp.domain.whereabouts import Located
 from scp.services.call import Call, Outgoing
 
 if TYPE_CHECKING:
@@ -55,6 +60,7 @@ __all__ = [
     "Call",
     "ChargingFailure",
     "Extend",
+    "Locate",
     "Lookup",
     "NextReport",
     "NodeSettings",
@@ -202,6 +208,23 @@ _MOST_TIMEOUTS: Final = 1024
 """Timeouts that are remembered: a service may work out each anew."""
 
 
+class Locate:
+    """Await it for where a subscriber is: ``await Locate("46700000001")``. Sends nothing.
+
+    The answer is a `Whereabouts`, or why there is none (`LocateFailure`): from memory if it is fresh enough,
+    else from the HLR, in time for the answer to the call.
+    """
+
+    __slots__ = ("msisdn",)
+
+    def __init__(self, msisdn: str) -> None:
+        self.msisdn = msisdn
+
+    def __await__(self) -> Generator[Request, Any, Located]:
+        """Hand the request to the engine."""
+        return (yield self)  # type: ignore[no-any-return]
+
+
 class Send:
     """Await it to send the outbox now, in TC-CONTINUE: the dialogue is held from then on. It takes no time.
 
@@ -270,7 +293,7 @@ class Settle:
         return (yield self)  # type: ignore[no-any-return]
 
 
-Request: TypeAlias = Lookup | NextReport | Send | Reserve | Extend | Settle
+Request: TypeAlias = Lookup | NextReport | Send | Locate | Reserve | Extend | Settle
 ServiceRun: TypeAlias = Coroutine[Request, Any, None]
 
 
@@ -280,10 +303,16 @@ class NodeSettings(Struct, frozen=True):
     Attributes:
         numbering: ``[numbering]``.
         on_failure: ``[store] on_failure``: what a call gets when the store can't say.
+        announcements: ``[announcements]``: `scp.services.announcing` has them heard.
+        switches: ``[switches]``: what some switches do otherwise; ``switches.of(call.origin)``.
+        asks_hlr: whether this node can ask an HLR (`Locate`), that is, has a ``[map]`` table.
     """
 
     numbering: Numbering
     on_failure: OnFailure = OnFailure.CONTINUE
+    announcements: Mapping[str, Announcement] = field(default_factory=dict)
+    switches: Switches = field(default_factory=Switches)
+    asks_hlr: bool = False
 
 
 class Service(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 
 if TYPE_CHECKING:
     from scp.domain.decision import Decision
+    from scp.domain.switches import Origin
     from ss7.cap.contexts import ApplicationContext
     from ss7.cap.errors import CapError
     from ss7.cap.types import InitialDPArg
@@ -35,14 +36,17 @@ class Call(Protocol):
     """One dialogue as its service sees it; `scp.engine.cap.dialogue.CapDialogue` on a node.
 
     Attributes:
-        context: the CAP application context of the dialogue.
         error: set by `fail`: the return error that ends the dialogue.
         decision: set by `decided`; metrics, log and trace show it with the first answer, the record the last.
     """
 
-    context: ApplicationContext
     error: CapError | None
     decision: Decision | None
+
+    @property
+    def context(self) -> ApplicationContext:
+        """The CAP application context of the dialogue."""
+        ...
 
     @property
     def idp(self) -> InitialDPArg:
@@ -62,6 +66,11 @@ class Call(Protocol):
     @property
     def at(self) -> float:
         """What time it is, in seconds since 1970-01-01 UTC: for records. Anybody may set that clock."""
+        ...
+
+    @property
+    def origin(self) -> Origin:
+        """Where its messages come from."""
         ...
 
     @property

@@ -195,7 +195,7 @@ def called_number(idp: InitialDPArg, trigger: Trigger) -> Called:
 def vlr_e164(location: LocationInformation, numbering: Numbering) -> str:
     """Return the E.164 digits of the VLR number, "" if it is absent or no such number."""
     octets = location.vlr_number
-    return "" if octets is None else _e164(octets, numbering)
+    return "" if octets is None else address_e164(octets, numbering)
 
 
 def area_ids(location: LocationInformation) -> tuple[str, ...]:
@@ -246,14 +246,14 @@ def imsi_digits(idp: InitialDPArg) -> str:
 
 def msc_e164(idp: InitialDPArg, numbering: Numbering) -> str:
     """Return the E.164 digits of the MSC address, "" if it is absent or no such number."""
-    return "" if idp.msc_address is None else _e164(idp.msc_address, numbering)
+    return "" if idp.msc_address is None else address_e164(idp.msc_address, numbering)
 
 
 def _plan(code: int) -> Plan:
     return _E164 if code in _PLANS_E164 else _OTHER_PLAN
 
 
-def _e164(octets: bytes, numbering: Numbering) -> str:
+def address_e164(octets: bytes, numbering: Numbering) -> str:
     """Return the E.164 digits of a MAP address string, "" if it is no E.164 number."""
     try:
         address = AddressString.decode(octets)

@@ -22,13 +22,14 @@ from scp.domain.rules import (
     Redirections,
     Rules,
 )
-from scp.services.api import Call, Lookup, NodeSettings, ServiceRun
+from scp.services.api import Call, Locate, Lookup, NodeSettings, ServiceRun
 from scp.services.call_control import ARMED_SINCE, Phase
 from scp.services.charging_policy import ChargingPolicy, Paid, denial, listed, paid_by
 from scp.services.controlled import Control, HeldCall, Patience, Plan
 from scp.services.idp import read_call
 from scp.services.instructions import connect_argument
 from scp.services.settings import read_settings
+from scp.services.whereabouts import Ask, OnSilence, asks, gives_up, with_place
 from ss7.cap.operations import Opcode
 from ss7.cause import Cause, CauseValue, Location
 
@@ -54,6 +55,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             gateway does not take it. CAP v1 has no events for that: its calls are steered without.
         no_answer_s: seconds that either may ring; fewer than the network's own no-answer timer, else that
             comes first (29.078 §11.27.1.1).
+        ask_hlr: whose place is asked of the HLR where the request does not have it (`[map]` is needed).
+        on_silence: what decides where the HLR does not tell in time.
         quiet_s: seconds without a report after which the switch is asked whether the call is still there.
         charging: calls are charged by the switch's own measurement; without it none is.
     """
@@ -67,6 +70,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_redirections: Redirections = MAX_REDIRECTIONS
     rescue: bool = False
     no_answer_s: Annotated[int, Meta(ge=1, le=2047)] = 15
+    ask_hlr: Ask = Ask.OFF
+    on_silence: OnSilence = OnSilence.STORED
     quiet_s: Annotated[float, Meta(ge=60, le=86_400)] = 1800.0
     charging: ChargingPolicy | None = None
 
@@ -78,24 +83,44 @@ _LOOPS: Final = frozenset({Reason.ALREADY_MARKED, Reason.DIVERTED_BACK, Reason.N
 class VoipForwarding:
     """The service.
 
-    Attributes:
-        rules: what a dry run decides by.
+    Args:
+        rules: what a dry run decides by, too.
+        st: see `Settings`.
         plan: how calls are controlled; None: they are not.
+        ask: whose place is asked of the HLR.
+        on_silence: what decides if it does not say.
     """
 
     name = "voip-forwarding"
 
-    def __init__(self, rules: Rules, *, st: bool = False, plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        st: bool = False,
+        plan: Plan | None = None,
+        ask: Ask = Ask.OFF,
+        on_silence: OnSilence = OnSilence.STORED,
+    ) -> None:
         self.rules = rules
         self.st = st
         self.plan = plan
+        self.ask = ask
+        self.asking = ask is not Ask.OFF
+        self.on_silence = on_silence
 
     async def run(self, call: Call) -> None:
         """Serve one call."""
         facts = read_call(call.idp, self.rules.numbering)
         decision = screen(facts, self.rules)
         if decision is None:
-            decision = judge(await Lookup(facts.e164), facts, self.rules)
+            found = await Lookup(facts.e164)
+            if self.asking and asks(found, facts, self.ask):
+                facts = with_place(facts, await Locate(facts.e164))
+                if gives_up(facts, self.on_silence):
+                    decision = Decision(Action.CONTINUE, facts.not_located or Reason.LOCATION_UNAVAILABLE)
+            if decision is None:
+                decision = judge(found, facts, self.rules)
         call.decided(decision)
         if self.plan is not None and call.context.version >= ARMED_SINCE:
             await self._control(call, facts, decision, self.plan)
@@ -165,5 +190,7 @@ def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForward
     if own.rescue or own.charging is not None:
         policy = own.charging and own.charging.checked()
         plan = Plan(Patience(own.no_answer_s, own.quiet_s), own.rescue, policy)
+    if own.ask_hlr is not Ask.OFF and not node.asks_hlr:
+        raise ValueError("ask_hlr: there is no [map] table, which says how the HLR is reached")
     kind = VoipForwarding if plan is None else ControllingForwarding
-    return kind(rules, st=own.st, plan=plan)
+    return kind(rules, st=own.st, plan=plan, ask=own.ask_hlr, on_silence=own.on_silence)

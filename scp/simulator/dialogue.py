@@ -34,6 +34,7 @@ _MESSAGES: Final = {
     Closing.PREARRANGED_END: "TC-CONTINUE",
     Closing.ABORT: "TC-U-ABORT",
 }
+_MILLISECONDS: Final = 3
 _CLASSES: Final = {
     Opcode.INITIAL_DP: 2,
     Opcode.EVENT_REPORT_BCSM: 4,
@@ -128,7 +129,9 @@ class CallDialogue:
             result.routed_to = _digits(ssf.routed_to)
         result.outcome = _outcome(ssf, result.routed_to)
         result.periods = ssf.charged.periods
-        result.talked = tuple(map(tuple, ssf.charged.connections))
+        result.talked = tuple(
+            tuple(round(seconds, _MILLISECONDS) for seconds in each) for each in ssf.charged.connections
+        )
         result.heard = tuple(ssf.heard)
         if self._expected.charged and result.talked and not result.periods:
             result.faults.append("answered, and not charged: no ApplyCharging came")

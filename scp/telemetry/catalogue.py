@@ -11,7 +11,11 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from scp.domain.decision import Action
+from scp.domain.map_results import Outcome, Result
+from scp.domain.message import State as MessageState
 from scp.domain.reason import Reason
+from scp.domain.whereabouts import LocateFailure
+from scp.message_ports import Taken
 from scp.ports import Denied
 from scp.stack.m3ua.events import DiscardReason
 from scp.stack.sccp_settings import Discard as SccpDiscard
@@ -19,6 +23,7 @@ from scp.stack.tcap_settings import ABORTED_REASONS, DISCARD_REASONS, REFUSED_RE
 from ss7.cap.lenient import parameters
 from ss7.cap.operations import OPERATIONS
 from ss7.m3ua import MESSAGES
+from ss7.map.location import MM_NAMES
 
 OTHER: Final = "other"
 NO_SERVICE: Final = "none"
@@ -105,6 +110,31 @@ DISCARDS: Final = Spec(
     "Messages, or parts of them, that were thrown away (RFC 4666, Q.714, Q.774, TS 29.078).",
     ("layer", "reason"),
 )
+ENQUIRIES: Final = Spec(
+    "scp_enquiries_total",
+    Kind.COUNTER,
+    "Questions to HLRs and MSCs that this node asked, by what came of them (TS 29.002 clause 5).",
+    ("operation", "outcome"),
+)
+ENQUIRY: Final = Spec(
+    "scp_enquiry_seconds",
+    Kind.HISTOGRAM,
+    "From a question to an HLR or MSC to its answer, or to the end of the patience.",
+    (),
+    (5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 150e-3, 250e-3, 500e-3, 1.0, 2.5, 5.0, 30.0),
+)
+PLACES: Final = Spec(
+    "scp_places_total",
+    Kind.COUNTER,
+    "Places of subscribers that services asked for: remembered, asked of the HLR, or why there was none.",
+    ("result",),
+)
+MOBILITY: Final = Spec(
+    "scp_mobility_events_total",
+    Kind.COUNTER,
+    "What VLRs and HLRs told (noteMM-Event, noteSubscriberDataModified), by what came of it.",
+    ("event", "result"),
+)
 M3UA_MESSAGES: Final = Spec(
     "scp_m3ua_messages_total",
     Kind.COUNTER,
@@ -138,6 +168,24 @@ CDRS: Final = Spec(
     Kind.COUNTER,
     "Call detail records of call attempts that were written, or dropped because too many waited.",
     ("result",),
+)
+MESSAGES_TOTAL: Final = Spec(
+    "scp_messages_total",
+    Kind.COUNTER,
+    "Text messages by the states that they came to, and those that came in (received).",
+    ("result",),
+)
+SUBMISSIONS: Final = Spec(
+    "scp_message_submissions_total",
+    Kind.COUNTER,
+    "Parts of text messages handed to the SMSC, by what it made of them (SMPP 3.4 clause 4.4); doubt: it did "
+    "not answer.",
+    ("result",),
+)
+UNMATCHED_RECEIPTS: Final = Spec(
+    "scp_message_receipts_unmatched_total",
+    Kind.COUNTER,
+    "Delivery receipts of messages that this node does not know.",
 )
 OVERLOAD: Final = Spec(
     "scp_overload_level", Kind.GAUGE, "0: every call is looked up. Higher: a growing share is continued."
@@ -182,12 +230,19 @@ CATALOGUE: Final = (
     DIALOGUES,
     OPERATIONS_TOTAL,
     DISCARDS,
+    ENQUIRIES,
+    MOBILITY,
+    ENQUIRY,
+    PLACES,
     M3UA_MESSAGES,
     ASP_STATE,
     STORE,
     STORE_ERRORS,
     RESERVATIONS,
     CDRS,
+    MESSAGES_TOTAL,
+    SUBMISSIONS,
+    UNMATCHED_RECEIPTS,
     OVERLOAD,
     LAG,
     BUILD,
@@ -252,6 +307,22 @@ CHF_REQUESTS: Final = Spec(
     "within charging.chf.deadline_ms or an open circuit.",
     ("result",),
 )
+SMSC_BOUND: Final = Spec(
+    "scp_smsc_bound",
+    Kind.GAUGE,
+    "1: every bind to the SMSC stands (SMPP 3.4 clause 2.2). 0: not, or there is no [messages].",
+)
+MESSAGES_OPEN: Final = Spec(
+    "scp_messages_open",
+    Kind.GAUGE,
+    "Text messages under way: to be sent, or their receipt is to come. A shared store has those of all "
+    "nodes.",
+)
+MESSAGES_WAITING: Final = Spec(
+    "scp_messages_waiting_seconds",
+    Kind.GAUGE,
+    "For how long, at the most, a text message has been due. Below 2 where all is well.",
+)
 DUPLICATES: Final = Spec(
     "scp_node_duplicates",
     Kind.GAUGE,
@@ -276,6 +347,34 @@ KILLED_CALLS: Final = Spec(
     "scp_guardian_calls_answered_total",
     Kind.COUNTER,
     "Calls of dead processes of this node that its guardians answered. It goes on over restarts.",
+)
+HELD_CALLS: Final = Spec(
+    "scp_journal_calls",
+    Kind.GAUGE,
+    "Held calls of this node that have a record in the journal: they outlive it.",
+)
+JOURNAL_WRITES: Final = Spec(
+    "scp_journal_writes_total",
+    Kind.COUNTER,
+    "Records of held calls that were written, or failed; fenced: another node has claimed the call.",
+    ("result",),
+)
+JOURNAL_SECONDS: Final = Spec(
+    "scp_journal_seconds_total", Kind.COUNTER, "Seconds that all those writes took together."
+)
+UNJOURNALLED: Final = Spec(
+    "scp_journal_unjournalled_total",
+    Kind.COUNTER,
+    "Steps of held calls that went on though their record was not written, or not within "
+    "journal.deadline_ms: such a call ends with the node.",
+)
+HELD_EVENTS: Final = Spec(
+    "scp_held_calls_total",
+    Kind.COUNTER,
+    "What happened to held calls among nodes: adopted (this node went on with one), handed-over (a drain "
+    "gave one away), unreadable (one could not be gone on with); and to their messages: relayed (to the "
+    "node that has the call), brought (here, by another node), left (for the node that adopts the call).",
+    ("event",),
 )
 RECORDING: Final = Spec(
     "scp_recording_state",
@@ -345,10 +444,18 @@ STATE_CATALOGUE: Final = (
     CDRS_OLDEST,
     LEDGER_USABLE,
     CHF_REQUESTS,
+    SMSC_BOUND,
+    MESSAGES_OPEN,
+    MESSAGES_WAITING,
     DUPLICATES,
     GUARDIAN,
     KILLS,
     KILLED_CALLS,
+    HELD_CALLS,
+    JOURNAL_WRITES,
+    JOURNAL_SECONDS,
+    UNJOURNALLED,
+    HELD_EVENTS,
     RECORDING,
     RECORDED,
     RECORDED_OCTETS,
@@ -398,6 +505,8 @@ def call_pairs(service: str) -> tuple[tuple[Action, Reason], ...]:
     return tuple((action, reason) for reason in Reason if reason in reasons for action in actions_for(reason))
 
 
+JOURNAL_RESULTS: Final = ("written", "fenced", "failed")
+HELD_EVENT_NAMES: Final = ("adopted", "relayed", "brought", "left", "handed-over", "unreadable")
 OUTCOMES: Final = (
     *(
         "ended",
@@ -443,8 +552,18 @@ RESERVATION_RESULTS: Final = (
     "ledger-failed",
     OTHER,
 )
+ENQUIRY_OPERATIONS: Final = (
+    *("anyTimeInterrogation", "anyTimeModification", "sendRoutingInfo", "sendRoutingInfoForSM"),
+    *("mt-ForwardSM", "reportSM-DeliveryStatus", OTHER),
+)
+ENQUIRY_OUTCOMES: Final = tuple(str(each) for each in Outcome)
+PLACE_RESULTS: Final = ("fresh", "asked", *(str(each) for each in LocateFailure), OTHER)
+MOBILITY_EVENTS: Final = (*MM_NAMES.values(), "subscriber-data-modified", OTHER)
+MOBILITY_RESULTS: Final = tuple(str(each) for each in Result)
 PARAMETERS: Final = (*parameters(), OTHER)
 CDR_RESULTS: Final = ("written", "dropped", OTHER)
+MESSAGE_RESULTS: Final = (*(str(state) for state in MessageState), "received", OTHER)
+SUBMISSION_RESULTS: Final = (*(str(taken) for taken in Taken), OTHER)
 CHF_RESULTS: Final = ("answered", "refused", "unavailable")
 IDENTITIES: Final = ("instance", "name")
 GUARDIAN_STATES: Final = ("armed", "lost", "off")
@@ -460,6 +579,11 @@ DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
         *(str(reason) for reason in Reason if reason in _REFUSALS - {Reason.ABANDONED}),
         *("unreadable-parameter", "unrecognized-operation", "rejected-component", "report-queue"),
         *("internal-error", OTHER),
+    ),
+    "map": (
+        *("undecodable-result", "undecodable-error", "undecodable-argument", "unexpected-operation"),
+        *(str(each) for each in (Result.FOREIGN, Result.FORGED, Result.NOT_WRITTEN)),
+        OTHER,
     ),
     OTHER: (OTHER,),
 }

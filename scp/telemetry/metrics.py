@@ -13,6 +13,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from scp.telemetry import catalogue as c
 from scp.telemetry.catalogue import OTHER
+from scp.telemetry.histogram import Histogram
+from scp.telemetry.map_metrics import MapCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,34 +23,7 @@ if TYPE_CHECKING:
     from scp.domain.reason import Reason
     from scp.telemetry.catalogue import Spec
 
-_INFINITY: Final = "+Inf"
 _BOUNDS: Final = c.ANSWER_BUCKETS
-
-
-@final
-class Histogram:
-    """Counts by bucket and the sum; ``buckets`` has one more than ``bounds``, for what is above them all."""
-
-    __slots__ = ("bounds", "buckets", "sum")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.buckets = [0] * (len(bounds) + 1)
-        self.sum = 0.0
-
-    def observe(self, value: float) -> None:
-        """Count ``value``; a bound is the highest value of its bucket."""
-        self.buckets[bisect_left(self.bounds, value)] += 1
-        self.sum += value
-
-    def cumulative(self) -> list[tuple[str, float]]:
-        """Return (bound, how many were at or below it), as Prometheus wants them."""
-        total = 0
-        found: list[tuple[str, float]] = []
-        for bound, count in zip((*map(str, self.bounds), _INFINITY), self.buckets, strict=True):
-            total += count
-            found.append((bound, total))
-        return found
 
 
 @final
@@ -97,6 +72,10 @@ class Metrics:
         self._store_errors = dict.fromkeys(c.STORE_ERROR_KINDS, 0)
         self._reservations = dict.fromkeys(c.RESERVATION_RESULTS, 0)
         self._cdrs = dict.fromkeys(c.CDR_RESULTS, 0)
+        self._messages_by_state = dict.fromkeys(c.MESSAGE_RESULTS, 0)
+        self._submissions = dict.fromkeys(c.SUBMISSION_RESULTS, 0)
+        self._unmatched_receipts = 0
+        self._map = MapCounts()
         self._lag = Histogram(c.LAG_BUCKETS)
         self._reloads = dict.fromkeys(c.RELOAD_RESULTS, 0)
         self._reload_ok = True
@@ -168,6 +147,34 @@ class Metrics:
         """``count`` CDRs of call attempts were "written" or "dropped"."""
         self._cdrs[result if result in self._cdrs else OTHER] += count
 
+    # --- scp.ports.MessageTelemetry ---
+
+    def message(self, result: str) -> None:
+        """A text message came to a state, or came in ("received")."""
+        self._messages_by_state[result if result in self._messages_by_state else OTHER] += 1
+
+    def submission(self, result: str) -> None:
+        """A part of a text message was handed over, with this result."""
+        self._submissions[result if result in self._submissions else OTHER] += 1
+
+    def unmatched_receipt(self) -> None:
+        """A receipt came for a message that nobody knows."""
+        self._unmatched_receipts += 1
+
+    # --- scp.ports.MapTelemetry ---
+
+    def enquiry(self, operation: str, outcome: str, seconds: float) -> None:
+        """An enquiry that this node began is over."""
+        self._map.enquiry(operation, outcome, seconds)
+
+    def located(self, result: str) -> None:
+        """A service asked for a place."""
+        self._map.located(result)
+
+    def mobility(self, event: str, result: str) -> None:
+        """A VLR or HLR told something."""
+        self._map.mobility(event, result)
+
     # --- beside the ports ---
 
     def know_services(self, names: Iterable[str]) -> None:
@@ -203,18 +210,25 @@ class Metrics:
         """How many dialogues are open."""
         return self._open
 
+    @property
+    def answers(self) -> Histogram:
+        """Answer times of calls."""
+        return self._answer
+
+    def call_counts(self) -> Iterator[tuple[str, Reason, Action, int]]:
+        """Yield how many calls had a service, a reason and an action."""
+        for service, reasons in self._calls.items():
+            for reason, actions in reasons.items():
+                for action, count in actions.items():
+                    yield service, reason, action, count
+
     # --- scraping ---
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families of the catalogue, in its order."""
         yield counter(
             c.CALLS,
-            (
-                ((service, action, reason), count)
-                for service, reasons in self._calls.items()
-                for reason, actions in reasons.items()
-                for action, count in actions.items()
-            ),
+            (((service, action, reason), count) for service, reason, action, count in self.call_counts()),
         )
         self._answer.sum = self._answer_sum
         yield _histogram(c.ANSWER, [((), self._answer)])
@@ -236,6 +250,7 @@ class Metrics:
                 for reason, count in reasons.items()
             ),
         )
+        yield from self._map_families()
         yield counter(
             c.M3UA_MESSAGES,
             (
@@ -257,6 +272,9 @@ class Metrics:
         yield counter(c.STORE_ERRORS, (((kind,), count) for kind, count in self._store_errors.items()))
         yield counter(c.RESERVATIONS, (((result,), n) for result, n in self._reservations.items()))
         yield counter(c.CDRS, (((result,), n) for result, n in self._cdrs.items()))
+        yield counter(c.MESSAGES_TOTAL, (((result,), n) for result, n in self._messages_by_state.items()))
+        yield counter(c.SUBMISSIONS, (((result,), n) for result, n in self._submissions.items()))
+        yield counter(c.UNMATCHED_RECEIPTS, [((), self._unmatched_receipts)])
         yield gauge(c.OVERLOAD, [((), self.overload_level)])
         yield _histogram(c.LAG, [((), self._lag)])
         yield gauge(c.BUILD, [(self._build, 1)])
@@ -264,6 +282,17 @@ class Metrics:
         yield gauge(c.RELOAD_OK, [((), int(self._reload_ok))])
         yield gauge(c.RELOAD_TIME, [((), self._reload_at)])
         yield gauge(c.RESTART_NEEDED, [((), self.restart_needed)])
+
+    def _map_families(self) -> Iterator[Metric]:
+        """Yield what is counted of MAP."""
+        counts = self._map
+        for spec, by in ((c.ENQUIRIES, counts.enquiries), (c.MOBILITY, counts.events)):
+            yield counter(
+                spec,
+                (((one, other), count) for one, others in by.items() for other, count in others.items()),
+            )
+        yield _histogram(c.ENQUIRY, [((), counts.seconds)])
+        yield counter(c.PLACES, (((result,), count) for result, count in counts.places.items()))
 
 
 def counter(spec: Spec, samples: Iterable[tuple[tuple[str, ...], float]]) -> Metric:

@@ -36,5 +36,14 @@ class NullTelemetry:
     def overload(self, level: int) -> None:
         """Count nothing."""
 
+    def enquiry(self, operation: str, outcome: str, seconds: float) -> None:
+        """Count nothing."""
+
+    def located(self, result: str) -> None:
+        """Count nothing."""
+
+    def mobility(self, event: str, result: str) -> None:
+        """Count nothing."""
+
     def store(self, operation: str, seconds: float, error: str = "") -> None:
         """Count nothing."""

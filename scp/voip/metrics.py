@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from scp.telemetry.metrics import Histogram
+from scp.telemetry.histogram import Histogram
 from scp.voip.reason import Reason
 
 if TYPE_CHECKING:

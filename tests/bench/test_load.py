@@ -22,14 +22,16 @@ from scp.simulator.expect import Action, Expectation
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario, Trigger
 from ss7 import m3ua, sccp, tcap
+from ss7.cap.charging import decode_contained, time_duration_charging
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import BY_VERSION
 from ss7.cap.events import EventTypeBCSM, MessageType
-from ss7.cap.types import ConnectArg
+from ss7.cap.types import ApplyChargingArg, ConnectArg
 from ss7.digits import isup_octets
 from ss7.isup import CalledPartyNumber
 
 CONNECT, CONTINUE, RELEASE, ACTIVITY_TEST = 20, 31, 22, 55
+APPLY_CHARGING, APPLY_CHARGING_REPORT = 35, 36
 NETWORK = Network(routing_context=7)
 PLAN = LoadPlan(window=8, calls=100, duration=20, timeout=0.3, connect_timeout=2)
 
@@ -186,6 +188,32 @@ def test_a_held_dialogue_that_ends_wrongly_or_not_at_all_is_noticed():
     assert sum(report.wrong.values()) == 100
     report, _ = play(reporting(answers=False), HELD, replace(PLAN, then=Then.REPORT, calls=10, timeout=0.1))
     assert (report.answered, report.ended, report.missing) == (10, 0, 10)
+
+
+def charging(message, _):
+    """A script that gives a quota, one more at the first report, and ends the call at the last."""
+    if message.kind == tcap.BEGIN:
+        period = invoke(APPLY_CHARGING, ApplyChargingArg(time_duration_charging(600, 2)), 1)
+        return [going_on(message, period, connect(message), tid=message.otid)]
+    [*_, last] = message.components
+    if last.opcode == APPLY_CHARGING_REPORT:
+        period = invoke(APPLY_CHARGING, ApplyChargingArg(time_duration_charging(300, 2)), 3)
+        return [going_on(message, period, tid=message.otid, first=False)]
+    return [tcap.build_end(message.otid, b"", [])] if len(message.components) == 2 else []
+
+
+def test_a_charged_call_takes_a_quota_and_one_more():
+    report, scf = play(charging, HELD, replace(PLAN, then=Then.CHARGE))
+    assert report.passed, report.wrong
+    assert (report.answered, report.ended, report.quotas, report.stray) == (100, 100, 100, 0)
+    told = [[part.opcode for part in m.components] for m in scf.received_messages if m.kind == tcap.CONTINUE]
+    assert sorted(map(tuple, told)) == sorted([(24,), (36,), (36, 24)] * 100)
+    times = [
+        decode_contained("CAMEL-CallResult", argument_of(m), 2).value
+        for m in scf.received_messages
+        if m.kind == tcap.CONTINUE and m.components[0].opcode == APPLY_CHARGING_REPORT
+    ]
+    assert {(each.time_information.value, each.leg_active) for each in times} == {(600, True), (723, False)}
 
 
 def test_dialogues_can_be_left_open():

@@ -71,3 +71,12 @@ def test_packages_that_the_system_does_not_have_do_not_keep_others_away(machine:
 def test_what_only_tests_need_is_not_asked_for_a_run(machine: Path) -> None:
     _, [_, install] = set_up(machine, "run")
     assert install.partition("--no-install-recommends ")[2].split() == ["python3", "python3-venv"]
+
+
+def test_each_package_has_a_line_of_three_parts_and_none_stands_twice() -> None:
+    script = (ROOT / "deploy" / "setup.sh").read_text()
+    lines = [line for line in script.splitlines() if " ~ " in line and not line.startswith("#")]
+    assert len(lines) > 10
+    assert {line.count("~") for line in lines} == {2}
+    packages = [line.partition(" ")[0] for line in lines]
+    assert sorted(set(packages)) == sorted(packages)

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
+import time
+from collections.abc import Iterator
+from math import inf
 from pathlib import Path
+
+import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 
-from held_switch import CONNECTED, HeldSwitch, number_in
-from real_node import RealNode
+from held_switch import CONNECTED, HeldCall, HeldSwitch, number_in
+from real_node import RealNode, free_ports
 from room import DIALLED, MSISDN, STEERED
 
+from oracles import redis_lab
+from oracles.servers import wait_until
 from ss7 import tcap
 from ss7.cap.operations import Opcode
 
+
+def event(node: RealNode, name: str) -> float:
+    return node.scrape()[f'scp_held_calls_total{{event="{name}"}}']
+
+
 RESCUE = "rescue = true\nno_answer_s = 15"
-JOURNAL = "[journal]\nenabled = true\n"
+PAGE = (Path(__file__).parents[2] / "deploy" / "held-calls.md").read_text(encoding="utf-8")
+JOURNAL = PAGE.partition("```toml\n")[2].partition("```")[0]
+"""What the page says to switch it on by."""
 
 
 def records(folder: Path, name: str) -> list[dict]:
@@ -36,58 +51,141 @@ def records(folder: Path, name: str) -> list[dict]:
 
 
 def test_a_node_that_is_killed_and_started_again_goes_on_with_its_calls(tmp_path: Path) -> None:
-    """SQLite: at every step of a rescued call the node dies; the next process serves the next step."""
+    """SQLite: calls in each phase when the node dies; the next process serves what follows."""
     node = RealNode(tmp_path, service=RESCUE)
     node.extra = JOURNAL
     port = int(node.settings["m3ua"])
+    of = HeldSwitch()
 
-    async def first(of: HeldSwitch) -> list:
+    async def first() -> list[HeldCall]:
         await of.connect(port)
-        return [await of.held(port) for _ in range(3)]
-
-    async def second(of: HeldSwitch, calls: list) -> None:
-        await of.connect(port)
+        calls = [await of.held(port) for _ in range(4)]
         for call in calls[:2]:
             call.busy(port)
-            answer = await call.answer(2)
-            assert answer.opcodes == CONNECTED
-            assert number_in(answer) == DIALLED
-            assert (answer.message.kind, answer.message.otid) == (tcap.CONTINUE, call.dtid)
+            assert number_in(await call.answer(2)) == DIALLED
+        await of.close()
+        return calls
 
-    async def third(of: HeldSwitch, calls: list) -> None:
+    async def second(calls: list[HeldCall]) -> None:
         await of.connect(port)
         calls[0].busy(port)
-        assert (await calls[0].answer(3)).opcodes == [Opcode.CONTINUE]
-        assert calls[0].answers[2].message.kind == tcap.END
+        answer = await calls[0].answer(3)
+        assert (answer.message.kind, answer.opcodes) == (tcap.END, [Opcode.CONTINUE])
+        calls[2].busy(port)
+        answer = await calls[2].answer(2)
+        assert (answer.opcodes, number_in(answer)) == (CONNECTED, DIALLED)
+        assert (answer.message.kind, answer.message.otid) == (tcap.CONTINUE, calls[2].dtid)
         for call in calls[1:]:
             call.answered(port)
             call.cleared(port)
-            answer = await call.answer(3 if call is calls[1] else 2)
+            answer = await call.answer(2 if call is calls[3] else 3)
             assert (answer.message.kind, answer.message.components) == (tcap.END, [])
+        await of.close()
 
-    of = HeldSwitch()
-
-    def process(step, *arguments, killed: bool = True):
-        async def stepped():
-            try:
-                return await step(of, *arguments)
-            finally:
-                await of.close()
-
-        with node.running():
-            if not arguments:
-                node.provision(MSISDN)
-            result = asyncio.run(stepped())
-            node.signal(signal.SIGKILL if killed else signal.SIGTERM)
-            node.ended()
-        return result
-
-    calls = process(first)
-    process(second, calls)
-    process(third, calls, killed=False)
+    with node.running():
+        node.provision(MSISDN)
+        calls = asyncio.run(first())
+        node.signal(signal.SIGKILL)
+        node.ended()
+    with node.running():
+        asyncio.run(second(calls))
+        assert event(node, "adopted") == 4
+        node.signal(signal.SIGTERM)
+        node.ended()
     assert {number_in(call.answers[0]) for call in calls} == {STEERED}
     found = records(tmp_path, "store.db.cdr")
-    assert [each.get("failed_attempts", "").count(":17") for each in found] == [2, 1, 0]
-    assert ["answered_ms" in each for each in found] == [False, True, True]
+    assert sorted(each.get("failed_attempts", "").count(":17") for each in found) == [0, 1, 1, 2]
+    assert sorted("answered_ms" in each for each in found) == [False, True, True, True]
     assert {(each["number"], each["action"]) for each in found} == {(STEERED, "connect")}
-    assert all(each["received_ms"] < each["disconnected_ms"] for each in found[1:])
+    assert all(each["received_ms"] < each.get("disconnected_ms", inf) for each in found)
+
+
+@pytest.fixture
+def two_nodes(tmp_path: Path) -> Iterator[tuple[RealNode, RealNode]]:
+    """Two nodes on one Redis, as a rolling upgrade has them; both run."""
+    with redis_lab.single(tmp_path) as redis, contextlib.ExitStack() as stack:
+        nodes = []
+        for number in (1, 2):
+            (listen,) = free_ports(1)
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            node = RealNode(folder, name=f"scp-{number}", instance=number, store=redis.url, service=RESCUE)
+            node.extra = (
+                JOURNAL.replace('# listen = "10.0.0.11:2906"', f'listen = "127.0.0.1:{listen}"')
+                + f'[charging]\nrecords = "sqlite:{folder / "calls.cdr"}"\n'
+            )
+            stack.enter_context(node.running())
+            nodes.append(node)
+        nodes[0].provision(MSISDN)
+        yield nodes[0], nodes[1]
+
+
+def test_calls_go_on_through_the_other_node(two_nodes: tuple[RealNode, RealNode], tmp_path: Path) -> None:
+    """Relayed while their node runs, adopted when it is killed, handed over when it is drained."""
+    one, two = two_nodes
+    first, second = int(one.settings["m3ua"]), int(two.settings["m3ua"])
+    of = HeldSwitch()
+
+    async def relayed() -> list[HeldCall]:
+        await of.connect(first)
+        await of.connect(second)
+        calls = [await of.held(first) for _ in range(40)]
+        wait_until(lambda: event(two, "relayed") == 0 and "scp-2" in one.get("/health")[1].decode())
+        for call in calls[:10]:
+            call.busy(second)
+            assert number_in(await call.answer(2)) == DIALLED
+            call.answered(first)
+        for call in calls[10:20]:
+            call.busy(first)
+            await call.answer(2)
+            call.answered(second)
+            call.cleared(second)
+            assert (await call.answer(3)).message.kind == tcap.END
+        assert event(two, "relayed") == event(one, "brought") == 30
+        assert event(two, "adopted") == 0
+        return calls
+
+    async def killed(calls: list[HeldCall]) -> None:
+        for call in calls[20:30]:
+            call.busy(first)
+        one.signal(signal.SIGKILL)
+        for call in calls[20:30]:  # read by the dead node or not: answered by the other
+            assert number_in(await call.answer(2)) == DIALLED
+            call.answered(second)
+        for call in calls[:10]:
+            call.cleared(second)
+            assert (await call.answer(3)).message.kind == tcap.END
+        for call in calls[30:]:
+            call.busy(second)
+            assert number_in(await call.answer(2)) == DIALLED
+        assert event(two, "adopted") == 30
+        await of.disconnect(first)
+
+    async def drained(calls: list[HeldCall]) -> None:
+        await of.connect(first)
+        began = time.monotonic()
+        two.signal(signal.SIGTERM)
+        assert await asyncio.to_thread(two.ended) == 0
+        print(f"\ndrained within {time.monotonic() - began:.2f} s")
+        for call in calls[20:]:
+            call.answered(first)
+            call.cleared(first)
+            assert (await call.answer(3)).message.kind == tcap.END
+        assert event(one, "adopted") == 20
+        assert one.scrape()["scp_journal_calls"] == 0
+
+    async def story() -> None:
+        calls = await relayed()
+        await killed(calls)
+        one.ended()
+        with one.running():
+            await drained(calls)
+            await of.close()
+            one.signal(signal.SIGTERM)
+            one.ended()
+
+    asyncio.run(story())
+    found = records(tmp_path / "1", "calls.cdr") + records(tmp_path / "2", "calls.cdr")
+    assert len(found) == 40
+    assert all("answered_ms" in each and "disconnected_ms" in each for each in found)
+    assert [each["failed_attempts"] for each in found] == ["oCalledPartyBusy:17"] * 40

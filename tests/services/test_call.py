@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driver import Driver, a_call
+from driver import USER, Driver, a_call
 
 from scp.bench.monitored_call import MonitoredCall
 from scp.bench.parts import _NUMBERING, BATCH, Rig, _OneRecord
@@ -23,17 +23,18 @@ OCTETS = FAST.encode_argument(Opcode.INITIAL_DP, IDP, CAP_V2.version)
 
 
 @pytest.mark.parametrize("codec", [FAST, REFERENCE])
-def test_an_argument_that_was_put_away_is_the_same(codec):
+def test_an_argument_that_was_put_away_is_the_same(codec, monkeypatch):
+    monkeypatch.setattr(USER, "codec", codec)
     call = a_call(IDP, OCTETS)
     assert call.idp is IDP
-    call.compact(codec)
+    call.compact()
     assert call.idp is not IDP
     assert call.idp == IDP
 
 
 def test_without_octets_nothing_is_put_away():
     call = a_call(IDP)
-    call.compact(FAST)
+    call.compact()
     assert call.idp is IDP
 
 

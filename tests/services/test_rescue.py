@@ -173,7 +173,7 @@ def test_what_is_armed() -> None:
 
 def test_cap_v1_is_steered_without_rescue() -> None:
     driver = Driver(SERVICE, terminating())
-    driver.call.context = CAP_V1
+    driver.call.dialogue.context = CAP_V1.octets
     assert driver.found(READY).ended
     assert driver.operations == [[CONNECT]]
 

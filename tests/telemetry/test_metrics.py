@@ -16,7 +16,8 @@ from scp.domain.reason import Reason
 from scp.store import redis_errors, sqlite_base
 from scp.telemetry import catalogue
 from scp.telemetry.catalogue import CATALOGUE, Kind
-from scp.telemetry.metrics import Histogram, Metrics
+from scp.telemetry.histogram import Histogram
+from scp.telemetry.metrics import Metrics
 from scp.telemetry.server import MetricsServer, process_collectors, render, watch_loop
 
 FORWARDED = Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS, "990011234567")

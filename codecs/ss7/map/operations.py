@@ -56,6 +56,7 @@ class Operation(Struct, frozen=True, gc=False):
         result_v2: type of its result in v1 and v2, if another.
         result_optional: whether a result may come without its parameter.
         name_v2: its name in v1 and v2, if another.
+        before: code of the operation that did the same in the versions before ``since``; -1: none.
     """
 
     opcode: int
@@ -71,6 +72,7 @@ class Operation(Struct, frozen=True, gc=False):
     result_v2: Any = None
     result_optional: bool = False
     name_v2: str = ""
+    before: int = -1
     until: int = contexts.LATEST
 
 
@@ -113,6 +115,7 @@ OPERATIONS: Final = (
         messages.MTForwardSMArg,
         messages.ForwardSMRes,
         result_optional=True,
+        before=Opcode.MO_FORWARD_SM,
     ),
     Operation(
         Opcode.SEND_ROUTING_INFO_FOR_SM,
@@ -276,6 +279,12 @@ def operation_name(opcode: int, version: int = contexts.LATEST) -> str:
     if operation is None:
         return f"map-{opcode}"
     return operation.name_v2 if version < 3 and operation.name_v2 else operation.name
+
+
+def opcode_in(opcode: int, version: int) -> int:
+    """Return the code by which an operation goes in a version, -1 if that has nothing like it."""
+    operation = BY_OPCODE[opcode]
+    return int(opcode) if operation.since <= version <= operation.until else int(operation.before)
 
 
 def no_such(opcode: int, version: int) -> str:

@@ -191,9 +191,7 @@ class Reports:
         readable = component.last
         if readable and BY_OPCODE[opcode].result is not None:
             try:
-                result = self._arguments.codec.decode_result(
-                    opcode, component.parameter, call.context.version
-                )
+                result = self._arguments.codec.decode_result(opcode, component.parameter, call.version)
             except DecodeError:
                 readable = False
         if readable:
@@ -216,9 +214,7 @@ class Reports:
             problem = UNEXPECTED_ERROR
         else:
             try:
-                parameter = self._arguments.codec.decode_error(
-                    code, component.parameter, call.context.version
-                )
+                parameter = self._arguments.codec.decode_error(code, component.parameter, call.version)
             except DecodeError:
                 problem = RETURN_ERROR_MISTYPED_PARAMETER
             else:
@@ -231,7 +227,7 @@ class Reports:
         """Queue an operation, or what is owed for one that can't be executed."""
         opcode = opcode_of(component.opcode)
         invoke_id = component.invoke_id
-        version = call.context.version
+        version = call.version
         if REPORTS.get(opcode, _NEVER) > version:
             self._owed.append(encode_reject(invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION))
             self._signalling.discard("cap", "unrecognized-operation")

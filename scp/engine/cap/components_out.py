@@ -33,7 +33,7 @@ def encoded(call: CapDialogue, codec: Codec, tcap: Tcap, telemetry: Telemetry, *
     Raises:
         EncodeError: an argument can't be encoded, or they are too long for one message.
     """
-    version = call.context.version
+    version = call.version
     if last and call.error is not None:
         error = call.error
         parameter = codec.encode_error(error.code, error.parameter, version)

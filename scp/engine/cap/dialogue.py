@@ -6,21 +6,43 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
-from scp.engine.dialogue_runner import DialogueRunner, DialogueState
+from scp.domain.switches import Origin
+from scp.engine.dialogue_state import DialogueState
+from scp.engine.return_path import ReturnPath
 from scp.services.call import Outgoing
-from ss7.cap.operations import Opcode
+from ss7.address import AddressString
+from ss7.cap.contexts import BY_OCTETS, CAP_V1
+from ss7.errors import DecodeError
+from ss7.sccp import Address
 
 if TYPE_CHECKING:
-    from mypy_extensions import i16
+    from mypy_extensions import i16, u8
 
+    from scp.engine.dialogue_hooks import DialogueHooks
     from scp.stack.tcap import Dialogue
-    from ss7.cap.codec import Codec
     from ss7.cap.contexts import ApplicationContext
     from ss7.cap.errors import CapError
     from ss7.cap.types import InitialDPArg
 
 _MS_OCTETS: Final = 6
 _ABORTED: Final = Decision(Action.ERROR, Reason.SERVICE_LOGIC)
+
+
+def _title(address: bytes) -> str:
+    """Return the digits of an SCCP address's global title, "" without one."""
+    try:
+        title = Address.decode(address).global_title
+    except DecodeError:
+        return ""
+    return title.digits if title is not None else ""
+
+
+def _msc(octets: bytes | None) -> str:
+    """Return the digits of an MSC number, "" where there is none."""
+    try:
+        return AddressString.decode(octets).digits if octets else ""
+    except DecodeError:
+        return ""
 
 
 @final
@@ -31,24 +53,24 @@ class CapDialogue(DialogueState):
         runner: see `DialogueState`.
         dialogue: likewise.
         idp: the InitialDP's argument.
-        context: see below.
+        context: the CAP application context of the dialogue.
         octets: what ``idp`` was decoded from; b"": then `compact` does nothing.
         service: see `DialogueState`.
         invoke_id: see below.
         now: when the BEGIN came in, on the runner's clock, in seconds.
 
     Attributes:
-        context: the CAP application context of the dialogue.
+        version: the CAP version of the dialogue, 1 to 4.
         invoke_id: of the InitialDP.
         error: see `scp.services.call.Call`.
         decision: likewise; None after the first answer, which told it.
     """
 
-    __slots__ = ("_codec", "_idp", "_octets", "context", "decision", "error", "invoke_id")
+    __slots__ = ("_idp", "_octets", "decision", "error", "invoke_id", "version")
 
     def __init__(
         self,
-        runner: DialogueRunner[Any],
+        runner: DialogueHooks[Any],
         dialogue: Dialogue,
         idp: InitialDPArg,
         context: ApplicationContext,
@@ -58,28 +80,31 @@ class CapDialogue(DialogueState):
         now: float,
     ) -> None:
         super().__init__(runner, dialogue, service, now)
-        self.invoke_id: i16 = invoke_id  # beside the single octets of `DialogueState`
-        self.context = context
+        # In this order they fit beside the single octets of `DialogueState`.
+        self.version: u8 = context.version
+        self.invoke_id: i16 = invoke_id
         self.error: CapError | None = None
         self.decision: Decision | None = None
         self._idp: InitialDPArg | None = idp
         self._octets = octets
-        self._codec: Codec | None = None
+
+    @property
+    def context(self) -> ApplicationContext:
+        """The CAP application context of the dialogue."""
+        return BY_OCTETS.get(self.dialogue.context, CAP_V1)
 
     @property
     def idp(self) -> InitialDPArg:
         """The InitialDP argument. After the first answer every access decodes it: keep what you need."""
         if self._idp is not None:
             return self._idp
-        assert self._codec is not None
-        idp: InitialDPArg = self._codec.decode_argument(Opcode.INITIAL_DP, self._octets, self.context.version)
+        idp: InitialDPArg = self.runner.first_argument(self._octets, self.version)
         return idp
 
-    def compact(self, codec: Codec) -> None:
+    def compact(self) -> None:
         """Keep what a held call needs: octets, an eighth of their argument's size. The decision is told."""
         self.decision = None
         if self._octets:
-            self._codec = codec
             self._idp = None
 
     @property
@@ -96,6 +121,16 @@ class CapDialogue(DialogueState):
     def octets(self) -> bytes:
         """What the InitialDP's argument was decoded from."""
         return self._octets
+
+    @property
+    def origin(self) -> Origin:
+        """Where its messages come from; every access reads the addresses."""
+        path, msc = self.dialogue.path, _msc(self.idp.msc_address)
+        return (
+            Origin(path.dpc, _title(path.called), msc)
+            if isinstance(path, ReturnPath)
+            else Origin(-1, "", msc)
+        )
 
     @property
     def now(self) -> float:

@@ -11,10 +11,15 @@ from scp.engine.cap.dialogue import CapDialogue
 from scp.engine.cap.held_record import VERSION, HeldRecord, encode
 from scp.engine.return_path import ReturnPath
 from scp.engine.tc import opcode_of
+from ss7 import tcap
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
 from ss7.cap.operations import BY_OPCODE, Opcode
+from ss7.rose import Invoke
+from ss7.tcap import TcapError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scp.engine.cap.held_record import StoredRecord
     from scp.engine.dialogue_runner import DialogueRunner
     from scp.engine.journal import Journalled
@@ -23,17 +28,18 @@ if TYPE_CHECKING:
     from scp.stack.tcap_dialogue import Operations
     from ss7.cap.codec import Codec
     from ss7.cap.types import InitialDPArg
+    from ss7.rose import Component
 
 
 def recorded(
-    state: CapDialogue, entry: Journalled, tcap: Tcap, progress: Progress | None, now: float
+    state: CapDialogue, entry: Journalled, machine: Tcap, progress: Progress | None, now: float
 ) -> bytes:
     """Return the record of a held call.
 
     Args:
         state: the dialogue.
         entry: what the journal has of it.
-        tcap: knows its operations.
+        machine: knows its operations.
         progress: for its CDR.
         now: seconds of the runner's clock.
     """
@@ -56,7 +62,7 @@ def recorded(
             path.called,
             path.calling,
             dialogue.next_id,
-            tuple([(each[0], opcode_of(each[1])) for each in tcap.live_operations(dialogue, now)]),
+            tuple([(each[0], opcode_of(each[1])) for each in machine.live_operations(dialogue, now)]),
             state.service,
             state.invoke_id,
             state.octets,
@@ -68,6 +74,8 @@ def recorded(
             decision.number,
             decision.nature,
             progress,
+            entry.heard,
+            tuple([octets for octets, _ in entry.outgoing]),
             entry.value,
         )
     )
@@ -83,6 +91,24 @@ def operations_of(record: StoredRecord) -> Operations:
     return tuple(found)
 
 
+def invoked_last(components: Sequence[Component]) -> int:
+    """Return the invoke id of the last operation among components, -1 if there is none."""
+    for component in reversed(components):
+        if type(component) is Invoke:
+            return component.invoke_id
+    return -1
+
+
+def answered_already(record: StoredRecord, octets: bytes) -> bool:
+    """Whether a TCAP message led to the state of a record, and the record has its answer."""
+    if not record.outgoing or record.heard < 0:
+        return False
+    try:
+        return invoked_last(tcap.decode(octets).components) == record.heard
+    except TcapError:
+        return False
+
+
 def rebuilt(
     runner: DialogueRunner[Any], dialogue: Dialogue, record: StoredRecord, codec: Codec
 ) -> tuple[CapDialogue, tuple[float, str, InitialDPArg | None, Decision, float]]:
@@ -94,7 +120,7 @@ def rebuilt(
     call = CapDialogue(runner, dialogue, idp, context, record.idp, record.service, record.invoke_id, started)
     call.answered = True
     call.session = record.session or None
-    call.compact(codec)
+    call.compact()
     call.decision = Decision(
         Action(record.action), Reason(record.reason), record.number, Nature(record.nature)
     )

@@ -43,6 +43,9 @@ class HeldRecord(Struct, array_like=True, frozen=True, gc=False):
         number: to which.
         nature: of that number.
         progress: `scp.engine.observers.Progress`, for the CDR; None: nothing was reported.
+        heard: invoke id of the last operation of the peer that led to this state, -1: none did.
+        outgoing: the messages that wait for this record, TCAP octets: where that operation comes again, since
+            nobody has answered it, they are its answer.
         state: of its service: MessagePack of what `Call.keep` was given.
     """
 
@@ -71,6 +74,8 @@ class HeldRecord(Struct, array_like=True, frozen=True, gc=False):
     number: str
     nature: str
     progress: tuple[int | None, int | None, int | None, tuple[str, ...]] | None
+    heard: int
+    outgoing: tuple[bytes, ...]
     state: Any
 
 

@@ -18,7 +18,7 @@ from scp.domain.reason import Reason
 from scp.engine.cap.components_in import REJECTED, Arguments, Reports, critical
 from scp.engine.cap.components_out import encoded
 from scp.engine.cap.dialogue import CapDialogue
-from scp.engine.cap.held_call import operations_of, rebuilt, recorded
+from scp.engine.cap.held_call import invoked_last, operations_of, rebuilt, recorded
 from scp.engine.cap.refusals import MOST_REJECTS, NO_SERVICE, Refusals
 from scp.engine.dialogue_runner import DialogueRunner
 from scp.engine.observers import ObserverHub
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from scp.services.api import Service
     from scp.stack.tcap import Indication
     from ss7.cap.codec import Codec
+    from ss7.cap.types import InitialDPArg
     from ss7.rose import Component
 
 _ABANDONED: Final = Decision(Action.ERROR, Reason.ABANDONED)
@@ -199,6 +200,8 @@ class CapUser(DialogueRunner[CapDialogue]):
         """TC-CONTINUE: what it brings are reports for the service."""
         for component in indication.components:
             self._reports.add(state, component)
+        if state.journal is not None:
+            state.journal.heard = invoked_last(indication.components)
         for _ in indication.rejects:
             self.provider.discard("cap", REJECTED)
         rejects = owed(indication) + self._reports.take_owed()
@@ -229,7 +232,12 @@ class CapUser(DialogueRunner[CapDialogue]):
             state.journal.took_us = int((self.clock() - state.started) * 1e6)
         self.observers.tell(state.dialogue, state.service, state.idp, decision, state.started)
         if not last:
-            state.compact(self.codec)
+            state.compact()
+
+    def first_argument(self, octets: bytes, version: int) -> InitialDPArg:
+        """See `DialogueRunner`."""
+        idp: InitialDPArg = self.codec.decode_argument(Opcode.INITIAL_DP, octets, version)
+        return idp
 
     def fall_back(self, state: CapDialogue) -> None:
         """See `DialogueRunner`: an unanswered call goes on as it was, a controlled one is the switch's."""

@@ -1,0 +1,1 @@
+"""Short messages: alphabets, concatenation, the TPDUs of TS 23.040."""

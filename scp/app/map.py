@@ -1,0 +1,180 @@
+"""What of a node speaks MAP: enquiries, places of subscribers, what VLRs tell, and the writer of that."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, final
+
+from scp.domain import provisioning
+from scp.domain.breaker import Breaker
+from scp.domain.map_results import Result
+from scp.domain.provisioning import Refusal, SetRoaming
+from scp.engine.enquiries import Enquiries
+from scp.engine.mobility import CONTEXTS_SERVED, Mobility
+from scp.engine.whereabouts import Places
+from scp.ports import StoreError, VersionConflictError
+from ss7.map.codec import FAST, VERSIONS
+from ss7.map.contexts import ANY_TIME_INFO_ENQUIRY, ANY_TIME_INFO_HANDLING, BY_NUMBER
+from ss7.map.errors import PARAMETERS
+from ss7.map.operations import OPERATIONS
+from ss7.map.roots import argument_root, error_root, result_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.config import Config
+    from scp.engine.cap.user import CapUser
+    from scp.engine.mobility import Written
+    from scp.engine.signalling import Signalling
+    from scp.engine.tc_users import TcUsers
+    from scp.ports import MapTelemetry, SubscriberStore
+
+_ATTEMPTS: Final = 100
+"""Writers that may overtake one change before it is given up."""
+_MOST_WRITES: Final = 20_000
+_ASKED: Final = frozenset(
+    BY_NUMBER[number, 3].octets for number in (ANY_TIME_INFO_ENQUIRY, ANY_TIME_INFO_HANDLING)
+)
+"""The contexts of the dialogues that this node begins, beside that of MAP v1, which has none."""
+
+
+def prepare() -> None:
+    """Load and make what the first message would else make: the tables of all types, the reference codec."""
+    for operation in OPERATIONS:
+        for version in VERSIONS:
+            argument_root(operation.opcode, version)
+            result_root(operation.opcode, version)
+    for code in PARAMETERS:
+        for version in VERSIONS:
+            error_root(code, version)
+    FAST.reference()
+
+
+@final
+class StoredRoaming:
+    """A `scp.engine.mobility.RoamingWriter`: writes records by the table of provisioning.
+
+    Writes of one subscriber follow each other in the order of their events.
+
+    Args:
+        store: has the records.
+        failed: told of what the store could not write.
+    """
+
+    def __init__(self, store: SubscriberStore, failed: Callable[[str], None]) -> None:
+        self._store = store
+        self._failed = failed
+        self._last: dict[str, asyncio.Task[None]] = {}
+
+    def write(self, msisdn: str, roaming: bool, vlr: str, done: Written) -> None:
+        """See `RoamingWriter`."""
+        if len(self._last) >= _MOST_WRITES:
+            asyncio.get_running_loop().call_soon(done.written, Result.NOT_WRITTEN)
+            return
+        before = self._last.get(msisdn)
+        task = asyncio.ensure_future(self._write(msisdn, SetRoaming(roaming, vlr or None), done, before))
+        self._last[msisdn] = task
+        task.add_done_callback(lambda over: self._over(msisdn, over))
+
+    def _over(self, msisdn: str, task: asyncio.Task[None]) -> None:
+        if self._last.get(msisdn) is task:
+            del self._last[msisdn]
+
+    async def _write(
+        self, msisdn: str, operation: SetRoaming, done: Written, before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait((before,))
+        try:
+            result = await self._changed(msisdn, operation)
+        except StoreError as error:
+            self._failed(str(error))
+            result = Result.NOT_WRITTEN
+        done.written(result)
+
+    async def _changed(self, msisdn: str, operation: SetRoaming) -> Result:
+        record = await self._store.get(msisdn)
+        for _ in range(_ATTEMPTS):
+            if record is None:
+                return Result.UNKNOWN_SUBSCRIBER
+            wanted = provisioning.apply(record, operation)
+            if isinstance(wanted, Refusal) or wanted == record:
+                return Result.UNCHANGED
+            try:
+                await self._store.put(wanted)
+            except VersionConflictError as conflict:
+                record = conflict.current
+            else:
+                return Result.WRITTEN
+        raise StoreError("others change the same number too fast")
+
+    async def close(self) -> None:
+        """Let what is under way come to its end."""
+        if self._last:
+            await asyncio.wait(tuple(self._last.values()))
+
+
+@final
+class MapParts:
+    """The parts of one node.
+
+    Attributes:
+        enquiries: begin dialogues.
+        places: of subscribers.
+        mobility: what VLRs tell; None: not taken.
+        writer: of the roaming flag.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        signalling: Signalling,
+        users: TcUsers,
+        cap: CapUser,
+        store: SubscriberStore,
+        telemetry: MapTelemetry,
+        failed: Callable[[str], None],
+    ) -> None:
+        settings = config.map
+        assert settings is not None
+        self.enquiries = Enquiries(
+            signalling,
+            telemetry,
+            config.sccp.global_title or "",
+            settings.ssn,
+            settings.gateway,
+            settings.rate,
+            settings.rate,
+            settings.most,
+        )
+        self.places = Places(
+            self.enquiries,
+            config.numbering,
+            telemetry,
+            max_age=settings.max_age_s,
+            patience=settings.timeout_ms / 1000,
+            hlr=settings.hlr or "",
+            breaker=Breaker(settings.failures, settings.rest_s),
+        )
+        self.writer = StoredRoaming(store, failed)
+        self.mobility: Mobility | None = None
+        users.add(self.enquiries, settings.ssn, (*_ASKED, b""))
+        if settings.mobility:
+            self.mobility = Mobility(
+                signalling,
+                self.writer,
+                self.places,
+                config.numbering,
+                telemetry,
+                settings.allowed_callers,
+                checks_sender=settings.check_sender,
+            )
+            users.add(self.mobility, settings.ssn, CONTEXTS_SERVED)
+        cap.locator = self.places
+        cap.place_deadline = settings.deadline_ms / 1000
+
+    def adopt(self, config: Config) -> None:
+        """Take over what a reload may change."""
+        self.places.numbering = config.numbering
+        if self.mobility is not None:
+            self.mobility.numbering = config.numbering

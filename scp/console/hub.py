@@ -1,0 +1,135 @@
+"""What an open console is told: a snapshot of the node each second, and calls as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
+
+import msgspec
+
+from scp.console.views import attempt_view, overview
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from scp.api.context import Context
+    from scp.console.recent_calls import RecentCalls
+    from scp.telemetry.metrics import Metrics
+
+TICK: Final = 0.25
+"""Seconds between two looks at what is new."""
+OVERVIEW_EVERY: Final = 4
+"""Ticks between two snapshots of the node."""
+MOST_WATCHERS: Final = 32
+"""Streams that can be open at a time."""
+LINGER: Final = 30.0
+"""Seconds for which calls are kept after the last stream ended: a page that is loaded again finds them."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Watched(Protocol):
+    """The node, as far as its calls can be looked at."""
+
+    def watch_calls(self, calls: RecentCalls | None) -> None:
+        """Show every answer and every message to ``calls`` from now on; None: to nobody."""
+        ...
+
+
+@final
+class Hub:
+    """Looks at the node while a stream is open, and not at all while none is.
+
+    Args:
+        watched: the node.
+        calls: keeps calls.
+        metrics: the node's counters; None where it has none.
+
+    Attributes:
+        streams: how many are open.
+    """
+
+    def __init__(self, watched: Watched, calls: RecentCalls, metrics: Metrics | None) -> None:
+        self.calls = calls
+        self.streams = 0
+        self._watched = watched
+        self._metrics = metrics
+        self._ticks = 0
+        self._ticked = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self._snapshot: tuple[int, bytes] = (-1, b"")
+
+    @property
+    def watching(self) -> RecentCalls | None:
+        """What wants to see every answer; None while nobody looks."""
+        return None if self._task is None else self.calls
+
+    def snapshot(self, context: Context) -> bytes:
+        """Return the state of the node as JSON, made once for all that ask within a tick."""
+        if self._task is None or self._snapshot[0] != self._ticks:
+            self._snapshot = self._ticks, _encode(overview(context, self._metrics, self.calls))
+        return self._snapshot[1]
+
+    async def events(self, context: Context, after: int, seconds: float) -> AsyncGenerator[bytes, Any]:
+        """Yield server-sent events: ``overview`` and ``calls``.
+
+        Args:
+            context: of the request.
+            after: number of the last call that the client knows.
+            seconds: after which the stream ends; 0: it does not.
+        """
+        self._open()
+        try:
+            seen, turn = min(after, self.calls.count), 0
+            while not seconds or turn * TICK < seconds:
+                if turn % OVERVIEW_EVERY == 0:
+                    yield b"event: overview\ndata: " + self.snapshot(context) + b"\n\n"
+                turn += 1
+                if new := self.calls.since(seen):
+                    seen = self.calls.count
+                    yield (
+                        b"event: calls\nid: %d\ndata: " % seen
+                        + _encode([attempt_view(each) for each in new])
+                        + b"\n\n"
+                    )
+                await self._ticked.wait()
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        """Look no more: the node stops."""
+        if self._linger is not None:
+            self._linger.cancel()
+        self._end()
+
+    def _open(self) -> None:
+        self.streams += 1
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+            self._watched.watch_calls(self.calls)
+
+    def _close(self) -> None:
+        self.streams -= 1
+        if not self.streams:
+            self._linger = asyncio.get_running_loop().call_later(LINGER, self._end)
+
+    def _end(self) -> None:
+        self._linger = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+            self._watched.watch_calls(None)
+            self.calls.forget()
+
+    async def _run(self) -> None:
+        """Tick: wake the streams, and allow calls to be kept."""
+        while True:
+            await asyncio.sleep(TICK)
+            self._ticks += 1
+            self.calls.refill(TICK)
+            self._ticked.set()
+            self._ticked = asyncio.Event()

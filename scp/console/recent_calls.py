@@ -1,0 +1,255 @@
+"""The latest call attempts and their messages, kept while somebody looks at them.
+
+A node may answer 50,000 calls a second, and nobody reads as many. So failed calls are kept up to a rate of
+their own, and of the others `RATE` a second. While nobody looks nothing is kept, and nothing is called:
+neither observer nor tap is set.
+
+What it costs a call that is not kept: one look at its reason and one at an allowance, which a timer fills
+again. Messages are not decoded before somebody opens their call. A kept call's BEGIN is found by its
+transaction id among the latest `LOOK_BACK` messages, what follows by its DTID.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any, Final, final
+
+from scp.capture.cap_version import version_of_begin
+from scp.capture.finder import Signals
+from scp.capture.tracer import shown
+from scp.capture.wire.messages import Reader
+from scp.domain.cdr import CallAttempt, attempt_of
+from scp.domain.reason import FAILURES
+from scp.services.cdr_row import attempt_row
+from scp.stack.tcap_dialogue import CLOSED
+from ss7.tcap import ABORT, BEGIN, END
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from scp.capture.wire.messages import Message
+    from scp.domain.decision import Decision
+    from scp.domain.numbers import Numbering
+    from scp.stack.tcap import Dialogue
+    from ss7.cap.types import InitialDPArg
+
+RATE: Final = 20
+"""Calls a second that are kept of those with which nothing was wrong."""
+FAILURE_RATE: Final = 200
+"""Failed calls a second that are kept."""
+MOST: Final = 2000
+"""Calls that are kept; the oldest is forgotten for a new one."""
+MOST_MESSAGES: Final = 200
+"""Messages that are kept of one call; what comes after them is counted only."""
+LOOK_BACK: Final = 2048
+"""Messages among which the BEGIN of a call that was answered is looked for."""
+
+_OTID: Final = 0x48  # tags of transaction ids (Q.773 §3.1)
+_DTID: Final = 0x49
+_HEADERS: Final = 24  # octets of M3UA's common header and of Protocol Data's routing label, at the least
+
+
+@final
+class KeptCall:
+    """One call attempt and its messages.
+
+    Attributes:
+        attempt: as its record has it (`scp.domain.cdr.CallAttempt`).
+        seconds: from the request to the first answer.
+        messages: (seconds since 1970, link, octets of M3UA, sent by us) each, in their order.
+        left_out: how many more there were.
+        over: no message of it is to come.
+    """
+
+    __slots__ = ("attempt", "left_out", "local_tid", "messages", "over", "remote_tid", "seconds")
+
+    def __init__(self, attempt: CallAttempt, seconds: float, local_tid: bytes, remote_tid: bytes) -> None:
+        self.attempt = attempt
+        self.seconds = seconds
+        self.local_tid = local_tid
+        self.remote_tid = remote_tid
+        self.messages: list[tuple[float, str, bytes, bool]] = []
+        self.left_out = 0
+        self.over = False
+
+    def add(self, now: float, link: str, octets: bytes, *, sent: bool) -> None:
+        """Keep one message."""
+        if len(self.messages) < MOST_MESSAGES:
+            self.messages.append((now, link, octets, sent))
+        else:
+            self.left_out += 1
+
+
+@final
+class RecentCalls:
+    """An `scp.engine.observers.AnswerObserver` and an `scp.app.tracing.Taker` of batches.
+
+    Args:
+        node: the node's name, for the records.
+        numbering: the home numbering plan.
+        wall: seconds since 1970.
+
+    Attributes:
+        unseen: calls that were answered but not kept, since the node started.
+    """
+
+    def __init__(self, node: str, numbering: Numbering, wall: Callable[[], float]) -> None:
+        self.numbering = numbering
+        self.unseen = 0
+        self._node = node
+        self._wall = wall
+        self._allowance = RATE
+        self._failure_allowance = FAILURE_RATE
+        self._calls: deque[KeptCall] = deque(maxlen=MOST)
+        self._count = 0
+        self._heard: deque[tuple[float, str, Sequence[tuple[int, bytes]]]] = deque()
+        self._heard_messages = 0
+        self._open: dict[bytes, KeptCall] = {}  # by both transaction ids
+
+    @property
+    def count(self) -> int:
+        """How many calls were kept so far, those that are forgotten by now too."""
+        return self._count
+
+    @property
+    def kept(self) -> int:
+        """How many calls are kept now."""
+        return len(self._calls)
+
+    def refill(self, seconds: float) -> None:
+        """Allow what ``seconds`` of time allow; called by a timer."""
+        self._allowance = min(RATE, self._allowance + max(1, round(RATE * seconds)))
+        self._failure_allowance = min(
+            FAILURE_RATE, self._failure_allowance + max(1, round(FAILURE_RATE * seconds))
+        )
+
+    def forget(self) -> None:
+        """Keep nothing: nobody looks any more."""
+        self._calls.clear()
+        self._heard.clear()
+        self._heard_messages = 0
+        self._open.clear()
+
+    # -- scp.engine.observers.AnswerObserver -------------------------------------------------------------
+
+    def answered(
+        self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
+    ) -> None:
+        """Keep the call if it failed, or as far as the rate allows."""
+        if decision.reason in FAILURES:
+            if not self._failure_allowance:
+                self.unseen += 1
+                return
+            self._failure_allowance -= 1
+        elif self._allowance:
+            self._allowance -= 1
+        else:
+            self.unseen += 1
+            return
+        now = self._wall()
+        self._count += 1
+        row = attempt_row((now, service, idp, decision, seconds), self.numbering)
+        attempt = attempt_of(f"{self._count:x}", self._node, row)
+        kept = KeptCall(attempt, seconds, dialogue.local_tid, dialogue.remote_tid)
+        if len(self._calls) == MOST:
+            self._close(self._calls[0])
+        self._calls.append(kept)
+        self._find_begin(kept)
+        # Its answer has not left yet: a dialogue that is closed by now has that one message to come.
+        kept.over = dialogue.state == CLOSED
+        self._open[kept.remote_tid] = kept
+        if not kept.over:
+            self._open[kept.local_tid] = kept
+
+    def _find_begin(self, kept: KeptCall) -> None:
+        """Look for the BEGIN among what came lately, the latest first."""
+        needle = bytes((_OTID, len(kept.remote_tid))) + kept.remote_tid
+        for when, link, messages in reversed(self._heard):
+            for _, octets in messages:
+                if needle in octets:
+                    kept.add(when, link, octets, sent=False)
+                    return
+
+    # -- the tap -----------------------------------------------------------------------------------------
+
+    def heard(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Remember what came in, for the calls that begin with it, and keep what is of open ones."""
+        now = self._wall()
+        self._heard.append((now, link, messages))
+        self._heard_messages += len(messages)
+        while self._heard_messages > LOOK_BACK and len(self._heard) > 1:
+            self._heard_messages -= len(self._heard.popleft()[2])
+        if self._open:
+            for _, octets in messages:
+                self._take(now, link, octets, sent=False)
+
+    def said(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
+        """Keep what is said in calls that are kept."""
+        if self._open:
+            now = self._wall()
+            for _, octets in messages:
+                self._take(now, link, octets, sent=True)
+
+    def _take(self, now: float, link: str, octets: bytes, *, sent: bool) -> None:
+        """Keep a message if its DTID is an open call's (two peers' ids may meet: one in 10^6, of `MOST`)."""
+        at = octets.find(_DTID, _HEADERS)
+        while at >= 0 and at + 2 < len(octets):
+            end = at + 2 + octets[at + 1]
+            kept = self._open.get(octets[at + 2 : end])
+            if kept is not None and sent == (octets[at + 2 : end] == kept.remote_tid):
+                kept.add(now, link, octets, sent=sent)
+                if kept.over or _ends(octets, at):
+                    kept.over = True
+                    self._close(kept)
+                return
+            at = octets.find(_DTID, at + 1)
+
+    def _close(self, kept: KeptCall) -> None:
+        for tid in (kept.local_tid, kept.remote_tid):
+            if self._open.get(tid) is kept:
+                del self._open[tid]
+
+    # -- what is shown -------------------------------------------------------------------------------------
+
+    def since(self, number: int) -> list[KeptCall]:
+        """Return the calls that were kept after the first ``number`` of them, oldest first."""
+        new = min(self._count - number, len(self._calls))
+        return [self._calls[at] for at in range(len(self._calls) - new, len(self._calls))] if new > 0 else []
+
+    def latest(self) -> Iterator[KeptCall]:
+        """Yield what is kept, the latest first."""
+        return reversed(self._calls)
+
+    def get(self, call_id: str) -> KeptCall | None:
+        """Return a call by its record's id."""
+        return next((each for each in self._calls if each.attempt.id == call_id), None)
+
+
+def _ends(octets: bytes, dtid_at: int) -> bool:
+    """Whether a message whose DTID is at an offset ends its dialogue (END, ABORT).
+
+    The message's tag stands before the DTID, behind it the length in one to three octets (Q.773 §3.1).
+    """
+    return any(octets[dtid_at - back] in (END, ABORT) for back in (2, 3, 4))
+
+
+def decoded(kept: KeptCall) -> list[dict[str, Any]]:
+    """Return a call's messages as ``camel-scp decode --json`` has them, with time, link and direction."""
+    signals = Signals()
+    reader = Reader(Counter())
+    found: list[dict[str, Any]] = []
+    version = 0
+    for when, link, octets, sent in kept.messages:
+        message = reader.read(signals.of(link, 0, octets, when, sent=sent))
+        reader.faults.clear()
+        line: dict[str, Any] = {"time_ms": round(when * 1000, 3), "link": link, "sent": sent}
+        if message is not None and message.tcap:
+            if message.transaction.kind == BEGIN:
+                version = version_of_begin(message.tcap)
+            line |= _readable(message, version)
+        found.append(line | {"octets": octets.hex()})
+    return found
+
+
+def _readable(message: Message, version: int) -> dict[str, Any]:
+    return shown(message, version) if message.data is not None and message.unit is not None else {}

@@ -1,0 +1,162 @@
+"""The console's page and the API calls behind it."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+from litestar import Request, Response, Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Stream
+
+from scp.api.context import Context
+from scp.api.openapi import answer, call
+from scp.api.problems import NO_SUCH_PATH, NOT_SET, ProblemError, define
+from scp.config import Scope
+from scp.console.hub import MOST_WATCHERS
+from scp.console.recent_calls import MOST, decoded
+from scp.console.views import AttemptDetail, AttemptList, Overview, Session, attempt_view
+from scp.version import VERSION
+
+if TYPE_CHECKING:
+    from scp.config import ApiKey
+    from scp.console.hub import Hub
+    from scp.console.recent_calls import KeptCall
+
+TOO_MANY_STREAMS: Final = define(
+    "too-many-streams",
+    503,
+    f"{MOST_WATCHERS} streams of events are open already",
+    "Close a console that nobody looks at, and try again.",
+)
+_TAG: Final = "console"
+_FILES: Final = {
+    "index.html": "text/html",
+    "console.js": "text/javascript",
+    "views.js": "text/javascript",
+    "ladder.js": "text/javascript",
+    "api.js": "text/javascript",
+    "preact.js": "text/javascript",
+    "console.css": "text/css",
+    "licences.txt": "text/plain",
+}
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+"""Of the page: it loads from the node alone, and nothing that stands in the data can run."""
+
+After: TypeAlias = Annotated[
+    int, QueryParameter(ge=0, le=(1 << 62), description="Number of the last call that is known already.")
+]
+For: TypeAlias = Annotated[
+    float, QueryParameter(ge=0, le=86_400, description="Seconds after which the stream ends; 0: it does not.")
+]
+Wanted: TypeAlias = Annotated[
+    str, QueryParameter(max_length=40, description="Digits that the calling, called or new number contains.")
+]
+Exactly: TypeAlias = Annotated[
+    str, QueryParameter(max_length=64, description="Exactly this one; empty: any.")
+]
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MOST, description="Calls at the most.")]
+
+
+def console_router(hub: Hub) -> Router:
+    """Return the part of the API that the console needs, with its page."""
+    pages = {name: _file(name) for name in _FILES}
+
+    @get("/console", include_in_schema=False)
+    async def page() -> Response[bytes]:
+        """The page."""
+        return _served(pages, "index.html")
+
+    @get("/console/{name:str}", include_in_schema=False)
+    async def part(name: FromPath[str]) -> Response[bytes]:
+        """A file that the page loads."""
+        if name not in pages:
+            raise ProblemError(NO_SUCH_PATH, f"/console/{name}")
+        return _served(pages, name)
+
+    @get("/v1/session", operation_id="session", **call(Scope.READ, tag=_TAG))
+    async def session(
+        request: Request[Any, Any, Any], context: NamedDependency[Context]
+    ) -> Response[Session]:
+        """Say whose token it is, and what it may do. Scope: read."""
+        key: ApiKey = request.scope["auth"]
+        return answer(Session(key.name, tuple(sorted(key.scopes)), context.node.name, VERSION))
+
+    @get("/v1/overview", operation_id="overview", **call(Scope.READ, tag=_TAG))
+    async def show_overview(context: NamedDependency[Context]) -> Response[Overview]:
+        """Return the state of this node: health, calls by reason, answer times. Scope: read."""
+        return Response(hub.snapshot(context), media_type="application/json")  # type: ignore[arg-type]
+
+    @get(
+        "/v1/events",
+        operation_id="events",
+        media_type="text/event-stream",
+        **call(Scope.READ, TOO_MANY_STREAMS, tag=_TAG),
+    )
+    async def events(context: NamedDependency[Context], after: After = 0, seconds: For = 0) -> Stream:
+        """Stream server-sent events: `overview` each second, `calls` as they come. Scope: read.
+
+        Failed calls are all shown up to 200 a second, of the others 20 a second.
+        """
+        if hub.streams >= MOST_WATCHERS:
+            raise ProblemError(TOO_MANY_STREAMS)
+        return Stream(
+            hub.events(context, after, seconds),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    @get("/v1/attempts", operation_id="attempts", **call(Scope.READ, tag=_TAG))
+    async def attempts(
+        number: Wanted = "",
+        reason: Exactly = "",
+        action: Exactly = "",
+        service: Exactly = "",
+        limit: Limit = 100,
+    ) -> Response[AttemptList]:
+        """Return call attempts of this node that are kept since a stream is open. Scope: read."""
+        found = []
+        digits = number.strip().removeprefix("+").replace(" ", "")
+        for each in hub.calls.latest():
+            if _fits(each, digits, reason, action, service):
+                found.append(attempt_view(each))
+                if len(found) == limit:
+                    break
+        return answer(AttemptList(tuple(found), hub.calls.kept, hub.calls.unseen))
+
+    @get("/v1/attempts/{attempt:str}", operation_id="attempt", **call(Scope.TRACE, NOT_SET, tag=_TAG))
+    async def one_attempt(attempt: FromPath[str]) -> Response[AttemptDetail]:
+        """Return one call attempt with its messages, decoded. Scope: trace."""
+        kept = hub.calls.get(attempt)
+        if kept is None:
+            raise ProblemError(NOT_SET, f"call attempt {attempt}")
+        return answer(AttemptDetail(attempt_view(kept), decoded(kept), kept.left_out))
+
+    return Router("/", route_handlers=[page, part, session, show_overview, events, attempts, one_attempt])
+
+
+def _fits(kept: KeptCall, digits: str, reason: str, action: str, service: str) -> bool:
+    attempt = kept.attempt
+    return (
+        (not digits or any(digits in each for each in (attempt.a_number, attempt.b_number, attempt.number)))
+        and reason in ("", attempt.reason)
+        and action in ("", attempt.action)
+        and service in ("", attempt.service)
+    )
+
+
+def _file(name: str) -> bytes:
+    return resources.files("scp.console").joinpath("static", name).read_bytes()
+
+
+def _served(pages: dict[str, bytes], name: str) -> Response[bytes]:
+    return Response(pages[name], media_type=_FILES[name], headers=HEADERS)

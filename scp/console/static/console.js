@@ -1,0 +1,76 @@
+// The console: signs in, follows the node's events, shows the page that the address names.
+import { html, render, useEffect, useState } from "./preact.js";
+import { ask, follow, forget, remember, token } from "./api.js";
+import { CallPage, CallsPage, HealthPage, OverviewPage, SubscriberPage } from "./views.js";
+
+const PAGES = { overview: "Overview", calls: "Calls", subscriber: "Subscriber", health: "Health" };
+const MOST_CALLS = 2000, MOST_SECONDS = 120;
+
+function place() {
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  const [page, id] = path.split("/");
+  return { page: page in PAGES ? page : "overview", id: id ? decodeURIComponent(id) : "", query: new URLSearchParams(query || "") };
+}
+
+function Login({ done, why }) {
+  const [text, type] = useState("");
+  const [problem, fail] = useState(why);
+  async function enter(event) {
+    event.preventDefault();
+    remember(text.trim());
+    try { done(await ask("GET", "/v1/session")); } catch (error) { forget(); fail(error.message); }
+  }
+  return html`<main class="login"><h1>camel-scp console</h1><form onSubmit=${enter}>
+    <label>Token of a key of the API with scope read<input type="password" autocomplete="current-password" value=${text} onInput=${event => type(event.target.value)} autofocus required /></label>
+    ${problem ? html`<p class="notice" role="alert">${problem}</p>` : null}
+    <p><button class="primary">Sign in</button></p></form></main>`;
+}
+
+function Console({ session, leave }) {
+  const [at, go] = useState(place());
+  const [state, setState] = useState("lost");
+  const [history, setHistory] = useState([]);
+  const [calls, setCalls] = useState([]);
+  useEffect(() => {
+    const moved = () => { go(place()); const main = document.querySelector("main"); if (main) main.focus(); };
+    addEventListener("hashchange", moved);
+    const stop = follow((kind, data) => {
+      if (kind === "overview") setHistory(before => [...before, data].slice(-MOST_SECONDS));
+      if (kind === "calls") setCalls(before => {
+        const known = before.length ? before[0].number : 0;
+        const fresh = data[0].number <= known && data[data.length - 1].number <= known ? [] : data.filter(each => each.number > known);
+        return [...fresh.reverse(), ...before].slice(0, MOST_CALLS);
+      });
+    }, now => {
+      setState(now);
+      if (now === "refused") leave("The token is not accepted any more.");
+      if (now === "lost") { setHistory([]); setCalls([]); }
+    });
+    return () => { stop(); removeEventListener("hashchange", moved); };
+  }, []);
+  const overview = history[history.length - 1];
+  const shown = { calls, history, overview, session, query: at.query };
+  const pages = {
+    overview: () => html`<${OverviewPage} ...${shown} />`,
+    calls: () => at.id ? html`<${CallPage} key=${at.id} id=${at.id} />` : html`<${CallsPage} key=${at.query.toString()} ...${shown} />`,
+    subscriber: () => html`<${SubscriberPage} key=${at.query.toString()} ...${shown} />`,
+    health: () => html`<${HealthPage} ...${shown} />`,
+  };
+  return html`<header><span class="node">${session.node}</span>
+      ${overview && state === "open" ? html`<span class=${"pill " + overview.status}>${{ pass: "in order", warn: "look at it", fail: "takes no calls" }[overview.status]}</span>` : html`<span class="pill fail" role="alert">no connection to the node</span>`}
+      <span class="dim">${session.version} · key ${session.key}</span>
+      <nav aria-label="Pages">${Object.entries(PAGES).map(([name, words]) => html`<a href=${"#/" + name} aria-current=${at.page === name ? "page" : undefined}>${words}</a>`)}
+      <button onClick=${() => leave("")}>Sign out</button></nav></header>
+    <main tabindex="-1">${pages[at.page]()}</main>`;
+}
+
+function App() {
+  const [session, set] = useState(undefined);
+  const [why, say] = useState("");
+  useEffect(() => { token() ? ask("GET", "/v1/session").then(set, () => { forget(); set(null); }) : set(null); }, []);
+  function leave(reason) { forget(); say(reason); set(null); }
+  if (session === undefined) return null;
+  return session ? html`<${Console} session=${session} leave=${leave} />` : html`<${Login} key=${why} why=${why} done=${set} />`;
+}
+
+render(html`<${App} />`, document.getElementById("console"));

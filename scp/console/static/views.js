@@ -1,0 +1,291 @@
+// The pages of the console.
+import { html, useEffect, useState } from "./preact.js";
+import { ask, look } from "./api.js";
+import { clock, Ladder } from "./ladder.js";
+
+const number = value => value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
+const since = text => text ? text.replace("T", " ").slice(0, 19) + " UTC" : "";
+const STATES = { pass: "in order", warn: "look at it", fail: "does not work" };
+const PICTURE = ["m3ua:association", "m3ua:asp", "m3ua:as"];
+
+// ---- rates: what changed between two snapshots
+
+function between(history, seconds) {
+  const now = history[history.length - 1];
+  const before = [...history].reverse().find(each => now.time_ms - each.time_ms >= seconds * 1000) || history[0];
+  return { now, before, seconds: Math.max(0.001, (now.time_ms - before.time_ms) / 1000), one: now === before };
+}
+
+const total = (overview, failed) => overview.calls.reduce((sum, each) => sum + (failed === undefined || each.failed === failed ? each.count : 0), 0);
+
+function quantile(history, share) {
+  const { now, before, one } = between(history, 10);
+  const counts = now.answer_counts.map((count, at) => count - (one ? 0 : before.answer_counts[at]));
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  if (!all) return "–";
+  let seen = 0;
+  for (let at = 0; at < counts.length; at += 1) {
+    seen += counts[at];
+    if (seen >= share * all) return at < now.answer_bounds.length ? `≤ ${number(now.answer_bounds[at] * 1000)} ms` : `> ${number(now.answer_bounds[at - 1] * 1000)} ms`;
+  }
+  return "–";
+}
+
+function Sparks({ history }) {
+  if (history.length < 3) return null;
+  const rates = failed => history.slice(1).map((each, at) => Math.max(0, (total(each, failed) - total(history[at], failed)) / Math.max(0.001, (each.time_ms - history[at].time_ms) / 1000)));
+  const all = rates(), failed = rates(true);
+  const most = Math.max(1, ...all);
+  const line = values => values.map((value, at) => `${(100 * at) / Math.max(1, values.length - 1)},${38 - (36 * value) / most}`).join(" ");
+  return html`<figure style=${{ margin: 0 }}><svg class="sparks" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label=${`calls a second of the last ${history.length} seconds, ${number(most)} at the most`}>
+    <polyline points=${line(all)} /><polyline class="bad" points=${line(failed)} /></svg>
+    <figcaption class="dim">calls a second, ${number(most)} at the most; red: failed</figcaption></figure>`;
+}
+
+// ---- overview
+
+function Box({ check, title, more, open }) {
+  return html`<button class=${"box " + check.status} onClick=${() => open({ title, check })}>
+    <b>${title}</b> <span class=${check.status}>${check.observedValue}</span><small>${more || ""}</small></button>`;
+}
+
+function Fault({ shown, close }) {
+  useEffect(() => { const node = document.getElementById("fault"); if (shown && node && !node.open) node.showModal(); });
+  if (!shown) return null;
+  const { title, check } = shown;
+  return html`<dialog id="fault" onClose=${close} aria-labelledby="fault-title">
+    <h2 id="fault-title">${title}: <span class=${check.status}>${STATES[check.status]}</span></h2>
+    <dl class="facts">
+      <div><dt>State</dt><dd>${check.observedValue}</dd></div>
+      <div><dt>Since</dt><dd>${since(check.time)}</dd></div>
+      ${check.lastError ? html`<div><dt>Last error</dt><dd>${check.lastError} <span class="dim">${since(check.lastErrorTime)}</span></dd></div>` : null}
+      ${check.check ? html`<div><dt>What to check</dt><dd>${check.check}</dd></div>` : null}
+    </dl>
+    <button onClick=${close}>Close</button></dialog>`;
+}
+
+function Network({ overview }) {
+  const [shown, open] = useState(null);
+  const groups = overview.checks;
+  const worst = checks => ["fail", "warn"].map(status => checks.find(each => each.status === status)).find(Boolean) || checks[0];
+  const links = [...new Set((groups["m3ua:association"] || []).map(each => each.componentId))].map(name => {
+    const own = PICTURE.flatMap(group => (groups[group] || []).filter(each => each.componentId === name || each.componentId.startsWith(name + " ")));
+    return { name, check: worst(own), more: own.map(each => each.observedValue).join(", ") };
+  });
+  const beyond = Object.entries(groups).filter(([group]) => /^(m3ua:destination|sctp:path|sccp:subsystem|m3ua:network-indicator)$/.test(group)).flatMap(([group, checks]) => checks.map(check => ({ group, check })));
+  const parts = Object.entries(groups).filter(([group]) => !/^(m3ua|sctp|sccp):/.test(group)).flatMap(([group, checks]) => checks.map(check => ({ group, check })));
+  return html`<div class="network" aria-label="Who is connected to whom">
+    <div class="column peers">
+      ${links.map(each => html`<${Box} key=${each.name} check=${each.check} title=${each.name} more=${each.more} open=${open} />`)}
+      ${beyond.map(({ group, check }) => html`<${Box} key=${group + check.componentId} check=${check} title=${`${group.split(":")[1]} ${check.componentId}`} open=${open} />`)}
+    </div>
+    <div class="column self"><div class=${"box " + overview.status}><b>${overview.name}</b><small>${overview.why_not_ready.length ? overview.why_not_ready.join("; ") : "takes calls"}</small></div></div>
+    <div class="column parts">${parts.map(({ group, check }) => html`<${Box} key=${group + check.componentId} check=${check} title=${check.componentId} more=${group} open=${open} />`)}</div>
+  </div><${Fault} shown=${shown} close=${() => open(null)} />`;
+}
+
+export function OverviewPage({ history }) {
+  if (!history.length) return html`<h1>Overview</h1><p class="dim">Waiting for the node …</p>`;
+  const { now, before, seconds, one } = between(history, 5);
+  const rate = failed => one ? "–" : number(Math.max(0, total(now, failed) - total(before, failed)) / seconds);
+  const earlier = new Map(before.calls.map(each => [each.service + each.action + each.reason, each.count]));
+  return html`<h1>Overview</h1>
+    ${now.why_not_ready.map(reason => html`<p class="notice" role="alert">No calls should come here: ${reason}</p>`)}
+    <div class="tiles">
+      <div class="tile"><b>${rate()}</b>calls a second</div>
+      <div class="tile"><b class=${one || rate(true) === "0" ? "" : "fail"}>${rate(true)}</b>failed a second</div>
+      <div class="tile"><b>${quantile(history, 0.5)}</b>half are answered in</div>
+      <div class="tile"><b>${quantile(history, 0.99)}</b>99 % are answered in</div>
+      <div class="tile"><b>${number(now.dialogues_open)}</b>dialogues open</div>
+      <div class="tile"><b class=${now.overload_level ? "fail" : ""}>${now.overload_level || "none"}</b>overload</div>
+    </div>
+    <${Sparks} history=${history} />
+    <h2>Network</h2><${Network} overview=${now} />
+    <h2>Calls by answer and reason</h2>
+    <div class="scroll" tabindex="0" role="region" aria-label="Calls by answer and reason"><table>
+      <thead><tr><th scope="col">Answer</th><th scope="col">Reason</th><th scope="col">Meaning</th><th scope="col" class="number">a second</th><th scope="col" class="number">in all</th></tr></thead>
+      <tbody>${[...now.calls].sort((a, b) => b.count - a.count).map(each => html`<tr key=${each.service + each.action + each.reason} class=${each.failed ? "failed" : ""}>
+        <td>${each.action} <span class="dim">${each.service}</span></td><td><a href=${`#/calls?reason=${encodeURIComponent(each.reason)}`}>${each.reason}</a></td><td class="dim">${each.explanation}</td>
+        <td class="number">${one ? "–" : number((each.count - (earlier.get(each.service + each.action + each.reason) || 0)) / seconds)}</td><td class="number">${number(each.count)}</td></tr>`)}</tbody>
+    </table></div>`;
+}
+
+// ---- calls
+
+export function CallTable({ calls }) {
+  return html`<table class="calls"><thead><tr><th scope="col">Time</th><th scope="col">From</th><th scope="col">To</th><th scope="col">Answer</th><th scope="col">Reason</th><th scope="col" class="number">ms</th></tr></thead>
+    <tbody>${calls.map(call => html`<tr key=${call.number} class=${call.failed ? "failed" : ""}>
+      <td><a href=${`#/calls/${call.attempt.id}`}>${clock(call.attempt.received_ms)}</a></td>
+      <td class="mono">${call.attempt.a_number || "–"}</td><td class="mono">${call.attempt.b_number || "–"}</td>
+      <td>${call.attempt.action} <span class="mono">${call.attempt.number || ""}</span></td>
+      <td title=${call.explanation}>${call.attempt.reason}</td><td class="number">${call.answer_ms.toFixed(1)}</td></tr>`)}</tbody></table>`;
+}
+
+export function CallsPage({ calls, overview, query }) {
+  const [wanted, want] = useState({ digits: query.get("number") || "", reason: query.get("reason") || "", failed: query.get("failed") === "yes" });
+  const [paused, pause] = useState(null);
+  const shown = (paused || calls).filter(each =>
+    (!wanted.failed || each.failed) && (!wanted.reason || each.attempt.reason === wanted.reason) &&
+    (!wanted.digits || [each.attempt.a_number, each.attempt.b_number, each.attempt.number || "", each.attempt.msc_address || "", each.attempt.service].some(text => text && text.includes(wanted.digits))));
+  const reasons = [...new Set([...calls.map(each => each.attempt.reason), wanted.reason])].filter(Boolean).sort();
+  return html`<h1>Calls</h1>
+    <form class="row" onSubmit=${event => event.preventDefault()}>
+      <label>Number, switch or service<input type="search" value=${wanted.digits} onInput=${event => want({ ...wanted, digits: event.target.value.replace(/^\+|\s/g, "") })} /></label>
+      <label>Reason<select value=${wanted.reason} onChange=${event => want({ ...wanted, reason: event.target.value })}><option value="">every reason</option>${reasons.map(each => html`<option value=${each}>${each}</option>`)}</select></label>
+      <label>Show<select value=${wanted.failed ? "failed" : ""} onChange=${event => want({ ...wanted, failed: event.target.value === "failed" })}><option value="">all</option><option value="failed">failed only</option></select></label>
+      <button type="button" aria-pressed=${paused ? "true" : "false"} onClick=${() => pause(paused ? null : calls)}>${paused ? "Go on" : "Hold still"}</button>
+    </form>
+    <p class="dim" role="status">${number(shown.length)} of ${number(calls.length)} calls since this console looks${overview && overview.not_kept ? `; ${number(overview.not_kept)} more came too fast to be shown` : ""}</p>
+    <${CallTable} calls=${shown.slice(0, 300)} />`;
+}
+
+export function CallPage({ id }) {
+  const [found, set] = useState(null);
+  const [steps, setSteps] = useState(null);
+  const [problem, fail] = useState("");
+  useEffect(() => {
+    let gone = false;
+    async function load() {
+      try {
+        const detail = await ask("GET", `/v1/attempts/${encodeURIComponent(id)}`);
+        if (gone) return;
+        set(detail);
+        if (!detail.call.over) setTimeout(() => { if (!gone) load(); }, 1000);
+      } catch (error) { if (!gone) fail(error.message); }
+    }
+    load();
+    return () => { gone = true; };
+  }, [id]);
+  const attempt = found && found.call.attempt;
+  useEffect(() => {
+    if (!attempt || !attempt.b_number) return;
+    ask("POST", "/v1/decisions", decisionOf(found)).then(setSteps, () => setSteps(null));
+  }, [attempt && attempt.id]);
+  if (problem) return html`<h1>Call</h1><p class="notice" role="alert">${problem}. Calls are kept while a console is open, the latest 2,000.</p>`;
+  if (!found) return html`<h1>Call</h1><p class="dim">Loading …</p>`;
+  const facts = { Received: new Date(attempt.received_ms).toISOString(), Service: `${attempt.service} (key ${attempt.service_key})`, Trigger: attempt.trigger || "–", "Calling number": attempt.a_number || "–",
+    "Called number": attempt.b_number || "–", "Connected to": attempt.number || "–", IMSI: attempt.imsi || "–", "MSC address": attempt.msc_address || "–", "Call reference": attempt.call_reference || "–", "Answered in": `${found.call.answer_ms.toFixed(2)} ms` };
+  return html`<h1>${attempt.a_number || "?"} → ${attempt.b_number || "?"}: <span class=${found.call.failed ? "fail" : ""}>${attempt.action}, ${attempt.reason}</span></h1>
+    <p>${found.call.explanation}</p>
+    <dl class="facts">${Object.entries(facts).map(([name, value]) => html`<div><dt>${name}</dt><dd class="mono">${value}</dd></div>`)}</dl>
+    <div class="row">${attempt.b_number ? html`<a href=${`#/subscriber?number=${encodeURIComponent(steps && e164(steps) || attempt.b_number)}`}>Subscriber called</a>` : null}</div>
+    <h2>Messages</h2><${Ladder} messages=${found.messages} />
+    ${found.left_out ? html`<p class="dim">${found.left_out} more are not kept.</p>` : null}
+    ${steps ? html`<h2>Decided now, it would be</h2><${Path} run=${steps} />` : null}`;
+}
+
+// What a dry run needs to know of a call: the number in the form in which it came, and where she is.
+function decisionOf(found) {
+  const begin = found.messages.find(each => !each.sent && each.components && each.components[0] && each.components[0].argument);
+  const argument = begin ? begin.components[0].argument : {};
+  const called = argument.calledPartyNumber || argument.calledPartyBCDNumber || {};
+  const place = argument.locationInformation || {};
+  const international = /international/i.test(called.nature || called.natureOfAddress || called.type || "");
+  const body = { b_number: (international ? "+" : "") + found.call.attempt.b_number };
+  if (found.call.attempt.trigger) body.trigger = found.call.attempt.trigger;
+  const vlr = place.vlrNumber || place["vlr-number"];
+  if (vlr && /^[1-9][0-9]{4,14}$/.test(vlr.digits || "")) body.vlr = vlr.digits;
+  if (found.call.attempt.service_key >= 0) body.service_key = found.call.attempt.service_key;
+  return body;
+}
+
+const e164 = run => (run.path.find(step => step.condition === "subscriber") || {}).value || "";
+
+export function Path({ run }) {
+  return html`<p><b>${run.action}${run.number ? " " + run.number : ""}</b>, ${run.reason}: ${run.explanation}</p>
+    <ol class="steps">${run.path.map(step => html`<li class=${step.outcome === "yes" || step === run.path[run.path.length - 1] && run.action === "connect" ? "" : "stop"}>${step.condition}: <span class="mono">${step.value}</span> <span class="dim">→ ${step.outcome}</span></li>`)}</ol>`;
+}
+
+// ---- subscriber
+
+export function SubscriberPage({ calls, query, session }) {
+  const asked = (query.get("number") || "").replace(/^\+|\s/g, "");
+  const [typed, type] = useState(asked);
+  return html`<h1>Subscriber</h1>
+    <form class="row" onSubmit=${event => { event.preventDefault(); location.hash = `#/subscriber?number=${encodeURIComponent(typed.replace(/^\+|\s/g, ""))}`; }}>
+      <label>Number, E.164<input type="search" inputmode="tel" value=${typed} onInput=${event => type(event.target.value)} /></label><button class="primary">Show</button></form>
+    ${asked ? html`<${Subscriber} key=${asked} msisdn=${asked} calls=${calls} session=${session} />` : null}`;
+}
+
+function Subscriber({ msisdn, calls, session }) {
+  const [found, set] = useState(undefined);
+  const [account, setAccount] = useState(null);
+  const [trace, setTrace] = useState(null);
+  const [problem, fail] = useState("");
+  const may = scope => session.scopes.includes(scope);
+  async function load() {
+    try {
+      set(await look(`/v1/subscribers/${msisdn}`));
+      if (may("charging")) setAccount(await look(`/charging/accounts/${msisdn}`));
+      if (may("trace")) setTrace(await look(`/v1/traces/${msisdn}`));
+      fail("");
+    } catch (error) { fail(error.message); }
+  }
+  useEffect(() => { load(); }, [msisdn]);
+  async function change(method, path, body) {
+    try { await ask(method, path, body); } catch (error) { fail(error.message); return; }
+    load();
+  }
+  const recent = calls.filter(each => [each.attempt.a_number, each.attempt.b_number].some(text => text && (text === msisdn || text.endsWith(msisdn.slice(-9))))).slice(0, 30);
+  const yes = value => value === null || value === undefined ? "not known" : value ? "yes" : "no";
+  return html`${problem ? html`<p class="notice" role="alert">${problem}</p>` : null}
+    <h2>${msisdn}</h2>
+    ${found === null ? html`<p>No record: the operator has not authorized this number, and nothing else is set.</p>` : null}
+    ${found ? html`<dl class="facts">
+      <div><dt>Authorized (operator)</dt><dd>${yes(found.authorized)} <span class="mono dim">${found.imsi || ""}</span></dd></div>
+      <div><dt>Registered (VoIP service)</dt><dd>${yes(found.registered)} <span class="mono dim">${found.aor || ""}</span></dd></div>
+      <div><dt>Forwarding (subscriber)</dt><dd>${found.forwarding ? `on, ${found.when}` : "off"} <span class="mono dim">${(found.locations || []).join(" ")} ${found.forwarding_number || ""}</span></dd></div>
+      <div><dt>Roaming</dt><dd>${yes(found.roaming)} <span class="mono dim">${found.vlr || ""}</span></dd></div>
+      ${account ? html`<div><dt>Balance</dt><dd>${account.balance} ${account.currency}, held ${account.held}</dd></div>` : null}
+    </dl>` : null}
+    <div class="row">
+      ${may("forwarding") && found ? html`<button onClick=${() => change("PUT", `/v1/forwarding/${msisdn}`, { enabled: !found.forwarding, when: found.when, locations: found.locations || [] })}>Switch forwarding ${found.forwarding ? "off" : "on"}</button>` : null}
+      ${may("trace") ? html`<button onClick=${() => trace ? change("DELETE", `/v1/traces/${msisdn}`) : change("PUT", `/v1/traces/${msisdn}`, {})}>${trace ? "End the trace" : "Trace for ten minutes"}</button>` : null}
+    </div>
+    <${WhatIf} msisdn=${msisdn} />
+    <h2>Calls since this console looks</h2>
+    ${recent.length ? html`<${CallTable} calls=${recent} />` : html`<p class="dim">None.</p>`}`;
+}
+
+function WhatIf({ msisdn }) {
+  const [form, set] = useState({ trigger: "terminating", vlr: "", redirecting_number: "" });
+  const [run, setRun] = useState(null);
+  const [problem, fail] = useState("");
+  async function go(event) {
+    if (event) event.preventDefault();
+    const body = { b_number: "+" + msisdn, trigger: form.trigger };
+    if (form.vlr) body.vlr = form.vlr.replace(/^\+|\s/g, "");
+    if (form.redirecting_number) { body.redirecting_number = form.redirecting_number; body.redirections = 1; }
+    try { setRun(await ask("POST", "/v1/decisions", body)); fail(""); } catch (error) { fail(error.message); }
+  }
+  return html`<h2>What would happen if this number were called now</h2>
+    <form class="row" onSubmit=${go}>
+      <label>Trigger<select value=${form.trigger} onChange=${event => set({ ...form, trigger: event.target.value })}>${["terminating", "originating", "forwarded"].map(each => html`<option value=${each}>${each}</option>`)}</select></label>
+      <label>VLR number of the call<input inputmode="tel" value=${form.vlr} onInput=${event => set({ ...form, vlr: event.target.value })} /></label>
+      <label>Redirecting number<input inputmode="tel" value=${form.redirecting_number} onInput=${event => set({ ...form, redirecting_number: event.target.value })} /></label>
+      <button class="primary">Try it</button></form>
+    ${problem ? html`<p class="notice" role="alert">${problem}</p>` : null}${run ? html`<${Path} run=${run} />` : null}`;
+}
+
+// ---- health
+
+export function HealthPage({ overview }) {
+  const [discards, set] = useState(null);
+  const [problem, fail] = useState("");
+  useEffect(() => { ask("GET", "/v1/discards").then(found => set(found.discards), error => fail(error.message)); }, []);
+  if (!overview) return html`<h1>Health</h1><p class="dim">Waiting for the node …</p>`;
+  const checks = Object.entries(overview.checks).flatMap(([group, each]) => each.map(check => ({ group, check }))).sort((a, b) => order(a.check) - order(b.check));
+  return html`<h1>Health: <span class=${overview.status}>${STATES[overview.status]}</span></h1>
+    ${overview.why_not_ready.map(reason => html`<p class="notice">${reason}</p>`)}
+    <div class="scroll" tabindex="0" role="region" aria-label="Checks"><table><thead><tr><th scope="col">Part</th><th scope="col">State</th><th scope="col">Since</th><th scope="col">What to check</th></tr></thead><tbody>
+      ${checks.map(({ group, check }) => html`<tr key=${group + check.componentId}><td>${check.componentId} <span class="dim">${group}</span></td>
+        <td><span class=${"pill " + check.status}>${STATES[check.status]}</span> ${check.observedValue}</td><td class="dim">${since(check.time)}</td>
+        <td>${check.check || ""} ${check.lastError ? html`<span class="dim">last error: ${check.lastError}</span>` : null}</td></tr>`)}</tbody></table></div>
+    <h2>Discarded messages</h2>
+    ${problem ? html`<p class="notice">${problem}</p>` : null}
+    ${discards && !discards.length ? html`<p class="dim">None since the node started.</p>` : null}
+    ${(discards || []).map(each => html`<details><summary><b>${number(each.count)}</b> ${each.layer}: ${each.reason}</summary>
+      ${each.samples.map(sample => html`<p class="dim">${sample.time} from ${sample.peer}, ${sample.size} octets</p><pre tabindex="0">${sample.hex}</pre>`)}</details>`)}`;
+}
+
+const order = check => ["fail", "warn", "pass"].indexOf(check.status);

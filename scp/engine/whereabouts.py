@@ -1,0 +1,215 @@
+"""Where subscribers are: asked of their HLR by anyTimeInterrogation, remembered for a while.
+
+A place is as old as the HLR says (ageOfLocationInformation) and the time since; what is older than
+`Places.max_age` is asked again. A VLR that tells of a subscriber (`scp.engine.mobility`) makes it new.
+
+An HLR that is silent costs every call that asks it the whole of its patience. So after some failures in a row
+nothing more is asked for a while (`scp.domain.breaker`), and the policy decides at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from scp.domain.breaker import Breaker, Circuit
+from scp.domain.map_results import Outcome
+from scp.domain.whereabouts import LocateFailure, Reach, Whereabouts
+from scp.engine.enquiries import Answer, Question
+from scp.services.idp import area_ids, vlr_e164
+from ss7.address import AddressString
+from ss7.map.common import SubscriberIdentity
+from ss7.map.errors import ErrorCode
+from ss7.map.location import AnyTimeInterrogationArg, RequestedInfo
+from ss7.map.operations import Opcode
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from scp.domain.lookup import Pending
+    from scp.domain.numbers import Numbering
+    from scp.domain.whereabouts import Located
+    from scp.engine.enquiries import Enquiries
+    from scp.ports import LocationWaiter, MapTelemetry
+    from ss7.cap.common import SubscriberState
+    from ss7.map.location import SubscriberInfo
+
+HLR_SSN: Final = 6  # TS 23.003 §8.1
+_MINUTE: Final = 60.0
+_REACH: Final[dict[str, Reach]] = {
+    "assumedIdle": Reach.IDLE,
+    "camelBusy": Reach.BUSY,
+    "netDetNotReachable": Reach.DETACHED,
+    "notProvidedFromVLR": Reach.UNKNOWN,
+}
+_FAILURES: Final[dict[Outcome, LocateFailure]] = {
+    Outcome.TIMEOUT: LocateFailure.TIMEOUT,
+    Outcome.UNDELIVERABLE: LocateFailure.UNREACHABLE,
+    Outcome.UNREACHABLE: LocateFailure.UNREACHABLE,
+    Outcome.LIMITED: LocateFailure.LIMITED,
+    Outcome.UNREADABLE: LocateFailure.UNREADABLE,
+}
+_SILENCES: Final = frozenset({LocateFailure.TIMEOUT, LocateFailure.UNREACHABLE})
+_WANTED: Final = RequestedInfo(location_information=True, subscriber_state=True)
+
+
+def place_of(info: SubscriberInfo, numbering: Numbering) -> Located:
+    """Return what an HLR or VLR says of a subscriber."""
+    reach = reach_of(info.subscriber_state)
+    location = info.location_information
+    if location is None:
+        return Whereabouts(reach=reach) if reach is Reach.DETACHED else LocateFailure.UNREADABLE
+    place = Whereabouts(
+        vlr_e164(location, numbering),
+        area_ids(location),
+        reach,
+        (location.age_of_location_information or 0) * _MINUTE,
+    )
+    if not (place.vlr or place.areas) and reach is not Reach.DETACHED:
+        return LocateFailure.UNREADABLE
+    return place
+
+
+def reach_of(state: SubscriberState | None) -> Reach:
+    """Return what a subscriber state says."""
+    return Reach.UNKNOWN if state is None else _REACH.get(state.name, Reach.UNKNOWN)
+
+
+@final
+class _Asked:
+    """The `scp.engine.enquiries.Asker` of one enquiry, for all that wait for it."""
+
+    __slots__ = ("_places", "_waiter", "msisdn")
+
+    def __init__(self, places: Places, msisdn: str, waiter: LocationWaiter | None) -> None:
+        self._places = places
+        self.msisdn = msisdn
+        self._waiter = waiter
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """Remember the place, and hand it to the call."""
+        place = self._places.learnt(self.msisdn, answer, now)
+        if self._waiter is not None:
+            self._waiter.located(place)
+
+
+@final
+class Places:
+    """The places of subscribers; a `scp.ports.Locator`.
+
+    Args:
+        enquiries: ask.
+        numbering: of the node.
+        telemetry: counts.
+        max_age: seconds after which a place is asked again.
+        patience: seconds that an enquiry is waited for; its answer still counts after the call is gone.
+        most: places remembered; the oldest goes.
+        hlr: E.164 digits of one HLR that knows all; "": each is found by the subscriber's own number.
+        breaker: when a silent HLR is left alone.
+    """
+
+    def __init__(
+        self,
+        enquiries: Enquiries,
+        numbering: Numbering,
+        telemetry: MapTelemetry,
+        *,
+        max_age: float = 60.0,
+        patience: float = 2.0,
+        most: int = 100_000,
+        hlr: str = "",
+        breaker: Breaker | None = None,
+    ) -> None:
+        self._enquiries = enquiries
+        self.numbering = numbering
+        self._telemetry = telemetry
+        self.max_age = max_age
+        self._patience = patience
+        self._most = most
+        self._hlr = hlr
+        self._breaker = breaker or Breaker(failures=20, rest=5.0)
+        self._known: dict[str, tuple[Whereabouts, float]] = {}
+        self._own = AddressString(enquiries.title).encode()
+
+    def __len__(self) -> int:
+        """How many places are remembered."""
+        return len(self._known)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the HLR has been silent for so long that it is left alone."""
+        return self._breaker.state is not Circuit.CLOSED
+
+    def locate(self, msisdn: str, waiter: LocationWaiter, now: float) -> Located | Pending:
+        """See `Locator`."""
+        known = self.remembered(msisdn, now)
+        if known is not None:
+            self._telemetry.located("fresh")
+            return known
+        if not self._breaker.allows(now):
+            return self._failed(LocateFailure.UNREACHABLE)
+        identity = SubscriberIdentity("msisdn", AddressString(msisdn).encode())
+        argument = AnyTimeInterrogationArg(identity, _WANTED, self._own)
+        question = Question(
+            Opcode.ANY_TIME_INTERROGATION,
+            lambda _: argument,
+            self._hlr or msisdn,
+            HLR_SSN,
+            msisdn,
+            self._patience,
+        )
+        answer = self._enquiries.ask(question, _Asked(self, msisdn, waiter), now)
+        if isinstance(answer, Answer):
+            return self.learnt(msisdn, answer, now)
+        self._telemetry.located("asked")
+        return answer
+
+    def remembered(self, msisdn: str, now: float) -> Whereabouts | None:
+        """Return a place that is fresh enough, with its age now."""
+        known = self._known.get(msisdn)
+        if known is None:
+            return None
+        place, since = known
+        if now - since > self.max_age:
+            del self._known[msisdn]
+            return None
+        return Whereabouts(place.vlr, place.areas, place.reach, place.age_s + now - since)
+
+    def note(self, msisdn: str, place: Whereabouts, now: float) -> None:
+        """Remember a place."""
+        self._known.pop(msisdn, None)
+        if len(self._known) >= self._most:
+            del self._known[next(iter(self._known))]
+        self._known[msisdn] = (place, now)
+
+    def forget(self, msisdn: str) -> None:
+        """Forget a place: it is another one by now."""
+        self._known.pop(msisdn, None)
+
+    def learnt(self, msisdn: str, answer: Answer, now: float) -> Located:
+        """Return what an answer says, and remember it."""
+        place = self._read(answer)
+        if isinstance(place, Whereabouts):
+            self._breaker.succeeded(now)
+            self.note(msisdn, place, now)
+            return place
+        if place in _SILENCES:
+            self._breaker.failed(now)
+        elif place is not LocateFailure.LIMITED:
+            self._breaker.succeeded(now)
+        return self._failed(place)
+
+    def _failed(self, failure: LocateFailure) -> LocateFailure:
+        self._telemetry.located(failure)
+        return failure
+
+    def _read(self, answer: Answer) -> Located:
+        if answer.outcome is Outcome.RESULT:
+            result: Any = answer.value
+            return place_of(result.subscriber_info, self.numbering)
+        if answer.outcome is Outcome.ERROR:
+            if answer.code == ErrorCode.UNKNOWN_SUBSCRIBER:
+                return LocateFailure.UNKNOWN_SUBSCRIBER
+            if answer.code in (ErrorCode.ABSENT_SUBSCRIBER, ErrorCode.ABSENT_SUBSCRIBER_SM):
+                return Whereabouts(reach=Reach.DETACHED)
+            return LocateFailure.REFUSED
+        return _FAILURES.get(answer.outcome, LocateFailure.REFUSED)

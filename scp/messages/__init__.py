@@ -1,0 +1,1 @@
+"""Text messages: the queue that loses none, and the adapter that sends by SMPP."""

@@ -1,0 +1,253 @@
+"""One SMPP connection, either end: framing, sequence numbers, timers (§2.7 to §2.9, §7.2).
+
+A request is answered by the other end, or it fails: `LinkLostError` says whether it may have been received.
+Any octet that comes in shows that the other end is alive; where none comes for `enquire_link` seconds it is
+asked (enquire_link), and where it does not answer that the connection is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final, Protocol, cast, final
+
+from scp.messages.smpp.pdu import (
+    LONGEST,
+    RESPONSE,
+    Body,
+    Command,
+    Octets,
+    Pdu,
+    Status,
+    Tlvs,
+    decode,
+    encode,
+    length_of,
+    sequence_of,
+)
+from ss7.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LAST_SEQUENCE: Final = 0x7FFF_FFFF  # §5.1.4
+
+
+class LinkLostError(Exception):
+    """A request was not answered: the connection is gone, or no response came in time."""
+
+
+class LinkUser(Protocol):
+    """What takes the other end's requests."""
+
+    def request(self, link: Link, pdu: Pdu) -> None:
+        """Answer a request by ``link.respond``, now or later."""
+        ...
+
+    def closed(self, link: Link, reason: str) -> None:
+        """The connection is gone."""
+        ...
+
+
+@final
+class Link(asyncio.Protocol):
+    """See the module.
+
+    Args:
+        user: takes requests.
+        response: seconds that a response may take.
+        enquire_link: seconds without an octet after which the other end is asked; 0: never.
+        opened: called when the connection is up.
+    """
+
+    def __init__(
+        self,
+        user: LinkUser,
+        *,
+        response: float,
+        enquire_link: float,
+        opened: Callable[[Link], None] | None = None,
+    ) -> None:
+        self._user = user
+        self._response = response
+        self._enquire_link = enquire_link
+        self._opened = opened
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._waiting: dict[int, tuple[asyncio.Future[Pdu], asyncio.TimerHandle]] = {}
+        self._sequence = 0
+        self._heard = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.reason = ""
+        self.gone = asyncio.Event()
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is of a class of its own
+        self._heard = self._loop.time()
+        if self._enquire_link:
+            self._timer = self._loop.call_later(self._enquire_link, self._idle)
+        if self._opened is not None:
+            self._opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._transport = None
+        self.reason = self.reason or (str(exc) if exc else "the other end hung up")
+        if self._timer is not None:
+            self._timer.cancel()
+        waiting, self._waiting = self._waiting, {}
+        for future, timer in waiting.values():
+            timer.cancel()
+            if not future.done():
+                future.set_exception(LinkLostError(self.reason))
+        self._writable.set()
+        self.gone.set()
+        self._user.closed(self, self.reason)
+
+    def pause_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Take whole PDUs out of the stream; what is none ends the connection (§4.3.1: generic_nack)."""
+        self._heard = self._loop.time()
+        self._buffer += data
+        start = 0
+        try:
+            while (length := length_of(self._buffer, start)) and len(self._buffer) - start >= length:
+                octets = bytes(self._buffer[start : start + length])
+                start += length
+                self._take(octets)
+        except DecodeError as error:
+            self._write(Pdu(Command.GENERIC_NACK, 0, Status.RINVCMDLEN))
+            self.close(f"what came is no SMPP: {error}")
+            self._buffer.clear()
+            return
+        del self._buffer[:start]
+        assert len(self._buffer) < LONGEST
+
+    # --- this end ---
+
+    @property
+    def up(self) -> bool:
+        """Whether something can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    async def ask(self, pdu: Pdu) -> Pdu:
+        """Send a request, its sequence number is set here; return the response, whatever its status.
+
+        Raises:
+            LinkLostError: there was none. The request may have been received.
+            EncodeError: it can't be sent, and was not.
+        """
+        await self._writable.wait()
+        if not self.up:
+            raise LinkLostError(self.reason or "not connected")
+        self._sequence = self._sequence % LAST_SEQUENCE + 1
+        sequence = self._sequence
+        octets = encode(pdu._replace(sequence=sequence))
+        future: asyncio.Future[Pdu] = self._loop.create_future()
+        timer = self._loop.call_later(self._response, self._no_response, sequence)
+        self._waiting[sequence] = (future, timer)
+        assert self._transport is not None
+        self._transport.write(octets)
+        return await future
+
+    def respond(self, request: Pdu, status: int = Status.ROK, body: Body = None, tlvs: Tlvs = ()) -> None:
+        """Answer a request."""
+        self._write(Pdu(request.command | RESPONSE, request.sequence, status, body, tlvs))
+
+    def nack(self, sequence: int, status: int) -> None:
+        """Send generic_nack (§4.3.1)."""
+        self._write(Pdu(Command.GENERIC_NACK, sequence, status))
+
+    async def unbind(self) -> None:
+        """Take leave (§4.2) and hang up."""
+        with contextlib.suppress(LinkLostError):
+            await self.ask(Pdu(Command.UNBIND, 0))
+        self.close("unbound")
+
+    def close(self, reason: str) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self.reason = self.reason or reason
+            self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Hang up without sending what waits."""
+        if self._transport is not None:
+            self.reason = self.reason or reason
+            self._transport.abort()
+
+    # --- inside ---
+
+    def _write(self, pdu: Pdu) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode(pdu))
+
+    def _take(self, octets: bytes) -> None:
+        command, sequence = sequence_of(octets)
+        try:
+            pdu = decode(octets)
+        except DecodeError as error:
+            if command & RESPONSE:
+                self._answered(sequence, LinkLostError(f"its response can't be read: {error}"))
+            else:
+                self._write(Pdu(command | RESPONSE, sequence, Status.RINVPARLEN))
+            return
+        if pdu.is_response:
+            self._answered(sequence, pdu)
+        elif pdu.command == Command.ENQUIRE_LINK:
+            self.respond(pdu)
+        elif pdu.command == Command.UNBIND:
+            self.respond(pdu)
+            self.close("the other end took leave (unbind)")
+        elif isinstance(pdu.body, Octets) and pdu.command not in {
+            Command.OUTBIND,
+            Command.ALERT_NOTIFICATION,
+        }:
+            self.nack(sequence, Status.RINVCMDID)
+        else:
+            self._user.request(self, pdu)
+
+    def _answered(self, sequence: int, answer: Pdu | LinkLostError) -> None:
+        future, timer = self._waiting.pop(sequence, (None, None))
+        if future is None or timer is None:
+            return  # it came too late, or nobody asked
+        timer.cancel()
+        if future.done():
+            return
+        if isinstance(answer, Pdu):
+            future.set_result(answer)
+        else:
+            future.set_exception(answer)
+
+    def _no_response(self, sequence: int) -> None:
+        future, _ = self._waiting.pop(sequence)
+        if not future.done():
+            future.set_exception(LinkLostError(f"no response within {self._response:g} s"))
+
+    def _idle(self) -> None:
+        silent = self._loop.time() - self._heard
+        if silent < self._enquire_link:
+            self._timer = self._loop.call_later(self._enquire_link - silent, self._idle)
+            return
+        self._timer = self._loop.call_later(self._enquire_link, self._idle)
+        task = self._loop.create_task(self._enquire())
+        task.add_done_callback(lambda done: done.exception())
+
+    async def _enquire(self) -> None:
+        try:
+            await self.ask(Pdu(Command.ENQUIRE_LINK, 0))
+        except LinkLostError:
+            self.abort("enquire_link was not answered")

@@ -1,0 +1,122 @@
+"""What a deliver_sm says: a delivery receipt, or a message, perhaps a part of one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from scp.domain.message import State
+from scp.message_ports import Receipt
+from scp.messages.smpp.pdu import RECEIPT, UDHI, Tag, Text
+from ss7.sms.parts import Coding, Concatenation, characters, without_header
+
+if TYPE_CHECKING:
+    from scp.messages.smpp.pdu import Pdu
+
+_TYPE: Final = 0x3C  # of esm_class: bits 5 to 2 (§5.2.12)
+_INTERMEDIATE: Final = 0x20
+
+# message_state (§5.2.28), and stat in a receipt's text (appendix B); None: it goes on.
+_BY_NUMBER: Final = {
+    1: None,
+    2: State.DELIVERED,
+    3: State.EXPIRED,
+    4: State.FAILED,
+    5: State.FAILED,
+    6: None,
+    7: State.UNKNOWN,
+    8: State.FAILED,
+}
+_NUMBERS: Final = {
+    "ENROUTE": 1,
+    "DELIVRD": 2,
+    "EXPIRED": 3,
+    "DELETED": 4,
+    "UNDELIV": 5,
+    "ACCEPTD": 6,
+    "UNKNOWN": 7,
+    "REJECTD": 8,
+}
+_REASONS: Final = {3: "expired", 4: "deleted", 5: "undeliverable", 7: "unknown", 8: "rejected"}
+_ID: Final = re.compile(r"\bid:\s*([!-~]{1,64})", re.IGNORECASE)
+_STAT: Final = re.compile(r"\bstat:\s*([A-Z]{1,10})", re.IGNORECASE)
+_ERROR: Final = re.compile(r"\berr:\s*([0-9A-Za-z]{1,8})", re.IGNORECASE)
+
+
+class Incoming(NamedTuple):
+    """A message, or a part of one, that came in."""
+
+    sender: str
+    recipient: str
+    text: str
+    part: Concatenation | None
+
+
+def is_receipt(text: Text) -> bool:
+    """Whether a deliver_sm is a receipt, of whatever kind."""
+    return text.esm_class & _TYPE != 0
+
+
+def receipt_of(pdu: Pdu, text: Text) -> Receipt | None:
+    """Return a delivery receipt; None if it settles nothing: an intermediate one, or none that is understood.
+
+    Optional parameters count before the text, whose form every SMSC has its own idea of (appendix B).
+    """
+    if text.esm_class & _TYPE != RECEIPT:
+        return None
+    octets = pdu.tlv(Tag.MESSAGE_PAYLOAD) or text.short_message
+    words = octets.decode("latin-1")
+    given = pdu.tlv(Tag.RECEIPTED_MESSAGE_ID)
+    found = _ID.search(words)
+    reference = given.rstrip(b"\0").decode("latin-1") if given else found[1] if found else ""
+    number_tlv = pdu.tlv(Tag.MESSAGE_STATE)
+    stat = _STAT.search(words)
+    number = number_tlv[0] if number_tlv else _NUMBERS.get(stat[1].upper(), 0) if stat else 0
+    state = _BY_NUMBER.get(number)
+    own = pdu.tlv(Tag.USER_MESSAGE_REFERENCE)
+    if state is None or not (reference or own):
+        return None
+    own_reference = int.from_bytes(own, "big") if own else -1
+    return Receipt(reference, own_reference, text.source.lstrip("+"), state, _reason(pdu, number, words))
+
+
+def _reason(pdu: Pdu, number: int, words: str) -> str:
+    if number not in _REASONS:
+        return ""
+    network = pdu.tlv(Tag.NETWORK_ERROR_CODE)  # §5.3.2.31: which network's, and its code
+    if network and len(network) == 3:
+        return f"{_REASONS[number]}, network error {int.from_bytes(network[1:], 'big')}"
+    error = _ERROR.search(words)
+    return f"{_REASONS[number]}, error {error[1]}" if error and error[1].strip("0") else _REASONS[number]
+
+
+def incoming_of(pdu: Pdu, text: Text, default: Coding) -> Incoming:
+    """Return what a deliver_sm brings that is no receipt.
+
+    Args:
+        pdu: for its optional parameters.
+        text: its fields.
+        default: what data_coding 0, the SMSC's default alphabet, means there.
+
+    Raises:
+        DecodeError: its header or its text can't be read.
+    """
+    octets = pdu.tlv(Tag.MESSAGE_PAYLOAD) or text.short_message
+    part: Concatenation | None = None
+    if text.esm_class & UDHI:
+        part, octets = without_header(octets)
+    total, number = pdu.tlv(Tag.SAR_TOTAL_SEGMENTS), pdu.tlv(Tag.SAR_SEGMENT_SEQNUM)
+    if part is None and total and number and 1 <= number[0] <= total[0]:
+        reference = int.from_bytes(pdu.tlv(Tag.SAR_MSG_REF_NUM) or b"", "big")
+        part = Concatenation(reference, total[0], number[0])
+    said = characters(_coding(text.data_coding, default), octets)
+    return Incoming(text.source.lstrip("+"), text.destination.lstrip("+"), said, part)
+
+
+def _coding(data_coding: int, default: Coding) -> Coding:
+    """Return what data_coding says (§5.2.19; above 0xBF as TS 23.038 §4 has it)."""
+    if data_coding == 8 or data_coding & 0xFC == 0x18 or data_coding & 0xF0 == 0xE0:
+        return Coding.UCS2
+    if data_coding in {1, 3, 4}:  # ASCII, Latin 1, 8 bit data
+        return Coding.LATIN1
+    return default

@@ -1,0 +1,309 @@
+"""The console in a real browser, on a real node with a simulated MSC."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from oracles.servers import free_tcp_port
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+)
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+NEEDS_BROWSER = pytest.mark.skipif(
+    BROWSER is None, reason="neither chromium nor chromium-headless-shell is installed"
+)
+PATIENCE_MS = 60_000
+TOKENS = {"operator": "operator-token", "reader": "reader-token", "voip": "voip-token"}
+CONFIG = """\
+[node]
+name = "scp-console"
+point_code = "0-23-1"
+guardian = false
+[sccp]
+global_title = "46700000001"
+[[m3ua.peers]]
+name = "msc"
+transport = "tcp"
+role = "asp-listen"
+local = ["127.0.0.1"]
+port = {m3ua}
+[numbering]
+country_code = "46"
+home_vlr = ["4670"]
+[store]
+url = "sqlite:{folder}/store.db"
+[charging]
+[telemetry]
+metrics = "127.0.0.1:{metrics}"
+[api]
+listen = "127.0.0.1:{api}"
+"""
+KEY = """\
+[[api.keys]]
+name = "{name}"
+sha256 = "{sha256}"
+scopes = {scopes}
+"""
+SCOPES = {
+    "operator": ["authorization", "registration", "forwarding", "charging", "read", "trace"],
+    "reader": ["read"],
+    "voip": ["registration"],
+}
+CALLS = ("/v1/session", "/v1/overview", "/v1/attempts", "/v1/attempts/1", "/v1/events")
+NEEDED = {"/v1/attempts/1": "trace"}
+
+
+class Served(NamedTuple):
+    """A node with its addresses."""
+
+    url: str
+    m3ua: int
+    folder: Path
+
+    def ask(self, method: str, path: str, body: Any = None, token: str | None = TOKENS["operator"]) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
+        request = Request(self.url + path, data=data, headers=headers, method=method)
+        with urlopen(request, timeout=60) as response:
+            return json.loads(response.read() or b"null")
+
+    def call(self, *more: str, background: bool = False) -> subprocess.Popen[str]:
+        """Let a simulated MSC call 0011234567; more are options of ``camel-scp msc``."""
+        command = [
+            sys.executable,
+            "-m",
+            "scp.cli",
+            "msc",
+            "--to",
+            f"127.0.0.1:{self.m3ua}",
+            "--b",
+            "0011234567",
+            *more,
+        ]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean()
+        )
+        if not background:
+            output, _ = process.communicate(timeout=120)
+            assert process.returncode == 0, output
+        return process
+
+
+def clean() -> dict[str, str]:
+    """The environment without settings of other nodes."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CAMEL_SCP_TOKEN")}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A node that steers calls to 11234567 while it roams."""
+    folder = tmp_path_factory.mktemp("console")
+    api, m3ua, metrics = free_tcp_port(), free_tcp_port(), free_tcp_port()
+    config = CONFIG.format(api=api, m3ua=m3ua, metrics=metrics, folder=folder) + "".join(
+        KEY.format(
+            name=name, sha256=hashlib.sha256(token.encode()).hexdigest(), scopes=json.dumps(SCOPES[name])
+        )
+        for name, token in TOKENS.items()
+    )
+    (folder / "scp.toml").write_text(config)
+    with (folder / "node.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scp.cli", "serve", "-c", str(folder / "scp.toml")],
+            stdout=log,
+            stderr=log,
+            env=clean(),
+        )
+    served = Served(f"http://127.0.0.1:{api}", m3ua, folder)
+    try:
+        while True:
+            assert process.poll() is None, (folder / "node.log").read_text()
+            try:
+                served.ask("GET", "/livez")
+                break
+            except OSError:
+                time.sleep(0.05)
+        served.ask("PUT", "/v1/authorizations/11234567", {})
+        served.ask("PUT", "/v1/registrations/11234567", {"aor": "sip:+11234567@voip.example"})
+        served.ask("PUT", "/v1/forwarding/11234567", {"enabled": True, "when": "roaming"})
+        yield served
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+class Tab:
+    """A page of the console that is signed in; what it asks for and what goes wrong is kept."""
+
+    def __init__(self, browser: Any, node: Served, **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.asked: list[str] = []
+        self.faults: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
+        self.page.goto(node.url + "/console")
+        self.page.fill("input[type=password]", TOKENS["operator"])
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector(".network")
+
+
+@pytest.fixture(params=[("light", 1200, 900), ("dark", 390, 844)], ids=["desktop", "phone"])
+def tab(request: pytest.FixtureRequest, browser: Any, node: Served) -> Iterator[Tab]:
+    """A console in light and dark, wide and narrow."""
+    scheme, width, height = request.param
+    opened = Tab(browser, node, color_scheme=scheme, viewport={"width": width, "height": height})
+    yield opened
+    assert opened.faults == []
+    assert {url for url in opened.asked if not url.startswith((node.url, "data:"))} == set()
+    opened.context.close()
+
+
+@NEEDS_BROWSER
+def test_a_call_is_found_opened_and_explained_in_three_clicks(tab: Tab, node: Served) -> None:
+    node.call("--vlr", "491710000001", "--expect", "connect")
+    page = tab.page
+    page.click("nav >> text=Calls")
+    page.fill("input[type=search]", "11234567")
+    page.click(".calls tbody tr:first-child a")
+    page.wait_for_selector("text=begin: initialDP")
+    shown = page.inner_text("main")
+    assert "connect, forwarded-roaming" in shown
+    assert "The subscriber forwards calls while roaming, and is roaming." in shown
+    assert "end: connect" in shown
+    page.wait_for_selector("text=Decided now, it would be")
+    call = page.evaluate("location.hash").rpartition("/")[2]
+    detail = node.ask("GET", f"/v1/attempts/{call}")
+    assert [each["sent"] for each in detail["messages"]] == [False, True]
+    assert detail["call"]["attempt"]["number"] == "990011234567"
+    page.click(".arrow summary >> nth=1")
+    assert "990011234567" in page.inner_text(".arrow >> nth=1")
+
+
+@NEEDS_BROWSER
+def test_what_the_overview_shows_is_what_the_api_says(tab: Tab, node: Served) -> None:
+    msc = node.call("--vlr", "46709000001", "--load", "--rate", "10", "--duration", "600", background=True)
+    try:
+        tab.page.wait_for_selector(".box:has-text('ASP active')")
+        tab.page.wait_for_selector("td:has-text('at-home')")
+        health = node.ask("GET", "/v1/overview")
+        assert health["why_not_ready"] == []
+        assert any(each["reason"] == "at-home" for each in health["calls"])
+        tab.page.wait_for_selector("text=takes calls")
+    finally:
+        msc.kill()
+        msc.wait(60)
+        msc.stdout.close()
+    tab.page.wait_for_selector(".notice:has-text('no ASP is active')")
+    tab.page.click(".box.fail >> nth=0")
+    assert "What to check" in tab.page.inner_text("dialog")
+    tab.page.keyboard.press("Escape")
+
+
+@NEEDS_BROWSER
+def test_a_subscriber_is_looked_up_changed_and_tried(tab: Tab, node: Served) -> None:
+    page = tab.page
+    page.click("nav >> text=Subscriber")
+    page.fill("input[type=search]", "+1 1234567")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=sip:+11234567@voip.example")
+    page.fill("label:has-text('VLR') input", "491710000001")
+    page.click("text=Try it")
+    page.wait_for_selector("text=connect 990011234567")
+    page.click("text=Switch forwarding off")
+    page.wait_for_selector("text=Switch forwarding on")
+    assert node.ask("GET", "/v1/forwarding/11234567")["enabled"] is False
+    page.click("text=Switch forwarding on")
+    page.wait_for_selector("text=Switch forwarding off")
+
+
+@NEEDS_BROWSER
+def test_every_page_fits_is_accessible_and_shows_hostile_data_as_text(tab: Tab, node: Served) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    page = tab.page
+    for place in ("overview", "calls", "subscriber", "health", "calls/%3Cimg%20src=x%3E"):
+        page.goto(f"{node.url}/console#/{place}")
+        page.wait_for_selector("h1")
+        found = axe.Axe().run(page).response["violations"]
+        assert [
+            (each["id"], each["nodes"][0]["html"])
+            for each in found
+            if each["impact"] in ("serious", "critical")
+        ] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    page.goto(f"{node.url}/console#/subscriber?number={hostile}")
+    page.wait_for_selector(".notice")
+    page.goto(f"{node.url}/console#/calls?number={hostile}&reason={hostile}")
+    page.wait_for_selector("h1:has-text('Calls')")
+    assert page.query_selector("main img") is None
+
+
+@NEEDS_BROWSER
+def test_a_session_ends_and_leaves_nothing(browser: Any, node: Served) -> None:
+    opened = Tab(browser, node)
+    page = opened.page
+    assert TOKENS["operator"] not in " ".join(opened.asked)
+    page.click("text=Sign out")
+    page.wait_for_selector("input[type=password]")
+    assert page.evaluate("JSON.stringify([sessionStorage, localStorage, document.cookie])") == '[{},{},""]'
+    page.reload()
+    page.fill("input[type=password]", "wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=unknown token")
+    opened.context.close()
+
+
+@pytest.mark.parametrize("path", CALLS)
+def test_a_key_that_lacks_the_scope_is_refused(node: Served, path: str) -> None:
+    refused = {None: 401, "wrong": 401, TOKENS["voip"]: 403}
+    if path in NEEDED:
+        refused[TOKENS["reader"]] = 403
+    for token, status in refused.items():
+        with pytest.raises(HTTPError) as caught:
+            node.ask("GET", path, token=token)
+        with caught.value as answered:
+            assert answered.code == status
+            assert answered.headers["Content-Type"] == "application/problem+json"
+
+
+def test_the_page_loads_from_the_node_alone_and_runs_no_other_script(node: Served) -> None:
+    for name, kind in (("", "text/html"), ("/console.js", "text/javascript"), ("/console.css", "text/css")):
+        with urlopen(f"{node.url}/console{name}", timeout=60) as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert response.headers["Content-Type"].startswith(kind)
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            text = response.read().decode()
+            assert "https://" not in text
+    with pytest.raises(HTTPError) as caught:
+        urlopen(f"{node.url}/console/..%2Froutes.py", timeout=60)
+    with caught.value as answered:
+        assert answered.code == 404

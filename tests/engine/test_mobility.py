@@ -1,0 +1,156 @@
+"""What VLRs tell: the stored roaming flag follows, and nothing else moves it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from map_room import ABROAD, HOME, MapRoom
+from room import READY, ROAMER
+
+from scp.domain.call import Trigger
+from scp.domain.map_results import Result
+from scp.domain.reason import Reason
+from scp.services.whereabouts import Ask
+from scp.simulator.hlr_script import Subscriber
+from ss7 import tcap
+from ss7.map.location import (
+    IMSI_ATTACH,
+    LOCATION_UPDATE_OTHER_VLR,
+    MM_NAMES,
+    MS_INITIATED_IMSI_DETACH,
+)
+
+WANDERER = msgspec.structs.replace(ROAMER, roaming=None)
+MOVED, ATTACHED, DETACHED = LOCATION_UPDATE_OTHER_VLR, IMSI_ATTACH, MS_INITIATED_IMSI_DETACH
+
+
+def results(room: MapRoom, event: bytes = MOVED) -> dict[str, int]:
+    return {result: count for result, count in room.map.events[MM_NAMES[event]].items() if count}
+
+
+def reason_of_a_call(room: MapRoom) -> Reason:
+    room.call(trigger=Trigger.ORIGINATING)
+    room.turn()
+    return room.decision.reason
+
+
+def test_who_lands_abroad_is_steered_and_back_home_is_not(everything_sent):
+    room = MapRoom(WANDERER, recorder=everything_sent, ask=Ask.OFF)
+    assert reason_of_a_call(room) is Reason.ROAMING_UNKNOWN
+    room.note(ABROAD)
+    assert reason_of_a_call(room) is Reason.FORWARDED_ROAMING
+    room.advance(120.0)
+    room.note(HOME, ATTACHED)
+    assert reason_of_a_call(room) is Reason.AT_HOME
+    assert room.hlr.counts["told: result"] == 2
+    assert results(room) == {Result.WRITTEN: 1}
+    assert results(room, ATTACHED) == {Result.WRITTEN: 1}
+    room.nothing_left()
+
+
+def test_the_vlr_has_its_result_when_it_is_written_not_before():
+    room = MapRoom(WANDERER)
+    room.writer.at_once = False
+    room.note(ABROAD)
+    assert room.hlr.counts["told: result"] == 0
+    room.writer.run()
+    room.turn()
+    assert room.hlr.counts["told: result"] == 1
+
+
+def test_what_can_not_be_written_is_not_acknowledged(everything_sent):
+    room = MapRoom(WANDERER, recorder=everything_sent)
+    room.writer.result = Result.NOT_WRITTEN
+    room.note(ABROAD)
+    assert room.hlr.counts["told: abort"] == 1
+    assert results(room) == {Result.NOT_WRITTEN: 1}
+
+
+def test_an_unknown_subscriber_is_told_so(everything_sent):
+    room = MapRoom(WANDERER, recorder=everything_sent)
+    room.note(Subscriber(msisdn="46701111111", vlr="31651000000"))
+    assert room.hlr.counts["told: error 1"] == 1
+    assert results(room) == {Result.UNKNOWN_SUBSCRIBER: 1}
+
+
+def test_a_sender_that_is_not_allowed_changes_nothing(everything_sent):
+    room = MapRoom(WANDERER, recorder=everything_sent, allowed=("4670",))
+    room.note(ABROAD)
+    assert room.store.records[WANDERER.msisdn].roaming is None
+    assert room.hlr.counts["told: abort"] == 1
+    assert results(room) == {Result.FOREIGN: 1}
+    assert ("map", "foreign-sender") in room.counts.discards
+
+
+def test_a_vlr_speaks_for_its_own_network_only():
+    room = MapRoom(WANDERER)
+    room.note(ABROAD, sender="46709000009")
+    assert room.store.records[WANDERER.msisdn].roaming is None
+    assert results(room) == {Result.FORGED: 1}
+    assert reason_of_a_call(room) is not Reason.FORWARDED_ROAMING
+
+
+def test_the_same_message_again_changes_nothing_and_is_answered():
+    room = MapRoom(WANDERER, ask=Ask.OFF)
+    sent = []
+    receive = room.node.tcap.receive
+
+    def spy(octets, path, now):
+        sent.append((octets, path))
+        return receive(octets, path, now)
+
+    room.node.tcap.receive = spy
+    room.note(ABROAD)
+    [(octets, path)] = sent
+    assert tcap.decode(octets).kind == tcap.BEGIN
+    room.advance(120.0)
+    room.note(HOME)
+    assert reason_of_a_call(room) is Reason.AT_HOME
+    room.users.indication(receive(octets, path, room.loop.now), room.loop.now)
+    room.node.flush()
+    room.turn()
+    assert reason_of_a_call(room) is Reason.AT_HOME
+    assert results(room) == {Result.WRITTEN: 2, Result.REPLAYED: 1}
+
+
+def test_an_event_that_was_overtaken_changes_nothing():
+    room = MapRoom(WANDERER, ask=Ask.OFF)
+    room.note(HOME)
+    room.note(msgspec.structs.replace(ABROAD, age=10))
+    assert reason_of_a_call(room) is Reason.AT_HOME
+    assert results(room) == {Result.WRITTEN: 1, Result.STALE: 1}
+
+
+def test_a_detached_subscriber_is_known_to_be_so_without_asking():
+    room = MapRoom(WANDERER)
+    room.note(HOME, DETACHED)
+    assert reason_of_a_call(room) is Reason.DETACHED
+    assert room.store.records[WANDERER.msisdn].roaming is None
+    assert results(room, DETACHED) == {Result.TAKEN: 1}
+
+
+def test_an_event_makes_the_remembered_place_new():
+    room = MapRoom(WANDERER)
+    room.known(HOME)
+    assert reason_of_a_call(room) is Reason.AT_HOME
+    room.note(ABROAD)
+    assert reason_of_a_call(room) is Reason.FORWARDED_ROAMING
+    assert room.hlr.counts["anyTimeInterrogation"] == 1
+
+
+def test_an_event_that_names_no_vlr_makes_the_node_ask_again():
+    room = MapRoom(WANDERER)
+    room.known(HOME)
+    assert reason_of_a_call(room) is Reason.AT_HOME
+    room.note(Subscriber(msisdn=WANDERER.msisdn), sender="31651000000")
+    assert results(room) == {Result.NO_PLACE: 1}
+    room.known(ABROAD)
+    assert reason_of_a_call(room) is Reason.FORWARDED_ROAMING
+
+
+@pytest.mark.parametrize("record", [READY, WANDERER])
+def test_an_event_changes_the_place_and_nothing_else_of_the_record(record):
+    room = MapRoom(record)
+    room.note(ABROAD)
+    after = room.store.records[record.msisdn]
+    assert after == msgspec.structs.replace(record, roaming=True, vlr=ABROAD.vlr)
