@@ -71,6 +71,17 @@ SERVICE: Final = (
     Panel("Records that wait", gauge("scp_cdrs_waiting"), "{{instance}}"),
     Panel("The oldest of them waits for", gauge("scp_cdrs_waiting_seconds"), "{{instance}}", "s"),
     Panel("Ledger usable", gauge("scp_ledger_usable"), "{{instance}}", kind="stat"),
+    Panel("Text messages", rate("scp_messages_total", "result"), "{{result}}", "mps"),
+    Panel("Handed to the SMSC", rate("scp_message_submissions_total", "result"), "{{result}}", "mps"),
+    Panel("Text messages under way", gauge("scp_messages_open"), "{{instance}}"),
+    Panel("The oldest of them is late by", gauge("scp_messages_waiting_seconds"), "{{instance}}", "s"),
+    Panel("Binds to the SMSC missing", gauge("scp_smsc_binds_missing"), "{{instance}}", kind="stat"),
+    Panel(
+        "Receipts of unknown messages",
+        rate("scp_message_receipts_unmatched_total", "instance"),
+        "{{instance}}",
+        "mps",
+    ),
     Panel(
         "Requests to the charging function",
         rate("scp_chf_requests_total", "result"),

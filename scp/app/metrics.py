@@ -121,8 +121,7 @@ def _of_charging(service: ChargingService) -> Iterator[Metric]:
 
 
 def _of_messages(messaging: TextMessaging | None) -> Iterator[Metric]:
-    usable = messaging is not None and messaging.esme.bound
-    yield gauge(c.SMSC_BOUND, [((), int(usable))])
+    yield gauge(c.SMSC_MISSING, [((), 0 if messaging is None else messaging.esme.missing)])
     yield gauge(c.MESSAGES_OPEN, [((), 0 if messaging is None else messaging.queue.open)])
     yield gauge(c.MESSAGES_WAITING, [((), 0.0 if messaging is None else messaging.queue.waiting_seconds)])
 

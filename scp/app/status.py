@@ -40,7 +40,7 @@ CHECKS: Final = {
     "ledger": "charging.ledger: its disk, or the Redis that it names and the way there",
     "function": "charging.chf: its address, its certificates, with its operator whether it runs",
     "smsc": "messages.smpp: addresses, system_id, password, TLS; with the SMSC's operator whether it runs",
-    "messages": "is the SMSC bound, does it throttle? messages.store: its disk, or the Redis that it names",
+    "messages": "whether the SMSC is bound and throttles; messages.store: its disk, or its Redis",
     "duplicate": "the configurations of both nodes: instance and name have to be unique among running nodes",
     "guardian": "why it ended (out of memory: journalctl -k); then restart the node when that suits",
     "journal": "the store of held calls: its disk, or store.url's Redis and the way there",
@@ -139,7 +139,7 @@ def _function(client: ChfClient) -> ComponentStatus:
 def _messages(messaging: TextMessaging) -> Iterator[ComponentStatus]:
     """Yield the SMSC, and the queue before it."""
     esme, queue = messaging.esme, messaging.queue
-    away = "" if esme.bound else esme.last_error or "not bound yet"
+    away = (esme.last_error or "not bound yet") if esme.missing else ""
     yield ComponentStatus(
         "messages:smsc",
         "SMSC",

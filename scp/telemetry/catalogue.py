@@ -307,10 +307,10 @@ CHF_REQUESTS: Final = Spec(
     "within charging.chf.deadline_ms or an open circuit.",
     ("result",),
 )
-SMSC_BOUND: Final = Spec(
-    "scp_smsc_bound",
+SMSC_MISSING: Final = Spec(
+    "scp_smsc_binds_missing",
     Kind.GAUGE,
-    "1: every bind to the SMSC stands (SMPP 3.4 clause 2.2). 0: not, or there is no [messages].",
+    "Binds to the SMSC that are wanted and do not stand (SMPP 3.4 clause 2.2).",
 )
 MESSAGES_OPEN: Final = Spec(
     "scp_messages_open",
@@ -444,7 +444,7 @@ STATE_CATALOGUE: Final = (
     CDRS_OLDEST,
     LEDGER_USABLE,
     CHF_REQUESTS,
-    SMSC_BOUND,
+    SMSC_MISSING,
     MESSAGES_OPEN,
     MESSAGES_WAITING,
     DUPLICATES,

@@ -159,9 +159,9 @@ class Esme:
         return self._taken(answer)
 
     @property
-    def bound(self) -> bool:
-        """Whether every bind that is wanted stands."""
-        return None not in self.binds.values()
+    def missing(self) -> int:
+        """How many binds are wanted and do not stand."""
+        return [*self.binds.values()].count(None)
 
     # --- submit_sm ---
 
