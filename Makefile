@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload fuzz bench-replay clean
+.PHONY: help demo test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload fuzz bench-replay messages clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -106,6 +106,11 @@ conformance: set-up ## the conformance cases as a table; deploy/conformance.md l
 
 overload: set-up ## a minute at twice the capacity: what is served, what is let by, memory
 	@CAMEL_SCP_OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/node/test_overload.py
+
+MESSAGES ?= 10000
+KILLS ?= 100
+messages: set-up ## MESSAGES=10000 text messages through an SMSC, with KILLS=100 of either side: each delivered once or reported
+	@PYTHONPATH=codecs:.:tests $(BIN)/python tests/messages/kill_run.py $(MESSAGES) $(KILLS)
 
 bench-replay: compiled ## how fast a capture is replayed, beside how fast tshark decodes it
 	@$(COMPILED) $(BIN)/camel-scp bench replay
