@@ -205,6 +205,8 @@ class DialogueRunner(DialogueHooks[State]):
         state.take_outbox()
         state.outbox.append(last)
         self._send(state, now, last=True)
+        if state.journal is not None:
+            state.journal.journal.send_now(state.journal)
         self.over(state, ReportKind.END, "ended", now)
         self.provider.flush()
         return True

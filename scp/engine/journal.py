@@ -222,6 +222,10 @@ class Journal:
             if entry.written and not -REFRESH_MS < due_ms - entry.due_ms < REFRESH_MS:
                 self._put(entry, due_ms, now)
 
+    def send_now(self, entry: Journalled) -> None:
+        """Send what waits, written or not: the dialogue ends with it, in the place of its service."""
+        self._leave(entry)
+
     def drop_messages(self, entry: Journalled) -> None:
         """Forget what was to be sent: the peer has ended the dialogue."""
         entry.outgoing.clear()

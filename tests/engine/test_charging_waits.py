@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from charger import (
+    ARM,
+    BROKEN,
+    CONTINUE,
+    DENIAL,
+    GRANT,
+    LATE,
+    NONE,
+    QUOTA,
+    SESSION,
+    SETTLED,
+    TEST,
+    K,
+    Phase,
+    Place,
+    Records,
+    journal,
+)
 from held_open import ARMED
-from hypothesis import given
-from hypothesis import strategies as st
-from room import READY, SERVICE_KEY, Room
+from room import READY
 
-from oracles.examples import examples
 from scp.domain.decision import Action, Decision
 from scp.domain.quota import (
-    ChargingFailure,
-    QuotaAnswer,
-    QuotaDenial,
-    QuotaGrant,
     QuotaRequest,
-    Settled,
     Usage,
 )
 from scp.domain.reason import Reason
@@ -32,7 +40,6 @@ from scp.services.api import (
     Outgoing,
     Release,
     Report,
-    ReportKind,
     Reserve,
     Send,
     Settle,
@@ -42,118 +49,14 @@ from ss7.cap.codec import FAST
 from ss7.cap.errors import ErrorCode
 from ss7.cap.operations import Opcode
 from ss7.cap.types import (
-    EventReportBCSMArg,
-    EventTypeBCSM,
-    MessageType,
-    MiscCallInfo,
     RequestReportBCSMEventArg,
     ResetTimerArg,
 )
 from ss7.rose import (
-    INVOKE_PROBLEM,
-    MISTYPED_PARAMETER,
     encode_invoke,
-    encode_reject,
     encode_return_error,
     encode_return_result,
 )
-
-ARM, CONTINUE, TEST = Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONTINUE, Opcode.ACTIVITY_TEST
-SESSION = "a-session"
-QUOTA = QuotaRequest(SESSION, "11234567", "call", "46700000001", "4611234567", 60)
-GRANT, DENIAL, SETTLED = QuotaGrant(SESSION, 60), QuotaDenial("no-credit"), Settled(SESSION, 8, 73)
-LATE, NONE, BROKEN = ChargingFailure("timeout"), ChargingFailure("none"), ChargingFailure("unavailable")
-K = ReportKind
-
-
-class Charger:
-    """A `scp.ports.QuotaPort` that answers when the test says so.
-
-    Attributes:
-        asked: (what, session) of every request.
-        open: sessions that were asked for and not settled.
-        bug: raised at the next request, once.
-    """
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-        self.open: set[str] = set()
-        self.waiting: list[Any] = []
-        self.bug: Exception | None = None
-
-    def reserve(self, request: QuotaRequest, waiter: Any) -> None:
-        self.open.add(request.session)
-        self._ask("reserve", request.session, waiter)
-
-    def extend(self, session: str, request: QuotaRequest, waiter: Any) -> None:
-        self._ask("extend", session, waiter)
-
-    def settle(self, session: str, used: Usage | None, waiter: Any) -> None:
-        self.open.discard(session)
-        self._ask("settle" if used is not None else "give up", session, waiter)
-
-    def _ask(self, what: str, session: str, waiter: Any) -> None:
-        self.asked.append((what, session))
-        bug, self.bug = self.bug, None
-        if bug is not None:
-            raise bug
-        if waiter is not None:
-            self.waiting.append((what, session, waiter))
-
-    def answer(self, answer: QuotaAnswer, which: int = 0) -> None:
-        what, session, waiter = self.waiting.pop(which)
-        if what == "reserve" and answer == DENIAL:
-            self.open.discard(session)
-        waiter.charged(answer)
-
-
-class Watch:
-    """A `CallWatcher` that keeps what it is told."""
-
-    def __init__(self, told: list[Any]) -> None:
-        self.told = told
-
-    def reported(self, dialogue: Any, argument: Any) -> None: ...
-
-    def decided(self, dialogue: Any, decision: Decision) -> None:
-        self.told.append(decision)
-
-    def noted(self, dialogue: Any, fact: object) -> None:
-        self.told.append(fact)
-
-    def over(self, dialogue: Any) -> None:
-        self.told.append("over")
-
-
-class Place:
-    """A room whose calls are served by one coroutine function, which is given the call and a list for what it got."""
-
-    def __init__(self, run: Any, *, port: bool = True) -> None:
-        self.got: list[Any] = []
-        self.charger = Charger()
-        self.noted: list[Any] = []
-
-        class Service:
-            name = "of-the-test"
-
-            def run(_, call: Any) -> Any:  # noqa: N805
-                return run(call, self.got)
-
-        self.room = Room(READY, services={SERVICE_KEY: Service()})
-        self.room.cap.quota = self.charger if port else None
-        self.room.cap.observers.watcher = Watch(self.noted)
-
-    def answer(self, answer: QuotaAnswer, which: int = 0) -> None:
-        self.charger.answer(answer, which)
-        self.room.turn()
-
-    def said(self, otid: bytes) -> list[tuple[int, list[Any]]]:
-        return [(each.message.kind, each.opcodes) for each in self.room.answers(otid)]
-
-    def event(self, otid: bytes, event: int = EventTypeBCSM.O_ANSWER, invoke_id: int = 9) -> None:
-        argument = EventReportBCSMArg(event, misc_call_info=MiscCallInfo(MessageType.NOTIFICATION))
-        octets = FAST.encode_argument(Opcode.EVENT_REPORT_BCSM, argument, 2)
-        self.room.go_on(otid, encode_invoke(invoke_id, Opcode.EVENT_REPORT_BCSM, octets))
 
 
 @pytest.fixture
@@ -463,6 +366,71 @@ def test_a_held_call_is_told_and_others_are_not(place):
     assert not tell(tid, Release(b"\x80\x90"))
 
 
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_silent_switch_is_asked_and_a_call_that_it_has_lost_is_settled_once(place, answered):
+    """A quota is due after 60 s, the report 10 s later at the latest; ActivityTest has 5 s (29.078 §11.1)."""
+
+    async def run(call, got):
+        await Reserve(QUOTA, call.now + 1.0)
+        call.invoke(CONTINUE)
+        began = call.now
+        due = began + 60.0 + 10.0
+        while (report := await NextReport(until=due)).kind is K.TIMEOUT and report.opcode < 0:
+            asked = call.invoke(TEST)
+            got.append(round(call.now - began))
+            due = call.now + 60.0
+            report = await NextReport(until=due)
+            got.append((report.kind, report.opcode, report.invoke_id == asked.invoke_id))
+            if report.kind is not K.RESULT:
+                break
+        got.append(await Settle(SESSION, None, call.now + 1.0))
+
+    here = place(run)
+    otid = here.room.call()
+    here.answer(GRANT)
+    here.room.advance(70.5)
+    assert here.said(otid)[1:] == [(tcap.CONTINUE, [TEST])]
+    if answered:
+        here.room.go_on(otid, encode_return_result(here.room.answers(otid)[-1].component.invoke_id))
+        here.room.advance(58.0)
+        here.event(otid)
+        assert here.got == [70, (K.RESULT, TEST, True)]
+        here.answer(SETTLED)
+        return
+    here.room.advance(4.0)
+    assert here.got == [70]
+    here.room.advance(1.0)
+    assert here.got == [70, (K.TIMEOUT, TEST, True)]
+    here.answer(SETTLED)
+    assert here.said(otid)[2:] == [(tcap.END, [])]
+    tid = here.room.tid(otid)
+    here.room.send(tcap.build_continue(otid, tid, b"", [encode_invoke(1, Opcode.APPLY_CHARGING_REPORT)]))
+    late = here.room.answers(otid)[3:]
+    assert [(each.message.kind, each.message.p_abort_cause) for each in late] == [
+        (tcap.ABORT, tcap.UNRECOGNIZED_TRANSACTION_ID)
+    ]
+    assert [what for what, _ in here.charger.asked] == ["reserve", "give up"]
+
+
+def test_a_call_is_finished_in_its_services_place_even_while_its_record_is_being_written(place):
+    async def run(call, got):
+        call.invoke(CONTINUE)
+        call.keep(Phase())
+        got.append((await NextReport(100.0)).kind)
+
+    here = place(run)
+    room, cap = here.room, here.room.cap
+    cap.journal = journal(room, Records(), 5.0)
+    otid = room.call()
+    assert here.said(otid) == []
+    assert not cap.finish(b"none", Outgoing(Opcode.RELEASE_CALL, b"\x80\x90"))
+    assert cap.finish(room.waiting_tid, Outgoing(Opcode.RELEASE_CALL, b"\x80\x90"))
+    room.turn()
+    assert here.said(otid) == [(tcap.CONTINUE, [CONTINUE]), (tcap.END, [Opcode.RELEASE_CALL])]
+    assert here.got == [K.END]
+    assert here.noted == ["over"]
+
+
 def test_reports_that_nobody_takes_are_bounded_and_the_latest_stay(place):
     async def run(call, got):
         call.invoke(CONTINUE)
@@ -502,146 +470,3 @@ def test_a_later_decision_and_facts_of_a_call_go_to_its_record(place):
     here.event(otid)
     assert here.noted == [released, "a fact", "over"]
     assert [each.action for each in here.room.shown] == [Action.CONTINUE]
-
-
-STEPS = st.sampled_from(
-    [
-        "send",
-        "report",
-        "until",
-        "look up",
-        "reserve",
-        "another",
-        "extend",
-        "settle",
-        "test",
-        "decide",
-        "abort",
-        "fail",
-    ]
-)
-EVENTS = st.one_of(
-    st.sampled_from(
-        ["event", "end", "abort", "garbled", "result", "error", "reject", "tell", "finish", "store"]
-    ),
-    st.sampled_from([GRANT, DENIAL, LATE, BROKEN, SETTLED]),
-    st.sampled_from([0.2, 0.6, 2.0, 11.0]),
-)
-
-
-class Wilful:
-    """A service that does what the test has drawn, whatever it is told, and keeps its coroutine's end."""
-
-    name = "of-the-test"
-
-    def __init__(self, steps: list[str]) -> None:
-        self.steps = steps
-        self.ended = False
-
-    async def run(self, call: Any) -> None:
-        try:
-            for step in self.steps:
-                await self.step(call, step)
-        finally:
-            self.ended = True
-
-    async def step(self, call: Any, step: str) -> None:
-        soon = call.now + 1.0
-        if step == "send":
-            call.invoke(CONTINUE)
-            await Send()
-        elif step == "report":
-            await NextReport(3.0)
-        elif step == "until":
-            await NextReport(until=soon)
-        elif step == "look up":
-            await Lookup("11234567")
-        elif step == "reserve":
-            await Reserve(QUOTA, soon)
-        elif step == "another":
-            await Reserve(QuotaRequest("another", "1", "call", "1", "2", 60), soon)
-        elif step == "extend":
-            await Extend(SESSION, QUOTA, soon)
-        elif step == "settle":
-            await Settle(SESSION, Usage(), soon)
-        elif step == "test":
-            call.invoke(TEST)
-        elif step == "decide":
-            call.decided(Decision(Action.CONTINUE, Reason.SERVICE_LOGIC))
-        elif step == "abort":
-            call.abort()
-        else:
-            raise RuntimeError("a bug")
-
-
-class Shaken:
-    """A call of a `Wilful` service, and what happens to it."""
-
-    def __init__(self, steps: list[str]) -> None:
-        self.service = Wilful(steps)
-        self.room = Room(READY, services={SERVICE_KEY: self.service})
-        self.charger = self.room.cap.quota = Charger()
-        self.noted: list[Any] = []
-        self.room.cap.observers.watcher = Watch(self.noted)
-        self.room.store.slow = True
-        self.otid = self.room.call()
-        self.tid = (self.room.node.tcap.ids() or [b"\x07\xff\xff\xff"])[0]
-        self.invoke_id = 20
-
-    def happens(self, event: Any) -> None:
-        room = self.room
-        if isinstance(event, float):
-            room.advance(event)
-        elif not isinstance(event, str):
-            if self.charger.waiting:
-                self.charger.answer(event, -1 if event == GRANT else 0)
-        elif event == "store":
-            room.store.answer()
-        elif event == "tell":
-            room.cap.tell(self.tid, Release(b"\x80\x90"))
-        elif event == "finish":
-            room.cap.finish(self.tid, Outgoing(Opcode.RELEASE_CALL, b"\x80\x90"))
-        elif event == "abort":
-            room.abort(b"", self.tid)
-        elif event == "end":
-            room.send(tcap.build_end(self.tid, b"", [self.component("event")]))
-        else:
-            room.send(tcap.build_continue(self.otid, self.tid, b"", [self.component(event)]))
-        room.turn()
-
-    def component(self, event: str) -> bytes:
-        sent = [part.invoke_id for each in self.room.answers(self.otid) for part in each.message.components]
-        mine = sent[-1] if sent else 1
-        self.invoke_id += 1
-        if event == "event":
-            argument = EventReportBCSMArg(7, misc_call_info=MiscCallInfo(MessageType.NOTIFICATION))
-            octets = FAST.encode_argument(Opcode.EVENT_REPORT_BCSM, argument, 2)
-            return encode_invoke(self.invoke_id, Opcode.EVENT_REPORT_BCSM, octets)
-        if event == "result":
-            return encode_return_result(mine)
-        if event == "error":
-            return encode_return_error(mine, ErrorCode.TASK_REFUSED, b"\x0a\x01\x00")
-        if event == "reject":
-            return encode_reject(mine, INVOKE_PROBLEM, MISTYPED_PARAMETER)
-        return encode_invoke(self.invoke_id, Opcode.EVENT_REPORT_BCSM, b"\x30\x01\x00")
-
-
-@pytest.mark.hypothesis
-@examples(60)
-@given(steps=st.lists(STEPS, max_size=10), events=st.lists(EVENTS, max_size=12))
-def test_whatever_happens_in_whatever_order_a_call_ends_once_and_leaves_nothing(steps, events):
-    here = Shaken(steps)
-    for event in events:
-        here.happens(event)
-    here.room.advance(60.0)
-    assert here.service.ended
-    assert not here.charger.open
-    while here.charger.waiting:  # what comes after the end is dropped
-        here.charger.answer(GRANT)
-    here.room.store_answers()
-    held = any(each.message.kind == tcap.CONTINUE for each in here.room.answers(here.otid))
-    assert here.noted.count("over") == held or here.room.counts.outcomes == ["aborted-by-us"]
-    assert here.noted[-1:] in ([], ["over"])
-    assert len(here.room.counts.outcomes) == 1
-    assert {bug[0] for bug in here.room.bugs} <= {"of-the-test"}
-    here.room.nothing_left()
