@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "check": "scp.cli.node:check",
     "example": "scp.cli.node:example",
     "msc": "scp.cli.msc:msc",
+    "hlr": "scp.cli.hlr:hlr",
     "smsc": "scp.cli.smsc:smsc",
     "subscribers": "scp.store.commands:app",
     "cdrs": "scp.cli.cdrs:app",

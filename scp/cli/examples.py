@@ -28,6 +28,18 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ),
         ("camel-scp msc --load --rate 500 --duration 60 --b 0011234567", "figures in place of ladders"),
     ),
+    "hlr": (
+        (
+            "camel-scp hlr --to 127.0.0.1:2906 --subscriber 11234567,vlr=491710000001",
+            "an HLR for the node's second peer, which knows one subscriber",
+        ),
+        (
+            "camel-scp hlr --subscriber 11234567,vlr=491710000001 --delay 0.08 --versions 2",
+            "slow, and of MAP v2 alone",
+        ),
+        ("camel-scp hlr --subscriber 11234567,error=1 --subscriber 46701234567,silent", "what goes wrong"),
+        ("camel-scp hlr --note 11234567,vlr=491710000001,event=attach", "a VLR's noteMM-Event"),
+    ),
     "smsc": (
         ("camel-scp smsc", "an SMSC at 127.0.0.1:2775 that takes any bind and delivers at once"),
         ("camel-scp smsc --delay 0.2 --rate 20 --undeliverable 4670", "slow, throttling, and some fail"),
