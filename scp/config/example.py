@@ -128,6 +128,7 @@ nature = "keep"                       # keep | unknown | national | internationa
 # rescue = true                       # in control: if the gateway fails, connect to the subscriber's line
 # no_answer_s = 15                    # 1..2047, that either may ring; fewer than the network's own timer
 # quiet_s = 1800                      # without a report: ActivityTest
+# announce = "connecting"             # one of [announcements], heard before a call is connected
 # ask_hlr = "needed"                  # off | needed (when = roaming, locations) | on: needs [map]
 # on_silence = "stored"               # stored | continue: what decides if the HLR does not tell in time
 
@@ -169,6 +170,7 @@ nature = "keep"                       # keep | unknown | national | internationa
 # warning_s = 30                      # before the end, as CAP v4 tells the switch; 0: no tone
 # longest_s = 14400
 # denial_cause = 31                   # Q.850
+# announce = "no-credit"              # one of [announcements], heard before the release
 # down = "grace:60"                   # release | free | grace:SECONDS, while charging does not answer
 # deadline_s = 5.0                    # of charging, for a quota
 # reset_timer_s = 10                  # what a suspended switch is told to wait meanwhile

@@ -149,6 +149,7 @@ _FAILURES: Final = frozenset(
 )
 _MONEY: Final = frozenset({Opcode.APPLY_CHARGING, Opcode.RESET_TIMER})
 """Whose refusal leaves the call as it is; the first's is for the table of the money."""
+_ABANDONS: Final = frozenset({EventTypeBCSM.O_ABANDON, EventTypeBCSM.T_ABANDON})
 _ANSWERS: Final = frozenset({EventTypeBCSM.O_ANSWER, EventTypeBCSM.T_ANSWER})
 _CALLING: Final = LegID("sendingSideID", LEG1)
 _CALLED: Final = LegID("sendingSideID", LEG2)
@@ -202,6 +203,12 @@ def event_of(report: Report) -> Event | None:
     if kind is ReportKind.INVOKE and isinstance(report.argument, EventReportBCSMArg):
         return _reported(report.argument)
     return None
+
+
+def abandoned(report: Report) -> bool:
+    """Whether it tells that the caller hung up before answer."""
+    argument = report.argument
+    return isinstance(argument, EventReportBCSMArg) and argument.event_type_bcsm in _ABANDONS
 
 
 def _refused(opcode: int) -> Event | None:

@@ -51,6 +51,7 @@ class ChargingPolicy(Struct, frozen=True, forbid_unknown_fields=True):
         warning_s: how long before the end the caller is warned; 0: not. Where CAP v4 says it, that is.
         longest_s: the longest that a call may last.
         denial_cause: Q.850 cause of a call that can't be paid, or is barred.
+        announce: the announcement that its caller hears before it is released; "": none.
         down: what a call gets when charging does not answer: "release" what is granted already, "free" one
             quota after the other, "grace:SECONDS" so many seconds, once.
         deadline_s: how long charging may take for a quota; the switch counts on meanwhile.
@@ -72,6 +73,7 @@ class ChargingPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     warning_s: Annotated[int, Meta(ge=0, le=1_200)] = 30
     longest_s: Annotated[int, Meta(ge=1, le=86_400)] = 14_400
     denial_cause: Annotated[int, Meta(ge=1, le=127)] = 31
+    announce: str = ""
     down: Annotated[
         str, Meta(pattern=r"^(release|free|grace:[1-9][0-9]{0,4})\Z", description="release, free, grace:60")
     ] = "grace:60"

@@ -22,9 +22,11 @@ from scp.domain.outcome import Decision
 from scp.domain.quota import TENTHS, UNUSED, ChargingFailure, QuotaDenial, QuotaGrant, QuotaRequest, Settled
 from scp.domain.reason import Reason
 from scp.domain.reservation import reservation_id
+from scp.domain.switches import STANDARD, Switches
 from scp.services import charge_control as charge
+from scp.services.announcing import Heard, announce
 from scp.services.api import Extend, NextReport, Release, Report, ReportKind, Reserve, Settle
-from scp.services.call_control import TABLE, Action, Event, Phase, armed, event_of
+from scp.services.call_control import TABLE, Action, Event, Phase, abandoned, armed, event_of
 from scp.services.charge_control import ChargeReport, Money, apply_charging, read_report, refusal
 from scp.services.charging_policy import GRANTED, ChargingPolicy, Paid, denial
 from scp.services.rescue import line, reason_of
@@ -33,6 +35,7 @@ from ss7.cap.types import ConnectArg, ResetTimerArg
 from ss7.isup import RedirectingReason
 
 if TYPE_CHECKING:
+    from scp.domain.announcement import Announcement
     from scp.domain.call import CallFacts
     from scp.domain.meter import Period
     from scp.services.api import Call
@@ -98,11 +101,17 @@ class Plan(NamedTuple):
         patience: how long they wait.
         rescue: connect them to the subscriber's line if the first attempt fails.
         policy: how they are charged; None: not at all.
+        switches: what some switches do otherwise.
+        denied: what the caller hears of a call that can't be paid or is barred; None: nothing.
+        connecting: what the caller hears before the call is connected.
     """
 
     patience: Patience
     rescue: bool = False
     policy: ChargingPolicy | None = None
+    switches: Switches = Switches()
+    denied: Announcement | None = None
+    connecting: Announcement | None = None
 
 
 @final
@@ -116,7 +125,7 @@ class Control:
         held: the state to begin, or to go on with.
     """
 
-    __slots__ = ("call", "cause", "facts", "held", "plan", "target")
+    __slots__ = ("call", "cause", "facts", "held", "plan", "profile", "target")
 
     def __init__(self, call: Call, facts: CallFacts, plan: Plan, held: HeldCall) -> None:
         self.call = call
@@ -125,6 +134,7 @@ class Control:
         self.held = held
         self.target: ConnectArg | None = None  # of the present attempt, until it is answered
         self.cause = b""  # to release with
+        self.profile = plan.switches.of(call.origin) if plan.switches else STANDARD
 
     # -- the first instruction ------------------------------------------------------------------------------
 
@@ -136,6 +146,10 @@ class Control:
             grant = await self._first_quota(self.held.paid)
             if grant is None:
                 return
+        if connect is not None and await put_through(self.call, self.plan) is Heard.OVER:
+            if grant is not None:
+                await self._settle()
+            return
         self._arm()
         if grant is not None:
             self._apply(grant)
@@ -165,18 +179,17 @@ class Control:
             answer = await Reserve(request, now + policy.deadline_s)
         if isinstance(answer, QuotaDenial):
             self._change(reserved=False)
-            self._deny(Reason.CHARGING_DENIED)
+            await self._deny(Reason.CHARGING_DENIED)
             return None
         if isinstance(answer, ChargingFailure) and policy.down == "release":
             await Settle(session, UNUSED, self.call.now)
-            self._deny(Reason.CHARGING_DOWN)
+            await self._deny(Reason.CHARGING_DOWN)
             return None
         return self._taken(answer)
 
-    def _deny(self, reason: Reason) -> None:
-        self.call.decided(Decision(Decided.RELEASE, reason))
-        self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
+    async def _deny(self, reason: Reason) -> None:
         self._change(phase=Phase.OVER, money=Money.DONE)
+        await deny(self.call, self.plan, self._policy, reason)
 
     def _arm(self) -> None:
         asks = self.held.phase in (Phase.VOIP, Phase.RESCUE)
@@ -257,7 +270,7 @@ class Control:
             if self.held.money is Money.COUNTING:
                 self._due()
         elif after is Phase.OVER:
-            await self._cleared()
+            await self._cleared(reports=self.profile.abandon_report or not abandoned(report))
 
     def _told(self, report: Report) -> None:
         """Release the call because somebody wants it."""
@@ -282,10 +295,10 @@ class Control:
         if meant is not None:
             await self._step(meant)
 
-    async def _cleared(self) -> None:
-        """Step it because the call is over."""
+    async def _cleared(self, *, reports: bool) -> None:
+        """Step it because the call is over; ``reports``: the switch tells what is due."""
         if self.held.money in (Money.COUNTING, Money.CLOSING):
-            pending = self.held.meter.pending
+            pending = self.held.meter.pending and reports
             await self._step(charge.Event.CLEARED if pending else charge.Event.CLEARED_REPORTED)
 
     def _meant(self, report: Report, event: Event | None) -> charge.Event | None:
@@ -318,7 +331,8 @@ class Control:
             return None
         if not held.meter.pending:
             return None  # it came before
-        taken = metering.measured(held.meter, report.measured)
+        measure = metering.measured_period if self.profile.by_period else metering.measured
+        taken = measure(held.meter, report.measured)
         if report.active and taken.used < held.meter.allowed - TENTHS:
             return None  # that of a period before, again: this one ends when all of it is used
         self._change(meter=metering.reported(taken))
@@ -468,6 +482,22 @@ class Control:
 
     def _change(self, **changes: object) -> None:
         self.held = replace(self.held, **changes)
+
+
+async def deny(call: Call, plan: Plan, policy: ChargingPolicy, reason: Reason) -> None:
+    """Release a call that is not to be connected, once the caller has heard why."""
+    call.decided(Decision(Decided.RELEASE, reason))
+    cause = policy.denial_cause
+    if plan.denied is not None:
+        if await announce(call, plan.denied) is Heard.OVER:
+            return
+        cause = plan.denied.cause or cause
+    call.invoke(Opcode.RELEASE_CALL, denial(cause))
+
+
+async def put_through(call: Call, plan: Plan) -> Heard:
+    """Have the caller hear that the call is being put through, if they are to."""
+    return Heard.NOT if plan.connecting is None else await announce(call, plan.connecting)
 
 
 SETTLE_SECONDS: Final = 30.0

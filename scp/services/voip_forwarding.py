@@ -22,10 +22,11 @@ from scp.domain.rules import (
     Redirections,
     Rules,
 )
+from scp.services.announcing import Heard
 from scp.services.api import Call, Locate, Lookup, NodeSettings, ServiceRun
 from scp.services.call_control import ARMED_SINCE, Phase
-from scp.services.charging_policy import ChargingPolicy, Paid, denial, listed, paid_by
-from scp.services.controlled import Control, HeldCall, Patience, Plan
+from scp.services.charging_policy import ChargingPolicy, Paid, listed, paid_by
+from scp.services.controlled import Control, HeldCall, Patience, Plan, deny, put_through
 from scp.services.idp import read_call
 from scp.services.instructions import connect_argument
 from scp.services.settings import read_settings
@@ -34,6 +35,7 @@ from ss7.cap.operations import Opcode
 from ss7.cause import Cause, CauseValue, Location
 
 if TYPE_CHECKING:
+    from scp.domain.announcement import Announcement
     from scp.domain.call import CallFacts
 
 # Q.850 cause 41: the caller may well try again.
@@ -58,6 +60,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         ask_hlr: whose place is asked of the HLR where the request does not have it (`[map]` is needed).
         on_silence: what decides where the HLR does not tell in time.
         quiet_s: seconds without a report after which the switch is asked whether the call is still there.
+        announce: the announcement that callers hear before their call is connected to the gateway.
         charging: calls are charged by the switch's own measurement; without it none is.
     """
 
@@ -73,6 +76,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ask_hlr: Ask = Ask.OFF
     on_silence: OnSilence = OnSilence.STORED
     quiet_s: Annotated[float, Meta(ge=60, le=86_400)] = 1800.0
+    announce: str = ""
     charging: ChargingPolicy | None = None
 
 
@@ -141,8 +145,7 @@ class VoipForwarding:
         paid: Paid | None = None
         if policy is not None and decision.reason not in _LOOPS:
             if listed(policy.barred, facts):
-                call.decided(Decision(Action.RELEASE, Reason.BARRED_NUMBER))
-                call.invoke(Opcode.RELEASE_CALL, denial(policy.denial_cause))
+                await deny(call, plan, policy, Reason.BARRED_NUMBER)
                 return
             if not listed(policy.free, facts):
                 roams = not connects and bool(self.rules.numbering.roaming(facts.vlr))
@@ -151,7 +154,7 @@ class VoipForwarding:
         if paid is None and not (connects and plan.rescue):
             if connect is None:
                 call.invoke(_OPERATION_CONTINUE)
-            else:
+            elif await put_through(call, plan) is not Heard.OVER:
                 call.invoke(_OPERATION_CONNECT, connect)
             return
         phase = Phase.VOIP if connects and plan.rescue else Phase.PLAIN
@@ -187,10 +190,28 @@ def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForward
         max_redirections=own.max_redirections,
     )
     plan: Plan | None = None
-    if own.rescue or own.charging is not None:
+    if own.rescue or own.announce or own.charging is not None:
         policy = own.charging and own.charging.checked()
-        plan = Plan(Patience(own.no_answer_s, own.quiet_s), own.rescue, policy)
+        plan = Plan(
+            Patience(own.no_answer_s, own.quiet_s),
+            own.rescue,
+            policy,
+            node.switches,
+            denied=_announcement(node, "charging.announce", policy.announce if policy else ""),
+            connecting=_announcement(node, "announce", own.announce),
+        )
     if own.ask_hlr is not Ask.OFF and not node.asks_hlr:
         raise ValueError("ask_hlr: there is no [map] table, which says how the HLR is reached")
     kind = VoipForwarding if plan is None else ControllingForwarding
     return kind(rules, st=own.st, plan=plan, ask=own.ask_hlr, on_silence=own.on_silence)
+
+
+def _announcement(node: NodeSettings, key: str, name: str) -> Announcement | None:
+    """Return an announcement by its name, None for ""; raise ``ValueError("KEY: what is wrong")``."""
+    if not name:
+        return None
+    found = node.announcements.get(name)
+    if found is None:
+        there = ", ".join(sorted(node.announcements)) or "none"
+        raise ValueError(f"{key}: {name!r} is not in [announcements]; there: {there}")
+    return found

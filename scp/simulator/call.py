@@ -144,7 +144,6 @@ class Ssf:
         if self.state is State.IDLE or self.lost:
             return
         self._now = now
-        self._abandon = inf
         self._failed = False
         for invoke_id, opcode, argument in instructions:
             if self.closing is not Closing.NOT or self._failed:
@@ -412,7 +411,7 @@ class Ssf:
     def _route(self, now: float) -> None:
         self.phase = Phase.ROUTING
         self._routed_at = now
-        self._answered_at = inf
+        self._answered_at = self._abandon = inf
         self._next_event = now + self.scenario.attempt(self._attempts).ring
         self._attempts += 1
         if self._ring_limit and now + self._ring_limit < self._next_event:

@@ -75,7 +75,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
         call_reference: call reference number, 1 to 8 octets; b"" has one made for each call.
         attempts: how the called party behaves at the first routing of the call, the first follow-on call, …;
             the last one repeats.
-        abandon_after: the caller hangs up so many seconds after InitialDP if no instruction came; -1: never.
+        abandon_after: the caller hangs up so many seconds after InitialDP if the call is not routed by then:
+            no instruction came, or an announcement plays; -1: never.
         silent: after the first answer the MSC sends nothing more, as if it had lost the call.
         tssf: seconds that the gsmSSF waits for instructions.
         event_first: where an event ends a charged call, EventReportBCSM goes before ApplyChargingReport.

@@ -2,11 +2,13 @@
 
 import asyncio
 from random import Random
+from types import SimpleNamespace
 
 from scripted_scf import ScriptedScf, aare
 from test_msc import NETWORK, Tap
 
 from oracles import virtual_time
+from scp.engine import scheduler
 from scp.net.loopback import pair
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Expectation
@@ -30,7 +32,7 @@ def arguments(parts):
     return [FAST.decode_argument(part.opcode, part.parameter, 2) for part in parts]
 
 
-def said(recorder, scenario, first, last, ends_at):
+def said(recorder, clock, scenario, first, last, ends_at):
     """What the switch says, message by message, to ``first`` and, once it reported ``ends_at`` events, to ``last``."""
 
     def script(message, number):
@@ -46,6 +48,7 @@ def said(recorder, scenario, first, last, ends_at):
 
     async def run():
         loop = asyncio.get_running_loop()
+        clock.setattr(scheduler, "time", SimpleNamespace(monotonic=loop.time))
         msc = Msc(NETWORK, Endpoint(), Random(4), NullTelemetry())
         scf = ScriptedScf(script, routing_context=7, clock=loop.time)
         pair(msc.link, Tap(scf, recorder))
@@ -58,13 +61,13 @@ def said(recorder, scenario, first, last, ends_at):
     return virtual_time.run(run())
 
 
-def test_a_charged_call_to_its_disconnect(vectors, everything_sent):
+def test_a_charged_call_to_its_disconnect(vectors, everything_sent, monkeypatch):
     told = components(vectors, "camel1-continue-rrbcsm-ac-continue")
     ended = components(vectors, "camel1-end-releasecall")
     scenario = Scenario(
         trigger=Trigger.ORIGINATING, attempts=(Attempt(ring=3, talk=2.6, hangs_up=1),), b_number="112233"
     )
-    result, messages = said(everything_sent, scenario, told, ended, 2)
+    result, messages = said(everything_sent, monkeypatch, scenario, told, ended, 2)
     assert result.faults == []
     assert result.talked == ((2.6,),)
     assert result.outcome == "continued, released with cause 16"
@@ -83,11 +86,11 @@ def test_a_charged_call_to_its_disconnect(vectors, everything_sent):
         assert getattr(event, name) == getattr(real_event, name)
 
 
-def test_a_forwarded_call_without_a_route(vectors, everything_sent):
+def test_a_forwarded_call_without_a_route(vectors, everything_sent, monkeypatch):
     told = components(vectors, "camel2-continue-rrbcsm-connect")
     ended = components(vectors, "camel2-end-releasecall")
     scenario = Scenario(trigger=Trigger.FORWARDED, attempts=(Attempt(ending=Ending.UNREACHABLE, ring=1),))
-    result, messages = said(everything_sent, scenario, told, ended, 1)
+    result, messages = said(everything_sent, monkeypatch, scenario, told, ended, 1)
     assert result.faults == []
     assert result.routed_to == "972201"
     begin, failure = messages
