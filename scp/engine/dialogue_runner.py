@@ -76,6 +76,7 @@ CHARGING: Final = "charging"
 LOCATOR: Final = "locator"
 """Likewise when what asks the HLR raised."""
 
+_QUESTIONS: Final = (Reserve, Extend, Settle)
 _TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
 _NO_ANSWER: Final = ChargingFailure("timeout")
 _NO_PORT: Final = ChargingFailure("none")
@@ -311,7 +312,7 @@ class DialogueRunner(DialogueHooks[State]):
             elif state.has_outgoing or not state.answered:
                 self._send(state, now, last=False)
             return None
-        if isinstance(request, Reserve | Extend | Settle):
+        if isinstance(request, _QUESTIONS):
             return self._ask(state, request, now)
         raise TypeError(f"a service awaited {type(request).__name__}, which is no request")
 
@@ -355,12 +356,13 @@ class DialogueRunner(DialogueHooks[State]):
             until = min(until, state.started + self.answer_deadline)
         state.asked = (state.asked + 1) & 0xFF
         asked = Asked(state, opens=isinstance(request, Reserve) and state.session is None)
+        if isinstance(request, Reserve):
+            if state.session is not None and state.session != request.request.session:
+                self._settle(state)
+            state.session = request.request.session  # before the wait, which the journal has
         self._suspend(state, QUOTA, until, now)
         try:
             if isinstance(request, Reserve):
-                if state.session is not None and state.session != request.request.session:
-                    port.settle(state.session, None, None)
-                state.session = request.request.session
                 port.reserve(request.request, asked)
             elif isinstance(request, Extend):
                 port.extend(request.session, request.request, asked)
