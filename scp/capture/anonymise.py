@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, final
 
+from scp.capture.cap_version import map_version
 from scp.capture.dialogue_versions import DialogueVersions
 from scp.capture.disguise import Disguise, NotUnderstoodError
 from scp.capture.wire.messages import MANAGEMENT_SSN, Message
@@ -20,6 +21,10 @@ from ss7.cap.codec import FAST
 from ss7.cap.roots import argument_type, result_type
 from ss7.errors import DecodeError, EncodeError
 from ss7.m3ua_parameters import AffectedPointCode, Tag
+from ss7.map.codec import FAST as MAP
+from ss7.map.roots import argument_type as map_argument_type
+from ss7.map.roots import error_type as map_error_type
+from ss7.map.roots import result_type as map_result_type
 from ss7.sccp import Address, UnitData, address_of
 from ss7.tcap_dialogue import Aare, Aarq, Abrt, External
 
@@ -139,14 +144,18 @@ class Anonymiser:
         code = address.point_code if address.point_code < 0 else self._disguise.point_code(address.point_code)
         return Address(address.ssn, code, title, address.route_on_ssn, address.national).encode()
 
-    # -- TCAP and CAP --------------------------------------------------------------------------------------
+    # -- TCAP, CAP and MAP ---------------------------------------------------------------------------------
 
     def _tcap(self, carried: Message) -> bytes:
         message = tcap.decode(carried.tcap)
         dialogue = self._dialogues.follow(carried)
-        if dialogue is None or dialogue.version < 0:
-            raise NotUnderstoodError("no CAP")
+        if dialogue is None or (dialogue.version < 0 and not map_version(dialogue.version)):
+            raise NotUnderstoodError("neither CAP nor MAP")
         message.dialogue = _without_information(message.dialogue)
+        of_map = map_version(dialogue.version)
+        if of_map:
+            message.components = [self._of_map(component, of_map) for component in message.components]
+            return tcap.encode(message)
         versions = (dialogue.version,) if dialogue.version else dialogue.among
         message.components = [self._component(component, versions) for component in message.components]
         return tcap.encode(message)
@@ -165,6 +174,39 @@ class Anonymiser:
         if isinstance(component, rose.ReturnResult) and not component.parameter:
             return component
         raise NotUnderstoodError("a component that is no operation, result, error or reject of CAP")
+
+    def _of_map(self, component: rose.Component, version: int) -> rose.Component:
+        """Return what stands for a component of MAP."""
+        if isinstance(component, rose.Reject):
+            return component
+        if isinstance(component, rose.ReturnError) and isinstance(component.error, int):
+            code = component.error
+            made = self._map_error(code, component.parameter, version)
+            return rose.ReturnError(component.invoke_id, code, made)
+        if isinstance(component, rose.ReturnResult) and not component.parameter:
+            return component
+        if isinstance(component, (rose.Invoke, rose.ReturnResult)) and isinstance(component.opcode, int):
+            opcode, octets = component.opcode, component.parameter
+            if isinstance(component, rose.Invoke):
+                kind = map_argument_type(opcode, version)
+                if kind is not None:
+                    value = self._disguise.value(kind, MAP.decode_argument(opcode, octets, version), version)
+                    made = MAP.encode_argument(opcode, value, version)
+                    return rose.Invoke(component.invoke_id, opcode, made, component.linked_id)
+            else:
+                kind = map_result_type(opcode, version)
+                if kind is not None:
+                    value = self._disguise.value(kind, MAP.decode_result(opcode, octets, version), version)
+                    made = MAP.encode_result(opcode, value, version)
+                    return rose.ReturnResult(component.invoke_id, opcode, made, component.last)
+        raise NotUnderstoodError("an operation of MAP that is not decoded")
+
+    def _map_error(self, code: int, parameter: bytes, version: int) -> bytes:
+        kind = map_error_type(code, version)
+        if kind is None or not parameter:
+            return b""
+        value = MAP.decode_error(code, parameter, version)
+        return MAP.encode_error(code, self._disguise.value(kind, value, version), version)
 
     def _argument(self, opcode: int, parameter: bytes, version: int) -> bytes:
         value = FAST.decode_argument(opcode, parameter, version)

@@ -1,6 +1,7 @@
-"""The CAP version of a message, by its application context.
+"""The protocol and version of a message, by its application context.
 
-A version is 1 to 4, or `MAP` or `OTHER` for another protocol, whose operation codes are other operations.
+A version is 1 to 4 for CAP; for others, whose operation codes are other operations, it is negative: of MAP
+one of `MAP_BY_VERSION`, or `MAP` where only the subsystems tell; `OTHER` for the rest.
 0 stands for "unknown".
 """
 
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ss7 import tcap
 from ss7.cap.contexts import BY_OCTETS, CAP_V1, LATEST
 from ss7.errors import DecodeError
+from ss7.map.contexts import BY_OCTETS as MAP_CONTEXTS
 from ss7.tcap_dialogue import Aare, Aarq, Audt
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 MAP: Final = -1
 OTHER: Final = -2
 """Neither CAP nor MAP: INAP, or a manufacturer's own protocol."""
+MAP_BY_VERSION: Final = {1: -11, 2: -12, 3: -13, 4: -13}
+"""MAP with its version, of the application context."""
+_MAP_VERSIONS: Final = {-11: 1, -12: 2, -13: 3, MAP: 3}
 VERSIONS: Final = range(LATEST, 0, -1)
 
 _MOBILE_DOMAIN: Final = bytes.fromhex("04000001")  # {itu-t identified-organization etsi mobileDomain}
@@ -45,7 +50,15 @@ def version_of_context(context: bytes) -> int:
     network, application = context[4], context[5]
     if network != _GSM_NETWORK:
         return _CAP_VERSIONS.get(network, OTHER)
-    return min(context[6] + 1, LATEST) if application in _CAP_CONTEXTS else MAP
+    if application in _CAP_CONTEXTS:
+        return min(context[6] + 1, LATEST)
+    of_map = MAP_CONTEXTS.get(context)
+    return MAP if of_map is None else MAP_BY_VERSION[of_map.version]
+
+
+def map_version(version: int) -> int:
+    """Return the MAP version that one of these stands for; 0: it is not MAP. `MAP` alone is taken for v3."""
+    return _MAP_VERSIONS.get(version, 0)
 
 
 def said_version(portion: DialoguePortion | None) -> int:

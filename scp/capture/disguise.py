@@ -53,6 +53,7 @@ _HARMLESS: Final = frozenset(
         "TimeAndTimezone",
         "UserServiceInformation",
         "UserTeleserviceInformation",
+        "MM-Code",
     }
 )
 _AFTER_NETWORK: Final = slice(3, None)  # what stands behind MCC and MNC: area and cell
@@ -69,8 +70,13 @@ _REPLACED: Final = {
     "PDPAddress": slice(0, None),
 }
 """The octets that are made anew, for each kind of octet string that is neither digits nor text."""
-_TEXTS: Final = frozenset({"AccessPointName", "DiameterIdentity"})
+_TEXTS: Final = frozenset({"AccessPointName", "DiameterIdentity", "Uri"})
 _BCD_ODD, _IA5, _BINARY = 1, 2, 3  # encoding schemes of generic digits (Q.763 §3.24)
+_SUBMIT: Final = 1  # TP-MTI
+_TIME_STAMP: Final = 7
+_VALIDITY: Final = (0, 7, 1, 7)  # octets of the validity period, by TP-VPF
+_ALPHANUMERIC: Final = 5
+_ADDRESS_DIGITS: Final = 20
 _LONG: Final = 4
 """Octet strings of unknown content that are longer than this are made anew."""
 
@@ -148,12 +154,36 @@ class Disguise:
             return octets
         if kind in _TEXTS:
             return self.text(octets)
+        if kind == "USSDString":
+            return bytes(len(octets))
+        if kind == "ShortMessage":
+            return self.short_message(octets)
         replaced = _REPLACED.get(kind)
         if replaced is not None:
             made = bytearray(octets)
             made[replaced] = self.octets(octets[replaced])
             return bytes(made)
         return self._digits(kind, octets)
+
+    def short_message(self, octets: bytes) -> bytes:
+        """Return a TPDU of the same kind and length without its text, its address replaced (TS 23.040 §9.2).
+
+        Raises:
+            NotUnderstoodError: it is neither SMS-DELIVER nor SMS-SUBMIT, or ends too early.
+        """
+        kind = octets[0] & 3 if octets else _SUBMIT + 1
+        at = 1 + (kind == _SUBMIT)
+        if kind > _SUBMIT or len(octets) < at + 2:
+            raise NotUnderstoodError("a short message of a kind that is not known")
+        digits = octets[at]
+        end = at + 2 + (digits + 1) // 2
+        length = end + 2 + (_VALIDITY[octets[0] >> 3 & 3] if kind == _SUBMIT else _TIME_STAMP)
+        if digits > _ADDRESS_DIGITS or len(octets) <= length:
+            raise NotUnderstoodError("a short message that ends too early")
+        address = octets[at + 2 : end]
+        numeric = octets[at + 1] >> 4 & 7 != _ALPHANUMERIC
+        made = self.semi_octets(address, 0, DIGITS) if numeric else bytes(len(address))
+        return octets[: at + 2] + made + octets[end : length + 1] + bytes(len(octets) - length - 1)
 
     def text(self, octets: bytes) -> bytes:
         """Return other letters and digits in their place; signs, and octets that are no characters, stay."""

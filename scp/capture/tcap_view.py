@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from scp.capture.cap_version import MAP, OTHER, VERSIONS, said_version
+from scp.capture.cap_version import MAP, MAP_BY_VERSION, OTHER, VERSIONS, map_version, said_version
 from ss7 import rose, tcap
 from ss7.cap.codec import ALONE, FAST, UnusualError
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
@@ -17,6 +17,12 @@ from ss7.cap.lenient import read_argument
 from ss7.cap.operations import BY_OPCODE, operation_name
 from ss7.cap.render import argument_to_json, error_to_json, result_to_json
 from ss7.errors import DecodeError
+from ss7.map import render as map_render
+from ss7.map.codec import FAST as MAP_FAST
+from ss7.map.contexts import BY_OCTETS as MAP_CONTEXTS
+from ss7.map.errors import error_name
+from ss7.map.operations import BY_OPCODE as MAP_OPERATIONS
+from ss7.map.operations import operation_name as map_operation_name
 from ss7.tcap import KIND_NAMES, P_ABORT_NAMES
 from ss7.tcap_dialogue import (
     Aare,
@@ -64,6 +70,8 @@ def tcap_json(
     version = said_version(message.dialogue) or version or otherwise
     if not version and message.kind == tcap.BEGIN and message.dialogue is None:
         version = CAP_V1.version  # the only one without dialogue portion (GSM 09.78 §6.1)
+    elif version == MAP and message.kind == tcap.BEGIN and message.dialogue is None:
+        version = MAP_BY_VERSION[1]  # nor has MAP v1 (TS 29.002 §18.1.1)
     return {"tcap": shown, **components_json(message.components, version, among)}
 
 
@@ -196,7 +204,7 @@ _DIAGNOSTICS: Final = {
 
 
 def _context_json(context: bytes) -> JsonDict:
-    known = BY_OCTETS.get(context)
+    known = BY_OCTETS.get(context) or MAP_CONTEXTS.get(context)
     shown: JsonDict = {"application_context": known.text if known is not None else _oid(context)}
     return shown if known is None else shown | {"application_context_name": known.name}
 
@@ -222,6 +230,9 @@ def _invoke(component: rose.Invoke, version: int) -> JsonDict:
         shown["linked_id"] = component.linked_id
     shown |= _operation(component.opcode, version)
     opcode = component.opcode
+    of_map = map_version(version)
+    if of_map and opcode in MAP_OPERATIONS and isinstance(opcode, int):
+        return shown | {"argument": _map_argument(opcode, component.parameter, of_map)}
     if version < 0 or not isinstance(opcode, int) or opcode not in BY_OPCODE:
         return shown | _octets(component.parameter)
     try:
@@ -231,6 +242,37 @@ def _invoke(component: rose.Invoke, version: int) -> JsonDict:
     except DecodeError as error:
         return shown | _in_part(opcode, component.parameter, version, error)
     return shown if argument is None else shown | {"argument": argument}
+
+
+def _map_argument(opcode: int, parameter: bytes, version: int) -> Any:
+    return _decoded(
+        parameter,
+        lambda octets: map_render.argument_to_json(
+            opcode, MAP_FAST.decode_argument(opcode, octets, version), version
+        ),
+    )
+
+
+def _map_result(opcode: int, parameter: bytes, version: int) -> Any:
+    return _decoded(
+        parameter,
+        lambda octets: map_render.result_to_json(
+            opcode, MAP_FAST.decode_result(opcode, octets, version), version
+        ),
+    )
+
+
+def _map_error(code: int, parameter: bytes, version: int) -> JsonDict:
+    """Return a MAP error's name, and its parameter."""
+    shown: JsonDict = {"error": error_name(code)}
+    if parameter:
+        shown["parameter"] = _decoded(
+            parameter,
+            lambda octets: map_render.error_to_json(
+                code, MAP_FAST.decode_error(code, octets, version), version
+            ),
+        )
+    return shown
 
 
 def _in_part(opcode: int, parameter: bytes, version: int, error: DecodeError) -> JsonDict:
@@ -270,6 +312,9 @@ def _result(component: rose.ReturnResult, version: int) -> JsonDict:
     shown |= _operation(opcode, version)
     if not component.parameter:
         return shown
+    of_map = map_version(version)
+    if of_map and opcode in MAP_OPERATIONS and isinstance(opcode, int):
+        return shown | {"result": _map_result(opcode, component.parameter, of_map)}
     if version < 0 or not isinstance(opcode, int) or opcode not in BY_OPCODE:
         return shown | _octets(component.parameter)
     return shown | {
@@ -286,6 +331,9 @@ def _error(component: rose.ReturnError, version: int) -> JsonDict:
     if not isinstance(code, int):
         return shown | {"error_code": _oid(code)} | _octets(component.parameter)
     shown["error_code"] = code
+    of_map = map_version(version)
+    if of_map:
+        return shown | _map_error(code, component.parameter, of_map)
     if version < 0:
         return shown | {"error": f"{_PREFIXES[version]}error-{code}"} | _octets(component.parameter)
     shown["error"] = CapError(code).name
@@ -316,7 +364,7 @@ def _malformed(component: rose.Malformed, version: int) -> JsonDict:  # noqa: AR
     }
 
 
-_PREFIXES: Final = {MAP: "map-", OTHER: ""}
+_PREFIXES: Final = {OTHER: ""}
 _PROBLEM_TYPES: Final = {0: "general", 1: "invoke", 2: "returnResult", 3: "returnError"}
 _COMPONENTS: Final[dict[type, Callable[[Any, int], JsonDict]]] = {
     rose.Invoke: _invoke,
@@ -330,6 +378,9 @@ _COMPONENTS: Final[dict[type, Callable[[Any, int], JsonDict]]] = {
 def _operation(code: int | bytes, version: int) -> JsonDict:
     if not isinstance(code, int):
         return {"opcode": _oid(code), "operation": "global"}
+    of_map = map_version(version)
+    if of_map:
+        return {"opcode": code, "operation": map_operation_name(code, of_map)}
     name = operation_name(code) if version > 0 else f"{_PREFIXES[version] or 'operation-'}{code}"
     return {"opcode": code, "operation": name}
 

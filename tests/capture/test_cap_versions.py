@@ -13,7 +13,7 @@ from made_capture import write
 from typer.testing import CliRunner
 
 from scp.capture.anonymise import Anonymiser
-from scp.capture.cap_version import MAP, OTHER, version_of_context
+from scp.capture.cap_version import MAP, MAP_BY_VERSION, OTHER, version_of_context
 from scp.capture.decode import Decoder, Filter
 from scp.capture.disguise import Disguise
 from scp.capture.hex_input import decode_octets
@@ -181,8 +181,10 @@ def test_the_end_of_a_dialogue_that_began_before_is_shown(tmp_path: Path) -> Non
         *((each.text, each.version) for each in CONTEXTS),
         ("0.4.0.0.1.0.50.9", 4),  # none of CAP's, and of no other protocol
         ("0.4.0.0.1.21.3.99", 3),
-        ("0.4.0.0.1.0.5.3", MAP),
-        ("0.4.0.0.1.0.1.3", MAP),
+        ("0.4.0.0.1.0.5.3", MAP_BY_VERSION[3]),
+        ("0.4.0.0.1.0.5.1", MAP_BY_VERSION[1]),
+        ("0.4.0.0.1.0.99.3", MAP),
+        ("0.4.0.0.1.0.1.3", MAP_BY_VERSION[3]),
         ("0.4.0.1.1.1.0.0", OTHER),  # ETSI core INAP CS-1
         ("0.0.17.1218.3.0", OTHER),
         ("1.3.12.2.1006.2", OTHER),
@@ -223,4 +225,4 @@ def test_dialogues_that_began_before_are_anonymised_where_every_version_that_fit
     inap = Aarq(oid_octets("0.4.0.1.1.1.0.0"))
     begin = tcap.encode(Message(tcap.BEGIN, SWITCH, dialogue=inap))
     run = anonymised(write(tmp_path / "inap.pcap", (0.0, True, begin)), tmp_path / "none.pcapng")
-    assert (run.written, dict(run.left_out)) == (0, {"no CAP": 1})
+    assert (run.written, dict(run.left_out)) == (0, {"neither CAP nor MAP": 1})

@@ -184,13 +184,14 @@ def map_messages() -> list[Message]:
 def test_operations_of_map_are_not_shown_as_those_of_cap() -> None:
     begin, proceed, end = (tcap.encode(message) for message in map_messages())
     [component] = decode_octets(udt(begin))["components"]
-    assert component["operation"] == "map-22"
-    assert component["parameter"] == "3000"
+    assert component["operation"] == "sendRoutingInfo"
+    assert component["argument"]["error"] == "msisdn is missing"
     [component] = decode_octets(udt(proceed, MAP_SSN))["components"]
-    assert (component["operation"], component["parameter"]) == ("map-22", "3000")
+    assert component["operation"] == "sendRoutingInfo"
+    assert "error" in component["result"]
     [component] = decode_octets(udt(end, HLR_SSN))["components"]
-    assert (component["error"], component["parameter"]) == ("map-error-6", "3000")
-    assert "map-22" in line(decode_octets(udt(begin)))
+    assert (component["error"], component["parameter"]) == ("absentSubscriberSM", {})
+    assert "sendRoutingInfo" in line(decode_octets(udt(begin)))
 
 
 def test_cap_is_what_a_message_is_held_for_where_it_says_nothing_and_a_subsystem_may_be_cap_s() -> None:

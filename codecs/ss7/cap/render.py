@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec.structs import astuple
 
@@ -38,7 +38,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+Contents: TypeAlias = "Mapping[str, Callable[[bytes], Any]]"
+_NOTHING: Final[Contents] = {}
 
 
 def contents_to_json(name: str, octets: bytes, version: int) -> Any:
@@ -90,25 +93,33 @@ def error_to_json(code: int, value: Any) -> Any:
     return None if kind is None or value is None else to_json(kind, value, 4)
 
 
-def to_json(kind: Type, value: Any, version: int) -> Any:
-    """Return a value of a described type as JSON can have it."""
+def to_json(kind: Type, value: Any, version: int, also: Contents = _NOTHING) -> Any:
+    """Return a value of a described type as JSON can have it.
+
+    Args:
+        kind: description of the type.
+        value: of it.
+        version: of its protocol.
+        also: shows what octets contain, beside `CONTENTS`.
+    """
     if isinstance(kind, SequenceType):
         slots = astuple(value)
         return {
-            component.identifier: _component(component, slots[component.slot], version)
+            component.identifier: to_json(component.type, slots[component.slot], version, also)
             for component in kind.components
             if _shown(component, slots[component.slot])
         }
     if isinstance(kind, ChoiceType):
         chosen = next(item for item in kind.alternatives if item.identifier == value.name)
-        return {chosen.identifier: _component(chosen, value.value, version)}
+        return {chosen.identifier: to_json(chosen.type, value.value, version, also)}
     if isinstance(kind, OneOfType):
         chosen = next(component for python, component in kind.alternatives if isinstance(value, python))
-        return to_json(chosen.type, value, version)
+        return to_json(chosen.type, value, version, also)
     if isinstance(kind, ListType):
-        return [to_json(kind.element.type, item, version) for item in value]
+        return [to_json(kind.element.type, item, version, also) for item in value]
     if isinstance(kind, OctetStringType):
-        return _octets(value, kind.contains, version)
+        show = also.get(kind.contains)
+        return _octets(value, kind.contains, version) if show is None else _noted(value, show)
     if isinstance(kind, ObjectIdentifierType):
         return _noted(value, oid_text)
     if isinstance(kind, EnumeratedType) and isinstance(value, Enumerated):
@@ -116,10 +127,6 @@ def to_json(kind: Type, value: Any, version: int) -> Any:
     if isinstance(kind, NullType):
         return True
     return value.hex() if isinstance(value, bytes) else value
-
-
-def _component(component: Component, value: Any, version: int) -> Any:
-    return to_json(component.type, value, version)
 
 
 def _shown(component: Component, value: Any) -> bool:
