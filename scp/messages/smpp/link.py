@@ -98,7 +98,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._transport = None
-        self.reason = self.reason or (str(exc) if exc else "the other end hung up")
+        self.reason = self.reason or (f"connection lost: {exc}" if exc else "the other end hung up")
         if self._timer is not None:
             self._timer.cancel()
         waiting, self._waiting = self._waiting, {}
