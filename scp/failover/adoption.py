@@ -96,7 +96,8 @@ class Adoption:
         self._failed = failed
         self._wall = wall
         self._draining = False
-        self._looking: dict[bytes, list[tuple[bytes, object]]] = {}
+        self._looking: dict[bytes, list[tuple[bytes, object, bool]]] = {}
+        self._adopted: dict[bytes, StoredRecord] = {}  # those that a message waits for
         self._brought_away: dict[bytes, object] = {}  # paths of messages that were relayed, the last ones
         self._unreadable: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,8 +136,11 @@ class Adoption:
 
     def unknown(self, instance: int, tid: bytes, octets: bytes) -> None:
         """See `scp.failover.relay.RelayUser`."""
-        path = self._brought_away.get(tid)
-        self._look_up(tid, octets, path, denied=instance)
+        self._look_up(tid, octets, self._brought_away.get(tid), denied=instance)
+
+    def perhaps_served(self, instance: int, tid: bytes, octets: bytes) -> None:
+        """See `scp.failover.relay.RelayUser`."""
+        self._look_up(tid, octets, self._brought_away.get(tid), denied=instance, again=True)
 
     def _relayed(self, instance: int, tid: bytes, octets: bytes, path: object) -> bool:
         """Bring a message to a node, if it runs and is another one."""
@@ -149,16 +153,16 @@ class Adoption:
         self._brought_away[tid] = path
         return True
 
-    def _look_up(self, tid: bytes, octets: bytes, path: object, denied: int) -> None:
+    def _look_up(self, tid: bytes, octets: bytes, path: object, denied: int, *, again: bool = False) -> None:
         looking = self._looking.get(tid)
         if looking is not None:
             if len(looking) < MOST_FOR_ONE:
-                looking.append((octets, path))
+                looking.append((octets, path, again))
             return
         if len(self._looking) >= MOST_LOOKED_UP:
             self._signalling.refuse(octets, path)
             return
-        self._looking[tid] = [(octets, path)]
+        self._looking[tid] = [(octets, path, again)]
         task = asyncio.create_task(self._find(tid, denied))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -176,9 +180,10 @@ class Adoption:
             self._failed(str(error))
         finally:
             messages = self._looking.pop(tid)
-        for octets, path in messages:
+        record = self._adopted.pop(tid, None)
+        for octets, path, again in messages:
             if self._signalling.tcap.find(tid) is not None:
-                self._signalling.take(octets, path)
+                self._serve(tid, octets, record if again else None)
             elif not left and not self._relayed(owner, tid, octets, path):
                 self._signalling.refuse(octets, path)
 
@@ -202,7 +207,7 @@ class Adoption:
 
     async def _leave(self, tid: bytes) -> bool:
         """Leave what waits for a call to the node that adopts it: this one is going."""
-        for octets, _ in self._looking[tid]:
+        for octets, _, _ in self._looking[tid]:
             if not await self._held.leave(tid, octets):
                 return False
             self.counts["left"] += 1
@@ -231,14 +236,21 @@ class Adoption:
             self._not_for_us(seen.tid)
             return None
         self.counts["adopted"] += 1
+        if seen.tid in self._looking:
+            self._adopted[seen.tid] = record
         for octets in entry.left:
-            if answered_already(record, octets):
-                for answer in record.outgoing:
-                    self._signalling.send(way, answer, return_on_error=True)
-            else:
-                self._signalling.take(octets, way)
-        self._signalling.flush()
+            self._serve(seen.tid, octets, record)
         return entry
+
+    def _serve(self, tid: bytes, octets: bytes, record: StoredRecord | None) -> None:
+        """Serve a message of a call that is here; ``record``: of one that may have been served before."""
+        dialogue = self._signalling.tcap.find(tid)
+        if record is not None and dialogue is not None and answered_already(record, octets):
+            for answer in record.outgoing:
+                self._signalling.send(dialogue.path, answer, return_on_error=True)
+            self._signalling.flush()
+        else:
+            self._signalling.take(octets, None)
 
     def _not_for_us(self, tid: bytes) -> None:
         """Count a call that can't be gone on with, once."""

@@ -8,13 +8,17 @@ Each node listens, and connects to all others that `Presence` knows. A connectio
 node's token, which only the Redis that they share says; then frames follow, in both directions::
 
     length (4) | MESSAGE (1) | transaction id (4) | TCAP message    for a call of yours
-    length (4) | UNKNOWN (1) | transaction id (4) | TCAP message    I do not have that call: have it back
+    length (4) | TAKEN   (1)                                        I have served your next message
+    length (4) | UNKNOWN (1) | transaction id (4) | TCAP message    I do not have its call: have it back
+
+What a node has not said one of the two of when its link breaks is given back: it may have died over it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
 
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 HELLO: Final = 0
 MESSAGE: Final = 1
 UNKNOWN: Final = 2
+TAKEN: Final = 3
 CONNECT_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.5
 LONGEST: Final = 1 << 14
@@ -48,6 +53,10 @@ class RelayUser(Protocol):
         """Take back a message, since that node does not have its call."""
         ...
 
+    def perhaps_served(self, instance: int, tid: bytes, octets: bytes) -> None:
+        """Take back a message: the link to that node is broken, and whether it has served it is not known."""
+        ...
+
 
 @final
 class _Connection(asyncio.Protocol):
@@ -62,6 +71,7 @@ class _Connection(asyncio.Protocol):
         self.relay = relay
         self.node = node
         self.trusted = node is not None
+        self.open: deque[tuple[bytes, bytes]] = deque()  # messages that were brought and not answered for
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
 
@@ -110,10 +120,14 @@ class _Connection(asyncio.Protocol):
     def _framed(self, kind: int, tid: bytes, octets: bytes) -> None:
         user = self.relay.user
         if kind == MESSAGE:
-            if not user.brought(tid, octets):
+            if user.brought(tid, octets):
+                self.send(TAKEN, b"")
+            else:
                 self.send(UNKNOWN, tid + octets)
-        elif kind == UNKNOWN and self.node is not None:
-            user.unknown(self.node.instance, tid, octets)
+        elif self.node is not None and self.open:
+            self.open.popleft()
+            if kind == UNKNOWN:
+                user.unknown(self.node.instance, tid, octets)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
         """Forget it."""
@@ -172,6 +186,7 @@ class Relay:
         link = self.links.get(instance)
         if link is None:
             return False
+        link.open.append((tid, octets))
         link.send(MESSAGE, tid + octets)
         return True
 
@@ -189,8 +204,11 @@ class Relay:
         """Note that a connection is gone."""
         self._incoming.discard(connection)
         node = connection.node
-        if node is not None and self.links.get(node.instance) is connection:
-            del self.links[node.instance]
+        if node is not None:
+            if self.links.get(node.instance) is connection:
+                del self.links[node.instance]
+            while connection.open:
+                self.user.perhaps_served(node.instance, *connection.open.popleft())
 
     def _accepted(self) -> Any:
         connection = _Connection(self, None)

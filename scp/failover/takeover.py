@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from scp.domain.lookup import StoreFailure
@@ -35,12 +36,15 @@ if TYPE_CHECKING:
     from scp.ports import SubscriberLookup, Telemetry, Transport, Waiter
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
+    from ss7.m3ua import Data
 
 _DATA: Final = b"\x01\x01"  # class and type (RFC 4666 §3.1.2)
 LEAVE: Final = 1.0
 """Seconds that what waits in the sockets may take."""
 READ_SECONDS: Final = 0.05
 """How long what waits in the sockets is given to be read."""
+HELD_SECONDS: Final = 10.0
+"""How long a switch may wait for instructions in an open dialogue: what is older was answered, or is over."""
 MARGIN: Final = 0.1
 """Seconds beyond the deadline for answers: what is older was answered, or its caller has given up."""
 
@@ -93,8 +97,9 @@ async def take_over(
     signalling, cap = wiring.call_path(config, NullTelemetry(), quiet, _NoStore(), counter)
     cap.draining = True
     leaver = Leaver(config, signalling) if config.journal.enabled else None
-    oldest = time.monotonic() - config.engine.answer_deadline_ms / 1000 - MARGIN
-    unanswered = Unanswered(ring.entries(), oldest)
+    now = time.monotonic()
+    oldest = now - config.engine.answer_deadline_ms / 1000 - MARGIN
+    unanswered = Unanswered(ring.entries(), oldest, oldest if leaver is None else now - HELD_SECONDS)
     links: list[InheritedLink] = []
     cut = 0
     for number, copy in associations.items():
@@ -139,12 +144,14 @@ class Unanswered:
     Args:
         entries: of the ring.
         since: monotonic seconds; what came before it is left out.
+        held_since: the same for what came in open dialogues, where switches wait for longer.
 
     Attributes:
         links: by number.
     """
 
-    def __init__(self, entries: Iterable[Entry], since: float) -> None:
+    def __init__(self, entries: Iterable[Entry], since: float, held_since: float = inf) -> None:
+        held_since = min(since, held_since)
         self.links: dict[int, PendingTraffic] = {}
         for link, kind, at, octets in entries:
             if kind == Kind.BEGUN:
@@ -153,24 +160,29 @@ class Unanswered:
             pending = self.links.setdefault(link, PendingTraffic())
             if kind == Kind.READ:
                 pending.rest = b""
-                if at >= since:
-                    self._came(pending, octets)
+                if at >= held_since:
+                    self._came(pending, octets, all_of_it=at >= since)
             elif kind == Kind.REST:
                 pending.rest = octets
             else:
                 self._went(pending, octets, kind == Kind.UNSENT)
 
-    def _came(self, pending: PendingTraffic, octets: bytes) -> None:
+    @staticmethod
+    def _came(pending: PendingTraffic, octets: bytes, *, all_of_it: bool) -> None:
         for message in Framer().feed(octets):
             if message[2:4] != _DATA:
                 continue
-            transaction = _transaction(message, ours=False) or object()
+            said = _said(message)
+            if not all_of_it and (said is None or not said[2]):
+                continue
+            transaction: object = object() if said is None else (said[0].opc, said[1])
             pending.pending.setdefault(transaction, []).append(message)
 
     @staticmethod
     def _went(pending: PendingTraffic, octets: bytes, unsent: bool) -> None:
         """Note answers. What the kernel had not taken has gone once something that came after it has."""
-        answered = [_transaction(message, ours=True) for message in Framer().feed(octets)]
+        heard = [_said(message) for message in Framer().feed(octets)]
+        answered = [(said[0].dpc, said[2]) for said in heard if said is not None]
         if unsent:
             pending.unsent += answered
             return
@@ -179,8 +191,8 @@ class Unanswered:
         pending.unsent.clear()
 
 
-def _transaction(message: bytes, *, ours: bool) -> tuple[int, bytes] | None:
-    """Return the peer's point code and its id of the transaction that DATA is of; None: it can't be read."""
+def _said(message: bytes) -> tuple[Data, bytes, bytes] | None:
+    """Return DATA with the transaction ids of its sender and its receiver; None: it can't be read."""
     try:
         data = m3ua.decode_data(message)
         unit = sccp.decode(data.payload)
@@ -189,7 +201,7 @@ def _transaction(message: bytes, *, ours: bool) -> tuple[int, bytes] | None:
         said = tcap.decode(unit.data)
     except DecodeError:
         return None
-    return (data.dpc, said.dtid) if ours else (data.opc, said.otid)
+    return data, said.otid, said.dtid
 
 
 @final

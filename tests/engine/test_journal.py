@@ -130,7 +130,7 @@ def test_the_record_of_a_quiet_call_has_the_time_of_its_next_look() -> None:
     assert after.due_ms - before.due_ms == pytest.approx(600_000, abs=2_000)
 
 
-def test_a_realistic_record_has_some_250_octets() -> None:
+def test_a_realistic_record_has_some_300_octets() -> None:
     room = HeldRoom(HandMovedHeld())
     otid = room.call()
     room.writes()
@@ -139,7 +139,7 @@ def test_a_realistic_record_has_some_250_octets() -> None:
     room.writes()
     (talking,) = room.held.rows.values()
     print(f"\noctets: {len(first.record)} until it is answered, then {len(talking.record)}")
-    assert len(talking.record) <= 300
+    assert len(talking.record) <= 320
     assert len(first.record) <= 512
 
 

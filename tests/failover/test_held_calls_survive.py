@@ -16,7 +16,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 
-from held_switch import CONNECTED, HeldCall, HeldSwitch, number_in
+from held_switch import CONNECTED, HeldCall, HeldSwitch, number_in, until
 from real_node import RealNode, free_ports
 from room import DIALLED, MSISDN, STEERED
 
@@ -158,7 +158,7 @@ def test_calls_go_on_through_the_other_node(two_nodes: tuple[RealNode, RealNode]
         for call in calls[30:]:
             call.busy(second)
             assert number_in(await call.answer(2)) == DIALLED
-        assert event(two, "adopted") == 30
+        await until(lambda: event(two, "adopted") == 30)
         await of.disconnect(first)
 
     async def drained(calls: list[HeldCall]) -> None:
