@@ -139,9 +139,9 @@ def test_anonymise_that_wrote_nothing_is_no_success(tmp_path: Path) -> None:
     output = run("anonymise", tmp_path / "empty.pcap", out, code=2)
     assert "nothing written: there is no message in the capture" in output
     assert not out.exists()
-    begin = tcap.encode(tcap.Message(tcap.BEGIN, b"\1", dialogue=tcap.Aarq(oid_octets("0.4.0.0.1.0.5.3"))))
-    path = write(tmp_path / "map.pcap", (0.0, True, begin))
-    assert "nothing written: 1 left out: no CAP" in run("anonymise", path, out, code=2)
+    begin = tcap.encode(tcap.Message(tcap.BEGIN, b"\1", dialogue=tcap.Aarq(oid_octets("0.4.0.1.1.1.0.0"))))
+    path = write(tmp_path / "inap.pcap", (0.0, True, begin))
+    assert "nothing written: 1 left out: neither CAP nor MAP" in run("anonymise", path, out, code=2)
 
 
 def test_hex_is_read_from_standard_input() -> None:

@@ -12,13 +12,13 @@ import contextlib
 import io
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 from scp.capture.anonymise import Anonymiser
 from scp.capture.decode import Decoder, Filter
-from scp.capture.disguise import Disguise
+from scp.capture.disguise import Disguise, NotUnderstoodError
 from scp.capture.hex_input import LAYERS, decode_hex, decode_octets
 from scp.capture.hex_text import read_hex
 from scp.capture.source import Capture, CaptureError
@@ -35,15 +35,25 @@ from scp.replay.offline import Replay
 from scp.replay.records import Snapshot
 from scp.replay.report import Report
 from scp.services.voip_forwarding import VoipForwarding
+from scp.simulator.hlr_script import Subscriber, info_of, note_mm_event, result_of
 from ss7 import m2pa, m2ua, mtp3, tcap
+from ss7.address import AddressString
 from ss7.cap.codec import FAST
 from ss7.cap.lenient import read_argument
 from ss7.cap.operations import OPERATIONS
 from ss7.errors import DecodeError
 from ss7.m3ua_framer import Framer
+from ss7.map import render as map_render
+from ss7.map import roots as map_roots
+from ss7.map.codec import FAST as MAP
+from ss7.map.common import SubscriberIdentity
+from ss7.map.location import AnyTimeInterrogationArg, RequestedInfo, SubscriberInfoRes
+from ss7.map.messages import SMRPDA, SMRPOA, MTForwardSMArg
+from ss7.map.operations import OPERATIONS as MAP_OPERATIONS
 from ss7.sctp import read_chunks
 
 PCAPS = Path(__file__).parents[2] / "pcaps"
+DISGUISE = Disguise(b"key")
 CALL_CONTROL = [operation.opcode for operation in OPERATIONS if operation.argument is not None]
 
 
@@ -86,6 +96,38 @@ def arguments(octets: bytes) -> None:
         assert reading == (value, ())
         again = FAST.encode_argument(opcode, value, version)
         assert FAST.decode_argument(opcode, again, version) == value
+
+
+def map_values(octets: bytes) -> None:
+    """An argument, result and error of each operation of MAP in each version: what decodes encodes and decodes to the same.
+
+    It is shown without its text, and disguised.
+    """
+    if len(octets) < 2:
+        return
+    operation = MAP_OPERATIONS[octets[0] % len(MAP_OPERATIONS)]
+    opcode, code, version = int(operation.opcode), octets[0] & 0x7F, octets[1] % 3 + 1
+    for kind, which, decode, encode, show in (
+        (
+            map_roots.argument_type,
+            opcode,
+            MAP.decode_argument,
+            MAP.encode_argument,
+            map_render.argument_to_json,
+        ),
+        (map_roots.result_type, opcode, MAP.decode_result, MAP.encode_result, map_render.result_to_json),
+        (map_roots.error_type, code, MAP.decode_error, MAP.encode_error, map_render.error_to_json),
+    ):
+        try:
+            value = decode(which, octets[2:], version)
+        except DecodeError:
+            continue
+        assert decode(which, encode(which, value, version), version) == value
+        show(which, value, version)
+        described = kind(which, version)
+        if described is not None and value is not None:
+            with contextlib.suppress(DecodeError, NotUnderstoodError):
+                DISGUISE.value(described, value, version)
 
 
 def tcap_twice(octets: bytes) -> None:
@@ -163,7 +205,7 @@ def replay(name: str) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (layers, pasted, arguments, tcap_twice, other_ids, adaptations, packet, capture)
+    for target in (layers, pasted, arguments, map_values, tcap_twice, other_ids, adaptations, packet, capture)
 }
 
 
@@ -173,6 +215,8 @@ def seeds(name: str) -> tuple[bytes, ...]:
     files = [path.read_bytes() for path in sorted(PCAPS.glob("*.pcapng"))]
     if name == "capture":
         return tuple(files)
+    if name == "map_values":
+        return tuple(map_seeds())
     frames = [frame.octets for octets in files for frame in _frames(octets)]
     if name == "pasted":
         return tuple(frames)
@@ -191,6 +235,22 @@ def seeds(name: str) -> tuple[bytes, ...]:
     return tuple(
         {*units, *(item.signal.octets for item in carried), *(item.tcap for item in carried if item.tcap)}
     )
+
+
+def map_seeds() -> Iterator[bytes]:
+    """Arguments and results of some operations, behind the octets that choose operation and version."""
+    bob = Subscriber(msisdn="46701234567", vlr="31651234567", cell="204-04-100-200", age=3)
+    identity = SubscriberIdentity("msisdn", AddressString(bob.msisdn).encode())
+    asked = AnyTimeInterrogationArg(identity, RequestedInfo(location_information=True), identity.value)
+    by_code = {int(each.opcode): bytes((number, 2)) for number, each in enumerate(MAP_OPERATIONS)}
+    yield by_code[71] + MAP.encode_argument(71, asked, 3)
+    yield by_code[71] + MAP.encode_result(71, SubscriberInfoRes(info_of(bob)), 3)
+    yield by_code[89] + MAP.encode_argument(89, note_mm_event(bob, b"\x01"), 3)
+    for opcode in (22, 45):
+        yield by_code[opcode] + MAP.encode_result(opcode, result_of(opcode, None, bob, 3)[1], 3)
+    to, sender = SMRPDA("noSM-RP-DA", True), SMRPOA("msisdn", identity.value)
+    deliver = bytes.fromhex("040b916407214365f70000621110210000000bc8329bfd06dddf723619")
+    yield by_code[44] + MAP.encode_argument(44, MTForwardSMArg(to, sender, deliver), 3)
 
 
 def _frames(octets: bytes) -> list[Frame]:

@@ -1,0 +1,124 @@
+"""A node in a process of its own that speaks MAP with a simulated HLR and VLRs over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
+
+from real_node import free_ports
+from test_nothing_late import Audited
+
+from scp.domain.call import Trigger
+from scp.simulator.endpoint import Endpoint
+from scp.simulator.expect import Action
+from scp.simulator.hlr_run import Event, RunningHlr
+from scp.simulator.hlr_script import Script, Subscriber
+from scp.simulator.msc import PlannedCall, run_calls
+from scp.simulator.network import Network
+from scp.simulator.result import CallResult
+from scp.simulator.scenario import Scenario
+from ss7.map.location import IMSI_ATTACH, LOCATION_UPDATE_OTHER_VLR
+
+ROAMER, SILENT, SETTLED = "46701111111", "46702222222", "46703333333"
+ABROAD, HOME = "31651000000", "46709000001"
+MAP = """
+[[m3ua.peers]]
+name = "hlr"
+transport = "tcp"
+role = "asp-listen"
+local = ["127.0.0.1"]
+port = {port}
+destinations = ["0-23-6"]
+[map]
+gateway = "0-23-6"
+deadline_ms = 400
+"""
+HLR = Network(point_code=190, global_title="46700000006", scp_ssn=147)
+
+
+@asynccontextmanager
+async def hlr(port: int, script: Script) -> AsyncIterator[RunningHlr]:
+    running = RunningHlr(HLR, Endpoint(port=port), script, Random(2))
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+async def call(node: Audited, number: str) -> CallResult:
+    scenario = Scenario(b_number=number, b_nature=4, trigger=Trigger.ORIGINATING)
+    endpoint = Endpoint(port=int(node.settings["m3ua"]))
+    [result] = await run_calls(
+        [PlannedCall(scenario)], network=Network(), endpoint=endpoint, random=Random(1)
+    )
+    return result
+
+
+def test_calls_follow_the_subscriber_and_nothing_is_loaded_late(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    node = Audited(tmp_path, f"sqlite:{tmp_path / 'store.db'}")
+    node.extra += MAP.format(port=port)
+    node.write(service='ask_hlr = "needed"')
+    text = node.file.read_text()
+    node.file.write_text(text.replace('name = "msc"', 'name = "msc"\ndestinations = ["0-23-3"]'))
+    known = Script()
+    known.add(
+        (
+            Subscriber(msisdn=ROAMER, vlr=ABROAD, delay=0.08),
+            Subscriber(msisdn=SILENT, silent=True),
+            Subscriber(msisdn=SETTLED, vlr=HOME),
+        )
+    )
+    with node.running(node.environ):
+        ready = time.monotonic()
+        for number in (ROAMER, SILENT, SETTLED):
+            node.provision(number)
+            node.put(f"/v1/forwarding/{number}", {"enabled": True, "when": "roaming", "locations": []})
+
+        async def story() -> None:
+            async with hlr(port, known) as running:
+                result = await call(node, ROAMER)
+                assert (result.answer.action, result.answer.number) == (Action.CONNECT, f"99{ROAMER}")
+                assert result.answer.seconds >= 0.08
+                result = await call(node, SILENT)
+                assert result.answer.action is Action.CONTINUE
+                assert (await call(node, SETTLED)).answer.action is Action.CONTINUE
+                for vlr, action in (
+                    (ABROAD, Action.CONNECT),
+                    (HOME, Action.CONTINUE),
+                    (ABROAD, Action.CONNECT),
+                ):
+                    moved = Subscriber(msisdn=SETTLED, vlr=vlr)
+                    assert await running.tell([Event(moved, LOCATION_UPDATE_OTHER_VLR)]) == ["result"]
+                    assert (await call(node, SETTLED)).answer.action is action
+                strangers = [Subscriber(msisdn=f"4670444{number:04}", vlr=ABROAD) for number in range(200)]
+                told = await running.tell([Event(each, IMSI_ATTACH) for each in strangers])
+                assert Counter(told) == {"error 1": 200}
+                forged = Event(Subscriber(msisdn=SETTLED, vlr=HOME), IMSI_ATTACH, sender="49171000000")
+                assert await running.tell([forged]) == ["abort"]
+
+        asyncio.run(story())
+        counted = node.scrape()
+        node.signal(signal.SIGKILL)
+        node.ended()
+    assert not node.since(ready, node.pid)
+    calls = 'scp_calls_total{action="continue",reason="location-timeout",service="voip-forwarding"}'
+    assert counted[calls] == 1
+    assert counted['scp_enquiries_total{operation="anyTimeInterrogation",outcome="result"}'] == 2
+    assert counted['scp_mobility_events_total{event="imsi-attach",result="forged"}'] == 1
+    with sqlite3.connect(tmp_path / "store.db") as store:  # a VLR had its result: it is on the disk
+        columns = [row[1] for row in store.execute("PRAGMA table_info(subscriber)")]
+        assert {"roaming", "vlr"} <= set(columns)
+        [(roaming, vlr)] = store.execute("SELECT roaming, vlr FROM subscriber WHERE msisdn = ?", (SETTLED,))
+    assert (roaming, vlr) == (1, ABROAD)
