@@ -38,11 +38,18 @@ def test_the_demo_passes_and_the_readme_shows_its_output() -> None:
     shown = timeless(re.search(r"```text\n(.*?)\n```", README, re.DOTALL)[1])  # type: ignore[index]
     missing = [line for line in shown if line and line != "…" and line not in printed]
     assert not missing
+    assert any(line.endswith("settled, 4 charged") for line in printed), (
+        "the charged call's money is beside it"
+    )
+    assert any(line.endswith("connected to 0011234567, released with cause 16 │") for line in printed), (
+        "rescued"
+    )
 
 
 def test_a_wrong_answer_fails_the_demo(monkeypatch) -> None:
     steered, continued = demo.CARDS[0], demo.CARDS[1]
     monkeypatch.setattr(demo, "CARDS", (steered, replace(continued, expected=steered.expected)))
+    monkeypatch.setattr(demo, "CONTROLLED", ())
     assert CliRunner().invoke(app, ["demo"]).exit_code == 1
 
 

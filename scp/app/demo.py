@@ -21,6 +21,7 @@ from rich.rule import Rule
 from rich.table import Table
 
 from scp import client
+from scp.app.demo_charged import BALANCE, CALLER, SETTINGS, TARIFFS, Till
 from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
 from scp.app.node import Node
@@ -32,8 +33,9 @@ from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder_of
 from scp.simulator.msc import PlannedCall, run_calls
 from scp.simulator.network import Network
-from scp.simulator.scenario import Scenario
+from scp.simulator.scenario import Attempt, Ending, Scenario
 from scp.telemetry.logs import configure
+from scp.telemetry.null import NullTelemetry
 from scp.telemetry.server import MetricsServer
 from ss7.cap.errors import ErrorCode
 from ss7.isup import NatureOfAddress
@@ -65,12 +67,13 @@ home_vlr = ["4670"]
 [services.voip-forwarding]
 service_keys = [100]
 prefix = "99"
+{controlled}
 [api]
 listen = "127.0.0.1:{api}"
 [[api.keys]]
 name = "demo"
 sha256 = "{sha256}"
-scopes = ["authorization", "registration", "forwarding", "read"]
+scopes = ["authorization", "registration", "forwarding", "read", "charging"]
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
 log_level = "warning"
@@ -178,6 +181,30 @@ CARDS: Final = (
 )
 
 
+CONTROLLED: Final = (
+    Card(
+        "Rescued: VoIP is busy",
+        ALICE_ROAMS,
+        replace(DIALLED, attempts=(Attempt(ending=Ending.BUSY), Attempt(ring=0.3, talk=0.5))),
+        Expectation(action=Action.CONNECT, number="990011234567", ended=False),
+        Reason.FORWARDED_ROAMING,
+    ),
+    Card(
+        "Charged: the money ends it",
+        (client.credit(CALLER, "demo", BALANCE),),
+        Scenario(
+            trigger=Trigger.ORIGINATING,
+            a_number=CALLER,
+            b_number="46701111111",
+            attempts=(Attempt(ring=0.3, talk=60.0),),
+        ),
+        Expectation(action=Action.CONTINUE, ended=False, charged=True),
+        Reason.UNKNOWN_SUBSCRIBER,
+    ),
+)
+"""The calls of a second node, which stays in control of them."""
+
+
 class _Decisions(EventLog):
     """Keeps the decision of the latest call, and what went wrong in a service."""
 
@@ -218,7 +245,7 @@ async def _run(console: Console, *, keep: bool) -> bool:
     m3ua, api_port, metrics_port = _free_ports(3)
     token = token_urlsafe()
     sha256 = hashlib.sha256(token.encode()).hexdigest()
-    config = loads(CONFIG.format(m3ua=m3ua, api=api_port, metrics=metrics_port, sha256=sha256))
+    config = loads(CONFIG.format(m3ua=m3ua, api=api_port, metrics=metrics_port, sha256=sha256, controlled=""))
     configure(config.telemetry.log_level)
     metrics = metrics_for(config, sorted(config.services))
     event_log, latest = _Decisions(), _Latest()
@@ -231,6 +258,7 @@ async def _run(console: Console, *, keep: bool) -> bool:
     outcomes: list[tuple[Card, CallResult, bool]] = []
     try:
         outcomes.extend([await _play(card, api, latest, m3ua, console) for card in CARDS])
+        outcomes.extend(await _in_control(event_log, console))
         _summary(console, outcomes)
         for bug in event_log.bugs:
             console.print(f"a service failed: {bug}")
@@ -246,11 +274,43 @@ async def _run(console: Console, *, keep: bool) -> bool:
         await api.close()
         await node.stop()
         await page.close()
-    return len(outcomes) == len(CARDS) and all(passed for _, _, passed in outcomes) and not event_log.bugs
+    return (
+        len(outcomes) == len(CARDS) + len(CONTROLLED)
+        and all(passed for _, _, passed in outcomes)
+        and not event_log.bugs
+    )
+
+
+async def _in_control(event_log: EventLog, console: Console) -> list[tuple[Card, CallResult, bool]]:
+    """Play the calls that stay under control, with the money beside them; the node is one of their own."""
+    m3ua, api_port, metrics_port = _free_ports(3)
+    token = token_urlsafe()
+    sha256 = hashlib.sha256(token.encode()).hexdigest()
+    more = SETTINGS + TARIFFS
+    config = loads(
+        CONFIG.format(m3ua=m3ua, api=api_port, metrics=metrics_port, sha256=sha256, controlled=more)
+    )
+    node = Node(config, SystemRandom(), NullTelemetry(), event_log, entry_points=())
+    assert node.charging.quotas is not None
+    till = Till(node.charging.quotas)
+    node.charging.quotas = till  # type: ignore[assignment]  # it stands before the other
+    latest = _Latest()
+    await node.start(latest)
+    api = client.AsyncClient(f"http://127.0.0.1:{api_port}", token)
+    try:
+        return [await _play(card, api, latest, m3ua, console, till) for card in CONTROLLED]
+    finally:
+        await api.close()
+        await node.stop()
 
 
 async def _play(
-    card: Card, api: client.AsyncClient, latest: _Latest, port: int, console: Console
+    card: Card,
+    api: client.AsyncClient,
+    latest: _Latest,
+    port: int,
+    console: Console,
+    till: Till | None = None,
 ) -> tuple[Card, CallResult, bool]:
     """Provision, make one call, show it, and ask the dry run what it would have done."""
     console.print()
@@ -265,9 +325,12 @@ async def _play(
         endpoint=Endpoint(port=port),
         random=SystemRandom(),
     )
+    if till is not None:
+        await till.settled.wait()
     decision = latest.decision
     passed = result.passed and decision is not None and decision.reason is card.reason
-    console.print(ladder_of(result), markup=False)
+    notes = [(at - result.began, text) for at, text in till.notes if at >= result.began] if till else []
+    console.print(ladder_of(result, notes=notes), markup=False)
     if decision is not None:
         console.print(f"{'why':>12}  {decision.reason}: {explain(decision.reason)}")
         if await _dry_run_differs(card, api):

@@ -97,8 +97,11 @@ def _release(argument: ReleaseCallArg, version: int) -> str:  # noqa: ARG001
 
 
 def _armed(argument: RequestReportBCSMEventArg, version: int) -> str:  # noqa: ARG001
-    armed = [(event.event_type_bcsm, event.monitor_mode.identifier) for event in argument.bcsm_events]
-    return ", ".join(f"{getattr(event, 'identifier', event)} {mode}" for event, mode in armed)
+    armed: dict[str, dict[str, None]] = {}  # of each mode the events, once for both legs
+    for event in argument.bcsm_events:
+        name = str(getattr(event.event_type_bcsm, "identifier", event.event_type_bcsm))
+        armed.setdefault(event.monitor_mode.identifier, {})[name] = None
+    return "; ".join(f"{mode} {', '.join(events)}" for mode, events in armed.items())
 
 
 def _event_report(argument: EventReportBCSMArg, version: int) -> str:  # noqa: ARG001

@@ -79,7 +79,7 @@ class CallDialogue:
         self._expected = expected
         self._give_up = now + give_up
         self._codec = codec
-        self._began = time.perf_counter()
+        self._began = self.result.began = time.perf_counter()
         self._answered = False
 
     @property

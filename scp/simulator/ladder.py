@@ -204,21 +204,36 @@ class _Canvas:
                 self._put(((at + _INDENT, line),))
 
 
-def ladder_of(result: CallResult, style: Style = UNICODE) -> str:
-    """Return the call's messages as arrows with their contents, the call's outcome, and the verdict."""
+def ladder_of(result: CallResult, style: Style = UNICODE, notes: Sequence[tuple[float, str]] = ()) -> str:
+    """Return the call's messages as arrows with their contents, the call's outcome, and the verdict.
+
+    ``notes``: what happened at the gsmSCF, in seconds since the InitialDP, in the order of time.
+    """
     ladder = Ladder()
     last = 0.0
+    said = 0
     for step in result.steps:
+        while said < len(notes) and notes[said][0] <= step.seconds:
+            ladder.note(*_note(notes[said]))
+            said += 1
         source, target = (MSC, SCF) if step.outward else (SCF, MSC)
         if step.message.startswith("local"):
             ladder.note(step.seconds, MSC, step.message, *step.components)
         else:
             ladder.message(step.seconds, source, target, _arrow_text(step), *step.components)
         last = step.seconds
+    for note in notes[said:]:
+        ladder.note(*_note(note))
+        last = max(last, note[0])
     ladder.note(last, MSC, result.outcome, *_counted(result))
     verdict = "as expected" if result.passed else "NOT as expected"
     ladder.note(last, MSC, verdict, *result.faults)
     return render(ladder.events, (MSC, SCF), style)
+
+
+def _note(note: tuple[float, str]) -> tuple[float, str, str]:
+    seconds, text = note
+    return seconds, SCF, text
 
 
 def _counted(result: CallResult) -> list[str]:

@@ -34,6 +34,7 @@ class CallResult(Struct, kw_only=True):
         steps: its messages in order.
         routed_to: digits that the call was connected to; "" where it went on unchanged.
         outcome: how the call ended, in words.
+        began: when the InitialDP was sent, on `time.perf_counter`'s clock.
         periods: how many charged periods the gsmSCF asked for.
         talked: of each answered connection the seconds in every tariff in turn, by the switch's own count.
         heard: the announcements that the caller heard, in words.
@@ -45,6 +46,7 @@ class CallResult(Struct, kw_only=True):
     steps: list[Step] = []
     routed_to: str = ""
     outcome: str = ""
+    began: float = 0.0
     periods: int = 0
     talked: tuple[tuple[float, ...], ...] = ()
     heard: tuple[str, ...] = ()
