@@ -5,6 +5,7 @@ from __future__ import annotations
 from scene import BOB, DIALLED, Scene, answer, armed, begin_tid, connect, engine_answers, invoke, request
 
 from scp.simulator.bcsm import CALLED, CALLING, Event, MonitorMode
+from scp.simulator.charged import Reported
 from scp.simulator.reports import charging_report, event_report
 from scp.simulator.scenario import Scenario, Trigger
 from ss7 import rose, tcap
@@ -127,7 +128,7 @@ def charged(scene: Scene, version: int) -> None:
         from_switch=True,
     )
     scene.wait(60.0)
-    first = charging_report(60.0, version, leg=CALLING, active=True)
+    first = charging_report(Reported(60.0, CALLING), version, active=True)
     scene.tcap(
         tcap.build_continue(tid, own, b"", [invoke(3, Opcode.APPLY_CHARGING_REPORT, first, version)]),
         from_switch=True,
@@ -137,7 +138,7 @@ def charged(scene: Scene, version: int) -> None:
         from_switch=False,
     )
     scene.wait(12.3)
-    last = charging_report(12.3, version, leg=CALLING, active=False)
+    last = charging_report(Reported(12.3, CALLING), version, active=False)
     gone = event_report(Event.T_DISCONNECT, CALLED, cause=16)
     reports = [
         invoke(4, Opcode.APPLY_CHARGING_REPORT, last, version),
