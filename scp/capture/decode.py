@@ -128,7 +128,7 @@ class Decoder:
                 continue
             known = dialogues.follow(item) or KnownDialogue(0)
             shown = message_json(item, known.version, known.among)
-            if item.transaction.kind and faults_in(shown):
+            if item.kind and faults_in(shown):
                 capture.counts["decoded-in-part"] += 1
             if self._is_wanted(known, shown):
                 yield shown

@@ -62,7 +62,7 @@ class DialogueVersions:
 
     def follow(self, message: Message) -> KnownDialogue | None:
         """Take the next message with TCAP; return its dialogue, None if it belongs to none."""
-        if not message.transaction.kind:
+        if not message.kind:
             return None
         _, dialogue = self._tracker.track(message, message.transaction)
         self._tracker.over.clear()
@@ -102,20 +102,21 @@ def _read_ahead(items: Iterable[Item]) -> dict[_Key, KnownDialogue]:
     found: dict[_Key, KnownDialogue] = {}
     by_id: dict[bytes, tuple[float, KnownDialogue]] = {}
     for message in items:
-        if not isinstance(message, Message) or not message.transaction.kind:
+        if not isinstance(message, Message) or not message.kind:
             continue
+        transaction = message.transaction
         said = _said(message)
-        time, known = by_id.get(message.transaction.otid, (0.0, None))
-        if known is not None and message.transaction.kind == tcap.BEGIN and message.signal.time <= time:
+        time, known = by_id.get(transaction.otid, (0.0, None))
+        if known is not None and message.kind == tcap.BEGIN and message.signal.time <= time:
             known.version = said or CAP_V1.version  # a file that was put together out of order
-        _, dialogue = tracker.track(message, message.transaction)
+        _, dialogue = tracker.track(message, transaction)
         tracker.over.clear()
         if dialogue is None or not dialogue.stray or len(found) >= MAX_OPEN:
             continue
         known = dialogue.user if isinstance(dialogue.user, KnownDialogue) else None
         if known is None:
             known = dialogue.user = found[_key(message)] = KnownDialogue(0)
-            for tid in (message.transaction.otid, message.transaction.dtid):
+            for tid in (transaction.otid, transaction.dtid):
                 by_id[tid] = (message.signal.time, known)
         if said:
             known.version = said
@@ -126,7 +127,8 @@ def _read_ahead(items: Iterable[Item]) -> dict[_Key, KnownDialogue]:
 
 def _key(message: Message) -> _Key:
     """Return what is the same of a message whenever the capture is read."""
-    return message.signal.frame, message.transaction.otid, message.transaction.dtid
+    transaction = message.transaction
+    return message.signal.frame, transaction.otid, transaction.dtid
 
 
 def _has_portion(message: Message) -> bool:

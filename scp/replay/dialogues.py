@@ -144,13 +144,12 @@ class Dialogues:
         if type(item.unit) is not UnitData:
             self.skipped["returned by SCCP"] += 1
             return
-        transaction = item.transaction
-        if not transaction.kind:
+        if not item.kind:
             self.skipped["no TCAP message"] += 1
             return
         self.messages += 1
         self._moved(item.signal.time)
-        what, followed = self._tracker.track(item, transaction)
+        what, followed = self._tracker.track(item, item.transaction)
         if self._tracker.over:
             self._given_up()
         if followed is None or what == STRAY:

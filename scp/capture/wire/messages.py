@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
-from scp.capture.wire.transaction import read_transaction
+from scp.capture.wire.transaction import Transaction, read_kind, read_transaction
 from scp.capture.wire.values import ADAPTATION_NAMES, Adaptation, Fault, Signal, Way
 from scp.stack.sccp_reassembly import Reassembly
 from scp.stack.sccp_settings import SI_SCCP, SccpSettings
@@ -35,11 +35,11 @@ class Message:
         data: the MTP3 user message; None if there is none.
         unit: the SCCP message, of segments put together; None if there is none.
         tcap: octets for TCAP (or SCCP management); b"" if there are none.
-        transaction: what those belong to.
+        kind: of the TCAP message, as a `Transaction` has it; 0 if it is none.
         segments: how many SCCP segments it came in; 0 while it is not complete.
     """
 
-    __slots__ = ("data", "management", "segments", "signal", "tcap", "transaction", "unit")
+    __slots__ = ("data", "kind", "management", "segments", "signal", "tcap", "unit")
 
     def __init__(
         self,
@@ -55,8 +55,13 @@ class Message:
         self.data = data
         self.unit = unit
         self.tcap = tcap
-        self.transaction = read_transaction(tcap)
+        self.kind = read_kind(tcap)
         self.segments = segments
+
+    @property
+    def transaction(self) -> Transaction:
+        """What the TCAP message belongs to; not kept: garbage collection would visit one object more."""
+        return read_transaction(self.tcap)
 
 
 def is_segment(unit: Unit) -> bool:
@@ -138,7 +143,7 @@ class Reader:
                 return self._segment(signal, data, unit)
             return Message(signal, data, unit, b"", 0)  # returned to its sender, which reassembles nothing
         message = Message(signal, data, unit, unit.data)
-        if not message.transaction.kind and _subsystem(unit) != MANAGEMENT_SSN:
+        if not message.kind and _subsystem(unit) != MANAGEMENT_SSN:
             self.counts["fault:tcap: no TCAP message"] += 1
         return message
 

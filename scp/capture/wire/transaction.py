@@ -30,6 +30,12 @@ class Transaction:
 _NONE: Final = Transaction(0, b"", b"", 0)
 
 
+def read_kind(octets: bytes) -> int:
+    """Return a message's kind; see `Transaction`."""
+    kind, at, end, _ = read_element(octets, 0, len(octets))
+    return kind if kind in (BEGIN, END, CONTINUE, ABORT, UNIDIRECTIONAL) and end >= at else 0
+
+
 def read_transaction(octets: bytes) -> Transaction:
     """Return what a message belongs to; ``rest`` is where its dialogue and component portions begin."""
     size: i64 = len(octets)
