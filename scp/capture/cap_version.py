@@ -70,13 +70,16 @@ def said_version(portion: DialoguePortion | None) -> int:
 
 def version_of_begin(octets: bytes) -> int:
     """Return the CAP version that a BEGIN asks for; 0 if it can't be read or asks for something else."""
+    return max(0, protocol_of_begin(octets))
+
+
+def protocol_of_begin(octets: bytes) -> int:
+    """Return the version that a BEGIN asks for, of whatever protocol; 0 if it can't be read."""
     try:
         portion = tcap.decode(octets).dialogue
     except DecodeError:
         return 0
-    if portion is None:
-        return CAP_V1.version
-    return max(0, said_version(portion))
+    return CAP_V1.version if portion is None else said_version(portion)
 
 
 def version_by_subsystems(unit: UnitData | UnitDataService) -> int:

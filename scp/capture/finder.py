@@ -1,8 +1,9 @@
-"""Finds the calls of some numbers in a node's traffic, at little cost for the other calls.
+"""Finds the calls of some numbers in a node's traffic, and MAP about them, at little cost for the others.
 
 A message is read only if it may be one of them: a number stands in an InitialDP as packed digits (Q.763 §3.9,
-24.008 §10.5.4.7), so octets that don't have its last ones don't have the number, and what follows in the
-dialogue has one of its transaction ids. A message in segments is found with its last one.
+24.008 §10.5.4.7), in an argument of MAP likewise. So octets that don't have its last ones don't have the
+number, and what follows in the dialogue has one of its transaction ids. A message in segments is found with
+its last one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from scp.capture.initial_dp import read_initial_dp
+from scp.capture.map_subject import subject_of_begin
 from scp.capture.wire.dialogue_tracker import STRAY, Dialogue, DialogueTracker
 from scp.capture.wire.messages import Message, Reader
 from scp.capture.wire.values import Adaptation, Signal, Way
@@ -124,7 +126,8 @@ class Finder:
         """Return the number that a BEGIN is a call of, "" if of none."""
         idp = read_initial_dp(begin.tcap)
         if idp is None:
-            return ""
+            subject = subject_of_begin(begin.tcap, self._numbering)
+            return subject if subject in self._numbers else ""
         numbers = (read_call(idp, self._numbering).e164, calling_e164(idp, self._numbering))
         return next((number for number in numbers if number in self._numbers), "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, final
 
-from scp.capture.cap_version import version_of_begin
+from scp.capture.cap_version import protocol_of_begin
 from scp.capture.finder import Finder, Signals
 from scp.capture.json_view import data_json, user_json
 
@@ -56,7 +56,7 @@ class Tracer:
         trace = None if found is None else self._traces.take(found.msisdn)
         if found is None or trace is None:
             return
-        version = version_of_begin(found.dialogue.begin.tcap)
+        version = protocol_of_begin(found.dialogue.begin.tcap)
         self._write(found.msisdn, peer, shown(found.message, version), sent=sent)
         self._traces.wrote(trace)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 from map_room import ABROAD, HOME, MapRoom
-from room import READY, ROAMER
+from room import NUMBERING, READY, ROAMER
 
+from scp.capture.tracer import Tracer
 from scp.domain.call import Trigger
 from scp.domain.map_results import Result
 from scp.domain.reason import Reason
 from scp.services.whereabouts import Ask
 from scp.simulator.hlr_script import Subscriber
+from scp.telemetry.number_traces import Traces
 from ss7 import tcap
 from ss7.map.location import (
     IMSI_ATTACH,
@@ -154,3 +156,44 @@ def test_an_event_changes_the_place_and_nothing_else_of_the_record(record):
     room.note(ABROAD)
     after = room.store.records[record.msisdn]
     assert after == msgspec.structs.replace(record, roaming=True, vlr=ABROAD.vlr)
+
+
+def test_what_is_asked_and_told_of_a_traced_number_is_in_its_trace():
+    traces = Traces(lambda: 0.0)
+    traces.start(WANDERER.msisdn, 600, 100, "test")
+    lines = []
+    tracer = Tracer(
+        traces, NUMBERING, lambda msisdn, peer, message, *, sent: lines.append((message, sent)), lambda: 0.0
+    )
+    tracer.follow()
+    room = MapRoom(WANDERER)
+    room.node.tap = TracerTap(tracer)
+    room.known(ABROAD)
+    reason_of_a_call(room)
+    room.note(HOME)
+    operations = [
+        (component.get("operation", component["type"]), sent)
+        for message, sent in lines
+        for component in message["components"]
+    ]
+    assert ("anyTimeInterrogation", True) in operations
+    assert ("anyTimeInterrogation", False) in operations
+    assert ("noteMM-Event", False) in operations
+    place = next(m for m, sent in lines if not sent and "31651000000" in str(m))
+    assert (
+        place["components"][0]["result"]["subscriberInfo"]["locationInformation"]["vlr-number"]["digits"]
+        == "31651000000"
+    )
+
+
+class TracerTap:
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
+
+    def heard(self, name, messages) -> None:
+        for stream, octets in messages:
+            self.tracer.take(name, stream, octets, sent=False)
+
+    def said(self, name, messages) -> None:
+        for stream, octets in messages:
+            self.tracer.take(name, stream, octets, sent=True)
