@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.domain import provisioning
 from scp.domain.breaker import Breaker
+from scp.domain.lookup import Pending
 from scp.domain.map_results import Result
 from scp.domain.provisioning import Refusal, SetRoaming
+from scp.engine.arming import arming, refusal
 from scp.engine.enquiries import Enquiries
 from scp.engine.mobility import CONTEXTS_SERVED, Mobility
 from scp.engine.whereabouts import Places
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.config import Config
+    from scp.domain.whereabouts import Located
     from scp.engine.cap.user import CapUser
+    from scp.engine.enquiries import Answer
     from scp.engine.mobility import Written
     from scp.engine.signalling import Signalling
     from scp.engine.tc_users import TcUsers
@@ -115,6 +119,27 @@ class StoredRoaming:
 
 
 @final
+class _Waiting:
+    """Somebody who awaits an answer; a `LocationWaiter` and an `Asker`."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.place: asyncio.Future[Located] = loop.create_future()
+        self.answer: asyncio.Future[Answer] = loop.create_future()
+
+    def located(self, place: Located) -> None:
+        """Take a place."""
+        if not self.place.done():
+            self.place.set_result(place)
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """Take an answer."""
+        del now
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
+@final
 class MapParts:
     """The parts of one node.
 
@@ -157,6 +182,8 @@ class MapParts:
             breaker=Breaker(settings.failures, settings.rest_s),
         )
         self.writer = StoredRoaming(store, failed)
+        self._clock = signalling.clock
+        self._hlr = settings.hlr or ""
         self.mobility: Mobility | None = None
         users.add(self.enquiries, settings.ssn, (*_ASKED, b""))
         if settings.mobility:
@@ -172,6 +199,23 @@ class MapParts:
             users.add(self.mobility, settings.ssn, CONTEXTS_SERVED)
         cap.locator = self.places
         cap.place_deadline = settings.deadline_ms / 1000
+
+    async def locate(self, msisdn: str) -> Located:
+        """Return where a subscriber is: remembered, or asked."""
+        waiting = _Waiting()
+        place = self.places.locate(msisdn, waiting, self._clock())
+        return await waiting.place if isinstance(place, Pending) else place
+
+    async def arm(self, msisdn: str, *, on: bool) -> str:
+        """Have the HLR switch a subscriber's M-CSI; return "" or why it does not."""
+        waiting = _Waiting()
+        question = arming(self.enquiries.title, msisdn, self._hlr, on=on)
+        answer = self.enquiries.ask(question, waiting, self._clock())
+        return refusal(await waiting.answer if isinstance(answer, Pending) else answer)
+
+    def roaming(self, vlr: str) -> bool | None:
+        """Whether a VLR is abroad."""
+        return self.places.numbering.roaming(vlr)
 
     def adopt(self, config: Config) -> None:
         """Take over what a reload may change."""

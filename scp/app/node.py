@@ -178,6 +178,10 @@ class Node:
                 from scp.api.messages import messages_router  # noqa: PLC0415
 
                 routers.append(messages_router(self.messaging.queue, self.messaging.config))
+            if self.map is not None:
+                from scp.api.whereabouts import whereabouts_router  # noqa: PLC0415
+
+                routers.append(whereabouts_router(self.map))
             if config.api.console:
                 routers.append(self._console_router())
             self.api = await serve_api(config.api, self, routers)

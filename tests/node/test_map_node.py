@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sqlite3
 import sys
@@ -15,7 +16,7 @@ from random import Random
 
 sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 
-from real_node import free_ports
+from real_node import TOKEN, free_ports
 from test_nothing_late import Audited
 
 from scp.domain.call import Trigger
@@ -102,6 +103,13 @@ def test_calls_follow_the_subscriber_and_nothing_is_loaded_late(tmp_path: Path) 
                     moved = Subscriber(msisdn=SETTLED, vlr=vlr)
                     assert await running.tell([Event(moved, LOCATION_UPDATE_OTHER_VLR)]) == ["result"]
                     assert (await call(node, SETTLED)).answer.action is action
+                loop = asyncio.get_running_loop()
+                status, body = await loop.run_in_executor(None, node.get, f"/v1/whereabouts/{ROAMER}", TOKEN)
+                assert (status, json.loads(body)["vlr"], json.loads(body)["roaming"]) == (200, ABROAD, True)
+                for number, expected in ((SETTLED, 200), ("46709999999", 409)):
+                    path = f"/v1/mobility/{number}"
+                    assert await loop.run_in_executor(None, node.put, path, {"armed": True}) == expected
+                assert running.hlr.counts["anyTimeModification"] == 2
                 strangers = [Subscriber(msisdn=f"4670444{number:04}", vlr=ABROAD) for number in range(200)]
                 told = await running.tell([Event(each, IMSI_ATTACH) for each in strangers])
                 assert Counter(told) == {"error 1": 200}
