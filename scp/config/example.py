@@ -158,6 +158,9 @@ nature = "keep"                       # keep | unknown | national | internationa
 # charged_time = "since-answer"       # since-answer | by-period: a report counts from the one before
 # abandon_report = true               # false: no charging report of a call that is abandoned
 
+# [services.controlled]               # every call under control to its end; the settings of voip-forwarding,
+# service_keys = [101]                # and without prefix and suffix none is steered
+
 # [services.voip-forwarding.charging] # calls are charged as the switch measures them (CAP v2 and later)
 # pays = ["caller", "forwarder"]      # whose calls are: caller | forwarder | roamer
 # forwarded_by = "redirecting-number" # redirecting-number | redirection-indicator | absent-location

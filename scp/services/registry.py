@@ -10,14 +10,17 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scp.services.api import ENTRY_POINT_GROUP
-from scp.services.voip_forwarding import VoipForwarding, voip_forwarding
+from scp.services.voip_forwarding import Controlled, VoipForwarding, controlled, voip_forwarding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from scp.services.api import NodeSettings, Service, ServiceFactory
 
-BUILT_IN: Final[dict[str, ServiceFactory]] = {VoipForwarding.name: voip_forwarding}
+BUILT_IN: Final[dict[str, ServiceFactory]] = {
+    VoipForwarding.name: voip_forwarding,
+    Controlled.name: controlled,
+}
 MAX_SERVICE_KEY: Final = 2**31 - 1  # 29.078 §5.1: ServiceKey is MAP's Integer4
 
 

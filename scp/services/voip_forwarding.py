@@ -96,6 +96,8 @@ class VoipForwarding:
     """
 
     name = "voip-forwarding"
+    watches = False
+    """Whether calls stay under control that are neither rescued nor paid for."""
 
     def __init__(
         self,
@@ -151,7 +153,7 @@ class VoipForwarding:
                 roams = not connects and bool(self.rules.numbering.roaming(facts.vlr))
                 paid = paid_by(call.idp, facts, self.rules.numbering, policy, roams)
         connect = connect_argument(call.idp, decision, st=self.st) if connects else None
-        if paid is None and not (connects and plan.rescue):
+        if paid is None and not (connects and plan.rescue) and not self.watches:
             if connect is None:
                 call.invoke(_OPERATION_CONTINUE)
             elif await put_through(call, plan) is not Heard.OVER:
@@ -177,10 +179,53 @@ class ControllingForwarding(VoipForwarding):
 _decode_state: Final = msgpack.Decoder(HeldCall).decode
 
 
-def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForwarding:
-    """Build the service from its table; the `scp.services.api.ServiceFactory`."""
+class Controlled(ControllingForwarding):
+    """The service ``controlled``: every call stays under control until it is over, steered or not.
+
+    Without a mark no call is steered, and no subscriber looked up.
+    """
+
+    name = "controlled"
+    watches = True
+
+    async def run(self, call: Call) -> None:
+        """Serve one call."""
+        if self.rules.prefix or self.rules.suffix:
+            await super().run(call)
+            return
+        facts = read_call(call.idp, self.rules.numbering)
+        decision = screen(facts, self.rules)
+        if decision is None or decision.reason not in _LOOPS:
+            decision = Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
+        call.decided(decision)
+        if self.plan is None or call.context.version < ARMED_SINCE or decision.reason in _LOOPS:
+            call.invoke(_OPERATION_CONTINUE)
+        else:
+            await self._control(call, facts, decision, self.plan)
+
+
+def controlled(settings: dict[str, Any], node: NodeSettings) -> Controlled:
+    """Build the service ``controlled``, whose settings are those of ``voip-forwarding``."""
     own = read_settings(settings, Settings)
-    rules = Rules(
+    return Controlled(
+        _rules(own, node), st=own.st, plan=_plan(own, node), ask=own.ask_hlr, on_silence=own.on_silence
+    )
+
+
+def _plan(own: Settings, node: NodeSettings) -> Plan:
+    policy = own.charging and own.charging.checked()
+    return Plan(
+        Patience(own.no_answer_s, own.quiet_s),
+        own.rescue,
+        policy,
+        node.switches,
+        denied=_announcement(node, "charging.announce", policy.announce if policy else ""),
+        connecting=_announcement(node, "announce", own.announce),
+    )
+
+
+def _rules(own: Settings, node: NodeSettings) -> Rules:
+    return Rules(
         node.numbering,
         prefix=own.prefix,
         suffix=own.suffix,
@@ -189,21 +234,17 @@ def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForward
         on_failure=own.on_failure or node.on_failure,
         max_redirections=own.max_redirections,
     )
-    plan: Plan | None = None
-    if own.rescue or own.announce or own.charging is not None:
-        policy = own.charging and own.charging.checked()
-        plan = Plan(
-            Patience(own.no_answer_s, own.quiet_s),
-            own.rescue,
-            policy,
-            node.switches,
-            denied=_announcement(node, "charging.announce", policy.announce if policy else ""),
-            connecting=_announcement(node, "announce", own.announce),
-        )
+
+
+def voip_forwarding(settings: dict[str, Any], node: NodeSettings) -> VoipForwarding:
+    """Build the service from its table; the `scp.services.api.ServiceFactory`."""
+    own = read_settings(settings, Settings)
     if own.ask_hlr is not Ask.OFF and not node.asks_hlr:
         raise ValueError("ask_hlr: there is no [map] table, which says how the HLR is reached")
+    controls = own.rescue or own.announce or own.charging is not None
+    plan = _plan(own, node) if controls else None
     kind = VoipForwarding if plan is None else ControllingForwarding
-    return kind(rules, st=own.st, plan=plan, ask=own.ask_hlr, on_silence=own.on_silence)
+    return kind(_rules(own, node), st=own.st, plan=plan, ask=own.ask_hlr, on_silence=own.on_silence)
 
 
 def _announcement(node: NodeSettings, key: str, name: str) -> Announcement | None:
