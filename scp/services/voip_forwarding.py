@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from msgspec import Meta, Struct, msgpack
+from msgspec.structs import replace
 
 from scp.domain.decision import Action, Decision, Reason, judge, screen
 from scp.domain.rules import (
@@ -179,6 +180,10 @@ class ControllingForwarding(VoipForwarding):
 _decode_state: Final = msgpack.Decoder(HeldCall).decode
 
 
+NO_MARK: Final = "#DE#"
+"""The prefix of a service that steers no call: nobody dials it."""
+
+
 class Controlled(ControllingForwarding):
     """The service ``controlled``: every call stays under control until it is over, steered or not.
 
@@ -190,7 +195,7 @@ class Controlled(ControllingForwarding):
 
     async def run(self, call: Call) -> None:
         """Serve one call."""
-        if self.rules.prefix or self.rules.suffix:
+        if self.rules.prefix != NO_MARK:
             await super().run(call)
             return
         facts = read_call(call.idp, self.rules.numbering)
@@ -207,6 +212,8 @@ class Controlled(ControllingForwarding):
 def controlled(settings: dict[str, Any], node: NodeSettings) -> Controlled:
     """Build the service ``controlled``, whose settings are those of ``voip-forwarding``."""
     own = read_settings(settings, Settings)
+    if not own.prefix and not own.suffix:
+        own = replace(own, prefix=NO_MARK)
     return Controlled(
         _rules(own, node), st=own.st, plan=_plan(own, node), ask=own.ask_hlr, on_silence=own.on_silence
     )

@@ -52,9 +52,10 @@ service_keys = [100]
 prefix = "99"
 {service}
 [services.voip-forwarding.charging]
-first_s = 60
-next_s = 60
+first_s = {quota}
+next_s = {quota}
 {policy}
+{more}
 [charging]
 {charging}
 [[charging.tariffs]]
@@ -95,6 +96,10 @@ class Lab:
         (result,) = await self.msc.run([PlannedCall(scenario, expected)], 1, None)
         return result
 
+    def now(self) -> float:
+        """Seconds since 1970 by the wall's clock."""
+        return self.node.cap.wall()
+
     async def quiet(self) -> None:
         """Wait until no dialogue is open, and all records are written."""
         while self.node.signalling.tcap or self.node.charging.quotas._last:  # noqa: ASYNC110 - time is virtual
@@ -119,7 +124,19 @@ def sent(result: Any) -> list[list[str]]:
     return [list(step.components) for step in result.steps if not step.outward]
 
 
-def run(body, *, balance=20, service="", policy="", charging="", tariff="", recorder=None, wall=NOON):
+def run(
+    body,
+    *,
+    balance=20,
+    service="",
+    policy="",
+    charging="",
+    tariff="",
+    recorder=None,
+    wall=NOON,
+    more="",
+    quota=60,
+):
     """Run ``body(lab)``; all clocks are the loop's, and at its beginning the wall's shows ``wall``."""
 
     async def main():
@@ -135,6 +152,8 @@ def run(body, *, balance=20, service="", policy="", charging="", tariff="", reco
             policy=policy,
             charging=charging,
             tariff=tariff,
+            quota=quota,
+            more=more,
         )
         node = Node(config.loads(text, {}), Random(5), Counts(), Words(), ())
         node.charging.wall = lambda: wall + int(loop.time() * 1000)

@@ -9,12 +9,17 @@ import asyncio
 from typing import Any
 
 import pytest
-from charged_lab import NOON, Lab, originating, run, sent
+from charged_lab import CALLED, CALLER, NOON, Lab, originating, run, sent
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from oracles.examples import examples
+from scp.domain.call import Trigger
 from scp.domain.quota import QuotaRequest
 from scp.simulator import call as simulated
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.scenario import Attempt, Ending
+from scp.simulator.scenario import Attempt, Ending, Scenario
 from ss7.cap.operations import Opcode
 
 PERIODS = ["applyCharging 60.0 s", "applyCharging 60.0 s", "applyCharging 20.0 s"]
@@ -344,3 +349,122 @@ def test_a_caller_who_is_told_released_pays_what_was_talked(everything_sent):
         assert (record["action"], record["reason"]) == ("release", "released-by-operator")
 
     run(body, recorder=everything_sent)
+
+
+VENDOR = """
+[switches.vendor]
+msc_numbers = ["46709000002"]
+charged_time = "by-period"
+abandon_report = false
+"""
+
+
+def test_a_switch_that_counts_each_period_anew_by_its_profile(everything_sent):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(Attempt(ring=3.0, talk=172.3), by_period=True))
+        assert not result.faults
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (172_300, 18)
+        result = await lab.call(
+            originating(Attempt(ending=Ending.ABANDON, ring=5.0), by_period=True, silent_abandon=True)
+        )
+        await lab.quiet()
+        assert await lab.account() == (2, 0)
+
+    run(body, more=VENDOR)
+
+
+def test_13_who_has_no_credit_hears_so_first(everything_sent):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(), ANY)
+        assert result.heard
+        assert operations(result)[0] == ["connectToResource", "playAnnouncement"]
+        assert operations(result)[-1][-1] == "releaseCall"
+        assert (await lab.records())[0]["reason"] == "charging-denied"
+
+    run(
+        body,
+        balance=0,
+        policy='no_credit = "no-credit"',
+        more="[announcements]\nno-credit = {id = 5}\n",
+        recorder=everything_sent,
+    )
+
+
+def test_a_forwarded_call_is_paid_by_who_forwards_and_a_roamer_pays_the_way_abroad(everything_sent):
+    async def body(lab: Lab) -> None:
+        for msisdn in ("46700000002", "46705550001"):
+            await lab.node.charging.ledger.credit(msisdn, "first", 50, 1)
+        talk = Attempt(ring=3.0, talk=60.0)
+        forwarded = Scenario(
+            trigger=Trigger.FORWARDED, a_number=CALLER, b_number=CALLED, b_nature=4, attempts=(talk,)
+        )
+        await lab.call(forwarded)
+        roaming = Scenario(
+            trigger=Trigger.TERMINATING,
+            a_number=CALLER,
+            b_number="46705550001",
+            b_nature=4,
+            vlr="46319999999",
+            attempts=(talk,),
+        )
+        await lab.call(roaming)
+        at_home = await lab.call(replace(roaming, vlr="46709000001"), ANY)
+        assert operations(at_home) == [["continue"]]
+        await lab.quiet()
+        assert await lab.account() == (20, 0)
+        assert await lab.account("46700000002") == (44, 0)
+        assert await lab.account("46705550001") == (44, 0)
+
+    run(body, policy='pays = ["caller", "forwarder", "roamer"]', recorder=everything_sent)
+
+
+@pytest.mark.hypothesis
+def test_any_calls_cost_what_the_switch_says_that_was_talked():
+    """Random calls on one balance: what it lost is what a naive sum makes of the switch's own count."""
+    flags = ("event_first", "separate", "prearranged_end", "repeats_reports")
+    attempts = st.builds(
+        Attempt,
+        ending=st.sampled_from([Ending.ANSWER, Ending.ANSWER, Ending.BUSY, Ending.ABANDON, Ending.NO_ANSWER]),
+        ring=st.integers(1, 90).map(lambda tenths: tenths / 10),
+        talk=st.integers(0, 3000).map(lambda tenths: tenths / 10 + 0.04),
+        hangs_up=st.sampled_from([1, 2]),
+    )
+    calls = st.lists(
+        st.tuples(attempts, st.sets(st.sampled_from(flags)), st.integers(2, 4)), min_size=1, max_size=2
+    )
+
+    @given(
+        calls, st.integers(20, 90), st.integers(0, 19), st.sampled_from([0.0, 0.5, 3.0]), st.integers(0, 200)
+    )
+    @examples(25)
+    def check(planned, quota, withheld, delay, before):
+        async def body(lab: Lab) -> None:
+            slow(lab, extend=delay)
+            expected = 0
+            for attempt, wanted, version in planned:
+                answers = lab.now() + attempt.ring
+                prices = (6, 12) if answers < NOON / 1000 else (12, 12)
+                scenario = originating(attempt, version=version, **dict.fromkeys(wanted, True))
+                result = await lab.call(scenario, ANY)
+                for connection in result.talked:
+                    tenths = [round(seconds * 10) for seconds in connection]
+                    total = sum(n * price for n, price in zip(tenths, prices, strict=False))
+                    begun = -sum(tenths) % 10 * prices[len(tenths) - 1]
+                    expected += -(-(total + begun) // 600)
+            await lab.quiet()
+            charged = sum(each["charge"] for each in await lab.records() if "charge" in each)
+            assert charged == expected
+            assert await lab.account() == (10_000 - expected, 0)
+            assert sum(each["charged"] for each in await lab.records("charge")) == expected
+
+        run(
+            body,
+            balance=10_000,
+            policy=f"withheld_s = {withheld}\nreport_s = 1",
+            quota=quota,
+            tariff=BAND.format(end="23:00"),
+            wall=NOON - before * 1000,
+        )
+
+    check()

@@ -1,0 +1,233 @@
+"""Charged calls, report by report: each row of the table of the money, and any order of reports."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+from driver import USER
+from hypothesis import given
+from hypothesis import strategies as st
+from test_voip_forwarding import NODE
+
+from oracles.examples import examples
+from scp.domain.quota import ChargingFailure, QuotaDenial, QuotaGrant, Settled
+from scp.engine.cap.dialogue import CapDialogue
+from scp.services.api import Extend, Lookup, NextReport, Release, Report, ReportKind, Reserve, Settle
+from scp.services.charge_control import TABLE, Action, Event, Money, read_report
+from scp.services.voip_forwarding import controlled
+from scp.simulator.charged import Reported
+from scp.simulator.idp import initial_dp
+from scp.simulator.reports import charging_report
+from scp.simulator.scenario import Scenario
+from scp.stack.tcap import Dialogue
+from ss7.cap.charging import decode_contained
+from ss7.cap.contexts import BY_VERSION
+from ss7.cap.operations import Opcode
+from ss7.cap.types import EventReportBCSMArg, EventTypeBCSM, MessageType, MiscCallInfo
+
+POLICY = {"first_s": 60, "next_s": 60, "withheld_s": 30, "down": "grace:20", "unreadable_report": "continue"}
+SERVICE = controlled({"charging": POLICY}, NODE)
+STRICT = controlled({"charging": {**POLICY, "unreadable_report": "release"}}, NODE)
+TELLS, ASKS = MessageType.NOTIFICATION, MessageType.REQUEST
+_tids = count(1)
+
+
+class Charged:
+    """One charged call: the service, driven by hand, and a charging system that has so much to give.
+
+    Attributes:
+        sent: operation codes of each message.
+        settled: what was settled, in tenths, once for each time.
+        ended: the service has returned.
+    """
+
+    def __init__(self, seconds: int = 1000, service: Any = SERVICE, version: int = 3) -> None:
+        scenario = Scenario(trigger="originating", a_number="46700000009", b_number="46701234567", b_nature=4)
+        context = BY_VERSION[version]
+        dialogue = Dialogue(next(_tids).to_bytes(4, "big"), b"its", None, context.octets, 0.0)
+        self.call = CapDialogue(USER, dialogue, initial_dp(scenario, b"\1\2"), context, b"", "driven", 1, 0.0)
+        self.money = seconds
+        self.down = False
+        self.sent: list[list[int]] = []
+        self.settled: list[int] = []
+        self.periods: list[Any] = []
+        self.ended = False
+        self.waits: Any = None
+        self._run = service.run(self.call)
+        self._step(None)
+
+    def _step(self, answer: Any) -> None:
+        while True:
+            try:
+                self.waits = self._run.send(answer)
+            except StopIteration:
+                self.ended, self.waits = True, None
+            self._flush()
+            if self.ended or isinstance(self.waits, NextReport):
+                return
+            answer = self._answer(self.waits)
+
+    def _flush(self) -> None:
+        if self.call.outbox:
+            self.sent.append([each.opcode for each in self.call.outbox])
+            for each in self.call.outbox:
+                if each.opcode == Opcode.APPLY_CHARGING:
+                    octets = each.argument.ach_billing_charging_characteristics
+                    self.periods.append(
+                        decode_contained(
+                            "CAMEL-AChBillingChargingCharacteristics", octets, self.call.context.version
+                        ).value
+                    )
+            self.call.outbox.clear()
+
+    def _answer(self, request: Any) -> Any:
+        assert not isinstance(request, Lookup)
+        if isinstance(request, Settle):
+            self.settled.append(0 if request.usage is None else request.usage.tenths)
+            return Settled(request.session, 1, 1)
+        if self.down:
+            return ChargingFailure("timeout")
+        assert isinstance(request, Reserve | Extend)
+        asked = request.request.seconds
+        if not self.money or (
+            isinstance(request, Extend) and asked > self.money <= request.request.used.seconds
+        ):
+            return QuotaDenial("insufficient-balance")
+        return QuotaGrant(request.request.session, min(asked, self.money), asked > self.money, 1000)
+
+    def report(self, kind: ReportKind, **fields: Any) -> None:
+        assert isinstance(self.waits, NextReport)
+        self._step(Report(kind, **fields))
+
+    def used(self, seconds: float, *, active: bool = True, released: bool = False) -> None:
+        reported = Reported(seconds, 1)
+        octets = charging_report(reported, self.call.context.version, active=active, released=released)
+        self.report(ReportKind.INVOKE, opcode=Opcode.APPLY_CHARGING_REPORT, argument=octets)
+
+    def event(self, kind: EventTypeBCSM, mode: MessageType = TELLS) -> None:
+        argument = EventReportBCSMArg(kind, misc_call_info=MiscCallInfo(mode))
+        self.report(ReportKind.INVOKE, opcode=Opcode.EVENT_REPORT_BCSM, argument=argument)
+
+    def answered(self) -> Charged:
+        self.event(EventTypeBCSM.O_ANSWER)
+        return self
+
+
+UNREADABLE = {"opcode": Opcode.APPLY_CHARGING_REPORT, "argument": b"\xff" * 12}
+HAPPENS = {
+    Event.USED: lambda call: call.used(30),
+    Event.ENDED: lambda call: call.used(12.3, active=False),
+    Event.EXPIRED: lambda call: call.used(30, active=False, released=True),
+    Event.FRUITLESS: lambda call: call.used(0, active=False),
+    Event.UNREADABLE: lambda call: call.report(ReportKind.INVOKE, **UNREADABLE),
+    Event.UNREADABLE_ENDS: lambda call: call.report(ReportKind.INVOKE, **UNREADABLE),
+    Event.REFUSED: lambda call: call.report(ReportKind.ERROR, opcode=Opcode.APPLY_CHARGING, code=12),
+    Event.WRONG: lambda call: call.report(ReportKind.ERROR, opcode=Opcode.APPLY_CHARGING, code=8),
+    Event.CLEARED: lambda call: call.event(EventTypeBCSM.O_DISCONNECT),
+    Event.CLEARED_REPORTED: lambda call: call.event(EventTypeBCSM.O_ABANDON),
+    Event.SPENT: lambda call: call.used(60),
+    Event.SILENT: lambda call: call.report(ReportKind.TIMEOUT),
+    Event.STILL_SILENT: lambda call: call.report(ReportKind.TIMEOUT),
+    Event.LOST: lambda call: call.report(ReportKind.END),
+    Event.TOLD: lambda call: call.report(ReportKind.TOLD, argument=Release(b"\x80\x90")),
+}
+UNANSWERED = {Event.FRUITLESS, Event.CLEARED_REPORTED}
+SAID = {
+    Action.ASK: [[Opcode.APPLY_CHARGING]],
+    Action.ASSUME: [[Opcode.APPLY_CHARGING]],
+    Action.RELEASE: [[Opcode.RELEASE_CALL]],
+    Action.TEST: [[Opcode.ACTIVITY_TEST]],
+}
+
+
+def before(money: Money, event: Event) -> Charged:
+    """A call in this state, in which the event is to happen next."""
+    service = STRICT if event is Event.UNREADABLE_ENDS else SERVICE
+    call = Charged(60 if event is Event.SPENT else 1000, service)
+    if event not in UNANSWERED or money is Money.CLOSING:
+        call.answered()
+    if event is Event.CLEARED_REPORTED:
+        call.used(0, active=False)
+    if event is Event.SPENT:
+        call.used(30)
+    if event is Event.STILL_SILENT:
+        call.report(ReportKind.TIMEOUT)
+        if money is Money.CLOSING:
+            return before(money, Event.SILENT)
+    if money is Money.CLOSING:
+        call.event(EventTypeBCSM.O_DISCONNECT)
+    return call
+
+
+@pytest.mark.parametrize(("money", "event"), TABLE, ids=lambda each: each.name)
+def test_a_row(money: Money, event: Event) -> None:
+    call = before(money, event)
+    sent, row = len(call.sent), TABLE[money, event]
+    HAPPENS[event](call)
+    assert call.sent[sent:] == SAID.get(row.action, [])
+    assert len(call.settled) == (row.next is Money.DONE)
+    if not call.ended:
+        call.report(ReportKind.END)
+    assert call.ended
+    assert len(call.settled) == 1
+
+
+def test_every_row_cites_its_clause_or_says_why() -> None:
+    assert all(row.why for row in TABLE.values())
+    assert {event for _, event in TABLE} == set(Event)
+    assert set(Action) == {row.action for row in TABLE.values()}
+
+
+STEPS = (
+    *HAPPENS.values(),
+    lambda call: call.event(EventTypeBCSM.O_ANSWER),
+    lambda call: call.event(EventTypeBCSM.O_CALLED_PARTY_BUSY, ASKS),
+    lambda call: call.event(EventTypeBCSM.O_DISCONNECT, ASKS),
+    lambda call: call.report(ReportKind.REJECT, opcode=Opcode.REQUEST_REPORT_BCSM_EVENT, code=3),
+    lambda call: call.report(ReportKind.ERROR, opcode=Opcode.CONNECT, code=14),
+    lambda call: call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST),
+    lambda call: call.report(ReportKind.TIMEOUT, opcode=Opcode.ACTIVITY_TEST),
+    lambda call: call.used(90),
+    lambda call: call.used(85.5, active=False),
+    lambda call: setattr(call, "down", not call.down),
+)
+
+
+@pytest.mark.hypothesis
+@given(st.lists(st.sampled_from(STEPS), max_size=20), st.integers(1, 200), st.integers(2, 4))
+@examples(300)
+def test_any_sequence_ends_cleanly_and_settles_once(steps: list[Any], seconds: int, version: int) -> None:
+    call = Charged(seconds, SERVICE, version)
+    for step in steps:
+        if not call.ended:
+            step(call)
+    if not call.ended:
+        call.report(ReportKind.END)
+    assert call.ended
+    assert len(call.settled) == 1
+    assert all(period.max_call_period_duration >= 1 for period in call.periods)
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_the_tone_stands_where_the_version_has_it(version: int) -> None:
+    call = Charged(60, SERVICE, version).answered()
+    call.used(30)
+    first, last = call.periods
+    assert (first.max_call_period_duration, last.max_call_period_duration) == (300, 300)
+    if version == 2:
+        assert first.release_v2 is None
+        assert last.release_v2.tone
+    else:
+        assert last.release_if_duration_exceeded
+        assert not first.release_if_duration_exceeded
+    if version == 3:
+        assert (first.tone, last.tone) == (False, True)
+    if version == 4:
+        assert last.audible_indicator.value.warning_period == 30
+
+
+def test_reports_that_are_none_are_unreadable() -> None:
+    assert read_report(None, 2) is None
+    assert read_report(b"", 3) is None
