@@ -385,7 +385,7 @@ def test_13_who_has_no_credit_hears_so_first(everything_sent):
     run(
         body,
         balance=0,
-        policy='no_credit = "no-credit"',
+        policy='announce = "no-credit"',
         more="[announcements]\nno-credit = {id = 5}\n",
         recorder=everything_sent,
     )
