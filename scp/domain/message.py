@@ -177,7 +177,9 @@ def sending(message: Message, node: str, now: int) -> Message:
     marked = tuple(
         replace(part, state=State.SENDING) if part.state is State.QUEUED else part for part in message.parts
     )
-    return replace(with_parts(message, marked, now), node=node, attempts=message.attempts + 1)
+    return replace(
+        with_parts(message, marked, now, reason=message.reason), node=node, attempts=message.attempts + 1
+    )
 
 
 def retried(message: Message, now: int, after_ms: int, reason: str) -> Message:

@@ -318,7 +318,8 @@ def after_submission(message: Message, results: dict[int, Submission], now: int,
             parts[number] = _part_after(parts[number], result, receipt=message.receipt, repeat=repeat)
     if tuple(parts) == message.parts:
         return message
-    reason = next((each.reason for each in results.values() if each.reason), "")
+    doubt = any(part.state is State.UNKNOWN for part in parts)
+    reason = next((each.reason for each in results.values() if each.reason), message.reason if doubt else "")
     after = with_parts(message, tuple(parts), now, reason=reason)
     if after.state is not State.QUEUED:
         return after

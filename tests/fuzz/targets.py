@@ -31,6 +31,8 @@ from scp.capture.wire.values import Frame
 from scp.capture.write import PcapNgWriter
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
+from scp.messages.smpp import pdu as smpp
+from scp.messages.smpp.receipts import incoming_of, receipt_of
 from scp.replay.offline import Replay
 from scp.replay.records import Snapshot
 from scp.replay.report import Report
@@ -51,6 +53,9 @@ from ss7.map.location import AnyTimeInterrogationArg, RequestedInfo, SubscriberI
 from ss7.map.messages import SMRPDA, SMRPOA, MTForwardSMArg
 from ss7.map.operations import OPERATIONS as MAP_OPERATIONS
 from ss7.sctp import read_chunks
+from ss7.sms import tpdu
+from ss7.sms.parts import Coding, Concatenation
+from ss7.sms.tpdu import user_data
 
 PCAPS = Path(__file__).parents[2] / "pcaps"
 DISGUISE = Disguise(b"key")
@@ -203,10 +208,84 @@ def replay(name: str) -> None:
     assert len(run.tcap) <= run.messages
 
 
+def tpdus(octets: bytes) -> None:
+    """A TPDU in each direction; what decodes has to encode, and to decode to the same; its text is read or refused."""
+    for to_mobile, error in ((True, False), (False, False), (True, True), (False, True)):
+        try:
+            found = tpdu.decode(octets, to_mobile=to_mobile, error=error)
+        except DecodeError:
+            continue
+        again = tpdu.encode(found)
+        assert tpdu.decode(again, to_mobile=to_mobile, error=error) == found
+        data = getattr(found, "user_data", None)
+        if data is not None:
+            with contextlib.suppress(DecodeError):
+                data.read()
+
+
+def smpp_pdus(octets: bytes) -> None:
+    """A PDU of SMPP; what decodes has to encode, and to decode to the same; a deliver_sm is read or refused."""
+    try:
+        found = smpp.decode(len(octets).to_bytes(4, "big") + octets[4:])
+    except DecodeError:
+        return
+    assert smpp.decode(smpp.encode(found)) == found
+    if isinstance(found.body, smpp.Text):
+        receipt_of(found, found.body)
+        with contextlib.suppress(DecodeError):
+            incoming_of(found, found.body, Coding.GSM7)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (layers, pasted, arguments, map_values, tcap_twice, other_ids, adaptations, packet, capture)
+    for target in (
+        layers,
+        pasted,
+        arguments,
+        map_values,
+        tcap_twice,
+        other_ids,
+        adaptations,
+        tpdus,
+        smpp_pdus,
+        packet,
+        capture,
+    )
 }
+
+
+_HELLO = user_data(Coding.GSM7, b"Hello", Concatenation(7, 2, 1))
+_ZERO = tpdu.Timestamp(26, 11, 29, 11, 0, 0, 4)
+_RECEIPT = b"id:1 sub:001 dlvrd:001 submit date:2611291100 done date:2611291100 stat:DELIVRD err:000 text:"
+MADE: dict[str, tuple[bytes, ...]] = {
+    "tpdus": (
+        tpdu.encode(tpdu.Deliver(tpdu.SmsAddress("Example", 5, 0), _HELLO, _ZERO)),
+        tpdu.encode(
+            tpdu.Submit(
+                tpdu.SmsAddress("46701234567"), user_data(Coding.UCS2, b"\xd8\x3d\xde\x00"), 1, b"\xa7"
+            )
+        ),
+        tpdu.encode(tpdu.Report(tpdu.Kind.DELIVER, 0xD0, None, 0, _HELLO)),
+        tpdu.encode(tpdu.Report(tpdu.Kind.SUBMIT, None, _ZERO)),
+        tpdu.encode(tpdu.StatusReport(1, tpdu.SmsAddress("46701234567"), _ZERO, _ZERO, 0)),
+    ),
+    "smpp_pdus": (
+        smpp.encode(smpp.Pdu(9, 1, 0, smpp.Bind("camel-scp", "secret"))),
+        smpp.encode(
+            smpp.Pdu(
+                4, 2, 0, smpp.Text(destination="46701234567", short_message=b"Hello"), ((0x204, b"\0\1"),)
+            )
+        ),
+        smpp.encode(smpp.Pdu(5, 3, 0, smpp.Text(source="46701234567", esm_class=4, short_message=_RECEIPT))),
+        smpp.encode(
+            smpp.Pdu(
+                5, 4, 0, smpp.Text(esm_class=0x40, short_message=b"\5\0\3\7\2\1Hello"), ((0x427, b"\2"),)
+            )
+        ),
+        smpp.encode(smpp.Pdu(0x80000004, 2, 0, smpp.Name("1"))),
+    ),
+}
+"""The corpus of what no capture has."""
 
 
 @cache
@@ -217,6 +296,8 @@ def seeds(name: str) -> tuple[bytes, ...]:
         return tuple(files)
     if name == "map_values":
         return tuple(map_seeds())
+    if name in MADE:
+        return MADE[name]
     frames = [frame.octets for octets in files for frame in _frames(octets)]
     if name == "pasted":
         return tuple(frames)
