@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import calls
+import mobility
 import transports
 from scene import SUBSCRIBERS, Made, Scene
 
@@ -51,6 +52,13 @@ CAPTURES: tuple[Callable[[Scene], None], ...] = (
     transports.tcp,
     transports.m2ua,
     transports.m2pa,
+    mobility.map_locate,
+    mobility.map_silent,
+    mobility.map_refused,
+    mobility.map_mobility,
+    mobility.map_subscription,
+    mobility.map_routing,
+    mobility.map_message,
 )
 
 

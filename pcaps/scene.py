@@ -71,6 +71,7 @@ class Scene:
     envelope: Callable[[m3ua.Data, bool], bytes] = field(default=lambda data, _: m3ua.encode(data))
     link: int = ETHERNET
     acknowledged: bool = False
+    ends: tuple[bytes, bytes] | None = None  # SCCP addresses of the gsmSCF and of the other side; None: CAP's
     now: float = START.timestamp()
     tid: int = 0x0A0B0C01
 
@@ -133,7 +134,7 @@ class Scene:
 
     def sccp(self, octets: bytes, *, from_switch: bool) -> list[bytes]:
         """Return the SCCP messages for octets of TCAP: one, or segments."""
-        called, calling = NETWORK.called(), NETWORK.calling()
+        called, calling = self.ends or (NETWORK.called(), NETWORK.calling())
         if not from_switch:
             called, calling = calling, called
         layer = Sccp(SccpSettings(), local_reference=0x123456)

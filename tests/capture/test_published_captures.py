@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 MANIFEST = json.loads((ROOT / "pcaps" / "manifest.json").read_text(encoding="utf-8"))
 ENTRIES = MANIFEST["captures"]
 NAMES = [entry["file"] for entry in ENTRIES]
+OF_MAP = {name for name in NAMES if name.startswith("map-")}
 # In the packet of several messages, tshark's fields don't say which message each belongs to.
 SEVERAL = {"transport.pcapng"}
 NOT_OF_THE_SERVICE = {"busy.pcapng", "charged-v2.pcapng", "charged-v4.pcapng", "released.pcapng"}
@@ -37,6 +38,7 @@ FIELDS = (
     "tcap.otid",
     "tcap.dtid",
     "camel.local",
+    "gsm_old.localValue",
     "camel.serviceKey",
     "e164.called_party_number.digits",
     "e164.calling_party_number.digits",
@@ -107,8 +109,8 @@ def leaves(value: Any, name: str) -> list[str]:
 
 
 SEVERITY = "_ws.expert.severity"
-MEANT = {"malformed.pcapng": {3}, "mistyped.pcapng": {1}}
-"""Frames that are wrong on purpose."""
+MEANT = {"malformed.pcapng": {3}, "mistyped.pcapng": {1}, "map-message.pcapng": {10}}
+"""Frames that are wrong on purpose; and absentSubscriber as MAP v2 has it, a BOOLEAN, which tshark takes for v3's SEQUENCE."""
 OVER_TCP = ("-X", f"lua_script:{ROOT / 'pcaps' / 'm3ua_over_tcp.lua'}")
 
 
@@ -136,9 +138,11 @@ def test_tshark_reads_the_same_and_has_nothing_against_it(name: str) -> None:
         row = theirs[frame]
         assert row["tcap.otid"] == [m["tcap"]["otid"] for m in messages if "otid" in m["tcap"]]
         assert row["tcap.dtid"] == [m["tcap"]["dtid"] for m in messages if "dtid" in m["tcap"]]
-        assert [int(code) for code in row["camel.local"] if code.isdigit()] == [
-            code for m in messages for code in operations(m)
-        ]
+        codes = [code for m in messages for code in operations(m)]
+        if name in OF_MAP:
+            assert [int(code) for code in row["gsm_old.localValue"] if code.isdigit()][: len(codes)] == codes
+            continue
+        assert [int(code) for code in row["camel.local"] if code.isdigit()] == codes
         if any("faults" in component for m in messages for component in m["components"]):
             continue  # we show what stands around a fault, tshark may not
         assert [int(key) for key in row["camel.serviceKey"]] == keys(messages)
@@ -194,7 +198,9 @@ def replayed(name: str) -> Report:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_replay_gives_the_same_answers_and_explains_the_others(name: str) -> None:
     report = replayed(name)
-    assert sum(report.verdicts.values()) == CALLS.get(name, 1)
+    assert sum(report.verdicts.values()) == (0 if name in OF_MAP else CALLS.get(name, 1))
+    if name in OF_MAP:
+        return
     if name in NOT_OF_THE_SERVICE:
         assert set(report.verdicts) == {"different"}
         assert report.fields["components"] == 1
