@@ -86,7 +86,7 @@ def charging_service(
         function=function,
     )
     service.quotas = QuotaDesk(
-        _quotas(charging, ledger),
+        _quotas(charging, ledger, function),
         telemetry,
         requests,
         service.committed,
@@ -127,7 +127,19 @@ def _local(charging: Charging, ledger: Ledger) -> ChargingSystem:
     )
 
 
-def _quotas(charging: Charging, ledger: Ledger) -> QuotaSystem:
+def _quotas(charging: Charging, ledger: Ledger, function: ChfClient | None) -> QuotaSystem:
+    if charging.chf is not None and function is not None:
+        from scp.charging.nchf_messages import NfIdentification  # noqa: PLC0415 - as `_client`
+        from scp.charging.nchf_quotas import NchfQuotas  # noqa: PLC0415
+
+        return NchfQuotas(
+            function,
+            ledger,
+            NfIdentification(charging.chf.functionality, charging.chf.consumer),
+            charging.chf.rating_group,
+            wall_ms,
+            grace_ms=charging.grace_s * 1000,
+        )
     return LocalQuotas(
         ledger,
         TariffTable(charging.tariffs),

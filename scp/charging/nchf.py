@@ -106,7 +106,7 @@ class NchfCharging:
         try:
             response = await self._client.post(PATH, self._message(draft, asked=seconds))
             reference = unquote(urlsplit(response.headers.get("location", "")).path.rpartition("/")[2])
-            answer = granted_seconds(_read(response.content), self._group, seconds)
+            answer = granted_seconds(read_response(response.content), self._group, seconds)
             if not reference:
                 raise ChfUnavailableError("no Location in the answer")  # noqa: TRY301 - as any other fault
         except ChfRefusedError as refused:
@@ -139,9 +139,9 @@ class NchfCharging:
         if found.reference:
             try:
                 response = await self._client.post(
-                    f"{_session(found)}/update", self._message(found, asked=more)
+                    f"{session_path(found)}/update", self._message(found, asked=more)
                 )
-                answer = granted_seconds(_read(response.content), self._group, more)
+                answer = granted_seconds(read_response(response.content), self._group, more)
             except ChfRefusedError as refused:
                 gone = refused.status in GONE
                 return Grant(
@@ -191,7 +191,7 @@ class NchfCharging:
             return
         try:
             await self._client.post(
-                f"{_session(reservation)}/release", self._message(reservation, used=used_seconds or 0)
+                f"{session_path(reservation)}/release", self._message(reservation, used=used_seconds or 0)
             )
         except ChfRefusedError as refused:
             if refused.status not in GONE:
@@ -224,11 +224,13 @@ class NchfCharging:
         return Step(event, now, 0, seconds, expires)
 
 
-def _session(reservation: Reservation) -> str:
+def session_path(reservation: Reservation) -> str:
+    """Return the path of a session at the CHF."""
     return f"{PATH}/{quote(reservation.reference, safe='')}"
 
 
-def _read(octets: bytes) -> ChargingDataResponse:
+def read_response(octets: bytes) -> ChargingDataResponse:
+    """Return the answer; raise `ChfUnavailableError` if it can't be read."""
     try:
         return _decode(octets)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -35,11 +35,28 @@ class Unit(Struct, frozen=True, omit_defaults=True):
     time: int | None = None
 
 
-class UsedUnit(Struct, frozen=True, rename="camel"):
+class Trigger(Struct, frozen=True, rename="camel"):
+    """Trigger: why used units are told of."""
+
+    trigger_type: str
+    trigger_category: str = "IMMEDIATE_REPORT"
+
+
+QUOTA_EXHAUSTED: Final = "QUOTA_EXHAUSTED"
+FINAL: Final = "FINAL"
+
+
+class UsedUnit(Struct, frozen=True, rename="camel", omit_defaults=True):
     """UsedUnitContainer."""
 
     local_sequence_number: int
     time: int
+    triggers: tuple[Trigger, ...] = ()
+
+    @classmethod
+    def of(cls, number: int, seconds: int, trigger: str) -> UsedUnit:
+        """Return the container with this number of so many seconds, told for this reason."""
+        return cls(number, seconds, (Trigger(trigger),))
 
 
 class UnitUsage(Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -81,6 +98,12 @@ class InvocationResult(Struct, frozen=True):
     error: ProblemDetails | None = None
 
 
+class FinalUnit(Struct, frozen=True, rename="camel"):
+    """FinalUnitIndication: there is nothing behind what is granted."""
+
+    final_unit_action: str = "TERMINATE"
+
+
 class UnitInformation(Struct, frozen=True, rename="camel"):
     """MultipleUnitInformation: what is granted of one rating group."""
 
@@ -88,6 +111,7 @@ class UnitInformation(Struct, frozen=True, rename="camel"):
     result_code: str = SUCCESS
     granted_unit: Unit | None = None
     validity_time: int | None = None
+    final_unit_indication: FinalUnit | None = None
 
 
 class ChargingDataResponse(Struct, frozen=True):
@@ -112,3 +136,10 @@ def granted_seconds(
         return DENIALS.get(unit.result_code, Denied.SERVICE_DENIED)
     seconds = unit.granted_unit.time if unit.granted_unit is not None else None
     return (seconds, unit.validity_time) if seconds else Denied.INSUFFICIENT
+
+
+def is_final(response: ChargingDataResponse, rating_group: int) -> bool:
+    """Return whether what is granted of a rating group is the last."""
+    return any(
+        each.final_unit_indication is not None for each in response.units if each.rating_group == rating_group
+    )

@@ -20,9 +20,11 @@ class Usage(Struct, frozen=True, gc=False, array_like=True):
     Attributes:
         stretches: (tenths of a second, time), in order: the time is a second of the tariff's clock; the price
             that counts then is the whole stretch's. A new one begins at each switch of the tariff.
+        told: whole seconds of it that the charging system was told of before.
     """
 
     stretches: tuple[tuple[int, int], ...] = ()
+    told: int = 0
 
     @property
     def tenths(self) -> int:
@@ -115,12 +117,12 @@ class Settled(Struct, frozen=True, gc=False):
 
     Attributes:
         session: as asked.
-        charged: minor units; 0 where another system charges.
+        charged: minor units; None where another system charges.
         seconds: that were used.
     """
 
     session: str
-    charged: int = 0
+    charged: int | None = 0
     seconds: int = 0
 
 

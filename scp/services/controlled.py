@@ -76,6 +76,7 @@ class HeldCall(Struct, frozen=True, gc=False, array_like=True):
         tested: the switch was asked whether the call is still there, because a report is missing.
         tariff: prefix of the tariff.
         held: what is reserved, in minor units.
+        told: whole seconds of the used time that the charging system was told of.
         due_ms: when the next report is due, milliseconds since 1970-01-01 UTC; 0: at no known time.
     """
 
@@ -91,6 +92,7 @@ class HeldCall(Struct, frozen=True, gc=False, array_like=True):
     tested: bool = False
     tariff: str = ""
     held: int = 0
+    told: int = 0
     due_ms: int = 0
 
 
@@ -405,7 +407,7 @@ class Control:
             held.paid.a_number,
             held.paid.b_number,
             min(seconds, policy.longest_s),
-            held.meter.usage,
+            replace(held.meter.usage, told=held.told),
             policy.least_s,
             slack,
         )
@@ -417,7 +419,12 @@ class Control:
             last = answer.last or answer.seconds >= policy.longest_s
             meter = metering.granted(held.meter, replace(answer, last=last))
             self._change(
-                meter=meter, reserved=True, grace=False, tariff=answer.tariff or held.tariff, held=answer.held
+                meter=meter,
+                reserved=True,
+                grace=False,
+                tariff=answer.tariff or held.tariff,
+                held=answer.held,
+                told=held.meter.used // TENTHS,
             )
             return answer
         none = QuotaGrant(held.session, 0)
@@ -429,6 +436,8 @@ class Control:
                 meter = replace(held.meter, granted=max(held.meter.granted, free))
                 self._change(meter=meter, grace=True, reserved=held.reserved and bool(held.held))
                 return none
+        if isinstance(answer, QuotaDenial):
+            self._change(told=held.meter.used // TENTHS)
         self._change(meter=replace(held.meter, last=True))
         return none
 
@@ -472,13 +481,13 @@ class Control:
         """Charge what was used, once."""
         held = self.held
         self.call.keep(replace(held, money=Money.CLOSING))
-        used = held.meter.usage
+        used = replace(held.meter.usage, told=held.told)
         until = self.call.now + SETTLE_SECONDS
         if used.tenths and not held.reserved:  # charging was away, and may be back
             await Reserve(self._request(used.seconds), until)
         answer = await Settle(held.session, used, until)
         charged = answer.charged if isinstance(answer, Settled) else None
-        self.call.note(Charge(held.session, used.tenths * 100, charged, held.held, held.tariff))
+        self.call.note(Charge(held.session, used.tenths * 100, charged, held.held, held.tariff or None))
 
     def _change(self, **changes: object) -> None:
         self.held = replace(self.held, **changes)

@@ -550,6 +550,7 @@ RESERVATION_RESULTS: Final = (
     *("approved", "extended", "committed", "released", "expired"),
     *(str(reason) for reason in Denied),
     "ledger-failed",
+    "unsettled",
     OTHER,
 )
 ENQUIRY_OPERATIONS: Final = (

@@ -102,10 +102,14 @@ class Chf:
                 return 404, {"cause": "CONTEXT_NOT_FOUND"}, ""
             used = usage["usedUnitContainer"][0]["time"]
             self.balance += self.sessions.pop(reference) - used
-            self.used[reference] = used
+            self.used[reference] = self.used.get(reference, 0) + used
             return 204, None, ""
         if verb == "update" and reference not in self.sessions:
             return 404, {}, ""
+        for container in usage.get("usedUnitContainer", ()):  # the quota before is over
+            self.balance += self.sessions[reference] - container["time"]
+            self.sessions[reference] = 0
+            self.used[reference] = self.used.get(reference, 0) + container["time"]
         reference = reference or f"session {len(self.sessions) + len(self.used)}"
         code = fault if isinstance(fault, str) and fault.isupper() else "SUCCESS"
         time = min(usage["requestedUnit"]["time"], self.balance) if code == "SUCCESS" else 0

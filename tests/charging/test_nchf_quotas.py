@@ -1,0 +1,141 @@
+"""Quotas behind the operator's charging function, over a real socket: TS 32.291 with used units and triggers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+import pytest
+from chf import ROOT, Chf
+
+from scp.charging.nchf_http import ChfClient
+from scp.charging.nchf_messages import NfIdentification
+from scp.charging.nchf_quotas import NchfQuotas
+from scp.domain.breaker import Breaker
+from scp.domain.quota import UNUSED, QuotaDenial, QuotaGrant, QuotaRequest, Settled, Usage
+from scp.domain.reservation import State, reservation_id
+from scp.ports import StoreError
+from scp.store.ledger_sqlite import SqliteLedger
+
+A, B = "46700000009", "46701234567"
+SESSION = reservation_id(A, b"0123456789")
+
+
+def request(seconds: int, tenths: int = 0, told: int = 0, **more: int) -> QuotaRequest:
+    usage = Usage(((tenths, 0),), told) if tenths else UNUSED
+    return QuotaRequest(SESSION, A, "c", A, B, seconds, usage, **more)
+
+
+def run(body, balance: int = 100_000) -> None:
+    async def main() -> None:
+        chf, ledger = Chf(balance), SqliteLedger(":memory:")
+        url = await chf.start()
+        client = ChfClient(
+            url, Breaker(3, 1000.0), time.monotonic, random.Random(1), deadline=60.0, attempt=20.0
+        )
+        await ledger.open()
+
+        def node() -> NchfQuotas:
+            identity = NfIdentification("IMS_Node", "scp.example")
+            return NchfQuotas(client, ledger, identity, 7, lambda: 1_700_000_000_000, grace_ms=60_000)
+
+        try:
+            await body(node, chf, ledger)
+        finally:
+            await client.close()
+            await chf.stop()
+            await ledger.close()
+
+    asyncio.run(main())
+
+
+def test_3_each_update_tells_what_was_used_and_the_last_quota_is_told_as_such() -> None:
+    async def body(node, chf, ledger) -> None:
+        quotas = node()
+        assert await quotas.reserve(request(60)) == QuotaGrant(SESSION, 60)
+        grants = [await quotas.extend(request(*each)) for each in ((120, 300), (180, 900), (240, 1500))]
+        assert [(grant.seconds, grant.last) for grant in grants] == [(120, False), (180, False), (200, True)]
+        assert await quotas.settle(SESSION, Usage(((2000, 0),))) == Settled(SESSION, None, 200)
+        told = [body["multipleUnitUsage"][0].get("usedUnitContainer") for _, body in chf.requests]
+        assert told[0] is None
+        assert [(each[0]["time"], each[0]["triggers"][0]["triggerType"]) for each in told[1:]] == [
+            (30, "QUOTA_EXHAUSTED"),
+            (60, "QUOTA_EXHAUSTED"),
+            (60, "QUOTA_EXHAUSTED"),
+            (50, "FINAL"),
+        ]
+        assert [body["invocationSequenceNumber"] for _, body in chf.requests] == [0, 1, 2, 3, 4]
+        assert chf.used == {"session 0": 200}
+        assert (chf.balance, chf.sessions) == (0, {})
+        found = await ledger.reservation(SESSION)
+        assert (found.state, found.used_seconds) == (State.COMMITTED, 200)
+        assert [each.id for each in await ledger.unrecorded(9)] == [SESSION]
+
+    run(body, 200)
+
+
+def test_4_a_hang_up_is_told_to_the_begun_second_once() -> None:
+    async def body(node, chf, _ledger) -> None:
+        quotas = node()
+        await quotas.reserve(request(60))
+        await quotas.extend(request(120, 300))
+        for _ in range(2):
+            assert await quotas.settle(SESSION, Usage(((723, 0),))) == Settled(SESSION, None, 73)
+        assert chf.used == {"session 0": 73}
+        assert chf.balance == 27
+
+    run(body, 100)
+
+
+def test_another_node_goes_on_where_the_first_was() -> None:
+    async def body(node, chf, _ledger) -> None:
+        await node().reserve(request(60))
+        await node().extend(request(120, 300, 0))
+        await node().extend(request(180, 900, 30))
+        await node().settle(SESSION, Usage(((1234, 0),), 90))
+        assert chf.used == {"session 0": 124}
+
+    run(body)
+
+
+def test_a_call_that_is_not_answered_frees_the_session() -> None:
+    async def body(node, chf, ledger) -> None:
+        quotas = node()
+        await quotas.reserve(request(60))
+        assert (await quotas.settle(SESSION, UNUSED)).seconds == 0
+        assert (chf.balance, chf.used) == (100_000, {"session 0": 0})
+        assert not await ledger.unrecorded(9)
+
+    run(body)
+
+
+@pytest.mark.parametrize("fault", [403, "QUOTA_LIMIT_REACHED"])
+def test_denials(fault) -> None:
+    async def body(node, chf, _ledger) -> None:
+        chf.faults.append(fault)
+        assert await node().reserve(request(60)) == QuotaDenial("insufficient-balance")
+        assert not chf.sessions
+
+    run(body)
+
+
+def test_too_small_a_grant_is_given_back() -> None:
+    async def body(node, chf, _ledger) -> None:
+        assert await node().reserve(request(60, least=30)) == QuotaDenial("insufficient-balance")
+        assert (chf.balance, chf.sessions) == (20, {})
+        assert chf.requests[-1][0].startswith(ROOT)
+
+    run(body, 20)
+
+
+def test_a_function_that_does_not_answer_is_a_failure_and_is_asked_again() -> None:
+    async def body(node, chf, _ledger) -> None:
+        quotas = node()
+        await quotas.reserve(request(60))
+        chf.faults.extend([500] * 9)
+        with pytest.raises(StoreError) as failed:
+            await quotas.settle(SESSION, Usage(((500, 0),)))
+        assert failed.value.kind == "charging-unavailable"
+
+    run(body)
