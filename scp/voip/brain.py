@@ -7,13 +7,18 @@ store, and what a call has used is in the end that Kamailio keeps until it is to
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING, Final, final
 
+from msgspec.structs import replace
+
 from scp.client import ApiError, TransportError
 from scp.telemetry.logs import get_logger
 from scp.voip import decision
+from scp.voip.calls import Note, note_of, opened, reference, sealed
+from scp.voip.charges import Charges
 from scp.voip.decision import Call, Plan, aor
 from scp.voip.messages import (
     Answered,
@@ -21,6 +26,7 @@ from scp.voip.messages import (
     Count,
     DeviceAsked,
     Ended,
+    Extend,
     Failed,
     Ha1Answer,
     InviteAsked,
@@ -29,20 +35,26 @@ from scp.voip.messages import (
     Welcome,
     plain,
 )
+from scp.voip.reason import Reason
 from scp.voip.registrations import Registrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import Any
+    from collections.abc import Awaitable, Callable
 
     from scp.voip.config import VoipConfig
     from scp.voip.directory import Directory
     from scp.voip.evapi import Evapi
-    from scp.voip.messages import Heard
+    from scp.voip.messages import Freed, Heard
     from scp.voip.metrics import VoipMetrics
     from scp.voip.scp_link import ScpLink
     from scp.voip.store import Store
 
+LONGEST_CALL: Final = 14_400
+"""Seconds after which Kamailio ends any call."""
+TIMER_SET: Final = 1.0
+"""Seconds after the answer by which Kamailio has set the dialog's timer, so that it can be changed."""
+EXTEND_BEFORE: Final = 20.0
+"""Seconds before minutes run out when more are asked for; of short grants the last third."""
 _USER_OF_URI: Final = re.compile(r"sips?:([^@;>]+)@")
 
 
@@ -76,9 +88,12 @@ class Brain:
         self._trunks = _networks(config)
         self._store = store
         self._scp = scp
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._log = get_logger(voip=config.voip.name)
+        self._charges = None if scp is None else Charges(scp, metrics, self._log, self._start)
+        self._talking: dict[str, asyncio.Event] = {}
+        self._waiting = 0
         self._born = int(time.time())
         self._calls = 0
 
@@ -122,9 +137,11 @@ class Brain:
             link.started = message.started
             self.linked(link)
         elif isinstance(message, (Ended, Failed)):
-            link.say(Kept(message.call))
+            self._start(self._settled(link, message))
+        elif isinstance(message, Answered):
+            self._answered(link, message)
         else:
-            assert isinstance(message, Answered)
+            self._freed(message)
 
     # --- devices ---
 
@@ -158,8 +175,95 @@ class Brain:
         plan = decision.decide(call, self.directory, self._rules)
         self._calls += 1
         name = f"{self.config.voip.name}-{self._born:x}-{self._calls:x}"
-        self._answer(link, asked, name, plan)
-        self._decided(call, plan, time.perf_counter() - came)
+        refers = reference(plain(asked.reference))
+        note = Note(name, plan.caller, plan.number, int(time.time() * 1000), "", 0, *refers)
+        if self._charges is None or self.config.charging is None or not plan.payer:
+            self._answer(link, asked, note, plan)
+            self._decided(name, call, plan, time.perf_counter() - came)
+        elif self._waiting >= self.config.voip.calls_at_once:
+            plan = _without_minutes(plan, Reason.OVERLOAD, "mobile")
+            self._answer(link, asked, note, plan)
+            self._decided(name, call, plan, time.perf_counter() - came)
+        else:
+            self._start(self._charged(link, asked, call, note, plan, came))
+
+    async def _charged(
+        self, link: Evapi, asked: InviteAsked, call: Call, note: Note, plan: Plan, came: float
+    ) -> None:
+        """Put a call through once there are minutes for it."""
+        charges, charging = self._charges, self.config.charging
+        assert charges is not None
+        assert charging is not None
+        self._waiting += 1
+        try:
+            minutes = await charges.reserve(note.call, plan.caller, plan.number, charging.minutes, plan.payer)
+        finally:
+            self._waiting -= 1
+        if minutes.reservation:
+            note = replace(note, reservation=minutes.reservation, granted_s=minutes.seconds)
+        else:
+            why = Reason.CHARGING_UNAVAILABLE if minutes.failed else Reason.NO_CREDIT
+            plan = _without_minutes(plan, why, charging.denied)
+        if not self._answer(link, asked, note, plan):
+            await charges.release(note)
+        self._decided(note.call, call, plan, time.perf_counter() - came)
+
+    def _answered(self, link: Evapi, answered: Answered) -> None:
+        """Have a call's minutes extended before they run out, or nothing end it where it takes none."""
+        note = opened(answered.note)
+        if note is None or not note.reservation or note.call in self._talking or self.draining:
+            return
+        self._talking[note.call] = asyncio.Event()
+        go_on = self._unlimited if answered.free == "1" else self._extended
+        self._start(go_on(link, note, answered))
+
+    async def _unlimited(self, link: Evapi, note: Note, answered: Answered) -> None:
+        """Let a call that takes no minutes go on for as long as any call may."""
+        if not await _within(TIMER_SET, self._talking[note.call]):
+            link.say(Extend(answered.entry, answered.id, LONGEST_CALL))
+        self._talking.pop(note.call, None)
+
+    async def _extended(self, link: Evapi, note: Note, answered: Answered) -> None:
+        """Ask for further minutes when some of those granted are left, as long as the call goes on."""
+        if self._charges is None:
+            return
+        granted = note.granted_s
+        over = self._talking[note.call]
+        try:
+            while not over.is_set() and self.config.charging is not None:
+                ends = answered.at + granted
+                ask = ends - min(EXTEND_BEFORE, granted / 3)
+                if await _within(ask - time.time(), over):
+                    return
+                total = await self._charges.extend(
+                    note.reservation, -(-granted // 60) + self.config.charging.minutes
+                )
+                if total <= granted or over.is_set():
+                    return  # the dialog ends when what was granted is used up
+                granted = total
+                left = answered.at + granted - int(time.time())
+                link.say(Extend(answered.entry, answered.id, max(1, left)))
+        finally:
+            self._talking.pop(note.call, None)
+
+    def _freed(self, freed: Freed) -> None:
+        note = opened(freed.note)
+        if note is not None and self._charges is not None:
+            self._start(self._charges.release(note))
+
+    async def _settled(self, link: Evapi, end: Ended | Failed) -> None:
+        """Have the node keep a call's end, and tell Kamailio that it has."""
+        over = self._talking.get(end.call)
+        if over is not None:
+            over.set()
+        if self._charges is not None:
+            numbers = self._rules.numbering
+            a, b = (
+                decision.calling(plain(one), numbers) for one in (end.a, end.b.removeprefix(self._rules.mark))
+            )
+            if not await self._charges.settle(note_of(end, b, a), end):
+                return
+        link.say(Kept(end.call))
 
     def _call_of(self, asked: InviteAsked) -> Call:
         device = plain(asked.device)
@@ -175,12 +279,15 @@ class Brain:
         """Return the name of the trunk that an address is of; Kamailio has seen that it is one."""
         return self._trunks(address) or "trunk"
 
-    def _answer(self, link: Evapi, asked: InviteAsked, name: str, plan: Plan) -> None:
-        link.say(
+    def _answer(self, link: Evapi, asked: InviteAsked, note: Note, plan: Plan) -> bool:
+        """Say what is to happen; False if the link is gone, and Kamailio has decided by itself."""
+        return link.say(
             PlanAnswer(
                 asked.ti,
                 asked.tl,
-                name,
+                note.call,
+                sealed(note),
+                timeout=note.granted_s,
                 steps=plan.steps,
                 headers=plan.headers,
                 reply=plan.code,
@@ -188,10 +295,11 @@ class Brain:
             )
         )
 
-    def _decided(self, call: Call, plan: Plan, seconds: float) -> None:
+    def _decided(self, name: str, call: Call, plan: Plan, seconds: float) -> None:
         self.metrics.decided(plan.reason, seconds)
         self._log.info(
             "call",
+            call=name,
             reason=plan.reason,
             caller=plan.caller or call.caller,
             to=call.to,
@@ -236,12 +344,12 @@ class Brain:
 
     # --- tasks ---
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _start(self, work: Awaitable[None]) -> None:
+        task: asyncio.Future[None] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, task: asyncio.Future[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._log.error("a task failed", exc_info=task.exception())
@@ -249,6 +357,8 @@ class Brain:
     async def stop(self, limit: float) -> bool:
         """Let what is under way finish, for so many seconds; False if it did not."""
         self.draining = True
+        for over in self._talking.values():
+            over.set()  # the next brain is told of these calls, and goes on
         if self._timer is not None:
             self._timer.cancel()
         if self._tasks:
@@ -257,6 +367,22 @@ class Brain:
         for task in left:
             task.cancel()
         return not left
+
+
+def _without_minutes(plan: Plan, why: Reason, denied: str) -> Plan:
+    """Return what becomes of a call without minutes: back to the mobile, or an answer in words."""
+    if plan.fallback and (denied == "mobile" or why is not Reason.NO_CREDIT):
+        return replace(plan, reason=why, steps=plan.fallback)
+    code, text = (402, "Payment Required") if why is Reason.NO_CREDIT else (503, "Service Unavailable")
+    return replace(plan, reason=why, steps=(), code=code, text=text)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Wait for an event so many seconds; return whether it has happened."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, seconds)):
+            await event.wait()
+    return event.is_set()
 
 
 def _now() -> float:

@@ -71,6 +71,7 @@ class Step(Struct, frozen=True, omit_defaults=True):
         more: further addresses of record whose bindings ring at once with `aor`'s.
         branch: where the call goes at once with `aor`'s bindings: the mobile.
         headers: that go with it, each with its CRLF.
+        free: 1: from here on the call takes no minutes of ours.
     """
 
     seconds: int
@@ -79,6 +80,7 @@ class Step(Struct, frozen=True, omit_defaults=True):
     more: tuple[str, ...] = ()
     branch: str = ""
     headers: str = ""
+    free: int = 0
 
 
 class Condition(Struct, frozen=True):
@@ -135,7 +137,7 @@ def _from_trunk(call: Call, directory: Directory, rules: Rules) -> Plan:
     path.append(_condition("number", dialled, bool(number), Reason.UNUSABLE_NUMBER))
     identities = directory.called(number) if number else ()
     path.append(_condition("identity", number, bool(identities), Reason.UNKNOWN_IDENTITY))
-    caller = _calling(call.caller, rules.numbering)
+    caller = calling(call.caller, rules.numbering)
     if not identities:
         return _unknown(call, marked, dialled, number, caller, rules, path)
     came_back = any(e164(one, rules.numbering) == number for one in call.diverted_by)
@@ -283,7 +285,7 @@ def e164(text: str, numbering: Numbering) -> str:
     return numbering.normalise(text, Nature.UNKNOWN)[0]
 
 
-def _calling(text: str, numbering: Numbering) -> str:
+def calling(text: str, numbering: Numbering) -> str:
     """Return the E.164 digits of a caller that a gateway named: with or without plus, or as dialled there."""
     return e164(text, numbering) or numbering.normalise(text, Nature.INTERNATIONAL)[0]
 
@@ -315,7 +317,7 @@ def _mobile(who: str, number: str, why: str, rules: Rules) -> Step:
         f"History-Info: <sip:{who}@{rules.domain}>;index=1,"
         f"<sip:{number}@{rules.gateway.partition(';')[0]};cause={_CAUSES[why]}>;index=1.1;mp=1\r\n"
     )
-    return Step(MOBILE_SECONDS, uri=uri, headers=headers)
+    return Step(MOBILE_SECONDS, uri=uri, headers=headers, free=1)
 
 
 def _asserted(caller: str, rules: Rules) -> str:

@@ -62,30 +62,51 @@ class Bindings(Struct, frozen=True, tag_field="m", tag="bindings"):
 
 
 class Answered(Struct, frozen=True, tag_field="m", tag="answered"):
-    """A call was answered at this time, in seconds since 1970."""
+    """A call was answered at this time, in seconds since 1970; ``entry`` and ``id`` are the dialog's."""
 
     call: str
+    note: str
     at: int
+    entry: int
+    id: int
+    free: str = "0"
+
+
+class Freed(Struct, frozen=True, tag_field="m", tag="freed"):
+    """A call goes on where it takes no minutes."""
+
+    call: str
+    note: str
 
 
 class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
-    """An answered call has ended. Said again until it is `kept`."""
+    """A call that was answered at ``start`` has ended. Said again until it is `Kept`."""
 
     call: str
+    note: str
+    a: str
+    b: str
     start: int
-    seconds: int
     at: int
+    free: str = "0"
+
+    @property
+    def seconds(self) -> int:
+        """How long it was talked."""
+        return max(0, self.at - self.start)
 
 
 class Failed(Struct, frozen=True, tag_field="m", tag="failed"):
     """A call has ended without an answer. Said again until it is `kept`."""
 
     call: str
+    note: str
+    a: str
+    b: str
     at: int
-    code: str = ""
 
 
-Heard: TypeAlias = Welcome | DeviceAsked | InviteAsked | Bindings | Answered | Ended | Failed
+Heard: TypeAlias = Welcome | DeviceAsked | InviteAsked | Bindings | Answered | Freed | Ended | Failed
 
 _decode: Final = msgspec.json.Decoder(Heard).decode
 
@@ -125,6 +146,7 @@ class PlanAnswer(Struct, frozen=True, omit_defaults=True, tag_field="m", tag="pl
     ti: int
     tl: int
     call: str
+    note: str = ""
     steps: tuple[Step, ...] = ()
     headers: str = ""
     timeout: int = 0
@@ -144,6 +166,14 @@ class Count(Struct, frozen=True, tag_field="m", tag="count"):
     aor: str
 
 
+class Extend(Struct, frozen=True, tag_field="m", tag="extend"):
+    """End this dialog so many seconds from now, not before."""
+
+    entry: int
+    id: int
+    seconds: int
+
+
 class Forget(Struct, frozen=True, tag_field="m", tag="forget"):
     """A device's credentials are not valid any more."""
 
@@ -156,4 +186,4 @@ class Unbind(Struct, frozen=True, tag_field="m", tag="unbind"):
     aor: str
 
 
-Said: TypeAlias = Hello | Ha1Answer | PlanAnswer | Kept | Count | Forget | Unbind
+Said: TypeAlias = Hello | Ha1Answer | PlanAnswer | Kept | Count | Extend | Forget | Unbind

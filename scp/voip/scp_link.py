@@ -24,6 +24,7 @@ class ScpLink:
         at_once: requests that may be under way.
 
     Attributes:
+        deadline: as given.
         trouble: what the last request failed with, "" while it works.
     """
 
@@ -31,7 +32,7 @@ class ScpLink:
         self.url = url
         self.trouble = ""
         self._client = client.AsyncClient(url, token, timeout=5.0)
-        self._deadline = deadline
+        self.deadline = deadline
         self._room = asyncio.Semaphore(at_once)
 
     async def send(self, call: client.Call[Answer]) -> Answer:

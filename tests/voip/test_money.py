@@ -1,0 +1,210 @@
+"""Minutes: reserved before the phone rings, charged for what was talked, once, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+
+import pytest
+from voip_lab import DOMAIN, PATIENCE, Lab, header, unavailable
+
+from oracles.servers import wait_until
+from scp import client
+from scp.voip.calls import Note, opened, sealed
+from scp.voip.decision import Step, aor
+from scp.voip.evapi import Evapi
+from scp.voip.messages import Answered, Ended, Extend, Heard, InviteAsked, Kept, PlanAnswer
+
+pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
+
+ALICE, BOB = "11234567", "46701234567"
+PRICE = 60  # of a minute
+LEDGER = """
+[charging]
+[[charging.tariffs]]
+prefix = ""
+price = 60
+per_seconds = 60
+increment_seconds = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    made = Lab(tmp_path_factory.mktemp("money"), {ALICE: ["alice-phone"], BOB: ["bob-phone"]}, ring=1)
+    made.node.write(LEDGER)
+    made.extra = "[charging]\nminutes = 5\n"
+    made.write()
+    with made.running() as running:
+        for msisdn in (ALICE, BOB):
+            running.api.send(client.authorize(msisdn))
+        yield running
+        assert running.troubles() == []
+
+
+def balance(lab: Lab, amount: int) -> None:
+    """Have so much on Alice's account."""
+    try:
+        has = lab.api.send(client.account(ALICE)).balance
+    except client.ApiError:
+        has = 0
+    lab.api.send(client.credit(ALICE, f"payment-{lab.counted()}", amount - has))
+
+
+def records(lab: Lab, call: str) -> list[client.Cdr]:
+    def legs() -> list[client.VoipRecord]:
+        found = [
+            one for one in lab.api.send(client.cdrs(0, limit=1000)).cdrs if isinstance(one, client.VoipRecord)
+        ]
+        return [one for one in found if one.call_id == call]
+
+    wait_until(lambda: bool(legs()), 20)
+    return list(lab.api.send(client.related_cdrs(legs()[0].id)).cdrs)
+
+
+def last_call(lab: Lab) -> str:
+    return str(lab.wait_said("call")["call"])
+
+
+def test_a_call_is_reserved_charged_and_recorded_as_one(lab: Lab) -> None:
+    balance(lab, 10 * PRICE)
+    phone = lab.bound("alice-phone", ALICE)
+    answers = lab.device("answers", phone)
+    calls = lab.gateway_calls("990011234567", pause=1200, reference="0a0b0c;msc=46700000007")
+    for each in (calls, answers):
+        each.ended()
+    found = records(lab, last_call(lab))
+    charges = [one for one in found if isinstance(one, client.Charge)]
+    (leg,) = (one for one in found if isinstance(one, client.VoipRecord))
+    (charge,) = charges
+    assert 1 <= charge.used_seconds <= 20
+    assert charge.charged == charge.used_seconds
+    assert (leg.a_number, leg.b_number, leg.reservation) == ("46700000009", ALICE, charge.reservation)
+    assert (leg.call_reference, leg.msc_address) == ("0a0b0c", "46700000007")
+    account = lab.api.send(client.account(ALICE))
+    assert (account.balance, account.held) == (10 * PRICE - charge.charged, 0)
+    reserved = lab.api.send(client.reservation(charge.reservation))
+    invited = header(answers.received("INVITE")[0], "Call-ID")
+    assert invited
+    assert reserved.granted_minutes == 5
+
+
+def test_nobody_answers_and_nothing_is_charged(lab: Lab) -> None:
+    balance(lab, 10 * PRICE)
+    phone = lab.bound("alice-phone", ALICE)
+    rings, mobile = lab.device("rings", phone), lab.gateway("answers")
+    for each in (lab.gateway_calls("990011234567"), rings, mobile):
+        each.ended()
+    found = records(lab, last_call(lab))
+    assert [one for one in found if isinstance(one, client.Charge) and one.charged] == []
+    account = lab.api.send(client.account(ALICE))
+    assert (account.balance, account.held) == (10 * PRICE, 0)
+
+
+def test_without_minutes_the_mobile_rings(lab: Lab) -> None:
+    balance(lab, 0)
+    lab.bound("alice-phone", ALICE)
+    mobile = lab.gateway("answers")
+    for each in (lab.gateway_calls("990011234567"), mobile):
+        each.ended()
+    assert lab.said("call")[-1]["reason"] == "no-credit"
+
+
+def test_a_brain_that_is_killed_while_they_talk_charges_once(lab: Lab) -> None:
+    balance(lab, 10 * PRICE)
+    phone = lab.bound("alice-phone", ALICE)
+    answers = lab.device("answers", phone)
+    calls = lab.gateway_calls("990011234567", pause=2500)
+    wait_until(lambda: bool(answers.received("ACK")), 20)
+    call = last_call(lab)
+    lab.stop_brain(signal.SIGKILL)
+    for each in (calls, answers):
+        each.ended()
+    lab.start_brain()  # Kamailio has kept the end for it
+    found = records(lab, call)
+    (charge,) = (one for one in found if isinstance(one, client.Charge))
+    assert charge.charged == charge.used_seconds >= 2
+    wait_until(lambda: lab.api.send(client.account(ALICE)).held == 0, 20)
+    assert lab.api.send(client.account(ALICE)).balance == 10 * PRICE - charge.charged
+
+
+def test_a_call_that_no_brain_decided_has_its_record(lab: Lab) -> None:
+    phone = lab.bound("alice-phone", ALICE)
+    lab.stop_brain(signal.SIGKILL)
+    answers = lab.device("answers", phone)
+    for each in (lab.gateway_calls("990011234567"), answers):
+        each.ended()
+    lab.start_brain()
+
+    def recorded() -> bool:
+        found = lab.api.send(client.cdrs(0, limit=1000)).cdrs
+        return any(
+            isinstance(one, client.VoipRecord) and one.call_id.startswith("away-") and one.b_number == ALICE
+            for one in found
+        )
+
+    wait_until(recorded, 20)
+
+
+class TwoSeconds:
+    """A brain that gives every call to Alice two seconds, and may give more when it is answered."""
+
+    def __init__(self, more: int) -> None:
+        self.more = more
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+
+    def heard(self, link: Evapi, message: Heard) -> None:
+        if isinstance(message, InviteAsked):
+            note = sealed(Note("cut", "46700000009", ALICE, 1, "a-reservation", 1))
+            steps = (Step(20, aor=aor(ALICE, DOMAIN)),)
+            link.say(PlanAnswer(message.ti, message.tl, "cut", note, steps, timeout=2))
+        elif isinstance(message, Answered) and self.more:
+            # the dialog has no timer yet when its answer is told
+            more = Extend(message.entry, message.id, self.more)
+            asyncio.get_running_loop().call_later(0.5, link.say, more)
+        elif isinstance(message, Ended) and not self.ended.done():
+            link.say(Kept(message.call))
+            self.ended.set_result(message)
+        elif not self.ready.done():
+            self.ready.set_result(None)
+
+    def unreadable(self, link: Evapi, why: str) -> None:
+        raise AssertionError(why)
+
+    def unlinked(self, link: Evapi, why: str) -> None:
+        """It is the end of the test."""
+
+
+@pytest.mark.parametrize("more", [0, 4])
+def test_the_call_is_ended_on_both_sides_when_its_seconds_are_used_up(lab: Lab, more: int) -> None:
+    phone = lab.bound("alice-phone", ALICE)
+    lab.stop_brain()
+
+    async def run() -> Ended:
+        brain = TwoSeconds(more)
+        link = Evapi("127.0.0.1", lab.evapi, "two-seconds", brain)
+        running = asyncio.ensure_future(link.run())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await brain.ready
+                answers, calls = (
+                    lab.device("answers", phone),
+                    lab.gateway_calls("990011234567", scenario="gateway_is_cut"),
+                )
+                end = await brain.ended
+            for each in (answers, calls):
+                await asyncio.to_thread(each.ended)
+            return end
+        finally:
+            running.cancel()
+
+    try:
+        end = asyncio.run(run())
+    finally:
+        lab.start_brain()
+    note = opened(end.note)
+    assert note is not None
+    assert (end.call, note.reservation, end.free) == ("cut", "a-reservation", "0")
+    assert (end.seconds >= 4) is bool(more)  # granted: 2 s, or 4 s after half a second
