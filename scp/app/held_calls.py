@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from typing import TYPE_CHECKING, Final, final
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from random import Random
 
+    from scp.charging.sink import CdrSink
     from scp.config import Config
     from scp.engine.cap.user import CapUser
     from scp.engine.signalling import Signalling
     from scp.ports import SubscriberStore
 
+STOP_SECONDS: Final = 1.0
+"""How long records of calls that are over may take to be deleted at the end."""
 COUNTERS: Final = 1 << 24
 """Transaction ids of an instance."""
 
@@ -57,8 +61,13 @@ class HeldCallsService:
         self._token = random.randbytes(16).hex()
         self._relay: Relay | None = None
 
-    async def start(self, signalling: Signalling, cap: CapUser) -> None:
+    async def start(self, signalling: Signalling, cap: CapUser, sink: CdrSink | None) -> None:
         """Open the store and begin; to be called before any peer is attached.
+
+        Args:
+            signalling: of the node.
+            cap: likewise.
+            sink: that writes its CDRs; None: there are none.
 
         Raises:
             StoreError: the store does not open, and it will not without somebody's help.
@@ -84,6 +93,9 @@ class HeldCallsService:
             time.time,
             config.journal.deadline_ms / 1000,
         )
+        if sink is not None:
+            self.journal.position, self.journal.done = sink.position, sink.done
+            sink.on_written = self.journal.recorded
         self.adoption = adoption = Adoption(self.held, instance, signalling, cap, self.fault.report)
         if self._membership is not None:
             await self._join(adoption)
@@ -117,6 +129,10 @@ class HeldCallsService:
         if self.adoption is not None:
             await self.adoption.hand_over()
             await self.adoption.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                while self.journal is not None and self.journal.deleting:  # noqa: ASYNC110 - tells nobody
+                    await asyncio.sleep(0.005)
         if self._relay is not None:
             await self._relay.close()
         if self.presence is not None:

@@ -158,7 +158,7 @@ class Node:
         if config.map is not None:
             self._speak_map(config, signalling, cap)
         if self.held is not None:
-            await self.held.start(signalling, cap)
+            await self.held.start(signalling, cap, self.charging.sink)
         self.tracing.start(signalling)
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
         if config.api is not None:

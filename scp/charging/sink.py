@@ -64,6 +64,7 @@ class CdrSink:
         dropped_at: when the last of them was, in seconds since 1970; 0: never.
         numbering: as given; a reload may set another.
         fault: what the store fails with.
+        on_written: called after a write with how many records are done with: written or dropped.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class CdrSink:
         self.dropped_at = 0.0
         self.numbering = numbering
         self.fault = FaultState(failed, wall)
+        self.on_written: Callable[[int], None] | None = None
         self._store = store
         self._wall = wall
         self._telemetry = telemetry
@@ -208,6 +210,14 @@ class CdrSink:
         """How many records wait to be written."""
         return len(self._waiting) + len(self._over) + self._rows
 
+    def position(self) -> int:
+        """Return how many records there were so far: all of them are done with when `on_written` says so."""
+        return self.done() + self.waiting
+
+    def done(self) -> int:
+        """Return how many were written or dropped."""
+        return self.written + self.dropped
+
     @property
     def oldest_seconds(self) -> float:
         """For how many seconds a record has been waiting for the disk; 0 if none is."""
@@ -284,6 +294,8 @@ class CdrSink:
             self._rows -= count
             self.written += count
             self._count("written", count)
+            if self.on_written is not None:
+                self.on_written(self.done())
 
     def _count(self, result: str, count: int) -> None:
         if self._telemetry is not None:

@@ -510,10 +510,10 @@ class DialogueRunner(DialogueHooks[State]):
         state.dialogue.user = None
         if state.session is not None:
             self._settle(state)
-        if state.journal is not None:
-            state.journal.journal.over(state.journal)
         if held:
             self.held_over(state)
+        if state.journal is not None:  # behind the call's CDR: see there
+            state.journal.journal.over(state.journal)
 
     def _settle(self, state: State) -> None:
         """Settle for a service that did not."""

@@ -148,6 +148,7 @@ class Undeleted:
 
     def kept(self, outcome: Kept) -> None:
         """See `scp.ports.KeptWaiter`."""
+        self.journal.deleting -= 1
         if outcome is Kept.FAILED:
             self.journal.undeleted.append(self)
 
@@ -173,6 +174,10 @@ class Journal:
         fenced: calls that other nodes have claimed.
         unjournalled_at: when the last of them was, in seconds since 1970; 0: never.
         undeleted: records that are to be deleted.
+        deleting: deletions that are not acknowledged.
+        position: says how many CDRs there are so far; None: no call has one. A call's record is deleted once
+            its CDR is on the disk, so that a death costs neither.
+        done: says how many of them are on the disk, or given up.
     """
 
     def __init__(
@@ -194,6 +199,10 @@ class Journal:
         self.unjournalled_at = 0.0
         self.fenced = 0
         self.undeleted: deque[Undeleted] = deque(maxlen=MOST_UNDELETED)
+        self.deleting = 0
+        self.position: Callable[[], int] | None = None
+        self.done: Callable[[], int] | None = None
+        self._finished: deque[tuple[int, Undeleted]] = deque()
         self._user = user
         self._clock = clock
         self._wall = wall
@@ -232,14 +241,28 @@ class Journal:
         entry.waits_until = inf
 
     def over(self, entry: Journalled) -> None:
-        """Note that a call's service has ended: what waits is sent, its record deleted."""
+        """Note that a call's service has ended: what waits is sent, its record deleted behind its CDR."""
         if entry.call is None:
             return
         self._leave(entry)
         entry.call = None
         if entry.written:
             self.open -= 1
-            self.held.delete(entry.tid, entry.fence, self.owner, Undeleted(self, entry.tid, entry.fence))
+            over = Undeleted(self, entry.tid, entry.fence)
+            if self.position is None:
+                self._delete(over)
+            else:
+                self._finished.append((self.position(), over))
+
+    def recorded(self, position: int) -> None:
+        """Note that so many CDRs are on the disk, or given up: delete the records of their calls."""
+        finished = self._finished
+        while finished and finished[0][0] <= position:
+            self._delete(finished.popleft()[1])
+
+    def _delete(self, over: Undeleted) -> None:
+        self.deleting += 1
+        self.held.delete(over.tid, over.fence, self.owner, over)
 
     def forget(self, entry: Journalled) -> None:
         """Note that this node has let go of a call: its record stays."""
@@ -249,10 +272,11 @@ class Journal:
         self.drop_messages(entry)
 
     def delete_again(self) -> None:
-        """Try again to delete what could not be deleted."""
+        """Try again to delete what could not be deleted; to be called now and then."""
+        if self.done is not None:
+            self.recorded(self.done())
         for _ in range(len(self.undeleted)):
-            each = self.undeleted.popleft()
-            self.held.delete(each.tid, each.fence, self.owner, each)
+            self._delete(self.undeleted.popleft())
 
     # -- what the store says -------------------------------------------------------------------------------
 

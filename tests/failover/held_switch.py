@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from random import Random
+from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 sys.path.append(str(Path(__file__).parents[1] / "node"))  # test_node.py
 
-from room import Answer, Switch, new_otid
+from room import Answer, Switch, idp, new_otid
 from test_node import Field, begin, until
 
 from scp.net.tcp import Connector
+from scp.simulator.charged import Reported
+from scp.simulator.reports import charging_report
 from ss7 import tcap
 from ss7.cap.codec import FAST
+from ss7.cap.contexts import BY_VERSION
 from ss7.cap.events import (
     BusyInfo,
     DisconnectInfo,
@@ -29,6 +33,7 @@ from ss7.cap.types import ConnectArg
 from ss7.cause import Cause, CauseValue
 from ss7.isup import CalledPartyNumber
 from ss7.rose import Invoke, encode_invoke
+from ss7.tcap_dialogue import Aarq, encode_dialogue
 
 E = EventTypeBCSM
 CONNECTED = [Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONNECT]
@@ -63,9 +68,13 @@ class HeldSwitch:
     def send(self, port: int, octets: bytes) -> None:
         self.switch(port).tcap(octets)
 
-    def begin(self, port: int) -> HeldCall:
+    def begin(self, port: int, **scenario: Any) -> HeldCall:
         call = HeldCall(self, new_otid())
-        self.send(port, begin(call.otid))
+        octets = begin(call.otid)
+        if scenario:
+            invoke = encode_invoke(1, Opcode.INITIAL_DP, idp(2, **scenario))
+            octets = tcap.build_begin(call.otid, encode_dialogue(Aarq(BY_VERSION[2].octets)), [invoke])
+        self.send(port, octets)
         return call
 
     async def held(self, port: int) -> HeldCall:
@@ -113,6 +122,14 @@ class HeldCall:
         self._ids += 1
         octets = FAST.encode_argument(Opcode.EVENT_REPORT_BCSM, argument, 2)
         component = encode_invoke(self._ids, Opcode.EVENT_REPORT_BCSM, octets)
+        self.of.send(port, tcap.build_continue(self.otid, self.dtid, b"", [component]))
+
+    def used(self, port: int, tenths: int, *, active: bool = True) -> None:
+        """Report the time since answer, in 100 ms: of a period that is used up, or of the call that has ended."""
+        self._ids += 1
+        argument = charging_report(Reported(tenths / 10, 1), 2, active=active)
+        octets = FAST.encode_argument(Opcode.APPLY_CHARGING_REPORT, argument, 2)
+        component = encode_invoke(self._ids, Opcode.APPLY_CHARGING_REPORT, octets)
         self.of.send(port, tcap.build_continue(self.otid, self.dtid, b"", [component]))
 
     def busy(self, port: int) -> None:

@@ -22,6 +22,8 @@ from room import DIALLED, MSISDN, STEERED
 
 from oracles import redis_lab
 from oracles.servers import wait_until
+from scp.store.ledger_open import open_cdrs, open_ledger
+from scp.store.open import open_held_calls
 from ss7 import tcap
 from ss7.cap.operations import Opcode
 
@@ -38,7 +40,6 @@ JOURNAL = PAGE.partition("```toml\n")[2].partition("```")[0]
 
 def records(folder: Path, name: str) -> list[dict]:
     """The CDRs in a node's file."""
-    from scp.store.ledger_open import open_cdrs
 
     async def read() -> list[dict]:
         store = open_cdrs(f"sqlite:{folder / name}", "", "", read_only=True)
@@ -100,6 +101,20 @@ def test_a_node_that_is_killed_and_started_again_goes_on_with_its_calls(tmp_path
     assert all(each["received_ms"] < each.get("disconnected_ms", inf) for each in found)
 
 
+CHARGED = """
+[services.voip-forwarding.charging]
+first_s = 60
+next_s = 60
+withheld_s = 0
+"""
+TARIFF = """
+[[charging.tariffs]]
+prefix = "46"
+price = 6
+"""
+CALLER = "46700000009"
+
+
 @pytest.fixture
 def two_nodes(tmp_path: Path) -> Iterator[tuple[RealNode, RealNode]]:
     """Two nodes on one Redis, as a rolling upgrade has them; both run."""
@@ -109,10 +124,12 @@ def two_nodes(tmp_path: Path) -> Iterator[tuple[RealNode, RealNode]]:
             (listen,) = free_ports(1)
             folder = tmp_path / str(number)
             folder.mkdir()
-            node = RealNode(folder, name=f"scp-{number}", instance=number, store=redis.url, service=RESCUE)
+            node = RealNode(
+                folder, name=f"scp-{number}", instance=number, store=redis.url, service=RESCUE + CHARGED
+            )
             node.extra = (
                 JOURNAL.replace('# listen = "10.0.0.11:2906"', f'listen = "127.0.0.1:{listen}"')
-                + f'[charging]\nrecords = "sqlite:{folder / "calls.cdr"}"\n'
+                + f'[charging]\nrecords = "sqlite:{folder / "calls.cdr"}"\n{TARIFF}'
             )
             stack.enter_context(node.running())
             nodes.append(node)
@@ -186,6 +203,105 @@ def test_calls_go_on_through_the_other_node(two_nodes: tuple[RealNode, RealNode]
 
     asyncio.run(story())
     found = records(tmp_path / "1", "calls.cdr") + records(tmp_path / "2", "calls.cdr")
+    found = [each for each in found if each["kind"] == "attempt"]
     assert len(found) == 40
     assert all("answered_ms" in each and "disconnected_ms" in each for each in found)
     assert [each["failed_attempts"] for each in found] == ["oCalledPartyBusy:17"] * 40
+
+
+async def accounts(url: str, amount: int = 0) -> tuple[int, int]:
+    """Put money on the caller's account; return its balance, and what is held of it."""
+    ledger = open_ledger(None, url, "a test")
+    await ledger.open()
+    if amount:
+        await ledger.credit(CALLER, "first", amount, 1)
+    account = await ledger.account(CALLER)
+    await ledger.close()
+    assert account is not None
+    return account.balance, account.held
+
+
+async def still_held(url: str) -> int:
+    """How many calls have a record."""
+    held = open_held_calls(url)
+    await held.open()
+    entries = [await held.get(tid) for instance in (1, 2) for tid in await held.ids(instance)]
+    await held.close()
+    return sum(each is not None for each in entries)
+
+
+STEPS = 4
+TENTHS = 1234
+"""What each call is talked for; at 6 a minute by the second that is 13."""
+CHARGE = 13
+
+
+def step(call: HeldCall, port: int, number: int) -> None:
+    """Have the switch say what it says next in a charged call."""
+    if number == 0:
+        call.answered(port)
+    elif number < STEPS - 1:
+        call.used(port, 600 * number)
+    else:
+        call.used(port, TENTHS, active=False)
+        call.cleared(port)
+
+
+async def followed(call: HeldCall, number: int) -> None:
+    """Wait for the node's message after a step: none after the answer, another quota, the end."""
+    if number in range(1, STEPS - 1):
+        assert (await call.answer(number + 1)).opcodes == [Opcode.APPLY_CHARGING]
+    elif number == STEPS - 1:
+        assert (await call.answer(STEPS)).message.kind == tcap.END
+
+
+def test_the_sums_are_right_when_a_node_is_killed_at_every_step_of_charged_calls(
+    two_nodes: tuple[RealNode, RealNode], tmp_path: Path
+) -> None:
+    """Calls of one account, at each step when their node dies: charges, balance and switches agree to the unit."""
+    one, two = two_nodes
+    first, second = int(one.settings["m3ua"]), int(two.settings["m3ua"])
+    url = str(one.settings["store"])
+    of = HeldSwitch()
+
+    async def story() -> list[HeldCall]:
+        assert await accounts(url, 10_000) == (10_000, 0)
+        await of.connect(first)
+        await of.connect(second)
+        calls = [
+            of.begin(first, trigger="originating", a_number=CALLER, b_number="46701234567", b_nature=4)
+            for _ in range(5 * STEPS)
+        ]
+        for call in calls:
+            assert Opcode.APPLY_CHARGING in (await call.answer(1)).opcodes
+        for position, call in enumerate(calls):
+            for number in range(position % STEPS):
+                step(call, first, number)
+                await followed(call, number)
+        for position, call in enumerate(calls):
+            step(call, first, position % STEPS)
+        one.signal(signal.SIGKILL)
+        for position, call in enumerate(calls):
+            await followed(call, position % STEPS)
+            for number in range(position % STEPS + 1, STEPS):
+                step(call, second, number)
+                await followed(call, number)
+        await of.close()
+        return calls
+
+    asyncio.run(story())
+    one.ended()
+    wait_until(lambda: two.scrape()["scp_journal_calls"] == 0)
+    two.signal(signal.SIGTERM)
+    two.ended()
+    assert asyncio.run(accounts(url)) == (10_000 - 5 * STEPS * CHARGE, 0)
+    found = [
+        each
+        for each in records(tmp_path / "1", "calls.cdr") + records(tmp_path / "2", "calls.cdr")
+        if each["kind"] == "attempt"
+    ]
+    charged = {each["reservation"]: each["charge"] for each in found}
+    # One whose end was said, and whose CDR was not on the disk yet, has its record still: it is found by its time.
+    assert len(charged) + asyncio.run(still_held(url)) == 5 * STEPS
+    assert set(charged.values()) == {CHARGE}
+    assert {each["charged_ms"] for each in found} == {TENTHS * 100}
