@@ -236,6 +236,17 @@ async def held(switch: Switch) -> tuple[bytes, bytes]:
     raise AssertionError("no call was held")
 
 
+async def released(node: Audited, switch: Switch) -> None:
+    """Held calls that the API ends: by their service, and in its place."""
+    for query in "", "?force=true":
+        otid, tid = await held(switch)
+        path = f"/v1/calls/{tid.hex()}"
+        for method, where in ("GET", "/v1/calls?number=11234567"), ("GET", path), ("DELETE", path + query):
+            status, body = await asyncio.to_thread(node.ask, method, where, None, TOKEN)
+            assert status in (200, 202), body
+        await until(lambda otid=otid: len(heard(switch, otid)) == 2)
+
+
 async def answered(switch: Switch, otid: bytes, octets: bytes) -> None:
     before = len(heard(switch, otid))
     switch.tcap(octets)
@@ -306,6 +317,7 @@ async def signalling(node: Audited) -> None:
             await calls(switch)
             await nonsense(switch)
             await calls(other)
+            await released(node, switch)
 
 
 def requests(node: RealNode) -> None:
