@@ -168,7 +168,7 @@ class _Bench:
             most=latency(slow[MOST], MOST * best.calls_per_s),
             memory_mib=resident(target.pid) / _MIB,
             bytes_per_subscriber=loaded / self._size.subscribers if scenario.remembers else None,
-            bytes_per_dialogue=self._open_dialogues(testbed, scenario) if scenario.held else None,
+            bytes_per_dialogue=self._open_dialogues(testbed, scenario) if scenario.controlled else None,
             calls=tally.calls,
             faults=tally.faults,
         )
@@ -180,7 +180,11 @@ class _Bench:
         """
         self._tell("memory of open dialogues")
         count = self._size.dialogues
-        target = testbed.node("dialogues", "sqlite::memory:", scenario)
+        if scenario.charged:  # its accounts are in a file, and the node opens that
+            store = f"sqlite:{self._folder / 'charged-dialogues.db'}"
+            target = testbed.node("charged-dialogues", store, scenario)
+        else:
+            target = testbed.node("dialogues", "sqlite::memory:", scenario)
         memory = []
         for calls in (max(1, count // _WARM_SHARE), count):
             plan = LoadPlan(window=scenario.window, calls=calls, duration=600.0, then=Then.LEAVE)

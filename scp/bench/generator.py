@@ -39,6 +39,7 @@ class Job(Struct, frozen=True, kw_only=True):
         numbers: how many of them are called, again and again.
         canned: the server answers Continue whatever is asked.
         ended: the answers come in TC-END.
+        charged: the calls are those of payers.
         first: None: numbers are drawn at random; else ``numbers`` subscribers from this one on.
     """
 
@@ -48,6 +49,7 @@ class Job(Struct, frozen=True, kw_only=True):
     numbers: int
     canned: bool = False
     ended: bool = True
+    charged: bool = False
     first: int | None = None
 
 
@@ -83,7 +85,7 @@ def _run(job: Job) -> LoadReport:
     return uvloop.run(
         run_load(
             ABROAD,
-            _calls(job.subscribers, job.numbers, job.canned, job.ended, job.first),
+            _calls(job.subscribers, job.numbers, job.canned, job.ended, job.charged, job.first),
             job.plan,
             network=Network(),
             endpoint=endpoint,
@@ -94,6 +96,8 @@ def _run(job: Job) -> LoadReport:
 
 
 @lru_cache(maxsize=2)
-def _calls(subscribers: int, numbers: int, canned: bool, ended: bool, first: int | None) -> list[LoadCall]:
+def _calls(
+    subscribers: int, numbers: int, canned: bool, ended: bool, charged: bool, first: int | None
+) -> list[LoadCall]:
     random = Random(_SEED)  # noqa: S311 - no secret
-    return calls(subscribers, numbers, random, canned=canned, ended=ended, first=first)
+    return calls(subscribers, numbers, random, canned=canned, ended=ended, charged=charged, first=first)

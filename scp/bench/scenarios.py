@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from scp.bench.load import LoadCall
 from scp.domain.subscriber import Subscriber, When
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.scenario import Scenario as CallScenario
+from scp.store.ledger_open import open_ledger
 from scp.store.open import open_store
 from ss7.isup import NatureOfAddress
 
@@ -34,6 +36,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
         codec: ``engine.codec``.
         window: calls outstanding at saturation; 256 in one batch would look like a backlog to the node.
         held: whether the calls' dialogues are held open until they are over.
+        charged: whether they are charged and journalled: a quota, answer, one more, the call's end.
         records: whether every call leaves a CDR. It is not over before the last CDR is on the disk.
     """
 
@@ -42,7 +45,13 @@ class Scenario(Struct, frozen=True, kw_only=True):
     codec: str = "fast"
     window: int = 240
     held: bool = False
+    charged: bool = False
     records: bool = False
+
+    @property
+    def controlled(self) -> bool:
+        """Whether its dialogues are held open."""
+        return self.held or self.charged
 
     @property
     def remembers(self) -> bool:
@@ -65,6 +74,11 @@ SCENARIOS: Final = {
         summary="InitialDP, RequestReport with Connect or Continue, answer, disconnect, Continue in TC-END",
         store="sqlite",
         held=True,
+    ),
+    "held-charged": Scenario(
+        summary="InitialDP, a quota with Continue, answer, one more quota, disconnect; journalled, on Redis",
+        store="redis",
+        charged=True,
     ),
     REFERENCE: Scenario(
         summary="as steer-sqlite, but pycrate decodes and encodes all of TCAP and CAP",
@@ -134,6 +148,7 @@ ABROAD: Final = CallScenario(vlr="33609000001", b_nature=NatureOfAddress.INTERNA
 """A call to a subscriber who roams."""
 PREFIX: Final = "99"
 _CHUNK: Final = 20_000
+_RICH: Final = 1_000_000_000
 
 
 def msisdn(number: int) -> str:
@@ -165,6 +180,24 @@ async def fill(url: str, count: int) -> None:
         await store.close()
 
 
+def payers(count: int) -> list[int]:
+    """Return the numbers of the first subscribers that don't forward."""
+    return list(range(1, 2 * count, 2))
+
+
+async def fund(url: str, count: int) -> None:
+    """Give the first payers an account in the ledger of a store; raises `StoreError`."""
+    ledger = open_ledger(None, url, "bench")
+    await ledger.open()
+    try:
+        numbers = payers(count)
+        for start in range(0, count, _CHUNK):
+            some = numbers[start : start + _CHUNK]
+            await asyncio.gather(*(ledger.credit(msisdn(n), "bench", _RICH, 1) for n in some))
+    finally:
+        await ledger.close()
+
+
 def calls(
     subscribers: int,
     most: int,
@@ -172,6 +205,7 @@ def calls(
     *,
     canned: bool = False,
     ended: bool = True,
+    charged: bool = False,
     first: int | None = None,
 ) -> list[LoadCall]:
     """Return calls to ``most`` subscribers, with the answer that each must get.
@@ -182,9 +216,12 @@ def calls(
         random: the source of chance.
         canned: every answer is Continue.
         ended: the answer comes in TC-END.
+        charged: they are the first that don't forward, and pay for calls abroad.
         first: None: they are drawn at random; else they are this one and those that follow.
     """
-    if first is None:
+    if charged:
+        drawn = payers(min(most, subscribers // 2))
+    elif first is None:
         drawn = [random.randrange(subscribers) for _ in range(most)]
     else:
         drawn = list(range(first, min(first + most, subscribers)))

@@ -62,9 +62,24 @@ answer_deadline_ms = 900
 
 [charging]
 call_records = {records}
+{tariffs}
 
 [telemetry]
 metrics = "{metrics}"
+"""
+_CHARGED: Final = """
+[services.voip-forwarding.charging]
+pays = ["roamer"]
+first_s = 60
+next_s = 60
+withheld_s = 0
+[journal]
+enabled = true
+"""
+_TARIFFS: Final = """
+[[charging.tariffs]]
+prefix = "33"
+price = 6
 """
 _PATIENT: Final = "delay_ms = 900\nrefuse_ms = 5000"
 _SERVICE: Final = '[services.{name}]\nservice_keys = [100]\nprefix = "{prefix}"'
@@ -164,6 +179,7 @@ def node(
     codec: str = "fast",
     service: str = "voip-forwarding",
     records: bool = False,
+    charged: bool = False,
     sheds: bool = False,
     path: Sequence[Path] = (),
     instance: int = 0,
@@ -179,6 +195,7 @@ def node(
         codec: ``engine.codec``.
         service: the name of the service.
         records: whether every call leaves a CDR.
+        charged: whether subscribers pay for calls that they get abroad, and held calls are journalled.
         sheds: whether calls that waited too long are continued without a lookup: not where a generator keeps
             calls outstanding all the time.
         path: folders where more distributions are, with services in them.
@@ -196,7 +213,8 @@ def node(
             store=store,
             home=HOME,
             codec=codec,
-            services=_SERVICE.format(name=service, prefix=PREFIX),
+            services=_SERVICE.format(name=service, prefix=PREFIX) + (_CHARGED if charged else ""),
+            tariffs=_TARIFFS if charged else "",
             metrics=metrics,
             instance=instance,
             overload="" if sheds else _PATIENT,

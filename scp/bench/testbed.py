@@ -16,7 +16,7 @@ from scp.bench.load import LoadPlan
 from scp.bench.machine import busy_seconds, cpu_seconds, go_first
 from scp.bench.monitored_call import MonitoredCall, install
 from scp.bench.results import Saturation
-from scp.bench.scenarios import fill
+from scp.bench.scenarios import fill, fund
 from scp.bench.server import OWN
 from scp.services.voip_forwarding import VoipForwarding
 
@@ -86,6 +86,9 @@ class Testbed:
     def node(self, name: str, store: str, scenario: Scenario, tree: Tree = OWN) -> Server:
         """Start a node of a scenario, on another store than it says."""
         path = []
+        if scenario.charged:
+            self._tell("writing accounts")
+            uvloop.run(fund(store, self._size.numbers))
         if scenario.held:
             path = [self._folder / f"{name}-services"]
             install(path[0], tree.monitored_call)
@@ -99,6 +102,7 @@ class Testbed:
                 service=MonitoredCall.name if scenario.held else VoipForwarding.name,
                 path=path,
                 records=scenario.records,
+                charged=scenario.charged,
                 tree=tree,
             )
         )
@@ -136,7 +140,8 @@ class Testbed:
             subscribers=self._size.subscribers,
             numbers=self._size.numbers,
             canned=not scenario.store,
-            ended=not scenario.held,
+            ended=not scenario.controlled,
+            charged=scenario.charged,
         )
 
     def warm(self, scenario: Scenario, target: Server) -> None:
@@ -185,4 +190,6 @@ def wait_for_records(target: Server) -> float:
 
 def then(scenario: Scenario) -> Then:
     """Return what happens to the dialogues that the scenario's node holds open."""
+    if scenario.charged:
+        return Then.CHARGE
     return Then.REPORT if scenario.held else Then.END
