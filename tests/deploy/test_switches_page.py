@@ -1,0 +1,59 @@
+"""The page on switches: its lines have an announcement heard, and the options that it names are there."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from scp.cli import app
+from scp.config import EXAMPLE
+
+PAGE = (Path(__file__).parents[2] / "deploy" / "switches.md").read_text(encoding="utf-8")
+
+
+def test_a_caller_without_credit_hears_it_by_the_pages_lines(tmp_path: Path) -> None:
+    """Other ports are all that differs: those of the page may be taken here."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    m3ua, metrics = (probe.getsockname()[1] for probe in probes)
+    for probe in probes:
+        probe.close()
+    (lines,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    for text, by in (
+        ('role = "asp-listen"\n', f'role = "asp-listen"\nport = {m3ua}\n'),
+        ("[store]\n", f'[telemetry]\nmetrics = "127.0.0.1:{metrics}"\n[store]\n'),
+        ("camel-scp msc", f"camel-scp msc --to 127.0.0.1:{m3ua}"),
+    ):
+        assert text in lines
+        lines = lines.replace(text, by)
+    program = tmp_path / "camel-scp"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scp.cli "$@"\n')
+    program.chmod(0o755)
+    environ = os.environ | {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    command = ["bash", "-eu", "-c", f"trap 'kill $NODE' ERR\n{lines}wait $NODE || true"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=90
+    )
+    assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "node.log").read_text()
+    for words in ("playAnnouncement message 5", "specializedResourceReport", "releaseCall cause 21"):
+        assert words in done.stdout
+    assert "continued, released with cause 21" in done.stdout
+
+
+def test_the_options_and_keys_that_it_names_are_there() -> None:
+    shown = CliRunner().invoke(app, ["msc", "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    named = set(re.findall(r"[` ](--[a-z][a-z-]+)", PAGE))
+    assert len(named) > 15
+    assert {option for option in named if option not in plain} == set()
+    for key in ("charged_time", "abandon_report", "announce", "patience_s", "report_s"):
+        assert key in PAGE
+        assert re.search(rf"\b{key} = ", EXAMPLE)
