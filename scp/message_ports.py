@@ -154,6 +154,10 @@ class TextMessagesUser(Protocol):
         """Take a message, or a part of one, to a subscriber of ours."""
         ...
 
+    async def hasten(self, message_id: str) -> None:
+        """Try a message that waits for its next attempt now; raises nothing."""
+        ...
+
     def ready(self) -> None:
         """The carrier can be asked, after it could not."""
         ...

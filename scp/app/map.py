@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, final
 
+from scp.app.settings import SMSC_SSN
 from scp.domain import provisioning
 from scp.domain.breaker import Breaker
 from scp.domain.lookup import Pending
 from scp.domain.map_results import Result
 from scp.domain.provisioning import Refusal, SetRoaming
+from scp.engine.alerts import ALERT_CONTEXT, Alerts
 from scp.engine.arming import arming, refusal
 from scp.engine.enquiries import Enquiries
 from scp.engine.mobility import CONTEXTS_SERVED, Mobility
 from scp.engine.whereabouts import Places
 from scp.ports import StoreError, VersionConflictError
 from ss7.map.codec import FAST, VERSIONS
-from ss7.map.contexts import ANY_TIME_INFO_ENQUIRY, ANY_TIME_INFO_HANDLING, BY_NUMBER
+from ss7.map.contexts import (
+    ANY_TIME_INFO_ENQUIRY,
+    ANY_TIME_INFO_HANDLING,
+    BY_NUMBER,
+    SHORT_MSG_GATEWAY,
+    SHORT_MSG_MT_RELAY,
+)
 from ss7.map.errors import PARAMETERS
 from ss7.map.operations import OPERATIONS
 from ss7.map.roots import argument_root, error_root, result_root
@@ -24,6 +32,7 @@ from ss7.map.roots import argument_root, error_root, result_root
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scp.app.map_messages import MapMessages
     from scp.config import Config
     from scp.domain.whereabouts import Located
     from scp.engine.cap.user import CapUser
@@ -40,6 +49,12 @@ _ASKED: Final = frozenset(
     BY_NUMBER[number, 3].octets for number in (ANY_TIME_INFO_ENQUIRY, ANY_TIME_INFO_HANDLING)
 )
 """The contexts of the dialogues that this node begins, beside that of MAP v1, which has none."""
+_DELIVERY: Final = frozenset(
+    BY_NUMBER[number, version].octets
+    for number in (SHORT_MSG_GATEWAY, SHORT_MSG_MT_RELAY)
+    for version in (2, 3)
+)
+"""The contexts in which text messages are delivered, beside those of MAP v1."""
 
 
 def prepare() -> None:
@@ -199,6 +214,14 @@ class MapParts:
             users.add(self.mobility, settings.ssn, CONTEXTS_SERVED)
         cap.locator = self.places
         cap.place_deadline = settings.deadline_ms / 1000
+
+    def deliver(self, messages: MapMessages, signalling: Signalling, users: TcUsers) -> None:
+        """Deliver text messages, and take the HLR's alerts."""
+        users.add(self.enquiries, SMSC_SSN, _DELIVERY)
+        users.add(Alerts(signalling, messages, self.places.numbering), SMSC_SSN, (ALERT_CONTEXT,))
+        messages.attach(
+            self.enquiries, signalling.clock, lambda: any(link.active for link in signalling.links)
+        )
 
     async def locate(self, msisdn: str) -> Located:
         """Return where a subscriber is: remembered, or asked."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from scp.app.map_messages import MapMessages
     from scp.config import Config, Messages, Smpp
     from scp.message_ports import MessageTelemetry
 
@@ -31,10 +32,11 @@ class _Uncounted:
 
 
 class TextMessaging(NamedTuple):
-    """A node's text messages: the queue, what sends them, what was configured."""
+    """A node's text messages: the queue, the one of two that sends them, what was configured."""
 
     queue: MessageQueue
-    esme: Esme
+    esme: Esme | None
+    by_map: MapMessages | None
     config: Messages
 
 
@@ -57,17 +59,35 @@ def text_messaging(
     if messages is None:
         return None
     store = open_messages(messages.store and messages.store.reveal(), config.store.url.reveal())
-    esme = Esme(_settings(messages.smpp), random, lambda words, trouble: told(f"SMSC: {words}", trouble))
+    carrier: Esme | MapMessages
+    esme, by_map = None, None
+    if messages.by == "smpp":
+        assert messages.smpp is not None
+        carrier = esme = _esme(messages.smpp, random, told)
+    else:
+        carrier = by_map = _by_map(config, messages)
     queue = MessageQueue(
         store,
-        esme,
+        carrier,
         node=config.node.name,
         retention_ms=messages.retention_days * 86_400_000,
         repeat=messages.in_doubt == "repeat",
         failed=lambda fault: told(f"text messages' store: {fault or 'works again'}", bool(fault)),
         telemetry=telemetry or _Uncounted(),
     )
-    return TextMessaging(queue, esme, messages)
+    return TextMessaging(queue, esme, by_map, messages)
+
+
+def _esme(smpp: Smpp, random: Random, told: Callable[[str, bool], None]) -> Esme:
+    return Esme(_settings(smpp), random, lambda words, trouble: told(f"SMSC: {words}", trouble))
+
+
+def _by_map(config: Config, messages: Messages) -> MapMessages:
+    from scp.app.map_messages import MapMessages  # noqa: PLC0415 - only a node that speaks MAP needs it
+
+    assert config.map is not None
+    title = messages.map.service_centre or config.sccp.global_title or ""
+    return MapMessages(title, config.map.hlr or "", messages.map.window)
 
 
 def _settings(smpp: Smpp) -> EsmeSettings:

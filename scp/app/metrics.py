@@ -121,7 +121,8 @@ def _of_charging(service: ChargingService) -> Iterator[Metric]:
 
 
 def _of_messages(messaging: TextMessaging | None) -> Iterator[Metric]:
-    yield gauge(c.SMSC_MISSING, [((), 0 if messaging is None else messaging.esme.missing)])
+    esme = None if messaging is None else messaging.esme
+    yield gauge(c.SMSC_MISSING, [((), 0 if esme is None else esme.missing)])
     yield gauge(c.MESSAGES_OPEN, [((), 0 if messaging is None else messaging.queue.open)])
     yield gauge(c.MESSAGES_WAITING, [((), 0.0 if messaging is None else messaging.queue.waiting_seconds)])
 

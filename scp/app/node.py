@@ -206,6 +206,8 @@ class Node:
         self.map = MapParts(
             config, signalling, users, cap, self.store, telemetry, self._event_log.mobility_not_written
         )
+        if self.messaging is not None and self.messaging.by_map is not None:
+            self.map.deliver(self.messaging.by_map, signalling, users)
 
     async def _open_stores(self) -> None:
         """Open the subscriber store, and what charging keeps; see `prepare`."""

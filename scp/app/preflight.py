@@ -101,7 +101,8 @@ def _urls(config: Config) -> Iterator[Fault]:
         except (StoreError, ValueError) as error:
             yield Fault("messages.store", str(error))
         try:
-            smpp_tls(config.messages.smpp)
+            if config.messages.smpp is not None:
+                smpp_tls(config.messages.smpp)
         except OSError as error:
             yield Fault("messages.smpp.tls", str(error))
     ledger = config.charging.ledger

@@ -14,7 +14,7 @@ from scp.stack.tcap import TcapSettings
 from ss7.cap.codec import ALONE
 from ss7.cap.contexts import CALL_CONTROL, REFUSALS
 from ss7.map.contexts import BY_NUMBER as MAP_CONTEXTS
-from ss7.map.contexts import MM_EVENT_REPORTING, SUBSCRIBER_DATA_MODIFICATION_NOTIFICATION
+from ss7.map.contexts import MM_EVENT_REPORTING, SHORT_MSG_ALERT, SUBSCRIBER_DATA_MODIFICATION_NOTIFICATION
 from ss7.pointcode import parse_point_code
 from ss7.sccp import GlobalTitle
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from scp.config import Config, Network
     from ss7.cap.codec import Codec
     from ss7.tcap import TcapCodec
+
+
+SMSC_SSN: Final = 8
+"""Of service centres (TS 23.003 §8.1: that of an MSC)."""
 
 
 def codecs(name: str) -> tuple[Codec, TcapCodec | None]:
@@ -72,8 +76,17 @@ def sccp_settings(config: Config, network: Network) -> SccpSettings:
 
 def _ssns(config: Config, network: Network) -> tuple[int, ...]:
     """Return our subsystems in a network, that of MAP last."""
-    own = network.ssns
-    return own if config.map is None or config.map.ssn in own else (*own, config.map.ssn)
+    found = network.ssns
+    if config.map is not None:
+        found = (*found, config.map.ssn)
+    if delivers_by_map(config):
+        found = (*found, SMSC_SSN)
+    return tuple(dict.fromkeys(found))
+
+
+def delivers_by_map(config: Config) -> bool:
+    """Whether text messages are delivered by MAP."""
+    return config.messages is not None and config.messages.by == "map"
 
 
 MAP_SERVED: Final = frozenset(
@@ -89,10 +102,16 @@ def tcap_settings(config: Config, random: Random) -> TcapSettings:
         instance=config.node.instance,
         first_id=random.randrange(1 << 24),
         max_dialogues=config.engine.max_dialogues,
-        contexts=CALL_CONTROL | MAP_SERVED if config.map is not None else CALL_CONTROL,
+        contexts=_contexts(config),
         refusals=REFUSALS,
         idle_limit=config.engine.dialogue_limit_s,
     )
+
+
+def _contexts(config: Config) -> frozenset[bytes]:
+    """Return the application contexts that others may open here."""
+    found = CALL_CONTROL if config.map is None else CALL_CONTROL | MAP_SERVED
+    return found | {MAP_CONTEXTS[SHORT_MSG_ALERT, 2].octets} if delivers_by_map(config) else found
 
 
 def node_settings(config: Config) -> NodeSettings:

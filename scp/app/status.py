@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scp.charging.service import ChargingService
     from scp.charging.sink import CdrSink
     from scp.failover.guardian import Guardian
+    from scp.messages.smpp.esme import Esme
     from scp.telemetry.number_traces import Traces
 
 MANY_WAITING: Final = 100_000
@@ -136,11 +137,9 @@ def _function(client: ChfClient) -> ComponentStatus:
     )
 
 
-def _messages(messaging: TextMessaging) -> Iterator[ComponentStatus]:
-    """Yield the SMSC, and the queue before it."""
-    esme, queue = messaging.esme, messaging.queue
+def _smsc(esme: Esme) -> ComponentStatus:
     away = (esme.last_error or "not bound yet") if esme.missing else ""
-    yield ComponentStatus(
+    return ComponentStatus(
         "messages:smsc",
         "SMSC",
         "system",
@@ -150,6 +149,13 @@ def _messages(messaging: TextMessaging) -> Iterator[ComponentStatus]:
         esme.last_error,
         esme.last_error_at / 1000,
     )
+
+
+def _messages(messaging: TextMessaging) -> Iterator[ComponentStatus]:
+    """Yield the SMSC, if messages go there, and the queue."""
+    if messaging.esme is not None:
+        yield _smsc(messaging.esme)
+    queue = messaging.queue
     late = queue.waiting_seconds > MESSAGES_LATE
     yield ComponentStatus(
         "messages:queue",

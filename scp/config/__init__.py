@@ -13,7 +13,7 @@ from scp.config.engine import Engine, Journal, Limits, Overload, Store
 from scp.config.example import EXAMPLE
 from scp.config.load import load, loads
 from scp.config.m3ua import M3ua, Peer, PeerRole, PeerSctp, PeerTimers, RoutingKey, TrafficMode
-from scp.config.messages import Messages, Smpp, SmppTls
+from scp.config.messages import Messages, MessagesByMap, Smpp, SmppTls
 from scp.config.model import Config
 from scp.config.networks import Network
 from scp.config.node import NetworkIndicator, Node, OtherIndicator, Telemetry
@@ -39,6 +39,7 @@ __all__ = [
     "Limits",
     "M3ua",
     "Messages",
+    "MessagesByMap",
     "Network",
     "NetworkIndicator",
     "Node",

@@ -221,6 +221,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # http2 = false                       # needs the extra http2
 
 # [messages]                          # without it the node sends no text messages
+# by = "smpp"                         # smpp: to an SMSC | map: to the HLR and the serving MSC; needs [map]
 # store = "sqlite:camel-scp.db.messages" # as store.url; without it in the store's Redis, or beside its file
 # sender = "camel-scp"                # if a request names none: digits, or up to 11 characters
 # validity_s = 86400                  # for so long a message is tried to be delivered
@@ -246,6 +247,9 @@ grace_s = 300                         # after its last minute, time to ring incl
 # certificate = "/etc/camel-scp/smpp.pem"
 # key = "/etc/camel-scp/smpp.key"
 # server_name = "smsc.example"
+# [messages.map]                      # for by = "map"
+# service_centre = "46700000001"      # our address there; without it sccp.global_title
+# window = 20                         # parts on their way at once
 
 # [api]                               # without it there is no HTTP API
 # listen = "127.0.0.1:8080"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta, Struct
 
 from scp.config.reader import Fault
-from scp.config.value_types import Seconds
+from scp.config.value_types import GlobalTitle, Seconds
 from scp.config.values import HostPort, Secret
 
 if TYPE_CHECKING:
@@ -86,11 +86,25 @@ class Smpp(Struct, frozen=True, forbid_unknown_fields=True):
             )
 
 
+class MessagesByMap(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[messages.map]``: with ``by = "map"`` the node is the service centre; it needs ``[map]``.
+
+    Attributes:
+        service_centre: our address, to which the HLR's alerts come; without it ``sccp.global_title``.
+        window: parts on their way at once.
+    """
+
+    service_centre: GlobalTitle | None = None
+    window: Annotated[int, Meta(ge=1, le=1000, description="from 1 to 1000")] = 20
+
+
 class Messages(Struct, frozen=True, forbid_unknown_fields=True):
     """``[messages]``; without the table the node sends no text messages.
 
     Attributes:
+        by: what carries messages: an SMSC by SMPP, or the network itself by MAP.
         smpp: the SMSC.
+        map: see `MessagesByMap`.
         store: where messages are kept: as ``store.url``; without it in the store's Redis, or for SQLite in a
             file beside the store's (PATH.messages).
         sender: of messages whose request names none: digits, or up to 11 characters.
@@ -102,7 +116,9 @@ class Messages(Struct, frozen=True, forbid_unknown_fields=True):
         most_parts: a text that needs more is refused.
     """
 
-    smpp: Smpp
+    by: Literal["smpp", "map"] = "smpp"
+    smpp: Smpp | None = None
+    map: MessagesByMap = MessagesByMap()
     store: Secret | None = None
     sender: Annotated[
         str,
@@ -112,3 +128,8 @@ class Messages(Struct, frozen=True, forbid_unknown_fields=True):
     in_doubt: Literal["report", "repeat"] = "report"
     retention_days: Annotated[int, Meta(ge=1, le=365, description="from 1 to 365")] = 7
     most_parts: Annotated[int, Meta(ge=1, le=255, description="from 1 to 255")] = 10
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield an SMSC that is not described."""
+        if self.by == "smpp" and self.smpp is None:
+            yield Fault("smpp", 'required, unless by = "map"')

@@ -80,6 +80,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
             )
         if self.map is not None and self.sccp.global_title is None:
             yield Fault("sccp.global_title", "required with [map]: an HLR sends its answer to it")
+        if self.messages is not None and self.messages.by == "map":
+            if self.map is None:
+                yield Fault("messages.by", "needs a table [map]: its gateway leads to the HLR")
+            if not (self.messages.map.service_centre or self.sccp.global_title):
+                yield Fault("messages.map.service_centre", "required, as there is no sccp.global_title")
         yield from self._network_faults()
         yield from switch_faults(self.switches)
         for name in self.announcements:

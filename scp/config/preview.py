@@ -26,7 +26,7 @@ class Endpoint(NamedTuple):
 def endpoints(config: Config) -> list[Endpoint]:
     """Return every socket that the node would open, in the order of the configuration."""
     found = [_peer(peer) for peer in config.m3ua.peers]
-    if config.messages is not None:
+    if config.messages is not None and config.messages.by == "smpp" and config.messages.smpp is not None:
         there = tuple(str(address) for address in config.messages.smpp.addresses)
         found.append(Endpoint("connect", "tcp", there, "SMSC (SMPP)"))
     if config.api is not None:
@@ -65,8 +65,9 @@ def describe(config: Config) -> str:
     lines.append(_charging(config))
     if (messages := config.messages) is not None:
         doubt = "reported" if messages.in_doubt == "report" else "sent again"
+        how = "MAP" if messages.by == "map" or messages.smpp is None else f"SMPP as {messages.smpp.system_id}"
         lines.append(
-            f"text messages from {messages.sender} by SMPP as {messages.smpp.system_id}, in doubt: {doubt}; "
+            f"text messages from {messages.sender} by {how}, in doubt: {doubt}; "
             f"kept {messages.retention_days} days"
         )
     if config.api is None:

@@ -172,6 +172,16 @@ class MessageQueue:
         """The carrier can be asked."""
         self._wake.set()
 
+    async def hasten(self, message_id: str) -> None:
+        """Try a message that waits for its next attempt now."""
+        try:
+            message = await self.store.get(message_id)
+            if message is not None and message.state is State.QUEUED:
+                await self.store.put(replace(message, due_ms=self.wall()), None)
+        except StoreError as error:
+            self._report(str(error))
+        self._wake.set()
+
     async def received(self, piece: Piece) -> None:
         """Keep a message that came in; raises `StoreError`."""
         if await self.store.receive(piece) is not None:

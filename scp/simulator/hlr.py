@@ -20,9 +20,11 @@ from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings
 from scp.stack.tcap import CONTEXT_NOT_SUPPORTED, Tcap, TcapSettings
 from scp.telemetry.null import NullTelemetry
+from ss7.address import AddressString
 from ss7.errors import DecodeError
 from ss7.map.codec import FAST
-from ss7.map.contexts import BY_NUMBER, BY_OCTETS, MM_EVENT_REPORTING
+from ss7.map.contexts import BY_NUMBER, BY_OCTETS, MM_EVENT_REPORTING, SHORT_MSG_ALERT
+from ss7.map.messages import AlertServiceCentreArg
 from ss7.map.operations import BY_OPCODE, Opcode, operation_name
 from ss7.rose import (
     INVOKE_PROBLEM,
@@ -53,6 +55,7 @@ MSC_SSN: Final = 8
 _SSNS: Final = (HLR_SSN, VLR_SSN, MSC_SSN)
 NAME: Final = "hlr"
 _EVENT_SECONDS: Final = 20.0
+_ALERT_VERSION: Final = 2
 
 
 @final
@@ -85,6 +88,7 @@ class Hlr:
     Attributes:
         counts: how often what was asked, told and answered, by words.
         script: see above.
+        delivered: TPDUs of the short messages that came and were not refused.
     """
 
     def __init__(self, signalling: Signalling, script: Script, title: str) -> None:
@@ -92,6 +96,7 @@ class Hlr:
         self.script = script
         self.title = title
         self.counts: Counter[str] = Counter()
+        self.delivered: list[bytes] = []
         self._waiting: Deadlines[_Asked] = Deadlines(lambda asked: asked.due)
         self._told: dict[Dialogue, asyncio.Future[str] | None] = {}
         signalling.user = self
@@ -153,6 +158,8 @@ class Hlr:
         if dialogue.closed:
             return
         code, value = result_of(asked.opcode, asked.argument, asked.subscriber, asked.version)
+        if asked.opcode in (Opcode.MT_FORWARD_SM, Opcode.MO_FORWARD_SM) and code < 0:
+            self.delivered.append(asked.argument.sm_rp_ui)
         if code >= 0:
             parameter = FAST.encode_error(code, value, asked.version)
             components = [encode_return_error(asked.invoke_id, code, parameter)]
@@ -214,6 +221,34 @@ class Hlr:
         dialogue = tcap.open(path, BY_NUMBER[MM_EVENT_REPORTING, 3].octets, now)
         argument = FAST.encode_argument(Opcode.NOTE_MM_EVENT, note_mm_event(subscriber, event), 3)
         invoke = tcap.invoke(dialogue, Opcode.NOTE_MM_EVENT, argument, 1, _EVENT_SECONDS)
+        self._told[dialogue] = future
+        self.counts["told"] += 1
+        self._send(dialogue, tcap.begin(dialogue, [invoke], now))
+        self.signalling.flush()
+        return dialogue
+
+    def alert(
+        self,
+        msisdn: str,
+        *,
+        to: str,
+        point_code: int,
+        ssn: int = MSC_SSN,
+        future: asyncio.Future[str] | None = None,
+    ) -> Dialogue:
+        """Send alertServiceCentre: a subscriber can be reached again. Arguments as those of `note`."""
+        now = self.signalling.clock()
+        called = Address(ssn=ssn, global_title=GlobalTitle(to)).encode()
+        calling = Address(ssn=HLR_SSN, global_title=GlobalTitle(self.title)).encode()
+        path = self.signalling.path(called, calling, point_code, self.counts["told"] % 16)
+        if path is None:
+            raise TimeoutError("no association is active")
+        tcap = self.signalling.tcap
+        dialogue = tcap.open(path, BY_NUMBER[SHORT_MSG_ALERT, _ALERT_VERSION].octets, now)
+        centre = AddressString(to).encode()
+        argument = AlertServiceCentreArg(AddressString(msisdn).encode(), centre)
+        octets = FAST.encode_argument(Opcode.ALERT_SERVICE_CENTRE, argument, _ALERT_VERSION)
+        invoke = tcap.invoke(dialogue, Opcode.ALERT_SERVICE_CENTRE, octets, 1, _EVENT_SECONDS)
         self._told[dialogue] = future
         self.counts["told"] += 1
         self._send(dialogue, tcap.begin(dialogue, [invoke], now))

@@ -57,6 +57,7 @@ class Subscriber(Struct, kw_only=True):
         detached: whether the network can't reach the phone.
         busy: whether a call is on.
         error: MAP error that every question gets; -1: none.
+        delivery_error: MAP error that mt-ForwardSM gets; -1: none.
         delay: seconds until the answer; negative: the script's.
         silent: whether it never comes.
         service_key: of the M-CSI.
@@ -70,6 +71,7 @@ class Subscriber(Struct, kw_only=True):
     detached: bool = False
     busy: bool = False
     error: int = -1
+    delivery_error: int = -1
     delay: float = -1.0
     silent: bool = False
     service_key: int = 100
@@ -152,6 +154,9 @@ def result_of(opcode: int, argument: Any, subscriber: Subscriber | None, version
         return ErrorCode.UNKNOWN_SUBSCRIBER, None
     if subscriber.error >= 0:
         return subscriber.error, _PARAMETERS.get(subscriber.error) if version >= _SINCE else None
+    if opcode == Opcode.MT_FORWARD_SM and subscriber.delivery_error >= 0:
+        parameter = _PARAMETERS.get(subscriber.delivery_error) if version >= _SINCE else None
+        return subscriber.delivery_error, parameter
     if opcode in (Opcode.ANY_TIME_INTERROGATION, Opcode.PROVIDE_SUBSCRIBER_INFO):
         return -1, SubscriberInfoRes(info_of(subscriber))
     if opcode == Opcode.ANY_TIME_MODIFICATION:

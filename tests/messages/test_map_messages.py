@@ -1,0 +1,176 @@
+"""Text messages by MAP: from the queue over SRI-SM and MT-ForwardSM to the subscriber's node, on a clock of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from random import Random
+
+import pytest
+
+from scp.domain.message import State
+from scp.messages.queue import MessageQueue
+from scp.simulator.endpoint import Endpoint
+from scp.simulator.hlr_run import RunningHlr
+from scp.simulator.hlr_script import Script, Subscriber
+from scp.simulator.network import Network
+from ss7.map.errors import ErrorCode
+from ss7.sms.tpdu import Deliver, decode
+
+BOB = "46701234567"
+CENTRE = "46700000001"
+CONFIG = """
+[node]
+point_code = "0-23-1"
+[sccp]
+global_title = "46700000001"
+[[m3ua.peers]]
+name = "hlr"
+transport = "tcp"
+role = "asp-listen"
+local = ["127.0.0.1"]
+port = {port}
+destinations = ["0-23-6"]
+[numbering]
+country_code = "46"
+[store]
+url = "sqlite::memory:"
+[map]
+gateway = "0-23-6"
+[messages]
+by = "map"
+sender = "Example"
+[telemetry]
+metrics = "127.0.0.1:0"
+"""
+HLR = Network(point_code=190, global_title="46700000006", scp_ssn=8)
+
+
+class Site:
+    """A node that delivers by MAP, and a simulated HLR with the serving node."""
+
+    def __init__(self, queue: MessageQueue, hlr: RunningHlr, script: Script) -> None:
+        self.queue = queue
+        self.hlr = hlr.hlr
+        self.script = script
+
+    async def send(self, text: str, name: str = "m") -> None:
+        new = self.queue.new(name, "Example", BOB, text, 60_000, receipt=True, fingerprint="f")
+        await self.queue.accept(new)
+
+    async def until(self, state: State, name: str = "m", reason: str | None = None) -> str:
+        async with asyncio.timeout(20):
+            while True:
+                message = await self.queue.store.get(name)
+                assert message is not None
+                if message.state is state and (reason is None or message.reason == reason):
+                    return message.reason
+                await asyncio.sleep(0.01)
+
+    def texts(self) -> str:
+        """What came to the subscriber, its parts in their order."""
+        read = [decode(octets, to_mobile=True) for octets in self.hlr.delivered]
+        assert all(isinstance(each, Deliver) and each.sender.digits == "Example" for each in read)
+        parts = [each.user_data.read() for each in read if isinstance(each, Deliver)]
+        return "".join(text for _, text in sorted(parts, key=lambda part: part[0] or (0, 0, 0)))
+
+
+def run(body: Callable[[Site], Awaitable[None]], subscriber: Subscriber | None, **script) -> None:
+    from oracles.servers import free_tcp_port
+    from scp.app.event_log import EventLog
+    from scp.app.metrics import metrics_for
+    from scp.app.node import Node
+    from scp.config import loads
+
+    async def main() -> None:
+        port = free_tcp_port()
+        config = loads(CONFIG.format(port=port))
+        node = Node(config, Random(1), metrics_for(config, []), EventLog())
+        known = Script(**script)
+        known.add([] if subscriber is None else [subscriber])
+        hlr = RunningHlr(HLR, Endpoint(port=port), known, Random(2))
+        await node.start()
+        try:
+            await hlr.start()
+            assert node.messaging is not None
+            async with asyncio.timeout(40):
+                await body(Site(node.messaging.queue, hlr, known))
+        finally:
+            await hlr.stop()
+            await node.stop(abort=True)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("versions", [(1, 2, 3), (1, 2), (1,)])
+@pytest.mark.parametrize("text", ["Hello", "Grüße € " * 40, "مرحبا 😀"])
+def test_a_text_is_delivered_in_every_version(text: str, versions: tuple[int, ...]) -> None:
+    async def body(site: Site) -> None:
+        await site.send(text)
+        await site.until(State.DELIVERED)
+        assert site.texts() == text
+
+    run(body, Subscriber(msisdn=BOB, vlr="46709000001"), versions=versions)
+
+
+@pytest.mark.parametrize(
+    ("subscriber", "state", "reason"),
+    [
+        (None, State.FAILED, "map: unknownSubscriber"),
+        (
+            Subscriber(msisdn=BOB, delivery_error=ErrorCode.ILLEGAL_SUBSCRIBER),
+            State.FAILED,
+            "map: illegalSubscriber",
+        ),
+        (
+            Subscriber(msisdn=BOB, delivery_error=ErrorCode.SUBSCRIBER_BUSY_FOR_MT_SMS),
+            State.QUEUED,
+            "map: subscriberBusyForMT-SMS",
+        ),
+        (
+            Subscriber(msisdn=BOB, delivery_error=ErrorCode.SM_DELIVERY_FAILURE),
+            State.QUEUED,
+            "map: sm-DeliveryFailure",
+        ),
+    ],
+)
+def test_what_a_refusal_comes_to(subscriber: Subscriber | None, state: State, reason: str) -> None:
+    async def body(site: Site) -> None:
+        await site.send("Hello")
+        await site.until(state, reason=reason)
+        assert site.hlr.delivered == []
+
+    run(body, subscriber)
+
+
+@pytest.mark.parametrize("at_the_hlr", [True, False])
+def test_an_absent_subscriber_gets_it_when_he_is_back(at_the_hlr: bool) -> None:
+    """The HLR knows it, or his node finds out and the HLR is told; its alert has the message sent at once."""
+    away = {"detached": True} if at_the_hlr else {"delivery_error": int(ErrorCode.ABSENT_SUBSCRIBER_SM)}
+
+    async def body(site: Site) -> None:
+        await site.send("Hello")
+        await site.until(State.QUEUED, reason="map: absentSubscriberSM")
+        assert site.hlr.counts["reportSM-DeliveryStatus"] == (0 if at_the_hlr else 1)
+        site.script.subscribers[BOB] = Subscriber(msisdn=BOB)
+        told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        begun = time.monotonic()
+        site.hlr.alert(BOB, to=CENTRE, point_code=185, future=told)
+        assert await told == "result"
+        await site.until(State.DELIVERED)
+        assert time.monotonic() - begun < 10  # the next attempt of itself is due after 15 s
+        assert site.texts() == "Hello"
+
+    run(body, Subscriber(msisdn=BOB, **away))
+
+
+def test_two_messages_to_one_subscriber_are_two() -> None:
+    async def body(site: Site) -> None:
+        for number in range(4):
+            await site.send(f"text {number}", f"m{number}")
+        for number in range(4):
+            await site.until(State.DELIVERED, f"m{number}")
+        assert len(site.hlr.delivered) == 4
+
+    run(body, Subscriber(msisdn=BOB, delay=0.02))
