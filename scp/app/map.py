@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, final
 
-from scp.app.settings import SMSC_SSN
+from scp.config.messages import SMSC_SSN
 from scp.domain import provisioning
 from scp.domain.breaker import Breaker
 from scp.domain.lookup import Pending

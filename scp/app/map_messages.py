@@ -15,7 +15,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
-from scp.app.settings import SMSC_SSN
+from scp.config.messages import SMSC_SSN
 from scp.domain.lookup import Pending
 from scp.domain.map_results import Outcome
 from scp.engine.enquiries import Question

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from scp.config import OtherIndicator
+from scp.config.messages import SMSC_SSN
 from scp.config.switches import switches
 from scp.engine.network import Ss7Network
 from scp.services.api import NodeSettings
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from scp.config import Config, Network
     from ss7.cap.codec import Codec
     from ss7.tcap import TcapCodec
-
-
-SMSC_SSN: Final = 8
-"""Of service centres (TS 23.003 §8.1: that of an MSC)."""
 
 
 def codecs(name: str) -> tuple[Codec, TcapCodec | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -12,6 +12,8 @@ from scp.config.values import HostPort, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+SMSC_SSN: Final = 8
+"""Our subsystem as a service centre (TS 23.003 §8.1: that of an MSC)."""
 
 
 class SmppTls(Struct, frozen=True, forbid_unknown_fields=True):
