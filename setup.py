@@ -35,6 +35,7 @@ HOT = (
     "scp/replay/offline.py",
     "scp/capture/wire/*.py",
     "scp/common/token_buckets.py",
+    "scp/console/recent_calls.py",
     "scp/engine/**/*.py",
     "scp/services/call.py",
     "scp/services/idp.py",

@@ -35,6 +35,7 @@ from scp.telemetry.number_traces import Traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from random import Random
 
     from litestar import Router
@@ -120,6 +121,7 @@ class Node:
         self._attachments: list[Attachment] = []
         self._onlooker: AnswerObserver | None = None
         self._console: Hub | None = None
+        self.config_file: Path | None = None
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
         """`prepare` the node, then `attach` its peers; raises as they do."""
@@ -188,13 +190,14 @@ class Node:
 
     def _console_router(self) -> Router:
         """Return the console's part of the API."""
+        from scp.console.captures import Captures  # noqa: PLC0415
         from scp.console.hub import Hub  # noqa: PLC0415 - as `preload` did
         from scp.console.recent_calls import RecentCalls  # noqa: PLC0415
         from scp.console.routes import console_router  # noqa: PLC0415
 
         calls = RecentCalls(self.config.node.name, self.config.numbering, time.time)
         self._console = Hub(self, calls, self._telemetry if isinstance(self._telemetry, Metrics) else None)
-        return console_router(self._console)
+        return console_router(self._console, Captures(self.config_file))
 
     def _speak_map(self, config: Config, signalling: Signalling, cap: CapUser) -> None:
         """Add what speaks MAP."""

@@ -191,6 +191,7 @@ async def _serve(config: Config, file: Path, event_log: StructuredEventLog, guar
     metrics = metrics_for(config, sorted(config.services))
     try:
         node = Node(config, SystemRandom(), metrics, event_log, guardian=guardian)
+        node.config_file = file
     except (ServiceConfigError, StoreError) as error:
         return event_log.cannot_start(error)
     telemetry = config.telemetry.metrics

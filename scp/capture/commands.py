@@ -106,7 +106,7 @@ def _decode_capture(capture: Capture, decoder: Decoder, show: Callable[[dict[str
 
 def anonymise(
     file: CaptureFile,
-    out: Annotated[Path, typer.Argument(help="where the pcapng goes")],
+    out: Annotated[Path, typer.Argument(help="where the pcapng goes; - is standard output")],
     *,
     key: Annotated[
         str,
@@ -122,17 +122,19 @@ def anonymise(
     from scp.capture.disguise import Disguise
     from scp.capture.write import PcapNgWriter
 
+    piped = str(out) == "-"
     if out.exists() and Path(file).exists() and out.samefile(file):
         raise fail(f"{out}: this is the capture itself; give another file")
     capture = open_capture(file)
     run = Anonymiser(Disguise(key.encode() or secrets.token_bytes(32)))
     try:
-        with out.open("wb") as stream:
+        with open(1, "wb", closefd=False) if piped else out.open("wb") as stream:
             run.run(capture, PcapNgWriter(stream, comment="anonymised"))
     except OSError as error:
         raise fail(f"{out}: {error.strerror}") from None
     left = [f"{count} left out: {why}" for why, count in run.left_out.most_common()]
     if not run.written:
-        out.unlink(missing_ok=True)
+        if not piped:
+            out.unlink(missing_ok=True)
         raise fail(f"nothing written: {', '.join(left) or 'there is no message in the capture'}")
     say(", ".join((f"{run.written} messages written", *left)))

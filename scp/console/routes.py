@@ -21,6 +21,7 @@ from scp.version import VERSION
 
 if TYPE_CHECKING:
     from scp.config import ApiKey
+    from scp.console.captures import Captures
     from scp.console.hub import Hub
     from scp.console.recent_calls import KeptCall
 
@@ -35,6 +36,7 @@ _FILES: Final = {
     "index.html": "text/html",
     "console.js": "text/javascript",
     "views.js": "text/javascript",
+    "captures.js": "text/javascript",
     "ladder.js": "text/javascript",
     "api.js": "text/javascript",
     "preact.js": "text/javascript",
@@ -67,7 +69,7 @@ Exactly: TypeAlias = Annotated[
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MOST, description="Calls at the most.")]
 
 
-def console_router(hub: Hub) -> Router:
+def console_router(hub: Hub, captures: Captures) -> Router:
     """Return the part of the API that the console needs, with its page."""
     pages = {name: _file(name) for name in _FILES}
 
@@ -141,7 +143,19 @@ def console_router(hub: Hub) -> Router:
             raise ProblemError(NOT_SET, f"call attempt {attempt}")
         return answer(AttemptDetail(attempt_view(kept), decoded(kept), kept.left_out))
 
-    return Router("/", route_handlers=[page, part, session, show_overview, events, attempts, one_attempt])
+    return Router(
+        "/",
+        route_handlers=[
+            page,
+            part,
+            session,
+            show_overview,
+            events,
+            attempts,
+            one_attempt,
+            *captures.handlers(),
+        ],
+    )
 
 
 def _fits(kept: KeptCall, digits: str, reason: str, action: str, service: str) -> bool:

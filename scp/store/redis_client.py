@@ -17,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
+from redis.driver_info import DriverInfo
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -70,6 +71,10 @@ class SentinelTlsConnection(SentinelManagedConnection, TlsConnection):
     """A TLS connection to the master that sentinels name."""
 
 
+_DRIVER: Final = DriverInfo()
+"""Tells servers which library we use; a connection without it reads redis-py's version from a file."""
+
+
 def connection_options(url: RedisUrl) -> dict[str, Any]:
     """Return how redis-py's pools connect to the servers of a URL.
 
@@ -87,6 +92,7 @@ def connection_options(url: RedisUrl) -> dict[str, Any]:
         "db": url.database,
         "client_name": "camel-scp",
         "protocol": 2,
+        "driver_info": _DRIVER,
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": None,  # a limit for each reply costs as much as the reply: see `ServerClient`
         "retry": Retry(NoBackoff(), 0),

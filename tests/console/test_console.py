@@ -28,6 +28,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 NEEDS_BROWSER = pytest.mark.skipif(
     BROWSER is None, reason="neither chromium nor chromium-headless-shell is installed"
 )
+PCAPS = Path(__file__).parents[2] / "pcaps"
 PATIENCE_MS = 60_000
 TOKENS = {"operator": "operator-token", "reader": "reader-token", "voip": "voip-token"}
 CONFIG = """\
@@ -249,7 +250,7 @@ def test_a_subscriber_is_looked_up_changed_and_tried(tab: Tab, node: Served) -> 
 def test_every_page_fits_is_accessible_and_shows_hostile_data_as_text(tab: Tab, node: Served) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     page = tab.page
-    for place in ("overview", "calls", "subscriber", "health", "calls/%3Cimg%20src=x%3E"):
+    for place in ("overview", "calls", "subscriber", "captures", "health", "calls/%3Cimg%20src=x%3E"):
         page.goto(f"{node.url}/console#/{place}")
         page.wait_for_selector("h1")
         found = axe.Axe().run(page).response["violations"]
@@ -264,6 +265,28 @@ def test_every_page_fits_is_accessible_and_shows_hostile_data_as_text(tab: Tab, 
     page.goto(f"{node.url}/console#/calls?number={hostile}&reason={hostile}")
     page.wait_for_selector("h1:has-text('Calls')")
     assert page.query_selector("main img") is None
+
+
+@NEEDS_BROWSER
+def test_a_capture_is_decoded_replayed_and_anonymised(tab: Tab, tmp_path: Path) -> None:
+    page = tab.page
+    page.click("nav >> text=Captures")
+    page.set_input_files("input[type=file]", str(PCAPS / "busy.pcapng"))
+    page.click("text=Decode")
+    page.wait_for_selector("summary:has-text('begin: initialDP')")
+    page.click("text=Replay against this node")
+    page.wait_for_selector("summary:has-text('different answer, continue unknown-subscriber')")
+    page.click("summary")
+    assert "The store has no record of the called number." in page.inner_text("main")
+    with page.expect_download() as download:
+        page.click("text=Download without numbers")
+    download.value.save_as(tmp_path / "out.pcapng")
+    assert b"\x64\x07\x21\x43" not in (tmp_path / "out.pcapng").read_bytes()
+    assert (tmp_path / "out.pcapng").read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+    (tmp_path / "nonsense.pcap").write_bytes(b"no capture")
+    page.set_input_files("input[type=file]", str(tmp_path / "nonsense.pcap"))
+    page.click("text=Decode")
+    page.wait_for_selector(".notice[role=alert]")
 
 
 @NEEDS_BROWSER

@@ -30,6 +30,13 @@ export async function ask(method, path, body) {
   return response.status === 204 ? null : response.json();
 }
 
+// Send a file; returns the response, throws Problem.
+export async function post(path, file) {
+  const response = await fetch(path, { method: "POST", headers: headers({ "Content-Type": "application/octet-stream" }), body: file, cache: "no-store" });
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
 // As ask, but null where nothing is set (404) or the key lacks the scope (403).
 export async function look(path) {
   try { return await ask("GET", path); } catch (problem) {

@@ -1,9 +1,10 @@
 // The console: signs in, follows the node's events, shows the page that the address names.
 import { html, render, useEffect, useState } from "./preact.js";
 import { ask, follow, forget, remember, token } from "./api.js";
+import { CapturesPage } from "./captures.js";
 import { CallPage, CallsPage, HealthPage, OverviewPage, SubscriberPage } from "./views.js";
 
-const PAGES = { overview: "Overview", calls: "Calls", subscriber: "Subscriber", health: "Health" };
+const PAGES = { overview: "Overview", calls: "Calls", subscriber: "Subscriber", captures: "Captures", health: "Health" };
 const MOST_CALLS = 2000, MOST_SECONDS = 120;
 
 function place() {
@@ -54,6 +55,7 @@ function Console({ session, leave }) {
     overview: () => html`<${OverviewPage} ...${shown} />`,
     calls: () => at.id ? html`<${CallPage} key=${at.id} id=${at.id} />` : html`<${CallsPage} key=${at.query.toString()} ...${shown} />`,
     subscriber: () => html`<${SubscriberPage} key=${at.query.toString()} ...${shown} />`,
+    captures: () => html`<${CapturesPage} ...${shown} />`,
     health: () => html`<${HealthPage} ...${shown} />`,
   };
   return html`<header><span class="node">${session.node}</span>
