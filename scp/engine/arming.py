@@ -34,7 +34,7 @@ def arming(own: str, msisdn: str, hlr: str, *, on: bool) -> Question:
     identity = SubscriberIdentity("msisdn", AddressString(msisdn).encode())
     change = ModificationRequestForCSI(RequestedCamelSubscriptionInfo.M_CSI, wanted, wanted)
     argument = AnyTimeModificationArg(identity, AddressString(own).encode(), csi=change)
-    return Question(Opcode.ANY_TIME_MODIFICATION, lambda _: argument, hlr or msisdn, HLR_SSN, msisdn)
+    return Question(Opcode.ANY_TIME_MODIFICATION, argument, hlr or msisdn, HLR_SSN, msisdn)
 
 
 def refusal(answer: Answer) -> str:

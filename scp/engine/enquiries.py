@@ -38,8 +38,6 @@ from ss7.tcap import INCORRECT_TRANSACTION_PORTION
 from ss7.tcap_dialogue import CONTEXT_NOT_SUPPORTED, Aare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scp.domain.lookup import Pending
     from scp.engine.tc import DialogueOpener
     from scp.ports import MapTelemetry
@@ -80,28 +78,31 @@ class Question:
 
     Args:
         opcode: `ss7.map.operations.Opcode`.
-        argument_of: returns the argument for a MAP version.
+        argument: of MAP v3.
         title: E.164 digits of the global title that it goes to.
         ssn: of the subsystem there: 6 HLR, 7 VLR, 8 MSC (TS 23.003 §8.1).
         key: whom it is about, digits: the same question about the same is asked once at a time.
         seconds: until it is given up; 0: the operation's own timer.
         own_ssn: of our side; 0: that of `Enquiries`.
+        earlier: the argument in v1 and v2; None: the same.
     """
 
-    __slots__ = ("argument_of", "key", "opcode", "own_ssn", "seconds", "ssn", "title")
+    __slots__ = ("argument", "earlier", "key", "opcode", "own_ssn", "seconds", "ssn", "title")
 
     def __init__(
         self,
         opcode: int,
-        argument_of: Callable[[int], Any],
+        argument: Any,
         title: str,
         ssn: int,
         key: str,
         seconds: float = 0.0,
         own_ssn: int = 0,
+        earlier: Any = None,
     ) -> None:
         self.opcode = int(opcode)
-        self.argument_of = argument_of
+        self.argument = argument
+        self.earlier = argument if earlier is None else earlier
         self.title = title
         self.ssn = ssn
         self.key = key
@@ -137,6 +138,7 @@ class _InFlight:
 
 _VERSIONS_REMEMBERED: Final = 4096
 _LAST_OF_OPERATION: Final = 3
+_V2: Final = 2
 _SLS_VALUES: Final = 16
 
 
@@ -228,7 +230,9 @@ class Enquiries:
         if path is None:
             return Outcome.UNREACHABLE
         opcode = opcode_in(question.opcode, version)
-        argument = FAST.encode_argument(opcode, question.argument_of(version), version)
+        argument = FAST.encode_argument(
+            opcode, question.argument if version > _V2 else question.earlier, version
+        )
         try:  # MAP v1 has no dialogue portion (TS 29.002 §18.1.1)
             dialogue = self._tcap.open(path, flight.context.octets if version > 1 else b"", now)
         except DialogueLimitError:

@@ -151,7 +151,7 @@ class Places:
         argument = AnyTimeInterrogationArg(identity, _WANTED, self._own)
         question = Question(
             Opcode.ANY_TIME_INTERROGATION,
-            lambda _: argument,
+            argument,
             self._hlr or msisdn,
             HLR_SSN,
             msisdn,

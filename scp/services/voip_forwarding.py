@@ -38,6 +38,7 @@ from ss7.cause import Cause, CauseValue, Location
 if TYPE_CHECKING:
     from scp.domain.announcement import Announcement
     from scp.domain.call import CallFacts
+    from scp.domain.lookup import Found
 
 # Q.850 cause 41: the caller may well try again.
 STORE_FAILURE_CAUSE: Final = Cause(CauseValue.TEMPORARY_FAILURE, Location.LOCAL_PUBLIC_NETWORK).encode()
@@ -122,11 +123,9 @@ class VoipForwarding:
         decision = screen(facts, self.rules)
         if decision is None:
             found = await Lookup(facts.e164)
-            if self.asking and asks(found, facts, self.ask):
-                facts = with_place(facts, await Locate(facts.e164))
-                if gives_up(facts, self.on_silence):
-                    decision = Decision(Action.CONTINUE, facts.not_located or Reason.LOCATION_UNAVAILABLE)
-            if decision is None:
+            if self.asking:
+                decision = await self._with_place(found, facts)
+            else:
                 decision = judge(found, facts, self.rules)
         call.decided(decision)
         if self.plan is not None and call.context.version >= ARMED_SINCE:
@@ -137,6 +136,14 @@ class VoipForwarding:
             call.invoke(Opcode.RELEASE_CALL, STORE_FAILURE_CAUSE)
         else:
             call.invoke(_OPERATION_CONTINUE)
+
+    async def _with_place(self, found: Found, facts: CallFacts) -> Decision:
+        """Decide by the called subscriber's place, asked where it decides and the call does not have it."""
+        if asks(found, facts, self.ask):
+            facts = with_place(facts, await Locate(facts.e164))
+            if facts.not_located is not None and gives_up(facts, self.on_silence):
+                return Decision(Action.CONTINUE, facts.not_located)
+        return judge(found, facts, self.rules)
 
     async def _control(self, call: Call, facts: CallFacts, decision: Decision, plan: Plan) -> None:
         """Say what was decided, in control of the call if it is rescued or paid for."""

@@ -28,7 +28,7 @@ class Asker:
         self.answers.append(answer)
 
 
-def where_to_deliver(version: int) -> RoutingInfoForSMArg:
+def where_to_deliver() -> RoutingInfoForSMArg:
     return RoutingInfoForSMArg(AddressString(NUMBER).encode(), False, CENTRE)
 
 
@@ -37,9 +37,9 @@ def deliver(version: int) -> MTForwardSMArg | ForwardSMArg:
     return (MTForwardSMArg if version > 2 else ForwardSMArg)(to, sender, DELIVER)
 
 
-def ask(room: MapRoom, opcode: int = Opcode.SEND_ROUTING_INFO_FOR_SM, argument=where_to_deliver, **fields):
+def ask(room: MapRoom, opcode: int = Opcode.SEND_ROUTING_INFO_FOR_SM, argument=None, **fields):
     asker = Asker()
-    question = Question(opcode, argument, NUMBER, 6, NUMBER, own_ssn=147, **fields)
+    question = Question(opcode, argument or where_to_deliver(), NUMBER, 6, NUMBER, own_ssn=147, **fields)
     told = room.enquiries.ask(question, asker, room.loop.now)
     if told is not PENDING:
         asker.answers.append(told)
@@ -67,7 +67,7 @@ def test_a_short_message_goes_by_the_operation_and_argument_of_the_version(every
     room = MapRoom(READY, recorder=everything_sent)
     room.known(BOB)
     room.script.versions = (2,)
-    [answer] = ask(room, Opcode.MT_FORWARD_SM, deliver)
+    [answer] = ask(room, Opcode.MT_FORWARD_SM, deliver(3), earlier=deliver(2))
     assert answer.outcome is Outcome.RESULT
     assert room.hlr.counts["forwardSM"] == 1
 
