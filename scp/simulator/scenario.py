@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from scp.domain.call import Trigger
 from ss7.isup import NatureOfAddress
@@ -126,6 +127,11 @@ class Scenario(Struct, frozen=True, kw_only=True):
     srf: bool = True
     announcement: float = 1.0
     digits: str = ""
+
+    def __post_init__(self) -> None:
+        """Take the trigger by its name as well: it is compared by identity."""
+        if type(self.trigger) is not Trigger:
+            force_setattr(self, "trigger", Trigger(self.trigger))
 
     def attempt(self, number: int) -> Attempt:
         """Return the behaviour at the routing with this number, counted from 0."""

@@ -8,7 +8,7 @@ import pytest
 from charged_lab import CALLER, Lab, originating, run, sent
 
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.scenario import Attempt, Ending, Scenario
+from scp.simulator.scenario import Attempt, Ending, Scenario, Trigger
 
 BY_PERIOD = '[switches.vendor-a]\npoint_codes = [187]\ncharged_time = "by-period"\n'
 SILENT = '[switches.vendor-b]\nglobal_titles = ["46709"]\nabandon_report = false\n'
@@ -77,7 +77,7 @@ def test_13_who_can_not_pay_hears_it_and_is_released(everything_sent, srf):
 def forwarded(**fields):
     """A call to the gateway that the subscriber pays who forwards it."""
     return Scenario(
-        trigger="forwarded",
+        trigger=Trigger.FORWARDED,
         redirecting_number=CALLER,
         b_number="0011234567",
         b_nature=2,

@@ -146,3 +146,10 @@ CONNECT = Answer(action=Action.CONNECT, number="99", nature=4, ended=True, conte
 )
 def test_faults(answer, expected, faults):
     assert faults_of(answer, expected, CAP_V2.octets) == faults
+
+
+@pytest.mark.parametrize("trigger", list(Trigger))
+def test_a_trigger_by_its_name_is_that_trigger(trigger):
+    scenario = Scenario(trigger=trigger.value)
+    assert scenario.trigger is trigger
+    assert initial_dp(scenario, b"\1") == initial_dp(Scenario(trigger=trigger), b"\1")
