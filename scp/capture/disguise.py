@@ -262,8 +262,6 @@ class Disguise:
                 raise NotUnderstoodError("an extension that is no BER")
             contents = octets[start:stop]
             constructed = tag & (0x20 if tag <= 0xFF else 0x2000)
-            made += encode_element(
-                tag, self._elements(contents) if constructed else self.content("", contents)
-            )
+            made += encode_element(tag, self._elements(contents) if constructed else self.octets(contents))
             at = after
         return made

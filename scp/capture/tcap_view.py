@@ -15,7 +15,7 @@ from ss7.cap.contexts import BY_OCTETS, CAP_V1
 from ss7.cap.errors import CapError
 from ss7.cap.lenient import read_argument
 from ss7.cap.operations import BY_OPCODE, operation_name
-from ss7.cap.render import argument_to_json, error_to_json, result_to_json
+from ss7.cap.render import argument_to_json, error_to_json, result_to_json, user_information_to_json
 from ss7.errors import DecodeError
 from ss7.map import render as map_render
 from ss7.map.codec import FAST as MAP_FAST
@@ -170,7 +170,14 @@ def error_json(error: DecodeError, octets: bytes) -> JsonDict:
 
 
 def dialogue_json(portion: DialoguePortion) -> JsonDict:
-    """Return a dialogue portion."""
+    """Return a dialogue portion, with the user information in it."""
+    shown = _portion_json(portion)
+    if isinstance(portion, (Aarq, Aare, Abrt, Audt)) and portion.user_information:
+        shown["user_information"] = _decoded(portion.user_information, user_information_to_json)
+    return shown
+
+
+def _portion_json(portion: DialoguePortion) -> JsonDict:
     if isinstance(portion, (Aarq, Audt)):
         return {"dialogue": type(portion).__name__.upper(), **_context_json(portion.context)}
     if isinstance(portion, Aare):

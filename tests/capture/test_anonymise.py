@@ -170,6 +170,8 @@ def test_any_operation_s_argument_is_of_the_same_form_with_other_octets(
         ("GeographicalInformation", "1012345612345611"),
         ("GeodeticInformation", "00011234561234561155"),
         ("IMEI", "5342123456789012"),
+        ("PDPAddress", "0a000001"),
+        ("AccessPointName", "03696d73"),
     ],
 )
 def test_what_tells_of_somebody_is_replaced_and_can_be_read(kind: str, octets: str) -> None:
@@ -195,10 +197,11 @@ def test_what_an_argument_does_not_declare_is_not_written() -> None:
 
 def test_an_extension_has_other_octets_in_the_same_elements() -> None:
     """moveLeg with an extension whose value is an OCTET STRING of digits."""
-    octets = bytes.fromhex("3014a003810106a20d300b020102a1060404") + b"1234"
-    longer = bytes.fromhex("3018a003810106a211300f020102a10a0408") + b"12345678"
-    assert disguised(93, octets, 4) == octets  # short ones are left, as everywhere
-    made = disguised(93, longer, 4)
-    assert made is not None
-    assert made[:18] == longer[:18]
-    assert made[18:] != longer[18:]
+    for octets in (
+        bytes.fromhex("3014a003810106a20d300b020102a1060404") + b"1234",  # as long as an IPv4 address
+        bytes.fromhex("3018a003810106a211300f020102a10a0408") + b"12345678",
+    ):
+        made = disguised(93, octets, 4)
+        assert made is not None
+        assert made[:18] == octets[:18]
+        assert made[18:] != octets[18:]

@@ -18,6 +18,7 @@ from scp.capture.decode import Decoder, Filter
 from scp.capture.disguise import Disguise
 from scp.capture.hex_input import decode_octets
 from scp.capture.source import Capture
+from scp.capture.tcap_view import dialogue_json, is_error
 from scp.capture.text import line, tree
 from scp.capture.write import PcapNgWriter
 from scp.cli import app
@@ -25,7 +26,7 @@ from ss7 import tcap
 from ss7.cap.contexts import BY_VERSION, CONTEXTS
 from ss7.rose import Invoke
 from ss7.tcap import CONTINUE, END, Message
-from ss7.tcap_dialogue import Aare, Aarq, oid_octets
+from ss7.tcap_dialogue import Aare, Aarq, Abrt, oid_octets
 
 # applyCharging of CAP v2: the tone is a BOOLEAN, in v3 and v4 an optional NULL or an OCTET STRING [1] of another shape
 V2_CHARGING = bytes.fromhex(
@@ -226,3 +227,12 @@ def test_dialogues_that_began_before_are_anonymised_where_every_version_that_fit
     begin = tcap.encode(Message(tcap.BEGIN, SWITCH, dialogue=inap))
     run = anonymised(write(tmp_path / "inap.pcap", (0.0, True, begin)), tmp_path / "none.pcapng")
     assert (run.written, dict(run.left_out)) == (0, {"neither CAP nor MAP": 1})
+
+
+def test_user_information_of_a_dialogue_portion_is_shown() -> None:
+    abort = Abrt(user_information=bytes.fromhex("280e060704000001010202a0030a0105"))
+    [reason] = dialogue_json(abort)["user_information"]
+    assert reason["cAP-U-ABORT-Reason"] == "congestion"
+    broken = dialogue_json(Abrt(user_information=b"\x28\x05\x06"))["user_information"]
+    assert is_error(broken)
+    assert broken["octets"] == "280506"

@@ -41,9 +41,12 @@ def test_the_published_cap_v4_initial_dp(vectors: list[Vector]) -> None:
 def test_octets_that_are_no_number_are_hex_with_a_note() -> None:
     shown = argument_to_json(0, InitialDPArg(1, called_party_number=b"\x83\x90\xbb"), 2)["calledPartyNumber"]
     assert "digits" in shown or shown["hex"] == "8390bb"
-    time = argument_to_json(0, InitialDPArg(1, time_and_timezone=b"\xff" * 8), 2)["timeAndTimezone"]
-    assert time["hex"] == "ff" * 8
-    assert "TS 29.078" in time["note"]
+    octets = bytes.fromhex("022012f1517435ff")
+    time = argument_to_json(0, InitialDPArg(1, time_and_timezone=octets), 2)["timeAndTimezone"]
+    assert time["hex"] == octets.hex()
+    assert time["note"] == "no decimal digits in a time"
+    assert time["clause"].startswith("TS 29.078")
+    assert time["offset"] in range(8)
 
 
 def test_what_is_in_the_charging_octets_is_shown() -> None:

@@ -57,7 +57,8 @@ def contents_to_json(name: str, octets: bytes, version: int) -> Any:
 def argument_to_json(opcode: int, value: Any, version: int) -> Any:
     """Return an argument as JSON can have it; None for no argument.
 
-    Octets that don't contain what they should become ``{"hex": …, "note": why}``.
+    Octets that don't contain what they should become ``{"hex": …, "note": why, "offset": …, "clause": …}``;
+    the offset is counted from their first octet.
     """
     kind = argument_type(opcode, version)
     return None if kind is None or value is None else to_json(kind, value, version)
@@ -150,4 +151,9 @@ def _noted(octets: bytes, show: Callable[[bytes], Any]) -> Any:
     try:
         return show(octets)
     except DecodeError as error:
-        return {"hex": octets.hex(), "note": str(error)}
+        return {
+            "hex": octets.hex(),
+            "note": error.reason,
+            "offset": error.offset,
+            **({"clause": error.clause} if error.clause else {}),
+        }
