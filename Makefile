@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload fuzz bench-replay messages clean
+.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload fuzz bench-replay messages clean
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -26,6 +26,10 @@ help: ## this list
 demo: ## a node, its API and an MSC simulator in one process: calls with their answers; ARGS=--keep leaves its pages up
 	@deploy/setup.sh run
 	@$(BIN)/camel-scp demo $(ARGS)
+
+voip: ## the VoIP service with two accounts for softphones, until Ctrl-C
+	@deploy/setup.sh test
+	@$(BIN)/camel-scp demo --voip
 
 test: set-up lint unit-compiled unit-plain coverage ## everything that must hold before a commit
 	@printf '\non compiled code: '; tail -n 1 build/test-compiled.log

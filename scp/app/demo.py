@@ -7,6 +7,7 @@ the answer and the reason that are expected of it, and the API's dry run has to 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import socket
 from random import SystemRandom
@@ -21,6 +22,7 @@ from rich.rule import Rule
 from rich.table import Table
 
 from scp import client
+from scp.app import demo_voip
 from scp.app.demo_charged import BALANCE, CALLER, SETTINGS, TARIFFS, Till
 from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
@@ -256,10 +258,12 @@ async def _run(console: Console, *, keep: bool) -> bool:
     console.print(f"A node of camel-scp listens for M3UA on 127.0.0.1:{m3ua} and an MSC connects to it.")
     api = client.AsyncClient(f"http://127.0.0.1:{api_port}", token)
     outcomes: list[tuple[Card, CallResult, bool]] = []
+    rang = False
     try:
         outcomes.extend([await _play(card, api, latest, m3ua, console) for card in CARDS])
         outcomes.extend(await _in_control(event_log, console))
         _summary(console, outcomes)
+        rang = await _on_the_phone(console)
         for bug in event_log.bugs:
             console.print(f"a service failed: {bug}")
         if keep:
@@ -275,10 +279,36 @@ async def _run(console: Console, *, keep: bool) -> bool:
         await node.stop()
         await page.close()
     return (
-        len(outcomes) == len(CARDS) + len(CONTROLLED)
+        rang
+        and len(outcomes) == len(CARDS) + len(CONTROLLED)
         and all(passed for _, _, passed in outcomes)
         and not event_log.bugs
     )
+
+
+async def _on_the_phone(console: Console) -> bool:
+    """Play the call that rings SIP phones, or say what it needs."""
+    console.print()
+    console.print(Rule("The whole way: Alice roams, her tablet answers over the internet", align="left"))
+    lacks = demo_voip.missing()
+    if lacks:
+        console.print(lacks, soft_wrap=True)
+        return True
+    try:
+        return await demo_voip.show(CONFIG, console)
+    except (OSError, TimeoutError) as error:
+        console.print(f"it did not ring: {str(error) or 'no answer in time'}", markup=False)
+        return False
+
+
+def keep_voip() -> None:
+    """Run the VoIP service with two accounts until interrupted; raises OSError if it can't."""
+    lacks = demo_voip.missing()
+    if lacks:
+        raise OSError(lacks)
+    configure("warning")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(demo_voip.keep(CONFIG, Console(highlight=False)))
 
 
 async def _in_control(event_log: EventLog, console: Console) -> list[tuple[Card, CallResult, bool]]:

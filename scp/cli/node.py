@@ -12,13 +12,22 @@ from scp.command import FAILED, configuration, fail, say
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="keep the node running until Ctrl-C")] = False,
+    voip: Annotated[
+        bool, typer.Option("--voip", help="no calls: node, brain and Kamailio for softphones until Ctrl-C")
+    ] = False,
 ) -> None:
     """Run a node and a simulated MSC in one process: calls, their answers, and why.
 
-    Exit status: 0 all answers were as expected, 1 one was not.
+    Exit status: 0 all answers were as expected, 1 one was not, 2 what --voip needs is not there.
     """
-    from scp.app.demo import run
+    from scp.app.demo import keep_voip, run
 
+    if voip:
+        try:
+            keep_voip()
+        except OSError as error:
+            raise fail(str(error)) from None
+        return
     raise typer.Exit(0 if run(keep=keep) else FAILED)
 
 

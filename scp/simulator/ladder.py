@@ -103,20 +103,26 @@ _LEAST_GAP: Final = 28
 _INDENT: Final = 3
 
 
-def render(events: Sequence[Event], parties: Iterable[str] = (), style: Style = UNICODE) -> str:
+def render(
+    events: Sequence[Event],
+    parties: Iterable[str] = (),
+    style: Style = UNICODE,
+    least_gap: int = _LEAST_GAP,
+) -> str:
     """Draw the ladder.
 
     Args:
         events: in order; times are shown in milliseconds since the first.
         parties: from left to right; those not named follow in the order of their appearance.
         style: `UNICODE` or `ASCII`.
+        least_gap: columns between two parties, at the least.
 
     Returns:
         Lines without trailing blanks; "" without events.
     """
     if not events:
         return ""
-    columns = _columns(events, list(parties))
+    columns = _columns(events, list(parties), least_gap)
     canvas = _Canvas(columns, style)
     canvas.header()
     start = events[0].time
@@ -131,13 +137,13 @@ def render(events: Sequence[Event], parties: Iterable[str] = (), style: Style = 
     return "\n".join(canvas.lines)
 
 
-def _columns(events: Sequence[Event], parties: list[str]) -> dict[str, int]:
+def _columns(events: Sequence[Event], parties: list[str], least_gap: int) -> dict[str, int]:
     """Return where each party's lifeline stands, far enough apart for what is between two neighbours."""
     for event in events:
         for party in (event.source, event.target) if isinstance(event, Message) else (event.party,):
             if party not in parties:
                 parties.append(party)
-    gaps = dict.fromkeys(range(len(parties)), _LEAST_GAP)
+    gaps = dict.fromkeys(range(len(parties)), least_gap)
     for event in events:
         if isinstance(event, Message) and event.source != event.target:
             low, high = sorted((parties.index(event.source), parties.index(event.target)))

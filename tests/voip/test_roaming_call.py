@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
 from collections.abc import Iterator
 from random import Random
 
 import pytest
-from voip_lab import Lab, header, unavailable
+from rich.console import Console
+from voip_lab import DOMAIN, SCENARIOS, Lab, free_ports, free_udp_port, header, unavailable
 
 from oracles.servers import wait_until
 from scp import client
+from scp.app import demo, demo_voip
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.msc import PlannedCall, run_calls
@@ -99,3 +103,31 @@ def test_a_number_that_is_not_marked_and_nobodys_is_not_relayed(lab: Lab) -> Non
     assert sipp.received("SIP/2.0 404")
     assert lab.said("call")[-1]["reason"] == "not-ours"
     sipp.stop()
+
+
+def test_the_service_is_left_running_with_accounts_that_a_phone_can_use() -> None:
+    console = Console(record=True, quiet=False, highlight=False, file=io.StringIO())
+
+    async def run() -> str:
+        ports = free_ports(2)
+        sip = free_udp_port()
+        keeping = asyncio.ensure_future(demo_voip.keep(demo.CONFIG, console, sip, (ports[0], ports[1])))
+        try:
+            await demo_voip.until(lambda: keeping.done() or "Ctrl-C" in console.export_text(clear=False))
+            said = console.export_text(clear=False)
+            password = re.findall(r"user bob-phone  password (\S+)", said)[0]
+            keys = {"domain": DOMAIN, "device": "bob-phone", "contact": "127.0.0.1:9", "expires": "300"}
+            command = [demo_voip.program("sipp"), f"127.0.0.1:{sip}", "-sf", str(SCENARIOS / "register.xml")]
+            command += ["-nostdin", "-m", "1", "-i", "127.0.0.1", "-s", f"+{BOB}", "-timeout", "15"]
+            command += ["-au", "bob-phone", "-ap", password]
+            command += [word for key, value in keys.items() for word in ("-key", key, value)]
+            sipp = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+            assert await sipp.wait() == 0
+            return said
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
+
+    said = asyncio.run(run())
+    assert "address sip:+11234567@voip.example  authentication user alice-tablet" in said
+    assert "camel-scp msc --b 0011234567 --vlr 491710000001" in said

@@ -24,7 +24,7 @@ sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 from real_node import TOKEN, RealNode, free_ports
 
 ROOT: Final = Path(__file__).parents[2]
-SCENARIOS: Final = Path(__file__).parent / "sipp"
+SCENARIOS: Final = ROOT / "deploy" / "kamailio" / "sipp"
 DOMAIN: Final = "voip.example"
 GATEWAY: Final = "127.0.0.10"
 DEVICE: Final = "127.0.0.1"
