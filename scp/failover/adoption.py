@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from scp.ports import HeldCalls, HeldEntry
 
 SWEEP_SECONDS: Final = 0.5
+LATE_SECONDS: Final = 60.0
+"""How long a store that was too slow for a call counts as one that is."""
 MOST_DUE: Final = 500
 """Calls that one sweep looks at."""
 MOST_LOOKED_UP: Final = 2_000
@@ -296,7 +298,16 @@ class Adoption:
             except StoreError as error:
                 self._failed(str(error))
             else:
-                self._failed("")
+                self._failed(self._late())
+
+    def _late(self) -> str:
+        """Say in words that the store is slow, "" if it is not."""
+        journal = self._cap.journal
+        if journal is None or self._wall() - journal.unjournalled_at > LATE_SECONDS:
+            return ""
+        return (
+            f"{journal.unjournalled} messages of held calls so far did not wait for their records any longer"
+        )
 
     async def sweep(self) -> None:
         """Adopt the calls whose time has come and whose owner does not run; raises `StoreError`."""

@@ -5,7 +5,7 @@ spreads its SLS over the others. The first octet of our transaction id says whic
 gets the TCAP message, in order, and answers over its own links.
 
 Each node listens, and connects to all others that `Presence` knows. A connection begins with the listening
-node's token, which only the Redis that they share says; then frames follow, in both directions::
+node's token, which only the Redis that they share says, and an empty one in answer; then frames follow::
 
     length (4) | MESSAGE (1) | transaction id (4) | TCAP message    for a call of yours
     length (4) | TAKEN   (1)                                        I have served your next message
@@ -109,10 +109,14 @@ class _Connection(asyncio.Protocol):
             frame = bytes(buffer[at + _HEADER.size : end])
             at = end
             if kind == HELLO:
+                if self.node is not None:
+                    self.relay.welcomed(self, self.node)
+                    continue
                 self.trusted = frame == self.relay.token
                 if not self.trusted:
                     self.abort()
                     return
+                self.send(HELLO, b"")
             else:
                 self._framed(kind, frame[:_TID], frame[_TID:])
         del buffer[:at]
@@ -200,6 +204,13 @@ class Relay:
         if self._server is not None:
             self._server.close()
 
+    def welcomed(self, connection: _Connection, node: NodeAddress) -> None:
+        """Note that a node has taken our token: it can be brought messages."""
+        before = self.links.get(node.instance)
+        self.links[node.instance] = connection
+        if before is not None:
+            before.abort()
+
     def lost(self, connection: _Connection) -> None:
         """Note that a connection is gone."""
         self._incoming.discard(connection)
@@ -222,6 +233,5 @@ class Relay:
             if node.instance not in self.links:
                 with contextlib.suppress(OSError, TimeoutError):
                     async with asyncio.timeout(CONNECT_SECONDS):
-                        _, connection = await loop.create_connection(make, node.host, node.port)
-                    self.links[node.instance] = connection
+                        await loop.create_connection(make, node.host, node.port)
             await asyncio.sleep(RETRY_SECONDS)

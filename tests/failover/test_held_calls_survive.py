@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from pathlib import Path
 
@@ -131,8 +132,10 @@ def two_nodes(tmp_path: Path) -> Iterator[tuple[RealNode, RealNode]]:
                 JOURNAL.replace('# listen = "10.0.0.11:2906"', f'listen = "127.0.0.1:{listen}"')
                 + f'[charging]\nrecords = "sqlite:{folder / "calls.cdr"}"\n{TARIFF}'
             )
-            stack.enter_context(node.running())
+            node.write()
             nodes.append(node)
+        with ThreadPoolExecutor() as both:
+            list(both.map(stack.enter_context, [node.running() for node in nodes]))
         nodes[0].provision(MSISDN)
         yield nodes[0], nodes[1]
 

@@ -1,0 +1,194 @@
+"""Adoption with a store in memory: by message, by time, by whom, and by whom not."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+sys.path.append(str(Path(__file__).parents[1] / "engine"))  # held_room.py
+
+from held_room import EPOCH, INSTANCE, HeldRoom, report
+
+from scp.failover.adoption import Adoption
+from scp.ports import NOBODY, StoreError
+from scp.store.held_memory import MemoryHeldCalls
+from ss7 import tcap
+from ss7.cap.events import EventTypeBCSM as E
+from ss7.cap.operations import Opcode
+
+OTHER = 9
+
+
+class Adopting:
+    """A node that adopts, and the store that it shares with one that has died.
+
+    Attributes:
+        room: of the node that lives.
+        dead: of the other; its switch's calls are open.
+    """
+
+    def __init__(self) -> None:
+        self.held = MemoryHeldCalls()
+        self.dead = HeldRoom(self.held)  # type: ignore[arg-type]
+        self.dead.journal.owner = OTHER
+        self.room = HeldRoom(self.held, self.dead)  # type: ignore[arg-type]
+        self.faults: list[str] = []
+        self.adoption = Adoption(
+            self.held, INSTANCE, self.room.node, self.room.cap, self.faults.append, self.room.cap.wall
+        )
+        self.room.node.tcap.defers_strays = True
+        self.room.node.strays = self.adoption
+
+    async def call(self) -> bytes:
+        """A call that the dead node held; its id at the switch."""
+        otid = self.dead.call()
+        await asyncio.sleep(0)
+        self.dead.turn()
+        assert len(self.room.answers(otid)) == 1
+        return otid
+
+    async def say(self, otid: bytes, *components: bytes) -> None:
+        """Have the switch say something in a call to the node that lives."""
+        self.room.send(tcap.build_continue(otid, self.room.tid(otid), b"", list(components)))
+        await asyncio.gather(*self.adoption._tasks)
+        await asyncio.sleep(0)
+        self.room.turn()
+
+    async def sweep(self) -> None:
+        await self.adoption.sweep()
+        await asyncio.sleep(0)
+        self.room.turn()
+
+
+def run(scenario: Callable[[Adopting], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await scenario(Adopting())
+
+    asyncio.run(main())
+
+
+def test_a_message_of_a_dead_nodes_call_is_served() -> None:
+    async def scenario(here: Adopting) -> None:
+        otid = await here.call()
+        await here.say(otid, report(E.O_CALLED_PARTY_BUSY, 11))
+        assert here.room.answers(otid)[1].opcodes == [Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONNECT]
+        assert here.adoption.counts["adopted"] == 1
+        entry = await here.held.get(here.room.tid(otid))
+        assert entry is not None
+        assert (entry.owner, entry.fence) == (INSTANCE, 2)
+
+    run(scenario)
+
+
+def test_a_message_of_nobodys_call_is_refused() -> None:
+    async def scenario(here: Adopting) -> None:
+        otid = await here.call()
+        here.held._rows.clear()
+        await here.say(otid, report(E.O_ANSWER, 11))
+        assert here.room.answers(otid)[1].message.p_abort_cause == tcap.UNRECOGNIZED_TRANSACTION_ID
+        assert here.adoption.counts["adopted"] == 0
+
+    run(scenario)
+
+
+def test_a_call_whose_time_has_come_is_asked_for_at_the_switch() -> None:
+    async def scenario(here: Adopting) -> None:
+        otid = await here.call()
+        await here.sweep()
+        assert here.adoption.counts["adopted"] == 0
+        here.room.advance(605.0)
+        await here.sweep()
+        assert here.adoption.counts["adopted"] == 0, "its owner has ten seconds more"
+        here.room.advance(6.0)
+        await here.sweep()
+        assert here.room.answers(otid)[1].opcodes == [Opcode.ACTIVITY_TEST]
+        here.room.advance(30.0)  # no result: the switch does not know the call
+        await asyncio.sleep(0)
+        assert len(here.room.node.tcap) == 0
+        assert await here.held.count() == 0
+
+    run(scenario)
+
+
+def test_a_call_whose_owner_lives_is_left_alone() -> None:
+    async def scenario(here: Adopting) -> None:
+        otid = await here.call()
+        here.adoption.presence = SimpleNamespace(alive=lambda instance: instance == OTHER)
+        here.room.advance(700.0)
+        await here.sweep()
+        assert here.adoption.counts["adopted"] == 0
+        here.adoption.presence = SimpleNamespace(alive=lambda instance: False)
+        await here.sweep()
+        assert here.adoption.counts["adopted"] == 1
+        assert len(here.room.answers(otid)) == 2
+
+    run(scenario)
+
+
+def test_what_a_guardian_has_left_is_served_once() -> None:
+    async def scenario(here: Adopting) -> None:
+        otid = await here.call()
+        tid = here.room.tid(otid)
+        message = tcap.build_continue(otid, tid, b"", [report(E.O_CALLED_PARTY_BUSY, 11)])
+        assert await here.held.leave(tid, message)
+        await here.sweep()
+        await here.sweep()
+        assert len(here.room.answers(otid)) == 2
+
+    run(scenario)
+
+
+def test_a_record_that_cant_be_gone_on_from_stays_for_another_node() -> None:
+    async def scenario(here: Adopting) -> None:
+        otid = await here.call()
+        tid = here.room.tid(otid)
+        here.room.cap.services = {}
+        await here.say(otid, report(E.O_ANSWER, 11))
+        await here.say(otid, report(E.O_ANSWER, 12))
+        assert here.adoption.counts["unreadable"] == 1
+        entry = await here.held.get(tid)
+        assert entry is not None
+        assert (entry.owner, entry.fence) == (OTHER, 1)
+
+    run(scenario)
+
+
+def test_a_drained_node_hands_over_and_leaves_what_still_comes() -> None:
+    async def scenario(here: Adopting) -> None:
+        otid = await here.call()
+        tid = here.room.tid(otid)
+        await here.say(otid, report(E.O_ANSWER, 11))
+        assert here.room.node.tcap.find(tid) is not None
+        await here.adoption.hand_over()
+        assert (len(here.room.node.tcap), here.adoption.counts["handed-over"]) == (0, 1)
+        entry = await here.held.get(tid)
+        assert entry is not None
+        assert entry.owner == NOBODY
+        await here.say(otid, report(E.O_DISCONNECT, 12))
+        assert len(here.room.answers(otid)) == 1, "nothing is said to the switch"
+        entry = await here.held.get(tid)
+        assert entry is not None
+        claimed = await here.held.claim(tid, entry.fence, OTHER)
+        assert claimed is not None
+        assert len(claimed.left) == 1
+
+    run(scenario)
+
+
+def test_a_store_that_fails_is_reported_and_costs_no_other_call() -> None:
+    async def scenario(here: Adopting) -> None:
+        otid = await here.call()
+
+        async def fails(tid: bytes) -> None:
+            raise StoreError("it is away")
+
+        here.held.get = fails  # type: ignore[method-assign]
+        await here.say(otid, report(E.O_ANSWER, 11))
+        assert here.faults == ["it is away"]
+        assert here.adoption._looking == {}
+        assert here.room.cap.wall() > EPOCH
+
+    run(scenario)

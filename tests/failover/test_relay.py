@@ -1,0 +1,118 @@
+"""Links between nodes: what is brought, given back, and to whom nothing is brought."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from types import SimpleNamespace
+
+import pytest
+
+from scp.failover.presence import NodeAddress
+from scp.failover.relay import HELLO, LONGEST, MESSAGE, Relay
+
+TID = b"\x02\x00\x00\x01"
+
+
+class User:
+    """A `RelayUser` that keeps what it is given."""
+
+    def __init__(self, *has: bytes) -> None:
+        self.has = set(has)
+        self.got: list[tuple[bytes, bytes]] = []
+        self.back: list[tuple[str, int, bytes, bytes]] = []
+
+    def brought(self, tid: bytes, octets: bytes) -> bool:
+        if tid not in self.has:
+            return False
+        self.got.append((tid, octets))
+        return True
+
+    def unknown(self, instance: int, tid: bytes, octets: bytes) -> None:
+        self.back.append(("unknown", instance, tid, octets))
+
+    def perhaps_served(self, instance: int, tid: bytes, octets: bytes) -> None:
+        self.back.append(("perhaps", instance, tid, octets))
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - what is awaited tells nobody
+            await asyncio.sleep(0.002)
+
+
+async def two() -> tuple[Relay, User, Relay, User, SimpleNamespace]:
+    """A relay that listens as node 2, another as node 1 that knows it."""
+    there, here = User(TID), User()
+    listening, connecting = Relay("secret", there), Relay("mine", here)
+    await listening.listen("127.0.0.1", 0)
+    node = NodeAddress(2, "scp-2", "127.0.0.1", listening.port, "secret")
+    presence = SimpleNamespace(nodes={2: node})
+    connecting.follow(presence)
+    await until(lambda: connecting.up(2))
+    return listening, there, connecting, here, presence
+
+
+def test_messages_are_brought_in_order_and_others_given_back() -> None:
+    async def main() -> None:
+        listening, there, connecting, here, presence = await two()
+        assert not connecting.send(3, TID, b"to nobody")
+        for number in range(100):
+            assert connecting.send(2, TID, b"%d" % number)
+        assert connecting.send(2, b"\x02\x00\x00\x02", b"whose")
+        await until(lambda: here.back)
+        assert there.got == [(TID, b"%d" % number) for number in range(100)]
+        assert here.back == [("unknown", 2, b"\x02\x00\x00\x02", b"whose")]
+        await until(lambda: not connecting.links[2].open)
+        presence.nodes = {}
+        connecting.follow(presence)
+        assert not connecting.up(2)
+        await connecting.close()
+        await listening.close()
+        assert len(here.back) == 1, "what was answered for is not given back"
+
+    asyncio.run(main())
+
+
+def test_what_a_node_died_over_is_given_back() -> None:
+    async def main() -> None:
+        listening, there, connecting, here, _ = await two()
+        there.brought = lambda tid, octets: (
+            listening._incoming.copy().pop().abort() or True
+        )  # it dies over it
+        connecting.send(2, TID, b"first")
+        connecting.send(2, TID, b"second")
+        await until(lambda: len(here.back) == 2)
+        assert here.back == [("perhaps", 2, TID, b"first"), ("perhaps", 2, TID, b"second")]
+        await connecting.close()
+        await listening.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        struct.pack(">IB", 8, MESSAGE) + TID + b"late",
+        struct.pack(">IB", 6, HELLO) + b"secreT" + struct.pack(">IB", 8, MESSAGE) + TID + b"late",
+        struct.pack(">IB", 0, HELLO),
+        struct.pack(">IB", LONGEST + 1, 0),
+        bytes(5),
+        b"\xff" * 64,
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_who_is_no_node_is_hung_up_on(octets: bytes) -> None:
+    async def main() -> None:
+        listening, there, connecting, _, _ = await two()
+        reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+        writer.write(octets)
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
+        assert there.got == []
+        assert connecting.up(2), "others are not hurt"
+        await connecting.close()
+        await listening.close()
+
+    asyncio.run(main())
