@@ -54,6 +54,7 @@ _MOST_REASONS: Final = 20
 _OTHER: Final = "for other reasons"
 _GOODBYE: Final = Case(b"", Expectation(action=Action.CONTINUE, ended=True), b"", 0, 0)
 """How the gsmSCF has to answer the disconnect of a dialogue that it held open."""
+_WAITS: Final = f"{Action.WAIT} instead of "
 _SETTLED: Final = Case(b"", Expectation(action=Action.END, ended=True), b"", 0, 0)
 """How it has to end a charged call, whose disconnect is only notified."""
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 99.99)
@@ -238,6 +239,7 @@ class Load:
         self._missing = 0
         self._goodbyes = 0
         self._quotas = 0
+        self._waited: set[bytes] = set()  # calls whose answer is announced by a ResetTimer
         self._stray = 0
         self._most = 0
         self._wrong: Counter[str] = Counter()
@@ -340,12 +342,21 @@ class Load:
                 self._late(answer)
             return
         due, sent, case = waiting
+        if answer.dtid in self._waited:
+            self._waited.discard(answer.dtid)
+            fault = self._goodbye_checker.fault(answer, case)  # the context was echoed in the message before
+        else:
+            fault = self._checker.fault(answer, case)
+            if self._charging and answer.kind == CONTINUE and fault.startswith(_WAITS):
+                self._waited.add(answer.dtid)  # ResetTimer: charging takes longer, the answer proper follows
+                self._outstanding[answer.dtid] = waiting
+                return
         self._answered += 1
         self.from_due.record(int((now - due) * _MICRO))
         if self.from_sent is not self.from_due:
             self.from_sent.record(int((now - sent) * _MICRO))
             self.late.record(int((sent - due) * _MICRO))
-        self._note(self._checker.fault(answer, case))
+        self._note(fault)
         if answer.kind == CONTINUE:
             stream = association.stream(answer.dtid[3] & _SLS)
             queue += [(stream, octets) for octets in self._held_script.messages(answer.dtid, answer.otid)]

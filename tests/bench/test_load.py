@@ -26,12 +26,12 @@ from ss7.cap.charging import decode_contained, time_duration_charging
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import BY_VERSION
 from ss7.cap.events import EventTypeBCSM, MessageType
-from ss7.cap.types import ApplyChargingArg, ConnectArg
+from ss7.cap.types import ApplyChargingArg, ConnectArg, ResetTimerArg
 from ss7.digits import isup_octets
 from ss7.isup import CalledPartyNumber
 
 CONNECT, CONTINUE, RELEASE, ACTIVITY_TEST = 20, 31, 22, 55
-APPLY_CHARGING, APPLY_CHARGING_REPORT = 35, 36
+RESET_TIMER, APPLY_CHARGING, APPLY_CHARGING_REPORT = 33, 35, 36
 NETWORK = Network(routing_context=7)
 PLAN = LoadPlan(window=8, calls=100, duration=20, timeout=0.3, connect_timeout=2)
 
@@ -214,6 +214,27 @@ def test_a_charged_call_takes_a_quota_and_one_more():
         if m.kind == tcap.CONTINUE and m.components[0].opcode == APPLY_CHARGING_REPORT
     ]
     assert {(each.time_information.value, each.leg_active) for each in times} == {(600, True), (723, False)}
+
+
+def test_a_charged_call_may_be_asked_to_wait_first():
+    def script(message, number):
+        if message.kind == tcap.BEGIN:
+            reset = invoke(RESET_TIMER, ResetTimerArg(10), 1)
+            period = invoke(APPLY_CHARGING, ApplyChargingArg(time_duration_charging(600, 2)), 2)
+            tid = message.otid
+            return [
+                going_on(message, reset, tid=tid),
+                going_on(message, period, connect(message), tid=tid, first=False),
+            ]
+        return charging(message, number)
+
+    report, _ = play(script, HELD, replace(PLAN, then=Then.CHARGE))
+    assert report.passed, report.wrong
+    assert (report.answered, report.ended, report.quotas, report.stray) == (100, 100, 100, 0)
+    report, _ = play(
+        lambda message, number: script(message, number)[:1], HELD, replace(PLAN, then=Then.CHARGE, calls=8)
+    )
+    assert (report.answered, report.missing) == (0, 8)
 
 
 def test_dialogues_can_be_left_open():
