@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from scp.config.node import OtherIndicator
+from scp.domain.switches import ChargedTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from scp.config.m3ua import Peer
     from scp.config.model import Config
     from scp.config.networks import Network
+    from scp.config.switches import Switch
 
 
 class Endpoint(NamedTuple):
@@ -61,6 +63,10 @@ def describe(config: Config) -> str:
         f"on failure {config.store.on_failure}; every call is answered within "
         f"{config.engine.answer_deadline_ms} ms"
     )
+    if config.announcements:
+        known = ", ".join(f"{name} ({each.id})" for name, each in config.announcements.items())
+        lines.append(f"announcements that switches play: {known}")
+    lines += [_switch(name, switch) for name, switch in config.switches.items()]
     lines.append(_journal(config))
     lines.append(_charging(config))
     if (messages := config.messages) is not None:
@@ -97,6 +103,18 @@ def _network(config: Config, name: str, network: Network) -> Iterator[str]:
     ssns = ", ".join(map(str, network.ssns))
     callers = ", ".join(network.allowed_callers or ()) or "all"
     yield f"SSN {ssns}, global title {network.global_title or 'as called'}, callers {callers}"
+
+
+def _switch(name: str, switch: Switch) -> str:
+    """Return whose a profile is, and what it says."""
+    whose = (
+        *(f"point code {code}" for code in switch.point_codes),
+        *(f"global title {digits}…" for digits in switch.global_titles),
+        *(f"MSC number {digits}…" for digits in switch.msc_numbers),
+    )
+    odd = [f"charged time {switch.charged_time}"] if switch.charged_time != ChargedTime.SINCE_ANSWER else []
+    odd += [] if switch.abandon_report else ["no charging report of abandoned calls"]
+    return f"switches {name} ({', '.join(whose)}): {', '.join(odd) or 'as 29.078 has it'}"
 
 
 def _journal(config: Config) -> str:

@@ -77,3 +77,18 @@ def test_what_is_wrong_is_said_with_its_key(text, path, why):
         config.loads(BASE + text, {})
     [line] = [line for line in str(caught.value).splitlines() if path in line]
     assert why in line
+
+
+def test_check_tells_whose_profiles_and_which_announcements_there_are():
+    text = BASE + "[announcements]\nno-credit = { id = 5 }\n" + BY_PERIOD + SILENT
+    shown = config.describe(config.loads(text, {}))
+    assert "announcements that switches play: no-credit (5)" in shown
+    assert (
+        "switches vendor-a (point code 0-23-3, global title 467…, MSC number 49…): charged time by-period"
+        in shown
+    )
+    assert (
+        "switches vendor-b (global title 46709…, global title 49…): no charging report of abandoned calls"
+        in shown
+    )
+    assert "switches" not in config.describe(config.loads(BASE, {}))
