@@ -26,6 +26,7 @@ from scp.api.app import build_app
 from scp.api.charging import charging_router
 from scp.api.discards import discards_router
 from scp.api.held_calls import held_calls_router
+from scp.api.messages import messages_router
 from scp.api.traces import traces_router
 from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
@@ -63,7 +64,11 @@ audit = "{directory}/audit.jsonl"
 [[api.keys]]
 name = "schema"
 sha256 = "{sha256}"
-scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"]
+scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls", "messages"]
+[messages]
+[messages.smpp]
+addresses = ["127.0.0.1:1"]
+system_id = "schema"
 """
 
 
@@ -74,6 +79,7 @@ def document() -> dict[str, Any]:
         charging_router(nothing),
         discards_router(nothing),
         held_calls_router(nothing, nothing),
+        messages_router(nothing, nothing),
         traces_router(nothing),
     ]
     app = build_app(Api(), FakeNode(), routers)
