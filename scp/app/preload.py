@@ -6,6 +6,7 @@ takes 0.6 s of processor time (its ASN.1 is 115,000 objects, 27 MB), the API 0.4
 
 from __future__ import annotations
 
+from codecs import lookup
 from importlib import import_module
 from typing import TYPE_CHECKING
 from urllib.request import Request
@@ -25,5 +26,8 @@ def preload(config: Config) -> None:
             import_module("scp.console.routes")
     if config.map is not None:
         import_module("scp.app.map").prepare()
+    if config.messages is not None:
+        for alphabet in ("utf_16_be", "latin_1", "idna"):  # of texts, and of the SMSC's name
+            lookup(alphabet)
     if config.charging.chf is not None:
         Request("http://chf.example").get_method()  # httpx reads cookies with it, which compiles two patterns

@@ -68,6 +68,10 @@ service_keys = [{HELD}]
 prefix = "99"
 [services.fails]
 service_keys = [{FAILS}]
+[messages]
+[messages.smpp]
+addresses = ["localhost:{{smsc}}"]
+system_id = "camel-scp"
 [charging]
 timezone = "Europe/Stockholm"
 """
@@ -125,11 +129,12 @@ class Audited(RealNode):
 
     def __init__(self, folder: Path, store: str, secret: Path | None = None, charging: str = TARIFF) -> None:
         self.gateway = servers.free_tcp_port()
+        self.smsc = servers.free_tcp_port()
         super().__init__(folder, store=store)
         self.notes = folder / "notes"
         self.tls = None if secret is None else ssl.create_default_context(cafile=str(secret))
         self.program = [sys.executable, str(Path(__file__).with_name("audited.py"))]
-        self.extra = EXTRA.format(gateway=self.gateway) + charging
+        self.extra = EXTRA.format(gateway=self.gateway, smsc=self.smsc) + charging
         install(folder / "held")
         (folder / "held" / "camel_scp_fails.py").write_text(FAILING)
         with (folder / "held" / "camel_scp_bench-1.dist-info" / "entry_points.txt").open("a") as entries:
@@ -392,6 +397,29 @@ def charging_function() -> Iterator[str]:
         loop.close()
 
 
+@pytest.fixture
+def smsc(node: Audited, tmp_path: Path) -> Iterator[None]:
+    """An SMSC that comes up after the node, which has failed to bind before, and has a message for it."""
+    command = [sys.executable, "-m", "scp.cli", "smsc", "--listen", f"127.0.0.1:{node.smsc}"]
+    with servers.running(
+        [*command, "--send", "46709 46701 Hello"],
+        lambda: servers.answers_tcp(node.smsc),
+        tmp_path / "smsc.log",
+    ):
+        yield
+
+
+def delivered(node: Audited) -> None:
+    """The SMSC takes a message, sends its receipt and another message."""
+    message = json.dumps({"recipient": "46701234567", "text": "Hello 😀"}).encode()
+    status, answer = node.ask("POST", "/v1/messages", message, TOKEN)
+    assert status == 202, answer
+    path = f"/v1/messages/{json.loads(answer)['id']}"
+    wait_until(lambda: b'"state":"delivered"' in node.ask("GET", path, None, TOKEN)[1], 60)
+    wait_until(lambda: b'"received"' in node.ask("GET", "/v1/messages/events?limit=1000", None, TOKEN)[1])
+
+
+@pytest.mark.usefixtures("smsc")
 def test_the_first_of_everything_finds_all_there(node: Audited, tmp_path: Path) -> None:
     ready = time.monotonic()
     node.provision("11234567")
@@ -406,6 +434,7 @@ def test_the_first_of_everything_finds_all_there(node: Audited, tmp_path: Path) 
     }
     status, answer = node.ask("POST", "/v1/charging/reservations", json.dumps(reservation).encode(), TOKEN)
     assert status < 500, answer
+    delivered(node)
     node.scrape()
     assert node.ask("PUT", "/v1/traces/11234567", b"{}", TOKEN)[0] in (200, 201)
     node.write(RECORDING.format(tmp_path / "recordings") + (TLS.format(tmp_path) if node.tls else ""))
