@@ -468,3 +468,62 @@ def test_any_calls_cost_what_the_switch_says_that_was_talked():
         )
 
     check()
+
+
+ABROAD = '[[charging.tariffs]]\nprefix = "1"\nprice = 6\n'
+STEERED = Expectation(action=Action.CONNECT, number="990011234567", ended=False)
+
+
+def steered(*attempts: Attempt, **fields: Any) -> Scenario:
+    """A call to the subscriber whose calls go to the VoIP side, paid by the caller."""
+    return Scenario(
+        trigger=Trigger.ORIGINATING,
+        a_number=CALLER,
+        b_number="0011234567",
+        b_nature=2,
+        attempts=attempts,
+        **fields,
+    )
+
+
+@pytest.mark.parametrize("how", ["event_first", "separate", "silent_abandon", ""])
+@pytest.mark.parametrize("ending", [Ending.BUSY, Ending.NO_ANSWER, Ending.UNREACHABLE])
+def test_1_a_rescued_call_is_charged_for_the_attempt_that_was_answered(everything_sent, ending, how):
+    async def body(lab: Lab) -> None:
+        fields = {how: True} if how else {}
+        first, second = Attempt(ending=ending, ring=7.0), Attempt(ring=4.0, talk=42.3)
+        if how == "event_first":
+            fields["separate"] = True
+        result = await lab.call(steered(first, second, **fields), STEERED)
+        assert not result.faults
+        arm_charge_connect = ["requestReportBCSMEvent", "applyCharging", "connect"]
+        assert operations(result)[:2] == [arm_charge_connect, arm_charge_connect]
+        (record,) = await lab.records()
+        assert len(record["failed_attempts"].split()) == 1
+        assert (record["charged_ms"], record["charge"]) == (42_300, 5)
+        assert await lab.account() == (15, 0)
+
+    run(body, service="rescue = true", tariff=ABROAD, recorder=everything_sent)
+
+
+def test_2_both_fail_and_the_switch_goes_on_with_the_last_failure(everything_sent):
+    """The first rings for 15 s, the timer of the event; there is no third attempt, and nothing to pay."""
+
+    async def body(lab: Lab) -> None:
+        attempts = Attempt(ending=Ending.ANSWER, ring=100.0), Attempt(ending=Ending.UNREACHABLE, ring=2.0)
+        result = await lab.call(steered(*attempts, tssf=20.0), STEERED)
+        assert operations(result)[-1] == ["continue"]
+        assert sum("connect" in names for names in operations(result)) == 2
+        reported = next(
+            step for step in result.steps if step.outward and "oNoAnswer" in " ".join(step.components)
+        )
+        assert 14.8 <= reported.seconds <= 15.2
+        (record,) = await lab.records()
+        assert [each.partition(":")[0] for each in record["failed_attempts"].split()] == [
+            "oNoAnswer",
+            "routeSelectFailure",
+        ]
+        assert (record["charged_ms"], record["charge"]) == (0, 0)
+        assert await lab.account() == (20, 0)
+
+    run(body, service="rescue = true", tariff=ABROAD, recorder=everything_sent)

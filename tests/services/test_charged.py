@@ -9,6 +9,7 @@ import pytest
 from driver import USER
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import msgpack
 from test_voip_forwarding import NODE
 
 from oracles.examples import examples
@@ -43,11 +44,14 @@ class Charged:
         ended: the service has returned.
     """
 
-    def __init__(self, seconds: int = 1000, service: Any = SERVICE, version: int = 3) -> None:
+    def __init__(
+        self, seconds: int = 1000, service: Any = SERVICE, version: int = 3, wrap: Any = lambda call: call
+    ) -> None:
         scenario = Scenario(trigger="originating", a_number="46700000009", b_number="46701234567", b_nature=4)
         context = BY_VERSION[version]
         dialogue = Dialogue(next(_tids).to_bytes(4, "big"), b"its", None, context.octets, 0.0)
-        self.call = CapDialogue(USER, dialogue, initial_dp(scenario, b"\1\2"), context, b"", "driven", 1, 0.0)
+        request = initial_dp(scenario, b"\1\2")
+        self.call = wrap(CapDialogue(USER, dialogue, request, context, b"", "driven", 1, 0.0))
         self.money = seconds
         self.down = False
         self.sent: list[list[int]] = []
@@ -96,6 +100,12 @@ class Charged:
         ):
             return QuotaDenial("insufficient-balance")
         return QuotaGrant(request.request.session, min(asked, self.money), asked > self.money, 1000)
+
+    def resumed(self, kept: bytes) -> None:
+        """Have another node go on from what was kept."""
+        self._run.close()
+        self._run = SERVICE.resume(self.call, kept)
+        self._step(None)
 
     def report(self, kind: ReportKind, **fields: Any) -> None:
         assert isinstance(self.waits, NextReport)
@@ -231,3 +241,37 @@ def test_the_tone_stands_where_the_version_has_it(version: int) -> None:
 def test_reports_that_are_none_are_unreadable() -> None:
     assert read_report(None, 2) is None
     assert read_report(b"", 3) is None
+
+
+class Keeps:
+    """A call that keeps its state where a test finds it."""
+
+    def __init__(self, call: CapDialogue) -> None:
+        self.inner = call
+        self.kept = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def keep(self, value: Any) -> None:
+        self.kept = msgpack.encode(value)
+
+
+@pytest.mark.hypothesis
+@given(st.lists(st.sampled_from(STEPS), max_size=12), st.integers(1, 200))
+@examples(100)
+def test_a_call_whose_node_dies_after_each_step_is_settled_as_if_none_had(
+    steps: list[Any], seconds: int
+) -> None:
+    ordinary, adopted = Charged(seconds), Charged(seconds, wrap=Keeps)
+    for step in steps:
+        for call in (ordinary, adopted):
+            if not call.ended:
+                step(call)
+        if not adopted.ended:
+            assert 0 < len(adopted.call.kept) <= 255
+            adopted.resumed(adopted.call.kept)
+    for call in (ordinary, adopted):
+        if not call.ended:
+            call.report(ReportKind.END)
+    assert adopted.settled == ordinary.settled
