@@ -29,8 +29,9 @@ ENOUGH = 60.0
 class Room:
     """The SMSC's and the sender's processes, as often as they have to be started."""
 
-    def __init__(self, folder: Path, count: int, url: str) -> None:
+    def __init__(self, folder: Path, count: int, url: str, nodes: int) -> None:
         self.count = count
+        self._nodes = nodes
         self.url = url
         self.journal = folder / "smsc.journal"
         self.journal.touch()
@@ -39,7 +40,7 @@ class Room:
         self._out.touch()
         self._errors = (folder / "errors").open("ab")
         self.smsc = self.start_smsc()
-        self.sender = self.start_sender()
+        self.senders = [self.start_sender(n) for n in range(nodes)]
 
     def start_smsc(self) -> subprocess.Popen[bytes]:
         options = ["--listen", f"127.0.0.1:{self.port}", "--journal", str(self.journal), "--delay", "0.002"]
@@ -51,7 +52,7 @@ class Room:
         wait_until(lambda: answers_tcp(self.port))
         return process
 
-    def start_sender(self) -> subprocess.Popen[bytes]:
+    def start_sender(self, number: int) -> subprocess.Popen[bytes]:
         with self._out.open("ab") as out:
             return subprocess.Popen(
                 [
@@ -82,25 +83,26 @@ class Room:
             self.smsc.wait()
             self.smsc = self.start_smsc()
         else:
-            self.sender.kill()
-            self.sender.wait()
-            self.sender = self.start_sender()
+            number = chance.randrange(self._nodes)
+            self.senders[number].kill()
+            self.senders[number].wait()
+            self.senders[number] = self.start_sender(number)
 
     def end(self) -> None:
-        for process in (self.smsc, self.sender):
+        for process in (self.smsc, *self.senders):
             process.kill()
             process.wait()
         self._errors.close()
 
 
-def run(folder: Path, count: int, kills: int, seed: int, url: str = "") -> Counter[str]:
+def run(folder: Path, count: int, kills: int, seed: int, url: str = "", nodes: int = 1) -> Counter[str]:
     """Do it, and hold what came of it to what must be; return the messages' states.
 
     Once all receipts have come a message is delivered if the SMSC has taken each of its parts, once; else it is unknown.
     """
     url = url or f"sqlite:{folder}/messages.db"
     chance = random.Random(seed)
-    room = Room(folder, count, url)
+    room = Room(folder, count, url, nodes)
     try:
         step = max(count // (kills + 1), 1)
         for number in range(1, kills + 1):
