@@ -155,6 +155,9 @@ class Load:
     rate: Annotated[float, option("calls a second; 0: as many as --window allows", _LOAD, least=0)] = 0.0
     window: Annotated[int, option("most calls outstanding at once", _LOAD, least=1)] = 256
     duration: Annotated[float, option("seconds; Ctrl-C ends it earlier", _LOAD, least=0)] = 10.0
+    timeout: Annotated[float, option("seconds after which an answer counts as missing", _LOAD, least=0.1)] = (
+        2.0
+    )
     held: Annotated[
         bool, option("calls that are held open: report answer and disconnect", _LOAD, "--held")
     ] = False
@@ -202,6 +205,7 @@ def msc(
             window=load.window,
             calls=call.calls,
             duration=load.duration,
+            timeout=load.timeout,
             then=Then.CHARGE if load.charged else Then.REPORT if load.held else Then.END,
         )
         kinds = [LoadCall(b_number=number, expected=expected) for number in numbers]

@@ -14,6 +14,14 @@ ABORT: Final = struct.pack("ii", 1, 0)
 _SNDINFO: Final = 2  # RFC 6458 §5.3.4
 
 
+def connected(port: int, seconds: float = 20.0) -> socket.socket:
+    """Return an association with a node, of which nothing is read or said."""
+    peer = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
+    peer.settimeout(seconds)
+    peer.connect(("127.0.0.1", port))
+    return peer
+
+
 def attack(port: int, rounds: int, seed: int = 3) -> int:
     """Do so that many times; returns how many associations came up."""
     random = Random(seed)
