@@ -236,6 +236,10 @@ class MapParts:
         answer = self.enquiries.ask(question, waiting, self._clock())
         return refusal(await waiting.answer if isinstance(answer, Pending) else answer)
 
+    def silent_for(self) -> float:
+        """Return for how many seconds a silent HLR has been left alone, 0 if it is not."""
+        return self.places.silent_for(self._clock())
+
     def roaming(self, vlr: str) -> bool | None:
         """Whether a VLR is abroad."""
         return self.places.numbering.roaming(vlr)

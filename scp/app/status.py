@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from scp.app.duplicate_nodes import DuplicateDetector
     from scp.app.held_calls import HeldCallsService
+    from scp.app.map import MapParts
     from scp.app.messages import TextMessaging
     from scp.app.tracing import RecordingStatus, Tracing
     from scp.charging.nchf_http import ChfClient
@@ -41,6 +42,7 @@ CHECKS: Final = {
     "ledger": "charging.ledger: its disk, or the Redis that it names and the way there",
     "function": "charging.chf: its address, its certificates, with its operator whether it runs",
     "smsc": "messages.smpp: addresses, system_id, password, TLS; with the SMSC's operator whether it runs",
+    "hlr": "map.gateway and sccp.translations; the way of the HLR's answers to sccp.global_title and map.ssn",
     "messages": "whether the SMSC is bound and throttles; messages.store: its disk, or its Redis",
     "duplicate": "the configurations of both nodes: instance and name have to be unique among running nodes",
     "guardian": "why it ended (out of memory: journalctl -k); then restart the node when that suits",
@@ -58,6 +60,7 @@ class Parts(Protocol):
     messaging: TextMessaging | None
     guardian: Guardian | None
     held: HeldCallsService | None
+    map: MapParts | None
     tracing: Tracing
     traces: Traces
 
@@ -71,6 +74,8 @@ def components(node: Parts) -> Iterator[ComponentStatus]:
         yield _function(node.charging.function)
     if node.messaging is not None:
         yield from _messages(node.messaging)
+    if node.map is not None:
+        yield _hlr(node.map, now)
     if node.duplicates is not None:
         yield from _identities(node.duplicates)
     if node.guardian is not None:
@@ -134,6 +139,19 @@ def _function(client: ChfClient) -> ComponentStatus:
         CHECKS["function"] if fault.now else "",
         fault.last,
         fault.last_at,
+    )
+
+
+def _hlr(parts: MapParts, now: float) -> ComponentStatus:
+    """The HLR is wrong while it is left alone since it does not answer."""
+    silent = parts.silent_for()
+    return ComponentStatus(
+        "map:hlr",
+        "HLR",
+        "system",
+        "does not answer" if silent else f"{len(parts.places)} places remembered",
+        now - silent,
+        CHECKS["hlr"] if silent else "",
     )
 
 

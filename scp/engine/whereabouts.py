@@ -127,6 +127,7 @@ class Places:
         self._most = most
         self._hlr = hlr
         self._breaker = breaker or Breaker(failures=20, rest=5.0)
+        self._silent_since = 0.0
         self._known: dict[str, tuple[Whereabouts, float]] = {}
         self._own = AddressString(enquiries.title).encode()
 
@@ -138,6 +139,10 @@ class Places:
     def silent(self) -> bool:
         """Whether the HLR has been silent for so long that it is left alone."""
         return self._breaker.state is not Circuit.CLOSED
+
+    def silent_for(self, now: float) -> float:
+        """Return for how many seconds it has been left alone, 0 if it is not."""
+        return now - self._silent_since if self.silent else 0.0
 
     def locate(self, msisdn: str, waiter: LocationWaiter, now: float) -> Located | Pending:
         """See `Locator`."""
@@ -193,7 +198,10 @@ class Places:
             self.note(msisdn, place, now)
             return place
         if place in _SILENCES:
+            was = self.silent
             self._breaker.failed(now)
+            if self.silent and not was:
+                self._silent_since = now
         elif place is not LocateFailure.LIMITED:
             self._breaker.succeeded(now)
         return self._failed(place)

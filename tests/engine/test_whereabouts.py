@@ -190,6 +190,7 @@ def test_a_dead_hlr_is_left_alone_after_some_silences_and_tried_again_later():
         room.advance(3.5)
         assert room.hlr.counts[ATI] == number + 1
     assert room.places.silent
+    assert room.places.silent_for(room.loop.now) > 0
     otid = originating(room)
     assert room.answer(otid).opcodes == [Opcode.CONTINUE]  # at once
     assert room.hlr.counts[ATI] == 2
