@@ -29,5 +29,7 @@ def preload(config: Config) -> None:
     if config.messages is not None:
         for alphabet in ("utf_16_be", "latin_1", "idna"):  # of texts, and of the SMSC's name
             lookup(alphabet)
+    if any("charging" in table for table in config.services.values()):
+        import_module("scp.services.charge_control").prepare()
     if config.charging.chf is not None:
         Request("http://chf.example").get_method()  # httpx reads cookies with it, which compiles two patterns

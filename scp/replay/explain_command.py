@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scp.capture.json_view import JsonDict
+    from scp.domain.call import CallFacts
     from scp.domain.rules import Rules
+    from scp.replay.explain import Explanation
 
 # ruff: noqa: PLC0415 - the command imports what it needs when it runs
 
@@ -74,12 +76,19 @@ def explain(
     else:
         idp = _request(capture, frame, a, b) if capture else None
         key = service_key if idp is None or service_key >= 0 else idp.service_key
-        rules, where = (
-            _configured(config, key)
-            if config
-            else (_typed(country_code, international_prefix, national_prefix, home_vlr or (), prefix), "")
+        service: Any = None
+        if config:
+            service, where = _configured(config, key)
+            rules = service.rules
+        else:
+            rules = _typed(country_code, international_prefix, national_prefix, home_vlr or (), prefix)
+            where = ""
+        facts, decided = _decided(
+            rules, store or where, token, idp, b, trigger=trigger, vlr=vlr, diverted=diverted
         )
-        shown = _decided(rules, store or where, token, idp, b, trigger=trigger, vlr=vlr, diverted=diverted)
+        if config and service is not None:
+            decided = _with_charge(decided, config, service, facts, idp, (a, redirecting))
+        shown = decided.as_json()
     _print(shown, json=json)
     if shown["reason"] == Reason.LOCAL_NUMBER and b:
         say(f"{b} is taken as dialled; if it is an E.164 number: --b +{b}")
@@ -124,8 +133,8 @@ def _asked(
     return shown
 
 
-def _configured(config: Path, service_key: int) -> tuple[Rules, str]:
-    """Return the rules of a configuration's service, and where its store is."""
+def _configured(config: Path, service_key: int) -> tuple[Any, str]:
+    """Return a configuration's service that decides by rules, and where its store is."""
     from scp.replay.explain import rules_of
 
     settings = configuration(config)
@@ -134,7 +143,7 @@ def _configured(config: Path, service_key: int) -> tuple[Rules, str]:
     for service in found:
         rules = rules_of(service)
         if rules is not None:
-            return rules, settings.store.url.reveal()
+            return service, settings.store.url.reveal()
     what = f"service key {service_key}" if service_key >= 0 else str(config)
     raise fail(f"{what} has no service that steers by a subscriber's record")
 
@@ -175,8 +184,8 @@ def _decided(
     trigger: Trigger,
     vlr: str,
     diverted: tuple[str, int],
-) -> JsonDict:
-    """Return the decision by rules and a store."""
+) -> tuple[CallFacts, Explanation]:
+    """Return a call's facts, and the decision on it by rules and a store."""
     from scp.domain.call import typed_diversion
     from scp.replay.explain import explain_call, typed_call
     from scp.services.idp import read_call
@@ -190,7 +199,27 @@ def _decided(
     )
     if rules.numbering.country_code == _NOWHERE and facts.e164.startswith(_NOWHERE):
         raise fail(f"which country's is {facts.digits}? --country-code 46, or write it +46…")
-    return explain_call(facts, rules, records_of(store, token)).as_json()
+    return facts, explain_call(facts, rules, records_of(store, token))
+
+
+def _with_charge(
+    decided: Explanation, config: Path, service: Any, facts: CallFacts, idp: Any, typed: tuple[str, str]
+) -> Explanation:
+    """Return the explanation with what the call would be charged; ``typed``: calling, diverting number."""
+    from scp.domain.numbers import dialled
+    from scp.replay.charge import charge_steps
+    from scp.replay.explain import Explanation
+    from scp.services.idp import calling_e164, party_e164
+
+    settings = configuration(config)
+    numbering = settings.numbering
+    if idp is not None:
+        parties = calling_e164(idp, numbering), party_e164(idp.redirecting_party_id, numbering)
+    else:
+        caller, forwarder = (numbering.normalise(*dialled(each))[0] if each else "" for each in typed)
+        parties = caller or typed[0].lstrip("+"), forwarder or typed[1].lstrip("+")
+    steps = charge_steps(service, settings.charging, numbering, facts, decided.decision, parties)
+    return Explanation(decided.decision, (*decided.steps, *steps))
 
 
 def _request(capture: str, frame: int, a: str, b: str) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scp.domain.meter import Measured
+from scp.domain.meter import Measured, Period
 from scp.services.api import Report, ReportKind
 from ss7.cap.charging import (
     AudibleIndicator,
@@ -35,8 +35,6 @@ from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from scp.domain.meter import Period
 
 
 class Money(IntEnum):
@@ -214,6 +212,13 @@ def apply_charging(period: Period, version: int, warning_s: int, *, called_pays:
         return ApplyChargingArg(octets, party)
     address = AChChargingAddress("legID", LegID("sendingSideID", LEG2))
     return ApplyChargingArg(octets, party, ach_charging_address=address)
+
+
+def prepare() -> None:
+    """Build what the first charged call would build: the tables of the octet strings, in every version."""
+    for version in (2, 3, 4):
+        apply_charging(Period(1, release=True), version, 1, called_pays=False)
+        read_report(b"\xa0\x00", version)
 
 
 _MOST_WARNING: Final = 1200  # TS 29.078 §5.1: warningPeriod

@@ -140,12 +140,37 @@ def paid_by(
         roaming: whether the called subscriber of a terminating call roams.
     """
     caller = calling_e164(idp, numbering)
+    forwarder = party_e164(idp.redirecting_party_id, numbering)
+    forwarded = _forwarded(idp, policy.forwarded_by)
+    return payer(facts, policy, caller, forwarder, roams=roaming, forwarded=forwarded)
+
+
+def payer(
+    facts: CallFacts,
+    policy: ChargingPolicy,
+    caller: str,
+    forwarder: str,
+    *,
+    roams: bool,
+    forwarded: bool | None = None,
+) -> Paid | None:
+    """Return who pays for a call, None if nobody does.
+
+    Args:
+        facts: of the call.
+        policy: the operator's.
+        caller: calling party, E.164; "" if not known.
+        forwarder: who diverted the call last, E.164; "" if not known.
+        roams: whether the called subscriber of a terminating call roams.
+        forwarded: whether one that is not terminating is forwarded; None: as the trigger says.
+    """
+    if forwarded is None:
+        forwarded = facts.trigger is Trigger.FORWARDED
     if facts.trigger is Trigger.TERMINATING:
-        if Payer.ROAMER not in policy.pays or not roaming or not facts.e164:
+        if Payer.ROAMER not in policy.pays or not roams or not facts.e164:
             return None
         return Paid(facts.e164, caller, facts.vlr, called_pays=True)
-    if _forwarded(idp, policy.forwarded_by):
-        forwarder = party_e164(idp.redirecting_party_id, numbering)
+    if forwarded:
         if Payer.FORWARDER not in policy.pays or not forwarder:
             return None
         return Paid(forwarder, caller, facts.e164)

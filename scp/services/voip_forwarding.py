@@ -82,7 +82,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     charging: ChargingPolicy | None = None
 
 
-_LOOPS: Final = frozenset({Reason.ALREADY_MARKED, Reason.DIVERTED_BACK, Reason.NEVER_STEER})
+UNCHARGED: Final = frozenset({Reason.ALREADY_MARKED, Reason.DIVERTED_BACK, Reason.NEVER_STEER})
 """Calls that are not charged: they are charged already, or are to be free (emergency)."""
 
 
@@ -153,7 +153,7 @@ class VoipForwarding:
         connects = decision.action is _CONNECT
         policy = plan.policy
         paid: Paid | None = None
-        if policy is not None and decision.reason not in _LOOPS:
+        if policy is not None and decision.reason not in UNCHARGED:
             if listed(policy.barred, facts):
                 await deny(call, plan, policy, Reason.BARRED_NUMBER)
                 return
@@ -207,10 +207,10 @@ class Controlled(ControllingForwarding):
             return
         facts = read_call(call.idp, self.rules.numbering)
         decision = screen(facts, self.rules)
-        if decision is None or decision.reason not in _LOOPS:
+        if decision is None or decision.reason not in UNCHARGED:
             decision = Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
         call.decided(decision)
-        if self.plan is None or call.context.version < ARMED_SINCE or decision.reason in _LOOPS:
+        if self.plan is None or call.context.version < ARMED_SINCE or decision.reason in UNCHARGED:
             call.invoke(_OPERATION_CONTINUE)
         else:
             await self._control(call, facts, decision, self.plan)

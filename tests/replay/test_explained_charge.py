@@ -1,0 +1,78 @@
+"""``explain`` says what a call under control would be charged, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from scp.cli import app
+
+CONFIG = """
+[node]
+point_code = "0-23-1"
+[store]
+url = "sqlite::memory:"
+[[m3ua.peers]]
+name = "msc"
+role = "asp-listen"
+transport = "tcp"
+local = ["127.0.0.1"]
+[numbering]
+country_code = "46"
+home_vlr = ["4670"]
+never_steer = ["112"]
+[services.controlled]
+service_keys = [100]
+[services.controlled.charging]
+pays = ["caller", "forwarder", "roamer"]
+first_s = 60
+free = ["4620"]
+barred = ["46900"]
+[[charging.tariffs]]
+prefix = "46"
+price = 6
+"""
+CALLER = ("--a", "+46700000009")
+
+
+@pytest.mark.parametrize(
+    ("asked", "steps"),
+    [
+        (
+            ("--trigger", "originating", "--b", "+46701234567", *CALLER),
+            {"charged": "yes", "tariff": "yes", "first quota": "6 reserved, 30 s withheld"},
+        ),
+        (("--trigger", "originating", "--b", "+46201234567", *CALLER), {"charged": "no: free"}),
+        (("--trigger", "originating", "--b", "+46900123456", *CALLER), {"barred": "released with cause 31"}),
+        (("--trigger", "originating", "--b", "112", *CALLER), {"charged": "no: never-steer"}),
+        (("--trigger", "originating", "--b", "+46701234567"), {"charged": "no: nobody pays"}),
+        (
+            ("--trigger", "originating", "--b", "+4912345678", *CALLER),
+            {"charged": "yes", "tariff": "none: released with cause 31"},
+        ),
+        (
+            ("--trigger", "forwarded", "--b", "+46701234567", "--redirecting", "+46700000002", *CALLER),
+            {"charged": "yes", "tariff": "yes", "first quota": "6 reserved, 30 s withheld"},
+        ),
+        (
+            ("--trigger", "terminating", "--b", "+46701234567", "--vlr", "46709000001", *CALLER),
+            {"charged": "no: nobody pays"},
+        ),
+        (
+            ("--trigger", "terminating", "--b", "+46701234567", "--vlr", "46319999999", *CALLER),
+            {"charged": "yes", "tariff": "yes", "first quota": "6 reserved, 30 s withheld"},
+        ),
+    ],
+)
+def test_what_a_call_would_be_charged(tmp_path: Path, asked: tuple[str, ...], steps: dict[str, str]) -> None:
+    file = tmp_path / "scp.toml"
+    file.write_text(CONFIG)
+    done = CliRunner().invoke(app, ["explain", "--config", str(file), "--json", *asked])
+    assert done.exit_code == 0, done.output
+    path = msgspec.json.decode(done.stdout.splitlines()[-1])["path"]
+    shown = {step["condition"]: step["outcome"] for step in path}
+    assert {name: shown[name] for name in steps} == steps
+    assert not {"charged", "tariff", "first quota", "barred"} & (shown.keys() - steps.keys())
