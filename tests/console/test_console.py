@@ -49,6 +49,10 @@ country_code = "46"
 home_vlr = ["4670"]
 [store]
 url = "sqlite:{folder}/store.db"
+[services.voip-forwarding]
+service_keys = [100]
+prefix = "99"
+rescue = true
 [charging]
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
@@ -62,7 +66,7 @@ sha256 = "{sha256}"
 scopes = {scopes}
 """
 SCOPES = {
-    "operator": ["authorization", "registration", "forwarding", "charging", "read", "trace"],
+    "operator": ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"],
     "reader": ["read"],
     "voip": ["registration"],
 }
@@ -199,11 +203,13 @@ def test_a_call_is_found_opened_and_explained_in_three_clicks(tab: Tab, node: Se
     shown = page.inner_text("main")
     assert "connect, forwarded-roaming" in shown
     assert "The subscriber forwards calls while roaming, and is roaming." in shown
-    assert "end: connect" in shown
+    assert "continue: requestReportBCSMEvent + connect" in shown
     page.wait_for_selector("text=Decided now, it would be")
     call = page.evaluate("location.hash").rpartition("/")[2]
     detail = node.ask("GET", f"/v1/attempts/{call}")
-    assert [each["sent"] for each in detail["messages"]] == [False, True]
+    assert [each["sent"] for each in detail["messages"]][:2] == [False, True]
+    assert detail["call"]["over"]
+    assert detail["messages"][-1]["tcap"]["type"] == "end"
     assert detail["call"]["attempt"]["number"] == "990011234567"
     page.click(".arrow summary >> nth=1")
     assert "990011234567" in page.inner_text(".arrow >> nth=1")
@@ -287,6 +293,25 @@ def test_a_capture_is_decoded_replayed_and_anonymised(tab: Tab, tmp_path: Path) 
     page.set_input_files("input[type=file]", str(tmp_path / "nonsense.pcap"))
     page.click("text=Decode")
     page.wait_for_selector(".notice[role=alert]")
+
+
+@NEEDS_BROWSER
+def test_a_held_call_is_seen_and_released(browser: Any, node: Served) -> None:
+    opened = Tab(browser, node)
+    page = opened.page
+    msc = node.call("--vlr", "491710000001", "--talk", "600", background=True)
+    try:
+        page.click("nav >> text=Calls")
+        page.wait_for_selector("button:has-text('Release')")
+        page.evaluate("window.confirm = () => true")
+        page.click("button:has-text('Release')")
+        page.wait_for_selector("text=This node holds no call.")
+        output, _ = msc.communicate(timeout=60)
+        assert "releaseCall" in output
+    finally:
+        msc.kill()
+        msc.wait(60)
+    opened.context.close()
 
 
 @NEEDS_BROWSER

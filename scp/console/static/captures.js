@@ -23,7 +23,7 @@ export function CapturesPage({ session }) {
   const take = event => { event.preventDefault(); const files = event.dataTransfer ? event.dataTransfer.files : event.target.files; if (files.length) { choose(files[0]); set(null); say(""); } };
   const found = result ? result.items.filter(each => !wanted || JSON.stringify(each).toLowerCase().includes(wanted.toLowerCase())) : [];
   return html`<h1>Captures</h1>
-    <p>pcap or pcapng, gzipped or not, up to 64 MiB. It is read on the node, in a process of its own, and deleted then.</p>
+    <p>pcap or pcapng, gzipped or not, up to 64 MiB. It is read on the node, in a process of its own; nothing of it is kept.</p>
     <div class="row drop" onDragOver=${event => event.preventDefault()} onDrop=${take}>
       <label>Capture, chosen or dropped here<input type="file" onChange=${take} /></label>
       <button class="primary" disabled=${!file || state === "working"} onClick=${() => go("decoded")}>Decode</button>

@@ -121,7 +121,25 @@ export function CallTable({ calls }) {
       <td title=${call.explanation}>${call.attempt.reason}</td><td class="number">${call.answer_ms.toFixed(1)}</td></tr>`)}</tbody></table>`;
 }
 
-export function CallsPage({ calls, overview, query }) {
+function HeldCalls() {
+  const [page, set] = useState(null);
+  const [problem, fail] = useState("");
+  async function load() { try { set(await ask("GET", "/v1/calls?limit=100")); } catch (error) { fail(error.message); } }
+  useEffect(() => { load(); const timer = setInterval(load, 2000); return () => clearInterval(timer); }, []);
+  async function release(id) {
+    if (!confirm(`Release call ${id}? Both parties are cut off.`)) return;
+    try { await ask("DELETE", `/v1/calls/${id}`); } catch (error) { fail(error.message); }
+    load();
+  }
+  return html`<h2>Held calls</h2>${problem ? html`<p class="notice" role="alert">${problem}</p>` : null}
+    ${page && !page.calls.length ? html`<p class="dim">This node holds no call.</p>` : null}
+    ${page && page.calls.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Held calls"><table><thead><tr><th scope="col">Since</th><th scope="col">From</th><th scope="col">To</th><th scope="col">Service</th><th scope="col">Waits for</th><th scope="col">Reservation</th><th scope="col"></th></tr></thead>
+      <tbody>${page.calls.map(call => html`<tr key=${call.id}><td>${call.since.slice(11, 19)}</td><td class="mono">${call.calling || "–"}</td><td class="mono">${call.called || "–"}</td><td>${call.service}</td><td>${call.waits_for}</td><td class="mono">${call.reservation || "–"}</td>
+        <td><button onClick=${() => release(call.id)} aria-label=${`Release the call from ${call.calling} to ${call.called}`}>Release</button></td></tr>`)}</tbody></table></div>` : null}
+    ${page && page.next ? html`<p class="dim">The first 100; GET /v1/calls has all.</p>` : null}`;
+}
+
+export function CallsPage({ calls, overview, query, session }) {
   const [wanted, want] = useState({ digits: query.get("number") || "", reason: query.get("reason") || "", failed: query.get("failed") === "yes" });
   const [paused, pause] = useState(null);
   const shown = (paused || calls).filter(each =>
@@ -136,7 +154,8 @@ export function CallsPage({ calls, overview, query }) {
       <button type="button" aria-pressed=${paused ? "true" : "false"} onClick=${() => pause(paused ? null : calls)}>${paused ? "Go on" : "Hold still"}</button>
     </form>
     <p class="dim" role="status">${number(shown.length)} of ${number(calls.length)} calls since this console looks${overview && overview.not_kept ? `; ${number(overview.not_kept)} more came too fast to be shown` : ""}</p>
-    <${CallTable} calls=${shown.slice(0, 300)} />`;
+    <${CallTable} calls=${shown.slice(0, 300)} />
+    ${session.scopes.includes("calls") ? html`<${HeldCalls} />` : null}`;
 }
 
 export function CallPage({ id }) {
