@@ -49,7 +49,7 @@ class VoipMetrics:
         """Yield the families."""
         yield _counter("voip_calls", "Calls by the reason of their decision.", "reason", self.calls)
         yield HistogramMetricFamily(
-            "camel_scp_voip_decision_seconds",
+            "scp_voip_decision_seconds",
             "From Kamailio's question to the answer.",
             buckets=self.decision.cumulative(),
             sum_value=self.decision.sum,
@@ -63,26 +63,24 @@ class VoipMetrics:
         yield _counter("voip_charging", "Reservations by what came of them.", "result", self.money)
         yield _gauge("voip_calls_open", "Calls that are being set up or talked.", self.open_calls)
         yield CounterMetricFamily(
-            "camel_scp_voip_unreadable", "Messages of Kamailio that can't be read.", value=self.unreadable
+            "scp_voip_unreadable", "Messages of Kamailio that can't be read.", value=self.unreadable
         )
         identities = list(self._directory.identities())
         yield _gauge("voip_identities", "Identities in the directory.", len(identities))
         bound = sum(1 for one in identities if self._directory.bindings(one.msisdn))
         yield _gauge("voip_identities_bound", "Identities with a device that is registered.", bound)
-        family = GaugeMetricFamily(
-            "camel_scp_voip_link_up", "Whether Kamailio asks us.", labels=("kamailio",)
-        )
+        family = GaugeMetricFamily("scp_voip_link_up", "Whether Kamailio asks us.", labels=("kamailio",))
         for name, up in self.links.items():
             family.add_metric((name,), int(up))
         yield family
 
 
 def _counter(name: str, help_: str, label: str, values: dict[str, int]) -> Metric:
-    family = CounterMetricFamily(f"camel_scp_{name}", help_, labels=(label,))
+    family = CounterMetricFamily(f"scp_{name}", help_, labels=(label,))
     for value, count in values.items():
         family.add_metric((str(value),), count)
     return family
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"camel_scp_{name}", help_, value=value)
+    return GaugeMetricFamily(f"scp_{name}", help_, value=value)

@@ -13,13 +13,25 @@ from scp import client
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
-ALICE, BOB, CAROL = "11234567", "46701234567", "46701234568"
-DEVICES = {ALICE: ["alice-phone"], BOB: ["bob-phone"], CAROL: ["carol-phone"]}
+ALICE, BOB, CAROL, DAVE = "11234567", "46701234567", "46701234568", "46701234569"
+DEVICES = {ALICE: ["alice-phone", "alice-tablet"], BOB: ["bob-phone"], CAROL: ["carol-phone"]}
+MORE = f"""
+[[identities]]
+msisdn = "{DAVE}"
+shared = ["46812345"]
+mobile = "parallel"
+[[devices]]
+id = "dave-phone"
+identities = ["{DAVE}", "{ALICE}"]
+password = "{PASSWORD}"
+"""
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     made = Lab(tmp_path_factory.mktemp("steps"), DEVICES, ring=1)
+    made.extra = MORE
+    made.write()
     with made.running() as running:
         for msisdn in DEVICES:
             running.api.send(client.authorize(msisdn))
@@ -177,6 +189,28 @@ def test_a_brain_that_hangs_and_one_that_is_gone_cost_no_call(lab: Lab, phone: i
     for each in (calls, answers):
         each.ended()
     assert len(lab.said("call")) == before + 1
+
+
+def test_a_device_that_registers_while_it_rings_joins(lab: Lab, phone: int) -> None:
+    rings = lab.device("rings", phone)
+    joins = lab.device("answers", free_udp_port())
+    calls = lab.gateway_calls("990011234567")
+    wait_until(lambda: bool(rings.received("INVITE")), 20)
+    lab.register("alice-tablet", ALICE, joins.port).ended()
+    for each in (calls, joins, rings):
+        each.ended()
+    lab.unbind("alice-tablet", ALICE, joins.port)
+
+
+def test_the_mobile_rings_along_and_a_device_stands_for_two_numbers(lab: Lab) -> None:
+    port = lab.bound("dave-phone", DAVE)
+    rings, mobile = lab.device("rings", port), lab.gateway("answers", pause=300)
+    calls = lab.gateway_calls("990046812345")  # the shared number
+    for each in (calls, mobile, rings):
+        each.ended()
+    assert mobile.received("INVITE")[0].startswith(f"INVITE sip:00{DAVE}@")
+    lab.unbind("dave-phone", DAVE, port)
+    lab.unbind("dave-phone", ALICE, lab.bound("dave-phone", ALICE))
 
 
 def test_the_last_device_goes_and_after_the_grace_the_node_is_told(lab: Lab) -> None:

@@ -38,13 +38,14 @@ grace_s = {grace}
 [numbering]
 country_code = "46"
 [sip]
-listen = ["udp:127.0.0.1:{sip}"]
+listen = ["udp:127.0.0.1:{sip}"{listen}]
 brain = "127.0.0.1:{evapi}"
 decision_ms = {decision}
 register_least_s = 1
 run_folder = "{folder}"
 workers = 2
 requests_per_second = 10000
+{sip_more}
 [[trunks]]
 name = "gateway"
 addresses = ["{gateway}"]
@@ -200,7 +201,7 @@ class Lab:
         self._count = 0
         self.toml = folder / "voip.toml"
         self._accounts = accounts
-        self._options = {"grace": 0.5, "ring": 2, "decision": 2000, **options}
+        self._options = {"grace": 0.5, "ring": 2, "decision": 2000, "listen": "", "sip_more": "", **options}
         self.extra = ""
         self.write()
 
