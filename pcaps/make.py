@@ -59,6 +59,7 @@ CAPTURES: tuple[Callable[[Scene], None], ...] = (
     mobility.map_subscription,
     mobility.map_routing,
     mobility.map_message,
+    mobility.map_others,
 )
 
 

@@ -20,9 +20,23 @@ from ss7.map.location import (
     LOCATION_UPDATE_OTHER_VLR,
     MS_INITIATED_IMSI_DETACH,
     AnyTimeInterrogationArg,
+    ProvideSubscriberInfoArg,
     RequestedInfo,
 )
-from ss7.map.messages import SMRPDA, SMRPOA, ForwardSMArg, MTForwardSMArg, RoutingInfoForSMArg
+from ss7.map.messages import (
+    SMRPDA,
+    SMRPOA,
+    AlertServiceCentreArg,
+    ForwardSMArg,
+    MOForwardSMArg,
+    MTForwardSMArg,
+    ReportSMDeliveryStatusArg,
+    ReportSMDeliveryStatusArgV2,
+    RoutingInfoForSMArg,
+    SMDeliveryOutcome,
+    USSDArg,
+    USSDRes,
+)
 from ss7.map.operations import BY_OPCODE, Opcode
 from ss7.map.routing import InterrogationType, SendRoutingInfoArg
 from ss7.map.subscription import (
@@ -39,6 +53,9 @@ CAROL = Subscriber(msisdn="46701234567", vlr="31651000000", cell="204-04-100-200
 OWN = AddressString("46700000001").encode()
 CENTRE = AddressString("46700000002").encode()
 DELIVER = bytes.fromhex("040b916407214365f7000062111021000000 05c8329bfd06".replace(" ", ""))
+
+SUBMIT = bytes.fromhex("01010b916407214365f8000005c8329bfd06")
+USSD = bytes.fromhex("aa180da682dd6c31192d36bbdd46")
 
 
 def address(ssn: int, digits: str) -> bytes:
@@ -191,3 +208,33 @@ def map_message(scene: Scene) -> None:
     failed = Dialogue(scene, 25, 2, ssn=MSC, title=CAROL.vlr, ours=MSC)
     failed.ask(Opcode.MO_FORWARD_SM, ForwardSMArg(to, sender, DELIVER))
     failed.error(ErrorCode.ABSENT_SUBSCRIBER, True)
+
+
+def map_others(scene: Scene) -> None:
+    """The other operations: provideSubscriberInfo, mo-ForwardSM, delivery reports and alerts in their versions, USSD."""
+    number, imsi = AddressString(CAROL.msisdn).encode(), Imsi(CAROL.imsi).encode()
+    asked = Dialogue(scene, 28, 3, ssn=VLR, title=CAROL.vlr, ours=HLR)
+    wanted = RequestedInfo(location_information=True, subscriber_state=True)
+    asked.ask(Opcode.PROVIDE_SUBSCRIBER_INFO, ProvideSubscriberInfoArg(imsi, wanted))
+    asked.result(result_of(Opcode.PROVIDE_SUBSCRIBER_INFO, None, CAROL, 3)[1])
+    sent = Dialogue(scene, 21, 3, ssn=MSC, title=CAROL.vlr, ours=MSC)
+    to, sender = SMRPDA("serviceCentreAddressDA", CENTRE), SMRPOA("msisdn", number)
+    sent.ask(Opcode.MO_FORWARD_SM, MOForwardSMArg(to, sender, SUBMIT, imsi=imsi), we_ask=False)
+    sent.result(None, we_ask=False)
+    for version, argument in (
+        (3, ReportSMDeliveryStatusArg(number, CENTRE, SMDeliveryOutcome.ABSENT_SUBSCRIBER, 1)),
+        (2, ReportSMDeliveryStatusArgV2(number, CENTRE, SMDeliveryOutcome.SUCCESSFUL_TRANSFER)),
+    ):
+        report = Dialogue(scene, 20, version, ssn=HLR, title=CAROL.msisdn, ours=MSC)
+        report.ask(Opcode.REPORT_SM_DELIVERY_STATUS, argument)
+        report.result(None)
+    alert = Dialogue(scene, 23, 2, ssn=HLR, title="46700000006", ours=MSC)
+    alert.ask(Opcode.ALERT_SERVICE_CENTRE, AlertServiceCentreArg(number, CENTRE), we_ask=False)
+    alert.result(None, we_ask=False)
+    for opcode in (Opcode.PROCESS_UNSTRUCTURED_SS_REQUEST, Opcode.UNSTRUCTURED_SS_REQUEST):
+        menu = Dialogue(scene, 19, 2, ssn=HLR, title="46700000006")
+        menu.ask(opcode, USSDArg(b"\x0f", USSD), we_ask=opcode == Opcode.UNSTRUCTURED_SS_REQUEST)
+        menu.result(USSDRes(b"\x0f", USSD), we_ask=opcode == Opcode.UNSTRUCTURED_SS_REQUEST)
+    notice = Dialogue(scene, 19, 2, ssn=HLR, title="46700000006")
+    notice.ask(Opcode.UNSTRUCTURED_SS_NOTIFY, USSDArg(b"\x0f", USSD))
+    notice.result(None)
