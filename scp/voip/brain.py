@@ -28,10 +28,12 @@ from scp.voip.messages import (
     Ended,
     Extend,
     Failed,
+    Forget,
     Ha1Answer,
     InviteAsked,
     Kept,
     PlanAnswer,
+    Unbind,
     Welcome,
     plain,
 )
@@ -88,6 +90,7 @@ class Brain:
         self._trunks = _networks(config)
         self._store = store
         self._scp = scp
+        self._links: set[Evapi] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._log = get_logger(voip=config.voip.name)
@@ -97,24 +100,57 @@ class Brain:
         self._born = int(time.time())
         self._calls = 0
 
-    def adopt(self, config: VoipConfig) -> None:
-        """Go on with what a reload may change: rules, trunks, numbering."""
-        self.config = config
+    def adopt(self, config: VoipConfig) -> list[str]:
+        """Go on with what a reload may change: rules, trunks, accounts; return what does not fit."""
+        before, self.config = self.config, config
         self._rules = config.rules
         self._trunks = _networks(config)
         self.registrations.grace = config.voip.grace_s
+        devices = {one.id: one.device(config.voip.domain) for one in config.devices}
+        for gone in {one.id for one in before.devices} - devices.keys():
+            self._forget(gone)
+            self.directory.remove_device(gone)
+        for msisdn in {one.msisdn for one in before.identities} - {one.msisdn for one in config.identities}:
+            self._leave(msisdn)
+        faults = []
+        for identity in config.identities:
+            try:
+                self.directory.put_identity(identity)
+            except ValueError as error:
+                faults.append(f"identities: {identity.msisdn}: {error}")
+        for device in devices.values():
+            if self.directory.device(device.id) not in (None, device):
+                self._forget(device.id)
+            self.directory.put_device(device)
+        return faults
+
+    def _forget(self, device: str) -> None:
+        """Have no Kamailio take a device's credentials any more without asking."""
+        for link in self._links:
+            link.say(Forget(device))
+
+    def _leave(self, msisdn: str) -> None:
+        """Let an identity go, with its bindings and its registration at the node."""
+        for link in self._links:
+            link.say(Unbind(aor(msisdn, self._rules.domain)))
+        self.directory.bind(msisdn, 0)
+        self.directory.remove_identity(msisdn)
+        self.registrations.forget(msisdn)
+        self._go_on()
 
     # --- scp.voip.evapi.LinkUser ---
 
     def linked(self, link: Evapi) -> None:
         """See `LinkUser`."""
         self.metrics.links[link.address] = True
+        self._links.add(link)
         self._log.info("linked", kamailio=link.address)
         for msisdn in self.registrations.believed():
             link.say(Count(aor(msisdn, self._rules.domain)))
 
     def unlinked(self, link: Evapi, why: str) -> None:
         """See `LinkUser`."""
+        self._links.discard(link)
         was_up = self.metrics.links.get(link.address)
         self.metrics.links[link.address] = False
         if was_up is not False:

@@ -72,3 +72,25 @@ def kamailio_config(
         typer.echo(text, nl=False)
     else:
         output.write_text(text, encoding="utf-8")
+
+
+@app.command("status")
+def status(
+    config: Annotated[Path, typer.Option("--config", "-c", help="voip.toml: where the brain's metrics are")],
+) -> None:
+    """Say how a running brain is: its link to Kamailio, who is registered, calls, what went wrong so far.
+
+    Exit status: 0 Kamailio asks it, 1 it does not, 2 the brain can't be asked.
+    """
+    from scp.command import FAILED  # noqa: PLC0415
+    from scp.voip.status import StatusError, read, words  # noqa: PLC0415
+
+    listen = configuration(config).telemetry.metrics
+    try:
+        found = read(f"http://{listen.host or '127.0.0.1'}:{listen.port}/metrics")
+    except StatusError as error:
+        raise fail(str(error)) from None
+    for line in words(found):
+        typer.echo(line)
+    if not found.linked:
+        raise typer.Exit(FAILED)

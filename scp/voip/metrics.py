@@ -38,7 +38,6 @@ class VoipMetrics:
         self.told = dict.fromkeys(TOLD, 0)
         self.money = dict.fromkeys(MONEY, 0)
         self.unreadable = 0
-        self.open_calls = 0
 
     def decided(self, reason: Reason, seconds: float) -> None:
         """A call was decided so many seconds after the question came."""
@@ -61,7 +60,6 @@ class VoipMetrics:
             "voip_registrations_told", "What the node was told of identities.", "result", self.told
         )
         yield _counter("voip_charging", "Reservations by what came of them.", "result", self.money)
-        yield _gauge("voip_calls_open", "Calls that are being set up or talked.", self.open_calls)
         yield CounterMetricFamily(
             "scp_voip_unreadable", "Messages of Kamailio that can't be read.", value=self.unreadable
         )

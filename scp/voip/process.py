@@ -112,15 +112,6 @@ def _reload(brain: Brain, file: Path) -> None:
         log.error("reload refused, the configuration in use stays", faults=faults)  # noqa: TRY400
         return
     configure(config.telemetry.log_level, mask_numbers=config.telemetry.mask_numbers)
-    old = {one.msisdn for one in brain.config.identities} - {one.msisdn for one in config.identities}
-    for msisdn in old:
-        brain.directory.remove_identity(msisdn)
-    for gone in {one.id for one in brain.config.devices} - {one.id for one in config.devices}:
-        brain.directory.remove_device(gone)
-    for identity in config.identities:
-        with contextlib.suppress(ValueError):
-            brain.directory.put_identity(identity)
-    for device in config.devices:
-        brain.directory.put_device(device.device(config.voip.domain))
-    brain.adopt(config)
+    for fault in brain.adopt(config):
+        log.error("not in the directory", what=fault)
     log.info("reloaded", identities=len(brain.directory))

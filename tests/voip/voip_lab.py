@@ -200,7 +200,7 @@ class Lab:
         self.kamailio: subprocess.Popen[bytes] | None = None
         self._count = 0
         self.toml = folder / "voip.toml"
-        self._accounts = accounts
+        self.accounts = accounts
         self._options = {"grace": 0.5, "ring": 2, "decision": 2000, "listen": "", "sip_more": "", **options}
         self.extra = ""
         self.write()
@@ -220,7 +220,7 @@ class Lab:
             **self._options,
         )
         text += self.extra
-        for msisdn, devices in self._accounts.items():
+        for msisdn, devices in self.accounts.items():
             text += IDENTITY.format(msisdn=msisdn)
             text += "".join(DEVICES.format(id=one, msisdn=msisdn, password=PASSWORD) for one in devices)
         self.toml.write_text(text)
