@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, final
 
 from scp.charging.fault_state import FaultState
@@ -138,6 +139,13 @@ class HeldCallsService:
         if self.presence is not None:
             await self.presence.stop()
         await self.held.close()
+
+
+def load_held_calls(config: Config) -> None:
+    """Import the store of held calls, if there is one, before a guardian is forked, which may need it."""
+    if config.journal.enabled:
+        kind = "sqlite" if config.store.url.reveal().startswith("sqlite:") else "redis"
+        import_module(f"scp.store.held_{kind}")
 
 
 def widest_gap(tids: Iterable[bytes]) -> int:

@@ -15,6 +15,7 @@ import uvloop
 from scp.app.call_path import add_link, without_services
 from scp.app.collector import Collector
 from scp.app.event_log import EventLog
+from scp.app.held_calls import load_held_calls
 from scp.app.metrics import NodeMetrics, build_info, metrics_for
 from scp.app.node import Node
 from scp.app.reload import plan
@@ -175,6 +176,7 @@ def serve(config: Config, file: Path) -> int:
     event_log = StructuredEventLog(config)
     guardian = None
     if config.node.guardian:
+        load_held_calls(config)
         wiring = Wiring(without_services, add_link)
         guardian = start_guardian(config, counters_file(config), event_log.inherited, wiring)
         guardian.on_loss = event_log.unguarded

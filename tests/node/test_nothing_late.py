@@ -72,6 +72,8 @@ service_keys = [{FAILS}]
 [messages.smpp]
 addresses = ["localhost:{{smsc}}"]
 system_id = "camel-scp"
+[journal]
+enabled = true
 [charging]
 timezone = "Europe/Stockholm"
 """
