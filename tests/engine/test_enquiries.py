@@ -13,6 +13,7 @@ from scp.simulator.hlr_script import Subscriber
 from ss7.address import AddressString, Imsi
 from ss7.map.messages import SMRPDA, SMRPOA, ForwardSMArg, MTForwardSMArg, RoutingInfoForSMArg
 from ss7.map.operations import BY_OPCODE, Opcode
+from ss7.rose import INVOKE_PROBLEM, encode_reject, encode_return_error, encode_return_result
 
 NUMBER = "46701234567"
 DELIVER = bytes.fromhex("040b916407214365f70000621110210000000 5c8329bfd06".replace(" ", ""))
@@ -37,9 +38,9 @@ def deliver(version: int) -> MTForwardSMArg | ForwardSMArg:
     return (MTForwardSMArg if version > 2 else ForwardSMArg)(to, sender, DELIVER)
 
 
-def ask(room: MapRoom, opcode: int = Opcode.SEND_ROUTING_INFO_FOR_SM, argument=None, **fields):
+def ask(room: MapRoom, opcode: int = Opcode.SEND_ROUTING_INFO_FOR_SM, argument=None, ssn: int = 6, **fields):
     asker = Asker()
-    question = Question(opcode, argument or where_to_deliver(), NUMBER, 6, NUMBER, own_ssn=147, **fields)
+    question = Question(opcode, argument or where_to_deliver(), NUMBER, ssn, NUMBER, own_ssn=147, **fields)
     told = room.enquiries.ask(question, asker, room.loop.now)
     if told is not PENDING:
         asker.answers.append(told)
@@ -122,4 +123,43 @@ def test_no_answer_ends_the_enquiry_after_its_time_and_a_late_one_is_discarded()
     assert [each.outcome for each in answers] == [Outcome.TIMEOUT]
     room.advance(2.0)
     assert [each.outcome for each in answers] == [Outcome.TIMEOUT]
+    room.nothing_left()
+
+
+def test_what_sccp_returns_is_undeliverable_at_once():
+    room = MapRoom(READY)
+    [answer] = ask(room, ssn=99)
+    assert answer.outcome is Outcome.UNDELIVERABLE
+    assert ("sccp", "returned") in room.counts.discards
+    room.nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (lambda tcap, dialogue: tcap.abort(dialogue), Outcome.ABORT),
+        (lambda tcap, dialogue: tcap.end(dialogue, []), Outcome.UNREADABLE),
+        (
+            lambda tcap, dialogue: tcap.end(dialogue, [encode_return_result(1, 45, b"\x30\x00")]),
+            Outcome.UNREADABLE,
+        ),
+        (lambda tcap, dialogue: tcap.end(dialogue, [encode_reject(1, INVOKE_PROBLEM, 1)]), Outcome.REJECT),
+        (lambda tcap, dialogue: tcap.end(dialogue, [encode_return_error(1, 99)]), Outcome.ERROR),
+        (
+            lambda tcap, dialogue: tcap.continue_(dialogue, [encode_return_result(9, 45, b"\x30\x00")], 0.0),
+            Outcome.REJECT,
+        ),
+    ],
+)
+def test_other_answers_end_the_enquiry_with_their_outcome(said, outcome, everything_sent):
+    room = MapRoom(READY, recorder=everything_sent)
+    room.known(BOB)
+
+    def begun(indication, now):
+        room.hlr_node.send(indication.dialogue.path, said(room.hlr_node.tcap, indication.dialogue))
+
+    room.hlr._begun = begun
+    [answer] = ask(room)
+    assert answer.outcome is outcome
+    assert not len(room.enquiries)
     room.nothing_left()

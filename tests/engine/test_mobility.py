@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from map_room import ABROAD, HOME, MapRoom
+from map_room import ABROAD, HLR_TITLE, HOME, TITLE, MapRoom
 from room import NUMBERING, READY, ROAMER
 
 from scp.capture.tracer import Tracer
@@ -15,12 +15,17 @@ from scp.services.whereabouts import Ask
 from scp.simulator.hlr_script import Subscriber
 from scp.telemetry.number_traces import Traces
 from ss7 import tcap
+from ss7.address import AddressString, Imsi
+from ss7.map.codec import FAST
 from ss7.map.location import (
     IMSI_ATTACH,
     LOCATION_UPDATE_OTHER_VLR,
     MM_NAMES,
     MS_INITIATED_IMSI_DETACH,
 )
+from ss7.map.subscription import NoteSubscriberDataModifiedArg
+from ss7.sccp import Address, GlobalTitle
+from ss7.tcap_dialogue import oid_octets
 
 WANDERER = msgspec.structs.replace(ROAMER, roaming=None)
 MOVED, ATTACHED, DETACHED = LOCATION_UPDATE_OTHER_VLR, IMSI_ATTACH, MS_INITIATED_IMSI_DETACH
@@ -197,3 +202,49 @@ class TracerTap:
     def said(self, name, messages) -> None:
         for stream, octets in messages:
             self.tracer.take(name, stream, octets, sent=True)
+
+
+def tell(room: MapRoom, opcode: int, parameter: bytes, context: str) -> str:
+    """Have the HLR's end begin a dialogue of ours; in a word what came of it."""
+    node, now = room.hlr_node, room.loop.now
+    called, calling = (
+        Address(ssn=ssn, global_title=GlobalTitle(title)).encode()
+        for ssn, title in ((147, TITLE), (6, HLR_TITLE))
+    )
+    dialogue = node.tcap.open(node.path(called, calling, 185, 3), oid_octets(context), now)
+    room.hlr._told[dialogue] = None
+    invoke = node.tcap.invoke(dialogue, opcode, parameter, 1, 5.0)
+    node.send(dialogue.path, node.tcap.begin(dialogue, [invoke], now))
+    before = room.hlr.counts.copy()
+    node.flush()
+    room.turn()
+    [said] = [
+        key for key, count in room.hlr.counts.items() if count > before[key] and key.startswith("told: ")
+    ]
+    return said.removeprefix("told: ")
+
+
+def test_a_change_of_subscription_is_taken_and_answered(everything_sent):
+    room = MapRoom(WANDERER, recorder=everything_sent)
+    number = AddressString(WANDERER.msisdn).encode()
+    told = NoteSubscriberDataModifiedArg(Imsi("240011234567890").encode(), number, all_information_sent=True)
+    assert tell(room, 5, FAST.encode_argument(5, told, 3), "0.4.0.0.1.0.22.3") == "result"
+    assert room.map.events["subscriber-data-modified"][Result.TAKEN] == 1
+    room.nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("opcode", "parameter", "context", "said"),
+    [
+        (89, b"\x30\x00", "0.4.0.0.1.0.42.3", "reject"),  # mistyped parameter
+        (5, b"\x30\x00", "0.4.0.0.1.0.42.3", "reject"),  # not of this context
+        (71, b"\x30\x00", "0.4.0.0.1.0.42.3", "reject"),
+        (89, b"\x30\x00", "0.4.0.0.1.0.42.2", "abort"),  # there is no such version
+        (71, b"\x30\x00", "0.4.0.0.1.0.29.3", "abort"),  # this node asks that, and is not asked
+    ],
+)
+def test_what_is_not_served_or_can_not_be_read_is_refused(opcode, parameter, context, said, everything_sent):
+    room = MapRoom(WANDERER, recorder=everything_sent)
+    assert tell(room, opcode, parameter, context) == said
+    assert room.store.records[WANDERER.msisdn] == WANDERER
+    room.nothing_left()
