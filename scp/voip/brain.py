@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 LONGEST_CALL: Final = 14_400
 """Seconds after which Kamailio ends any call."""
+MOST_AT_MOBILE: Final = 100_000
+"""Calls at the mobile that are remembered."""
 TIMER_SET: Final = 1.0
 """Seconds after the answer by which Kamailio has set the dialog's timer, so that it can be changed."""
 EXTEND_BEFORE: Final = 20.0
@@ -96,6 +98,7 @@ class Brain:
         self._log = get_logger(voip=config.voip.name)
         self._charges = None if scp is None else Charges(scp, metrics, self._log, self._start)
         self._talking: dict[str, asyncio.Event] = {}
+        self._at_mobile: dict[tuple[str, str], str] = {}
         self._waiting = 0
         self._born = int(time.time())
         self._calls = 0
@@ -207,7 +210,7 @@ class Brain:
 
     def _invite(self, link: Evapi, asked: InviteAsked) -> None:
         came = time.perf_counter()
-        call = self._call_of(asked)
+        call = self._second_round(self._call_of(asked))
         plan = decision.decide(call, self.directory, self._rules)
         self._calls += 1
         name = f"{self.config.voip.name}-{self._born:x}-{self._calls:x}"
@@ -283,23 +286,32 @@ class Brain:
             self._talking.pop(note.call, None)
 
     def _freed(self, freed: Freed) -> None:
+        """A call goes on to the mobile."""
         note = opened(freed.note)
-        if note is not None and self._charges is not None:
+        if note is None:
+            return
+        if len(self._at_mobile) < MOST_AT_MOBILE:
+            self._at_mobile[note.a, note.b] = note.call
+        if self._charges is not None:
             self._start(self._charges.release(note))
 
     async def _settled(self, link: Evapi, end: Ended | Failed) -> None:
         """Have the node keep a call's end, and tell Kamailio that it has."""
+        note = note_of(end, *self._numbers(end))
+        if self._at_mobile.get((note.a, note.b)) == end.call:
+            del self._at_mobile[note.a, note.b]
         over = self._talking.get(end.call)
         if over is not None:
             over.set()
-        if self._charges is not None:
-            numbers = self._rules.numbering
-            a, b = (
-                decision.calling(plain(one), numbers) for one in (end.a, end.b.removeprefix(self._rules.mark))
-            )
-            if not await self._charges.settle(note_of(end, b, a), end):
-                return
+        if self._charges is not None and not await self._charges.settle(note, end):
+            return
         link.say(Kept(end.call))
+
+    def _numbers(self, end: Ended | Failed) -> tuple[str, str]:
+        """Return called and calling number of a call as far as Kamailio knew them."""
+        called = plain(end.b).removeprefix(self._rules.mark)
+        numbering = self._rules.numbering
+        return decision.calling(called, numbering), decision.calling(plain(end.a), numbering)
 
     def _call_of(self, asked: InviteAsked) -> Call:
         device = plain(asked.device)
@@ -310,6 +322,21 @@ class Brain:
         diverted = _USER_OF_URI.findall(plain(asked.diversion))
         trunk = "" if device else self._trunk_of(asked.src)
         return Call(plain(asked.to), caller, trunk, device, tuple(diverted))
+
+    def _second_round(self, call: Call) -> Call:
+        """Return a call as diverted by the number that it is to, if it is the one that is at the mobile now.
+
+        Some gateways drop redirection data: the node steers our own call to the mobile here again, and it
+        would go round for as long as the caller waits. While the first one is under way, the same caller's
+        second call to the same number is that.
+        """
+        if not call.trunk or not self._at_mobile:
+            return call
+        number = decision.e164(call.to.removeprefix(self._rules.mark), self._rules.numbering)
+        caller = decision.calling(call.caller, self._rules.numbering)
+        if not caller or (caller, number) not in self._at_mobile:
+            return call
+        return replace(call, diverted_by=(*call.diverted_by, f"+{number}"))
 
     def _trunk_of(self, address: str) -> str:
         """Return the name of the trunk that an address is of; Kamailio has seen that it is one."""

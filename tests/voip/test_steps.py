@@ -113,6 +113,18 @@ def test_no_device_and_the_mobile_rings_at_once(lab: Lab) -> None:
     assert header(mobile.received("INVITE")[0], "Diversion")[0].endswith("reason=unavailable;counter=1")
 
 
+def test_a_call_at_the_mobile_that_is_steered_here_again_ends(lab: Lab) -> None:
+    mobile, first = lab.gateway("answers"), lab.gateway_calls("990011234567", pause=1500)
+    wait_until(lambda: bool(mobile.received("ACK")), 20)
+    refused(lab.gateway_calls("990011234567"), "480")
+    lab.wait_said("call", reason="came-back")
+    for each in (first, mobile):
+        each.ended()
+    mobile = lab.gateway("answers")
+    for each in (lab.gateway_calls("990011234567"), mobile):
+        each.ended()
+
+
 def test_a_gateway_that_is_down_is_said(lab: Lab) -> None:
     refused(lab.gateway_calls("990011234567"), "503")
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from voip_lab import free_ports, free_udp_port, unavailable
 
+from oracles.servers import wait_until
 from scp.voip.directory import Directory
 from scp.voip.metrics import VoipMetrics
 
@@ -47,3 +52,63 @@ def test_the_unit_is_readable() -> None:
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
     lines = [line for line in done.stderr.splitlines() if unit.name in line and "not executable" not in line]
     assert [line for line in lines if "Command /opt" not in line] == []
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=unavailable())
+def test_the_pages_commands_make_a_service_that_a_phone_registers_at(tmp_path: Path) -> None:
+    (lines,) = re.findall(r"```sh\nmake set-up && PATH.*?\n(cat >voip.*?)```", PAGE, re.DOTALL)
+    sip, (evapi,) = free_udp_port(), free_ports(1)
+    lines = lines.replace("5060", str(sip)).replace("8448", str(evapi))
+    # a pipeline's `&` takes the whole list with it: the programs are found by their files
+    script = lines.replace("[[identities]]", '[telemetry]\nmetrics = "127.0.0.1:0"\n[[identities]]')
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin"
+    shell = subprocess.Popen(
+        ["bash", "-euc", script + "wait\n"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        wait_until(
+            lambda: (
+                shell.poll() is not None
+                or ((tmp_path / "brain.log").exists() and '"linked"' in (tmp_path / "brain.log").read_text())
+            ),
+            30,
+        )
+        assert shell.poll() is None, shell.stderr and shell.stderr.read()
+        register = [
+            "sipp",
+            f"127.0.0.1:{sip}",
+            "-sf",
+            str(ROOT / "deploy/kamailio/sipp/register.xml"),
+            "-nostdin",
+        ]
+        register += ["-m", "1", "-i", "127.0.0.1", "-s", "+11234567", "-timeout", "15", "-au", "alice-phone"]
+        register += [
+            "-ap",
+            (tmp_path / "alice.password").read_text().strip(),
+            "-key",
+            "domain",
+            "voip.example",
+        ]
+        register += [
+            "-key",
+            "device",
+            "alice-phone",
+            "-key",
+            "contact",
+            "127.0.0.1:9",
+            "-key",
+            "expires",
+            "300",
+        ]
+        done = subprocess.run(register, cwd=tmp_path, capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout
+        wait_until(lambda: '"bindings"' in (tmp_path / "brain.log").read_text(), 15)
+    finally:
+        os.killpg(shell.pid, signal.SIGTERM)
+        shell.wait(20)
