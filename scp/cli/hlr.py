@@ -92,13 +92,20 @@ def hlr(
         script = Script(
             delay=does.delay,
             silent=does.silent,
-            versions=tuple(int(each) for each in does.versions.split(",") if each),
+            versions=_versions(does.versions),
         )
         script.add(known)
         notes = [subscriber_of(each) for each in does.note or []]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     raise typer.Exit(_run(to, signalling, script, notes, does.seconds))
+
+
+def _versions(text: str) -> tuple[int, ...]:
+    """Return the MAP versions of ``3,2``."""
+    if not all(each.isdecimal() for each in text.split(",")):
+        raise ValueError(f"{text!r} is no list of MAP versions")
+    return tuple(int(each) for each in text.split(","))
 
 
 def subscriber_of(text: str) -> tuple[Subscriber, dict[str, str]]:
