@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from importlib import metadata
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from prometheus_client.registry import Collector
 
@@ -37,11 +37,15 @@ def build_info() -> tuple[str, bool]:
     return metadata.version("camel-scp"), not ss7.ber.__file__.endswith(".py")
 
 
+SMS_CONTROL: Final = "sms-control"
+"""The service of short messages, beside those of calls."""
+
+
 def metrics_for(config: Config, services: list[str]) -> Metrics:
     """Return the metrics of a node with this configuration."""
     version, compiled = build_info()
     return Metrics(
-        services,
+        services if config.sms_control is None else [*services, SMS_CONTROL],
         [peer.name for peer in config.m3ua.peers],
         version=version,
         codec=config.engine.codec,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from scp.app.event_log import EventLog
     from scp.app.links import Attachment
     from scp.app.map import MapParts
-    from scp.config import Config, Peer
+    from scp.config import Config, Peer, SmsControl
     from scp.console.hub import Hub
     from scp.console.recent_calls import RecentCalls
     from scp.engine.cap.user import CapUser
@@ -159,6 +159,8 @@ class Node:
         self.signalling, self.cap = signalling, cap
         if config.map is not None:
             self._speak_map(config, signalling, cap)
+        if config.sms_control is not None:
+            self._control_messages(config, config.sms_control, signalling)
         if self.held is not None:
             await self.held.start(signalling, cap, self.charging.sink)
         self.tracing.start(signalling)
@@ -211,6 +213,24 @@ class Node:
         )
         if self.messaging is not None and self.messaging.by_map is not None:
             self.map.deliver(self.messaging.by_map, signalling, users)
+
+    def _control_messages(self, config: Config, policy: SmsControl, signalling: Signalling) -> None:
+        """Add what answers for short messages."""
+        from scp.engine.cap.sms import CONTEXTS_SERVED, SmsControlUser  # noqa: PLC0415 - as `preload` did
+
+        users = signalling.user
+        assert isinstance(users, TcUsers)
+        user = SmsControlUser(
+            signalling,
+            policy,
+            lambda: self.rules(None),
+            self.store,
+            self._telemetry,
+            signalling.clock,
+            self.store_deadline,
+        )
+        for ssn in config.ssns:
+            users.add(user, ssn, CONTEXTS_SERVED)
 
     async def _open_stores(self) -> None:
         """Open the subscriber store, and what charging keeps; see `prepare`."""

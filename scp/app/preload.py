@@ -31,5 +31,7 @@ def preload(config: Config) -> None:
             lookup(alphabet)
     if any("charging" in table for table in config.services.values()):
         import_module("scp.services.charge_control").prepare()
+    if config.sms_control is not None:
+        import_module("scp.engine.cap.sms").prepare()
     if config.charging.chf is not None:
         Request("http://chf.example").get_method()  # httpx reads cookies with it, which compiles two patterns

@@ -14,6 +14,7 @@ from scp.stack.sccp_settings import SccpSettings, Translation
 from scp.stack.tcap import TcapSettings
 from ss7.cap.codec import ALONE
 from ss7.cap.contexts import CALL_CONTROL, REFUSALS
+from ss7.cap.contexts import CONTEXTS as CAP_CONTEXTS
 from ss7.map.contexts import BY_NUMBER as MAP_CONTEXTS
 from ss7.map.contexts import MM_EVENT_REPORTING, SHORT_MSG_ALERT, SUBSCRIBER_DATA_MODIFICATION_NOTIFICATION
 from ss7.pointcode import parse_point_code
@@ -86,6 +87,10 @@ def delivers_by_map(config: Config) -> bool:
     return config.messages is not None and config.messages.by == "map"
 
 
+CAP_SMS: Final = frozenset(
+    context.octets for context in CAP_CONTEXTS if context.name in ("CAP-v3-sms", "CAP-v4-sms")
+)
+"""The application contexts of CAP for short messages."""
 MAP_SERVED: Final = frozenset(
     MAP_CONTEXTS[number, 3].octets
     for number in (MM_EVENT_REPORTING, SUBSCRIBER_DATA_MODIFICATION_NOTIFICATION)
@@ -108,6 +113,8 @@ def tcap_settings(config: Config, random: Random) -> TcapSettings:
 def _contexts(config: Config) -> frozenset[bytes]:
     """Return the application contexts that others may open here."""
     found = CALL_CONTROL if config.map is None else CALL_CONTROL | MAP_SERVED
+    if config.sms_control is not None:
+        found |= CAP_SMS
     return found | {MAP_CONTEXTS[SHORT_MSG_ALERT, 2].octets} if delivers_by_map(config) else found
 
 

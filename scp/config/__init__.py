@@ -21,6 +21,7 @@ from scp.config.preview import Endpoint, describe, endpoints
 from scp.config.reader import ConfigError, Fault
 from scp.config.recording import Recording
 from scp.config.sccp import Sccp, Translation
+from scp.config.sms_control import SmsControl
 from scp.config.values import HostPort, PointCode, Secret
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Secret",
     "Smpp",
     "SmppTls",
+    "SmsControl",
     "Store",
     "Telemetry",
     "Tls",

@@ -251,6 +251,12 @@ grace_s = 300                         # after its last minute, time to ring incl
 # service_centre = "46700000001"      # our address there; without it sccp.global_title
 # window = 20                         # parts on their way at once
 
+# [sms_control]                       # answers InitialDPSMS (CAP v3, v4) by the conditions for calls
+# service_keys = [100]                # of SMS-CSIs
+# originating = "continue"            # continue | steer: to smsc | bar: messages that a subscriber sends
+# terminating = "continue"            # continue | bar: messages to a subscriber
+# smsc = "46700000099"                # the VoIP side's service centre
+
 # [api]                               # without it there is no HTTP API
 # listen = "127.0.0.1:8080"
 # audit = "/var/log/camel-scp/audit.jsonl"   # numbers in full; without it: the log, masked as that is

@@ -19,6 +19,7 @@ from scp.config.reader import Fault
 from scp.config.recording import Recording
 from scp.config.sccp import Sccp
 from scp.config.services import default_services
+from scp.config.sms_control import SmsControl
 from scp.config.switches import Switch, switch_faults
 from scp.config.value_types import NAME, NAME_WORDS
 from scp.domain.announcement import Announcement
@@ -54,6 +55,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     switches: dict[str, Switch] = field(default_factory=dict)
     charging: Charging = Charging()
     messages: Messages | None = None
+    sms_control: SmsControl | None = None
     api: Api | None = None
     telemetry: Telemetry = Telemetry()
     recording: Recording | None = None

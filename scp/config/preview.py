@@ -69,6 +69,12 @@ def describe(config: Config) -> str:
     lines += [_switch(name, switch) for name, switch in config.switches.items()]
     lines.append(_journal(config))
     lines.append(_charging(config))
+    if (sms := config.sms_control) is not None:
+        keys = ", ".join(str(key) for key in sms.service_keys)
+        lines.append(
+            f"short messages under control, service keys {keys}: sent ones {sms.originating}"
+            f"{f' to {sms.smsc}' if sms.originating == 'steer' else ''}, received ones {sms.terminating}"
+        )
     if (messages := config.messages) is not None:
         doubt = "reported" if messages.in_doubt == "report" else "sent again"
         how = "MAP" if messages.by == "map" or messages.smpp is None else f"SMPP as {messages.smpp.system_id}"

@@ -61,7 +61,7 @@ _Q763_NATURES: Final = {
     5: Nature.NETWORK_SPECIFIC,
 }
 # TS 24.008 table 10.5.118: 4 is "dedicated access, short code". 6, reserved there, is abbreviated in Q.931.
-_24008_NATURES: Final = {
+NATURES_24008: Final = {
     0: Nature.UNKNOWN,
     1: Nature.INTERNATIONAL,
     2: Nature.NATIONAL,
@@ -70,7 +70,7 @@ _24008_NATURES: Final = {
     6: Nature.SHORT_CODE,
 }
 # TS 29.002 §17.7.8, AddressString: as 24.008, save 4, a subscriber number.
-_MAP_NATURES: Final = _24008_NATURES | {4: Nature.SUBSCRIBER}
+_MAP_NATURES: Final = NATURES_24008 | {4: Nature.SUBSCRIBER}
 
 NATURE_TO_Q763: Final[dict[Nature, int]] = {
     Nature.SUBSCRIBER: NatureOfAddress.SUBSCRIBER,
@@ -185,7 +185,7 @@ def called_number(idp: InitialDPArg, trigger: Trigger) -> Called:
     called = idp.called_party_number
     if dialled is not None and (called is None or trigger is _ORIGINATING):
         bcd = CalledPartyBCDNumber.decode(dialled)
-        return bcd.digits, _24008_NATURES.get(bcd.nature, _RESERVED), _plan(bcd.plan)
+        return bcd.digits, NATURES_24008.get(bcd.nature, _RESERVED), _plan(bcd.plan)
     if called is not None:
         number = CalledPartyNumber.decode(called)
         return number.digits, _Q763_NATURES.get(number.nature, _RESERVED), _plan(number.plan)

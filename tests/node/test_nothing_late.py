@@ -43,10 +43,13 @@ from oracles.servers import wait_until
 from scp.bench.monitored_call import install
 from scp.net.tcp import Connector, Listener
 from ss7 import tcap
+from ss7.address import AddressString
 from ss7.cap.codec import FAST
-from ss7.cap.contexts import BY_VERSION
+from ss7.cap.contexts import BY_TEXT, BY_VERSION
 from ss7.cap.operations import Opcode
+from ss7.cap.sms import InitialDPSMSArg
 from ss7.cap.types import EventReportBCSMArg, EventTypeBCSM, MessageType, MiscCallInfo
+from ss7.reference import REFERENCE
 from ss7.rose import encode_invoke, encode_return_error
 from ss7.sccp import MessageType as Sccp
 from ss7.sccp import UnitData
@@ -68,6 +71,9 @@ service_keys = [{HELD}]
 prefix = "99"
 [services.fails]
 service_keys = [{FAILS}]
+[sms_control]
+originating = "steer"
+smsc = "46700000099"
 [messages]
 [messages.smpp]
 addresses = ["localhost:{{smsc}}"]
@@ -203,6 +209,7 @@ def event(kind: EventTypeBCSM, mode: MessageType) -> bytes:
 
 ANSWERED = event(EventTypeBCSM.T_ANSWER, MessageType.NOTIFICATION)
 DISCONNECTED = event(EventTypeBCSM.T_DISCONNECT, MessageType.REQUEST)
+CAP_SMS = {3: BY_TEXT["0.4.0.0.1.21.3.61"].octets, 4: BY_TEXT["0.4.0.0.1.23.3.61"].octets}
 UNREADABLE = bytes.fromhex("8c0b" + "00" * 11)  # an originalCalledPartyID of 11 octets
 
 
@@ -217,6 +224,10 @@ async def calls(switch: Switch) -> None:
     arguments += [(idp(2, service_key=FAILS), 2)]
     for argument, version in arguments:
         await answered(switch, *begin(argument, version))
+    for version, context in CAP_SMS.items():
+        message = InitialDPSMSArg(100, calling_party_number=AddressString("11234567").encode())
+        argument = REFERENCE.encode_argument(60, message, version)
+        await answered(switch, *begin(argument, portion=encode_dialogue(Aarq(context)), opcode=60))
     await answered(switch, *begin(usual, portion=encode_dialogue(Aarq(oid_octets("0.4.0.0.1.0.99.1")))))
     await answered(switch, *begin(usual, opcode=Opcode.CONNECT))
     otid = new_otid()
