@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 
 from scp.app import demo
 from scp.cli import COMMANDS, app
-from scp.config import loads
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,13 +51,6 @@ def test_a_wrong_answer_fails_the_demo(monkeypatch) -> None:
     monkeypatch.setattr(demo, "CONTROLLED", ())
     monkeypatch.setattr(demo.demo_voip, "missing", lambda: "what another test shows")
     assert CliRunner().invoke(app, ["demo"]).exit_code == 1
-
-
-def test_the_readmes_configuration_is_accepted() -> None:
-    blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    assert blocks
-    for block in blocks:
-        loads(re.sub(r"(?m)^   ", "", block), {})
 
 
 def free_ports(count: int) -> list[int]:
