@@ -192,3 +192,17 @@ def test_a_store_that_fails_is_reported_and_costs_no_other_call() -> None:
         assert here.room.cap.wall() > EPOCH
 
     run(scenario)
+
+
+def test_a_store_that_is_too_slow_for_calls_is_reported_for_a_minute() -> None:
+    async def scenario(here: Adopting) -> None:
+        assert here.adoption._late() == ""
+        here.held.put = lambda entry, due_ms, waiter: None  # type: ignore[method-assign]  # never told
+        otid = here.room.call()
+        here.room.advance(0.1)
+        assert len(here.room.answers(otid)) == 1
+        assert here.adoption._late().startswith("1 messages of held calls so far did not wait")
+        here.room.advance(61.0)
+        assert here.adoption._late() == ""
+
+    run(scenario)
