@@ -50,7 +50,6 @@ DELIVERY_SECONDS: Final = 60.0
 """For mt-ForwardSM: TS 29.002 §17.1.2 has 1 to 10 minutes; less than the time after which it is in doubt."""
 FRESH_SECONDS: Final = 5.0
 """How long what the HLR, or the serving node, has said of a subscriber holds for the parts that follow."""
-_V3: Final = 3
 
 _FOR_GOOD: Final = frozenset(
     {
@@ -176,13 +175,17 @@ class MapMessages:
         last = number == len(message.parts) - 1
         to, sender = SMRPDA("imsi", route.imsi), SMRPOA("serviceCentreAddressOA", self._service_centre)
 
-        def argument(version: int) -> Any:
-            kind = MTForwardSMArg if version >= _V3 else ForwardSMArg
-            return kind(to, sender, tpdu, more_messages_to_send=not last)
-
+        wanted = (to, sender, tpdu, not last)
         key = f"{message.id}:{number}:{message.attempts}"  # never one for two: each is to be delivered
         question = Question(
-            Opcode.MT_FORWARD_SM, argument, route.node, SMSC_SSN, key, DELIVERY_SECONDS, SMSC_SSN
+            Opcode.MT_FORWARD_SM,
+            MTForwardSMArg(*wanted),
+            route.node,
+            SMSC_SSN,
+            key,
+            DELIVERY_SECONDS,
+            SMSC_SSN,
+            ForwardSMArg(*wanted),
         )
         answer = await self._ask(question)
         if answer.outcome is Outcome.RESULT:
@@ -220,7 +223,7 @@ class MapMessages:
         argument = RoutingInfoForSMArg(msisdn, True, self._service_centre)
         question = Question(
             Opcode.SEND_ROUTING_INFO_FOR_SM,
-            lambda _: argument,
+            argument,
             self._hlr or message.recipient,
             HLR_SSN,
             message.recipient,
@@ -249,21 +252,17 @@ class MapMessages:
         """Have the HLR remember that a message waits (§23.5): it alerts us when the subscriber is back."""
         self._absent.setdefault(message.recipient, set()).add(message.id)
         msisdn = AddressString(message.recipient).encode()
-        outcome = SMDeliveryOutcome.ABSENT_SUBSCRIBER
-
-        def argument(version: int) -> Any:
-            kind = ReportSMDeliveryStatusArg if version >= _V3 else ReportSMDeliveryStatusArgV2
-            return kind(msisdn, self._service_centre, outcome)
-
+        told = (msisdn, self._service_centre, SMDeliveryOutcome.ABSENT_SUBSCRIBER)
         await self._ask(
             Question(
                 Opcode.REPORT_SM_DELIVERY_STATUS,
-                argument,
+                ReportSMDeliveryStatusArg(*told),
                 self._hlr or message.recipient,
                 HLR_SSN,
                 message.recipient,
                 ROUTE_SECONDS,
                 SMSC_SSN,
+                ReportSMDeliveryStatusArgV2(*told),
             )
         )
 
