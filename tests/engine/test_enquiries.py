@@ -14,6 +14,7 @@ from ss7.address import AddressString, Imsi
 from ss7.map.messages import SMRPDA, SMRPOA, ForwardSMArg, MTForwardSMArg, RoutingInfoForSMArg
 from ss7.map.operations import BY_OPCODE, Opcode
 from ss7.rose import INVOKE_PROBLEM, encode_reject, encode_return_error, encode_return_result
+from ss7.sccp import Address
 
 NUMBER = "46701234567"
 DELIVER = bytes.fromhex("040b916407214365f70000621110210000000 5c8329bfd06".replace(" ", ""))
@@ -89,16 +90,8 @@ def test_addresses_are_global_titles_with_the_subsystems_of_either_side():
     room = MapRoom(READY)
     room.known(BOB)
     seen = []
-    receive = room.hlr_node.tcap.receive
-
-    def spy(octets, path, now):
-        seen.append(path)
-        return receive(octets, path, now)
-
-    room.hlr_node.tcap.receive = spy
+    room.hlr._begun = lambda indication, now: seen.append(indication.dialogue.path)
     ask(room)
-    from ss7.sccp import Address
-
     [path] = seen
     called, calling = Address.decode(path.calling), Address.decode(path.called)
     assert (called.ssn, called.global_title.digits) == (6, NUMBER)

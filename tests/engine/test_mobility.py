@@ -14,7 +14,6 @@ from scp.domain.reason import Reason
 from scp.services.whereabouts import Ask
 from scp.simulator.hlr_script import Subscriber
 from scp.telemetry.number_traces import Traces
-from ss7 import tcap
 from ss7.address import AddressString, Imsi
 from ss7.map.codec import FAST
 from ss7.map.location import (
@@ -99,22 +98,20 @@ def test_a_vlr_speaks_for_its_own_network_only():
 
 def test_the_same_message_again_changes_nothing_and_is_answered():
     room = MapRoom(WANDERER, ask=Ask.OFF)
-    sent = []
-    receive = room.node.tcap.receive
+    heard = []
+    take = room.near.received
 
-    def spy(octets, path, now):
-        sent.append((octets, path))
-        return receive(octets, path, now)
+    def spy(messages):
+        heard.append(list(messages))
+        take(messages)
 
-    room.node.tcap.receive = spy
+    room.near.received = spy
     room.note(ABROAD)
-    [(octets, path)] = sent
-    assert tcap.decode(octets).kind == tcap.BEGIN
+    [first] = heard
     room.advance(120.0)
     room.note(HOME)
     assert reason_of_a_call(room) is Reason.AT_HOME
-    room.users.indication(receive(octets, path, room.loop.now), room.loop.now)
-    room.node.flush()
+    room.near.link.received(first)
     room.turn()
     assert reason_of_a_call(room) is Reason.AT_HOME
     assert results(room) == {Result.WRITTEN: 2, Result.REPLAYED: 1}
