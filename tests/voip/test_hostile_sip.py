@@ -7,14 +7,11 @@ import contextlib
 import os
 import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from random import Random
 
 import pytest
-from voip_lab import Lab, free_ports, unavailable
-
-from scp import client
+from voip_lab import Lab, unavailable
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
@@ -38,35 +35,9 @@ def options(host: str, port: int, branch: str, agent: str = "a phone", transport
     return text.replace("\n", "\r\n").encode()
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("hostile")
-    tls, ws = free_ports(2)
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-subj",
-        "/CN=voip.example",
-        "-days",
-        "2",
-    ]
-    subprocess.run(
-        [*command, "-keyout", folder / "k.pem", "-out", folder / "c.pem"], check=True, capture_output=True
-    )
-    made = Lab(
-        folder,
-        {ALICE: ["alice-phone"]},
-        listen=f', "tls:127.0.0.1:{tls}", "ws:127.0.0.1:{ws}"',
-        sip_more=f'tls_certificate = "{folder / "c.pem"}"\ntls_key = "{folder / "k.pem"}"',
-    )
-    made.tls, made.ws = tls, ws  # type: ignore[attr-defined]
-    with made.running() as running:
-        running.api.send(client.authorize(ALICE))
-        yield running
+@pytest.fixture
+def lab(shared_lab: Lab) -> Lab:
+    return shared_lab
 
 
 @contextlib.contextmanager
@@ -101,6 +72,7 @@ def test_garbage_scanners_and_mutated_messages_get_no_call_into_trouble(lab: Lab
     answers_it = lab.device("answers", phone)
     for each in (lab.gateway_calls("990011234567"), answers_it):
         each.ended()
+    lab.unbind("alice-phone", ALICE, phone)
 
 
 def test_nobody_calls_without_a_digest_or_a_trunks_address(lab: Lab) -> None:
@@ -117,10 +89,10 @@ def test_nobody_calls_without_a_digest_or_a_trunks_address(lab: Lab) -> None:
 def test_tls_and_websockets_are_answered(lab: Lab) -> None:
     context = ssl.create_default_context(cafile=str(lab.folder / "c.pem"))
     context.check_hostname = False
-    with socket.create_connection(("127.0.0.1", lab.tls), 15) as plain, context.wrap_socket(plain) as link:  # type: ignore[attr-defined]
+    with socket.create_connection(("127.0.0.1", lab.tls), 15) as plain, context.wrap_socket(plain) as link:
         link.sendall(options("127.0.0.1", 9, "tls", transport="TLS"))
         assert link.recv(65536).startswith(b"SIP/2.0 200")
-    with socket.create_connection(("127.0.0.1", lab.ws), 15) as link:  # type: ignore[attr-defined]
+    with socket.create_connection(("127.0.0.1", lab.ws), 15) as link:
         key = base64.b64encode(os.urandom(16)).decode()
         head = ("GET / HTTP/1.1", "Host: voip.example", "Upgrade: websocket", "Connection: Upgrade")
         more = (

@@ -14,29 +14,13 @@ from scp import client
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
 ALICE, BOB, CAROL, DAVE = "11234567", "46701234567", "46701234568", "46701234569"
-DEVICES = {ALICE: ["alice-phone", "alice-tablet"], BOB: ["bob-phone"], CAROL: ["carol-phone"]}
-MORE = f"""
-[[identities]]
-msisdn = "{DAVE}"
-shared = ["46812345"]
-mobile = "parallel"
-[[devices]]
-id = "dave-phone"
-identities = ["{DAVE}", "{ALICE}"]
-password = "{PASSWORD}"
-"""
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    made = Lab(tmp_path_factory.mktemp("steps"), DEVICES, ring=1)
-    made.extra = MORE
-    made.write()
-    with made.running() as running:
-        for msisdn in DEVICES:
-            running.api.send(client.authorize(msisdn))
-        yield running
-        assert running.troubles() == []
+def lab(shared_lab: Lab) -> Iterator[Lab]:
+    shared_lab.troubles()
+    yield shared_lab
+    assert shared_lab.troubles() == []
 
 
 @pytest.fixture
