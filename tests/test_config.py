@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import msgspec
@@ -35,6 +36,7 @@ from scp.config import (
     endpoints,
     load,
     loads,
+    m3ua,
 )
 from scp.config.map import Map
 from scp.config.reader import Reader
@@ -480,3 +482,37 @@ listen = ":8080"
     assert "HTTP API without keys" in text
     assert "service voip-forwarding: service keys 100" in text
     assert "no HTTP API" in describe(loads(MINIMAL, {}))
+
+
+# --- pysctp ---
+
+
+@pytest.mark.parametrize(
+    ("installed", "words"),
+    [
+        (
+            "0.7.3",
+            "pysctp 0.7.3 leaks memory with every message and writes beyond its buffers; no version up to 0.7.3",
+        ),
+        ("0.6", "no version up to 0.7.3 is taken"),
+        ("0.7.4", ""),
+        ("1.0", ""),
+        ("", "pysctp is not installed"),
+    ],
+)
+def test_a_pysctp_that_is_faulty_or_not_there_is_refused(monkeypatch, installed, words):
+    def version(name):
+        assert name == "pysctp"
+        if not installed:
+            raise PackageNotFoundError(name)
+        return installed
+
+    monkeypatch.delenv("CAMEL_SCP_PYSCTP", raising=False)
+    monkeypatch.setattr(m3ua, "version", version)
+    faults = list(m3ua.PeerSctp(library="pysctp").faults())
+    assert [fault.path for fault in faults] == ["library"] * bool(words)
+    assert all(words in fault.reason for fault in faults)
+    assert not list(m3ua.PeerSctp().faults())
+    if installed:
+        monkeypatch.setenv("CAMEL_SCP_PYSCTP", "any")
+        assert not list(m3ua.PeerSctp(library="pysctp").faults())

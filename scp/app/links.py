@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, final
 
+from scp.config.m3ua import PYSCTP
 from scp.net.reconnect import Backoff
 from scp.net.sctp import Connector as SctpConnector
 from scp.net.sctp import Listener as SctpListener
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from scp.config import Peer
     from scp.engine.link import Machine
     from scp.engine.status import StatusBoard
+    from scp.net.sctp_socket import SctpSocket
     from scp.net.tcp import Framer
     from scp.ports import Telemetry, TransportUser
 
@@ -85,7 +87,16 @@ def sctp_settings(peer: Peer) -> SctpSettings:
         association_retransmissions=sctp.association_retransmissions,
         init_attempts=sctp.init_attempts,
         streams=sctp.streams,
+        kind=_socket_class(sctp.library),
     )
+
+
+def _socket_class(library: str) -> type[SctpSocket] | None:
+    if library != PYSCTP:
+        return None
+    from scp.net.pysctp_socket import PysctpSocket  # noqa: PLC0415 - needs an extra, which few install
+
+    return PysctpSocket
 
 
 def attachment(

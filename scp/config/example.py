@@ -80,6 +80,7 @@ traffic_mode = "loadshare"            # loadshare | override | broadcast | unspe
 # association_retransmissions = 6     # … without an answer on any path: the association is down
 # init_attempts = 8
 # streams = 17                        # one for management, one for each SLS
+# library = ""                        # "pysctp": by that library; no version up to 0.7.3 is taken
 
 [store]
 url = "sqlite:camel-scp.db"           # sqlite:PATH | redis://… | redis+sentinel://… | redis+cluster://…

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -15,6 +18,11 @@ from scp.config.values import PointCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+PYSCTP: Final = "pysctp"
+PYSCTP_FAULTY: Final = (0, 7, 3)
+"""The newest version that is known to be faulty; there was no later one when this was written."""
 
 
 class PeerRole(StrEnum):
@@ -80,6 +88,26 @@ class PeerTimers(Struct, frozen=True, forbid_unknown_fields=True):
             yield Fault("reconnect_most_s", f"less than reconnect_first_s ({self.reconnect_first_s:g})")
 
 
+def unusable_pysctp() -> str:
+    """Return why the pysctp that is installed can't be used; "" if it can.
+
+    ``CAMEL_SCP_PYSCTP=any`` in the environment takes any version: for tests.
+    """
+    try:
+        installed = version("pysctp")
+    except PackageNotFoundError:
+        return "pysctp is not installed"
+    if os.environ.get("CAMEL_SCP_PYSCTP") == "any":
+        return ""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", installed)[:3])
+    if numbers > PYSCTP_FAULTY:
+        return ""
+    return (
+        f"pysctp {installed} leaks memory with every message and writes beyond its buffers; no version up to "
+        f"{'.'.join(map(str, PYSCTP_FAULTY))} is taken: leave `library` out (deploy/pysctp.md)"
+    )
+
+
 class PeerSctp(Struct, frozen=True, forbid_unknown_fields=True):
     """``[m3ua.peers.sctp]``: protocol parameters of RFC 9260 §16, by default for signalling.
 
@@ -95,6 +123,8 @@ class PeerSctp(Struct, frozen=True, forbid_unknown_fields=True):
         association_retransmissions: Association.Max.Retrans, after which the association does.
         init_attempts: Max.Init.Retransmits.
         streams: asked for each way: one for management and one for each SLS by default.
+        library: "pysctp" has associations and messages go through that library; "": through Python's own
+            sockets. See ``deploy/pysctp.md``.
     """
 
     rto_initial_s: Annotated[float, Meta(ge=0.01, le=60, description="seconds, from 0.01 to 60")] = 1.0
@@ -105,9 +135,12 @@ class PeerSctp(Struct, frozen=True, forbid_unknown_fields=True):
     association_retransmissions: Annotated[int, Meta(ge=1, le=100)] = 6
     init_attempts: Annotated[int, Meta(ge=1, le=100)] = 8
     streams: Annotated[int, Meta(ge=2, le=257)] = 17
+    library: Literal["", "pysctp"] = ""
 
     def faults(self) -> Iterator[Fault]:
-        """Yield RTOs out of order: the kernel would refuse them."""
+        """Yield RTOs out of order, which the kernel would refuse, and a pysctp that can't be used."""
+        if self.library and (reason := unusable_pysctp()):
+            yield Fault("library", reason)
         if not self.rto_min_s <= self.rto_initial_s <= self.rto_max_s:
             yield Fault("rto_initial_s", "must lie between rto_min_s and rto_max_s")
 

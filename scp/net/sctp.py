@@ -227,7 +227,7 @@ class Listener:
             except OSError as error:  # it was gone before it was accepted, or there are no descriptors left
                 self._watcher.note(f"no association could be accepted: {words(error)}", True)
                 return
-            self._take(SctpSocket(raw), plain(peer[0]), int(peer[1]))
+            self._take(self._settings.wrapped(raw), plain(peer[0]), int(peer[1]))
 
     def _take(self, endpoint: SctpSocket, address: str, port: int) -> None:
         """Decide about an association that was just accepted; it is not read meanwhile."""

@@ -3,9 +3,9 @@
 Python's own sockets carry SCTP on Linux: control messages for stream and payload protocol identifier, socket
 options for the rest. The numbers and layouts are those of ``linux/sctp.h``; they are the kernel's ABI.
 
-pysctp is not used: its 0.7.3 leaks nine references with each message received and a dict with each error,
-writes IPv6 addresses beyond their buffer on the stack, and has 0 for the flags of heartbeats
-(``deploy/pysctp.md``).
+pysctp is used where the configuration asks for it (`scp.net.pysctp_socket`): its 0.7.3 leaks nine references
+with each message received and a dict with each error, writes IPv6 addresses beyond their buffer on the stack,
+and has 0 for the flags of heartbeats (``deploy/pysctp.md``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NO_SCTP: Final = (
     'or set transport = "tcp" if the peer offers M3UA over TCP'
 )
 
-_READ_SIZE: Final = 64 * 1024
+READ_SIZE: Final = 64 * 1024
 _ADDRESSES_SIZE: Final = 1024  # the most that Python asks the kernel for: thirty addresses
 _BUFFER: Final = 1024 * 1024
 
@@ -54,6 +54,7 @@ _CONNECTX: Final = 110
 
 # Control messages.
 _SNDINFO: Final = 2
+_SNDRCV: Final = 1  # of a socket that pysctp was to read: begins as `_RCVINFO` does
 _RCVINFO: Final = 3
 
 _HB_ENABLE: Final = 1
@@ -79,7 +80,7 @@ _S_ADDR_CHANGE: Final = struct.Struct(
 )  # type, flags, length, address, state, error, association
 
 _ANY: Final = struct.pack("=H", socket.AF_INET)  # the wildcard address: every path
-_ANCILLARY: Final = socket.CMSG_SPACE(28)
+_ANCILLARY: Final = socket.CMSG_SPACE(32)
 
 
 class Notification(IntEnum):
@@ -170,6 +171,7 @@ class SctpSettings:
         association_retransmissions: Association.Max.Retrans, after which the association does.
         init_attempts: Max.Init.Retransmits.
         streams: that we ask for each way; the peer may grant fewer. 17: one for management, 16 for the SLSs.
+        kind: class of the sockets; None: `SctpSocket`.
     """
 
     rto_initial: float = 1.0
@@ -180,6 +182,11 @@ class SctpSettings:
     association_retransmissions: int = 6
     init_attempts: int = 8
     streams: int = 17
+    kind: type[SctpSocket] | None = None
+
+    def wrapped(self, raw: socket.socket) -> SctpSocket:
+        """Return a socket of the system's as one of `kind`."""
+        return (self.kind or SctpSocket)(raw)
 
 
 class NoSctpError(OSError):
@@ -207,7 +214,7 @@ def open_socket(family: socket.AddressFamily, settings: SctpSettings) -> SctpSoc
         if error.errno in (errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT):
             raise NoSctpError from None
         raise
-    made = SctpSocket(raw)
+    made = settings.wrapped(raw)
     try:
         made.configure(settings)
     except OSError:
@@ -216,14 +223,20 @@ def open_socket(family: socket.AddressFamily, settings: SctpSettings) -> SctpSoc
     return made
 
 
-@final
 class SctpSocket:
-    """One socket: an association, or a listener."""
+    """One socket: an association, or a listener.
+
+    Attributes:
+        with_sender_information: messages are read with SCTP_SNDRCV (RFC 6458 §5.3.2), as pysctp does, and not
+            with SCTP_RCVINFO.
+    """
+
+    with_sender_information = False
 
     def __init__(self, raw: socket.socket) -> None:
         raw.setblocking(False)
         self.raw = raw
-        self._buffer = memoryview(bytearray(_READ_SIZE))
+        self._buffer = memoryview(bytearray(READ_SIZE))
         self._targets = [self._buffer]
         self._about: dict[int, list[tuple[int, int, bytes]]] = {}
 
@@ -240,11 +253,12 @@ class SctpSocket:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         times = (settings.rto_initial, settings.rto_max, settings.rto_min)
         flags = _HB_ENABLE if settings.heartbeat else _HB_DISABLE
+        older = self.with_sender_information
         heartbeat = _ms(settings.heartbeat), settings.path_retransmissions, 0, 0, flags, 0
         for option, value in (
             (_NODELAY, struct.pack("=i", 1)),
-            (_RECVRCVINFO, struct.pack("=i", 1)),
-            (_EVENTS, _S_EVENTS.pack(0, 1, 1, 0, 0, 1, 1, 0)),
+            (_RECVRCVINFO, struct.pack("=i", not older)),
+            (_EVENTS, _S_EVENTS.pack(older, 1, 1, 0, 0, 1, 1, 0)),
             (_INITMSG, _S_INITMSG.pack(settings.streams, 0xFFFF, settings.init_attempts, 0)),
             (_RTOINFO, _S_RTOINFO.pack(0, *(_ms(seconds) for seconds in times))),
             (_ASSOCINFO, _S_ASSOCINFO.pack(0, settings.association_retransmissions, 0, 0, 0, 0)),
@@ -340,7 +354,7 @@ class SctpSocket:
                 return End()
             stream, ppid = 0, 0
             for level, kind, info in about:
-                if level == IPPROTO_SCTP and kind == _RCVINFO:
+                if level == IPPROTO_SCTP and kind in (_RCVINFO, _SNDRCV):
                     stream, _, _, ppid = _S_RCVINFO.unpack_from(info)
             return Chunk(stream, socket.ntohl(ppid), octets, bool(flags & socket.MSG_EOR))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import socket
 import subprocess
 import sys
+from random import Random
 from typing import Any
 
 import pytest
@@ -74,3 +76,62 @@ def test_osmo_stp_acknowledges_aspup(osmo_stp: servers.Stp) -> None:
     message, ppid, stream = receive(connection)
     connection.close()
     assert (message[2:4], ppid, stream) == (b"\x03\x04", M3UA_PPID, 0)  # ASPUP ACK
+
+
+class End:
+    """One end's `scp.ports.TransportUser`: it keeps what came."""
+
+    def __init__(self) -> None:
+        self.came: list[tuple[int, bytes]] = []
+        self.transport: Any = None
+        self.lost: list[str] = []
+
+    def connected(self, transport: Any) -> None:
+        self.transport = transport
+
+    def received(self, messages: Any) -> None:
+        self.came.extend(messages)
+
+    def disconnected(self, reason: str) -> None:
+        self.lost.append(reason)
+
+
+def test_associations_go_through_pysctp_where_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between an end of ours with Python's sockets and one with pysctp, whichever version of it there is."""
+    from scp.app.links import sctp_settings
+    from scp.config.m3ua import Peer, PeerSctp
+    from scp.net.pysctp_socket import PysctpSocket
+    from scp.net.sctp import Connector, Listener
+
+    monkeypatch.setenv("CAMEL_SCP_PYSCTP", "any")
+    chosen = PeerSctp(library="pysctp")
+    assert not list(chosen.faults())
+    settings = sctp_settings(Peer(name="stp", sctp=chosen))
+    assert settings.kind is PysctpSocket
+    sent = [(stream, bytes([stream]) * 100) for stream in (0, 1, 16, 5)]
+
+    async def until(condition: Any) -> None:
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def exchange(ours: Any, theirs: Any) -> None:
+        server, client = End(), End()
+        listener = Listener("server", ["127.0.0.1", "10.23.0.1"], 0, lambda _: server, settings=ours)
+        await listener.start()
+        addresses = ["127.0.0.1", "10.23.0.1"]
+        connector = Connector("client", addresses, listener.port, client, random=Random(1), settings=theirs)
+        await connector.start()
+        await until(lambda: server.transport and client.transport)
+        client.transport.send(sent)
+        await until(lambda: len(server.came) == len(sent))
+        server.transport.send(list(server.came))
+        await until(lambda: len(client.came) == len(sent))
+        assert sorted(server.came) == sorted(client.came) == sorted(sent)
+        assert {*connector.association.paths} == {*addresses}
+        await connector.close()
+        await until(lambda: server.lost)
+        await listener.close()
+
+    asyncio.run(exchange(settings, None))
+    asyncio.run(exchange(None, settings))
