@@ -58,6 +58,8 @@ class ImportLine(Struct, frozen=True, forbid_unknown_fields=True):
     locations: Locations = ()
     roaming: bool | None = None
     vlr: E164 | None = None
+    rescue: bool | None = None
+    rescue_number: E164 | None = None
 
 
 class LineResult(Struct, frozen=True, omit_defaults=True):
@@ -162,6 +164,8 @@ def _record(line: ImportLine) -> Subscriber:
         line.locations,
         line.roaming,
         _plain(line.vlr),
+        rescue=line.rescue,
+        rescue_number=_plain(line.rescue_number),
     )
 
 

@@ -61,12 +61,17 @@ class RegistrationBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ForwardingBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether calls are forwarded, and under which condition."""
+    """Whether calls are forwarded, and under which condition; whether they are rescued, and where to.
+
+    ``rescue`` null is as the service has it for all; ``rescue_number`` null is the subscriber's own line.
+    """
 
     EXAMPLE: ClassVar = {"enabled": True, "when": "locations", "locations": ["4673", "42f0100001"]}
     enabled: bool
     when: When = When.ALWAYS
     locations: Locations = ()
+    rescue: bool | None = None
+    rescue_number: E164 | None = None
 
 
 class RoamingBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,11 +105,20 @@ class Registration(Struct, frozen=True):
 class Forwarding(Struct, frozen=True):
     """Forwarding and its condition."""
 
-    EXAMPLE: ClassVar = {"msisdn": _NUMBER, "enabled": True, "when": "roaming", "locations": []}
+    EXAMPLE: ClassVar = {
+        "msisdn": _NUMBER,
+        "enabled": True,
+        "when": "roaming",
+        "locations": [],
+        "rescue": None,
+        "rescue_number": None,
+    }
     msisdn: str
     enabled: bool
     when: When
     locations: tuple[str, ...]
+    rescue: bool | None
+    rescue_number: str | None
 
 
 class Roaming(Struct, frozen=True):
@@ -132,6 +146,8 @@ class SubscriberView(Struct, frozen=True):
         "roaming": None,
         "vlr": None,
         "version": 3,
+        "rescue": None,
+        "rescue_number": None,
     }
     msisdn: str
     authorized: bool
@@ -145,6 +161,8 @@ class SubscriberView(Struct, frozen=True):
     roaming: bool | None
     vlr: str | None
     version: int
+    rescue: bool | None
+    rescue_number: str | None
 
 
 # --- what is shown of a record ---
@@ -164,7 +182,14 @@ def registration_of(record: Subscriber) -> Registration | None:
 
 def forwarding_of(record: Subscriber) -> Forwarding | None:
     """Return a record's forwarding."""
-    return Forwarding(record.msisdn, record.forwarding, record.when, record.locations)
+    return Forwarding(
+        record.msisdn,
+        record.forwarding,
+        record.when,
+        record.locations,
+        record.rescue,
+        record.rescue_number,
+    )
 
 
 def roaming_of(record: Subscriber) -> Roaming | None:
@@ -189,4 +214,6 @@ def view_of(record: Subscriber) -> SubscriberView:
         record.roaming,
         record.vlr,
         record.version,
+        record.rescue,
+        record.rescue_number,
     )

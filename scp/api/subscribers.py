@@ -115,12 +115,17 @@ def _register(msisdn: str, body: RegistrationBody) -> Operation:
     return Register(body.aor, number)
 
 
-def _switch_forwarding(_msisdn: str, body: ForwardingBody) -> Operation:
+def _switch_forwarding(msisdn: str, body: ForwardingBody) -> Operation:
     fault = provisioning.condition_fault(body.when, body.locations)
     if fault:
         raise invalid(*fault.split(": ", 1))
     switch = EnableForwarding if body.enabled else DisableForwarding
-    return switch(body.when, body.locations)
+    number = body.rescue_number and body.rescue_number.removeprefix("+")
+    if number is not None and not body.rescue:
+        raise invalid("rescue_number", "it is for a number whose rescue is on")
+    if number is not None and number == msisdn_of(msisdn):
+        raise invalid("rescue_number", "it is the number itself, which is the default: null")
+    return switch(body.when, body.locations, body.rescue, number)
 
 
 PARTS: Final[tuple[Part[Any, Any], ...]] = (

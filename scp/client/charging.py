@@ -72,6 +72,9 @@ class Attempt(Struct, frozen=True, kw_only=True, tag_field="kind", tag="attempt"
     charged_ms: int | None = None
     reservation: str | None = None
     failed_attempts: str = ""
+    charge: int | None = None
+    reserved: int | None = None
+    tariff: str | None = None
 
 
 class VoipLeg(Struct, frozen=True, kw_only=True):

@@ -41,6 +41,8 @@ class Forwarding(Struct, frozen=True):
     enabled: bool
     when: When = "always"
     locations: tuple[str, ...] = ()
+    rescue: bool | None = None
+    rescue_number: str | None = None
 
 
 class Roaming(Struct, frozen=True):
@@ -66,6 +68,8 @@ class Subscriber(Struct, frozen=True):
     roaming: bool | None
     vlr: str | None
     version: int
+    rescue: bool | None = None
+    rescue_number: str | None = None
 
 
 class Condition(Struct, frozen=True):
@@ -175,10 +179,22 @@ def forwarding(msisdn: str) -> Call[Forwarding]:
 
 
 def set_forwarding(
-    msisdn: str, *, enabled: bool, when: When = "always", locations: Sequence[str] = ()
+    msisdn: str,
+    *,
+    enabled: bool,
+    when: When = "always",
+    locations: Sequence[str] = (),
+    rescue: bool | None = None,
+    rescue_number: str | None = None,
 ) -> Call[Forwarding]:
-    """Return the call that switches forwarding."""
-    body = {"enabled": enabled, "when": when, "locations": list(locations)}
+    """Return the call that switches forwarding, and says whether and where to calls are rescued."""
+    body = {
+        "enabled": enabled,
+        "when": when,
+        "locations": list(locations),
+        "rescue": rescue,
+        "rescue_number": rescue_number,
+    }
     return json_call("PUT", path_of("forwarding", msisdn), _FORWARDING, body)
 
 

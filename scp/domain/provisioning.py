@@ -51,6 +51,8 @@ class EnableForwarding(Struct, frozen=True):
 
     when: When = When.ALWAYS
     locations: tuple[str, ...] = ()
+    rescue: bool | None = None
+    rescue_number: str | None = None
 
 
 class DisableForwarding(Struct, frozen=True):
@@ -58,6 +60,8 @@ class DisableForwarding(Struct, frozen=True):
 
     when: When = When.ALWAYS
     locations: tuple[str, ...] = ()
+    rescue: bool | None = None
+    rescue_number: str | None = None
 
 
 class SetRoaming(Struct, frozen=True):
@@ -97,7 +101,7 @@ class Rule(Struct, frozen=True):
     ends: tuple[str, ...] = ()
 
 
-_FORWARDING: Final = ("forwarding", "when", "locations")
+_FORWARDING: Final = ("forwarding", "when", "locations", "rescue", "rescue_number")
 _REGISTRATION: Final = ("aor", "forwarding_number")
 _AUTHORIZATION: Final = ("authorized", "imsi")
 
@@ -156,6 +160,8 @@ def fault(record: Subscriber) -> str:
         return "forwarding: a number is forwarded only while it is registered"
     if record.forwarding_number is not None and not record.registered:
         return "forwarding_number: it is part of a registration, and there is none"
+    if record.rescue_number is not None and not record.rescue:
+        return "rescue_number: it is for a number whose rescue is on"
     return condition_fault(record.when, record.locations)
 
 

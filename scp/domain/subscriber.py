@@ -30,6 +30,9 @@ class Subscriber(Struct, frozen=True, gc=False, omit_defaults=True):
         roaming: what another system said, None if nothing did.
         vlr: the VLR number that came with `roaming`, E.164 digits.
         version: 0 before the first write, then one more with each; the stores' compare-and-set uses it.
+        rescue: whether a call that the VoIP side does not take is connected elsewhere; None: as the service
+            has it for all.
+        rescue_number: where to, E.164 digits; None: the subscriber's own line.
     """
 
     msisdn: str
@@ -43,6 +46,8 @@ class Subscriber(Struct, frozen=True, gc=False, omit_defaults=True):
     roaming: bool | None = None
     vlr: str | None = None
     version: int = 0
+    rescue: bool | None = None
+    rescue_number: str | None = None
 
     @property
     def registered(self) -> bool:

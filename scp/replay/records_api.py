@@ -68,6 +68,8 @@ class ApiRecords:
             roaming=view.roaming,
             vlr=view.vlr,
             version=view.version,
+            rescue=view.rescue,
+            rescue_number=view.rescue_number,
         )
 
     def usable(self) -> str:

@@ -78,6 +78,7 @@ class HeldCall(Struct, frozen=True, gc=False, array_like=True):
         held: what is reserved, in minor units.
         told: whole seconds of the used time that the charging system was told of.
         due_ms: when the next report is due, milliseconds since 1970-01-01 UTC; 0: at no known time.
+        number: where a rescue goes, E.164 digits; "": to the subscriber's line.
     """
 
     phase: Phase = Phase.PLAIN
@@ -94,6 +95,7 @@ class HeldCall(Struct, frozen=True, gc=False, array_like=True):
     held: int = 0
     told: int = 0
     due_ms: int = 0
+    number: str = ""
 
 
 class Plan(NamedTuple):
@@ -163,7 +165,7 @@ class Control:
         held = self.held
         self.target = connect
         if held.reason >= 0:
-            self.target = line(self.call.idp, self.facts, RedirectingReason(held.reason))
+            self.target = line(self.call.idp, self.facts, RedirectingReason(held.reason), held.number)
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
             await self._next_quota()  # the answer was awaited when the other node died
         await self._run()
@@ -256,7 +258,7 @@ class Control:
         if row.action is Action.RESCUE:
             reason = reason_of(report)
             self._change(reason=int(reason))
-            self.target = line(self.call.idp, self.facts, reason)
+            self.target = line(self.call.idp, self.facts, reason, self.held.number)
             self._arm()
             self._recharge()
             self._go()

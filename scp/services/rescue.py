@@ -15,6 +15,7 @@ from ss7.cause import CauseValue
 from ss7.errors import DecodeError
 from ss7.isup import (
     CalledPartyNumber,
+    NatureOfAddress,
     NumberingPlan,
     OriginalCalledNumber,
     RedirectingIndicator,
@@ -32,16 +33,21 @@ _UNREACHABLE: Final = frozenset({CauseValue.NO_ROUTE_TO_DESTINATION, CauseValue.
 _NO_ANSWERS: Final = frozenset({EventTypeBCSM.O_NO_ANSWER, EventTypeBCSM.T_NO_ANSWER})
 
 
-def line(idp: InitialDPArg, facts: CallFacts, reason: RedirectingReason) -> ConnectArg:
-    """Return the Connect to the subscriber's own line.
+def line(idp: InitialDPArg, facts: CallFacts, reason: RedirectingReason, number: str = "") -> ConnectArg:
+    """Return the Connect to the subscriber's own line, or another number of the subscriber's.
 
     Args:
         idp: the request.
         facts: of the call: the called number.
         reason: why the VoIP side failed.
+        number: E.164 digits in place of the line's.
     """
     nature = NATURE_TO_Q763[facts.nature]
-    called = CalledPartyNumber(facts.digits, nature, NumberingPlan.ISDN, inn=False)
+    called = (
+        CalledPartyNumber(number, NatureOfAddress.INTERNATIONAL, NumberingPlan.ISDN, inn=False)
+        if number
+        else CalledPartyNumber(facts.digits, nature, NumberingPlan.ISDN, inn=False)
+    )
     subscriber = OriginalCalledNumber(facts.digits, nature, NumberingPlan.ISDN).encode()
     return ConnectArg(
         (called.encode(),),

@@ -23,6 +23,7 @@ from scp.domain.rules import (
     Redirections,
     Rules,
 )
+from scp.domain.subscriber import Subscriber
 from scp.services.announcing import Heard
 from scp.services.api import Call, Locate, Lookup, NodeSettings, ServiceRun
 from scp.services.call_control import ARMED_SINCE, Phase
@@ -121,6 +122,7 @@ class VoipForwarding:
         """Serve one call."""
         facts = read_call(call.idp, self.rules.numbering)
         decision = screen(facts, self.rules)
+        found: Found = None
         if decision is None:
             found = await Lookup(facts.e164)
             if self.asking:
@@ -129,7 +131,7 @@ class VoipForwarding:
                 decision = judge(found, facts, self.rules)
         call.decided(decision)
         if self.plan is not None and call.context.version >= ARMED_SINCE:
-            await self._control(call, facts, decision, self.plan)
+            await self._control(call, facts, decision, self.plan, found)
         elif decision.action is _CONNECT:
             call.invoke(_OPERATION_CONNECT, connect_argument(call.idp, decision, st=self.st))
         elif decision.action is Action.RELEASE:
@@ -145,12 +147,17 @@ class VoipForwarding:
                 return Decision(Action.CONTINUE, facts.not_located)
         return judge(found, facts, self.rules)
 
-    async def _control(self, call: Call, facts: CallFacts, decision: Decision, plan: Plan) -> None:
+    async def _control(
+        self, call: Call, facts: CallFacts, decision: Decision, plan: Plan, found: Found = None
+    ) -> None:
         """Say what was decided, in control of the call if it is rescued or paid for."""
         if decision.action is Action.RELEASE:
             call.invoke(Opcode.RELEASE_CALL, STORE_FAILURE_CAUSE)
             return
         connects = decision.action is _CONNECT
+        record = found if isinstance(found, Subscriber) else None
+        own = None if record is None else record.rescue
+        rescues = connects and (plan.rescue if own is None else own)
         policy = plan.policy
         paid: Paid | None = None
         if policy is not None and decision.reason not in UNCHARGED:
@@ -161,14 +168,15 @@ class VoipForwarding:
                 roams = not connects and bool(self.rules.numbering.roaming(facts.vlr))
                 paid = paid_by(call.idp, facts, self.rules.numbering, policy, roams)
         connect = connect_argument(call.idp, decision, st=self.st) if connects else None
-        if paid is None and not (connects and plan.rescue) and not self.watches:
+        if paid is None and not rescues and not self.watches:
             if connect is None:
                 call.invoke(_OPERATION_CONTINUE)
             elif await put_through(call, plan) is not Heard.OVER:
                 call.invoke(_OPERATION_CONNECT, connect)
             return
-        phase = Phase.VOIP if connects and plan.rescue else Phase.PLAIN
-        await Control(call, facts, plan, HeldCall(phase, paid=paid)).begin(connect)
+        number = (record.rescue_number or "") if rescues and record is not None else ""
+        held = HeldCall(Phase.VOIP if rescues else Phase.PLAIN, paid=paid, number=number)
+        await Control(call, facts, plan, held).begin(connect)
 
 
 class ControllingForwarding(VoipForwarding):

@@ -5,7 +5,7 @@
 - A **packed** record is what memory and Redis have: one MessagePack array without the MSISDN, which is the
   key already::
 
-      [schema, version, flags, imsi, aor, forwarding number, vlr, locations]
+      [schema, version, flags, imsi, aor, forwarding number, vlr, locations, rescue]
 
   What is absent at the end is left out. ``version`` is always a uint 32 (octets 4 to 7), so that a Lua
   script finds it, and octets 1 to 7 keep their meaning in every schema to come. Digits are integers behind
@@ -28,7 +28,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Row: TypeAlias = tuple[
-    str, str | None, int, str | None, str | None, int, str, str, int | None, str | None, int
+    str,
+    str | None,
+    int,
+    str | None,
+    str | None,
+    int,
+    str,
+    str,
+    int | None,
+    str | None,
+    int | None,
+    str | None,
+    int,
 ]  # in the order of `COLUMNS`
 
 COLUMNS: Final = (
@@ -42,6 +54,8 @@ COLUMNS: Final = (
     "locations",
     "roaming",
     "vlr",
+    "rescue",
+    "rescue_number",
     "version",
 )
 
@@ -60,7 +74,8 @@ class _Packed(Struct, array_like=True, gc=False):
     aor: str | None = None
     forwarding_number: int | None = None
     vlr: int | None = None
-    locations: tuple[str, ...] = ()
+    locations: tuple[str, ...] | None = None
+    rescue: int | None = None  # 0: off, 1: on, else on, and to the number
 
 
 class RecordError(Exception):
@@ -87,7 +102,7 @@ _FLAGS_OF: Final[dict[tuple[bool, bool, str, bool | None], int]] = {
     for flags, (authorized, forwarding, when, roaming) in _FLAGS.items()
 }
 # How records with so many further fields begin. MessagePack: 0x90 + n is an array of n < 16, 0xCE a uint 32.
-_HEADS: Final = [bytes((0x92 + further, SCHEMA, 0xCE)) for further in range(7)]
+_HEADS: Final = [bytes((0x92 + further, SCHEMA, 0xCE)) for further in range(8)]
 _OWN_MSISDN: Final = "\x01"  # not printable, so that no address of record has it (`check`)
 _VERSION_END: Final = 7
 
@@ -111,6 +126,10 @@ def check(record: Subscriber) -> None:
         _check_digits("imsi", record.imsi)
     if record.forwarding_number is not None:
         _check_digits("forwarding_number", record.forwarding_number)
+    if record.rescue_number is not None:
+        _check_digits("rescue_number", record.rescue_number)
+        if not record.rescue:
+            raise ValueError("rescue_number is for a number whose rescue is on")
     if record.vlr is not None:
         _check_digits("vlr", record.vlr)
     aor = record.aor
@@ -141,13 +160,16 @@ def to_row(record: Subscriber) -> Row:
         ",".join(record.locations),
         record.roaming,
         record.vlr,
+        record.rescue,
+        record.rescue_number,
         record.version,
     )
 
 
 def from_row(row: Row) -> Subscriber:
     """Return the record of a row; the database's own CHECKs have held the columns to their ranges."""
-    msisdn, imsi, authorized, aor, number, forwarding, when, locations, roaming, vlr, version = row
+    msisdn, imsi, authorized, aor, number, forwarding, when, locations, roaming, vlr = row[:10]
+    rescue, rescue_number, version = row[10:]
     return Subscriber(
         msisdn,
         imsi,
@@ -160,6 +182,8 @@ def from_row(row: Row) -> Subscriber:
         None if roaming is None else roaming == 1,
         vlr,
         version,
+        None if rescue is None else rescue == 1,
+        rescue_number,
     )
 
 
@@ -177,12 +201,15 @@ def pack(record: Subscriber, version: int | None = None) -> bytes:
         record.roaming,
         record.vlr,
         record.version if version is None else version,
+        record.rescue,
+        record.rescue_number,
     )
 
 
 def pack_row(row: Row) -> bytes:
     """Return the packed form of a row, without making a `Subscriber` of it (loading does it for each)."""
-    msisdn, imsi, authorized, aor, number, forwarding, when, locations, roaming, vlr, version = row
+    msisdn, imsi, authorized, aor, number, forwarding, when, locations, roaming, vlr = row[:10]
+    rescue, rescue_number, version = row[10:]
     return _pack(
         msisdn,
         imsi,
@@ -195,6 +222,8 @@ def pack_row(row: Row) -> bytes:
         None if roaming is None else roaming == 1,
         vlr,
         version,
+        None if rescue is None else rescue == 1,
+        rescue_number,
     )
 
 
@@ -210,6 +239,8 @@ def _pack(
     roaming: bool | None,
     vlr: str | None,
     version: int,
+    rescue: bool | None,
+    rescue_number: str | None,
 ) -> bytes:
     fields = [
         _FLAGS_OF[authorized, forwarding, when, roaming],
@@ -218,6 +249,7 @@ def _pack(
         None if number is None else int("1" + number),
         None if vlr is None else int("1" + vlr),
         locations or None,
+        None if rescue is None else int("1" + rescue_number) if rescue_number else int(rescue),
     ]
     while fields[-1] is None:
         fields.pop()
@@ -247,10 +279,12 @@ def unpack(msisdn: str, packed: bytes) -> Subscriber:
         None if number is None else str(number)[1:],
         forwarding,
         when,
-        found.locations,
+        found.locations or (),
         roaming,
         None if vlr is None else str(vlr)[1:],
         found.version,
+        None if found.rescue is None else found.rescue > 0,
+        str(found.rescue)[1:] if found.rescue is not None and found.rescue > 1 else None,
     )
 
 

@@ -31,6 +31,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT, WITHOUT ROWID
         """,
     ),
+    (
+        "ALTER TABLE subscriber ADD COLUMN rescue INTEGER CHECK (rescue IN (0, 1))",
+        "ALTER TABLE subscriber ADD COLUMN rescue_number TEXT",
+    ),
 )
 
 

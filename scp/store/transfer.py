@@ -108,7 +108,7 @@ class Csv:
             name: value for name, value in zip(self._columns, row, strict=True) if value
         }
         fields.pop("version", None)
-        for name in ("authorized", "forwarding", "roaming"):
+        for name in ("authorized", "forwarding", "roaming", "rescue"):
             if name in fields:
                 fields[name] = _flag(name, fields[name])
         if "locations" in fields:

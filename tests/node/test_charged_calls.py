@@ -13,6 +13,7 @@ from charged_lab import CALLED, CALLER, NOON, Lab, originating, run, sent
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from test_node import READY
 
 from oracles.examples import examples
 from scp.domain.call import Trigger
@@ -525,5 +526,27 @@ def test_2_both_fail_and_the_switch_goes_on_with_the_last_failure(everything_sen
         ]
         assert (record["charged_ms"], record["charge"]) == (0, 0)
         assert await lab.account() == (20, 0)
+
+    run(body, service="rescue = true", tariff=ABROAD, recorder=everything_sent)
+
+
+@pytest.mark.parametrize(
+    ("rescue", "number", "to"),
+    [
+        (True, None, "0011234567"),
+        (True, "46705550001", "46705550001"),
+        (False, None, ""),
+        (None, None, "0011234567"),
+    ],
+)
+def test_1_a_subscriber_says_whether_and_where_to_calls_are_rescued(everything_sent, rescue, number, to):
+    async def body(lab: Lab) -> None:
+        record = await lab.node.store.get(READY.msisdn)
+        await lab.node.store.put(replace(record, rescue=rescue, rescue_number=number))
+        result = await lab.call(steered(Attempt(ending=Ending.BUSY), Attempt(talk=5.0)), ANY)
+        assert not result.faults
+        connects = [words for message in sent(result) for words in message if words.startswith("connect")]
+        assert connects[0].startswith("connect 990011234567")
+        assert [words.split()[1].rstrip(",") for words in connects[1:]] == ([to] if to else [])
 
     run(body, service="rescue = true", tariff=ABROAD, recorder=everything_sent)

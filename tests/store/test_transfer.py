@@ -167,6 +167,7 @@ def test_commands(tmp_path: Path, single: Lab, fresh: str, name: str, kind: str)
     assert json.loads(shown.stdout) == {
         "msisdn": "46700000007", "imsi": None, "authorized": False, "aor": "sip:7", "forwarding_number": None,
         "forwarding": False, "when": "always", "locations": [], "roaming": None, "vlr": None, "version": 1,
+        "rescue": None, "rescue_number": None,
     }  # fmt: skip
     out = tmp_path / name
     done = runner.invoke(app, ["export", str(out), "--store", store])
