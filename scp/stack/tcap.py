@@ -72,6 +72,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.stack import tcap_dialogue as dha
 from scp.stack.tcap_components import free_answered, judge
+from scp.stack.tcap_composer import Composer
 from scp.stack.tcap_dialogue import (
     Dialogue,
     IdleQueue,
@@ -137,7 +138,6 @@ __all__ = [
 ]
 
 _ABNORMAL_DIALOGUE: Final = encode_dialogue(Abrt(tcap_dialogue.ABRT_PROVIDER))
-_CONTEXTS_REMEMBERED: Final = 64
 TID_OCTETS: Final = 4
 """Of our own transaction ids."""
 _LAST_INVOKE_ID: Final = 127
@@ -173,6 +173,7 @@ class Tcap:
         self.defers_strays: bool = False
         self.strays: list[tuple[bytes, bytes, object]] = []
         self._codec = codec
+        self._messages = Composer(codec)
         self._contexts = settings.contexts
         self._refusals = settings.refusals
         self._default_context = settings.default_context
@@ -183,8 +184,6 @@ class Tcap:
         self._dialogues: dict[bytes, Dialogue] = {}
         self._idle = IdleQueue()
         self._timers = InvocationTimers()
-        self._requests: dict[bytes, bytes] = {}
-        self._responses: dict[bytes, bytes] = {}
 
     def __len__(self) -> int:
         """How many dialogues are open."""
@@ -316,7 +315,7 @@ class Tcap:
         self._send_abort(path, otid, encode_dialogue(portion), reason)
 
     def _send_abort(self, path: object, tid: bytes, portion: bytes, reason: str) -> None:
-        self.outbox.append((path, self._compose(tcap.ABORT, b"", tid, portion, [])))
+        self.outbox.append((path, self._messages.compose(tcap.ABORT, b"", tid, portion, [])))
         self.events.append((ABORTED, reason))
 
     def _receive_continue(
@@ -447,8 +446,8 @@ class Tcap:
         if step(dialogue, dha.TX_BEGIN) == dha.REFUSE:
             return self._refuse(dialogue)
         self._sent(dialogue, now)
-        portion = self._request(dialogue.context) if dialogue.structured else b""
-        return self._compose(tcap.BEGIN, dialogue.local_tid, b"", portion, components)
+        portion = self._messages.request(dialogue.context) if dialogue.structured else b""
+        return self._messages.compose(tcap.BEGIN, dialogue.local_tid, b"", portion, components)
 
     def continue_(self, dialogue: Dialogue, components: list[bytes], now: float) -> bytes:
         """Return a CONTINUE with ``components`` (whole TLVs); b"" and an event if it can't be sent."""
@@ -461,8 +460,10 @@ class Tcap:
                 free_answered(dialogue, component)
         portion = b""
         if action == dha.SEND_FIRST and dialogue.structured:
-            portion = self._response(dialogue.context)
-        octets = self._compose(tcap.CONTINUE, dialogue.local_tid, dialogue.remote_tid, portion, components)
+            portion = self._messages.response(dialogue.context)
+        octets = self._messages.compose(
+            tcap.CONTINUE, dialogue.local_tid, dialogue.remote_tid, portion, components
+        )
         dialogue.keep()
         return octets
 
@@ -480,8 +481,8 @@ class Tcap:
             return b""
         portion = b""
         if action == dha.SEND_FIRST and dialogue.structured:
-            portion = self._response(dialogue.context)
-        return self._compose(tcap.END, b"", dialogue.remote_tid, portion, components)
+            portion = self._messages.response(dialogue.context)
+        return self._messages.compose(tcap.END, b"", dialogue.remote_tid, portion, components)
 
     def abort(self, dialogue: Dialogue, reason: int = USER_SPECIFIED, user_information: bytes = b"") -> bytes:
         """Close the dialogue and return the ABORT; b"" if none can be sent (no answer yet, closed).
@@ -504,7 +505,7 @@ class Tcap:
             if first and reason != USER_SPECIFIED:
                 value = refusal(dialogue.context, reason, user_information)
             portion = encode_dialogue(value)
-        return self._compose(tcap.ABORT, b"", dialogue.remote_tid, portion, [])
+        return self._messages.compose(tcap.ABORT, b"", dialogue.remote_tid, portion, [])
 
     def next_invoke_id(self, dialogue: Dialogue) -> int:
         """Return an invoke id, 0 to 127, that none of our invocations has; `EncodeError` if all are used."""
@@ -608,37 +609,3 @@ class Tcap:
         del self._dialogues[dialogue.local_tid]
         self._idle.remove(dialogue)
         forget_all(dialogue, self._timers)
-
-    def _request(self, context: bytes) -> bytes:
-        """Return the AARQ of a context."""
-        portion = self._requests.get(context)
-        if portion is None:
-            if len(self._requests) >= _CONTEXTS_REMEMBERED:
-                self._requests.clear()
-            portion = self._requests[context] = encode_dialogue(Aarq(context))
-        return portion
-
-    def _response(self, context: bytes) -> bytes:
-        """Return the accepting AARE of a context."""
-        portion = self._responses.get(context)
-        if portion is None:
-            if len(self._responses) >= _CONTEXTS_REMEMBERED:
-                self._responses.clear()
-            portion = self._responses[context] = encode_dialogue(Aare(context))
-        return portion
-
-    def _compose(self, kind: int, otid: bytes, dtid: bytes, portion: bytes, components: list[bytes]) -> bytes:
-        """Put a message together from prepared octets, or let the other codec write it from their values."""
-        codec = self._codec
-        if codec is not None:
-            octets = b"".join(components)
-            dialogue = tcap_dialogue.decode_dialogue(portion) if portion else None
-            values = rose.decode_components(octets, 0, len(octets))
-            return codec.encode(Message(kind, otid, dtid, dialogue, values))
-        if kind == tcap.END:
-            return tcap.build_end(dtid, portion, components)
-        if kind == tcap.CONTINUE:
-            return tcap.build_continue(otid, dtid, portion, components)
-        if kind == tcap.BEGIN:
-            return tcap.build_begin(otid, portion, components)
-        return tcap.build_abort(dtid, portion)
