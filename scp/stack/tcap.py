@@ -402,19 +402,10 @@ class Tcap:
         operations: Operations,
         now: float,
     ) -> Dialogue | None:
-        """Go on with an active dialogue that another process has led: under its transaction ids.
+        """Go on with an active dialogue that another process has led, under its transaction ids.
 
-        Args:
-            local_tid: ours, 4 octets.
-            remote_tid: the peer's.
-            path: to the peer.
-            context: application context, OID octets.
-            next_id: where the search for a free invoke id goes on.
-            operations: that were sent, and perhaps not answered; their time begins anew.
-            now: seconds.
-
-        Returns:
-            The dialogue; None if one has that transaction id already, or too many are open.
+        Its operations that may still be answered have their time anew. None: a dialogue has that transaction
+        id already, or too many are open.
         """
         if local_tid in self._dialogues or len(self._dialogues) >= self._max_dialogues:
             return None
@@ -461,9 +452,8 @@ class Tcap:
         portion = b""
         if action == dha.SEND_FIRST and dialogue.structured:
             portion = self._messages.response(dialogue.context)
-        octets = self._messages.compose(
-            tcap.CONTINUE, dialogue.local_tid, dialogue.remote_tid, portion, components
-        )
+        ours, theirs = dialogue.local_tid, dialogue.remote_tid
+        octets = self._messages.compose(tcap.CONTINUE, ours, theirs, portion, components)
         dialogue.keep()
         return octets
 
