@@ -143,6 +143,7 @@ class Sipp:
         self.process = subprocess.Popen(
             command, stdout=self._output, stderr=subprocess.STDOUT, cwd=lab.folder
         )
+        lab.sipps.append(self)
 
     def listening(self, host: str) -> Sipp:
         wait_until(lambda: self.process.poll() is not None or binds_udp(host, self.port), PATIENCE)
@@ -199,6 +200,7 @@ class Lab:
         self.brain: subprocess.Popen[bytes] | None = None
         self.kamailio: subprocess.Popen[bytes] | None = None
         self._count = 0
+        self.sipps: list[Sipp] = []
         self._read = {"kamailio.log": 0, "brain.log": 0}
         self.tls = self.ws = 0
         self.toml = folder / "voip.toml"
@@ -235,6 +237,7 @@ class Lab:
     def running(self) -> Iterator[Lab]:
         with self.node.running(), contextlib.ExitStack() as stack:
             stack.callback(self.stop_kamailio)
+            stack.callback(lambda: [one.stop() for one in self.sipps])  # those that a failed test has left
             stack.callback(self.stop_brain)
             self.api = stack.enter_context(
                 client.Client(f"http://127.0.0.1:{self.node.settings['api']}", TOKEN)
