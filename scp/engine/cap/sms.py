@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from scp.domain.call import CallFacts, Trigger, call_facts
 from scp.domain.decision import Action, Decision, judge, screen
-from scp.domain.lookup import PENDING, StoreFailure
+from scp.domain.lookup import Pending, StoreFailure
 from scp.domain.numbers import Nature
 from scp.domain.reason import Reason
 from scp.engine.tc import owed
@@ -193,8 +193,8 @@ class SmsControlUser:
             self._answer(asked, decision, now)
             return
         found = self._store.find(facts.e164, asked)
-        if found is not PENDING:
-            self.found(asked, found)  # type: ignore[arg-type]
+        if not isinstance(found, Pending):
+            self.found(asked, found)
             return
         dialogue.path = self._provider.keep(dialogue.path)
         self._waiting.add(asked.due, asked, now)
