@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from scp.engine.network import Ss7Network
     from scp.ports import Transport
+    from scp.stack.m3ua.destinations import Destinations
     from scp.stack.m3ua.events import Event
 
 Machine: TypeAlias = Asp | Sgp
@@ -86,6 +87,7 @@ class Link:
         network: of its DATA; the first one where there are several.
         shared: whether it leads to several networks.
         destinations: state of destinations as the gateway reported it (SSNM); None where we are the gateway.
+            Of a shared link's first network: see `destinations_in`.
         reaches: point codes behind the peer; empty: all.
         alone: it takes all traffic that it can (override); else it shares traffic by SLS.
         transport: of the association; None while there is none.
@@ -121,6 +123,13 @@ class Link:
             set()
         )  # indicators of `others` that were reported since the association came up
         self.destinations = machine.destinations if isinstance(machine, Asp) else None
+        self._destinations: dict[Ss7Network, Destinations] = {}
+        if self.shared and isinstance(machine, Asp):
+            contexts: dict[Ss7Network, list[int]] = {}
+            for context, network in networks:
+                contexts.setdefault(network, []).append(context)
+            machine.keep_apart(list(contexts.values()))
+            self._destinations = {each: machine.destinations_of(of[0]) for each, of in contexts.items()}
         self.reaches = reaches
         self.alone = alone
         self.transport: Transport | None = None
@@ -141,6 +150,10 @@ class Link:
         if not self.shared:
             return self.machine.state is AspState.ACTIVE and network.configured is self.network
         return self.context(network, -1) != NONE
+
+    def destinations_in(self, network: Ss7Network) -> Destinations | None:
+        """Return what the gateway has said of this network's destinations; None where we are the gateway."""
+        return self._destinations.get(network.configured, self.destinations)
 
     def leads_to(self, network: Ss7Network) -> bool:
         """Whether this is a network of the link's."""

@@ -32,9 +32,9 @@ CONGESTED: Final = frozenset((1, 3))
 UNREACHABLE: Final = 4
 
 
-def cost(link: Link, point_code: int, now: float) -> int:
-    """Return the cost of this link to ``point_code``, by what its gateway has reported."""
-    destinations = link.destinations
+def cost(link: Link, network: Ss7Network, point_code: int, now: float) -> int:
+    """Return the cost of this link to ``point_code`` of a network, by what its gateway has reported."""
+    destinations = link.destinations_in(network) if link.shared else link.destinations
     if destinations is None or destinations.silent:
         return FREE
     congested = destinations.congestion(point_code, now) > 0
@@ -58,7 +58,7 @@ def choose(
     if not active:
         return current
     ways = [link for link in active if not link.reaches or point_code in link.reaches] or active
-    costs = [cost(link, point_code, now) for link in ways]
+    costs = [cost(link, network, point_code, now) for link in ways]
     least = min(costs)
     best = [link for link, each in zip(ways, costs, strict=True) if each == least]
     if current in best:

@@ -297,7 +297,8 @@ class Signalling:
             return
         link, network = path.link, path.network
         sccp = network.sccp
-        if not link.carries(network) or not (link.destinations is None or link.destinations.silent):
+        said = link.destinations_in(network) if link.shared else link.destinations
+        if not link.carries(network) or not (said is None or said.silent):
             now = self.clock()
             if sccp.translates:
                 path.dpc = self._translated(network, path.called, path.dpc, path.sls, now)
@@ -336,7 +337,9 @@ class Signalling:
         """Return the point code for a title: the first of its translation that can be reached."""
         codes = network.sccp.translate(called, sls)
         for code in codes:
-            if any(link.carries(network) and cost(link, code, now) < UNREACHABLE for link in self.links):
+            if any(
+                link.carries(network) and cost(link, network, code, now) < UNREACHABLE for link in self.links
+            ):
                 return code
         return codes[0] if codes else otherwise
 
@@ -387,7 +390,7 @@ class Signalling:
                 dpc = self._translated(network, decode_sccp(payload).called_raw, otherwise, sls, now)
             way = choose(self.links, link, network, dpc, sls, now)
             as_server = way.context(network, context)
-            if cost(way, dpc, now) in CONGESTED:
+            if cost(way, network, dpc, now) in CONGESTED:
                 self.discard("m3ua", DiscardReason.CONGESTED)
             elif as_server == NONE or not way.machine.send(
                 opc, dpc, network.indicator, sls, payload, as_server

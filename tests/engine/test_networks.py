@@ -12,6 +12,7 @@ from room import NETWORK, READY, SERVICE_KEY, Room, Switch, idp, new_otid
 
 from oracles.examples import examples
 from scp.engine.network import Ss7Network
+from scp.engine.routes import FREE, choose, cost
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings, Translation
 from ss7 import sccp, tcap
@@ -230,6 +231,29 @@ def test_an_application_server_that_is_not_active_sends_nothing_as_another():
     room.advance(5.0)
     assert labels(one) == []
     assert ("m3ua", "not-active") in room.counts.discards
+
+
+@pytest.mark.parametrize(
+    ("contexts", "first", "second"),
+    [((7,), False, True), ((9,), True, False), ((7, 9), False, False), ((), False, False)],
+)
+def test_a_destination_that_is_unavailable_is_so_in_the_network_that_was_spoken_of(contexts, first, second):
+    """A point code is another one in each network (RFC 4666 §3.4.1: the routing context tells which)."""
+    room, abroad, home = shared_by_context()
+    [link, other] = room.links
+    params = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(MSC),)}
+    if contexts:
+        params[Tag.ROUTING_CONTEXT] = contexts
+    room.switches[0].m3ua(encode(Message(DUNA, params)), 0)
+    room.turn()
+    assert [cost(link, each, MSC, 1.0) == FREE for each in (abroad, home)] == [first, second]
+    assert [cost(other, each, MSC, 1.0) for each in (abroad, home)] == [FREE, FREE]
+    for each, stays in ((abroad, first), (home, second)):
+        assert (choose(room.links, link, each, MSC, 0, 1.0) is link) is stays
+    room.disconnect(0)
+    assert [cost(link, each, MSC, 1.0) for each in (abroad, home)] == [FREE, FREE], (
+        "said on another association"
+    )
 
 
 def test_networks_without_routing_contexts_are_told_apart_by_their_indicator(everything_sent):

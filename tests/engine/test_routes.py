@@ -104,7 +104,8 @@ def test_the_least_cost_wins(said, alone, current, sls):
         assert chosen is room.links[current]
         return
     assert chosen in up
-    assert cost(chosen, MSC, 1.0) == min(cost(link, MSC, 1.0) for link in up)
+    network = room.node.networks[0]
+    assert cost(chosen, network, MSC, 1.0) == min(cost(link, network, MSC, 1.0) for link in up)
 
 
 def test_the_first_in_override_takes_all_and_loadshare_goes_by_sls():

@@ -97,7 +97,7 @@ class Asp(Link):
 
     Attributes:
         servers: the application servers that it serves, by routing context (-1: the one that has none).
-        destinations: what SSNM said of destinations, for whichever AS it was said.
+        destinations: what SSNM said of destinations; where networks were kept apart, of those of the first.
     """
 
     def __init__(self, settings: AspSettings | None = None) -> None:
@@ -107,11 +107,30 @@ class Asp(Link):
         contexts = (-1,) if self.settings.key is not None else self.settings.routing_contexts or (-1,)
         self.servers: dict[int, AspServer] = {each: AspServer(each, appearance) for each in contexts}
         self.destinations: Destinations = Destinations()
+        self._destinations: dict[int, Destinations] = dict.fromkeys(contexts, self.destinations)
         self._inputs: dict[int, Input] = _WITH_PEER if self.settings.role is Role.IPSP else _ACKS
         self._wish: Goal = Goal.ACTIVE
         self._registered: bool = False
         self._asking: dict[int, list[int]] = {}  # message type → routing contexts that it is due for
         self._carry(self.servers)
+
+    def keep_apart(self, networks: list[list[int]]) -> None:
+        """Keep apart what is said of destinations in several networks: equal point codes are different ones.
+
+        SSNM without a routing context holds for all (RFC 4666 §3.4.1).
+
+        Args:
+            networks: the routing contexts of each network's AS.
+        """
+        for contexts in networks[1:]:
+            apart = Destinations()
+            for context in contexts:
+                if context >= 0:  # else nothing tells them apart
+                    self._destinations[context] = apart
+
+    def destinations_of(self, context: int) -> Destinations:
+        """Return what was said of destinations for the AS with this routing context."""
+        return self._destinations.get(context, self.destinations)
 
     @property
     def phase(self) -> Phase:
@@ -232,7 +251,8 @@ class Asp(Link):
             self._registered = False  # the gateway forgets it too (§4.4.2)
             self._rename(server, -1)
         if phase is Phase.IDLE:
-            self.destinations.clear()
+            for said in self._destinations.values():
+                said.clear()
             self._set_as_state(server, AsState.DOWN)
         if phase in REQUEST_OF:
             self._request(server, now)
@@ -360,8 +380,9 @@ class Asp(Link):
             if contexts:
                 self._notified(message, contexts, now)
         elif kind in _SSNM and self.state is not AspState.DOWN:
-            if self._concerned(message, octets):
-                self._network(message, octets, now)
+            contexts = self._concerned(message, octets)
+            if contexts:
+                self._network(message, contexts, octets, now)
         elif kind == REG_RSP and self.phase is Phase.REG_SENT:
             self._registration(message, now)
         else:
@@ -379,22 +400,29 @@ class Asp(Link):
         if cause is not None:
             self._input(cause, now, contexts=contexts)
 
-    def _network(self, message: Message, octets: bytes, now: float) -> None:
+    def _network(self, message: Message, contexts: tuple[int, ...], octets: bytes, now: float) -> None:
         affected: tuple[AffectedPointCode, ...] = message.params[Tag.AFFECTED_POINT_CODE]
         if message.kind == DUPU:
             reported: UserCause = message.params[Tag.USER_CAUSE]
             self.events.append(UserPartUnavailable(affected[0].point_code, reported.user, reported.cause))
             return
         kept = True
+        concerned: list[Destinations] = []
+        for context in contexts:
+            said = self.destinations_of(context)
+            if said not in concerned:
+                concerned.append(said)
         for point_code, mask in affected:
             if message.kind == SCON:
                 level = message.integer(Tag.CONGESTION_INDICATIONS, 1)
                 until = now + self.settings.timers.congestion
-                kept &= self.destinations.set_congestion(point_code, mask, level, now, until)
+                for said in concerned:
+                    kept &= said.set_congestion(point_code, mask, level, now, until)
                 self.events.append(Congestion(point_code, mask, level))
             else:
                 availability = _AVAILABILITY[message.kind]
-                kept &= self.destinations.set_availability(point_code, mask, availability)
+                for said in concerned:
+                    kept &= said.set_availability(point_code, mask, availability)
                 self.events.append(DestinationChange(point_code, mask, availability))
         if not kept:
             self._discard(DiscardReason.TOO_MANY_DESTINATIONS, octets)
