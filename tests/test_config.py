@@ -482,6 +482,8 @@ listen = ":8080"
     assert "HTTP API without keys" in text
     assert "service voip-forwarding: service keys 100" in text
     assert "no HTTP API" in describe(loads(MINIMAL, {}))
+    charged = "[services.controlled]\nservice_keys = [7]\n[services.controlled.charging]\nfirst_s = 60\n"
+    assert "service keys 7; calls are charged: first_s 60" in describe(loads(MINIMAL + charged, {}))
 
 
 # --- pysctp ---

@@ -57,7 +57,7 @@ def describe(config: Config) -> str:
         lines += _network(config, name, network)
     for name, table in config.services.items():
         keys = ", ".join(str(key) for key in table["service_keys"])
-        lines.append(f"service {name}: service keys {keys}")
+        lines.append(f"service {name}: service keys {keys}{_paid(table.get('charging'))}")
     lines.append(
         f"store {config.store.url.url}: deadline {config.store.deadline_ms} ms, "
         f"on failure {config.store.on_failure}; every call is answered within "
@@ -121,6 +121,14 @@ def _switch(name: str, switch: Switch) -> str:
     odd = [f"charged time {switch.charged_time}"] if switch.charged_time != ChargedTime.SINCE_ANSWER else []
     odd += [] if switch.abandon_report else ["no charging report of abandoned calls"]
     return f"switches {name} ({', '.join(whose)}): {', '.join(odd) or 'as 29.078 has it'}"
+
+
+def _paid(policy: object) -> str:
+    """Return in words what of a service's ``charging`` was set, "" without the table."""
+    if not isinstance(policy, dict):
+        return ""
+    given = ", ".join(f"{key} {value}" for key, value in policy.items())
+    return f"; calls are charged: {given or 'with all defaults'}"
 
 
 def _journal(config: Config) -> str:

@@ -133,10 +133,10 @@ def test_the_next_changes_of_the_price_are_told_and_the_dearest_is_held() -> Non
     run(body, tariff, wall=NOON_MS - 40_000)
 
 
-def test_many_calls_on_one_balance_never_overspend_it() -> None:
+def test_12_a_thousand_calls_on_one_balance_never_overspend_it() -> None:
     async def body(quotas, ledger) -> None:
         random = Random(5)
-        sessions = [reservation_id(A, bytes([number, 1])) for number in range(100)]
+        sessions = [reservation_id(A, number.to_bytes(2, "big")) for number in range(1000)]
 
         async def call(session: str) -> int:
             grant = await quotas.reserve(request(60, session=session))

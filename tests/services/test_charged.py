@@ -275,3 +275,23 @@ def test_a_call_whose_node_dies_after_each_step_is_settled_as_if_none_had(
         if not call.ended:
             call.report(ReportKind.END)
     assert adopted.settled == ordinary.settled
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"first_s": 20}, "charging.withheld_s: must be less than the quotas"),
+        ({"least_s": 200}, "charging.least_s: must not be more than first_s"),
+        ({"longest_s": 60}, "charging.longest_s: must not be less than first_s"),
+        ({"down": "grace"}, "charging.down: "),
+        ({"pays": ["callee"]}, "charging.pays"),
+        ({"announce": "sorry"}, "charging.announce: 'sorry' is not in [announcements]"),
+        ({"free": ["+46"]}, "charging.free"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_with_their_key(
+    settings: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(ValueError) as refused:
+        controlled({"charging": settings}, NODE)
+    assert str(refused.value).startswith(fault)
