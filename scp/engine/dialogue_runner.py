@@ -34,6 +34,7 @@ closed; if it left money reserved, that is settled for it.
 from __future__ import annotations
 
 import time
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from scp.domain.lookup import PENDING, StoreFailure
@@ -257,14 +258,20 @@ class DialogueRunner(DialogueHooks[State]):
                     value = self._next_report(state, request, now)
                 else:
                     value = self._other(state, request, now)
-            except StopIteration:
-                self._finished(state, now)
-                return
+            except StopIteration as returned:
+                further = returned.value
+                if further is None or not isinstance(further, Coroutine):
+                    self._finished(state, now)
+                    return
+                state.run = further
+                send = further.send
+                value = None
             except Exception as bug:  # noqa: BLE001 - whatever a service or a store does wrong, the call goes on
                 self._rescue(state, bug, now)
                 return
-            if value is PENDING:
-                return
+            else:
+                if value is PENDING:
+                    return
 
     def _look_up(self, state: State, msisdn: str, now: float) -> Found | Pending:
         """Ask the store; what it does against its protocol is a failure of the store, not of the service."""

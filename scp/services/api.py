@@ -294,7 +294,8 @@ class Settle:
 
 
 Request: TypeAlias = Lookup | NextReport | Send | Locate | Reserve | Extend | Settle
-ServiceRun: TypeAlias = Coroutine[Request, Any, None]
+ServiceRun: TypeAlias = Coroutine[Request, Any, "ServiceRun | None"]
+"""A service's coroutine. One that returns another goes on with that: what the first has kept is free."""
 
 
 class NodeSettings(Struct, frozen=True):

@@ -81,6 +81,32 @@ async def send_then_look_up(call, got):
     call.invoke(CONTINUE)
 
 
+@pytest.mark.parametrize("how", ["goes on", "returns at once", "raises", "is nothing to run"])
+def test_a_service_that_returns_another_coroutine_goes_on_with_that(place, how):
+    async def then(call, got):
+        if how == "raises":
+            raise RuntimeError("a bug")
+        if how == "goes on":
+            got.append((await NextReport(10.0)).kind)
+
+    async def run(call, got):
+        await Reserve(QUOTA, call.now + 0.1)
+        call.invoke(CONTINUE)
+        return 7 if how == "is nothing to run" else then(call, got)
+
+    here = place(run)
+    otid = here.room.call()
+    here.answer(GRANT)
+    if how == "goes on":
+        assert here.said(otid) == [(tcap.CONTINUE, [CONTINUE])]
+        here.room.end(otid)
+        assert here.got == [K.END]
+    else:
+        assert here.said(otid) == [(tcap.END, [CONTINUE])]
+    assert here.charger.asked[1:] == [("give up", SESSION)]
+    assert len(here.room.bugs) == (how == "raises")
+
+
 def test_what_is_sent_at_once_does_not_wait_for_a_lookup(place):
     here = place(send_then_look_up)
     here.room.store.slow = True
