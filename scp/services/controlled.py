@@ -25,7 +25,7 @@ from scp.domain.reservation import reservation_id
 from scp.domain.switches import STANDARD, Switches
 from scp.services import charge_control as charge
 from scp.services.announcing import Heard, announce
-from scp.services.api import Extend, NextReport, Release, Report, ReportKind, Reserve, Settle
+from scp.services.api import Extend, NextReport, Release, Report, ReportKind, Reserve, ServiceRun, Settle
 from scp.services.call_control import TABLE, Action, Event, Phase, abandoned, armed, event_of
 from scp.services.charge_control import ChargeReport, Money, apply_charging, read_report, refusal
 from scp.services.charging_policy import GRANTED, ChargingPolicy, Paid, denial
@@ -129,38 +129,44 @@ class Control:
         held: the state to begin, or to go on with.
     """
 
-    __slots__ = ("call", "cause", "facts", "held", "plan", "profile", "target")
+    __slots__ = ("_facts", "call", "cause", "held", "plan", "profile", "target")
 
     def __init__(self, call: Call, facts: CallFacts, plan: Plan, held: HeldCall) -> None:
         self.call = call
-        self.facts = facts
+        self._facts: CallFacts | None = facts  # until it is answered: a call is talked in for minutes
         self.plan = plan
         self.held = held
         self.target: ConnectArg | None = None  # of the present attempt, until it is answered
         self.cause = b""  # to release with
         self.profile = plan.switches.of(call.origin) if plan.switches else STANDARD
 
+    @property
+    def facts(self) -> CallFacts:
+        """The facts of a call that is not answered yet."""
+        assert self._facts is not None
+        return self._facts
+
     # -- the first instruction ------------------------------------------------------------------------------
 
-    async def begin(self, connect: ConnectArg | None) -> None:
-        """Serve the call: connect it (None: let it go on as it was dialled), and control it to its end."""
+    async def begin(self, connect: ConnectArg | None) -> ServiceRun | None:
+        """Connect the call (None: let it go on as it was dialled); return what controls it to its end."""
         self.target = connect
         grant: QuotaGrant | None = None
         if self.held.paid is not None:
             grant = await self._first_quota(self.held.paid)
             if grant is None:
-                return
+                return None
         if connect is not None and await put_through(self.call, self.plan) is Heard.OVER:
             if grant is not None:
                 await self._settle()
-            return
+            return None
         self._arm()
         if grant is not None:
             self._apply(grant)
         self._go()
-        await self._run()
+        return self._run()
 
-    async def resume(self, connect: ConnectArg | None) -> None:
+    async def resume(self, connect: ConnectArg | None) -> ServiceRun:
         """Go on with a call that another node began; ``connect`` as for `begin`."""
         held = self.held
         self.target = connect
@@ -168,7 +174,7 @@ class Control:
             self.target = line(self.call.idp, self.facts, RedirectingReason(held.reason), held.number)
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
             await self._next_quota()  # the answer was awaited when the other node died
-        await self._run()
+        return self._run()
 
     async def _first_quota(self, paid: Paid) -> QuotaGrant | None:
         """Reserve the first quota; None: the call is denied, and over."""
@@ -216,13 +222,15 @@ class Control:
             if self.held is not kept:
                 kept = self.held
                 self.call.keep(kept)
-            report = await NextReport(until=self._until())
-            event = event_of(report)
-            before = self.held
-            if before.money in (Money.COUNTING, Money.CLOSING):
-                await self._charge(report, event)
-            if self.held.phase is not Phase.OVER or report.kind is ReportKind.TOLD:
-                await self._control(report, event)
+            await self._take(await NextReport(until=self._until()))  # and keep nothing of it
+
+    async def _take(self, report: Report) -> None:
+        """Step both tables with a report."""
+        event = event_of(report)
+        if self.held.money in (Money.COUNTING, Money.CLOSING):
+            await self._charge(report, event)
+        if self.held.phase is not Phase.OVER or report.kind is ReportKind.TOLD:
+            await self._control(report, event)
 
     @property
     def _over(self) -> bool:
@@ -270,7 +278,7 @@ class Control:
         elif row.action is Action.TEST:
             self.call.invoke(Opcode.ACTIVITY_TEST)
         if after is Phase.TALKING:
-            self.target = None  # a call is talked in for minutes
+            self.target = self._facts = None
             if self.held.money is Money.COUNTING:
                 self._due()
         elif after is Phase.OVER:

@@ -118,7 +118,7 @@ class VoipForwarding:
         self.asking = ask is not Ask.OFF
         self.on_silence = on_silence
 
-    async def run(self, call: Call) -> None:
+    async def run(self, call: Call) -> ServiceRun | None:
         """Serve one call."""
         facts = read_call(call.idp, self.rules.numbering)
         decision = screen(facts, self.rules)
@@ -131,13 +131,14 @@ class VoipForwarding:
                 decision = judge(found, facts, self.rules)
         call.decided(decision)
         if self.plan is not None and call.context.version >= ARMED_SINCE:
-            await self._control(call, facts, decision, self.plan, found)
-        elif decision.action is _CONNECT:
+            return await self._control(call, facts, decision, self.plan, found)
+        if decision.action is _CONNECT:
             call.invoke(_OPERATION_CONNECT, connect_argument(call.idp, decision, st=self.st))
         elif decision.action is Action.RELEASE:
             call.invoke(Opcode.RELEASE_CALL, STORE_FAILURE_CAUSE)
         else:
             call.invoke(_OPERATION_CONTINUE)
+        return None
 
     async def _with_place(self, found: Found, facts: CallFacts) -> Decision:
         """Decide by the called subscriber's place, asked where it decides and the call does not have it."""
@@ -149,11 +150,11 @@ class VoipForwarding:
 
     async def _control(
         self, call: Call, facts: CallFacts, decision: Decision, plan: Plan, found: Found = None
-    ) -> None:
-        """Say what was decided, in control of the call if it is rescued or paid for."""
+    ) -> ServiceRun | None:
+        """Say what was decided; return what controls the call, if it is rescued or paid for."""
         if decision.action is Action.RELEASE:
             call.invoke(Opcode.RELEASE_CALL, STORE_FAILURE_CAUSE)
-            return
+            return None
         connects = decision.action is _CONNECT
         record = found if isinstance(found, Subscriber) else None
         own = None if record is None else record.rescue
@@ -163,7 +164,7 @@ class VoipForwarding:
         if policy is not None and decision.reason not in UNCHARGED:
             if listed(policy.barred, facts):
                 await deny(call, plan, policy, Reason.BARRED_NUMBER)
-                return
+                return None
             if not listed(policy.free, facts):
                 roams = not connects and bool(self.rules.numbering.roaming(facts.vlr))
                 paid = paid_by(call.idp, facts, self.rules.numbering, policy, roams)
@@ -173,10 +174,10 @@ class VoipForwarding:
                 call.invoke(_OPERATION_CONTINUE)
             elif await put_through(call, plan) is not Heard.OVER:
                 call.invoke(_OPERATION_CONNECT, connect)
-            return
+            return None
         number = (record.rescue_number or "") if rescues and record is not None else ""
         held = HeldCall(Phase.VOIP if rescues else Phase.PLAIN, paid=paid, number=number)
-        await Control(call, facts, plan, held).begin(connect)
+        return await Control(call, facts, plan, held).begin(connect)
 
 
 class ControllingForwarding(VoipForwarding):
@@ -208,11 +209,10 @@ class Controlled(ControllingForwarding):
     name = "controlled"
     watches = True
 
-    async def run(self, call: Call) -> None:
+    async def run(self, call: Call) -> ServiceRun | None:
         """Serve one call."""
         if self.rules.prefix != NO_MARK:
-            await super().run(call)
-            return
+            return await super().run(call)
         facts = read_call(call.idp, self.rules.numbering)
         decision = screen(facts, self.rules)
         if decision is None or decision.reason not in UNCHARGED:
@@ -220,8 +220,8 @@ class Controlled(ControllingForwarding):
         call.decided(decision)
         if self.plan is None or call.context.version < ARMED_SINCE or decision.reason in UNCHARGED:
             call.invoke(_OPERATION_CONTINUE)
-        else:
-            await self._control(call, facts, decision, self.plan)
+            return None
+        return await self._control(call, facts, decision, self.plan)
 
 
 def controlled(settings: dict[str, Any], node: NodeSettings) -> Controlled:

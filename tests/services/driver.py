@@ -83,8 +83,12 @@ class Driver:
     def _step(self, answer: Any) -> None:
         try:
             self.waits = self._run.send(answer)
-        except StopIteration:
+        except StopIteration as returned:
             self.waits = None
+            if returned.value is not None:
+                self._run = returned.value
+                self._step(None)
+                return
         if not isinstance(self.waits, Lookup):
             self.sent.append(list(self.call.outbox))
             self.call.outbox.clear()

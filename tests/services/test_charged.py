@@ -66,7 +66,10 @@ class Charged:
         while True:
             try:
                 self.waits = self._run.send(answer)
-            except StopIteration:
+            except StopIteration as returned:
+                if returned.value is not None:
+                    self._run, answer = returned.value, None
+                    continue
                 self.ended, self.waits = True, None
             self._flush()
             if self.ended or isinstance(self.waits, NextReport):
