@@ -223,6 +223,11 @@ def test_network_indicator_on_the_wire(indicator: str, code: int) -> None:  # Q.
         (MINIMAL + "port = 65536\n", "m3ua.peers[0].port", "an integer from 1 to 65535"),
         (MINIMAL + 'role = "asp-listen"\nlocal_port = 1\n', "m3ua.peers[0].local_port", "as port"),
         (MINIMAL + "routing_context = 4294967296\n", "m3ua.peers[0].routing_context", "4294967295"),
+        (
+            MINIMAL + "routing_context = [1, 2]\nnetwork_appearance = [1, 2, 3]\n",
+            "m3ua.peers[0].network_appearance",
+            "3 for the 2 of routing_context",
+        ),
         (MINIMAL + 'destinations = ["9-9-9"]\n', "m3ua.peers[0].destinations[0]", "within"),
         (MINIMAL + "heartbeat_s = -1\n", "m3ua.peers[0].heartbeat_s", "from 0 to 3600"),
         (

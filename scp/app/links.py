@@ -53,12 +53,18 @@ def machine(peer: Peer, point_code: int = 0) -> Machine:
         recovery=peer.timers.recovery_s,
     )
     contexts = peer.routing_contexts
-    appearance = -1 if peer.network_appearance is None else peer.network_appearance
+    appearances = peer.network_appearances
+    appearance = appearances[0] if len(appearances) == 1 else -1
+    several = appearances if len(appearances) > 1 else ()
     mode = TrafficMode[peer.traffic_mode.name]
     if role.ipsp and role.listens:
         return Sgp(
             SgpSettings(
-                routing_contexts=contexts, network_appearance=appearance, traffic_mode=mode, timers=timers
+                routing_contexts=contexts,
+                network_appearance=appearance,
+                network_appearances=several,
+                traffic_mode=mode,
+                timers=timers,
             )
         )
     return Asp(
@@ -66,6 +72,7 @@ def machine(peer: Peer, point_code: int = 0) -> Machine:
             role=Role.IPSP if role.ipsp else Role.ASP,
             routing_contexts=contexts,
             network_appearance=appearance,
+            network_appearances=several,
             traffic_mode=mode,
             asp_identifier=-1 if peer.asp_identifier is None else peer.asp_identifier,
             key=routing_key(peer, point_code),

@@ -180,7 +180,7 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
         routing_context: of our application server; a list where we serve several over this association, each
             of which is made active and answered as itself (RFC 4666 §1.4.2.1). None where the gateway has one
             only and wants none.
-        network_appearance: None: not sent (RFC 4666 §3.3.1).
+        network_appearance: None: not sent (RFC 4666 §3.3.1). Of several: one for each routing context.
         asp_identifier: None: not sent (RFC 4666 §3.5.1).
         traffic_mode: asked for in ASPAC.
         network: name of the network that the peer leads to: "default", or one of ``[networks]``. A list where
@@ -202,7 +202,7 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 2905
     local_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     routing_context: UInt32 | tuple[UInt32, ...] | None = None
-    network_appearance: UInt32 | None = None
+    network_appearance: UInt32 | tuple[UInt32, ...] | None = None
     asp_identifier: UInt32 | None = None
     traffic_mode: TrafficMode = TrafficMode.LOADSHARE
     network: Name | tuple[Name, ...] = DEFAULT_NETWORK
@@ -216,6 +216,11 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
     def routing_contexts(self) -> tuple[int, ...]:
         """Those of `routing_context`, however it was written."""
         return () if self.routing_context is None else one_or_more(self.routing_context)
+
+    @property
+    def network_appearances(self) -> tuple[int, ...]:
+        """Those of `network_appearance`, however it was written."""
+        return () if self.network_appearance is None else one_or_more(self.network_appearance)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -246,6 +251,10 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
         contexts = self.routing_contexts
         if len(set(contexts)) < len(contexts):
             yield Fault("routing_context", "each once")
+        appearances = self.network_appearances
+        if len(appearances) > 1 and len(appearances) != len(contexts):
+            reason = f"{len(appearances)} for the {len(contexts)} of routing_context: one for each, or one"
+            yield Fault("network_appearance", reason)
         yield from self._network_faults()
         if self.routing_key is not None and len(contexts) > 1:
             yield Fault("routing_context", "one at most beside routing_key, which has the gateway assign it")

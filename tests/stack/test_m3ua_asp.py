@@ -449,6 +449,22 @@ def test_what_is_wrong_is_answered_and_counted(name: str, everything_sent: Recor
     assert asp.state is AspState.ACTIVE
 
 
+def test_each_application_server_has_its_network_appearance() -> None:
+    """§3.3.1: it says which network a message is of; one of another than its AS's is refused."""
+    asp = up(AspSettings(routing_contexts=(7, 9), network_appearances=(1, 2)))
+    for context, appearance in ((7, 1), (9, 2)):
+        assert asp.send(1, 2, 3, 0, b"ab", context)
+        ((_, octets),) = take(asp)
+        data = decode(octets)
+        assert isinstance(data, Data)
+        assert (data.routing_context, data.network_appearance) == (context, appearance)
+        assert asp.receive(octets, 1, 0.0) is not None
+        wrong = Data(1, 2, 3, 0, 0, 0, b"ab", context, 3 - appearance)
+        assert asp.receive(encode(wrong), 1, 0.0) is None
+        assert errors(asp) == [ErrorCode.INVALID_NETWORK_APPEARANCE]
+        take(asp)
+
+
 def with_further(octets: bytes, *further: tuple[int, bytes]) -> bytes:
     """The message with further parameters ahead of its own, and its own in the reverse order."""
     own = [parameter(tag, octets[start:end]) for tag, start, end in split(octets, 8, len(octets))]

@@ -105,7 +105,10 @@ class Asp(Link):
         appearance = self.settings.network_appearance
         super().__init__(appearance, self.settings.timers.beat, self.settings.check_streams)
         contexts = (-1,) if self.settings.key is not None else self.settings.routing_contexts or (-1,)
-        self.servers: dict[int, AspServer] = {each: AspServer(each, appearance) for each in contexts}
+        own = dict(zip(contexts, self.settings.network_appearances, strict=False))
+        self.servers: dict[int, AspServer] = {
+            each: AspServer(each, own.get(each, appearance)) for each in contexts
+        }
         self.destinations: Destinations = Destinations()
         self._destinations: dict[int, Destinations] = dict.fromkeys(contexts, self.destinations)
         self._inputs: dict[int, Input] = _WITH_PEER if self.settings.role is Role.IPSP else _ACKS

@@ -313,7 +313,7 @@ class Link:
             self._refuse(code, DiscardReason.ROUTING_CONTEXT, octets, why, listed)
             return None
         appearance = data.network_appearance
-        if appearance >= 0 and self._appearance >= 0 and appearance != self._appearance:
+        if appearance >= 0 and server.appearance >= 0 and appearance != server.appearance:
             extra: dict[int, Any] = {Tag.NETWORK_APPEARANCE: appearance}
             why = f"network appearance {appearance}"
             self._refuse(

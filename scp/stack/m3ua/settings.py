@@ -75,6 +75,7 @@ class AspSettings:
         routing_contexts: of the application servers that are served over this association, each once. None:
             there is one, none is sent, and whatever the gateway's messages say is taken.
         network_appearance: -1: none.
+        network_appearances: of each of ``routing_contexts``, in their order, in place of one for all.
         traffic_mode: see `TrafficMode`.
         asp_identifier: sent in ASPUP unless -1.
         key: registered with REG REQ before ASPAC, which then has the routing context assigned to it, whatever
@@ -87,6 +88,7 @@ class AspSettings:
     role: Role = Role.ASP
     routing_contexts: tuple[int, ...] = ()
     network_appearance: int = -1
+    network_appearances: tuple[int, ...] = ()
     traffic_mode: TrafficMode = TrafficMode.LOADSHARE
     asp_identifier: int = -1
     key: Key | None = None
@@ -104,6 +106,7 @@ class SgpSettings:
         routing_contexts: of the application servers that the ASP serves, each once. None: there is one, and
             any routing context is taken for it.
         network_appearance: -1: none.
+        network_appearances: of each of ``routing_contexts``, in their order, in place of one for all.
         traffic_mode: refused unless the same (§4.3.4.3); UNSPECIFIED takes any.
         require_asp_identifier: refuse an ASPUP without one.
         keys: routing keys that may be registered; None: routing key management is not supported (§4.4.1).
@@ -114,6 +117,7 @@ class SgpSettings:
 
     routing_contexts: tuple[int, ...] = ()
     network_appearance: int = -1
+    network_appearances: tuple[int, ...] = ()
     traffic_mode: TrafficMode = TrafficMode.UNSPECIFIED
     require_asp_identifier: bool = False
     keys: tuple[Key, ...] | None = None

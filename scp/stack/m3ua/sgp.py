@@ -76,7 +76,10 @@ class Sgp(Link):
         appearance = self.settings.network_appearance
         super().__init__(appearance, self.settings.timers.beat, self.settings.check_streams)
         self._configured: Final = self.settings.routing_contexts or (-1,)
-        self.servers: dict[int, SgpServer] = {each: SgpServer(each, appearance) for each in self._configured}
+        own = dict(zip(self._configured, self.settings.network_appearances, strict=False))
+        self.servers: dict[int, SgpServer] = {
+            each: SgpServer(each, own.get(each, appearance)) for each in self._configured
+        }
         self.asp_identifier: int = -1
         self._allowed: AspState = AspState.ACTIVE
         self._registered: dict[int, Key] = {}
@@ -129,7 +132,7 @@ class Sgp(Link):
         server = server or self._first()
         if server.as_state is not AsState.PENDING:
             return False
-        data = Data(opc, dpc, si, ni, mp, sls, payload, server.context, self._appearance)
+        data = Data(opc, dpc, si, ni, mp, sls, payload, server.context, server.appearance)
         if len(server.queue) >= self.settings.queue:
             self.events.append(Discard(DiscardReason.QUEUE_FULL, "DATA"))
             return False
