@@ -21,14 +21,13 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, final
 
 import hiredis
-from msgspec import structs
 
-from scp.ports import TRANSIENT, HeldEntry, Kept
+from scp.ports import HeldEntry, Kept
 from scp.store.held_rows import framed, unframed
 from scp.store.held_scripts import CLAIM, DELETE, DUE, HEAD, PUT, RELEASE
-from scp.store.redis_deployment import deployment_of
+from scp.store.redis_backed import RedisBacked
 from scp.store.redis_errors import answered
-from scp.store.redis_lookup import Lookup, Watchers
+from scp.store.redis_lookup import Lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +92,7 @@ class _HotScript:
 
 
 @final
-class RedisHeldCalls:
+class RedisHeldCalls(RedisBacked):
     """`scp.ports.HeldCalls` on Redis 6 or later. Use it from one event loop.
 
     Args:
@@ -102,10 +101,9 @@ class RedisHeldCalls:
     """
 
     def __init__(self, url: RedisUrl, clock: Callable[[], float] = time.time) -> None:
-        self._deployment = deployment_of(structs.replace(url, cached=False, replicas=False), Watchers())
+        super().__init__(url)
         self._clock = clock
         self._most = url.in_flight
-        self._opened = False
         tags = [f"{{{url.prefix}:h:{number:x}}}" for number in range(BUCKETS)]
         self._keys = [(f"{t}:calls".encode(), f"{t}:due".encode(), f"{t}:left".encode()) for t in tags]
         self._put = _HotScript(PUT, 3, self._keys)
@@ -115,28 +113,8 @@ class RedisHeldCalls:
         self._release = client.script(RELEASE)
         self._due = client.script(DUE)
 
-    async def open(self) -> None:
-        """Connect. As with the subscriber store, one that can't be reached now is tried again and again."""
-        if self._opened:
-            return
-        self._opened = True
-        await self._deployment.start()
+    def _connected(self) -> None:
         self._deployment.spread([calls for calls, _, _ in self._keys])
-        trouble = self._deployment.trouble()
-        if trouble is not None:
-            if trouble.kind not in TRANSIENT:
-                await self.close()
-            raise trouble
-
-    async def close(self) -> None:
-        """Let what was begun be answered, then hang up."""
-        self._opened = False
-        await self._deployment.close()
-
-    def usable(self) -> str:
-        """Return "" or why not."""
-        trouble = self._deployment.trouble()
-        return "" if trouble is None else str(trouble)
 
     # --- the call path ---
 

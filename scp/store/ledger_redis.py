@@ -34,11 +34,10 @@ from scp.domain.reservation import (
     bucket_of_id,
 )
 from scp.domain.tariff import MAX_AMOUNT
-from scp.ports import TRANSIENT, Totals
+from scp.ports import Totals
 from scp.store.ledger_scripts import CREDIT, FORGET, RECORDED, STEP
-from scp.store.redis_deployment import deployment_of
+from scp.store.redis_backed import RedisBacked
 from scp.store.redis_errors import answered
-from scp.store.redis_lookup import Watchers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +50,7 @@ _decode: Final = msgspec.json.Decoder(Reservation).decode
 
 
 @final
-class RedisLedger:
+class RedisLedger(RedisBacked):
     """`scp.ports.Ledger` on Redis 6 or later. Use it from one event loop.
 
     Args:
@@ -60,39 +59,14 @@ class RedisLedger:
     """
 
     def __init__(self, url: RedisUrl, node: str) -> None:
-        self._deployment = deployment_of(structs.replace(url, cached=False, replicas=False), Watchers())
+        super().__init__(url)
         self._client = self._deployment.writes  # also for questions: a repeated answer must last
         self._credit = self._client.script(CREDIT)
         self._step_script = self._client.script(STEP)
         self._recorded = self._client.script(RECORDED)
         self._forget = self._client.script(FORGET)
-        self._opened = False
         self._node = node
         self._tags = [f"{url.prefix}:l:{number:02x}".encode() for number in range(BUCKETS)]
-
-    # --- opening and closing ---
-
-    async def open(self) -> None:
-        """Connect. As with the subscriber store, one that can't be reached now is tried again and again."""
-        if self._opened:
-            return
-        self._opened = True
-        await self._deployment.start()
-        trouble = self._deployment.trouble()
-        if trouble is not None:
-            if trouble.kind not in TRANSIENT:
-                await self.close()
-            raise trouble
-
-    async def close(self) -> None:
-        """Let what was begun be answered, then hang up."""
-        self._opened = False
-        await self._deployment.close()
-
-    def usable(self) -> str:
-        """Return "" or why not."""
-        trouble = self._deployment.trouble()
-        return "" if trouble is None else str(trouble)
 
     # --- accounts ---
 

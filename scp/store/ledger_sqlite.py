@@ -15,7 +15,7 @@ from scp.domain.reservation import OPEN, Account, Event, Outcome, Reservation, R
 from scp.domain.tariff import MAX_AMOUNT
 from scp.ports import Totals
 from scp.store.sqlite_base import SqliteFile
-from scp.store.sqlite_group import GroupWriter
+from scp.store.sqlite_group import GroupStore, GroupWriter
 from scp.store.sqlite_schema import Schema
 
 if TYPE_CHECKING:
@@ -78,23 +78,11 @@ class LedgerFile(SqliteFile):
 
 
 @final
-class SqliteLedger:
+class SqliteLedger(GroupStore):
     """`scp.ports.Ledger` on one SQLite file, or ``:memory:``. Use it from one event loop."""
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
-        self._writer = GroupWriter(LedgerFile(path, read_only=read_only), "ledger")
-
-    async def open(self) -> None:
-        """Open the file; raises `StoreError` as `scp.store.sqlite.SqliteStore.open` does."""
-        await self._writer.open()
-
-    async def close(self) -> None:
-        """Commit what is queued and let go of the file."""
-        await self._writer.close()
-
-    def usable(self) -> str:
-        """Return "" or why not."""
-        return "" if self._writer.opened else f"{self._writer.file.path}: not open"
+        super().__init__(GroupWriter(LedgerFile(path, read_only=read_only), "ledger"))
 
     # --- accounts ---
 

@@ -28,11 +28,9 @@ from msgspec import structs
 
 from scp.domain.message import Event, Message, Received, State
 from scp.message_ports import SeqEvent
-from scp.ports import TRANSIENT
 from scp.store.message_format import joined, received_event
-from scp.store.redis_deployment import deployment_of
+from scp.store.redis_backed import RedisBacked
 from scp.store.redis_errors import answered
-from scp.store.redis_lookup import Watchers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,42 +137,17 @@ _decode_received: Final = msgspec.json.Decoder(Received).decode
 
 
 @final
-class RedisMessages:
+class RedisMessages(RedisBacked):
     """`scp.message_ports.MessageStore` on Redis 6 or later. Use it from one event loop."""
 
     def __init__(self, url: RedisUrl) -> None:
-        self._deployment = deployment_of(structs.replace(url, cached=False, replicas=False), Watchers())
+        super().__init__(url)
         self._client = self._deployment.writes  # also for questions: a repeated answer must last
         self._put = self._client.script(PUT)
         self._receive = self._client.script(RECEIVE)
         self._event = self._client.script(EVENT)
         self._forget = self._client.script(FORGET)
-        self._opened = False
         self._tag = f"{{{url.prefix}:m}}:".encode()
-
-    # --- opening and closing ---
-
-    async def open(self) -> None:
-        """Connect. As with the subscriber store, one that can't be reached now is tried again and again."""
-        if self._opened:
-            return
-        self._opened = True
-        await self._deployment.start()
-        trouble = self._deployment.trouble()
-        if trouble is not None:
-            if trouble.kind not in TRANSIENT:
-                await self.close()
-            raise trouble
-
-    async def close(self) -> None:
-        """Let what was begun be answered, then hang up."""
-        self._opened = False
-        await self._deployment.close()
-
-    def usable(self) -> str:
-        """Return "" or why not."""
-        trouble = self._deployment.trouble()
-        return "" if trouble is None else str(trouble)
 
     # --- messages ---
 

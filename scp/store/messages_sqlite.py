@@ -14,7 +14,7 @@ from scp.domain.message import Event, Message, Received
 from scp.message_ports import SeqEvent
 from scp.store.message_format import FIELDS, joined, received_event
 from scp.store.sqlite_base import SqliteFile
-from scp.store.sqlite_group import GroupWriter
+from scp.store.sqlite_group import GroupStore, GroupWriter
 from scp.store.sqlite_schema import Schema
 
 if TYPE_CHECKING:
@@ -89,23 +89,11 @@ class MessageFile(SqliteFile):
 
 
 @final
-class SqliteMessages:
+class SqliteMessages(GroupStore):
     """`scp.message_ports.MessageStore` on one SQLite file, or ``:memory:``. Use it from one event loop."""
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
-        self._writer = GroupWriter(MessageFile(path, read_only=read_only), "messages")
-
-    async def open(self) -> None:
-        """Open the file; raises `StoreError` as `scp.store.sqlite.SqliteStore.open` does."""
-        await self._writer.open()
-
-    async def close(self) -> None:
-        """Commit what is queued and let go of the file."""
-        await self._writer.close()
-
-    def usable(self) -> str:
-        """Return "" or why not."""
-        return "" if self._writer.opened else f"{self._writer.file.path}: not open"
+        super().__init__(GroupWriter(MessageFile(path, read_only=read_only), "messages"))
 
     # --- messages ---
 

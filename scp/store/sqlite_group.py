@@ -131,3 +131,22 @@ def _fail(batch: Sequence[tuple[Change, asyncio.Future[Any]]], error: StoreError
     for _, done in batch:
         if not done.done():
             done.set_exception(StoreError(str(error), error.kind))
+
+
+class GroupStore:
+    """A store whose data are in a file that a `GroupWriter` writes."""
+
+    def __init__(self, writer: GroupWriter) -> None:
+        self._writer = writer
+
+    async def open(self) -> None:
+        """Open the file; raises `StoreError` as `scp.store.sqlite.SqliteStore.open` does."""
+        await self._writer.open()
+
+    async def close(self) -> None:
+        """Commit what is queued and let go of the file."""
+        await self._writer.close()
+
+    def usable(self) -> str:
+        """Return "" or why not."""
+        return "" if self._writer.opened else f"{self._writer.file.path}: not open"

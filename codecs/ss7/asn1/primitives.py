@@ -14,14 +14,18 @@ if TYPE_CHECKING:
 _CONSTRUCTED: Final = 0x20
 
 
-@final
-class OctetsNode(Node):
-    """OCTET STRING (and OBJECT IDENTIFIER), ``low``..``high`` octets."""
+class _BoundedNode(Node):
+    """A type with a least and a most: octets, characters, bits, or the value itself."""
 
     def __init__(self, low: int, high: int, clause: str) -> None:
         super().__init__(clause)
         self.low: i64 = low
         self.high: i64 = high
+
+
+@final
+class OctetsNode(_BoundedNode):
+    """OCTET STRING (and OBJECT IDENTIFIER), ``low``..``high`` octets."""
 
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
         """Return the octets."""
@@ -37,13 +41,8 @@ class OctetsNode(Node):
 
 
 @final
-class TextNode(Node):
+class TextNode(_BoundedNode):
     """IA5String, ``low``..``high`` characters."""
-
-    def __init__(self, low: int, high: int, clause: str) -> None:
-        super().__init__(clause)
-        self.low: i64 = low
-        self.high: i64 = high
 
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
         """Return the characters."""
@@ -62,13 +61,8 @@ class TextNode(Node):
 
 
 @final
-class BitsNode(Node):
+class BitsNode(_BoundedNode):
     """BIT STRING of ``low``..``high`` bits, as its contents octets (X.690 §8.6)."""
-
-    def __init__(self, low: int, high: int, clause: str) -> None:
-        super().__init__(clause)
-        self.low: i64 = low
-        self.high: i64 = high
 
     def _bits(self, octets: bytes, start: i64, stop: i64) -> i64:
         """Return how many bits there are, or -1 if the contents octets are bad."""
@@ -97,13 +91,8 @@ class BitsNode(Node):
 
 
 @final
-class IntegerNode(Node):
+class IntegerNode(_BoundedNode):
     """INTEGER (``low``..``high``)."""
-
-    def __init__(self, low: int, high: int, clause: str) -> None:
-        super().__init__(clause)
-        self.low: i64 = low
-        self.high: i64 = high
 
     def decode(self, octets: bytes, start: i64, stop: i64) -> object:
         """Return the integer."""
