@@ -23,7 +23,7 @@ from scp.ports import StoreError
 if TYPE_CHECKING:
     from scp.bench.comparison import Comparison, Spread
     from scp.bench.machine import Machine
-    from scp.bench.results import Latency, Replayed, Report, Soaked
+    from scp.bench.results import Latency, ReplaySpeed, Report, Soaked
     from scp.bench.scenarios import Size
 
 
@@ -249,7 +249,7 @@ def _scale(report: Report) -> Table:
     return table
 
 
-def _replay(replay: Replayed) -> Table:
+def _replay(replay: ReplaySpeed) -> Table:
     table = _table(
         f"A capture of {replay.messages:,} messages, messages a CPU second", "replay", "tshark", "ratio"
     )

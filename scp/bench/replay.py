@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scp.bench.results import Replayed
+from scp.bench.results import ReplaySpeed
 from scp.bench.scenarios import REPLAY
 from scp.bench.server import OWN, ServerError, environment, python
 
@@ -52,7 +52,7 @@ prefix = "99"
 """
 
 
-def against_tshark(folder: Path, dialogues: int, tell: Callable[[str], None]) -> Replayed:
+def against_tshark(folder: Path, dialogues: int, tell: Callable[[str], None]) -> ReplaySpeed:
     """Make a capture of so many dialogues and have both programs read it.
 
     Raises:
@@ -69,7 +69,7 @@ def against_tshark(folder: Path, dialogues: int, tell: Callable[[str], None]) ->
     tell(REPLAY)
     ours = replay_seconds(OWN, arguments, home)
     messages = 2 * dialogues
-    return Replayed(
+    return ReplaySpeed(
         messages=messages,
         messages_per_cpu_s=round(messages / ours),
         tshark_per_cpu_s=round(messages / theirs),

@@ -158,7 +158,7 @@ class Scaled(Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
 
 
-class Replayed(Struct, frozen=True, kw_only=True):
+class ReplaySpeed(Struct, frozen=True, kw_only=True):
     """A capture, replayed and decoded by tshark: messages for each second of CPU time, start included.
 
     Attributes:
@@ -212,7 +212,7 @@ class Report(Struct, frozen=True, kw_only=True):
     codec: dict[str, dict[str, dict[str, float]]]
     parts: dict[str, float]
     scale: dict[int, Scaled] = {}
-    replay: Replayed | None = None
+    replay: ReplaySpeed | None = None
     soak: Soaked | None = None
 
     @property

@@ -61,7 +61,7 @@ def map_version(version: int) -> int:
     return _MAP_VERSIONS.get(version, 0)
 
 
-def said_version(portion: DialoguePortion | None) -> int:
+def version_of_portion(portion: DialoguePortion | None) -> int:
     """Return the version of a dialogue portion's context; 0: it has none, or refuses one."""
     if isinstance(portion, (Aarq, Audt)) or (isinstance(portion, Aare) and portion.result == _ACCEPTED):
         return version_of_context(portion.context)
@@ -79,7 +79,7 @@ def protocol_of_begin(octets: bytes) -> int:
         portion = tcap.decode(octets).dialogue
     except DecodeError:
         return 0
-    return CAP_V1.version if portion is None else said_version(portion)
+    return CAP_V1.version if portion is None else version_of_portion(portion)
 
 
 def version_by_subsystems(unit: UnitData | UnitDataService) -> int:

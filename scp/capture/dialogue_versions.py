@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
-from scp.capture.cap_version import VERSIONS, said_version, version_by_subsystems
+from scp.capture.cap_version import VERSIONS, version_by_subsystems, version_of_portion
 from scp.capture.tcap_view import try_versions
 from scp.capture.wire.dialogue_tracker import MAX_OPEN, Dialogue, DialogueTracker
 from scp.capture.wire.messages import Message
@@ -71,9 +71,9 @@ class DialogueVersions:
         known = dialogue.user
         if not isinstance(known, KnownDialogue):
             known = dialogue.user = self._begun(dialogue)
-        said = _said(message)
-        if said:
-            known.version = said
+        own = _own_version(message)
+        if own:
+            known.version = own
         elif not known.version:
             _narrow(known, message)
         return known
@@ -105,10 +105,10 @@ def _read_ahead(items: Iterable[Item]) -> dict[_Key, KnownDialogue]:
         if not isinstance(message, Message) or not message.kind:
             continue
         transaction = message.transaction
-        said = _said(message)
+        own = _own_version(message)
         time, known = by_id.get(transaction.otid, (0.0, None))
         if known is not None and message.kind == tcap.BEGIN and message.signal.time <= time:
-            known.version = said or CAP_V1.version  # a file that was put together out of order
+            known.version = own or CAP_V1.version  # a file that was put together out of order
         _, dialogue = tracker.track(message, transaction)
         tracker.over.clear()
         if dialogue is None or not dialogue.stray or len(found) >= MAX_OPEN:
@@ -118,8 +118,8 @@ def _read_ahead(items: Iterable[Item]) -> dict[_Key, KnownDialogue]:
             known = dialogue.user = found[_key(message)] = KnownDialogue(0)
             for tid in (transaction.otid, transaction.dtid):
                 by_id[tid] = (message.signal.time, known)
-        if said:
-            known.version = said
+        if own:
+            known.version = own
         elif not known.version:
             _narrow(known, message)
     return found
@@ -136,12 +136,12 @@ def _has_portion(message: Message) -> bool:
     return rest < len(message.tcap) and message.tcap[rest] == _DIALOGUE_PORTION
 
 
-def _said(message: Message) -> int:
+def _own_version(message: Message) -> int:
     """Return the version of a message's context; 0: it has none."""
     if not _has_portion(message):
         return 0
     try:
-        return said_version(tcap.decode(message.tcap).dialogue)
+        return version_of_portion(tcap.decode(message.tcap).dialogue)
     except DecodeError:
         return 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from scp.capture.cap_version import MAP, MAP_BY_VERSION, OTHER, VERSIONS, map_version, said_version
+from scp.capture.cap_version import MAP, MAP_BY_VERSION, OTHER, VERSIONS, map_version, version_of_portion
 from ss7 import rose, tcap
 from ss7.cap.codec import ALONE, FAST, UnusualError
 from ss7.cap.contexts import BY_OCTETS, CAP_V1
@@ -67,7 +67,7 @@ def tcap_json(
         shown |= dialogue_json(message.dialogue)
     if message.p_abort_cause >= 0:
         shown["p_abort_cause"] = P_ABORT_NAMES.get(message.p_abort_cause, message.p_abort_cause)
-    version = said_version(message.dialogue) or version or otherwise
+    version = version_of_portion(message.dialogue) or version or otherwise
     if not version and message.kind == tcap.BEGIN and message.dialogue is None:
         version = CAP_V1.version  # the only one without dialogue portion (GSM 09.78 §6.1)
     elif version == MAP and message.kind == tcap.BEGIN and message.dialogue is None:

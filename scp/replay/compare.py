@@ -16,7 +16,7 @@ from scp.capture.wire.transaction import with_ids
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scp.replay.dialogues import Replayed
+    from scp.replay.dialogues import ReplayedDialogue
 
 
 class Verdict(StrEnum):
@@ -49,7 +49,7 @@ _COMPONENT: Final = "@"
 _MAX_DIFFERENCES: Final = 50
 
 
-def verdict_of(replayed: Replayed) -> Verdict:
+def verdict_of(replayed: ReplayedDialogue) -> Verdict:
     """Return how the answers compare; equal octets are not decoded."""
     ours, theirs = replayed.ours, replayed.theirs
     if not theirs:
@@ -61,7 +61,7 @@ def verdict_of(replayed: Replayed) -> Verdict:
     return Verdict.DIFFERENT if differences(replayed) else Verdict.SAME
 
 
-def differences(replayed: Replayed) -> list[Difference]:
+def differences(replayed: ReplayedDialogue) -> list[Difference]:
     """Return every field in which the two sequences of answers differ.
 
     Components are compared with those of the same operation; which ones there are is a field of its own.

@@ -31,7 +31,7 @@ MAX_MESSAGES: Final = 200
 
 
 @final
-class Replayed:
+class ReplayedDialogue:
     """One dialogue, replayed; the path of its messages.
 
     Attributes:
@@ -95,7 +95,7 @@ def is_elsewhere(octets: bytes) -> bool:
     return portion.context in BY_OCTETS
 
 
-class Dialogues:
+class DialogueReplay:
     """Follows the dialogues that switches open with our subsystem.
 
     Args:
@@ -120,18 +120,18 @@ class Dialogues:
     def _moved(self, now: float) -> None:
         """The capture's time is ``now``, in seconds since 1970."""
 
-    def _asked(self, replayed: Replayed) -> bool:
+    def _asked(self, replayed: ReplayedDialogue) -> bool:
         """A switch opens a dialogue; False if it is of an application context that is not ours."""
         raise NotImplementedError
 
-    def _went_on(self, replayed: Replayed, octets: bytes) -> None:
+    def _went_on(self, replayed: ReplayedDialogue, octets: bytes) -> None:
         """The switch sends a further message; ``octets`` have the capture's transaction ids."""
         raise NotImplementedError
 
-    def _answered(self, replayed: Replayed) -> None:
+    def _answered(self, replayed: ReplayedDialogue) -> None:
         """The capture's SCP has sent a message: the last of ``theirs``."""
 
-    def _over(self, replayed: Replayed) -> None:
+    def _over(self, replayed: ReplayedDialogue) -> None:
         """The dialogue is over in the capture."""
         raise NotImplementedError
 
@@ -177,14 +177,14 @@ class Dialogues:
             self.skipped[f"for another subsystem: SSN {ssn}, not {self._ours}"] += 1
             return
         self._count += 1
-        replayed = followed.user = Replayed(self._count, message)
+        replayed = followed.user = ReplayedDialogue(self._count, message)
         if not self._asked(replayed):
             followed.user = None
             self.skipped["of another application context"] += 1
 
     def _followed(self, message: Message, followed: Followed, *, from_switch: bool) -> None:
         replayed = followed.user
-        if not isinstance(replayed, Replayed):
+        if not isinstance(replayed, ReplayedDialogue):
             return
         if len(replayed.messages) < MAX_MESSAGES:
             replayed.messages.append((from_switch, message))
@@ -198,11 +198,11 @@ class Dialogues:
 
     def _given_up(self) -> None:
         for followed in self._tracker.over:
-            if isinstance(followed.user, Replayed):
+            if isinstance(followed.user, ReplayedDialogue):
                 self._end(followed, followed.user)
         self._tracker.over.clear()
 
-    def _end(self, followed: Followed, replayed: Replayed) -> None:
+    def _end(self, followed: Followed, replayed: ReplayedDialogue) -> None:
         """Cut what points in circles, or collecting it takes a third of the time."""
         followed.user = None
         self._over(replayed)

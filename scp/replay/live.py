@@ -17,7 +17,7 @@ from scp.capture.initial_dp import read_initial_dp
 from scp.capture.wire.messages import Message
 from scp.capture.wire.transaction import read_transaction, with_ids
 from scp.replay.compare import between
-from scp.replay.dialogues import MAX_MESSAGES, Dialogues, is_elsewhere
+from scp.replay.dialogues import MAX_MESSAGES, DialogueReplay, is_elsewhere
 from scp.replay.pace import Start
 from scp.replay.replay_transport import ReplayTransport
 from ss7 import tcap
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from scp.capture.source import Capture, Item
-    from scp.replay.dialogues import Replayed
+    from scp.replay.dialogues import ReplayedDialogue
     from scp.replay.pace import Pace
     from scp.replay.replay_transport import Label, Machine
 
@@ -68,7 +68,7 @@ class _LiveDialogue:
         "sls",
     )
 
-    def __init__(self, replayed: Replayed, otid: bytes, now: float) -> None:
+    def __init__(self, replayed: ReplayedDialogue, otid: bytes, now: float) -> None:
         self.replayed = replayed
         self.otid = otid
         self.dtid = b""
@@ -87,14 +87,14 @@ class _LiveDialogue:
 
 
 @final
-class LiveReplay(Dialogues):
+class LiveReplay(DialogueReplay):
     """Replays to a node. To be made where an event loop runs.
 
     Args:
         machine: M3UA, the switch's side or its STP's.
         label: of all that is sent.
         done: takes every dialogue once it is over in the capture and with the node.
-        skipped: see `Dialogues`.
+        skipped: see `DialogueReplay`.
         random: for the first transaction id.
         ssns: subsystems of the dialogues that are replayed.
         within: seconds that an answer may take.
@@ -108,7 +108,7 @@ class LiveReplay(Dialogues):
         self,
         machine: Machine,
         label: Label,
-        done: Callable[[Replayed], None],
+        done: Callable[[ReplayedDialogue], None],
         skipped: Counter[str],
         *,
         random: Random,
@@ -123,7 +123,7 @@ class LiveReplay(Dialogues):
         self._clock: Callable[[], float] = time.monotonic
         self._tid = random.getrandbits(32)
         self._by_tid: dict[bytes, _LiveDialogue] = {}
-        self._by_replayed: dict[Replayed, _LiveDialogue] = {}
+        self._by_replayed: dict[ReplayedDialogue, _LiveDialogue] = {}
         self._drained = asyncio.Event()  # no dialogue is under way
         self._watched: dict[_LiveDialogue, None] = {}  # what is owed or has to end, the longest wait first
 
@@ -179,7 +179,7 @@ class LiveReplay(Dialogues):
 
     # -- what the capture has ------------------------------------------------------------------------------
 
-    def _asked(self, replayed: Replayed) -> bool:
+    def _asked(self, replayed: ReplayedDialogue) -> bool:
         octets = replayed.begin.tcap
         if is_elsewhere(octets):
             return False
@@ -191,20 +191,20 @@ class LiveReplay(Dialogues):
         self._say(live, octets)
         return True
 
-    def _went_on(self, replayed: Replayed, octets: bytes) -> None:
+    def _went_on(self, replayed: ReplayedDialogue, octets: bytes) -> None:
         live = self._by_replayed[replayed]
         if live.ended or len(live.pending) >= MAX_MESSAGES:
-            self._unsaid(live, 1)
+            self._left_out(live, 1)
             return
         live.pending.append((len(replayed.theirs), octets))
         self._advance(live)
 
-    def _answered(self, replayed: Replayed) -> None:
+    def _answered(self, replayed: ReplayedDialogue) -> None:
         live = self._by_replayed[replayed]
         live.moved = self._clock()
         self._advance(live)
 
-    def _over(self, replayed: Replayed) -> None:
+    def _over(self, replayed: ReplayedDialogue) -> None:
         live = self._by_replayed[replayed]
         live.captured = True
         self._advance(live)
@@ -286,7 +286,7 @@ class LiveReplay(Dialogues):
         """Report a dialogue that is over on both sides; see to one that is not."""
         replayed = live.replayed
         if live.ended and live.pending:
-            self._unsaid(live, len(live.pending))
+            self._left_out(live, len(live.pending))
             live.pending.clear()
         if live.captured and not live.ended and not live.owed:
             self._part(live, "")
@@ -302,7 +302,7 @@ class LiveReplay(Dialogues):
             self._drained.set()
 
     @staticmethod
-    def _unsaid(live: _LiveDialogue, count: int) -> None:
+    def _left_out(live: _LiveDialogue, count: int) -> None:
         """Note that messages of the switch were left out, all of a dialogue's in one note."""
         notes, words = live.replayed.notes, "messages of the switch not sent: "
         if notes and notes[-1].startswith(words):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 from scp.capture.wire.transaction import read_transaction, with_ids
 from scp.engine.cap.user import CapUser
 from scp.engine.scheduler import Scheduler
-from scp.replay.dialogues import MAX_MESSAGES, Dialogues, Replayed, is_elsewhere
+from scp.replay.dialogues import MAX_MESSAGES, DialogueReplay, ReplayedDialogue, is_elsewhere
 from scp.stack.tcap import Tcap
 from scp.stack.tcap_settings import TcapSettings
 from scp.telemetry.null import NullTelemetry
@@ -83,14 +83,14 @@ class _Timer:
 
 
 @final
-class Replay(Dialogues):
+class Replay(DialogueReplay):
     """Replays.
 
     Args:
         services: by service key.
         store: where subscribers are looked up; it has to answer at once.
         done: takes every dialogue once it is over in the capture.
-        skipped: see `Dialogues`.
+        skipped: see `DialogueReplay`.
         ssns: likewise.
         codec: of CAP arguments.
         store_deadline: as the node's.
@@ -102,7 +102,7 @@ class Replay(Dialogues):
         self,
         services: Mapping[int, Service],
         store: SubscriberLookup,
-        done: Callable[[Replayed], None],
+        done: Callable[[ReplayedDialogue], None],
         skipped: Counter[str],
         *,
         ssns: Collection[int] = (146,),
@@ -115,7 +115,7 @@ class Replay(Dialogues):
         self.tcap = Tcap(TcapSettings(contexts=CALL_CONTROL, max_dialogues=1 << 20, idle_limit=_IDLE_LIMIT))
         self._done = done
         self._clock = CaptureClock()
-        self._current: Replayed | None = None
+        self._current: ReplayedDialogue | None = None
         self._scheduler = Scheduler(self._clock, self._tick)
         self._cap = CapUser(
             self,
@@ -136,24 +136,24 @@ class Replay(Dialogues):
     def _moved(self, now: float) -> None:
         self._clock.move_to(now)
 
-    def _asked(self, replayed: Replayed) -> bool:
+    def _asked(self, replayed: ReplayedDialogue) -> bool:
         octets = replayed.begin.tcap
         self._receive(replayed, octets)
         return replayed.dialogue is not None or not is_elsewhere(octets)
 
-    def _went_on(self, replayed: Replayed, octets: bytes) -> None:
+    def _went_on(self, replayed: ReplayedDialogue, octets: bytes) -> None:
         dialogue = replayed.dialogue
         if dialogue is not None and not dialogue.closed:
             otid = read_transaction(octets).otid
             self._receive(replayed, with_ids(octets, otid, dialogue.local_tid))
 
-    def _over(self, replayed: Replayed) -> None:
+    def _over(self, replayed: ReplayedDialogue) -> None:
         self._done(replayed)
         replayed.dialogue = None
 
     # -- the node ------------------------------------------------------------------------------------------
 
-    def _receive(self, replayed: Replayed, octets: bytes) -> None:
+    def _receive(self, replayed: ReplayedDialogue, octets: bytes) -> None:
         """Give a message to TCAP and what it indicates to the TC-user, as `Signalling` does."""
         now = self._clock.now
         self._current = replayed
@@ -172,7 +172,7 @@ class Replay(Dialogues):
     def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None:
         """Take what the TC-user sends; a `scp.engine.tc.TcProvider`."""
         del return_on_error
-        if octets and isinstance(path, Replayed) and len(path.ours) < MAX_MESSAGES:
+        if octets and isinstance(path, ReplayedDialogue) and len(path.ours) < MAX_MESSAGES:
             path.ours.append(octets)
 
     def keep(self, path: object) -> object:
@@ -195,7 +195,7 @@ class Replay(Dialogues):
         """Note a decision; the `scp.engine.observers.AnswerObserver`."""
         del seconds
         replayed = dialogue.path
-        if isinstance(replayed, Replayed):
+        if isinstance(replayed, ReplayedDialogue):
             replayed.service, replayed.idp, replayed.decision = service, idp, decision
 
     def _bug(self, service: str, error: Exception) -> None:

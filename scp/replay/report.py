@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from scp.capture.json_view import JsonDict
     from scp.ports import SubscriberLookup
-    from scp.replay.dialogues import Replayed
+    from scp.replay.dialogues import ReplayedDialogue
     from scp.services.api import Service
 
 KEPT: Final = 500
@@ -82,9 +82,9 @@ class Report:
     @property
     def unanswered(self) -> bool:
         """Whether there were dialogues, and we, or the node, had no answer to any of them."""
-        return bool(self.decisions) and all(said == NO_ANSWER for said, _ in self.decisions)
+        return bool(self.decisions) and all(answer == NO_ANSWER for answer, _ in self.decisions)
 
-    def take(self, replayed: Replayed) -> None:
+    def take(self, replayed: ReplayedDialogue) -> None:
         """Take a dialogue that is over."""
         decision = replayed.decision
         if not self._is_wanted(replayed):
@@ -93,8 +93,8 @@ class Report:
         verdict = verdict_of(replayed)
         self.verdicts[verdict] += 1
         if decision is None:
-            said = operations(replayed.ours[0], replayed.version) if replayed.ours else NO_ANSWER
-            self.decisions[said, ""] += 1
+            answer = operations(replayed.ours[0], replayed.version) if replayed.ours else NO_ANSWER
+            self.decisions[answer, ""] += 1
         else:
             self.decisions[decision.action, decision.reason] += 1
         shown: JsonDict | None = None
@@ -106,13 +106,13 @@ class Report:
             self._each(shown)
         self._keep(replayed, verdict, shown)
 
-    def _is_wanted(self, replayed: Replayed) -> bool:
+    def _is_wanted(self, replayed: ReplayedDialogue) -> bool:
         decision = replayed.decision
         if self._reason and (decision is None or decision.reason != self._reason):
             return False
         return not self._wanted or any(self._wanted in number for number in numbers(replayed))
 
-    def _keep(self, replayed: Replayed, verdict: Verdict, shown: JsonDict | None) -> None:
+    def _keep(self, replayed: ReplayedDialogue, verdict: Verdict, shown: JsonDict | None) -> None:
         if verdict is Verdict.SAME and not self._full:
             return
         if self._kept[verdict] >= KEPT:
@@ -129,7 +129,7 @@ class Report:
             shown["ours_messages"] = [tcap_json(octets, version) for octets in replayed.ours]
         self.kept.append(shown)
 
-    def as_json(self, replayed: Replayed, verdict: Verdict) -> JsonDict:
+    def as_json(self, replayed: ReplayedDialogue, verdict: Verdict) -> JsonDict:
         """Return what ``--json`` shows of a dialogue."""
         begin, decision = replayed.begin, replayed.decision
         a_number, b_number, imsi = numbers(replayed)
@@ -172,7 +172,7 @@ class Report:
                 shown[name] = words
         return shown
 
-    def _path(self, replayed: Replayed) -> list[Any]:
+    def _path(self, replayed: ReplayedDialogue) -> list[Any]:
         idp = replayed.idp
         rules = None if idp is None else rules_of(self._services.get(idp.service_key))
         if idp is None or rules is None:
@@ -181,7 +181,7 @@ class Report:
         return steps
 
 
-def numbers(replayed: Replayed) -> tuple[str, str, str]:
+def numbers(replayed: ReplayedDialogue) -> tuple[str, str, str]:
     """Return the digits of A-number, B-number and IMSI, "" for what is not there or can't be read."""
     idp = replayed.idp
     if idp is None:

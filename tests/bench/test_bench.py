@@ -188,7 +188,7 @@ def made_up(*faults):
             )
             for nodes in (1, 2)
         },
-        replay=results.Replayed(messages=400, messages_per_cpu_s=90.0, tshark_per_cpu_s=30.0, ratio=3.0),
+        replay=results.ReplaySpeed(messages=400, messages_per_cpu_s=90.0, tshark_per_cpu_s=30.0, ratio=3.0),
         soak=results.Soaked(
             calls=20, seconds=2.0, memory_mib=(30.0, 30.5), growth_bytes_per_call=0.25, faults=()
         ),

@@ -17,7 +17,7 @@ from scripted_scf import RETURNED, ScriptedScf, end, going_on
 from oracles import virtual_time
 from scp.capture.source import Capture
 from scp.net.loopback import pair
-from scp.replay.dialogues import Replayed
+from scp.replay.dialogues import ReplayedDialogue
 from scp.replay.live import LiveReplay
 from scp.replay.pace import Pace, Start
 from scp.replay.records import Snapshot
@@ -60,7 +60,7 @@ def held(*, ended: bytes | None = None) -> list[tuple[float, bool, bytes]]:
 
 class Outcome:
     def __init__(
-        self, done: list[Replayed], node: ScriptedScf, skipped: Counter[str], times: array[float]
+        self, done: list[ReplayedDialogue], node: ScriptedScf, skipped: Counter[str], times: array[float]
     ) -> None:
         self.done = done
         self.heard = node.received_messages
@@ -77,7 +77,7 @@ class Outcome:
 
 def make(
     node_type: type[ScriptedScf], script: Any, within: float
-) -> tuple[LiveReplay, ScriptedScf, list[Replayed]]:
+) -> tuple[LiveReplay, ScriptedScf, list[ReplayedDialogue]]:
     """A replay and a node with a script, over a loopback pair; in a running loop."""
     network = replay_lab.NETWORK
     label = Label(
@@ -88,7 +88,7 @@ def make(
         called=network.called(),
         calling=network.calling(),
     )
-    done: list[Replayed] = []
+    done: list[ReplayedDialogue] = []
     live = LiveReplay(
         machine(Side.GATEWAY, -1), label, done.append, Counter(), random=Random(1), within=within
     )
@@ -217,7 +217,7 @@ def test_a_replay_that_is_stopped_reports_what_it_has(tmp_path: Path) -> None:
     first, *rest = held()
     path = replay_lab.write(tmp_path / "long.pcap", first, *((at + 3600, *said) for at, *said in rest))
 
-    async def run() -> list[Replayed]:
+    async def run() -> list[ReplayedDialogue]:
         asked = asyncio.Event()
         live, _, done = make(ScriptedScf, lambda *_: asked.set() or [], 5)
         running = asyncio.create_task(live.run(Capture(path), Pace(), 5, lambda messages: None))
