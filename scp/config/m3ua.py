@@ -26,7 +26,7 @@ PYSCTP_FAULTY: Final = (0, 7, 3)
 
 
 class PeerRole(StrEnum):
-    """How we stand to the peer, and who connects."""
+    """Our M3UA role towards the peer, and which side connects."""
 
     ASP = "asp"
     ASP_LISTEN = "asp-listen"
@@ -83,7 +83,7 @@ class PeerTimers(Struct, frozen=True, forbid_unknown_fields=True):
     reconnect_most_s: Seconds = 30.0
 
     def faults(self) -> Iterator[Fault]:
-        """Yield a back-off that would shrink."""
+        """Yield a fault where the longest back-off is shorter than the first."""
         if self.reconnect_most_s < self.reconnect_first_s:
             yield Fault("reconnect_most_s", f"less than reconnect_first_s ({self.reconnect_first_s:g})")
 
@@ -214,17 +214,17 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def routing_contexts(self) -> tuple[int, ...]:
-        """Those of `routing_context`, however it was written."""
+        """The values of `routing_context`, a single one or a list."""
         return () if self.routing_context is None else one_or_more(self.routing_context)
 
     @property
     def network_appearances(self) -> tuple[int, ...]:
-        """Those of `network_appearance`, however it was written."""
+        """The values of `network_appearance`, a single one or a list."""
         return () if self.network_appearance is None else one_or_more(self.network_appearance)
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """Those of `network`, however it was written."""
+        """The values of `network`, a single one or a list."""
         return one_or_more(self.network)
 
     @property
@@ -235,7 +235,7 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def beat(self) -> float:
-        """T(beat) as it holds for this peer's transport."""
+        """T(beat) in seconds: as configured, or the default of the peer's transport; 0: no BEAT."""
         if self.heartbeat_s is not None:
             return self.heartbeat_s
         return TCP_HEARTBEAT_S if self.transport == "tcp" else 0.0

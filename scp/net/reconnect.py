@@ -17,7 +17,7 @@ Target = TypeVar("Target")
 
 
 class Association(Protocol):
-    """What a dialler makes: a transport that says when it is gone."""
+    """A transport, as a function that dials returns it, with a future for its end."""
 
     @property
     def transport(self) -> Transport:

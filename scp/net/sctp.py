@@ -35,7 +35,7 @@ class Connector:
         name: the peer's name in logs and metrics.
         remotes: addresses (or host names) of the one peer.
         port: the port of all of them.
-        user: who is told of associations and messages; stays the same over reconnections.
+        user: is told of associations and messages; stays the same over reconnections.
         random: for the jitter of the back-off.
         local: our addresses of the association; empty: all that the system has.
         local_port: 0: the system chooses.
@@ -82,12 +82,12 @@ class Connector:
 
     @property
     def last_failure(self) -> str:
-        """In words, why the last attempt failed or the last association was lost; "" at first."""
+        """Why the last attempt failed or the last association was lost, in words; "" before the first."""
         return self._redial.last_failure
 
     @property
     def association(self) -> SctpAssociation | None:
-        """The association that is up, or None."""
+        """The association while it is up, or None."""
         association = self._redial.association
         return association if isinstance(association, SctpAssociation) else None
 
@@ -179,7 +179,7 @@ class Listener:
         return self._port if self._socket is None else int(self._socket.raw.getsockname()[1])
 
     async def start(self) -> None:
-        """Listen.
+        """Bind the socket and listen on it.
 
         Raises:
             NoSctpError: there is no SCTP here.

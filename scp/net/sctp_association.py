@@ -74,16 +74,16 @@ _ERRORS: Final = {
 
 
 class Watcher:
-    """Who is told, in words, what an association goes through; this one does nothing."""
+    """Takes reports, in words, of what happens to an association; this one discards them."""
 
     def note(self, what: str, trouble: bool) -> None:
-        """Something happened that is worth a line in the log."""
+        """Take a line for the log."""
 
     def path(self, address: str, state: str) -> None:
-        """A path's state, `UP`, `DOWN` or other words; "" when the address is no longer the peer's."""
+        """Take a path's state: `UP`, `DOWN` or other words; "" once the address is no longer the peer's."""
 
     def discard(self, reason: str, octets: bytes) -> None:
-        """A message was thrown away; `reason` is one of a few."""
+        """Count a message that was discarded; ``reason`` is one of a bounded set."""
 
 
 QUIET: Final = Watcher()
@@ -128,7 +128,7 @@ class SctpAssociation:
 
     @property
     def transport(self) -> Transport:
-        """Itself."""
+        """The association itself, for `scp.net.reconnect.Association`."""
         return self
 
     @property
@@ -180,7 +180,7 @@ class SctpAssociation:
             self._fail(f"peer reads nothing: more than {self._limits.max_unsent // KIB} KiB unsent")
 
     def _write(self) -> None:
-        """Hand the kernel what it takes; the rest waits until there is room."""
+        """Write what the kernel takes; the rest stays queued until the socket is writable."""
         unsent = self._unsent
         try:
             while unsent:
@@ -405,7 +405,7 @@ class SctpAssociation:
 
 
 def words(error: OSError) -> str:
-    """Say in words what the system said."""
+    """Return the text of a system error."""
     if isinstance(error, NoSctpError):
         return str(error.strerror)
     return (

@@ -148,7 +148,7 @@ class Chunk(NamedTuple):
 
 
 class End(NamedTuple):
-    """Nothing more will come."""
+    """The peer has ended the association: no further message will be read."""
 
 
 Received: TypeAlias = Chunk | AssocChange | AddrChange | ShutdownEvent | PartialDeliveryAborted | End | None
@@ -283,7 +283,7 @@ class SctpSocket:
             return
 
     def check(self) -> None:
-        """Raise what went wrong with the set-up, as `OSError`."""
+        """Raise the error of a set-up that failed, as `OSError`."""
         reason = self.raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if reason:
             raise OSError(reason, os.strerror(reason))
@@ -334,7 +334,7 @@ class SctpSocket:
         return True
 
     def receive(self) -> Received:
-        """Return what is there next; None if there is nothing now.
+        """Return the next message or notification; None if none is waiting.
 
         Raises:
             OSError: the association is gone.
@@ -365,17 +365,17 @@ class SctpSocket:
         self.raw.shutdown(socket.SHUT_WR)
 
     def abort(self) -> None:
-        """Send ABORT (RFC 9260 §9.1) and let go."""
+        """Send ABORT (RFC 9260 §9.1) and close the descriptor."""
         self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
         self.raw.close()
 
     def close(self) -> None:
-        """Let go."""
+        """Close the descriptor."""
         self.raw.close()
 
 
 def read_notification(octets: bytes) -> Received:
-    """Return what a notification says; None for one that tells us nothing."""
+    """Return a notification's contents; None for a kind that is not used."""
     if len(octets) < 2:
         return None
     kind = int.from_bytes(octets[:2], byteorder)

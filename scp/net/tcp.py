@@ -109,12 +109,12 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     @property
     def transport(self) -> Transport:
-        """Itself."""
+        """The connection itself, for `scp.net.reconnect.Association`."""
         return self
 
     @property
     def streams(self) -> int:
-        """TCP has one."""
+        """Outbound streams: 1, TCP has no others."""
         return 1
 
     @property
@@ -146,7 +146,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         asyncio.get_running_loop().call_later(self._limits.linger, self._give_up)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Set the socket up and tell the user."""
+        """Set the socket's options and tell the user that the connection is up."""
         self._socket = cast("asyncio.Transport", transport)
         self._writer = EagerWriter(self._socket)
         raw = transport.get_extra_info("socket")
@@ -163,7 +163,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what was read."""
+        """Process the octets that were read into the buffer."""
         if self._reason:
             return
         if nbytes == READ_SIZE:
@@ -205,14 +205,14 @@ class TcpConnection(asyncio.BufferedProtocol):
         return False
 
     def pause_writing(self) -> None:
-        """The peer is behind with our answers: ask it nothing more."""
+        """Stop reading from the peer, which has not read our answers."""
         self.congested = True
         self.pauses += 1
         if not self._socket.is_closing():
             self._socket.pause_reading()
 
     def resume_writing(self) -> None:
-        """It caught up."""
+        """Read from the peer again: it has read what was queued for it."""
         self.congested = False
         if not self._socket.is_closing():
             self._socket.resume_reading()
@@ -242,7 +242,7 @@ class Connector:
         name: the peer's name in logs and metrics.
         remotes: addresses (or host names), tried in turn.
         port: the port of all of them.
-        user: who is told of connections and messages; stays the same over reconnections.
+        user: is told of connections and messages; stays the same over reconnections.
         random: for the jitter of the back-off.
         local: addresses to connect from, the first of the remote's family; empty: the system's choice.
         failed: called with the reason, in words, of each attempt that failed.
@@ -279,7 +279,7 @@ class Connector:
 
     @property
     def last_failure(self) -> str:
-        """In words, why the last attempt failed or the last connection was lost; "" at first."""
+        """Why the last attempt failed or the last connection was lost, in words; "" before the first."""
         return self._redial.last_failure
 
     async def start(self) -> None:
@@ -360,7 +360,7 @@ class Listener:
         return self._port
 
     async def start(self) -> None:
-        """Listen.
+        """Bind the sockets and listen on them.
 
         Raises:
             OSError: the address or port can't be had, or a host that is allowed has no address.
@@ -420,7 +420,7 @@ class _Accepting(asyncio.Protocol):
         self._gone = True
 
     def _admit(self, user: TransportUser) -> None:
-        """Give way, if the peer is still there."""
+        """Hand the transport to the `TcpConnection`, unless the peer has gone."""
         if self._gone:
             return
         transport = self._transport
@@ -437,7 +437,7 @@ class _Accepting(asyncio.Protocol):
 
 
 def _words(error: BaseException | None) -> str:
-    """Say in words what the system said."""
+    """Return the text of a system error."""
     if error is None:
         return "closed by peer"
     if isinstance(error, ConnectionResetError):
