@@ -45,6 +45,8 @@ READ_SECONDS: Final = 0.05
 """How long what waits in the sockets is given to be read."""
 HELD_SECONDS: Final = 10.0
 """How long a switch may wait for instructions in an open dialogue: what is older was answered, or is over."""
+STORE_SECONDS: Final = 10.0
+"""How long the store of held calls may take over messages that are left; one that is away says so at once."""
 MARGIN: Final = 0.1
 """Seconds beyond the deadline for answers: what is older was answered, or its caller has given up."""
 
@@ -299,7 +301,7 @@ class Leaver:
 
     async def _leave_all(self) -> None:
         try:
-            async with asyncio.timeout(LEAVE):
+            async with asyncio.timeout(STORE_SECONDS):
                 if not self._opened:
                     await self._held.open()
                     self._opened = True

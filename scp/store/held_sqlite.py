@@ -44,7 +44,7 @@ _SCHEMA: Final = Schema(
     ),
     "a file of held calls",
 )
-LOCK_TRIES: Final = 30
+LOCK_TRIES: Final = 150
 LOCK_PAUSE: Final = 0.1
 """A guardian that has messages to leave has the file for a moment while the next process starts."""
 
