@@ -14,7 +14,7 @@ from scp.failover.traffic_ring import Kind
 from scp.net.sctp_association import SctpAssociation
 from scp.net.sctp_socket import SctpSocket
 from scp.net.tcp import Limits, TcpConnection
-from scp.ports import StoreError
+from scp.ports import NOBODY, StoreError
 from scp.store.open import open_held_calls
 from scp.telemetry.null import NullTelemetry
 from ss7 import m3ua, sccp, tcap
@@ -275,6 +275,7 @@ class Leaver:
     def __init__(self, config: Config, signalling: Signalling) -> None:
         self._held = open_held_calls(config.store.url.reveal())
         self._opened = False
+        self._dead = config.node.instance
         self._signalling = signalling
         self._waiting: list[tuple[bytes, bytes, object]] = []
         self._task: asyncio.Task[None] | None = None
@@ -307,8 +308,13 @@ class Leaver:
                     self._opened = True
                 while self._waiting:
                     tid, octets, path = self._waiting[0]
-                    if not await self._held.leave(tid, octets):
+                    entry = await self._held.get(tid)
+                    if entry is None:
                         self._signalling.refuse(octets, path)
+                    elif entry.owner in (self._dead, NOBODY) and not await self._held.release(
+                        tid, entry.fence, entry.owner, octets
+                    ):
+                        continue  # it was claimed meanwhile: a node that has the call must not lose it
                     del self._waiting[0]
         except (StoreError, TimeoutError):
             self._waiting.clear()
