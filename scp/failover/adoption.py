@@ -209,10 +209,17 @@ class Adoption:
 
     async def _leave(self, tid: bytes) -> bool:
         """Leave what waits for a call to the node that adopts it: this one is going."""
-        for octets, _, _ in self._looking[tid]:
-            if not await self._held.leave(tid, octets):
-                return False
-            self.counts["left"] += 1
+        for octets, path, _ in self._looking[tid]:
+            for _ in range(TRIES):
+                entry = await self._held.get(tid)
+                if entry is None:
+                    return False
+                if entry.owner not in (self._me, NOBODY):  # it has been adopted: its node gets the message
+                    self._relayed(entry.owner, tid, octets, path)
+                    break
+                if await self._held.release(tid, entry.fence, entry.owner, octets):
+                    self.counts["left"] += 1
+                    break
         return True
 
     # --- claiming ---
