@@ -77,7 +77,7 @@ def test_what_needs_sctp_holds_in_the_guest() -> None:
         "tests",
     ):  # the guest can't keep what it compiles: each process would anew
         compileall.compile_dir(uml.ROOT / folder, quiet=1)
-    result = uml.run(TESTS, seconds=400, environment={"CAMEL_SCP_LAB": "guest"})
+    result = uml.run(TESTS, seconds=900, environment={"CAMEL_SCP_LAB": "guest"})
     print(result.output)
     assert result.status == 0, result.console if result.status < 0 else "its output says why"
 
@@ -101,6 +101,6 @@ def test_what_needs_sctp_holds_on_a_network_of_its_own() -> None:
     if os.geteuid():
         pytest.skip("a network of its own takes root")
     result = subprocess.run(
-        uml.on_own_network(TESTS), check=False, timeout=400, env={**os.environ, "CAMEL_SCP_LAB": "here"}
+        uml.on_own_network(TESTS), check=False, timeout=900, env={**os.environ, "CAMEL_SCP_LAB": "here"}
     )
     assert result.returncode == 0
