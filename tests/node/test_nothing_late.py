@@ -167,7 +167,7 @@ class Audited(RealNode):
         sent = {"Content-Type": "application/json", "Authorization": f"Bearer {token}", **headers}
         request = urllib.request.Request(url, body, sent if token else {}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10, context=self.tls) as answer:
+            with urllib.request.urlopen(request, timeout=120, context=self.tls) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
@@ -350,7 +350,8 @@ def requests(node: RealNode) -> None:
                 filled += "?seconds=0.5"  # a stream that would not end
             body = example(described, operation)
             node.ask(method.upper(), filled)
-            for each in (None, body, b"{"):
+            bodies = (b"{",) if path.startswith("/v1/captures") else (None, body, b"{")  # each starts a process
+            for each in bodies:
                 node.ask(method.upper(), filled, each, TOKEN)
     for odd in ("/", "/v1/nothing", "/v1/subscribers/abc", "/docs", "/favicon.ico"):
         node.get(odd, TOKEN)
