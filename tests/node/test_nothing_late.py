@@ -350,7 +350,9 @@ def requests(node: RealNode) -> None:
                 filled += "?seconds=0.5"  # a stream that would not end
             body = example(described, operation)
             node.ask(method.upper(), filled)
-            bodies = (b"{",) if path.startswith("/v1/captures") else (None, body, b"{")  # each starts a process
+            bodies = (
+                (b"{",) if path.startswith("/v1/captures") else (None, body, b"{")
+            )  # each starts a process
             for each in bodies:
                 node.ask(method.upper(), filled, each, TOKEN)
     for odd in ("/", "/v1/nothing", "/v1/subscribers/abc", "/docs", "/favicon.ico"):
