@@ -26,6 +26,7 @@ def test_the_pages_lines_run_as_they_stand(tmp_path: Path) -> None:
     )
     config += f'[telemetry]\nmetrics = "127.0.0.1:{metrics}"\n'
     (tmp_path / "scp.toml").write_text(config)
+    lines = lines.replace("127.0.0.1:9464", f"127.0.0.1:{metrics}")
     lines = lines.replace("127.0.0.1:2906", f"127.0.0.1:{hlr}").replace(
         "camel-scp msc", f"camel-scp msc --to 127.0.0.1:{msc}"
     )
