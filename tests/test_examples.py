@@ -81,3 +81,9 @@ def test_properties_inside_other_tests_are_marked_for_a_thorough_run() -> None:
                         unmarked.append(f"{file}: {test.name}")
     assert found >= 4
     assert not unmarked
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by it: the second one would be an error of collection."""
+    names = [file.name for file in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)

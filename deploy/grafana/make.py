@@ -98,7 +98,7 @@ SERVICE: Final = (
     ),
     Panel(
         "Until an HLR answers (99 %)",
-        quantile(0.99, "scp_enquiry_seconds"),
+        f"{quantile(0.99, 'scp_enquiry_seconds')} > 0",  # none without an HLR
         "99 %",
         "s",
     ),
@@ -227,7 +227,8 @@ RUNTIME: Final = (
     ),
     Panel(
         "Time of a journal write",
-        f"{rate('scp_journal_seconds_total', 'instance')} / {rate('scp_journal_writes_total', 'instance')}",
+        f"{rate('scp_journal_seconds_total', 'instance')} / "
+        f"{rate('scp_journal_writes_total', 'instance')} > 0",  # 0 / 0 while no call is held
         "{{instance}}",
         "s",
     ),

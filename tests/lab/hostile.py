@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from random import Random
@@ -20,6 +21,13 @@ def connected(port: int, seconds: float = 20.0) -> socket.socket:
     peer.settimeout(seconds)
     peer.connect(("127.0.0.1", port))
     return peer
+
+
+def say_garbage(port: int) -> None:
+    """Set one association up, say what is no message, and end it by SHUTDOWN: what was said arrives."""
+    with contextlib.suppress(OSError), connected(port) as peer:
+        about = struct.pack("=HHIII", 0, 0, socket.htonl(M3UA_PPID), 0, 0)
+        peer.sendmsg([b"\0"], [(socket.IPPROTO_SCTP, _SNDINFO, about)])
 
 
 def attack(port: int, rounds: int, seed: int = 3) -> int:
