@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from scp.charging.service import ChargingService
     from scp.charging.sink import CdrSink
     from scp.failover.guardian import Guardian
+    from scp.failover.presence import NodeAddress
+    from scp.failover.relay import Relay
     from scp.messages.smpp.esme import Esme
     from scp.telemetry.number_traces import Traces
 
@@ -232,11 +234,17 @@ def _journal(service: HeldCallsService, now: float) -> ComponentStatus:
     if journal.unjournalled:
         part.state += f"; {journal.unjournalled:,} steps without a record"
     if service.presence is not None:
-        others = ", ".join(each.name for each in service.presence.nodes.values())
+        others = ", ".join(_other_node(each, adoption.relay) for each in service.presence.nodes.values())
         part.state += f"; other nodes: {others or 'none'}"
     if fault.now or journal.unjournalled_at > now - LATELY:
         part.check = CHECKS["journal"]
     return part
+
+
+def _other_node(node: NodeAddress, relay: Relay | None) -> str:
+    """Name a node; without a link to it its calls are adopted here when a message of theirs comes."""
+    linked = relay is not None and relay.up(node.instance)
+    return node.name if linked else f"{node.name} (no link)"
 
 
 def _recording(recording: RecordingStatus) -> ComponentStatus:

@@ -39,6 +39,7 @@ from scp.voip.messages import (
 )
 from scp.voip.reason import Reason
 from scp.voip.registrations import Registrations
+from scp.voip.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -401,7 +402,10 @@ class Brain:
         else:
             self.metrics.told["registered" if registered else "deregistered"] += 1
             self._log.info("node told", number=msisdn, registered=registered)
-            await asyncio.to_thread(self._store.mark_registered, [(msisdn, registered)])
+            try:
+                await asyncio.to_thread(self._store.mark_registered, [(msisdn, registered)])
+            except StoreError as error:  # the node knows; a restart tells it again, in vain
+                self._log.warning("not kept what the node was told", number=msisdn, what=str(error))
             self.registrations.told(msisdn, registered, _now())
         self._go_on()
 

@@ -7,6 +7,7 @@ A write is on the disk when it returns: WAL with a full synchronisation. Directo
 from __future__ import annotations
 
 import sqlite3
+import threading
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
 import msgspec
@@ -43,8 +44,9 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.path = url.removeprefix("sqlite:")
+        self._lock = threading.Lock()
         try:
-            # The process writes from one thread at a time, and reads from its own at the start.
+            # Requests of several threads share the connection: each transaction is one thread's, by the lock.
             self._db = sqlite3.connect(self.path, timeout=5, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -78,33 +80,36 @@ class Store:
     def put(self, records: Iterable[Identity | Device]) -> None:
         """Keep records, all or none; they are on the disk when it returns."""
         rows = [(*_key(one), self._encode(one)) for one in records]
-        self._write("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", rows)
+        self._write(("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", rows))
 
     def remove(self, records: Iterable[Identity | Device]) -> None:
         """Forget records, all or none."""
-        self._write("DELETE FROM records WHERE kind = ? AND id = ?", [_key(one) for one in records])
+        self._write(("DELETE FROM records WHERE kind = ? AND id = ?", [_key(one) for one in records]))
 
     def registered(self) -> list[str]:
         """Return the identities that the node was told are registered."""
         return [msisdn for (msisdn,) in self._db.execute("SELECT msisdn FROM registered")]
 
     def mark_registered(self, changes: Iterable[tuple[str, bool]]) -> None:
-        """Keep what the node was told: (MSISDN, registered)."""
+        """Keep what the node was told, all or none: (MSISDN, registered)."""
         given = list(changes)
-        self._write("INSERT OR IGNORE INTO registered VALUES (?)", [(one,) for one, yes in given if yes])
-        self._write("DELETE FROM registered WHERE msisdn = ?", [(one,) for one, yes in given if not yes])
+        self._write(
+            ("INSERT OR IGNORE INTO registered VALUES (?)", [(one,) for one, yes in given if yes]),
+            ("DELETE FROM registered WHERE msisdn = ?", [(one,) for one, yes in given if not yes]),
+        )
 
-    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        if not rows:
-            return
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(statement, rows)
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise StoreError(f"{self.path}: {error}") from None
+    def _write(self, *statements: tuple[str, Sequence[tuple[object, ...]]]) -> None:
+        """Run statements, each with its rows, in one transaction; raises `StoreError`."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                for statement, rows in statements:
+                    self._db.executemany(statement, rows)
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise StoreError(f"{self.path}: {error}") from None
 
     def close(self) -> None:
         """Close it."""

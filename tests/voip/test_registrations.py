@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scp.voip.registrations import Registrations
+from scp.voip.store import Store
 
 GRACE = 30.0
 ONE = "46701234567"
@@ -89,3 +93,14 @@ def test_in_the_end_the_node_knows_what_is_so(steps: list[tuple[int, float, bool
         machine.tick(now)
     assert node is bool(bindings)
     assert not machine.outbox
+
+
+def test_threads_that_write_at_a_time_write_everything(tmp_path: Path) -> None:
+    store = Store(f"sqlite:{tmp_path / 'voip.db'}")
+    with ThreadPoolExecutor(8) as threads:
+        numbers = [str(number) for number in range(200)]
+        list(threads.map(lambda number: store.mark_registered([(number, True)]), numbers))
+        assert sorted(store.registered()) == sorted(numbers)
+        list(threads.map(lambda number: store.mark_registered([(number, False)]), numbers[:150]))
+    assert sorted(store.registered()) == sorted(numbers[150:])
+    store.close()
