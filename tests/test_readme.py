@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -67,7 +68,8 @@ def test_the_readmes_first_calls_are_made_as_they_stand(tmp_path: Path) -> None:
         if not shutil.which(tool):
             pytest.skip(f"{tool} is not installed")
     m3ua, api, metrics = free_ports(3)
-    (lines,) = re.findall(r"```sh\n(TOKEN=.*?)```", README, re.DOTALL)
+    first, charged = re.findall(r"```sh\n(TOKEN=.*?|cat >>.*?)```", README, re.DOTALL)
+    lines = first + charged
     for text, by in (
         ('role = "asp-listen"\n', f'role = "asp-listen"\nport = {m3ua}\n'),
         ("[api]\n", f'[telemetry]\nmetrics = "127.0.0.1:{metrics}"\n[api]\nlisten = "127.0.0.1:{api}"\n'),
@@ -90,11 +92,13 @@ def test_the_readmes_first_calls_are_made_as_they_stand(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "node.log").read_text()
     assert "connect 990011234567" in done.stdout
-    assert "roaming" in done.stdout.rpartition("as expected")[2]
+    assert "forwarded-roaming" in done.stdout
+    account = done.stdout.rpartition("as expected")[2]
+    assert json.loads(account[account.index("{") :])["balance"] == 17
 
 
 def test_the_captures_pages_commands_find_the_same_answers(tmp_path: Path, monkeypatch) -> None:
-    (text,) = re.findall(r"<<END\n(.*?)END\n", README, re.DOTALL)
+    text, _ = re.findall(r"<<END\n(.*?)END\n", README, re.DOTALL)
     (tmp_path / "scp.toml").write_text(re.sub(r"\$\(.*\)", "0" * 64, text), encoding="utf-8")
     (tmp_path / "pcaps").symlink_to(PCAPS)
     monkeypatch.chdir(tmp_path)
