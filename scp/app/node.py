@@ -199,7 +199,7 @@ class Node:
 
         calls = RecentCalls(self.config.node.name, self.config.numbering, time.time)
         self._console = Hub(self, calls, self._telemetry if isinstance(self._telemetry, Metrics) else None)
-        return console_router(self._console, Captures(self.config_file))
+        return console_router(self._console, Captures(self.config_file), self.charging.cdrs)
 
     def _speak_map(self, config: Config, signalling: Signalling, cap: CapUser) -> None:
         """Add what speaks MAP."""

@@ -61,6 +61,7 @@ from scp.client.messages import (
     message_events,
     send_message,
 )
+from scp.client.sip_events import SipEvent, Wanted, tell_sip_events
 from scp.client.subscribers import (
     Authorization,
     Condition,
@@ -124,6 +125,7 @@ __all__ = [
     "Registration",
     "Reservation",
     "Roaming",
+    "SipEvent",
     "State",
     "Subscriber",
     "Trace",
@@ -132,6 +134,7 @@ __all__ = [
     "Trigger",
     "VoipLeg",
     "VoipRecord",
+    "Wanted",
     "When",
     "account",
     "authorization",
@@ -167,6 +170,7 @@ __all__ = [
     "start_trace",
     "stop_trace",
     "subscriber",
+    "tell_sip_events",
     "trace",
     "traces",
     "withdraw",

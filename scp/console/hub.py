@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import msgspec
 
+from scp.console.sip_calls import SipCalls
 from scp.console.views import attempt_view, overview
 
 if TYPE_CHECKING:
@@ -46,11 +47,14 @@ class Hub:
         metrics: the node's counters; None where it has none.
 
     Attributes:
+        calls: as given.
+        sip: the SIP half of calls, as the VoIP service tells it.
         streams: how many are open.
     """
 
     def __init__(self, watched: Watched, calls: RecentCalls, metrics: Metrics | None) -> None:
         self.calls = calls
+        self.sip = SipCalls()
         self.streams = 0
         self._watched = watched
         self._metrics = metrics
@@ -124,6 +128,7 @@ class Hub:
             self._task = None
             self._watched.watch_calls(None)
             self.calls.forget()
+            self.sip.forget()
 
     async def _run(self) -> None:
         """Tick: wake the streams, and allow calls to be kept."""

@@ -5,18 +5,29 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
+from msgspec import Raw
 
 from scp.api.context import Context
 from scp.api.openapi import answer, call
 from scp.api.problems import NO_SUCH_PATH, NOT_SET, ProblemError, define
+from scp.charging.export import as_json
 from scp.config import Scope
 from scp.console.hub import MOST_WATCHERS
 from scp.console.recent_calls import MOST, decoded
-from scp.console.views import AttemptDetail, AttemptList, Overview, Session, attempt_view
+from scp.console.records import records_of
+from scp.console.sip_calls import SipEventsBody, Wanted
+from scp.console.views import (
+    AttemptDetail,
+    AttemptList,
+    AttemptRecords,
+    Overview,
+    Session,
+    attempt_view,
+)
 from scp.version import VERSION
 
 if TYPE_CHECKING:
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
     from scp.console.captures import Captures
     from scp.console.hub import Hub
     from scp.console.recent_calls import KeptCall
+    from scp.ports import CdrStore
 
 TOO_MANY_STREAMS: Final = define(
     "too-many-streams",
@@ -60,7 +72,7 @@ After: TypeAlias = Annotated[
 For: TypeAlias = Annotated[
     float, QueryParameter(ge=0, le=86_400, description="Seconds after which the stream ends; 0: it does not.")
 ]
-Wanted: TypeAlias = Annotated[
+Digits: TypeAlias = Annotated[
     str, QueryParameter(max_length=40, description="Digits that the calling, called or new number contains.")
 ]
 Exactly: TypeAlias = Annotated[
@@ -69,7 +81,7 @@ Exactly: TypeAlias = Annotated[
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MOST, description="Calls at the most.")]
 
 
-def console_router(hub: Hub, captures: Captures) -> Router:
+def console_router(hub: Hub, captures: Captures, cdrs: CdrStore) -> Router:
     """Return the part of the API that the console needs, with its page."""
     pages = {name: _file(name) for name in _FILES}
 
@@ -119,7 +131,7 @@ def console_router(hub: Hub, captures: Captures) -> Router:
 
     @get("/v1/attempts", operation_id="attempts", **call(Scope.READ, tag=_TAG))
     async def attempts(
-        number: Wanted = "",
+        number: Digits = "",
         reason: Exactly = "",
         action: Exactly = "",
         service: Exactly = "",
@@ -138,10 +150,35 @@ def console_router(hub: Hub, captures: Captures) -> Router:
     @get("/v1/attempts/{attempt:str}", operation_id="attempt", **call(Scope.TRACE, NOT_SET, tag=_TAG))
     async def one_attempt(attempt: FromPath[str]) -> Response[AttemptDetail]:
         """Return one call attempt with its messages, decoded. Scope: trace."""
-        kept = hub.calls.get(attempt)
-        if kept is None:
-            raise ProblemError(NOT_SET, f"call attempt {attempt}")
-        return answer(AttemptDetail(attempt_view(kept), decoded(kept), kept.left_out))
+        kept = _kept(hub, attempt)
+        name, half = hub.sip.of(kept.attempt) or ("", None)
+        events = () if half is None else tuple(half.events)
+        return answer(AttemptDetail(attempt_view(kept), decoded(kept), kept.left_out, name, events))
+
+    @get(
+        "/v1/attempts/{attempt:str}/records",
+        operation_id="attemptRecords",
+        **call(Scope.CHARGING, NOT_SET, tag=_TAG),
+    )
+    async def attempt_records(attempt: FromPath[str]) -> Response[AttemptRecords]:
+        """Return the call detail records of one call attempt, as far as they are there. Scope: charging."""
+        kept = _kept(hub, attempt)
+        name, _ = hub.sip.of(kept.attempt) or ("", None)
+        found = await records_of(cdrs, kept.attempt, name)
+        return answer(AttemptRecords([Raw(as_json(each).encode()) for each in found]))
+
+    @post(
+        "/v1/sip-events",
+        operation_id="postSipEvents",
+        status_code=200,
+        **call(Scope.REGISTRATION, tag=_TAG, body=True),
+    )
+    async def take_sip_events(data: JSONBody[SipEventsBody]) -> Response[Wanted]:
+        """Take what happens to calls in the SIP network, as long as somebody looks. Scope: registration."""
+        wanted = hub.watching is not None
+        if wanted:
+            hub.sip.take(data.events)
+        return answer(Wanted(wanted))
 
     return Router(
         "/",
@@ -153,9 +190,19 @@ def console_router(hub: Hub, captures: Captures) -> Router:
             events,
             attempts,
             one_attempt,
+            attempt_records,
+            take_sip_events,
             *captures.handlers(),
         ],
     )
+
+
+def _kept(hub: Hub, attempt: str) -> KeptCall:
+    """Return a call attempt that is kept; raises the problem 404."""
+    kept = hub.calls.get(attempt)
+    if kept is None:
+        raise ProblemError(NOT_SET, f"call attempt {attempt}")
+    return kept
 
 
 def _fits(kept: KeptCall, digits: str, reason: str, action: str, service: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from scp.api.health import Check, Health, observe
+from scp.console.sip_calls import SipEvent
 from scp.domain.cdr import CallAttempt
 from scp.domain.reason import FAILURES, Reason, explain
 
@@ -71,11 +72,23 @@ class AttemptList(Struct, frozen=True):
 
 
 class AttemptDetail(Struct, frozen=True):
-    """One call attempt with its messages, decoded; ``left_out``: how many more it had than are kept."""
+    """One call attempt with its messages, decoded; ``left_out``: how many more it had than are kept.
+
+    ``sip_call`` is the VoIP service's id of its other half, "" if there is none or it is not known yet;
+    ``sip`` is what the VoIP service has told of it, in order.
+    """
 
     call: AttemptView
     messages: list[dict[str, Any]]
     left_out: int
+    sip_call: str = ""
+    sip: tuple[SipEvent, ...] = ()
+
+
+class AttemptRecords(Struct, frozen=True):
+    """The call detail records of one call attempt, oldest first: its own, the SIP leg's, its charges."""
+
+    records: list[Any]
 
 
 class Session(Struct, frozen=True):

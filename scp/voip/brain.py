@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from scp.client import ApiError, TransportError
 from scp.telemetry.logs import get_logger
 from scp.voip import decision
+from scp.voip.call_events import CallEvents
 from scp.voip.calls import Note, note_of, opened, reference, sealed
 from scp.voip.charges import Charges
 from scp.voip.decision import Call, Plan, aor
@@ -98,6 +99,7 @@ class Brain:
         self._timer: asyncio.TimerHandle | None = None
         self._log = get_logger(voip=config.voip.name)
         self._charges = None if scp is None else Charges(scp, metrics, self._log, self._start)
+        self._events = None if scp is None else CallEvents(scp)
         self._talking: dict[str, asyncio.Event] = {}
         self._at_mobile: dict[tuple[str, str], str] = {}
         self._waiting = 0
@@ -217,13 +219,15 @@ class Brain:
         name = f"{self.config.voip.name}-{self._born:x}-{self._calls:x}"
         refers = reference(plain(asked.reference))
         note = Note(name, plan.caller, plan.number, int(time.time() * 1000), "", 0, *refers)
+        if self._events is not None:
+            self._events.invited(note, asked, call.trunk or call.device)
         if self._charges is None or self.config.charging is None or not plan.payer:
             self._answer(link, asked, note, plan)
-            self._decided(name, call, plan, time.perf_counter() - came)
+            self._decided(note, call, plan, time.perf_counter() - came)
         elif self._waiting >= self.config.voip.calls_at_once:
             plan = _without_minutes(plan, Reason.OVERLOAD, "mobile")
             self._answer(link, asked, note, plan)
-            self._decided(name, call, plan, time.perf_counter() - came)
+            self._decided(note, call, plan, time.perf_counter() - came)
         else:
             self._start(self._charged(link, asked, call, note, plan, came))
 
@@ -239,6 +243,9 @@ class Brain:
             minutes = await charges.reserve(note.call, plan.caller, plan.number, charging.minutes, plan.payer)
         finally:
             self._waiting -= 1
+        if self._events is not None:
+            given = replace(note, reservation=minutes.reservation)
+            self._events.minutes(given, minutes.seconds)
         if minutes.reservation:
             note = replace(note, reservation=minutes.reservation, granted_s=minutes.seconds)
         else:
@@ -246,11 +253,13 @@ class Brain:
             plan = _without_minutes(plan, why, charging.denied)
         if not self._answer(link, asked, note, plan):
             await charges.release(note)
-        self._decided(note.call, call, plan, time.perf_counter() - came)
+        self._decided(note, call, plan, time.perf_counter() - came)
 
     def _answered(self, link: Evapi, answered: Answered) -> None:
         """Have a call's minutes extended before they run out, or nothing end it where it takes none."""
         note = opened(answered.note)
+        if note is not None and self._events is not None:
+            self._events.went_on(note, answered)
         if note is None or not note.reservation or note.call in self._talking or self.draining:
             return
         self._talking[note.call] = asyncio.Event()
@@ -293,12 +302,16 @@ class Brain:
             return
         if len(self._at_mobile) < MOST_AT_MOBILE:
             self._at_mobile[note.a, note.b] = note.call
+        if self._events is not None:
+            self._events.went_on(note, freed)
         if self._charges is not None:
             self._start(self._charges.release(note))
 
     async def _settled(self, link: Evapi, end: Ended | Failed) -> None:
         """Have the node keep a call's end, and tell Kamailio that it has."""
         note = note_of(end, *self._numbers(end))
+        if self._events is not None:
+            self._events.went_on(note, end)
         if self._at_mobile.get((note.a, note.b)) == end.call:
             del self._at_mobile[note.a, note.b]
         over = self._talking.get(end.call)
@@ -359,11 +372,13 @@ class Brain:
             )
         )
 
-    def _decided(self, name: str, call: Call, plan: Plan, seconds: float) -> None:
+    def _decided(self, note: Note, call: Call, plan: Plan, seconds: float) -> None:
+        if self._events is not None:
+            self._events.decided(note, plan)
         self.metrics.decided(plan.reason, seconds)
         self._log.info(
             "call",
-            call=name,
+            call=note.call,
             reason=plan.reason,
             caller=plan.caller or call.caller,
             to=call.to,
@@ -424,6 +439,8 @@ class Brain:
     async def stop(self, limit: float) -> bool:
         """Let what is under way finish, for so many seconds; False if it did not."""
         self.draining = True
+        if self._events is not None:
+            self._events.stop()
         for over in self._talking.values():
             over.set()  # the next brain is told of these calls, and goes on
         if self._timer is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -16,20 +15,15 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from console_tab import NEEDS_BROWSER, Tab, chromium
 
 from oracles.servers import free_tcp_port
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
 )
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
-NEEDS_BROWSER = pytest.mark.skipif(
-    BROWSER is None, reason="neither chromium nor chromium-headless-shell is installed"
-)
 PCAPS = Path(__file__).parents[2] / "pcaps"
-PATIENCE_MS = 60_000
 TOKENS = {"operator": "operator-token", "reader": "reader-token", "voip": "voip-token"}
 CONFIG = """\
 [node]
@@ -70,8 +64,20 @@ SCOPES = {
     "reader": ["read"],
     "voip": ["registration"],
 }
-CALLS = ("/v1/session", "/v1/overview", "/v1/attempts", "/v1/attempts/1", "/v1/events")
-NEEDED = {"/v1/attempts/1": "trace"}
+CALLS = {
+    ("GET", "/v1/session"): "read",
+    ("GET", "/v1/overview"): "read",
+    ("GET", "/v1/events"): "read",
+    ("GET", "/v1/attempts"): "read",
+    ("GET", "/v1/attempts/1"): "trace",
+    ("GET", "/v1/attempts/1/records"): "charging",
+    ("POST", "/v1/sip-events"): "registration",
+    ("POST", "/v1/captures/decoded"): "trace",
+    ("POST", "/v1/captures/replayed"): "trace",
+    ("POST", "/v1/captures/anonymised"): "trace",
+}
+"""Every call that the console has of its own, and the scope that it needs."""
+HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 class Served(NamedTuple):
@@ -157,38 +163,33 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A headless Chromium."""
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as found:
         yield found
-        found.close()
-
-
-class Tab:
-    """A page of the console that is signed in; what it asks for and what goes wrong is kept."""
-
-    def __init__(self, browser: Any, node: Served, **options: Any) -> None:
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.asked: list[str] = []
-        self.faults: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
-        self.page.goto(node.url + "/console")
-        self.page.fill("input[type=password]", TOKENS["operator"])
-        self.page.keyboard.press("Enter")
-        self.page.wait_for_selector(".network")
 
 
 @pytest.fixture(params=[("light", 1200, 900), ("dark", 390, 844)], ids=["desktop", "phone"])
 def tab(request: pytest.FixtureRequest, browser: Any, node: Served) -> Iterator[Tab]:
     """A console in light and dark, wide and narrow."""
     scheme, width, height = request.param
-    opened = Tab(browser, node, color_scheme=scheme, viewport={"width": width, "height": height})
+    opened = Tab(
+        browser,
+        node.url,
+        TOKENS["operator"],
+        color_scheme=scheme,
+        viewport={"width": width, "height": height},
+    )
     yield opened
     assert opened.faults == []
     assert {url for url in opened.asked if not url.startswith((node.url, "data:"))} == set()
+    opened.context.close()
+
+
+@pytest.fixture
+def phone(browser: Any, node: Served) -> Iterator[Tab]:
+    """A narrow console alone, for what looks the same on a wide one."""
+    opened = Tab(browser, node.url, TOKENS["operator"], viewport={"width": 390, "height": 844})
+    yield opened
+    assert opened.faults == []
     opened.context.close()
 
 
@@ -254,7 +255,6 @@ def test_a_subscriber_is_looked_up_changed_and_tried(tab: Tab, node: Served) -> 
 
 @NEEDS_BROWSER
 def test_every_page_fits_is_accessible_and_shows_hostile_data_as_text(tab: Tab, node: Served) -> None:
-    hostile = "<img src=x onerror=alert(1)>"
     page = tab.page
     for place in ("overview", "calls", "subscriber", "captures", "health", "calls/%3Cimg%20src=x%3E"):
         page.goto(f"{node.url}/console#/{place}")
@@ -266,11 +266,33 @@ def test_every_page_fits_is_accessible_and_shows_hostile_data_as_text(tab: Tab, 
             if each["impact"] in ("serious", "critical")
         ] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-    page.goto(f"{node.url}/console#/subscriber?number={hostile}")
+    page.goto(f"{node.url}/console#/subscriber?number={HOSTILE}")
     page.wait_for_selector(".notice")
-    page.goto(f"{node.url}/console#/calls?number={hostile}&reason={hostile}")
+    page.goto(f"{node.url}/console#/calls?number={HOSTILE}&reason={HOSTILE}")
     page.wait_for_selector("h1:has-text('Calls')")
     assert page.query_selector("main img") is None
+
+
+@NEEDS_BROWSER
+def test_what_the_voip_service_tells_is_bounded_and_shown_as_text(phone: Tab, node: Served) -> None:
+    page = phone.page
+    node.call("--vlr", "491710000001", "--expect", "connect")
+    page.click("nav >> text=Calls")
+    page.click(".calls tbody tr:first-child a")
+    page.wait_for_selector("text=begin: initialDP")
+    event = {"call": HOSTILE, "time_ms": int(time.time() * 1000), "source": HOSTILE, "target": "SIP proxy"}
+    event |= {"message": f"ended {HOSTILE}", "details": {HOSTILE: HOSTILE}, "number": "990011234567"}
+    told = {"events": [event | {"call": f"{HOSTILE}{time.time()}"}]}
+    assert node.ask("POST", "/v1/sip-events", told, TOKENS["voip"]) == {"wanted": True}
+    page.click(f".arrow summary:has-text('{HOSTILE}')")
+    assert page.inner_text(".arrow[open] dt") == HOSTILE
+    assert page.query_selector("main img") is None
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    for wrong in ({"events": [event] * 201}, {"events": [event | {"message": "x" * 200}]}, {"events": [{}]}):
+        with pytest.raises(HTTPError) as caught:
+            node.ask("POST", "/v1/sip-events", wrong, TOKENS["voip"])
+        with caught.value as answered:
+            assert answered.code == 422
 
 
 @NEEDS_BROWSER
@@ -297,7 +319,7 @@ def test_a_capture_is_decoded_replayed_and_anonymised(tab: Tab, tmp_path: Path) 
 
 @NEEDS_BROWSER
 def test_a_held_call_is_seen_and_released(browser: Any, node: Served) -> None:
-    opened = Tab(browser, node)
+    opened = Tab(browser, node.url, TOKENS["operator"])
     page = opened.page
     msc = node.call("--vlr", "491710000001", "--talk", "600", background=True)
     try:
@@ -316,7 +338,7 @@ def test_a_held_call_is_seen_and_released(browser: Any, node: Served) -> None:
 
 @NEEDS_BROWSER
 def test_a_session_ends_and_leaves_nothing(browser: Any, node: Served) -> None:
-    opened = Tab(browser, node)
+    opened = Tab(browser, node.url, TOKENS["operator"])
     page = opened.page
     assert TOKENS["operator"] not in " ".join(opened.asked)
     page.click("text=Sign out")
@@ -329,14 +351,14 @@ def test_a_session_ends_and_leaves_nothing(browser: Any, node: Served) -> None:
     opened.context.close()
 
 
-@pytest.mark.parametrize("path", CALLS)
-def test_a_key_that_lacks_the_scope_is_refused(node: Served, path: str) -> None:
-    refused = {None: 401, "wrong": 401, TOKENS["voip"]: 403}
-    if path in NEEDED:
-        refused[TOKENS["reader"]] = 403
+@pytest.mark.parametrize("call", CALLS, ids=" ".join)
+def test_a_key_that_is_none_or_lacks_the_scope_is_refused(node: Served, call: tuple[str, str]) -> None:
+    held = {name for name, scopes in SCOPES.items() if CALLS[call] in scopes}
+    refused = {None: 401, "wrong": 401} | {TOKENS[name]: 403 for name in SCOPES.keys() - held}
+    assert 403 in refused.values()
     for token, status in refused.items():
         with pytest.raises(HTTPError) as caught:
-            node.ask("GET", path, token=token)
+            node.ask(*call, {} if call[0] == "POST" else None, token=token)
         with caught.value as answered:
             assert answered.code == status
             assert answered.headers["Content-Type"] == "application/problem+json"

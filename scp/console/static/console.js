@@ -53,7 +53,7 @@ function Console({ session, leave }) {
   const shown = { calls, history, overview, session, query: at.query };
   const pages = {
     overview: () => html`<${OverviewPage} ...${shown} />`,
-    calls: () => at.id ? html`<${CallPage} key=${at.id} id=${at.id} />` : html`<${CallsPage} key=${at.query.toString()} ...${shown} />`,
+    calls: () => at.id ? html`<${CallPage} key=${at.id} id=${at.id} session=${session} />` : html`<${CallsPage} key=${at.query.toString()} ...${shown} />`,
     subscriber: () => html`<${SubscriberPage} key=${at.query.toString()} ...${shown} />`,
     captures: () => html`<${CapturesPage} ...${shown} />`,
     health: () => html`<${HealthPage} ...${shown} />`,

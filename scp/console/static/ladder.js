@@ -1,5 +1,8 @@
-// A call as a ladder: a message an arrow, its decoded form behind it.
+// A call as a ladder: its parties side by side, a message an arrow, its decoded form behind it.
 import { html } from "./preact.js";
+
+export const SWITCH = "switch (gsmSSF)", NODE = "gsmSCF (node)";
+const LAST = ["SIP proxy", "devices"];
 
 export function words(message) {
   const parts = (message.components || []).map(each => each.operation || each.error || each.problem || each.type);
@@ -11,18 +14,46 @@ export function clock(ms) {
   return new Date(ms).toISOString().slice(11, 23);
 }
 
-export function Ladder({ messages, peer }) {
-  const first = messages.length ? messages[0].time_ms : 0;
+// What the node said and heard, and what the VoIP service told, as one list in the order of time.
+export function rungs(messages, sip) {
+  const ss7 = messages.map(message => {
+    const { time_ms, link, sent, octets, ...decoded } = message;
+    return { time_ms, source: sent ? NODE : SWITCH, target: sent ? SWITCH : NODE, text: words(message), decoded, octets, link };
+  });
+  const other = (sip || []).map(event => ({ time_ms: event.time_ms, source: event.source, target: event.target, text: event.message, details: event.details }));
+  return [...ss7, ...other].sort((a, b) => a.time_ms - b.time_ms);
+}
+
+function partiesOf(events) {
+  const seen = new Set([SWITCH, NODE]);
+  for (const each of events) { seen.add(each.source); seen.add(each.target); }
+  const last = LAST.filter(each => seen.has(each));
+  return [...[...seen].filter(each => !LAST.includes(each)), ...last];
+}
+
+// Half columns: a party stands in the middle of two, an arrow goes from middle to middle.
+function Lane({ event, parties }) {
+  const from = parties.indexOf(event.source), to = parties.indexOf(event.target);
+  const style = from === to ? { gridColumn: `${2 * from + 1} / ${2 * from + 3}` } : { gridColumn: `${2 * Math.min(from, to) + 2} / ${2 * Math.max(from, to) + 2}` };
+  return html`<span class="lane" style=${{ gridTemplateColumns: `repeat(${2 * parties.length}, minmax(0, 1fr))` }}><span class=${from === to ? "spot" : from < to ? "shaft right" : "shaft left"} style=${style}></span></span>`;
+}
+
+function Rung({ event, parties, first }) {
+  const way = event.source === event.target ? event.source : `${event.source} → ${event.target}`;
+  return html`<details class="arrow">
+    <summary><span class="dim">${clock(event.time_ms)} +${(event.time_ms - first).toFixed(1)} ms</span> · ${event.text} <span class="dim">${way}</span><${Lane} event=${event} parties=${parties} /></summary>
+    ${event.details ? html`<dl class="facts">${Object.entries(event.details).map(([name, value]) => html`<div><dt>${name}</dt><dd class="mono">${value}</dd></div>`)}</dl>` : null}
+    ${event.decoded ? html`<pre tabindex="0">${JSON.stringify(event.decoded, null, 2)}</pre>` : null}
+    ${event.octets ? html`<p class="dim">link ${event.link}, M3UA, for <code>camel-scp decode --hex</code>:</p><pre tabindex="0">${event.octets}</pre>` : null}
+  </details>`;
+}
+
+export function Ladder({ events }) {
+  const parties = partiesOf(events);
+  const first = events.length ? events[0].time_ms : 0;
   return html`<div class="ladder">
-    <div class="parties"><span>${peer || "gsmSSF"}</span><span>gsmSCF (this node)</span></div>
-    ${messages.map(message => {
-      const { time_ms, link, sent, octets, ...decoded } = message;
-      return html`<details class=${"arrow " + (sent ? "said" : "heard")}>
-        <summary>${clock(time_ms)} <span class="dim">+${(time_ms - first).toFixed(1)} ms</span> · ${words(message)}<span class="shaft"></span></summary>
-        <pre tabindex="0">${JSON.stringify(decoded, null, 2)}</pre>
-        <p class="dim">link ${link}, M3UA, for <code>camel-scp decode --hex</code>:</p><pre tabindex="0">${octets}</pre>
-      </details>`;
-    })}
-    ${messages.length ? null : html`<p class="dim">No message of it is kept.</p>`}
+    <div class="parties" style=${{ gridTemplateColumns: `repeat(${parties.length}, minmax(0, 1fr))` }}>${parties.map(each => html`<span>${each}</span>`)}</div>
+    ${events.map(event => html`<${Rung} event=${event} parties=${parties} first=${first} />`)}
+    ${events.length ? null : html`<p class="dim">No message of it is kept.</p>`}
   </div>`;
 }

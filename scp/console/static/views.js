@@ -1,7 +1,7 @@
 // The pages of the console.
 import { html, useEffect, useState } from "./preact.js";
 import { ask, look } from "./api.js";
-import { clock, Ladder } from "./ladder.js";
+import { clock, Ladder, rungs } from "./ladder.js";
 
 const number = value => value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
 const since = text => text ? text.replace("T", " ").slice(0, 19) + " UTC" : "";
@@ -158,18 +158,27 @@ export function CallsPage({ calls, overview, query, session }) {
     ${session.scopes.includes("calls") ? html`<${HeldCalls} />` : null}`;
 }
 
-export function CallPage({ id }) {
+const FINAL_LOOKS = 8; // at what comes after the end: records, and the SIP half of the call
+
+export function CallPage({ id, session }) {
   const [found, set] = useState(null);
+  const [records, setRecords] = useState([]);
   const [steps, setSteps] = useState(null);
   const [problem, fail] = useState("");
   useEffect(() => {
-    let gone = false;
+    let gone = false, left = FINAL_LOOKS;
     async function load() {
       try {
-        const detail = await ask("GET", `/v1/attempts/${encodeURIComponent(id)}`);
+        const path = `/v1/attempts/${encodeURIComponent(id)}`;
+        const detail = await ask("GET", path);
+        const kept = session.scopes.includes("charging") ? await ask("GET", path + "/records") : { records: [] };
         if (gone) return;
         set(detail);
-        if (!detail.call.over) setTimeout(() => { if (!gone) load(); }, 1000);
+        setRecords(kept.records);
+        const going = !detail.call.over || detail.sip.length && !detail.sip.some(each => each.message.startsWith("ended") || each.message === "BYE");
+        if (going) left = FINAL_LOOKS;
+        if (left > 0) setTimeout(() => { if (!gone) load(); }, 1000);
+        left -= 1;
       } catch (error) { if (!gone) fail(error.message); }
     }
     load();
@@ -188,9 +197,27 @@ export function CallPage({ id }) {
     <p>${found.call.explanation}</p>
     <dl class="facts">${Object.entries(facts).map(([name, value]) => html`<div><dt>${name}</dt><dd class="mono">${value}</dd></div>`)}</dl>
     <div class="row">${attempt.b_number ? html`<a href=${`#/subscriber?number=${encodeURIComponent(steps && e164(steps) || attempt.b_number)}`}>Subscriber called</a>` : null}</div>
-    <h2>Messages</h2><${Ladder} messages=${found.messages} />
+    <h2>Messages</h2><${Ladder} events=${rungs(found.messages, found.sip)} />
     ${found.left_out ? html`<p class="dim">${found.left_out} more are not kept.</p>` : null}
+    ${found.sip_call ? html`<p class="dim">The VoIP service's id of the call: <span class="mono">${found.sip_call}</span></p>` : null}
+    ${session.scopes.includes("charging") ? html`<h2>Records</h2>${records.length ? records.map(each => html`<${Record} key=${each.seq} record=${each} />`) : html`<p class="dim">None is kept yet: a held call's is when it is over.</p>`}` : null}
     ${steps ? html`<h2>Decided now, it would be</h2><${Path} run=${steps} />` : null}`;
+}
+
+const TIMES = /_ms$/;
+const LENGTHS = ["charged_ms"];
+
+// What a record comes to, in a line; amounts are minor units, as the API has them.
+function recordWords(record) {
+  if (record.kind === "charge") return `charge: ${record.used_seconds} of ${record.granted_seconds} s, ${record.charged} ${record.currency} off account ${record.account}`;
+  if (record.kind === "voip") return `SIP leg: ${record.a_number || "?"} → ${record.b_number || "?"}, ${record.answered_ms ? `talked ${((record.ended_ms - record.answered_ms) / 1000).toFixed(1)} s` : "not answered"}`;
+  const cost = record.charge === undefined || record.charge === null ? "" : `, charged ${record.charge} of ${record.reserved} reserved`;
+  return `attempt: ${record.action} ${record.number || ""}, ${record.reason}${cost}`;
+}
+
+function Record({ record }) {
+  const shown = (name, value) => TIMES.test(name) && !LENGTHS.includes(name) && value ? new Date(value).toISOString() : String(value);
+  return html`<details><summary>${recordWords(record)}</summary><dl class="facts">${Object.entries(record).filter(([, value]) => value !== null && value !== "").map(([name, value]) => html`<div><dt>${name}</dt><dd class="mono">${shown(name, value)}</dd></div>`)}</dl></details>`;
 }
 
 // What a dry run needs to know of a call: the number in the form in which it came, and where she is.

@@ -1,0 +1,192 @@
+"""What happens to calls, told to the node while somebody looks at its console.
+
+An event costs a call an entry in a bounded list. Words are made of it when it is sent, and it is sent while
+the node says that somebody looks. Otherwise the node is asked once a second, while there are calls, whether
+somebody does by now; events that are older than `KEEP` are forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final, TypeAlias, final
+
+from scp.client import ApiError, SipEvent, TransportError, tell_sip_events
+from scp.voip.decision import Plan
+from scp.voip.messages import Answered, Ended, Failed, InviteAsked, plain
+from scp.voip.reason import WORDS
+
+if TYPE_CHECKING:
+    from scp.voip.calls import Note
+    from scp.voip.decision import Step
+    from scp.voip.messages import Freed
+    from scp.voip.scp_link import ScpLink
+
+MOST: Final = 2000
+"""Events that wait; the oldest is forgotten for a new one."""
+AT_ONCE: Final = 200
+"""Events in a request."""
+KEEP: Final = 5.0
+"""Seconds that an event is kept while nobody looks."""
+SOON: Final = 0.25
+"""Seconds from an event to its request: those that come meanwhile go with it."""
+PROBE: Final = 1.0
+"""Seconds between two questions whether somebody looks."""
+REST: Final = 30.0
+"""Seconds that the node is left alone after it has refused a request, or not answered one."""
+
+PROXY: Final = "SIP proxy"
+NODE: Final = "gsmSCF (node)"
+DEVICES: Final = "devices"
+GATEWAY: Final = "gateway"
+
+Event: TypeAlias = "InviteAsked | Plan | Answered | Freed | Ended | Failed | int"
+"""What happened; a number: so many seconds were granted."""
+
+
+@final
+class CallEvents:
+    """Events of calls on their way to the node.
+
+    Args:
+        scp: the node.
+
+    Attributes:
+        forgotten: events that came while too many waited.
+    """
+
+    def __init__(self, scp: ScpLink) -> None:
+        self.forgotten = 0
+        self._scp = scp
+        self._waiting: deque[tuple[float, Note, Event, str]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._wanted = False
+
+    def stop(self) -> None:
+        """Tell nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def invited(self, note: Note, asked: InviteAsked, source: str) -> None:
+        """A call came from a trunk or a device."""
+        self._add(note, asked, source)
+
+    def minutes(self, note: Note, seconds: int) -> None:
+        """The node granted a call so many seconds; 0: none."""
+        self._add(note, seconds)
+
+    def decided(self, note: Note, plan: Plan) -> None:
+        """It was decided what is to happen to a call."""
+        self._add(note, plan)
+
+    def went_on(self, note: Note, event: Answered | Freed | Ended | Failed) -> None:
+        """A call was answered, goes to the mobile, or is over."""
+        self._add(note, event)
+
+    def _add(self, note: Note, event: Event, source: str = "") -> None:
+        if len(self._waiting) == MOST:
+            self._waiting.popleft()
+            self.forgotten += 1
+        self._waiting.append((time.time(), note, event, source))
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        """Send what waits, until nothing does."""
+        try:
+            pause = SOON
+            while self._waiting:
+                await asyncio.sleep(pause)
+                pause = await self._send()
+        finally:
+            self._task = None
+
+    async def _send(self) -> float:
+        """Send some of it, or ask whether to; return after how many seconds to go on."""
+        count = min(AT_ONCE, len(self._waiting)) if self._wanted else 0
+        events = [sip_event(*self._waiting[at]) for at in range(count)]
+        try:
+            answer = await self._scp.send(tell_sip_events(events))
+        except (ApiError, TransportError):
+            self._wanted = False
+            self._waiting.clear()  # it keeps no events: an older version, no console, or a scope is missing
+            await asyncio.sleep(REST)
+            return SOON
+        was, self._wanted = self._wanted, answer.wanted
+        if was and answer.wanted:
+            for _ in range(min(count, len(self._waiting))):
+                self._waiting.popleft()
+        elif not answer.wanted:
+            oldest = time.time() - KEEP
+            while self._waiting and self._waiting[0][0] < oldest:
+                self._waiting.popleft()
+        return SOON if answer.wanted else PROBE
+
+
+def sip_event(when: float, note: Note, event: Event, source: str) -> SipEvent:
+    """Return what the node is told of one thing that happened."""
+    ms = int(when * 1000)
+    if isinstance(event, InviteAsked):
+        return SipEvent(
+            note.call,
+            ms,
+            (source or GATEWAY)[:64],
+            PROXY,
+            "INVITE",
+            _said(event),
+            number=plain(event.to)[:64],
+            call_reference=note.reference,
+            msc_address=note.msc,
+        )
+    if isinstance(event, int):
+        words = f"{event} s granted" if event else "no minutes"
+        return SipEvent(note.call, ms, NODE, PROXY, words, {"reservation": note.reservation} if event else {})
+    if isinstance(event, (Ended, Failed)):
+        return _ended(note, ms, event)
+    if isinstance(event, Plan):
+        return SipEvent(note.call, ms, PROXY, PROXY, f"decided: {event.reason}", _decided(event))
+    if isinstance(event, Answered):
+        return SipEvent(note.call, ms, GATEWAY if event.free == "1" else DEVICES, PROXY, "200 OK")
+    return SipEvent(note.call, ms, PROXY, GATEWAY, "INVITE", {"for": "the mobile: it costs nothing here"})
+
+
+def _ended(note: Note, ms: int, end: Ended | Failed) -> SipEvent:
+    if isinstance(end, Ended):
+        talked = {"talked": f"{end.seconds} s", "costs": "nothing here" if end.free == "1" else "as charged"}
+        return SipEvent(note.call, ms, PROXY, PROXY, "BYE", talked)
+    return SipEvent(note.call, ms, PROXY, PROXY, "ended unanswered")
+
+
+def _said(asked: InviteAsked) -> dict[str, str]:
+    """Return what an INVITE says, as far as it was asked about with it."""
+    said = {
+        "request URI": f"{plain(asked.to)}@{plain(asked.host)}",
+        "From": plain(asked.from_),
+        "Call-ID": plain(asked.call_id),
+        "P-Asserted-Identity": plain(asked.pai),
+        "Diversion": plain(asked.diversion),
+        "History-Info": plain(asked.history),
+        "X-Call-Reference": plain(asked.reference),
+        "device": plain(asked.device),
+        "source address": asked.src,
+    }
+    return {name: value[:500] for name, value in said.items() if value}
+
+
+def _decided(plan: Plan) -> dict[str, str]:
+    """Return why, and what comes next, in order."""
+    said = {"why": WORDS.get(plan.reason, "")}
+    for each in plan.path:
+        said[each.condition] = f"{each.value} → {each.outcome}"[:500]
+    for number, step in enumerate(plan.steps, 1):
+        said[f"step {number}"] = _step(step)[:500]
+    if plan.code:
+        said["answer"] = f"{plan.code} {plan.text}"
+    return said
+
+
+def _step(step: Step) -> str:
+    ring = " and ".join(each for each in (step.aor, *step.more, step.branch) if each)
+    what = f"devices of {ring} ring" if ring else f"the call goes to {step.uri}"
+    return f"{what}, for {step.seconds} s"

@@ -1,0 +1,46 @@
+"""The console in a headless Chromium, signed in."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+NEEDS_BROWSER = pytest.mark.skipif(
+    BROWSER is None, reason="neither chromium nor chromium-headless-shell is installed"
+)
+PATIENCE_MS = 60_000
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            yield found
+        finally:
+            found.close()
+
+
+class Tab:
+    """A page of the console that is signed in; what it asks for and what goes wrong is kept."""
+
+    def __init__(self, browser: Any, url: str, token: str, **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.asked: list[str] = []
+        self.faults: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
+        self.page.goto(url + "/console")
+        self.page.fill("input[type=password]", token)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector(".network")

@@ -1,0 +1,77 @@
+"""A call that goes to the VoIP service is one ladder at the node's console: SS7 and SIP, with its records."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_node import TOKEN
+from test_roaming_call import ALICE, FOREIGN, ask, registered
+from voip_lab import Lab, unavailable
+
+from oracles.servers import wait_until
+from scp import client
+from scp.simulator.scenario import Scenario
+
+sys.path.append(str(Path(__file__).parents[1] / "console"))
+
+from console_tab import NEEDS_BROWSER, Tab, chromium
+
+pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
+REFERENCE = bytes.fromhex("0c0d0e0f")
+
+
+@pytest.fixture
+def lab(shared_lab: Lab) -> Iterator[Lab]:
+    shared_lab.troubles()
+    yield shared_lab
+    assert shared_lab.troubles() == []
+
+
+@pytest.fixture
+def tab(lab: Lab) -> Iterator[Tab]:
+    with chromium() as browser:
+        opened = Tab(browser, f"http://127.0.0.1:{lab.node.settings['api']}", TOKEN)
+        yield opened
+        assert opened.faults == []
+
+
+@NEEDS_BROWSER
+def test_a_steered_call_shows_both_its_halves_and_what_is_recorded(lab: Lab, tab: Tab) -> None:
+    page = tab.page
+    phone = lab.bound("alice-phone", ALICE)
+    wait_until(lambda: registered(lab, ALICE))
+    answers = lab.device("answers", phone, pause=200)
+    with ThreadPoolExecutor() as beside:  # playwright has an event loop in this thread
+        steered = beside.submit(ask, lab, FOREIGN, call_reference=REFERENCE).result().answer
+    page.click("nav >> text=Calls")
+    page.click(".calls tbody tr:first-child a")
+    page.wait_for_selector("summary:has-text('begin: initialDP')")
+    lab.gateway_calls(
+        steered.number, reference=f"{REFERENCE.hex()};msc={Scenario().msc}", caller="46700000099"
+    ).ended()
+    answers.ended()
+    for shown in ("INVITE", "decided: rings-devices", "200 OK", "BYE"):
+        page.wait_for_selector(f".arrow summary:has-text('{shown}')")
+    page.wait_for_selector("summary:has-text('SIP leg: 46700000099')")
+    page.wait_for_selector("summary:has-text('attempt: connect 990011234567')")
+    rungs = page.eval_on_selector_all(".arrow summary", "found => found.map(each => each.innerText)")
+    order = [
+        at
+        for at, text in enumerate(rungs)
+        for word in ("initialDP", "INVITE", "200 OK", "BYE")
+        if word in text
+    ]
+    assert order == sorted(order)
+    assert len(order) == 4
+    attempt = page.evaluate("location.hash").rpartition("/")[2]
+    detail = lab.api.send(client.Call("GET", f"/v1/attempts/{attempt}", client.Reader(dict[str, Any])))
+    assert detail["sip"][0]["details"]["X-Call-Reference"] == f"{REFERENCE.hex()};msc={Scenario().msc}"
+    assert detail["sip"][1]["details"]["why"] == "The called subscriber's devices ring."
+    kept = lab.api.send(client.Call("GET", f"/v1/attempts/{attempt}/records", client.Reader(dict[str, Any])))
+    assert [each["kind"] for each in kept["records"]] == ["attempt", "voip"]
+    assert len({each["call_reference"] for each in kept["records"]}) == 1
