@@ -11,6 +11,7 @@ from scp.bench.load import LoadReport
 from scp.cli import app
 from scp.cli import msc as commands
 from scp.simulator.expect import NO_ANSWER, Action, Answer
+from scp.simulator.message import Message, MessageEnd
 from scp.simulator.msc import PlannedCall
 from scp.simulator.result import CallResult
 from scp.simulator.scenario import Attempt, Ending, Finish, Scenario
@@ -69,6 +70,25 @@ def test_how_the_switch_behaves(monkeypatch: pytest.MonkeyPatch) -> None:
     assert held.event_first
     assert held.separate
     assert held.prearranged_end
+
+
+def test_a_short_message_in_place_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[PlannedCall] = []
+
+    async def run(calls: list[PlannedCall], **_: Any) -> list[CallResult]:
+        made.extend(calls)
+        return [CallResult(scenario=call.scenario, answer=ANSWER) for call in calls]
+
+    monkeypatch.setattr(commands, "run_calls", run)
+    assert msc("--json", "--cap", "3", "--sms", "sent").exit_code == 0
+    options = ("--sms", "received", "--sms-end", "failed", "--sms-open")
+    assert msc("--json", "--cap", "4", *options).exit_code == 0
+    assert [each.message for each in made] == [
+        Message(),
+        Message(received=True, end=MessageEnd.FAILED, open=True),
+    ]
+    assert msc("--cap", "2", "--sms", "sent").exit_code == 2
+    assert msc("--cap", "3", "--sms", "sent", "--load").exit_code == 2
 
 
 @pytest.mark.parametrize(("answered", "hinted"), [(0, True), (1, False)])

@@ -83,6 +83,13 @@ SERVICE: Final = (
         "mps",
     ),
     Panel(
+        "Paid messages under control",
+        rate("scp_controlled_messages_total", "outcome") + " > 0",
+        "{{outcome}}",
+        "mps",
+        text="unreported: the switch did not say what became of it; unpaid: charging did not answer.",
+    ),
+    Panel(
         "Requests to the charging function",
         rate("scp_chf_requests_total", "result"),
         "{{result}}",

@@ -86,7 +86,7 @@ def charging_service(
         function=function,
     )
     service.quotas = QuotaDesk(
-        _quotas(charging, ledger, function),
+        _quotas(config, ledger, function),
         telemetry,
         requests,
         service.committed,
@@ -127,7 +127,8 @@ def _local(charging: Charging, ledger: Ledger) -> ChargingSystem:
     )
 
 
-def _quotas(charging: Charging, ledger: Ledger, function: ChfClient | None) -> QuotaSystem:
+def _quotas(config: Config, ledger: Ledger, function: ChfClient | None) -> QuotaSystem:
+    charging = config.charging
     if charging.chf is not None and function is not None:
         from scp.charging.nchf_messages import NfIdentification  # noqa: PLC0415 - as `_client`
         from scp.charging.nchf_quotas import NchfQuotas  # noqa: PLC0415
@@ -139,13 +140,16 @@ def _quotas(charging: Charging, ledger: Ledger, function: ChfClient | None) -> Q
             charging.chf.rating_group,
             wall_ms,
             grace_ms=charging.grace_s * 1000,
+            message_group=charging.chf.message_rating_group,
         )
+    sms = None if config.sms_control is None else config.sms_control.charging
     return LocalQuotas(
         ledger,
         TariffTable(charging.tariffs),
         wall_ms,
         local_clock(charging.timezone),
         grace_ms=charging.grace_s * 1000,
+        messages=None if sms is None else TariffTable([each.tariff() for each in sms.tariffs]),
     )
 
 

@@ -228,6 +228,9 @@ class Node:
             self._telemetry,
             signalling.clock,
             self.store_deadline,
+            quota=self.charging.quotas,
+            record=None if self.charging.sink is None else self.charging.sink.row,
+            outcome=self._telemetry.controlled if isinstance(self._telemetry, Metrics) else None,
         )
         for ssn in config.ssns:
             users.add(user, ssn, CONTEXTS_SERVED)

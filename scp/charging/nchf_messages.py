@@ -29,10 +29,21 @@ class NfIdentification(Struct, frozen=True, omit_defaults=True):
     fqdn: str = field(default="", name="nFFqdn")
 
 
-class Unit(Struct, frozen=True, omit_defaults=True):
-    """RequestedUnit, GrantedUnit: seconds."""
+class Unit(Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """RequestedUnit, GrantedUnit: seconds, or short messages."""
 
     time: int | None = None
+    service_specific_units: int | None = None
+
+    @property
+    def amount(self) -> int | None:
+        """Whichever is given."""
+        return self.time if self.service_specific_units is None else self.service_specific_units
+
+    @classmethod
+    def of(cls, amount: int, *, messages: bool) -> Unit:
+        """Return so many seconds, or so many messages."""
+        return cls(service_specific_units=amount) if messages else cls(amount)
 
 
 class Trigger(Struct, frozen=True, rename="camel"):
@@ -50,13 +61,16 @@ class UsedUnit(Struct, frozen=True, rename="camel", omit_defaults=True):
     """UsedUnitContainer."""
 
     local_sequence_number: int
-    time: int
+    time: int | None = None
     triggers: tuple[Trigger, ...] = ()
+    service_specific_units: int | None = None
 
     @classmethod
-    def of(cls, number: int, seconds: int, trigger: str) -> UsedUnit:
-        """Return the container with this number of so many seconds, told for this reason."""
-        return cls(number, seconds, (Trigger(trigger),))
+    def of(cls, number: int, amount: int, trigger: str, *, messages: bool = False) -> UsedUnit:
+        """Return the container with this number of so many seconds, or messages, told for this reason."""
+        if messages:
+            return cls(number, None, (Trigger(trigger),), amount)
+        return cls(number, amount, (Trigger(trigger),))
 
 
 class UnitUsage(Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -134,7 +148,7 @@ def granted_seconds(
         return asked, unit.validity_time
     if unit.result_code != SUCCESS:
         return DENIALS.get(unit.result_code, Denied.SERVICE_DENIED)
-    seconds = unit.granted_unit.time if unit.granted_unit is not None else None
+    seconds = unit.granted_unit.amount if unit.granted_unit is not None else None
     return (seconds, unit.validity_time) if seconds else Denied.INSUFFICIENT
 
 

@@ -12,7 +12,7 @@ finds the function's reference, and a charge leaves one CDR.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import replace
@@ -44,10 +44,16 @@ if TYPE_CHECKING:
     from scp.domain.quota import QuotaAnswer, QuotaRequest, Usage
     from scp.ports import Ledger
 
+MESSAGE: Final = "message"
+"""The fingerprint of a short message's reservation: it says which units its session counts in."""
+
 
 @final
 class NchfQuotas:
-    """`scp.ports.QuotaSystem` behind which a CHF charges; arguments as for `NchfCharging`."""
+    """`scp.ports.QuotaSystem` behind which a CHF charges; arguments as for `NchfCharging`.
+
+    A short message is a service-specific unit of the rating group ``message_group``.
+    """
 
     def __init__(
         self,
@@ -58,11 +64,13 @@ class NchfQuotas:
         wall: Callable[[], int],
         *,
         grace_ms: int,
+        message_group: int | None = None,
     ) -> None:
         self._client = client
         self._ledger = ledger
         self._consumer = consumer
         self._group = rating_group
+        self._message_group = rating_group if message_group is None else message_group
         self._wall = wall
         self._grace_ms = grace_ms
         self._told: dict[str, int] = {}  # seconds that the function was told of, of sessions that are open
@@ -80,8 +88,10 @@ class NchfQuotas:
             a_number=request.a_number,
             b_number=request.b_number,
             created_ms=now,
+            fingerprint=MESSAGE if request.message else "",
         )
-        message = self._message(new, Unit(request.seconds))
+        group = self._group_of(new)
+        message = self._message(new, Unit.of(request.seconds, messages=request.message))
         try:
             response = await self._client.post(PATH, message)
             reference = unquote(urlsplit(response.headers.get("location", "")).path.rpartition("/")[2])
@@ -93,13 +103,14 @@ class NchfQuotas:
         except ChfUnavailableError as error:
             raise StoreError(f"charging function: {error}", Denied.UNAVAILABLE) from None
         made = replace(new, reference=reference)
-        answer = granted_seconds(read, self._group, request.seconds)
+        answer = granted_seconds(read, group, request.seconds)
         if isinstance(answer, Denied) or answer[0] < request.least:
             await self._release(made, 0)
             return QuotaDenial(answer if isinstance(answer, Denied) else Denied.INSUFFICIENT)
         seconds = min(answer[0], request.seconds)
         await self._ledger.reserve(made, self._step(Event.RESERVE, seconds, answer[1]))
-        return self._grant(request, seconds, read, request.seconds)
+        last = seconds < request.seconds or is_final(read, group)
+        return QuotaGrant(request.session, seconds, last)
 
     async def extend(self, request: QuotaRequest) -> QuotaAnswer:
         """See `scp.ports.QuotaSystem`."""
@@ -159,16 +170,20 @@ class NchfQuotas:
             if refused.status not in GONE:
                 raise ChfUnavailableError(str(refused)) from None
 
+    def _group_of(self, of: Reservation) -> int:
+        return self._message_group if of.fingerprint == MESSAGE else self._group
+
     def _message(
         self, of: Reservation, asked: Unit | None, used: int | None = None, trigger: str = ""
     ) -> ChargingDataRequest:
-        container = () if used is None else (UsedUnit.of(of.steps, used, trigger),)
+        messages = of.fingerprint == MESSAGE
+        container = () if used is None else (UsedUnit.of(of.steps, used, trigger, messages=messages),)
         return ChargingDataRequest(
             f"msisdn-{of.account}",
             self._consumer,
             datetime.fromtimestamp(self._wall() / 1000, UTC).isoformat(timespec="milliseconds"),
             of.steps,
-            (UnitUsage(self._group, asked, container),),
+            (UnitUsage(self._group_of(of), asked, container),),
             ImsInformation((f"tel:+{of.a_number}",), f"tel:+{of.b_number}"),
         )
 

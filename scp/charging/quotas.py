@@ -31,6 +31,7 @@ class LocalQuotas:
     Args:
         ledger: where the money is.
         tariffs: what calls cost.
+        messages: what short messages cost; a message counts as an answered call of a second.
         wall: milliseconds since 1970-01-01 UTC.
         local: seconds of the clock that tariffs go by, for such milliseconds.
         grace_ms: how long after its last second a reservation waits to be settled.
@@ -44,16 +45,19 @@ class LocalQuotas:
         local: Callable[[int], int],
         *,
         grace_ms: int,
+        messages: TariffTable | None = None,
     ) -> None:
         self._ledger = ledger
         self._tariffs = tariffs
+        self._messages = messages
         self._wall = wall
         self._local = local
         self._grace_ms = grace_ms
 
     async def reserve(self, request: QuotaRequest) -> QuotaAnswer:
         """See `scp.ports.QuotaSystem`."""
-        tariff = self._tariffs.find(request.b_number)
+        tariffs = self._messages if request.message else self._tariffs
+        tariff = None if tariffs is None else tariffs.find(request.b_number)
         if tariff is None:
             return QuotaDenial(Denied.NO_TARIFF)
         now = self._wall()

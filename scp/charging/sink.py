@@ -27,6 +27,7 @@ from ss7.cap.types import EventReportBCSMArg
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scp.domain.cdr import Row
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
     from scp.ports import CdrStore, ChargingTelemetry
@@ -169,6 +170,12 @@ class CdrSink:
             if not (self._waiting or self._over):
                 self._wake(self._wall())
             self._over.append(self._taken(dialogue.local_tid))
+
+    def row(self, row: Row) -> None:
+        """Take the row of a record that is made elsewhere."""
+        if not (self._waiting or self._over):
+            self._wake(self._wall())
+        self._over.append(ended(held(row), None))
 
     def _taken(self, tid: bytes) -> HeldRecord:
         """Take out a held call's record, with what is known of its progress."""

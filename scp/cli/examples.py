@@ -26,6 +26,7 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             "camel-scp msc --b 46701234567 --ending no-answer --ending answer --event-first",
             "a service that holds the call redirects it once",
         ),
+        ("camel-scp msc --sms sent --cap 3 --a 46701234567 --b 46700000009", "an MSC asks about a message"),
         ("camel-scp msc --load --rate 500 --duration 60 --b 0011234567", "figures in place of ladders"),
     ),
     "hlr": (

@@ -17,6 +17,7 @@ from scp.command import FAILED, fail, say
 from scp.domain.call import Trigger
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.ladder import ladder_of
+from scp.simulator.message import CONTEXTS, Message, MessageEnd
 from scp.simulator.msc import PlannedCall, run_calls
 from scp.simulator.options import WHERE, Signalling, grouped, option
 from scp.simulator.scenario import Attempt, DefaultHandling, Ending, Finish, Scenario
@@ -46,6 +47,7 @@ _PARTY: Final = "The called party"
 _REPORTS: Final = "The gsmSSF's reports"
 _EXPECT: Final = "The answer"
 _LOAD: Final = "Load"
+_SMS: Final = "A short message"
 
 
 class Nature(StrEnum):
@@ -147,6 +149,26 @@ class Expected:
     charge: Annotated[bool, option("an answered call has to be charged", _EXPECT, "--charge")] = False
 
 
+class Sms(StrEnum):
+    """Which of its two parties is served."""
+
+    SENT = "sent"
+    RECEIVED = "received"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortMessage:
+    """A short message in place of a call: --a is the served subscriber, --b the other, --ring its time."""
+
+    sms: Annotated[
+        Sms | None, option("ask about a message that --a sends, or receives (CAP v3, v4)", _SMS)
+    ] = None
+    sms_end: Annotated[MessageEnd, option("what becomes of it, and how that is told", _SMS)] = MessageEnd.DONE
+    sms_open: Annotated[
+        bool, option("the report comes in TC-CONTINUE, not in TC-END", _SMS, "--sms-open")
+    ] = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Load:
     """How much load, if any."""
@@ -182,6 +204,7 @@ def msc(
     party: Party,
     reports: Reports,
     answer: Expected,
+    message: ShortMessage,
     load: Load,
     json: Annotated[bool, typer.Option("--json", help="results as JSON")] = False,
 ) -> None:
@@ -199,6 +222,8 @@ def msc(
     expected = Expectation(
         action=answer.expect, number=answer.expect_number, within=answer.within, charged=answer.charge
     )
+    if message.sms is not None and (load.load or call.cap not in CONTEXTS):
+        raise typer.BadParameter("--sms takes --cap 3 or 4, and no --load")
     if load.load:
         plan = LoadPlan(
             rate=load.rate,
@@ -225,8 +250,11 @@ def msc(
         if report.sent and not report.answered:
             say(network.unanswered())
         raise typer.Exit(0 if report.passed else FAILED)
+    sms = None
+    if message.sms is not None:
+        sms = Message(received=message.sms is Sms.RECEIVED, end=message.sms_end, open=message.sms_open)
     planned = [
-        PlannedCall(msgspec.structs.replace(scenario, b_number=number), expected)
+        PlannedCall(msgspec.structs.replace(scenario, b_number=number), expected, sms)
         for _ in range(max(call.calls, 1))
         for number in numbers
     ]

@@ -22,6 +22,7 @@ class Chf(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         url: its API root, ``https://chf.example``.
         rating_group: of these calls, agreed with its operator.
+        message_rating_group: of short messages under control; without it `rating_group`.
         consumer: our FQDN in nfConsumerIdentification.
         functionality: our nodeFunctionality there.
         deadline_ms: how long a request may take, all attempts together.
@@ -39,6 +40,7 @@ class Chf(Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?\Z", description="an http or https URL")
     ]
     rating_group: UInt32 = 1
+    message_rating_group: UInt32 | None = None
     consumer: Name = "camel-scp"
     functionality: Name = "IMS_Node"
     deadline_ms: Annotated[int, Meta(ge=50, le=60_000, description="milliseconds, from 50 to 60000")] = 2000

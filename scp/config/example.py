@@ -209,6 +209,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # [charging.chf]                      # in place of tariffs: the operator's charging function (TS 32.291)
 # url = "https://chf.example"
 # rating_group = 1
+# message_rating_group = 2            # of short messages under control; without it the same
 # consumer = "camel-scp"              # our FQDN in nfConsumerIdentification
 # functionality = "IMS_Node"
 # deadline_ms = 2000                  # of a request, all attempts together
@@ -257,6 +258,19 @@ grace_s = 300                         # after its last minute, time to ring incl
 # originating = "continue"            # continue | steer: to smsc | bar: messages that a subscriber sends
 # terminating = "continue"            # continue | bar: messages to a subscriber
 # smsc = "46700000099"                # the VoIP side's service centre
+# [sms_control.charging]              # without it messages are not charged
+# pays = ["sent"]                     # sent | received: messages that the served subscriber pays for
+# free = ["46701"]                    # prefixes of numbers that cost nothing
+# denial_cause = 21                   # RP-Cause (TS 24.011) of a message that can't be paid
+# down = "release"                    # release | free: while charging does not answer
+# deadline_s = 2.0                    # … which it has done after so long
+# report_s = 90.0                     # how long the report of a message is waited for
+# unreported = "refund"               # refund | charge: a message of which nothing was reported
+# furnish = false                     # the switch notes the reservation's id in its own record
+# [[sms_control.charging.tariffs]]
+# prefix = ""                         # of the recipient's number; of a received one's VLR
+# price = 5                           # minor units of charging.currency
+# name = "SMS"
 
 # [api]                               # without it there is no HTTP API
 # listen = "127.0.0.1:8080"

@@ -75,6 +75,12 @@ def describe(config: Config) -> str:
             f"short messages under control, service keys {keys}: sent ones {sms.originating}"
             f"{f' to {sms.smsc}' if sms.originating == 'steer' else ''}, received ones {sms.terminating}"
         )
+        if (paid := sms.charging) is not None:
+            lines.append(
+                f"short messages that are paid for: {', '.join(paid.pays)}, by "
+                f"{'the charging function' if config.charging.chf else f'{len(paid.tariffs)} tariffs'}; "
+                f"unreported ones: {paid.unreported}"
+            )
     if (messages := config.messages) is not None:
         doubt = "reported" if messages.in_doubt == "report" else "sent again"
         how = "MAP" if messages.by == "map" or messages.smpp is None else f"SMPP as {messages.smpp.system_id}"

@@ -59,6 +59,7 @@ class QuotaRequest(Struct, frozen=True, gc=False):
         least: fewer further seconds than these are no grant.
         slack: how many seconds later than now the call may be answered: the price of a quota is reserved for
             the dearest of these starts.
+        message: it is not a call's seconds that are asked for, but ``seconds`` short messages.
     """
 
     session: str
@@ -70,6 +71,7 @@ class QuotaRequest(Struct, frozen=True, gc=False):
     used: Usage = UNUSED
     least: int = 1
     slack: int = 0
+    message: bool = False
 
 
 class QuotaGrant(Struct, frozen=True, gc=False):

@@ -97,7 +97,7 @@ def initial_dp(scenario: Scenario, call_reference: bytes, when: datetime | None 
         redirection_information=_DIVERTED_ONCE.encode() if forwarded else None,
         imsi=Imsi(scenario.imsi).encode() if scenario.imsi else None,
         subscriber_state=SubscriberState("assumedIdle", value=True) if terminating else None,
-        location_information=_location(scenario),
+        location_information=location_of(scenario),
         ext_basic_service_code=ExtBasicServiceCode("ext-Teleservice", _TELEPHONY),
         call_reference_number=scenario.call_reference or call_reference,
         msc_address=AddressString(scenario.msc).encode(),
@@ -122,7 +122,8 @@ def _calling(digits: str) -> bytes | None:
     return CallingPartyNumber(digits, NatureOfAddress.INTERNATIONAL, screening=screening).encode()
 
 
-def _location(scenario: Scenario) -> LocationInformation | None:
+def location_of(scenario: Scenario) -> LocationInformation | None:
+    """Return where the served subscriber is, None where the scenario does not say it."""
     if not (scenario.vlr or scenario.cell):
         return None
     cell = None

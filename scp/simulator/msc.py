@@ -16,6 +16,7 @@ from scp.simulator.dialogue import CallDialogue
 from scp.simulator.endpoint import attach, machine
 from scp.simulator.expect import Expectation
 from scp.simulator.idp import initial_dp, time_and_timezone
+from scp.simulator.message import CONTEXTS, MessageDialogue, initial_dp_sms
 from scp.stack.sccp import Sccp, SccpSettings
 from scp.stack.tcap import Tcap, TcapSettings
 from scp.telemetry.null import NullTelemetry
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from scp.engine.link import Link
     from scp.ports import Telemetry
     from scp.simulator.endpoint import Endpoint
+    from scp.simulator.message import Message
     from scp.simulator.network import Network
     from scp.simulator.result import CallResult
     from scp.simulator.scenario import Scenario
-    from scp.stack.tcap import Indication
+    from scp.stack.tcap import Dialogue, Indication
 
 NAME: Final = "msc"
 _TOP_OF_TIDS: Final = 0xFFFFFF
@@ -42,13 +44,16 @@ _UP: Final = "association up"
 
 
 class PlannedCall:
-    """A call to make: its scenario and what its answer has to be."""
+    """A call to make: its scenario and what its answer has to be; with ``message`` it is a short message."""
 
-    __slots__ = ("expected", "scenario")
+    __slots__ = ("expected", "message", "scenario")
 
-    def __init__(self, scenario: Scenario, expected: Expectation | None = None) -> None:
+    def __init__(
+        self, scenario: Scenario, expected: Expectation | None = None, message: Message | None = None
+    ) -> None:
         self.scenario = scenario
         self.expected = expected or Expectation()
+        self.message = message
 
 
 async def run_calls(
@@ -117,7 +122,7 @@ class Msc:
         self._give_up = give_up
         self._on_link = on_link
         self._last_said = ""
-        self._calls: dict[CallDialogue, asyncio.Future[CallResult]] = {}
+        self._calls: dict[CallDialogue | MessageDialogue, asyncio.Future[CallResult]] = {}
         self._made = 0
         self._changed = asyncio.Event()
         title = GlobalTitle(network.global_title) if network.global_title else None
@@ -173,26 +178,40 @@ class Msc:
         running: list[asyncio.Future[CallResult]] = []
         for call in calls:
             await gate.acquire()
-            future = self.call(call.scenario, call.expected)
+            future = self.call(call.scenario, call.expected, call.message)
             future.add_done_callback(lambda _: gate.release())
             if on_result is not None:
                 future.add_done_callback(lambda done: on_result(done.result()))
             running.append(future)
         return list(await asyncio.gather(*running))
 
-    def call(self, scenario: Scenario, expected: Expectation) -> asyncio.Future[CallResult]:
-        """Make one call; its result comes when its dialogue is over.
+    def call(
+        self, scenario: Scenario, expected: Expectation, message: Message | None = None
+    ) -> asyncio.Future[CallResult]:
+        """Make one call, or ask about one message; its result comes when its dialogue is over.
 
         Raises:
             EncodeError: the scenario has no encoding.
         """
         network, now = self._network, self.signalling.clock()
         self._made += 1
-        argument = initial_dp(scenario, self._made.to_bytes(4, "big"), datetime.now().astimezone())
+        reference = self._made.to_bytes(4, "big")
         sls = self._made % _SLS_VALUES
         path = ReturnPath(
             self.link, network.point_code, network.scp_point_code, sls, network.called(), network.calling()
         )
+        if message is not None:
+            asked = initial_dp_sms(scenario, message, reference)
+            dialogue = self.signalling.tcap.open(path, CONTEXTS[scenario.version], now)
+            sms = MessageDialogue(
+                self.signalling, dialogue, scenario, message, expected, now, give_up=self._give_up
+            )
+            future = self._made_one(sms, dialogue)
+            sms.begin(asked, now)
+            self._done(sms)
+            self.signalling.flush()
+            return future
+        argument = initial_dp(scenario, reference, datetime.now().astimezone())
         context = BY_VERSION[scenario.version].octets if scenario.dialogue_portion else b""
         dialogue = self.signalling.tcap.open(path, context, now)
         call = CallDialogue(
@@ -204,11 +223,18 @@ class Msc:
             give_up=self._give_up,
             stop_time=lambda: time_and_timezone(datetime.now().astimezone())[:7],
         )
+        future = self._made_one(call, dialogue)
+        call.begin(argument, now)
+        self.signalling.flush()
+        return future
+
+    def _made_one(
+        self, call: CallDialogue | MessageDialogue, dialogue: Dialogue
+    ) -> asyncio.Future[CallResult]:
+        """Return what takes the result of a call in a dialogue."""
         dialogue.user = call
         future: asyncio.Future[CallResult] = asyncio.get_running_loop().create_future()
         self._calls[call] = future
-        call.begin(argument, now)
-        self.signalling.flush()
         return future
 
     # The TC-user
@@ -216,7 +242,7 @@ class Msc:
     def indication(self, indication: Indication, now: float) -> None:
         """Take one TC indication."""
         call = indication.dialogue.user
-        if isinstance(call, CallDialogue):
+        if isinstance(call, CallDialogue | MessageDialogue):
             call.indication(indication, now)
             self._done(call)
         elif not indication.dialogue.closed:
@@ -233,7 +259,7 @@ class Msc:
             call.tick(now)
             self._done(call)
 
-    def _done(self, call: CallDialogue) -> None:
+    def _done(self, call: CallDialogue | MessageDialogue) -> None:
         if call.over and (future := self._calls.pop(call, None)) is not None and not future.done():
             future.set_result(call.finish())
 

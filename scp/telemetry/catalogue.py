@@ -135,6 +135,12 @@ MOBILITY: Final = Spec(
     "What VLRs and HLRs told (noteMM-Event, noteSubscriberDataModified), by what came of it.",
     ("event", "result"),
 )
+CONTROLLED: Final = Spec(
+    "scp_controlled_messages_total",
+    Kind.COUNTER,
+    "Short messages under control that somebody pays for, by what became of them (TS 23.078 clause 7).",
+    ("outcome",),
+)
 M3UA_MESSAGES: Final = Spec(
     "scp_m3ua_messages_total",
     Kind.COUNTER,
@@ -243,6 +249,7 @@ CATALOGUE: Final = (
     MESSAGES_TOTAL,
     SUBMISSIONS,
     UNMATCHED_RECEIPTS,
+    CONTROLLED,
     OVERLOAD,
     LAG,
     BUILD,
@@ -565,6 +572,10 @@ PARAMETERS: Final = (*parameters(), OTHER)
 CDR_RESULTS: Final = ("written", "dropped", OTHER)
 MESSAGE_RESULTS: Final = (*(str(state) for state in MessageState), "received", OTHER)
 SUBMISSION_RESULTS: Final = (*(str(taken) for taken in Taken), OTHER)
+CONTROLLED_OUTCOMES: Final = (
+    *("submitted", "delivered", "failed", "unreported", "denied", "unpaid"),
+    OTHER,
+)
 CHF_RESULTS: Final = ("answered", "refused", "unavailable")
 IDENTITIES: Final = ("instance", "name")
 GUARDIAN_STATES: Final = ("armed", "lost", "off")

@@ -74,6 +74,7 @@ class Metrics:
         self._cdrs = dict.fromkeys(c.CDR_RESULTS, 0)
         self._messages_by_state = dict.fromkeys(c.MESSAGE_RESULTS, 0)
         self._submissions = dict.fromkeys(c.SUBMISSION_RESULTS, 0)
+        self._controlled = dict.fromkeys(c.CONTROLLED_OUTCOMES, 0)
         self._unmatched_receipts = 0
         self._map = MapCounts()
         self._lag = Histogram(c.LAG_BUCKETS)
@@ -160,6 +161,10 @@ class Metrics:
     def unmatched_receipt(self) -> None:
         """A receipt came for a message that nobody knows."""
         self._unmatched_receipts += 1
+
+    def controlled(self, outcome: str) -> None:
+        """A short message under control that somebody pays for came to this."""
+        self._controlled[outcome if outcome in self._controlled else OTHER] += 1
 
     # --- scp.ports.MapTelemetry ---
 
@@ -275,6 +280,7 @@ class Metrics:
         yield counter(c.MESSAGES_TOTAL, (((result,), n) for result, n in self._messages_by_state.items()))
         yield counter(c.SUBMISSIONS, (((result,), n) for result, n in self._submissions.items()))
         yield counter(c.UNMATCHED_RECEIPTS, [((), self._unmatched_receipts)])
+        yield counter(c.CONTROLLED, (((outcome,), n) for outcome, n in self._controlled.items()))
         yield gauge(c.OVERLOAD, [((), self.overload_level)])
         yield _histogram(c.LAG, [((), self._lag)])
         yield gauge(c.BUILD, [(self._build, 1)])

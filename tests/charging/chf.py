@@ -11,6 +11,12 @@ from urllib.parse import unquote
 ROOT = "/nchf-convergedcharging/v3/chargingdata"
 
 
+def units(given: dict[str, Any]) -> int:
+    """Seconds, or service-specific units: one of them is given."""
+    (amount,) = [given[each] for each in ("time", "serviceSpecificUnits") if each in given]
+    return int(amount)
+
+
 class Chf:
     """Answers as TS 32.291 has it.
 
@@ -100,26 +106,26 @@ class Chf:
         if verb == "release":
             if reference not in self.sessions:
                 return 404, {"cause": "CONTEXT_NOT_FOUND"}, ""
-            used = usage["usedUnitContainer"][0]["time"]
+            used = units(usage["usedUnitContainer"][0])
             self.balance += self.sessions.pop(reference) - used
             self.used[reference] = self.used.get(reference, 0) + used
             return 204, None, ""
         if verb == "update" and reference not in self.sessions:
             return 404, {}, ""
         for container in usage.get("usedUnitContainer", ()):  # the quota before is over
-            self.balance += self.sessions[reference] - container["time"]
+            self.balance += self.sessions[reference] - units(container)
             self.sessions[reference] = 0
-            self.used[reference] = self.used.get(reference, 0) + container["time"]
+            self.used[reference] = self.used.get(reference, 0) + units(container)
         reference = reference or f"session {len(self.sessions) + len(self.used)}"
         code = fault if isinstance(fault, str) and fault.isupper() else "SUCCESS"
-        time = min(usage["requestedUnit"]["time"], self.balance) if code == "SUCCESS" else 0
+        time = min(units(usage["requestedUnit"]), self.balance) if code == "SUCCESS" else 0
         if code == "SUCCESS" and not time:
             code = "QUOTA_LIMIT_REACHED"
         self.balance -= time
         self.sessions[reference] = self.sessions.get(reference, 0) + time
         unit = {"ratingGroup": usage["ratingGroup"], "resultCode": code}
         if time:
-            unit |= {"grantedUnit": {"time": time}, "validityTime": 3600}
+            unit |= {"grantedUnit": dict.fromkeys(usage["requestedUnit"], time), "validityTime": 3600}
         answer = {
             "invocationTimeStamp": body["invocationTimeStamp"],
             "invocationSequenceNumber": body["invocationSequenceNumber"],

@@ -38,7 +38,8 @@ def run(body, balance: int = 100_000) -> None:
 
         def node() -> NchfQuotas:
             identity = NfIdentification("IMS_Node", "scp.example")
-            return NchfQuotas(client, ledger, identity, 7, lambda: 1_700_000_000_000, grace_ms=60_000)
+            wall = 1_700_000_000_000
+            return NchfQuotas(client, ledger, identity, 7, lambda: wall, grace_ms=60_000, message_group=9)
 
         try:
             await body(node, chf, ledger)
@@ -139,3 +140,23 @@ def test_a_function_that_does_not_answer_is_a_failure_and_is_asked_again() -> No
         assert failed.value.kind == "charging-unavailable"
 
     run(body)
+
+
+def test_a_short_message_is_a_service_specific_unit_of_its_own_rating_group() -> None:
+    async def body(node, chf, ledger) -> None:
+        quotas = node()
+        message = QuotaRequest(SESSION, A, "sms-1", A, B, 1, message=True)
+        assert await quotas.reserve(message) == QuotaGrant(SESSION, 1)
+        assert chf.balance == 0
+        for _ in range(2):  # another node may settle it
+            assert await node().settle(SESSION, Usage(((10, 0),))) == Settled(SESSION, None, 1)
+        asked, used = (body["multipleUnitUsage"][0] for _, body in chf.requests)
+        assert (asked["ratingGroup"], asked["requestedUnit"]) == (9, {"serviceSpecificUnits": 1})
+        (container,) = used["usedUnitContainer"]
+        assert (used["ratingGroup"], container["serviceSpecificUnits"], "time" in container) == (9, 1, False)
+        assert chf.used == {"session 0": 1}
+        other = QuotaRequest(reservation_id(A, b"other"), A, "sms-2", A, B, 1, message=True)
+        assert isinstance(await quotas.reserve(other), QuotaDenial)
+        assert len(await ledger.unrecorded(9)) == 1
+
+    run(body, 1)
