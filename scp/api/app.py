@@ -11,32 +11,22 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import (
     HTTPException,
-    MethodNotAllowedException,
-    NotFoundException,
-    ValidationException,
 )
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, License, Schema, SecurityScheme, Tag
-from msgspec import Struct
-from msgspec.inspect import IntType, Metadata, StructType, UnionType, type_info
+from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 
 from scp.api import decisions, docs, health, imports, subscribers
 from scp.api.audit import Audit, call
 from scp.api.auth import Keyring, RateLimiter
 from scp.api.context import Context, NodeView, key_name
-from scp.api.http_semantics import methods_at
+from scp.api.framework import complete, problem_of, went_away
 from scp.api.limited_log import log_limited
 from scp.api.openapi import BEARER, CHANGES
 from scp.api.problems import (
     INTERNAL,
-    INVALID,
     MALFORMED,
-    METHOD_NOT_ALLOWED,
-    NO_SUCH_PATH,
-    TOO_LARGE,
     UNAVAILABLE,
-    FieldError,
     ProblemError,
     as_response,
 )
@@ -45,7 +35,7 @@ from scp.telemetry.logs import get_logger
 from scp.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from litestar.types import ControllerRouterHandler
 
@@ -62,8 +52,6 @@ ROUTERS: Final[Sequence[ControllerRouterHandler]] = (
 
 RETRY_AFTER: Final = "1"
 """Seconds after which to try again when the store failed."""
-_GONE: Final = "client disconnected prematurely"
-"""What Litestar says, as an error of the server, of a client that hung up before its request was complete."""
 
 _ABOUT: Final = """\
 The operator authorizes subscribers, the VoIP service registers them and switches forwarding; every call is
@@ -116,42 +104,8 @@ def build_app(
             openapi_config=_openapi(),
         )
     )
-    _complete(app)
+    complete(app)
     return app
-
-
-def _complete(app: Litestar) -> None:
-    """Put into the document what Litestar leaves out: examples, bounds, which bodies take nothing further."""
-    schemas = {schema.title: schema for schema in (app.openapi_schema.components.schemas or {}).values()}
-    for kind in _kinds(app):
-        schema = schemas.get(kind.__name__)
-        if schema is not None:
-            example = getattr(kind, "EXAMPLE", None)
-            schema.examples = None if example is None else [example]
-            schema.additional_properties = False if kind.__struct_config__.forbid_unknown_fields else None
-            for name in _from_zero(kind):
-                cast("dict[str, Schema]", schema.properties)[name].minimum = 0
-
-
-def _from_zero(kind: type[Struct]) -> Iterator[str]:
-    """Yield the fields that may be null and are 0 at least: Litestar takes that bound of theirs for none."""
-    for field in cast("StructType", type_info(kind)).fields:
-        if isinstance(field.type, UnionType):
-            for part in field.type.types:
-                held = part.type if isinstance(part, Metadata) else part
-                if isinstance(held, IntType) and held.ge == 0:
-                    yield field.encode_name
-
-
-def _kinds(app: Litestar) -> Iterator[type[Struct]]:
-    """Yield what the calls take and answer."""
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            taken = handler.parsed_data_field
-            answered = handler.parsed_return_field
-            for field in (*(() if taken is None else (taken,)), *answered.inner_types):
-                if isinstance(field.annotation, type) and issubclass(field.annotation, Struct):
-                    yield field.annotation
 
 
 def _openapi() -> OpenAPIConfig:
@@ -210,35 +164,10 @@ def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
 
 def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Say a framework's error as problem details."""
-    if isinstance(error, MethodNotAllowedException):
-        # RFC 9110 §15.5.6 wants them named
-        allowed = ", ".join(methods_at(request.app, request.url.path))
-        return _problem(request, ProblemError(METHOD_NOT_ALLOWED, headers={"Allow": allowed}))
-    if isinstance(error, NotFoundException):
-        return _problem(request, ProblemError(NO_SUCH_PATH, request.url.path))
-    if error.status_code == TOO_LARGE.status:
-        return _problem(request, ProblemError(TOO_LARGE))
-    if isinstance(error, ValidationException):
-        return _problem(request, _invalid(error))
-    if error.detail == _GONE:
-        get_logger().info("client went away", path=request.url.path, method=request.method)
-        return as_response(ProblemError(MALFORMED, error.detail))  # to nobody
-    if error.status_code >= 500:
+    found = problem_of(request, error)
+    if found is None:
         return _bug(request, error)
-    return _problem(request, ProblemError(MALFORMED, error.detail))
-
-
-def _invalid(error: ValidationException) -> ProblemError:
-    """Return the problem of a path, query or header parameter that its annotation refuses."""
-    extra = error.extra if isinstance(error.extra, list) else []
-    errors = tuple(_field_error(str(one.get("key", "")), str(one.get("message", ""))) for one in extra)
-    return ProblemError(INVALID, "; ".join(f"{one.path}: {one.reason}" for one in errors), errors)
-
-
-def _field_error(name: str, reason: str) -> FieldError:
-    if name == "data":  # a body that is not there; one that is, `scp.api.body` reads
-        return FieldError("body", "required, but not given")
-    return FieldError(name, reason)
+    return as_response(found) if found.kind is MALFORMED and went_away(error) else _problem(request, found)
 
 
 def _audit_refusal(request: Request[Any, Any, Any], error: ProblemError) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -15,6 +16,7 @@ from scp.config.node import Telemetry
 from scp.config.reader import ConfigError, Reader
 from scp.config.value_types import Address, Name, Port
 from scp.domain.numbers import Digits, Numbering
+from scp.voip.config_api import Admission, Api, Messages
 from scp.voip.decision import Rules
 from scp.voip.directory import E164, Device, DeviceId, DeviceState, Directory, Ha1, Identity
 
@@ -214,6 +216,9 @@ class VoipConfig(Struct, frozen=True, forbid_unknown_fields=True):
     scp: ScpLink | None = None
     charging: Charging | None = None
     store: Store = Store()
+    api: Api | None = None
+    admission: Admission | None = None
+    messages: Messages | None = None
     telemetry: Telemetry = Telemetry(metrics=HostPort("127.0.0.1", 9465))
     identities: tuple[Identity, ...] = ()
     devices: tuple[DeviceTable, ...] = ()
@@ -222,6 +227,13 @@ class VoipConfig(Struct, frozen=True, forbid_unknown_fields=True):
         """Yield what does not fit."""
         if self.charging is not None and self.scp is None:
             yield Fault("charging", "minutes are the node's: [scp] is needed")
+        if self.admission is not None:
+            for name in ("api", "messages"):
+                if getattr(self, name) is None:
+                    yield Fault(
+                        "admission",
+                        f"PINs go out by text message and come back by the API: [{name}] is needed",
+                    )
         names: dict[str, int] = {}
         for index, trunk in enumerate(self.trunks):
             if names.setdefault(trunk.name, index) != index:
@@ -229,6 +241,7 @@ class VoipConfig(Struct, frozen=True, forbid_unknown_fields=True):
                     f"trunks[{index}].name", f"{trunk.name} is trunks[{names[trunk.name]}]'s name already"
                 )
         yield from _directory_faults(self)
+        yield from _account_faults(self)
 
     @property
     def outward(self) -> Trunk | None:
@@ -259,11 +272,41 @@ def _directory_faults(config: VoipConfig) -> Iterator[Fault]:
         try:
             directory.put_identity(identity)
         except ValueError as error:
-            yield Fault(f"identities[{index}]", str(error))
+            clash = (place for place, did in enumerate(identity.dids) if directory.called(did))
+            where = "".join(f".dids[{place}]" for place in itertools.islice(clash, 1))
+            yield Fault(f"identities[{index}]{where}", str(error))
     ids: dict[str, int] = {}
     for index, device in enumerate(config.devices):
         if ids.setdefault(device.id, index) != index:
             yield Fault(f"devices[{index}].id", f"{device.id} is devices[{ids[device.id]}]'s id already")
+
+
+SHORTEST_PASSWORD: Final = 10
+
+
+def _account_faults(config: VoipConfig) -> Iterator[Fault]:
+    """Yield devices for nobody, passwords that are guessed at once, numbers to give that somebody has."""
+    msisdns = {one.msisdn for one in config.identities}
+    numbers = {number for one in config.identities for number in (one.msisdn, *one.dids, *one.shared)}
+    for index, device in enumerate(config.devices):
+        for place, msisdn in enumerate(device.identities):
+            if msisdn not in msisdns:
+                yield Fault(f"devices[{index}].identities[{place}]", f"{msisdn} is no identity's msisdn")
+        password = "" if device.password is None else device.password.reveal()
+        if device.password is not None and (weak := _weak(password, device)):
+            yield Fault(f"devices[{index}].password", weak)
+    for index, did in enumerate(config.admission.dids if config.admission is not None else ()):
+        if did in numbers:
+            yield Fault(f"admission.dids[{index}]", f"{did} is an identity's already")
+
+
+def _weak(password: str, device: DeviceTable) -> str:
+    """Return in words what is wrong with a password, "" if nothing is."""
+    if len(password) < SHORTEST_PASSWORD:
+        return f"has fewer than {SHORTEST_PASSWORD} characters: openssl rand -hex 12 makes a good one"
+    if len(set(password)) < 5 or password in (device.id, *device.identities):
+        return "is guessed at once: openssl rand -hex 12 makes a good one"
+    return ""
 
 
 def ha1_of(device: str, domain: str, password: str) -> str:

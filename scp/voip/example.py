@@ -58,6 +58,46 @@ denied = "mobile"                     # mobile: back to the switch | refuse: 402
 [store]
 url = "sqlite:voip.db"
 
+[api]                                 # HTTP API for devices, operator and gateways; without it there is none
+listen = "127.0.0.1:8082"
+# audit = "/var/log/camel-scp/voip-audit.log"   # else audit lines go with the log
+max_body = 65536
+rate = 20.0                           # requests a second of each token, and of each address without one
+burst = 100                           # of each at once
+streams = 1000                        # event streams at once
+# tls = { certificate = "/etc/camel-scp/api.pem", key = "/etc/camel-scp/api.key" }
+
+# [[api.keys]]
+# name = "operator"
+# sha256 = "env:VOIP_OPERATOR_SHA256"     # printf %s "$TOKEN" | sha256sum
+# scopes = ["operator"]               # operator | trunk; devices have tokens of their own
+# until = "2027-12-31"                # its last day
+
+# [admission]                         # how devices join; it needs [api] and [messages]
+# text = "{pin} is your code for {domain}."
+# digits = 6
+# pin_s = 300                         # how long a PIN is taken
+# tries = 5                           # PINs of one enrolment
+# tries_of_number = 10                # wrong PINs for one number within an hour
+# sends_of_number = 3                 # messages to one number within an hour
+# asks_of_address = 20                # enrolments from one address within an hour
+# devices = 10                        # that one number may have
+# token_days = 365                    # how long a device's token is valid
+# dids = ["46812345"]                 # given to those who join, one each
+# quarantine_days = 90                # how long a number that was taken back is given to nobody
+
+# [messages]                          # text messages by the operator's SMSC
+# sender = "camel-scp"                # of the service's own
+# validity_s = 86400
+# in_doubt = "report"                 # report | repeat: what the SMSC may have or not
+# kept_days = 7                       # how long a message waits for a device
+# most_parts = 10
+# store = "voip.db.messages"
+# [messages.smpp]                     # all keys as in scp.toml
+# addresses = ["10.0.0.9:2775"]
+# system_id = "voip"
+# password = "env:SMPP_PASSWORD"
+
 [telemetry]
 metrics = "127.0.0.1:9465"
 log_level = "info"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from scp.domain.message import State
+from scp.message_ports import Taken
 from scp.telemetry.histogram import Histogram
 from scp.voip.reason import Reason
 
@@ -18,6 +20,7 @@ BUCKETS: Final = (100e-6, 300e-6, 1e-3, 3e-3, 10e-3, 30e-3, 100e-3, 200e-3, 300e
 """Seconds of a decision, up to the deadline of it and beyond."""
 TOLD: Final = ("registered", "deregistered", "failed")
 ADMITTED: Final = ("yes", "no")
+MESSAGES: Final = (*State, "received")
 MONEY: Final = ("granted", "denied", "failed", "committed", "released", "unsettled")
 
 
@@ -38,6 +41,23 @@ class VoipMetrics:
         self.told = dict.fromkeys(TOLD, 0)
         self.money = dict.fromkeys(MONEY, 0)
         self.unreadable = 0
+        self.messages: dict[str, int] = dict.fromkeys(MESSAGES, 0)
+        self.submissions: dict[str, int] = dict.fromkeys(Taken, 0)
+        self.receipts_unmatched = 0
+
+    # --- scp.message_ports.MessageTelemetry ---
+
+    def message(self, result: str) -> None:
+        """A text message came to this state, or came in."""
+        self.messages[result] = self.messages.get(result, 0) + 1
+
+    def submission(self, result: str) -> None:
+        """A part was handed to the SMSC, with this result."""
+        self.submissions[result] += 1
+
+    def unmatched_receipt(self) -> None:
+        """A receipt came for a message that nobody knows."""
+        self.receipts_unmatched += 1
 
     def decided(self, reason: Reason, seconds: float) -> None:
         """A call was decided so many seconds after the question came."""
@@ -60,6 +80,17 @@ class VoipMetrics:
             "voip_registrations_told", "What the node was told of identities.", "result", self.told
         )
         yield _counter("voip_charging", "Reservations by what came of them.", "result", self.money)
+        yield _counter(
+            "voip_messages", "Text messages by the state that they came to.", "state", self.messages
+        )
+        yield _counter(
+            "voip_message_parts", "What the SMSC said to parts of them.", "result", self.submissions
+        )
+        yield CounterMetricFamily(
+            "scp_voip_receipts_unmatched",
+            "Receipts of messages that nobody knows.",
+            value=self.receipts_unmatched,
+        )
         yield CounterMetricFamily(
             "scp_voip_unreadable", "Messages of Kamailio that can't be read.", value=self.unreadable
         )

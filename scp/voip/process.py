@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self, final
 
 import uvloop
 
 from scp.config import ConfigError
+from scp.ports import StoreError as MessageStoreError
 from scp.telemetry.logs import configure, get_logger
 from scp.telemetry.server import MetricsServer, process_collectors
+from scp.voip.accounts import Accounts
+from scp.voip.api.app import ApiServer, serve_api
 from scp.voip.brain import Brain
 from scp.voip.config import load
 from scp.voip.directory import Directory
@@ -19,6 +22,7 @@ from scp.voip.evapi import Evapi
 from scp.voip.metrics import VoipMetrics
 from scp.voip.scp_link import ScpLink
 from scp.voip.store import Store, StoreError
+from scp.voip.texts import Texts, path_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,55 +59,90 @@ def serve(config: VoipConfig, file: Path) -> int:
 
 async def _serve(config: VoipConfig, file: Path) -> int:
     log = get_logger(voip=config.voip.name)
-    directory = Directory()
-    try:
-        store = Store(config.store.url)
-    except StoreError as error:
-        log.error("can't start", what=str(error))  # noqa: TRY400 - said in words
-        return FAILED
-    for fault in fill(directory, store, config):
-        log.error("not in the directory", what=fault)
-    metrics = VoipMetrics(directory)
-    scp = None
-    if config.scp is not None:
-        given = config.scp
-        scp = ScpLink(given.url, given.token.reveal(), given.deadline_ms / 1000, given.at_once)
-    brain = Brain(config, directory, store, metrics, scp)
-    listen = config.telemetry.metrics
-    page = MetricsServer(listen.host, listen.port, (metrics, *process_collectors()))
-    link = Evapi(config.sip.brain.host or "127.0.0.1", config.sip.brain.port, config.voip.name, brain)
-    running: asyncio.Task[None] | None = None
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    try:
-        await page.start()
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            service = await Service.started(config, stack)
+        except (OSError, StoreError, MessageStoreError) as error:
+            log.error("can't start", what=str(error))  # noqa: TRY400 - said in words
+            return FAILED
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, _reload, brain, file)
-        running = asyncio.ensure_future(link.run())
+        loop.add_signal_handler(signal.SIGHUP, _reload, service, file)
         log.info(
-            "started", identities=len(directory), kamailio=link.address, metrics=f"{listen.host}:{page.port}"
+            "started",
+            identities=len(service.brain.directory),
+            kamailio=service.link.address,
+            metrics=f"{config.telemetry.metrics.host}:{service.page.port}",
+            api="" if service.api is None else service.api.url,
         )
         await stop.wait()
         log.info("draining", limit_s=DRAIN_LIMIT)
-        drained = await brain.stop(DRAIN_LIMIT)
+        drained = await service.brain.stop(DRAIN_LIMIT)
         log.info("stopped", drained=drained)
-    except OSError as error:
-        log.error("can't start", what=str(error))  # noqa: TRY400 - said in words
-        return FAILED
-    else:
         return OK if drained else UNDRAINED
-    finally:
-        if running is not None:
-            running.cancel()
-        await page.close()
-        if scp is not None:
-            await scp.close()
-        store.close()
 
 
-def _reload(brain: Brain, file: Path) -> None:
+@final
+class Service:
+    """What one process runs: the brain, its link, its pages, its API, its messages."""
+
+    def __init__(
+        self, brain: Brain, link: Evapi, page: MetricsServer, api: ApiServer | None, texts: Texts | None
+    ) -> None:
+        self.brain = brain
+        self.link = link
+        self.page = page
+        self.api = api
+        self.texts = texts
+
+    @classmethod
+    async def started(cls, config: VoipConfig, stack: contextlib.AsyncExitStack) -> Self:
+        """Start everything; ``stack`` ends it.
+
+        Raises:
+            OSError: an address can't be listened on, a file not opened.
+            StoreError: the store can't be used; scp.ports.StoreError: that of messages.
+        """
+        log = get_logger(voip=config.voip.name)
+        directory = Directory()
+        store = Store(config.store.url)
+        stack.callback(store.close)
+        for fault in fill(directory, store, config):
+            log.error("not in the directory", what=fault)
+        metrics = VoipMetrics(directory)
+        scp = None
+        if config.scp is not None:
+            given = config.scp
+            scp = ScpLink(given.url, given.token.reveal(), given.deadline_ms / 1000, given.at_once)
+            stack.push_async_callback(scp.close)
+        brain = Brain(config, directory, store, metrics, scp)
+        listen = config.telemetry.metrics
+        page = MetricsServer(listen.host, listen.port, (metrics, *process_collectors()))
+        await page.start()
+        stack.push_async_callback(page.close)
+        texts = None
+        if config.messages is not None:
+            texts = Texts(config.messages, path_of(config), config.voip.name, metrics, log)
+            await texts.start()
+            stack.push_async_callback(texts.stop)
+        accounts = Accounts(brain, store, texts, scp)
+        for fault in accounts.faults:
+            log.error("unreadable record", what=fault)
+        api = None
+        if config.api is not None:
+            api = await serve_api(config.api, brain, accounts)
+            stack.push_async_callback(api.close)
+        link = Evapi(config.sip.brain.host or "127.0.0.1", config.sip.brain.port, config.voip.name, brain)
+        running = asyncio.ensure_future(link.run())
+        stack.callback(running.cancel)
+        return cls(brain, link, page, api, texts)
+
+
+def _reload(service: Service, file: Path) -> None:
     """Read the file again: rules, trunks, identities and devices; the rest needs a start."""
+    brain = service.brain
     log = get_logger(voip=brain.config.voip.name)
     try:
         config = load(file)
@@ -114,4 +153,6 @@ def _reload(brain: Brain, file: Path) -> None:
     configure(config.telemetry.log_level, mask_numbers=config.telemetry.mask_numbers)
     for fault in brain.adopt(config):
         log.error("not in the directory", what=fault)
+    if service.api is not None and config.api is not None:
+        service.api.context.adopt(config.api)
     log.info("reloaded", identities=len(brain.directory))

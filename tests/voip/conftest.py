@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import Iterator
 
 import pytest
+from text_lab import SmscThread
+from text_lab import smsc as an_smsc
 from voip_lab import PASSWORD, Lab, free_ports
 
 from scp import client
@@ -22,10 +25,40 @@ id = "dave-phone"
 identities = ["{DAVE}", "{ALICE}"]
 password = "{PASSWORD}"
 """
+CLIENTS = """
+[api]
+listen = "127.0.0.1:{port}"
+rate = 1000.0
+burst = 1000
+[[api.keys]]
+name = "operator"
+sha256 = "{operator}"
+scopes = ["operator"]
+[[api.keys]]
+name = "gateway"
+sha256 = "{trunk}"
+scopes = ["trunk"]
+[[api.keys]]
+name = "former"
+sha256 = "{former}"
+scopes = ["operator", "trunk"]
+until = "2020-01-01"
+[admission]
+dids = ["46850000001"]
+[messages.smpp]
+addresses = ["127.0.0.1:{smsc}"]
+system_id = "voip"
+"""
 
 
 @pytest.fixture(scope="session")
-def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def smsc() -> Iterator[SmscThread]:
+    with an_smsc() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory, smsc: SmscThread) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("voip")
     tls, ws = free_ports(2)
     command = [
@@ -51,7 +84,11 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         sip_more=f'tls_certificate = "{folder / "c.pem"}"\ntls_key = "{folder / "k.pem"}"',
     )
     made.tls, made.ws = tls, ws
-    made.extra = MORE
+    (made.http_port,) = free_ports(1)
+    tokens = {
+        name: hashlib.sha256(f"{name}-token".encode()).hexdigest() for name in ("operator", "trunk", "former")
+    }
+    made.extra = CLIENTS.format(port=made.http_port, smsc=smsc.port, **tokens) + MORE
     made.write()
     with made.running() as running:
         for msisdn in DEVICES:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
-from voip_lab import ROOT, unavailable
+from voip_lab import PASSWORD, ROOT, unavailable
 
 from scp.cli import app
 from scp.config import ConfigError
@@ -56,13 +56,51 @@ def test_every_fault_is_named_with_its_path() -> None:
     assert faults(MINIMAL + "[charging]\n") == {"charging": "minutes are the node's: [scp] is needed"}
     twice = '[[identities]]\nmsisdn = "46701234567"\n' * 2
     assert faults(MINIMAL + twice) == {"identities[1].msisdn": "46701234567 is there already"}
+    device = '[[devices]]\nid = "a"\nidentities = ["46701234568"]\npassword = "{}"\n'
+    assert faults(MINIMAL + twice[: len(twice) // 2] + device.format("short")) == {
+        "devices[0].identities[0]": "46701234568 is no identity's msisdn",
+        "devices[0].password": "has fewer than 10 characters: openssl rand -hex 12 makes a good one",
+    }
+    assert set(faults(MINIMAL + device.format("46701234568"))) == {
+        "devices[0].identities[0]",
+        "devices[0].password",
+    }
+    dids = '[[identities]]\nmsisdn = "46701234567"\ndids = ["46812345"]\n'
+    dids += '[[identities]]\nmsisdn = "46701234568"\ndids = ["46812345"]\n'
+    assert faults(MINIMAL + dids) == {"identities[1].dids[0]": "46812345 is 46701234567's already"}
+    clients = (
+        '[api]\nkeys = [{{name = "a", sha256 = "{}", scopes = ["{}"]}}]\n'
+        '[messages.smpp]\naddresses = ["127.0.0.1:2775"]\nsystem_id = "a"\n'
+        '[admission]\ntext = "{}"\ndids = ["{}"]\n'
+    )
+    assert faults(
+        MINIMAL
+        + clients.format("00", "own", "hello", "46812345")
+        + dids.partition('[[identities]]\nmsisdn = "46701234568"')[0]
+    ) == {
+        "api.keys[0].sha256": "must be 64 hexadecimal digits: the token's SHA-256",
+        "api.keys[0].scopes": "one or more of operator, trunk; own is of devices, by admission",
+        "admission.text": "{pin} is missing",
+        "admission.dids[0]": "46812345 is an identity's already",
+    }
+    assert set(faults(MINIMAL + "[admission]\n")) == {"admission"}
     tls = faults(MINIMAL + '[sip]\nlisten = ["tls:10.0.0.1:5061"]\n')
     assert set(tls) == {"sip.tls_certificate", "sip.tls_key"}
 
 
 def test_the_example_can_be_used_and_names_every_key() -> None:
-    config = loads(EXAMPLE, {"CAMEL_SCP_VOIP_TOKEN": "x", "ALICE_PASSWORD": "y"})
+    environ = {"CAMEL_SCP_VOIP_TOKEN": "x", "ALICE_PASSWORD": PASSWORD, "SMPP_PASSWORD": "z"}
+    loads(EXAMPLE, environ)
+    head, found, tail = EXAMPLE.partition("# [[api.keys]]")
+    rest, telemetry, tail = tail.partition("[telemetry]")
+    everything = head + re.sub("^# ", "", found + rest, flags=re.MULTILINE) + telemetry + tail
+    config = loads(everything.replace('["46812345"]', "[]", 1), {**environ, "VOIP_OPERATOR_SHA256": "0" * 64})
+    assert config.api is not None
     tables = (
+        config.api,
+        config.api.keys[0],
+        config.admission,
+        config.messages,
         config.voip,
         config.sip,
         config.calls,
@@ -74,7 +112,12 @@ def test_the_example_can_be_used_and_names_every_key() -> None:
     for table in (*tables, config.trunks[0], config.identities[0], config.devices[0]):
         assert table is not None
         for key in table.__struct_fields__:
-            if key not in ("calls_per_second", "unmask_traced"):  # as in scp.toml, of no use here
+            if key not in (
+                "keys",
+                "smpp",
+                "calls_per_second",
+                "unmask_traced",
+            ):  # as in scp.toml, of no use here
                 assert re.search(rf"^(# )?{key} = ", EXAMPLE, re.MULTILINE), f"{type(table).__name__}.{key}"
 
 

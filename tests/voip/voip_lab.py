@@ -21,7 +21,7 @@ from scp.voip.kamailio import settings
 
 sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 
-from real_node import TOKEN, RealNode, free_ports
+from real_node import TOKEN, RealNode, free_ports, http
 
 ROOT: Final = Path(__file__).parents[2]
 SCENARIOS: Final = ROOT / "deploy" / "kamailio" / "sipp"
@@ -207,6 +207,7 @@ class Lab:
         self.accounts = accounts
         self._options = {"grace": 0.5, "ring": 2, "decision": 2000, "listen": "", "sip_more": "", **options}
         self.extra = ""
+        self.http_port = 0
         self.write()
 
     def write(self, **options: Any) -> None:
@@ -228,6 +229,11 @@ class Lab:
             text += IDENTITY.format(msisdn=msisdn)
             text += "".join(DEVICES.format(id=one, msisdn=msisdn, password=PASSWORD) for one in devices)
         self.toml.write_text(text)
+
+    @property
+    def url(self) -> str:
+        """Of the brain's HTTP API."""
+        return f"http://127.0.0.1:{self.http_port}"
 
     def counted(self) -> int:
         self._count += 1
@@ -349,8 +355,8 @@ class Lab:
         self.register(device, msisdn, port, **options).ended()
         return port
 
-    def unbind(self, device: str, msisdn: str, port: int) -> None:
-        self.register(device, msisdn, port, expires=0).ended()
+    def unbind(self, device: str, msisdn: str, port: int, **options: Any) -> None:
+        self.register(device, msisdn, port, expires=0, **options).ended()
 
     def device(self, scenario: str, port: int, **options: Any) -> Sipp:
         """A device that is called."""
@@ -367,8 +373,6 @@ class Lab:
         return Sipp(self, scenario, GATEWAY, self.gateway_port, **options).listening(GATEWAY)
 
     def metric(self, name: str) -> float:
-        from real_node import http
-
         _, body = http(f"http://127.0.0.1:{self.metrics}/metrics")
         found = [line for line in body.decode().splitlines() if line.startswith(name)]
         return float(found[0].rpartition(" ")[2]) if found else 0.0

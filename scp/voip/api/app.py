@@ -1,0 +1,194 @@
+"""The Litestar application, problem details for every error, the OpenAPI document; and its server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast, final
+
+import anyio.lowlevel
+import uvicorn
+from litestar import Litestar, Request, Response, Router
+from litestar.config.app import AppConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+
+from scp.api.audit import Audit
+from scp.api.audit import call as call_of
+from scp.api.connections import Connection
+from scp.api.docs import docs, problem
+from scp.api.framework import complete, problem_of
+from scp.api.http_semantics import HttpSemantics
+from scp.api.limited_log import log_limited
+from scp.api.openapi import BEARER, CHANGES
+from scp.api.problems import INTERNAL, UNAVAILABLE, ProblemError, as_response
+from scp.api.tls import tls_faults
+from scp.client import TransportError
+from scp.common.http_server import HttpServer, listen
+from scp.ports import StoreError as MessageStoreError
+from scp.telemetry.logs import get_logger
+from scp.version import VERSION
+from scp.voip.api import enrolments
+from scp.voip.api.calls import ApiContext, caller_of, context_of, source_of
+from scp.voip.store import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from litestar.types import ControllerRouterHandler
+
+    from scp.voip.accounts import Accounts
+    from scp.voip.brain import Brain
+    from scp.voip.config_api import Api
+
+ROUTERS: Final[Sequence[ControllerRouterHandler]] = (*enrolments.HANDLERS,)
+GRACE: Final = 5
+"""Seconds that requests in progress have when the API closes."""
+_ABOUT: Final = """\
+Devices join and ask about what is their own, the operator about everything, gateways about who is reachable.
+
+- **Tokens**: `Authorization: Bearer …`. A device's comes from joining (scope own), keys of operator and
+  gateways are in `voip.toml`.
+- **Numbers** are E.164 digits, country code first; a `+` and spaces in a path are accepted.
+- **Errors** are problem details (RFC 9457); `type` is for programs, and a path at which it is explained.
+- What was answered is on the disk.
+"""
+
+
+def build_app(context: ApiContext) -> Litestar:
+    """Return the application."""
+
+    async def the_context() -> ApiContext:
+        return context
+
+    app = Litestar.from_config(
+        AppConfig(
+            route_handlers=[Router("/v1", route_handlers=ROUTERS), docs, problem],
+            dependencies={"context": Provide(the_context)},
+            exception_handlers={
+                ProblemError: _problem,
+                StoreError: _store_failed,
+                MessageStoreError: _store_failed,
+                TransportError: _store_failed,
+                HTTPException: _framework_error,
+                Exception: _bug,
+            },
+            state=State({"context": context}),
+            request_max_body_size=context.config.max_body,
+            logging_config=None,
+            openapi_config=_openapi(),
+        )
+    )
+    complete(app)
+    return app
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="camel-scp voip",
+        version=VERSION,
+        summary="Join, see and change what is yours; ask who is reachable and where a call would go.",
+        description=_ABOUT,
+        license=License("Apache-2.0", identifier="Apache-2.0"),
+        tags=[Tag("joining", "A number's devices join by a PIN.")],
+        components=Components(
+            security_schemes={BEARER: SecurityScheme(type="http", scheme="bearer", description="A token.")}
+        ),
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        use_handler_docstrings=True,
+    )
+
+
+# --- errors ---
+
+
+def _problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[bytes]:
+    handler = cast("dict[str, Any]", request.scope).get("route_handler")  # not there at an unknown path
+    if handler is not None and handler.opt.get(CHANGES):
+        caller = caller_of(request)
+        context_of(request).audit.refused(
+            "" if caller is None else caller.name,
+            call_of(request.method, request.url.path),
+            error.kind.status,
+            error.kind.name,
+            detail=error.detail,
+            source=source_of(request),
+        )
+    return as_response(error)
+
+
+def _store_failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    what = call_of(request.method, request.url.path)
+    log_limited("API call failed", f"{what}: {error}", trouble=True)
+    return _problem(request, ProblemError(UNAVAILABLE, str(error), headers={"Retry-After": "1"}))
+
+
+def _bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    get_logger().error("API call failed", path=request.url.path, method=request.method, exc_info=error)
+    return _problem(request, ProblemError(INTERNAL))
+
+
+def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    found = problem_of(request, error)
+    return _bug(request, error) if found is None else _problem(request, found)
+
+
+# --- serving ---
+
+
+@final
+class ApiServer:
+    """The API while it is served.
+
+    Attributes:
+        url: its base URL.
+    """
+
+    def __init__(self, server: HttpServer, context: ApiContext, *, tls: bool) -> None:
+        self._server = server
+        self.context = context
+        host, port = server.address
+        self.url = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def close(self) -> None:
+        """Take no more requests, answer those in progress, and stop."""
+        await self._server.close()
+
+
+async def serve_api(config: Api, brain: Brain, accounts: Accounts) -> ApiServer:
+    """Serve the API in the running event loop.
+
+    Raises:
+        OSError: the address can't be listened on, or a file (audit, certificate) not opened.
+    """
+    tls = config.tls
+    if tls is not None and (fault := next(tls_faults(tls), None)):
+        raise OSError(f"api.tls.{fault}")
+    context = ApiContext(config, brain, accounts, Audit(config.audit))
+    settings = uvicorn.Config(
+        HttpSemantics(build_app(context)),
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+        ssl_ca_certs=tls.client_ca if tls else None,
+    )
+    settings.load()
+    await anyio.lowlevel.checkpoint()  # what anyio imports at its first use, it imports now
+    try:
+        listener = listen(config.listen.host, config.listen.port)
+    except OSError as error:
+        raise OSError(f"api.listen: {error}") from None
+    server = HttpServer(settings, listener)
+    await server.started()
+    return ApiServer(server, context, tls=tls is not None)

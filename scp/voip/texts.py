@@ -1,0 +1,147 @@
+"""Text messages of the VoIP service: the queue that loses none, by SMPP to the operator's SMSC."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import ssl
+from typing import TYPE_CHECKING, final
+
+from scp.messages.queue import MessageQueue
+from scp.messages.smpp.esme import Esme, EsmeSettings
+from scp.store.messages_sqlite import SqliteMessages
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from scp.config import Smpp
+    from scp.domain.message import Message
+    from scp.voip.config import VoipConfig
+    from scp.voip.config_api import Messages
+    from scp.voip.metrics import VoipMetrics
+
+
+class TooLongError(Exception):
+    """The text takes more parts than are allowed; says how many."""
+
+
+@final
+class Texts:
+    """What goes out and comes in by SMPP.
+
+    Args:
+        config: ``[messages]``.
+        path: of the SQLite file of messages on their way.
+        name: of this brain.
+        metrics: count messages.
+        log: where the bind's troubles are said.
+
+    Raises:
+        OSError: a certificate's file can't be read.
+    """
+
+    def __init__(
+        self, config: Messages, path: str, name: str, metrics: VoipMetrics, log: FilteringBoundLogger
+    ) -> None:
+        self._config = config
+        self._log = log
+        self.esme = Esme(settings_of(config.smpp), random.Random(), self._told)  # noqa: S311 - jitter
+        self.queue = MessageQueue(
+            SqliteMessages(path),
+            self.esme,
+            node=name,
+            retention_ms=config.kept_days * 86_400_000,
+            repeat=config.in_doubt == "repeat",
+            failed=lambda fault: self._told(fault or "the store of messages works again", bool(fault)),
+            telemetry=metrics,
+        )
+
+    async def start(self) -> None:
+        """Open the store, begin to connect; raises `scp.ports.StoreError`."""
+        await self.queue.start()
+
+    async def stop(self) -> None:
+        """Take on nothing more, let what is being sent be answered."""
+        await self.queue.stop()
+
+    async def send(
+        self,
+        message_id: str,
+        sender: str,
+        recipient: str,
+        text: str,
+        validity_s: int = 0,
+        *,
+        receipt: bool = True,
+    ) -> Message:
+        """Accept a message: it is on the disk when this returns, and is sent once.
+
+        Args:
+            message_id: unique; the same one again is not sent again.
+            sender: E.164 digits; "": the service's own.
+            recipient: E.164 digits.
+            text: what it says.
+            validity_s: how long it is tried; 0: as configured.
+            receipt: whether the SMSC shall say what became of it.
+
+        Raises:
+            TooLongError: it takes too many parts.
+            scp.ports.StoreError: it can't be kept.
+        """
+        validity = validity_s or self._config.validity_s
+        fingerprint = hashlib.blake2b(f"{sender}\0{recipient}\0{text}".encode(), digest_size=12).hexdigest()
+        wanted = self.queue.new(
+            message_id,
+            sender or self._config.sender,
+            recipient,
+            text,
+            validity * 1000,
+            receipt=receipt,
+            fingerprint=fingerprint,
+        )
+        if len(wanted.parts) > self._config.most_parts:
+            raise TooLongError(f"it takes {len(wanted.parts)} parts, {self._config.most_parts} at the most")
+        kept, _ = await self.queue.accept(wanted)
+        return kept
+
+    def _told(self, words: str, trouble: bool) -> None:
+        (self._log.warning if trouble else self._log.info)("text messages", what=words)
+
+
+def path_of(config: VoipConfig) -> str:
+    """Return where messages on their way are kept."""
+    given = None if config.messages is None else config.messages.store
+    if given is not None:
+        return given
+    path = config.store.url.removeprefix("sqlite:")
+    return path if path == ":memory:" else f"{path}.messages"
+
+
+def settings_of(smpp: Smpp) -> EsmeSettings:
+    """Return what the ESME needs to know; raises `OSError` for a certificate that can't be read."""
+    return EsmeSettings(
+        addresses=[(address.host, address.port) for address in smpp.addresses],
+        system_id=smpp.system_id,
+        password=smpp.password.reveal(),
+        system_type=smpp.system_type,
+        separate=smpp.bind == "separate",
+        window=smpp.window,
+        rate=smpp.rate,
+        enquire_link=smpp.enquire_link_s,
+        response=smpp.response_s,
+        long=smpp.long,
+        latin1=smpp.default_alphabet == "latin1",
+        source_ton=-1 if smpp.source_ton is None else smpp.source_ton,
+        source_npi=-1 if smpp.source_npi is None else smpp.source_npi,
+        tls=_tls(smpp),
+        server_name=None if smpp.tls is None else smpp.tls.server_name,
+    )
+
+
+def _tls(smpp: Smpp) -> ssl.SSLContext | None:
+    if smpp.tls is None:
+        return None
+    context = ssl.create_default_context(cafile=smpp.tls.ca)
+    if smpp.tls.certificate is not None:
+        context.load_cert_chain(smpp.tls.certificate, smpp.tls.key)
+    return context
