@@ -33,8 +33,10 @@ def timeless(text: str) -> list[str]:
 
 def test_the_demo_passes_and_the_readme_shows_its_output() -> None:
     console = Console(record=True, quiet=False, highlight=False, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    assert demo.run(keep=False, console=console)
-    printed = timeless(console.export_text())
+    passed = demo.run(keep=False, console=console)
+    text = console.export_text()
+    assert passed, text
+    printed = timeless(text)
     shown = timeless(re.search(r"```text\n(.*?)\n```", README, re.DOTALL)[1])  # type: ignore[index]
     missing = [line for line in shown if line and line != "…" and line not in printed]
     assert not missing
