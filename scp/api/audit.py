@@ -7,6 +7,7 @@ may be moved away (logrotate), a new one is begun. Without it they go with the l
 from __future__ import annotations
 
 import logging
+import os
 import re
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import msgspec
 
+from scp.api.change_log import ChangeLog
 from scp.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 EVENT: Final = "audit"
+_RECALLED: Final = 1 << 20
+"""Octets at the file's end that are read at a start."""
 _SEPARATORS: Final = re.compile(r"(?<=[0-9])[ ().-]+(?=[0-9])")
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -38,6 +42,9 @@ class Audit:
         now: the wall clock.
         failed: told, in words, when a line could not be written; the change stands all the same.
 
+    Attributes:
+        changes: the latest of them; with a file, those too that it ends with.
+
     Raises:
         OSError: the file can't be opened.
     """
@@ -49,10 +56,14 @@ class Audit:
         failed: Callable[[str], None] | None = None,
     ) -> None:
         self._now = now
+        self.changes = ChangeLog()
+        if path is not None:
+            self.changes.recall(_last_lines(path))
         self._file = None if path is None else _File(path, failed or _log_failure)
 
     def changed(self, who: str, what: str, before: object, after: object, **more: Any) -> None:
         """Write that ``who`` did ``what``; ``before`` and ``after`` are the records, None for none."""
+        self.changes.add(self._now(), who, what, before, after)
         self._write({"result": "changed", "who": who, "what": what, "before": before, "after": after, **more})
 
     def refused(self, who: str, what: str, status: int, problem: str, **more: Any) -> None:
@@ -71,6 +82,18 @@ class Audit:
             get_logger().info(EVENT, **{key: msgspec.to_builtins(value) for key, value in line.items()})
         else:
             self._file.write(_encode({"timestamp": self._now().isoformat(), "event": EVENT, **line}).decode())
+
+
+def _last_lines(path: str) -> list[bytes]:
+    """Return the whole lines that a file ends with; none if it is not there yet."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as it is opened for writing
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _RECALLED))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return []
+    return lines if size <= _RECALLED else lines[1:]
 
 
 @final

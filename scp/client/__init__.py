@@ -25,6 +25,7 @@ from scp.client.call import (
     json_call,
     received,
 )
+from scp.client.changes import Change, ChangeList, changes
 from scp.client.charging import (
     Account,
     Attempt,
@@ -104,6 +105,8 @@ __all__ = [
     "Call",
     "Cdr",
     "CdrPage",
+    "Change",
+    "ChangeList",
     "Charge",
     "Client",
     "Condition",
@@ -140,6 +143,7 @@ __all__ = [
     "authorization",
     "authorize",
     "cdrs",
+    "changes",
     "commit",
     "credit",
     "decide",

@@ -48,6 +48,9 @@ service_keys = [100]
 prefix = "99"
 rescue = true
 [charging]
+[[charging.tariffs]]
+prefix = ""
+price = 10
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
 [api]
@@ -68,6 +71,7 @@ CALLS = {
     ("GET", "/v1/session"): "read",
     ("GET", "/v1/overview"): "read",
     ("GET", "/v1/events"): "read",
+    ("GET", "/v1/changes"): "read",
     ("GET", "/v1/attempts"): "read",
     ("GET", "/v1/attempts/1"): "trace",
     ("GET", "/v1/attempts/1/records"): "charging",
@@ -245,12 +249,45 @@ def test_a_subscriber_is_looked_up_changed_and_tried(tab: Tab, node: Served) -> 
     page.wait_for_selector("text=sip:+11234567@voip.example")
     page.fill("label:has-text('VLR') input", "491710000001")
     page.click("text=Try it")
-    page.wait_for_selector("text=connect 990011234567")
+    page.wait_for_selector("p:has-text('connect 9911234567, forwarded-roaming')")
     page.click("text=Switch forwarding off")
     page.wait_for_selector("text=Switch forwarding on")
     assert node.ask("GET", "/v1/forwarding/11234567")["enabled"] is False
     page.click("text=Switch forwarding on")
     page.wait_for_selector("text=Switch forwarding off")
+    latest = page.inner_text("[aria-label='Recent changes'] tbody tr:first-child")
+    assert latest.split("\t")[1:] == [
+        "operator",
+        "PUT /v1/forwarding/11234567",
+        "forwarding",
+        "false",
+        "true",
+    ]
+
+
+@NEEDS_BROWSER
+def test_money_and_changes_are_shown_to_keys_of_their_scopes(phone: Tab, node: Served) -> None:
+    number = "46701234500"
+    asked = {"call_id": HOSTILE, "a_number": number, "b_number": "46850000001", "minutes": 5}
+    page = phone.page
+    page.goto(f"{node.url}/console#/subscriber?number={number}")
+    page.click("button:text-is('Authorize')")
+    page.wait_for_selector("text=End the authorization")
+    page.fill("label:has-text('Add to the balance') input", "1200")
+    page.click("button:text-is('Add')")
+    page.wait_for_selector("dd:has-text('1200')")
+    reserved = node.ask("POST", "/v1/charging/reservations", asked)
+    page.reload()
+    page.wait_for_selector("[aria-label=Reservations] td:has-text('reserved')")
+    assert page.inner_text("[aria-label=Reservations] td") == HOSTILE
+    assert page.query_selector("main img") is None
+    node.ask("POST", f"/v1/charging/reservations/{reserved['id']}/commit", {"used_seconds": 60})
+    own = node.ask("GET", f"/v1/changes?number={number}")["changes"]
+    assert [each["what"].split(" ")[0] for each in own] == ["commit", "reserve", "credit", "PUT"]
+    assert {each["who"] for each in own} == {"operator"}
+    assert (own[3]["before"], own[3]["after"]["authorized"]) == (None, True)
+    read = node.ask("GET", f"/v1/changes?number={number}", token=TOKENS["reader"])["changes"]
+    assert read == own[3:]
 
 
 @NEEDS_BROWSER

@@ -253,16 +253,26 @@ export function SubscriberPage({ calls, query, session }) {
     ${asked ? html`<${Subscriber} key=${asked} msisdn=${asked} calls=${calls} session=${session} />` : null}`;
 }
 
+const MONEY = /^(reserve|extend|commit|release|credit )/;
+
 function Subscriber({ msisdn, calls, session }) {
   const [found, set] = useState(undefined);
   const [account, setAccount] = useState(null);
   const [trace, setTrace] = useState(null);
+  const [changes, setChanges] = useState([]);
+  const [reserved, setReserved] = useState([]);
   const [problem, fail] = useState("");
   const may = scope => session.scopes.includes(scope);
   async function load() {
     try {
       set(await look(`/v1/subscribers/${msisdn}`));
-      if (may("charging")) setAccount(await look(`/charging/accounts/${msisdn}`));
+      const said = (await ask("GET", `/v1/changes?number=${msisdn}&limit=50`)).changes;
+      setChanges(said);
+      if (may("charging")) {
+        setAccount(await look(`/v1/charging/accounts/${msisdn}`));
+        const ids = [...new Set(said.filter(each => MONEY.test(each.what) && each.after && each.after.id).map(each => each.after.id))].slice(0, 10);
+        setReserved((await Promise.all(ids.map(id => look(`/v1/charging/reservations/${encodeURIComponent(id)}`)))).filter(Boolean));
+      }
       if (may("trace")) setTrace(await look(`/v1/traces/${msisdn}`));
       fail("");
     } catch (error) { fail(error.message); }
@@ -282,15 +292,45 @@ function Subscriber({ msisdn, calls, session }) {
       <div><dt>Registered (VoIP service)</dt><dd>${yes(found.registered)} <span class="mono dim">${found.aor || ""}</span></dd></div>
       <div><dt>Forwarding (subscriber)</dt><dd>${found.forwarding ? `on, ${found.when}` : "off"} <span class="mono dim">${(found.locations || []).join(" ")} ${found.forwarding_number || ""}</span></dd></div>
       <div><dt>Roaming</dt><dd>${yes(found.roaming)} <span class="mono dim">${found.vlr || ""}</span></dd></div>
-      ${account ? html`<div><dt>Balance</dt><dd>${account.balance} ${account.currency}, held ${account.held}</dd></div>` : null}
+      ${account ? html`<div><dt>Balance</dt><dd>${account.balance} ${account.currency}, ${account.held} of it held</dd></div>` : null}
     </dl>` : null}
     <div class="row">
+      ${may("authorization") && found !== undefined ? html`<button onClick=${() => change(found && found.authorized ? "DELETE" : "PUT", `/v1/authorizations/${msisdn}`, found && found.authorized ? undefined : {})}>${found && found.authorized ? "End the authorization" : "Authorize"}</button>` : null}
       ${may("forwarding") && found ? html`<button onClick=${() => change("PUT", `/v1/forwarding/${msisdn}`, { enabled: !found.forwarding, when: found.when, locations: found.locations || [] })}>Switch forwarding ${found.forwarding ? "off" : "on"}</button>` : null}
+      ${may("forwarding") && found && found.roaming !== null ? html`<button onClick=${() => change("DELETE", `/v1/roaming/${msisdn}`)}>Forget where the subscriber is</button>` : null}
       ${may("trace") ? html`<button onClick=${() => trace ? change("DELETE", `/v1/traces/${msisdn}`) : change("PUT", `/v1/traces/${msisdn}`, {})}>${trace ? "End the trace" : "Trace for ten minutes"}</button>` : null}
     </div>
+    ${may("authorization") && may("charging") ? html`<${Credit} msisdn=${msisdn} account=${account} change=${change} />` : null}
+    ${reserved.length ? html`<h2>Reservations</h2><div class="scroll" tabindex="0" role="region" aria-label="Reservations"><table><thead><tr><th scope="col">Call</th><th scope="col">State</th><th scope="col" class="number">Granted</th><th scope="col" class="number">Used</th><th scope="col" class="number">Charged</th></tr></thead>
+      <tbody>${reserved.map(each => html`<tr key=${each.id}><td class="mono">${each.call_id}</td><td>${each.state}</td><td class="number">${each.granted_seconds} s</td><td class="number">${each.used_seconds} s</td><td class="number">${each.charged} ${each.currency}</td></tr>`)}</tbody></table></div>` : null}
+    <h2>Recent changes</h2>
+    ${changes.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Recent changes"><table><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
+      <tbody>${changes.flatMap((each, at) => differences(each).map(([name, before, after], line) => html`<tr key=${`${at} ${name}`}><td class="dim">${line ? "" : since(each.time)}</td><td>${line ? "" : each.who}</td><td>${line ? "" : each.what}</td><td>${name}</td><td class="mono">${before}</td><td class="mono">${after}</td></tr>`))}</tbody></table></div>` : html`<p class="dim">None through this node's API that it remembers: the latest 2,000 of all numbers, and those before its start if it keeps an audit file.</p>`}
     <${WhatIf} msisdn=${msisdn} />
     <h2>Calls since this console looks</h2>
     ${recent.length ? html`<${CallTable} calls=${recent} />` : html`<p class="dim">None.</p>`}`;
+}
+
+const plainly = value => value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
+
+// Fields that a change has changed: [name, before, after]; of something new, all that it has.
+function differences(change) {
+  const before = change.before || {}, after = change.after || {};
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(name => name !== "version" && JSON.stringify(before[name] ?? null) !== JSON.stringify(after[name] ?? null));
+  return names.length ? names.map(name => [name, plainly(before[name]), plainly(after[name])]) : [["", "–", "–"]];
+}
+
+function Credit({ msisdn, account, change }) {
+  const [amount, type] = useState("");
+  const [payment, name] = useState(() => `console-${Date.now().toString(36)}`);
+  function pay(event) {
+    event.preventDefault();
+    change("PUT", `/v1/charging/accounts/${msisdn}/credits/${encodeURIComponent(payment)}`, { amount: Number(amount) });
+    type("");
+    name(`console-${Date.now().toString(36)}`);
+  }
+  return html`<form class="row" onSubmit=${pay}><label>Add to the balance, minor units${account ? ` of ${account.currency}` : ""}<input type="number" step="1" required value=${amount} onInput=${event => type(event.target.value)} /></label>
+    <label>Payment's id<input required maxlength="128" value=${payment} onInput=${event => name(event.target.value)} /></label><button>Add</button></form>`;
 }
 
 function WhatIf({ msisdn }) {
