@@ -75,6 +75,7 @@ class Attempt(Struct, frozen=True, kw_only=True, tag_field="kind", tag="attempt"
     charge: int | None = None
     reserved: int | None = None
     tariff: str | None = None
+    charged_by: str | None = None
 
 
 class VoipLeg(Struct, frozen=True, kw_only=True):

@@ -65,6 +65,9 @@ class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
         charge: what was taken off the account, minor units; None if nothing is charged, or it is not known.
         reserved: what was last reserved for the call, minor units; None where nothing is charged.
         tariff: prefix of the tariff; None where another system priced the call, or nothing is charged.
+        charged_by: what `charged_ms` goes by where the switch's last report is missing: "clock", the node's
+            from the last report to the end; "granted", all that the switch had been given; "reported", only
+            what it had reported before. None: it is there.
     """
 
     id: str
@@ -91,6 +94,7 @@ class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
     charge: int | None = None
     reserved: int | None = None
     tariff: str | None = None
+    charged_by: str | None = None
 
 
 class Charge(Struct, frozen=True, gc=False):
@@ -102,6 +106,7 @@ class Charge(Struct, frozen=True, gc=False):
         charge: minor units; None: not known yet.
         reserved: minor units.
         tariff: prefix; None where another system priced the call.
+        charged_by: as in `CallAttempt`.
     """
 
     reservation: str
@@ -109,6 +114,7 @@ class Charge(Struct, frozen=True, gc=False):
     charge: int | None
     reserved: int
     tariff: str | None
+    charged_by: str | None = None
 
 
 ATTEMPT_ROW: Final = CallAttempt.__struct_fields__[2:]

@@ -33,6 +33,9 @@ MOST_PERIOD: Final = 864_000
 """The longest period of ApplyCharging, in 100 ms (TS 29.078 §5.1)."""
 EDGE: Final = 2
 """A period ends so many seconds before a second switch of the tariff, of which the next period tells."""
+_TENTH_MS: Final = 100
+ZONES: Final = 900
+"""Clocks of the world are whole multiples of so many seconds apart."""
 
 
 class Meter(Struct, frozen=True, gc=False, array_like=True):
@@ -50,6 +53,9 @@ class Meter(Struct, frozen=True, gc=False, array_like=True):
         allowed: tenths since answer that the gsmSSF may count until it reports.
         pending: a period is running, or begins with the answer: its report is due.
         releasing: at the end of the period the gsmSSF releases the call.
+        answered: when the call was answered, in milliseconds since 1970-01-01 UTC by the node's clock, set
+            right by each report; 0: it was not, or nobody knows when.
+        zone: seconds that the tariff's clock is ahead of UTC.
     """
 
     granted: int = 0
@@ -63,6 +69,8 @@ class Meter(Struct, frozen=True, gc=False, array_like=True):
     allowed: int = 0
     pending: bool = False
     releasing: bool = False
+    answered: int = 0
+    zone: int = 0
 
     @property
     def used(self) -> int:
@@ -104,12 +112,54 @@ class Period(NamedTuple):
     switch_s: int = 0
 
 
-def granted(meter: Meter, grant: QuotaGrant) -> Meter:
-    """Take a grant: what it says in all counts."""
-    at = meter.at or grant.at
-    return replace(
-        meter, granted=max(meter.granted, grant.seconds * TENTHS), last=meter.last or grant.last, at=at
-    )
+def granted(meter: Meter, grant: QuotaGrant, now: int = 0) -> Meter:
+    """Take a grant: what it says in all counts; ``now`` in milliseconds since 1970-01-01 UTC."""
+    at, zone = meter.at, meter.zone
+    if not at and grant.at:
+        at = grant.at
+        zone = (at - now // 1000 + ZONES // 2) // ZONES * ZONES if now else 0
+    seconds = max(meter.granted, grant.seconds * TENTHS)
+    return replace(meter, granted=seconds, last=meter.last or grant.last, at=at, zone=zone)
+
+
+def answered(meter: Meter, now: int) -> Meter:
+    """Note that the switch's count stands where it stands at ``now``, in milliseconds since 1970."""
+    return replace(meter, answered=now - meter.used * _TENTH_MS)
+
+
+def _tenths(ms: int) -> int:
+    """Return milliseconds in whole tenths of a second, the nearest."""
+    return (ms + _TENTH_MS // 2) // _TENTH_MS
+
+
+def until(meter: Meter, now: int) -> Meter:
+    """Return the meter of a call that went on to ``now``, where no report tells of the time since the last.
+
+    A gsmSSF reports what it was given a period for (§11.2.2.2). Between a report and the next ApplyCharging
+    it counts, but a call that ends there is not reported; so the clock that saw both says how long it was.
+
+    Args:
+        meter: of the call.
+        now: milliseconds since 1970-01-01 UTC.
+    """
+    if not meter.answered:
+        return meter
+    reached = meter.answered + meter.used * _TENTH_MS
+    more = _tenths(now - reached)
+    if more <= 0:
+        return meter
+    if meter.switch_at:
+        first = max(0, _tenths((meter.switch_at - meter.zone) * 1000 - reached))
+        if first < more:
+            return replace(
+                meter,
+                before=(*meter.before, (meter.since + first, meter.at)),
+                since=more - first,
+                at=meter.switch_at,
+                passed=meter.passed + 1,
+                switch_at=0,
+            )
+    return replace(meter, since=meter.since + more)
 
 
 def measured(meter: Meter, report: Measured) -> Meter:
@@ -167,9 +217,15 @@ def measured_period(meter: Meter, report: Measured) -> Meter:
     return replace(meter, since=meter.since + report.since)
 
 
-def reported(meter: Meter) -> Meter:
-    """Note that the period's report has come: the gsmSSF may be given another."""
-    return replace(meter, pending=False, releasing=False)
+def reported(meter: Meter, now: int = 0) -> Meter:
+    """Note that the period's report has come: the gsmSSF may be given another.
+
+    Args:
+        meter: of the call, the report taken.
+        now: milliseconds since 1970-01-01 UTC, if the call goes on.
+    """
+    at = now - meter.used * _TENTH_MS if now and meter.answered else meter.answered
+    return replace(meter, pending=False, releasing=False, answered=at)
 
 
 def next_period(meter: Meter, grant: QuotaGrant, withheld: int, most: int = MOST_PERIOD) -> Period | None:
@@ -213,7 +269,16 @@ def anew(meter: Meter) -> Meter:
     The gsmSSF has reported the period of the attempt that failed, and forgotten it (§11.2.2.1).
     """
     return replace(
-        meter, pending=False, releasing=False, switch_at=0, allowed=0, since=0, before=(), passed=0, mark=-1
+        meter,
+        pending=False,
+        releasing=False,
+        switch_at=0,
+        allowed=0,
+        since=0,
+        before=(),
+        passed=0,
+        mark=-1,
+        answered=0,
     )
 
 

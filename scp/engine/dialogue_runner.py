@@ -367,6 +367,7 @@ class DialogueRunner(DialogueHooks[State]):
             if state.session is not None and state.session != request.request.session:
                 self._settle(state)
             state.session = request.request.session  # before the wait, which the journal has
+        state.stamp(now)
         self._suspend(state, QUOTA, until, now)
         try:
             if isinstance(request, Reserve):

@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from scp.domain.quota import QuotaDenial
-from scp.engine.report_queue import QUEUE_FULL, ReportQueue
+from scp.engine.report_queue import QUEUE_FULL, ReportQueue, stamped
 
 if TYPE_CHECKING:
     from mypy_extensions import u8
@@ -117,8 +117,15 @@ class DialogueState(ReportQueue):
         self.wait = NOTHING
         self.due = inf
 
+    @property
+    def has_reports(self) -> bool:
+        """Whether reports wait for the service."""
+        return self.reports is not None
+
     def queue(self, report: Report) -> None:
         """Keep a report until the service awaits one; see `MOST_REPORTS`."""
+        if self.wait == QUOTA:
+            report = stamped(report, self.runner.clock())
         if not self.add_report(report):
             self.runner.provider.discard("cap", QUEUE_FULL)
 

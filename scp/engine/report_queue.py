@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from msgspec.structs import replace
+
 from scp.services.api import MOST_REPORTS, Report, ReportKind
 
 QUEUE_FULL: Final = "report-queue"
@@ -37,6 +39,11 @@ class ReportQueue:
         reports.append(report)
         return True
 
+    def stamp(self, now: float) -> None:
+        """Have all reports that wait say when they came: it is a while until they are taken."""
+        if self.reports is not None:
+            self.reports = deque([stamped(each, now) for each in self.reports])
+
     def next_report(self) -> Report | None:
         """Take out the oldest report. The queue, which is ten times its content, does not stay empty."""
         reports = self.reports
@@ -46,6 +53,11 @@ class ReportQueue:
         if not reports:
             self.reports = None
         return report
+
+
+def stamped(report: Report, now: float) -> Report:
+    """Return a report that says when it came."""
+    return replace(report, at=now) if not report.at else report
 
 
 def _made_room(reports: deque[Report], opcode: int) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scp.domain.outcome import Action, Step
 from scp.domain.tariff import TariffTable
 from scp.services.charging_policy import listed, payer
-from scp.services.controlled import Plan
+from scp.services.held_call import Plan
 from scp.services.voip_forwarding import UNCHARGED
 
 if TYPE_CHECKING:

@@ -109,6 +109,8 @@ class Report(Struct, frozen=True, gc=False):
         code: for ERROR and REJECT, as named at `ReportKind`, else -1.
         invoke_id: of the operation of the service that this answers, or that got no answer
             (`Outgoing.invoke_id`); for INVOKE the switch's own; else -1.
+        at: when it came, by the engine's clock, if the service awaited the charging system then; else 0.0: it
+            came now.
     """
 
     kind: ReportKind
@@ -116,6 +118,7 @@ class Report(Struct, frozen=True, gc=False):
     argument: Any = None
     code: int = -1
     invoke_id: int = -1
+    at: float = 0.0
 
     @property
     def over(self) -> bool:

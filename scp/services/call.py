@@ -69,8 +69,21 @@ class Call(Protocol):
         ...
 
     @property
+    def epoch(self) -> float:
+        """What to add to `now` for seconds since 1970-01-01 UTC, as it was when the node began.
+
+        Unlike `at` it does not move when somebody sets that clock: for how long something took, over nodes.
+        """
+        ...
+
+    @property
     def origin(self) -> Origin:
         """Where its messages come from."""
+        ...
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether reports wait: the next `NextReport` gets one at once."""
         ...
 
     @property

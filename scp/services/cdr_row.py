@@ -78,7 +78,8 @@ def ending(progress: CallProgress) -> Row:
     if charge is not None:
         failed = " ".join(progress.failed)
         paid = (charge.charge, charge.reserved, charge.tariff)
-        return (*values, charge.charged_ms, charge.reservation, failed, *paid)
+        row = (*values, charge.charged_ms, charge.reservation, failed, *paid)
+        return (*row, charge.charged_by) if charge.charged_by else row
     return (*values, None, None, " ".join(progress.failed)) if progress.failed else values
 
 

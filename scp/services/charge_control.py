@@ -58,12 +58,12 @@ class Event(IntEnum):
     REFUSED = 6  # taskRefused to ApplyCharging
     WRONG = 7  # any other error or reject of ApplyCharging
     CLEARED = 8  # the call is over, and a report is due
-    CLEARED_REPORTED = 9  # the call is over, and no report is due
+    CLEARED_REPORTED = 9  # the call is over, or told to be, and no report is due
     SPENT = 10  # nothing is left to give
     SILENT = 11  # the report that is due did not come
     STILL_SILENT = 12  # … and the switch has said meanwhile that the call is there
     LOST = 13  # the dialogue is over, or the switch does not know the call any more
-    TOLD = 14  # somebody wants the call released
+    TOLD = 14  # somebody wants the call released, and a report is due
 
 
 class Action(IntEnum):
@@ -75,7 +75,9 @@ class Action(IntEnum):
     RELEASE = 3  # ReleaseCall, in TC-CONTINUE
     TEST = 4  # ActivityTest
     SETTLE = 5  # charge what was reported
-    SETTLE_LOST = 6  # charge what was reported, or what was given, by the policy for lost calls
+    SETTLE_LOST = 6  # charge what can be known, or what was given, by the policy for lost calls
+    SETTLE_CLOCK = 7  # charge what was reported, and by the node's clock what was talked since
+    RELEASE_SETTLE = 8  # ReleaseCall, in TC-CONTINUE; then SETTLE_CLOCK
 
 
 class Row(NamedTuple):
@@ -92,10 +94,10 @@ _EXPIRED: Final = "all events are disarmed, no EventReport comes (§11.3.2.1)"
 _FRUITLESS: Final = "without an answer the time is 0 (§11.3.1.1); what follows says how the call goes on"
 _UNREADABLE: Final = "the period is over, or the call is: all of it counts"
 _PENDING: Final = "an earlier period is pending (§11.2.2.2): its report comes"
-_WRONG: Final = "the switch counts nothing; in TC-CONTINUE, its last report may come (§11.26.2.1)"
+_WRONG: Final = "nothing is pending, so that no report is due (§11.26.2.1)"
 _DUE: Final = "event and report come in either order, in one message or two (§11.3.2.1)"
 _NOT_DUE: Final = "one ApplyCharging has one report, and it has come (§11.2.2.2)"
-_SPENT: Final = "the switch has counted what was granted; the last report comes (§11.26.2.1)"
+_SPENT: Final = "what was given is reported, and nothing is pending: no report is due (§11.26.2.1)"
 _SILENT: Final = "does the switch still know the call (§11.1)"
 _ALIVE: Final = "it does, and has lost the period: given anew, since nothing is free (§11.2.2.1)"
 _LOST: Final = "nobody reports any more (§11.1.1)"
@@ -110,10 +112,10 @@ TABLE: Final[Mapping[tuple[Money, Event], Row]] = {
     (Money.COUNTING, Event.UNREADABLE): Row(Action.ASSUME, Money.COUNTING, _UNREADABLE),
     (Money.COUNTING, Event.UNREADABLE_ENDS): Row(Action.RELEASE, Money.CLOSING, _UNREADABLE),
     (Money.COUNTING, Event.REFUSED): Row(Action.NOTHING, Money.COUNTING, _PENDING),
-    (Money.COUNTING, Event.WRONG): Row(Action.RELEASE, Money.CLOSING, _WRONG),
+    (Money.COUNTING, Event.WRONG): Row(Action.RELEASE_SETTLE, Money.DONE, _WRONG),
     (Money.COUNTING, Event.CLEARED): Row(Action.NOTHING, Money.CLOSING, _DUE),
-    (Money.COUNTING, Event.CLEARED_REPORTED): Row(Action.SETTLE, Money.DONE, _NOT_DUE),
-    (Money.COUNTING, Event.SPENT): Row(Action.RELEASE, Money.CLOSING, _SPENT),
+    (Money.COUNTING, Event.CLEARED_REPORTED): Row(Action.SETTLE_CLOCK, Money.DONE, _NOT_DUE),
+    (Money.COUNTING, Event.SPENT): Row(Action.RELEASE_SETTLE, Money.DONE, _SPENT),
     (Money.COUNTING, Event.SILENT): Row(Action.TEST, Money.COUNTING, _SILENT),
     (Money.COUNTING, Event.STILL_SILENT): Row(Action.ASSUME, Money.COUNTING, _ALIVE),
     (Money.COUNTING, Event.LOST): Row(Action.SETTLE_LOST, Money.DONE, _LOST),

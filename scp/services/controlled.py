@@ -8,37 +8,36 @@ of a call is a `HeldCall`, a value: with the InitialDP it is all that another no
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Final, final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from scp.domain import meter as metering
 from scp.domain.call import Trigger
 from scp.domain.cdr import Charge
-from scp.domain.meter import Meter
 from scp.domain.outcome import Action as Decided
 from scp.domain.outcome import Decision
 from scp.domain.quota import TENTHS, UNUSED, ChargingFailure, QuotaDenial, QuotaGrant, QuotaRequest, Settled
 from scp.domain.reason import Reason
 from scp.domain.reservation import reservation_id
-from scp.domain.switches import STANDARD, Switches
+from scp.domain.switches import STANDARD
 from scp.services import charge_control as charge
 from scp.services.announcing import Heard, announce
 from scp.services.api import Extend, NextReport, Release, Report, ReportKind, Reserve, ServiceRun, Settle
 from scp.services.call_control import TABLE, Action, Event, Phase, abandoned, armed, event_of
-from scp.services.charge_control import ChargeReport, Money, apply_charging, read_report, refusal
-from scp.services.charging_policy import GRANTED, ChargingPolicy, Paid, denial
+from scp.services.charge_control import Money, apply_charging, read_report, refusal
+from scp.services.charging_policy import GRANTED, denial
 from scp.services.rescue import line, reason_of
 from ss7.cap.operations import Opcode
 from ss7.cap.types import ConnectArg, ResetTimerArg
 from ss7.isup import RedirectingReason
 
 if TYPE_CHECKING:
-    from scp.domain.announcement import Announcement
     from scp.domain.call import CallFacts
-    from scp.domain.meter import Period
+    from scp.domain.meter import Meter, Period
     from scp.services.api import Call
+    from scp.services.charging_policy import ChargingPolicy, Paid
+    from scp.services.held_call import HeldCall, Plan
 
 CHARGED_SINCE: Final = 2
 """The CAP version that has ApplyCharging."""
@@ -46,76 +45,6 @@ UNANSWERED: Final = 0.25
 """Seconds after which a suspended switch is told that charging takes longer (ResetTimer)."""
 PERIOD_SLACK: Final = 10.0
 """Seconds that a period's report may be late (it is counted from answer, which is not known to the tenth)."""
-
-
-class Patience(NamedTuple):
-    """How long a controlled call waits.
-
-    Attributes:
-        no_answer: seconds that a party may ring, 1 to 2047.
-        quiet: seconds without a report after which the switch is asked whether the call is still there.
-    """
-
-    no_answer: int
-    quiet: float
-
-
-class HeldCall(Struct, frozen=True, gc=False, array_like=True):
-    """The state of a call under control.
-
-    Attributes:
-        phase: of the call.
-        reason: why the first attempt failed, as redirection information says it; -1: it did not.
-        money: of its charging.
-        meter: what the switch measured, and may.
-        session: id of the reservation, "" without.
-        paid: who pays; None: nobody.
-        reserved: the charging system has the session, as far as is known.
-        grace: seconds were given while charging did not answer.
-        unreported: an attempt failed whose charging report has not come.
-        tested: the switch was asked whether the call is still there, because a report is missing.
-        tariff: prefix of the tariff.
-        held: what is reserved, in minor units.
-        told: whole seconds of the used time that the charging system was told of.
-        due_ms: when the next report is due, milliseconds since 1970-01-01 UTC; 0: at no known time.
-        number: where a rescue goes, E.164 digits; "": to the subscriber's line.
-    """
-
-    phase: Phase = Phase.PLAIN
-    reason: int = -1
-    money: Money = Money.FREE
-    meter: Meter = Meter()
-    session: str = ""
-    paid: Paid | None = None
-    reserved: bool = False
-    grace: bool = False
-    unreported: bool = False
-    tested: bool = False
-    tariff: str = ""
-    held: int = 0
-    told: int = 0
-    due_ms: int = 0
-    number: str = ""
-
-
-class Plan(NamedTuple):
-    """What a service wants of its calls under control.
-
-    Attributes:
-        patience: how long they wait.
-        rescue: connect them to the subscriber's line if the first attempt fails.
-        policy: how they are charged; None: not at all.
-        switches: what some switches do otherwise.
-        denied: what the caller hears of a call that can't be paid or is barred; None: nothing.
-        connecting: what the caller hears before the call is connected.
-    """
-
-    patience: Patience
-    rescue: bool = False
-    policy: ChargingPolicy | None = None
-    switches: Switches = Switches()
-    denied: Announcement | None = None
-    connecting: Announcement | None = None
 
 
 @final
@@ -172,6 +101,7 @@ class Control:
         self.target = connect
         if held.reason >= 0:
             self.target = line(self.call.idp, self.facts, RedirectingReason(held.reason), held.number)
+        self._change(missed=True)
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
             await self._next_quota()  # the answer was awaited when the other node died
         return self._run()
@@ -227,6 +157,8 @@ class Control:
     async def _take(self, report: Report) -> None:
         """Step both tables with a report."""
         event = event_of(report)
+        if self.held.missed and report.kind in _SIGNS:
+            self._change(missed=False)
         if self.held.money in (Money.COUNTING, Money.CLOSING):
             await self._charge(report, event)
         if self.held.phase is not Phase.OVER or report.kind is ReportKind.TOLD:
@@ -251,6 +183,8 @@ class Control:
         """Step the table of the call."""
         if report.kind is ReportKind.TOLD:
             self._told(report)
+            if not self.held.meter.pending:
+                await self._cleared(reports=False)  # no report is due, none will come
             return
         if event is Event.QUIET and self.held.money is not Money.FREE:
             if self.held.money is Money.DONE:
@@ -280,9 +214,17 @@ class Control:
         if after is Phase.TALKING:
             self.target = self._facts = None
             if self.held.money is Money.COUNTING:
-                self._due()
+                self._due(metering.answered(self.held.meter, self._ms(report)))
         elif after is Phase.OVER:
+            if event is Event.CLEARED and self.held.money is not Money.FREE:
+                self._change(cleared_ms=self._ms(report))
             await self._cleared(reports=self.profile.abandon_report or not abandoned(report))
+
+    def _ms(self, report: Report | None = None) -> int:
+        """Return when a report came, None: what time it is; in milliseconds since 1970-01-01 UTC."""
+        call = self.call
+        came = report.at if report is not None and report.at else call.now
+        return int((call.epoch + came) * 1000)
 
     def _told(self, report: Report) -> None:
         """Release the call because somebody wants it."""
@@ -316,18 +258,24 @@ class Control:
     def _meant(self, report: Report, event: Event | None) -> charge.Event | None:
         """Return what a report means for the money; take what it has measured."""
         if report.kind is ReportKind.INVOKE and report.opcode == Opcode.APPLY_CHARGING_REPORT:
-            return self._reported(read_report(report.argument, self.call.context.version))
+            return self._reported(report)
         if report.kind is ReportKind.TOLD:
-            return charge.Event.TOLD
+            return charge.Event.TOLD if self.held.meter.pending else None  # `_control` settles
         if event is Event.LOST:
+            if not (self.held.meter.pending or self.held.cleared_ms):
+                self._change(cleared_ms=self._ms(report))
             return charge.Event.LOST
         if event is Event.QUIET:
             answered = self.held.phase is Phase.TALKING
             return charge.Event.STILL_SILENT if answered and self.held.tested else charge.Event.SILENT
         return refusal(report)
 
-    def _reported(self, report: ChargeReport | None) -> charge.Event | None:
+    def _reported(self, came: Report) -> charge.Event | None:
+        """Take an ApplyChargingReport."""
         held = self.held
+        report = read_report(came.argument, self.call.context.version)
+        if report is None and not held.meter.pending:
+            return None  # whatever it is, none is due
         self._change(tested=False)
         if report is None:
             ends = self._policy.unreadable_report == "release"
@@ -347,7 +295,7 @@ class Control:
         taken = measure(held.meter, report.measured)
         if report.active and taken.used < held.meter.allowed - TENTHS:
             return None  # that of a period before, again: this one ends when all of it is used
-        self._change(meter=metering.reported(taken))
+        self._change(meter=metering.reported(taken, self._ms(came) if report.active else 0))
         if report.expired:
             self._change(phase=Phase.OVER)
             return charge.Event.EXPIRED
@@ -376,12 +324,47 @@ class Control:
             self._change(due_ms=int((self.call.at + PERIOD_SLACK) * 1000) if self.held.due_ms else 0)
         elif action is charge.Action.SETTLE:
             await self._settle()
+        elif action is charge.Action.SETTLE_CLOCK:
+            await self._settle(self._by_the_clock())
+        elif action is charge.Action.RELEASE_SETTLE:
+            self._release(event)
+            await self._settle(self._by_the_clock())
         elif action is charge.Action.SETTLE_LOST:
-            if self._policy.lost_call == GRANTED and self.held.due_ms:  # it was answered
-                self._change(meter=metering.assumed(self.held.meter))
-            await self._settle()
+            await self._settle(self._lost(event))
         elif event is charge.Event.REFUSED and self.held.phase is not Phase.TALKING:
             self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
+
+    def _by_the_clock(self, most: int = 0) -> str | None:
+        """Count the time since the last report by the node's clock; return `Charge.charged_by`.
+
+        Args:
+            most: tenths since answer that it may come to; 0: any.
+        """
+        held = self.held
+        meter = metering.until(held.meter, held.cleared_ms or self._ms())
+        if most and meter.used > most:
+            meter = metering.assumed(held.meter)
+        if meter.used == held.meter.used:
+            return None
+        self._change(meter=meter)
+        return "clock"
+
+    def _lost(self, event: charge.Event) -> str | None:
+        """Count what can be known of a call whose last report is missing; return `Charge.charged_by`."""
+        held = self.held
+        meter = held.meter
+        if not meter.answered:
+            return None
+        if event in _UNREADABLE:  # that period counts as used already
+            return GRANTED
+        if not meter.pending:
+            return self._by_the_clock()
+        if self._policy.lost_call == GRANTED:
+            self._change(meter=metering.assumed(meter))
+            return GRANTED
+        if held.cleared_ms or held.missed:
+            return self._by_the_clock(most=max(meter.allowed, meter.used))
+        return "reported"
 
     def _release(self, event: charge.Event) -> None:
         if event is not charge.Event.TOLD:  # who told it says the cause
@@ -389,7 +372,12 @@ class Control:
             self._change(phase=Phase.OVER)
 
     async def _next_quota(self) -> None:
-        """Ask for more unless there is none, and give the switch its next period."""
+        """Ask for more unless there is none, and give the switch its next period.
+
+        Meanwhile no period is running: a call that ends there is charged by the clock.
+        """
+        if self.call.has_reports and await self._caught_up():
+            return
         self.call.keep(self.held)
         held, policy = self.held, self._policy
         if held.meter.last:
@@ -403,8 +391,19 @@ class Control:
             answer = await Extend(held.session, request, until)
         else:
             answer = await Reserve(request, until)
-        if not self._apply(self._taken(answer)):
+        grant = self._taken(answer)
+        if self.call.has_reports and await self._caught_up():
+            return
+        if not self._apply(grant):
             await self._step(charge.Event.SPENT)
+
+    async def _caught_up(self) -> bool:
+        """Take the reports that came meanwhile; return whether the call needs no further period."""
+        while self.call.has_reports:
+            await self._take(await NextReport(0.0))
+            if self.held.money is not Money.COUNTING or self.held.phase is Phase.OVER:
+                return True
+        return self.held.meter.pending
 
     def _request(self, seconds: int) -> QuotaRequest:
         held, policy = self.held, self._policy
@@ -427,7 +426,7 @@ class Control:
         held, policy = self.held, self._policy
         if isinstance(answer, QuotaGrant):
             last = answer.last or answer.seconds >= policy.longest_s
-            meter = metering.granted(held.meter, replace(answer, last=last))
+            meter = metering.granted(held.meter, replace(answer, last=last), self._ms())
             self._change(
                 meter=meter,
                 reserved=True,
@@ -459,9 +458,11 @@ class Control:
         if period is None:
             return False
         self._send(period)
-        self._change(meter=metering.applied(held.meter, period, grant.at))
+        meter = metering.applied(held.meter, period, grant.at)
         if held.phase is Phase.TALKING:
-            self._due()
+            self._due(meter)
+        else:
+            self._change(meter=meter)
         return True
 
     def _send(self, period: Period) -> None:
@@ -481,14 +482,13 @@ class Control:
             self._change(meter=metering.anew(held.meter), unreported=held.meter.pending)
             self._apply(QuotaGrant(held.session, 0))
 
-    def _due(self) -> None:
-        """Note when the report of the running period has to be there."""
-        meter = self.held.meter
+    def _due(self, meter: Meter) -> None:
+        """Take the meter of a running period, and note when its report has to be there."""
         seconds = (meter.allowed - meter.used) / TENTHS + PERIOD_SLACK
-        self._change(due_ms=int((self.call.at + seconds) * 1000))
+        self._change(meter=meter, due_ms=int((self.call.at + seconds) * 1000))
 
-    async def _settle(self) -> None:
-        """Charge what was used, once."""
+    async def _settle(self, by: str | None = None) -> None:
+        """Charge what was used, once; ``by``: see `Charge.charged_by`."""
         held = self.held
         self.call.keep(replace(held, money=Money.CLOSING))
         used = replace(held.meter.usage, told=held.told)
@@ -497,7 +497,8 @@ class Control:
             await Reserve(self._request(used.seconds), until)
         answer = await Settle(held.session, used, until)
         charged = answer.charged if isinstance(answer, Settled) else None
-        self.call.note(Charge(held.session, used.tenths * 100, charged, held.held, held.tariff or None))
+        tariff = held.tariff or None
+        self.call.note(Charge(held.session, used.tenths * 100, charged, held.held, tariff, by))
 
     def _change(self, **changes: object) -> None:
         self.held = replace(self.held, **changes)
@@ -523,3 +524,6 @@ SETTLE_SECONDS: Final = 30.0
 """How long a call's record waits for its charge; the record of the charge itself may come later."""
 
 _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
+_SIGNS: Final = frozenset({ReportKind.INVOKE, ReportKind.RESULT})
+"""Reports that say that the switch has the call."""
+_UNREADABLE: Final = frozenset({charge.Event.UNREADABLE, charge.Event.UNREADABLE_ENDS})

@@ -28,7 +28,8 @@ from scp.services.announcing import Heard
 from scp.services.api import Call, Locate, Lookup, NodeSettings, ServiceRun
 from scp.services.call_control import ARMED_SINCE, Phase
 from scp.services.charging_policy import ChargingPolicy, Paid, listed, paid_by
-from scp.services.controlled import Control, HeldCall, Patience, Plan, deny, put_through
+from scp.services.controlled import Control, deny, put_through
+from scp.services.held_call import HeldCall, Patience, Plan
 from scp.services.idp import read_call
 from scp.services.instructions import connect_argument
 from scp.services.settings import read_settings

@@ -119,6 +119,26 @@ class Lab:
         return account.balance, account.held
 
 
+class Slow:
+    """A charging system that takes its time: so many seconds for each request of a kind."""
+
+    def __init__(self, inner: Any, **seconds: float) -> None:
+        self.inner = inner
+        self.seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        async def ask(*args: Any) -> Any:
+            await asyncio.sleep(self.seconds.get(name, 0.0))
+            return await getattr(self.inner, name)(*args)
+
+        return ask
+
+
+def slow(lab: Lab, **seconds: float) -> None:
+    """Have the charging system take so many seconds for each request of a kind."""
+    lab.node.charging.quotas._system = Slow(lab.node.charging.quotas._system, **seconds)
+
+
 def sent(result: Any) -> list[list[str]]:
     """What the node said: the components of each of its messages in words."""
     return [list(step.components) for step in result.steps if not step.outward]
@@ -160,6 +180,7 @@ def run(
         node.charging.sink._wall = lambda: wall / 1000 + loop.time()
         await node.prepare()
         node.cap.wall = node.charging.sink._wall
+        node.cap.epoch = wall / 1000
         msc = Msc(Network(), Endpoint(side=Side.GATEWAY), Random(3), NullTelemetry(), give_up=2_000.0)
         peer = node.config.m3ua.peers[0]
         node.status.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts, waits=True)

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from charged_lab import CALLED, CALLER, NOON, Lab, originating, run, sent
+from charged_lab import CALLED, CALLER, NOON, Lab, originating, run, sent, slow
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -17,10 +17,10 @@ from test_node import READY
 
 from oracles.examples import examples
 from scp.domain.call import Trigger
-from scp.domain.quota import QuotaRequest
+from scp.services.api import Release
 from scp.simulator import call as simulated
 from scp.simulator.expect import Action, Expectation
-from scp.simulator.scenario import Attempt, Ending, Scenario
+from scp.simulator.scenario import Attempt, Ending, Finish, Scenario
 from ss7.cap.operations import Opcode
 
 PERIODS = ["applyCharging 60.0 s", "applyCharging 60.0 s", "applyCharging 20.0 s"]
@@ -116,25 +116,6 @@ def test_5_a_second_switch_waits_until_the_first_is_past(everything_sent):
     )
 
 
-class Slow:
-    """A charging system that takes its time: so many seconds for each request of a kind."""
-
-    def __init__(self, inner: Any, **seconds: float) -> None:
-        self.inner = inner
-        self.seconds = seconds
-
-    def __getattr__(self, name: str) -> Any:
-        async def ask(*args: QuotaRequest) -> Any:
-            await asyncio.sleep(self.seconds.get(name, 0.0))
-            return await getattr(self.inner, name)(*args)
-
-        return ask
-
-
-def slow(lab: Lab, **seconds: float) -> None:
-    lab.node.charging.quotas._system = Slow(lab.node.charging.quotas._system, **seconds)
-
-
 def test_6_charging_that_is_slow_at_a_report_costs_nobody_anything(everything_sent):
     async def body(lab: Lab) -> None:
         slow(lab, extend=2.0)
@@ -159,6 +140,75 @@ def test_6_charging_that_is_silent_for_ever_gives_grace_once_then_the_call_is_re
         assert sent(result)[1] == ["applyCharging 40.0 s"]
 
     run(body, policy='down = "grace:40"', recorder=everything_sent)
+
+
+@pytest.mark.parametrize("how", ["event_first", "separate", "prearranged_end", "abort", ""])
+@pytest.mark.parametrize("answer", [2.0, 60.0])
+def test_6_a_hang_up_while_charging_is_asked_is_charged_to_the_tenth(everything_sent, how, answer):
+    """No period is running then, so the switch reports no time: the node's clock says how long it was."""
+
+    async def body(lab: Lab) -> None:
+        slow(lab, extend=answer)
+        finish = Finish.ABORT if how == "abort" else Finish.HANG_UP
+        fields = {how: True} if how not in ("", "abort") else {}
+        result = await lab.call(originating(Attempt(ring=3.0, talk=31.2, finish=finish), **fields))
+        assert not result.faults
+        assert operations(result)[1:] == []
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charged_by"]) == (31_200, "clock")
+        assert record.get("charge") == (4 if answer < 30 else None)  # where charging stays away for longer
+        assert await lab.account() == (16, 0)
+        assert len(await lab.records("charge")) == 1
+
+    run(body, recorder=everything_sent)
+
+
+def test_6_who_is_released_while_charging_is_asked_pays_until_then(everything_sent):
+    async def body(lab: Lab) -> None:
+        slow(lab, extend=4.0)
+        asked = asyncio.create_task(lab.call(originating(Attempt(ring=3.0, talk=900.0))))
+        await asyncio.sleep(34.5)
+        (dialogue,) = lab.node.signalling.tcap._dialogues.values()
+        assert lab.node.cap.tell(dialogue.local_tid, Release(b"\x80\x90"))
+        result = await asked
+        assert operations(result)[1:] == [["releaseCall"]]
+        (record,) = await lab.records()
+        # it is told once charging has answered
+        assert (record["charged_ms"], record["charge"]) == (34_000, 4)
+
+    run(body, recorder=everything_sent)
+
+
+def test_6_what_was_talked_until_a_further_quota_was_denied_is_charged(everything_sent):
+    async def body(lab: Lab) -> None:
+        slow(lab, extend=2.0)
+        result = await lab.call(originating(Attempt(ring=3.0, talk=900.0)))
+        assert not result.faults
+        assert operations(result)[1:] == [["releaseCall"]]
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (62_000, 6)
+        assert await lab.account() == (0, 0)
+
+    run(body, balance=6, policy="withheld_s = 0", recorder=everything_sent)
+
+
+def test_6_a_tariff_switch_while_charging_is_asked_divides_what_is_charged(everything_sent):
+    async def body(lab: Lab) -> None:
+        slow(lab, extend=8.0)
+        result = await lab.call(originating(Attempt(ring=3.0, talk=36.0)))
+        assert not result.faults
+        (record,) = await lab.records()
+        assert record["charged_ms"] == 36_000
+        # 32 s at 6 and 4 s at 12 a minute
+        assert record["charge"] == 4
+
+    run(
+        body,
+        policy="deadline_s = 10",
+        tariff=BAND.format(end="13:00"),
+        wall=NOON - 35_000,
+        recorder=everything_sent,
+    )
 
 
 def test_6_a_suspended_switch_is_told_to_wait(everything_sent):
@@ -214,7 +264,8 @@ def test_7_a_refused_period_releases_nobody(everything_sent, monkeypatch):
         assert not result.faults
         assert operations(result)[1] == ["applyCharging"]
         (record,) = await lab.records()
-        assert (record["charged_ms"], record["charge"], record["release_cause"]) == (30_000, 3, 16)
+        assert (record["charged_ms"], record["charge"], record["release_cause"]) == (72_300, 8, 16)
+        assert record["charged_by"] == "clock"  # since no report came
 
     run(body, recorder=everything_sent)
 
@@ -335,8 +386,6 @@ def test_a_call_that_reaches_the_longest_time_is_released(everything_sent):
 
 
 def test_a_caller_who_is_told_released_pays_what_was_talked(everything_sent):
-    from scp.services.api import Release
-
     async def body(lab: Lab) -> None:
         asked = asyncio.create_task(lab.call(originating(Attempt(ring=3.0, talk=900.0))))
         await asyncio.sleep(48.0)

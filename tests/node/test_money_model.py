@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil
 
-from charged_lab import NOON, Lab, originating, run
+from charged_lab import NOON, Lab, originating, run, slow
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ def cost(pieces: list[tuple[float, int]]) -> int:
     return ceil(sum(Fraction(each * price, 600) for each, (_, price) in zip(tenths, pieces, strict=True)))
 
 
-@examples(15)
+@examples(40)
 @given(
     talk=st.integers(1, 2500),
     ring=st.integers(5, 100),
@@ -38,12 +38,17 @@ def cost(pieces: list[tuple[float, int]]) -> int:
     prices=st.tuples(st.integers(1, 30), st.integers(1, 30)),
     until_noon=st.one_of(st.none(), st.integers(20, 200)),
     balance=st.integers(1, 200),
+    delay=st.sampled_from([0.0, 0.0, 0.7, 3.0, 4.9]),
+    into=st.one_of(st.none(), st.integers(1, 48)),
 )
 def test_a_call_costs_what_the_switch_counted(
-    talk, ring, ending, version, hangs_up, how, quotas, prices, until_noon, balance
+    talk, ring, ending, version, hangs_up, how, quotas, prices, until_noon, balance, delay, into
 ):
+    """Charging takes so many seconds; the call may end ``into`` tenths after its first report."""
     quota, withheld = quotas
     assume(not {"by_period", "repeats_reports"} <= how)  # where periods add up, twice is twice
+    if into is not None:
+        talk = (quota - withheld) * 10 + into
     before, later = prices
     if until_noon is None:
         later = before
@@ -53,6 +58,7 @@ def test_a_call_costs_what_the_switch_counted(
     scenario = originating(attempt, version=version, **dict.fromkeys(how, True))
 
     async def body(lab: Lab) -> None:
+        slow(lab, extend=delay)
         result = await lab.call(scenario, Expectation())
         records = await lab.records()
         left, held = await lab.account()
@@ -66,7 +72,8 @@ def test_a_call_costs_what_the_switch_counted(
         [seconds] = result.talked
         switched = until_noon is not None and ring / 10 > until_noon
         rates = [before, later] if len(seconds) == 2 else [later if switched else before]
-        assert paid == cost(list(zip(seconds, rates, strict=True)))
+        due = cost(list(zip(seconds, rates, strict=True)))
+        assert paid == (due if not delay else min(due, balance))  # what is beyond a quota may find nothing
         assert record["charged_ms"] == round(sum(seconds) * 10) * 100
         assert paid <= balance
 

@@ -151,6 +151,7 @@ SAID = {
     Action.ASK: [[Opcode.APPLY_CHARGING]],
     Action.ASSUME: [[Opcode.APPLY_CHARGING]],
     Action.RELEASE: [[Opcode.RELEASE_CALL]],
+    Action.RELEASE_SETTLE: [[Opcode.RELEASE_CALL]],
     Action.TEST: [[Opcode.ACTIVITY_TEST]],
 }
 

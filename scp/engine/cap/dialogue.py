@@ -142,6 +142,11 @@ class CapDialogue(DialogueState):
         """What time it is, in seconds since 1970-01-01 UTC."""
         return self.runner.wall()
 
+    @property
+    def epoch(self) -> float:
+        """What to add to `now` for seconds since 1970-01-01 UTC, as it was when the node began."""
+        return self.runner.epoch
+
     def invoke(self, opcode: int, argument: Any = None) -> Outgoing:
         """Put an operation into the next message, and return it there."""
         outgoing = Outgoing(opcode, argument)

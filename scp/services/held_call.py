@@ -1,0 +1,93 @@
+"""A call under control as a value: its state, and what its service wants of it."""
+
+# ruff: noqa: TC001 - the annotations are read at run time
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+from scp.domain.meter import Meter
+from scp.domain.switches import Switches
+from scp.services.call_control import Phase
+from scp.services.charge_control import Money
+from scp.services.charging_policy import ChargingPolicy, Paid
+
+if TYPE_CHECKING:
+    from scp.domain.announcement import Announcement
+
+
+class Patience(NamedTuple):
+    """How long a controlled call waits.
+
+    Attributes:
+        no_answer: seconds that a party may ring, 1 to 2047.
+        quiet: seconds without a report after which the switch is asked whether the call is still there.
+    """
+
+    no_answer: int
+    quiet: float
+
+
+class HeldCall(Struct, frozen=True, gc=False, array_like=True):
+    """The state of a call under control.
+
+    Attributes:
+        phase: of the call.
+        reason: why the first attempt failed, as redirection information says it; -1: it did not.
+        money: of its charging.
+        meter: what the switch measured, and may.
+        session: id of the reservation, "" without.
+        paid: who pays; None: nobody.
+        reserved: the charging system has the session, as far as is known.
+        grace: seconds were given while charging did not answer.
+        unreported: an attempt failed whose charging report has not come.
+        tested: the switch was asked whether the call is still there, because a report is missing.
+        tariff: prefix of the tariff.
+        held: what is reserved, in minor units.
+        told: whole seconds of the used time that the charging system was told of.
+        due_ms: when the next report is due, milliseconds since 1970-01-01 UTC; 0: at no known time.
+        number: where a rescue goes, E.164 digits; "": to the subscriber's line.
+        cleared_ms: when the end of the answered call was reported, likewise; 0: it was not.
+        missed: another process had the call, and the switch has not said anything since: what it said
+            meanwhile is lost.
+    """
+
+    phase: Phase = Phase.PLAIN
+    reason: int = -1
+    money: Money = Money.FREE
+    meter: Meter = Meter()
+    session: str = ""
+    paid: Paid | None = None
+    reserved: bool = False
+    grace: bool = False
+    unreported: bool = False
+    tested: bool = False
+    tariff: str = ""
+    held: int = 0
+    told: int = 0
+    due_ms: int = 0
+    number: str = ""
+    cleared_ms: int = 0
+    missed: bool = False
+
+
+class Plan(NamedTuple):
+    """What a service wants of its calls under control.
+
+    Attributes:
+        patience: how long they wait.
+        rescue: connect them to the subscriber's line if the first attempt fails.
+        policy: how they are charged; None: not at all.
+        switches: what some switches do otherwise.
+        denied: what the caller hears of a call that can't be paid or is barred; None: nothing.
+        connecting: what the caller hears before the call is connected.
+    """
+
+    patience: Patience
+    rescue: bool = False
+    policy: ChargingPolicy | None = None
+    switches: Switches = Switches()
+    denied: Announcement | None = None
+    connecting: Announcement | None = None
