@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 import time
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from msgspec.structs import replace
 
@@ -25,6 +25,7 @@ from scp.voip.messages import (
     Answered,
     Bindings,
     Count,
+    Delivered,
     DeviceAsked,
     Ended,
     Extend,
@@ -33,7 +34,9 @@ from scp.voip.messages import (
     Ha1Answer,
     InviteAsked,
     Kept,
+    MessageAsked,
     PlanAnswer,
+    Taken,
     Unbind,
     Welcome,
     plain,
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
     from scp.voip.config import VoipConfig
     from scp.voip.directory import Directory
     from scp.voip.evapi import Evapi
-    from scp.voip.messages import Freed, Heard
+    from scp.voip.messages import Freed, Heard, Said
     from scp.voip.metrics import VoipMetrics
     from scp.voip.scp_link import ScpLink
     from scp.voip.store import Store
@@ -62,6 +65,22 @@ TIMER_SET: Final = 1.0
 EXTEND_BEFORE: Final = 20.0
 """Seconds before minutes run out when more are asked for; of short grants the last third."""
 _USER_OF_URI: Final = re.compile(r"sips?:([^@;>]+)@")
+
+
+class MessageUser(Protocol):
+    """What hears of text messages."""
+
+    def registered(self, msisdn: str, device: str) -> None:
+        """A device has registered for an identity."""
+        ...
+
+    async def asked(self, link: Evapi, asked: MessageAsked) -> None:
+        """A device sends one; to be answered by `Taken`."""
+        ...
+
+    async def delivered(self, done: Delivered) -> None:
+        """A device has answered one."""
+        ...
 
 
 @final
@@ -89,6 +108,7 @@ class Brain:
         self.registrations = Registrations(config.voip.grace_s)
         self.registrations.remember(store.registered())
         self.draining = False
+        self.inbox: MessageUser | None = None
         self.metrics = metrics
         self._rules = config.rules
         self._trunks = _networks(config)
@@ -132,13 +152,11 @@ class Brain:
 
     def _forget(self, device: str) -> None:
         """Have no Kamailio take a device's credentials any more without asking."""
-        for link in self._links:
-            link.say(Forget(device))
+        self.say(Forget(device))
 
     def _leave(self, msisdn: str) -> None:
         """Let an identity go, with its bindings and its registration at the node."""
-        for link in self._links:
-            link.say(Unbind(aor(msisdn, self._rules.domain)))
+        self.say(Unbind(aor(msisdn, self._rules.domain)))
         self.directory.bind(msisdn, 0)
         self.directory.remove_identity(msisdn)
         self.registrations.forget(msisdn)
@@ -171,6 +189,11 @@ class Brain:
         """See `LinkUser`."""
         if isinstance(message, InviteAsked):
             self._invite(link, message)
+        elif isinstance(message, MessageAsked):
+            self._message(link, message)
+        elif isinstance(message, Delivered):
+            if self.inbox is not None:
+                self._start(self.inbox.delivered(message))
         elif isinstance(message, DeviceAsked):
             self._device(link, message)
         elif isinstance(message, Bindings):
@@ -208,6 +231,19 @@ class Brain:
         self.directory.bind(msisdn, told.count)
         self.registrations.count(msisdn, told.count, _now())
         self._go_on()
+        if told.device and told.count and self.inbox is not None:
+            self.inbox.registered(msisdn, plain(told.device))
+
+    def _message(self, link: Evapi, asked: MessageAsked) -> None:
+        if self.inbox is None:
+            link.say(Taken(asked.ti, asked.tl, 405, "Method Not Allowed"))
+        else:
+            self._start(self.inbox.asked(link, asked))
+
+    def say(self, message: Said) -> None:
+        """Say something to every Kamailio."""
+        for link in self._links:
+            link.say(message)
 
     # --- calls ---
 

@@ -55,10 +55,34 @@ class InviteAsked(Struct, frozen=True, tag_field="m", tag="invite"):
 
 
 class Bindings(Struct, frozen=True, tag_field="m", tag="bindings"):
-    """An address of record has so many bindings."""
+    """An address of record has so many bindings; ``device`` has registered, "": something else happened."""
 
     aor: str
     count: int
+    device: str = ""
+
+
+class MessageAsked(Struct, frozen=True, tag_field="m", tag="message"):
+    """A device sends a text message; its body in base64. Answered by `Taken`."""
+
+    ti: int
+    tl: int
+    call_id: str
+    cseq: str
+    device: str
+    to: str
+    host: str
+    from_: str = msgspec.field(name="from", default="")
+    type: str = ""
+    body: str = ""
+
+
+class Delivered(Struct, frozen=True, tag_field="m", tag="delivered"):
+    """What a device has answered to a text message: a SIP status, 408 for nothing."""
+
+    id: str
+    device: str
+    code: int
 
 
 class Answered(Struct, frozen=True, tag_field="m", tag="answered"):
@@ -106,7 +130,18 @@ class Failed(Struct, frozen=True, tag_field="m", tag="failed"):
     at: int
 
 
-Heard: TypeAlias = Welcome | DeviceAsked | InviteAsked | Bindings | Answered | Freed | Ended | Failed
+Heard: TypeAlias = (
+    Welcome
+    | DeviceAsked
+    | InviteAsked
+    | Bindings
+    | MessageAsked
+    | Delivered
+    | Answered
+    | Freed
+    | Ended
+    | Failed
+)
 
 _decode: Final = msgspec.json.Decoder(Heard).decode
 
@@ -180,10 +215,31 @@ class Forget(Struct, frozen=True, tag_field="m", tag="forget"):
     user: str
 
 
-class Unbind(Struct, frozen=True, tag_field="m", tag="unbind"):
-    """End all bindings of an address of record."""
+class Unbind(Struct, frozen=True, omit_defaults=True, tag_field="m", tag="unbind"):
+    """End the bindings of an address of record: those of a device, or all."""
 
     aor: str
+    device: str = ""
 
 
-Said: TypeAlias = Hello | Ha1Answer | PlanAnswer | Kept | Count | Extend | Forget | Unbind
+class Taken(Struct, frozen=True, tag_field="m", tag="taken"):
+    """What a device's text message is answered with."""
+
+    ti: int
+    tl: int
+    reply: int
+    text: str
+
+
+class Deliver(Struct, frozen=True, tag_field="m", tag="deliver"):
+    """Send a text message to the bindings that a device has of an address of record; ``sender`` is a URI."""
+
+    id: str
+    aor: str
+    device: str
+    sender: str
+    type: str
+    body: str
+
+
+Said: TypeAlias = Hello | Ha1Answer | PlanAnswer | Kept | Count | Extend | Forget | Unbind | Taken | Deliver

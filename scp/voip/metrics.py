@@ -21,6 +21,7 @@ BUCKETS: Final = (100e-6, 300e-6, 1e-3, 3e-3, 10e-3, 30e-3, 100e-3, 200e-3, 300e
 TOLD: Final = ("registered", "deregistered", "failed")
 ADMITTED: Final = ("yes", "no")
 MESSAGES: Final = (*State, "received")
+ANSWERED: Final = ("taken", "refused", "later")
 MONEY: Final = ("granted", "denied", "failed", "committed", "released", "unsettled")
 
 
@@ -44,6 +45,7 @@ class VoipMetrics:
         self.messages: dict[str, int] = dict.fromkeys(MESSAGES, 0)
         self.submissions: dict[str, int] = dict.fromkeys(Taken, 0)
         self.receipts_unmatched = 0
+        self.answered = dict.fromkeys(ANSWERED, 0)
 
     # --- scp.message_ports.MessageTelemetry ---
 
@@ -58,6 +60,10 @@ class VoipMetrics:
     def unmatched_receipt(self) -> None:
         """A receipt came for a message that nobody knows."""
         self.receipts_unmatched += 1
+
+    def message_answered(self, result: str) -> None:
+        """A device has answered a text message."""
+        self.answered[result] += 1
 
     def decided(self, reason: Reason, seconds: float) -> None:
         """A call was decided so many seconds after the question came."""
@@ -86,6 +92,7 @@ class VoipMetrics:
         yield _counter(
             "voip_message_parts", "What the SMSC said to parts of them.", "result", self.submissions
         )
+        yield _counter("voip_message_answers", "What devices said to text messages.", "result", self.answered)
         yield CounterMetricFamily(
             "scp_voip_receipts_unmatched",
             "Receipts of messages that nobody knows.",

@@ -19,6 +19,7 @@ from scp.voip.brain import Brain
 from scp.voip.config import load
 from scp.voip.directory import Directory
 from scp.voip.evapi import Evapi
+from scp.voip.inbox import Inbox
 from scp.voip.metrics import VoipMetrics
 from scp.voip.scp_link import ScpLink
 from scp.voip.store import Store, StoreError
@@ -127,8 +128,11 @@ class Service:
             texts = Texts(config.messages, path_of(config), config.voip.name, metrics, log)
             await texts.start()
             stack.push_async_callback(texts.stop)
+        brain.inbox = inbox = Inbox(brain, store, texts)
+        inbox.start()
+        stack.push_async_callback(inbox.stop)
         accounts = Accounts(brain, store, texts, scp)
-        for fault in accounts.faults:
+        for fault in (*accounts.faults, *inbox.faults):
             log.error("unreadable record", what=fault)
         api = None
         if config.api is not None:

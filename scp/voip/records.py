@@ -24,3 +24,50 @@ class Quarantine(Struct, frozen=True, forbid_unknown_fields=True):
 
     number: str
     until_ms: int
+
+
+class Inbound(Struct, frozen=True, forbid_unknown_fields=True):
+    """A text message that waits for devices.
+
+    Attributes:
+        id: opaque.
+        msisdn: the identity that it is to.
+        sender: E.164 digits, or a name.
+        text: what it says.
+        at_ms: when it came, in milliseconds since 1970-01-01 UTC.
+        devices: those that do not have it yet.
+    """
+
+    id: str
+    msisdn: str
+    sender: str
+    text: str
+    at_ms: int
+    devices: tuple[str, ...]
+
+
+class Cursor(Struct, frozen=True, forbid_unknown_fields=True):
+    """How far something has been followed."""
+
+    name: str
+    seq: int
+
+
+class Sent(Struct, frozen=True, forbid_unknown_fields=True):
+    """A text message of a device that went out by the SMSC, until its end was reported to that device.
+
+    Attributes:
+        id: of the message.
+        msisdn: the identity that it is from.
+        device: that sent it.
+        to: E.164 digits.
+        imdn: the id that the device gave it and wants a report on delivery for, "" if it wants none.
+        at_ms: when it was sent.
+    """
+
+    id: str
+    msisdn: str
+    device: str
+    to: str
+    imdn: str
+    at_ms: int

@@ -15,13 +15,13 @@ import msgspec
 
 from scp.voip.admission import Enrolment
 from scp.voip.directory import Device, Directory, Identity
-from scp.voip.records import Quarantine, Token
+from scp.voip.records import Cursor, Inbound, Quarantine, Sent, Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-AnyRecord: TypeAlias = Identity | Device | Token | Enrolment | Quarantine
-Record = TypeVar("Record", Identity, Device, Token, Enrolment, Quarantine)
+AnyRecord: TypeAlias = Identity | Device | Token | Enrolment | Quarantine | Inbound | Cursor | Sent
+Record = TypeVar("Record", Identity, Device, Token, Enrolment, Quarantine, Inbound, Cursor, Sent)
 
 _KINDS: Final[dict[type, tuple[str, str]]] = {
     Identity: ("identity", "msisdn"),
@@ -29,6 +29,9 @@ _KINDS: Final[dict[type, tuple[str, str]]] = {
     Token: ("token", "sha256"),
     Enrolment: ("enrolment", "id"),
     Quarantine: ("quarantine", "number"),
+    Inbound: ("inbound", "id"),
+    Cursor: ("cursor", "name"),
+    Sent: ("sent", "id"),
 }
 """Of each kind of record its name in the store, and the attribute that it is found by."""
 

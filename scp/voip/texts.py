@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 import ssl
@@ -36,6 +37,9 @@ class Texts:
         metrics: count messages.
         log: where the bind's troubles are said.
 
+    Attributes:
+        arrived: set when a message came in, or came to another state.
+
     Raises:
         OSError: a certificate's file can't be read.
     """
@@ -45,6 +49,8 @@ class Texts:
     ) -> None:
         self._config = config
         self._log = log
+        self._metrics = metrics
+        self.arrived = asyncio.Event()
         self.esme = Esme(settings_of(config.smpp), random.Random(), self._told)  # noqa: S311 - jitter
         self.queue = MessageQueue(
             SqliteMessages(path),
@@ -53,8 +59,25 @@ class Texts:
             retention_ms=config.kept_days * 86_400_000,
             repeat=config.in_doubt == "repeat",
             failed=lambda fault: self._told(fault or "the store of messages works again", bool(fault)),
-            telemetry=metrics,
+            telemetry=self,
         )
+
+    # --- scp.message_ports.MessageTelemetry ---
+
+    def message(self, result: str) -> None:
+        """A message came to this state, or came in."""
+        self._metrics.message(result)
+        self.arrived.set()
+
+    def submission(self, result: str) -> None:
+        """A part was handed over."""
+        self._metrics.submission(result)
+
+    def unmatched_receipt(self) -> None:
+        """A receipt came for a message that nobody knows."""
+        self._metrics.unmatched_receipt()
+
+    # --- life ---
 
     async def start(self) -> None:
         """Open the store, begin to connect; raises `scp.ports.StoreError`."""

@@ -1,0 +1,321 @@
+"""Text messages between devices and the rest of the world: SIP MESSAGE on one side, SMPP on the other.
+
+A message to a number of ours waits, on the disk, for each device of its identities, until that device has
+taken it: at once where it is registered, else when it registers. What a device sends goes to devices, or by
+the SMSC where the number is nobody's here; what became of it is reported to a device that has asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import hashlib
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, final
+from urllib.parse import quote
+
+import msgspec
+from msgspec.structs import replace
+
+from scp.domain.message import FINAL, State
+from scp.ports import StoreError as MessageStoreError
+from scp.telemetry.logs import get_logger
+from scp.voip.cpim import CPIM, PLAIN, Unreadable, delivery_report, text_of
+from scp.voip.decision import aor, e164
+from scp.voip.directory import DeviceState
+from scp.voip.messages import Deliver, Delivered, MessageAsked, Taken, plain
+from scp.voip.records import Cursor, Inbound, Sent
+from scp.voip.store import StoreError
+from scp.voip.texts import TooLongError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from scp.voip.brain import Brain
+    from scp.voip.evapi import Evapi
+    from scp.voip.store import AnyRecord, Store
+    from scp.voip.texts import Texts
+
+POLL_SECONDS: Final = 1.0
+PAGE: Final = 100
+UNDER_WAY_SECONDS: Final = 40.0
+"""After which a MESSAGE that nothing was heard of is taken for lost (RFC 3261 §17.1.2.2: 32 s)."""
+_CURSOR: Final = "messages"
+_FOR_GOOD: Final = frozenset({405, 406, 413, 415, 416, 488, 493, 501, 505, 513})
+"""What a device can't take now, it can't take later either; so is every 6xx."""
+
+_event: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@final
+class Inbox:
+    """See the module.
+
+    Args:
+        brain: has the directory, and the links to Kamailio.
+        store: where what waits is kept.
+        texts: SMPP; None: devices reach each other alone.
+        wall: milliseconds since 1970-01-01 UTC.
+
+    Attributes:
+        told: called with what happens to messages, for those who follow: what, and its particulars.
+    """
+
+    def __init__(
+        self,
+        brain: Brain,
+        store: Store,
+        texts: Texts | None,
+        wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._brain = brain
+        self._store = store
+        self._texts = texts
+        self._wall = wall
+        self._log = get_logger(voip=brain.config.voip.name)
+        self.faults: list[str] = []
+        self._waiting = {one.id: one for one in store.read(Inbound, self.faults)}
+        self._sent = {one.id: one for one in store.read(Sent, self.faults)}
+        cursors = {one.name: one.seq for one in store.read(Cursor, self.faults)}
+        self._seq = cursors.get(_CURSOR, 0)
+        self._under_way: dict[tuple[str, str], float] = {}
+        self._again: set[tuple[str, str]] = set()
+        self._follower: asyncio.Task[None] | None = None
+        self.told: Callable[[str, dict[str, Any]], None] = lambda _what, _of: None
+
+    def start(self) -> None:
+        """Begin to follow what comes by SMPP."""
+        if self._texts is not None:
+            self._follower = asyncio.create_task(self._follow(self._texts))
+
+    async def stop(self) -> None:
+        """Follow no more; what waits is kept."""
+        if self._follower is not None:
+            self._follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._follower
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for a device."""
+        return len(self._waiting)
+
+    def of(self, msisdn: str) -> list[Inbound]:
+        """Return what waits for devices of an identity, oldest first."""
+        found = [one for one in self._waiting.values() if one.msisdn == msisdn]
+        return sorted(found, key=lambda one: one.at_ms)
+
+    # --- from the SMSC ---
+
+    async def _follow(self, texts: Texts) -> None:
+        while True:
+            try:
+                while await self._page(texts):
+                    pass
+            except (StoreError, MessageStoreError) as error:
+                self._log.warning("messages are not followed", what=str(error))
+            texts.arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await texts.arrived.wait()
+
+    async def _page(self, texts: Texts) -> bool:
+        """Take what has happened since; return whether there may be more."""
+        found = await texts.queue.store.events(self._seq, PAGE)
+        for event in found:
+            said = _event(event.json)
+            cursor = Cursor(_CURSOR, event.seq)
+            if said["state"] == "received":
+                await self.deliver(
+                    said["recipient"], said["sender"], said["text"], said["id"], said["at_ms"], (cursor,)
+                )
+            else:
+                await self._went(said, cursor)
+            self._seq = event.seq
+        return len(found) == PAGE
+
+    async def _went(self, said: dict[str, Any], cursor: Cursor) -> None:
+        """Report to a device what became of a message that it sent."""
+        sent = self._sent.get(said["id"])
+        over = State(said["state"]) in FINAL
+        if sent is None:
+            if over:
+                await self._keep((cursor,))
+            return
+        particulars = {"id": sent.id, "msisdn": sent.msisdn, "to": sent.to, "state": said["state"]}
+        self.told("message-state", {**particulars, "reason": said.get("reason", "")})
+        if not over:
+            return
+        if sent.imdn and said["state"] in {State.DELIVERED, State.FAILED, State.EXPIRED}:
+            self._report(sent, delivered=said["state"] == State.DELIVERED)
+        await self._keep((cursor,), remove=(sent,))
+        self._sent.pop(sent.id, None)
+
+    def _report(self, sent: Sent, *, delivered: bool) -> None:
+        """Send a device its report; one that has gone meanwhile gets none."""
+        domain = self._brain.config.voip.domain
+        own, other = aor(sent.msisdn, domain), aor(sent.to, domain)
+        at = datetime.fromtimestamp(sent.at_ms / 1000, UTC).isoformat(timespec="seconds")
+        body = delivery_report(sent.imdn, other, own, at.replace("+00:00", "Z"), delivered=delivered)
+        self._brain.say(Deliver(f"{sent.id}-report", own, sent.device, other, CPIM, body))
+
+    async def deliver(
+        self,
+        number: str,
+        sender: str,
+        text: str,
+        name: str,
+        at_ms: int,
+        also: Iterable[AnyRecord] = (),
+    ) -> int:
+        """Have a message delivered to the devices of a number; it is on the disk when this returns.
+
+        Args:
+            number: E.164 digits.
+            sender: E.164 digits, or a name.
+            text: what it says.
+            name: its id.
+            at_ms: when it came.
+            also: records to keep with it.
+
+        Returns:
+            How many devices it is for.
+        """
+        directory = self._brain.directory
+        made = []
+        for identity in directory.called(number):
+            devices = tuple(
+                one.id for one in directory.devices_of(identity.msisdn) if one.state is DeviceState.ACTIVE
+            )
+            if devices:
+                made.append(
+                    Inbound(f"{name}.{identity.msisdn}", identity.msisdn, sender, text, at_ms, devices)
+                )
+        if not made:
+            self._log.info("message for nobody", number=number, message=name)
+        await self._keep((*made, *also))
+        for one in made:
+            self._waiting[one.id] = one
+            self._log.info("message", message=one.id, number=one.msisdn, devices=len(one.devices))
+            self.told(
+                "message",
+                {"id": one.id, "msisdn": one.msisdn, "sender": sender, "text": text, "at_ms": at_ms},
+            )
+            if directory.bindings(one.msisdn):
+                for device in one.devices:
+                    self._send(one, device)
+        return sum(len(one.devices) for one in made)
+
+    # --- to and from devices ---
+
+    def registered(self, msisdn: str, device: str) -> None:
+        """Hear that a device has registered: it gets what waits for it."""
+        for one in self.of(msisdn):
+            if device in one.devices:
+                self._send(one, device)
+
+    def _send(self, one: Inbound, device: str) -> None:
+        now = time.monotonic()
+        if self._under_way.get((one.id, device), 0.0) > now:
+            self._again.add((one.id, device))  # it may be on its way to where the device is no more
+            return
+        self._under_way[one.id, device] = now + UNDER_WAY_SECONDS
+        domain = self._brain.config.voip.domain
+        sender = (
+            f"sip:+{one.sender}@{domain}" if one.sender.isdigit() else f"sip:{quote(one.sender)}@{domain}"
+        )
+        self._brain.say(Deliver(one.id, aor(one.msisdn, domain), device, sender, PLAIN, one.text))
+
+    async def delivered(self, done: Delivered) -> None:
+        """Hear what a device has answered."""
+        self._under_way.pop((done.id, done.device), None)
+        over = 200 <= done.code < 300 or done.code in _FOR_GOOD or done.code >= 600
+        one = self._waiting.get(done.id)
+        if one is None or done.device not in one.devices:
+            return
+        what = {"id": one.id, "msisdn": one.msisdn, "device": done.device, "code": done.code}
+        self._log.info("message answered", message=one.id, device=done.device, code=done.code)
+        self._brain.metrics.message_answered("taken" if done.code < 300 else "refused" if over else "later")
+        again = (one.id, done.device) in self._again
+        self._again.discard((one.id, done.device))
+        if not over:
+            if again:
+                self._send(one, done.device)
+            return  # tried again when the device registers
+        self.told("message-delivered" if done.code < 300 else "message-refused", what)
+        after = replace(one, devices=tuple(each for each in one.devices if each != done.device))
+        self._waiting[one.id] = after
+        if after.devices:
+            await self._keep((after,))
+        else:
+            self._waiting.pop(one.id, None)
+            await self._keep((), remove=(after,))
+
+    async def asked(self, link: Evapi, asked: MessageAsked) -> None:
+        """Take a message of a device: accepted where it is on the disk."""
+        try:
+            code, words = await self._take(asked)
+        except (StoreError, MessageStoreError) as error:
+            self._log.warning("a device's message is not taken", what=str(error))
+            code, words = 503, "Service Unavailable"
+        self._log.info("device's message", device=plain(asked.device), to=plain(asked.to), code=code)
+        link.say(Taken(asked.ti, asked.tl, code, words))
+
+    async def _take(self, asked: MessageAsked) -> tuple[int, str]:
+        own = plain(asked.from_).removeprefix("+")
+        try:
+            body = text_of(plain(asked.type), base64.b64decode(asked.body))
+        except (Unreadable, binascii.Error) as error:
+            self._log.info("a device's message can't be read", device=plain(asked.device), what=str(error))
+            return 415, "Unsupported Media Type"
+        digest = hashlib.blake2b(f"{asked.call_id}\0{asked.cseq}\0{asked.device}".encode(), digest_size=10)
+        return await self.send(
+            own, plain(asked.device), plain(asked.to), body.text, digest.hexdigest(), body.imdn
+        )
+
+    async def send(
+        self, own: str, device: str, to: str, text: str, name: str = "", imdn: str = ""
+    ) -> tuple[int, str]:
+        """Send a text from an identity; return a SIP status with its words.
+
+        Args:
+            own: the identity's MSISDN.
+            device: that sends it, and gets a report.
+            to: as dialled, or an alias.
+            text: what it says.
+            name: its id, to tell a repeated one; "": a new one.
+            imdn: the device's own id of it, if a report is wanted.
+        """
+        directory, numbering = self._brain.directory, self._brain.config.numbering
+        identity = directory.identity(own)
+        if identity is None:
+            return 403, "Forbidden"
+        alias = directory.by_alias(to)
+        number = alias.msisdn if alias is not None else e164(to, numbering)
+        if not number:
+            return 484, "Address Incomplete"
+        if identity.barred and number.startswith(identity.barred):
+            return 403, "Barred"
+        message_id, now = f"sip-{name or secrets.token_hex(10)}", self._wall()
+        if any(True for one in directory.called(number) for _ in directory.devices_of(one.msisdn)):
+            await self.deliver(number, own, text, message_id, now)
+            return 202, "Accepted"
+        if self._texts is None:
+            return 404, "Not Found"
+        sent = Sent(message_id, own, device, number, imdn, now)
+        await self._keep((sent,))
+        self._sent[sent.id] = sent
+        try:
+            await self._texts.send(message_id, own, number, text)
+        except TooLongError:
+            return 513, "Message Too Large"
+        return 202, "Accepted"
+
+    # --- the disk ---
+
+    async def _keep(self, put: Iterable[AnyRecord], remove: Iterable[AnyRecord] = ()) -> None:
+        await asyncio.to_thread(self._store.change, put, remove)
