@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from scp.domain.decision import Decision
     from scp.domain.lookup import Found, Pending
     from scp.domain.quota import QuotaAnswer, QuotaRequest, Usage
-    from scp.domain.reservation import Account, Outcome, Reservation, Step
+    from scp.domain.reservation import Account, Outcome, Reservation, Step, Stepped
     from scp.domain.subscriber import Subscriber
     from scp.domain.whereabouts import Located
 
@@ -214,6 +214,28 @@ class Ledger(Protocol):
 
     async def totals(self) -> Totals:
         """Add everything up (slow: reads every account)."""
+        ...
+
+
+class StepWaiter(Protocol):
+    """What takes what came of a step."""
+
+    def stepped(self, outcome: Stepped | StoreError) -> None:
+        """Take it, or why it is not known; called once, never from within the request."""
+        ...
+
+
+@runtime_checkable
+class LedgerSteps(Protocol):
+    """A ledger that takes steps without a task for each: one of the call path."""
+
+    def ask_step(
+        self, reservation_id: str, step: Step, waiter: StepWaiter, new: Reservation | None = None
+    ) -> None:
+        """Apply a step as `Ledger.step` does, or as `Ledger.reserve` to a ``new`` reservation.
+
+        To extend to no more seconds than are granted changes nothing: that is REPEATED.
+        """
         ...
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from scp.charging.nchf_http import ChfClient
     from scp.config import Charging, Chf, Config
+    from scp.domain.reservation import Reservation
     from scp.ports import ChargingSystem, ChargingTelemetry, Ledger, QuotaSystem
 
 
@@ -86,7 +87,7 @@ def charging_service(
         function=function,
     )
     service.quotas = QuotaDesk(
-        _quotas(config, ledger, function),
+        _quotas(config, ledger, function, service.charged),
         telemetry,
         requests,
         service.committed,
@@ -109,9 +110,15 @@ def local_clock(zone: str) -> Callable[[int], int]:
     """Return what turns milliseconds since 1970 into seconds of the clock of a time zone."""
     info = ZoneInfo(zone)
 
+    known = (-1, 0)  # a minute, and the offset in it: no zone changes its offset within one
+
     def local(at_ms: int) -> int:
-        offset = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(info).utcoffset()
-        return at_ms // 1000 + (0 if offset is None else int(offset.total_seconds()))
+        nonlocal known
+        minute = at_ms // 60_000
+        if minute != known[0]:
+            offset = datetime.fromtimestamp(minute * 60, UTC).astimezone(info).utcoffset()
+            known = (minute, 0 if offset is None else int(offset.total_seconds()))
+        return at_ms // 1000 + known[1]
 
     return local
 
@@ -127,7 +134,9 @@ def _local(charging: Charging, ledger: Ledger) -> ChargingSystem:
     )
 
 
-def _quotas(config: Config, ledger: Ledger, function: ChfClient | None) -> QuotaSystem:
+def _quotas(
+    config: Config, ledger: Ledger, function: ChfClient | None, charged: Callable[[Reservation], None]
+) -> QuotaSystem:
     charging = config.charging
     if charging.chf is not None and function is not None:
         from scp.charging.nchf_messages import NfIdentification  # noqa: PLC0415 - as `_client`
@@ -150,6 +159,7 @@ def _quotas(config: Config, ledger: Ledger, function: ChfClient | None) -> Quota
         local_clock(charging.timezone),
         grace_ms=charging.grace_s * 1000,
         messages=None if sms is None else TariffTable([each.tariff() for each in sms.tariffs]),
+        charged=charged,
     )
 
 

@@ -2,25 +2,26 @@
 
 What a call owes is never forgotten because the system did not answer: a session that could not be settled is
 tried again until it is (`QuotaDesk.settle_owed`).
+
+What is asked for a session is asked in its order, one after the other. The node's own ledger is asked without
+a task (`scp.charging.quotas`), any other system in one for each request.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Final, final
 
+from scp.charging.quotas import LocalQuotas
 from scp.domain.quota import ChargingFailure, QuotaDenial, QuotaGrant, Settled
 from scp.ports import Denied, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import Any
+    from collections.abc import Callable
 
     from scp.charging.fault_state import FaultState
     from scp.domain.quota import QuotaAnswer, QuotaRequest, Usage
     from scp.ports import ChargingTelemetry, QuotaSystem, QuotaWaiter
-
-_Key: TypeAlias = "tuple[str, str, int]"
 
 MOST_OWED: Final = 100_000
 """Sessions that wait to be settled; beyond it the oldest is given up, counted and told."""
@@ -28,6 +29,12 @@ LEDGER_FAILED: Final = "ledger-failed"
 UNSETTLED: Final = "unsettled"
 """The result of a session that is given up: what its call used is in its record, and charged by nobody."""
 _UNAVAILABLE: Final = ChargingFailure("unavailable")
+_STOPPED: Final = "what came of a request to charging is not known"
+
+_RESERVE: Final = 0
+_EXTEND: Final = 1
+_SETTLE: Final = 2
+_DONE: Final = ("approved", "extended")
 
 
 @final
@@ -60,92 +67,103 @@ class QuotaDesk:
         self._committed = committed
         self._given_up = given_up
         self._used: dict[str, Usage] = {}  # of open sessions that told of it
-        self._asked: dict[_Key, list[QuotaWaiter]] = {}
-        self._last: dict[str, asyncio.Task[None]] = {}  # of each session that something is asked for
+        self._asked: dict[str, _Request] = {}  # by session, the one that is being asked
+        self._idle: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being asked."""
+        return bool(self._asked)
 
     def reserve(self, request: QuotaRequest, waiter: QuotaWaiter) -> None:
         """See `scp.ports.QuotaPort`."""
-        self._ask(("reserve", request.session, request.seconds), waiter, self._system.reserve, request)
+        self._ask(_Request(self, _RESERVE, request.session, request.seconds, request, None, waiter))
 
     def extend(self, session: str, request: QuotaRequest, waiter: QuotaWaiter) -> None:
         """See `scp.ports.QuotaPort`."""
         if request.used.stretches:
             self._used[session] = request.used
-        self._ask(("extend", session, request.seconds), waiter, self._system.extend, request)
+        self._ask(_Request(self, _EXTEND, session, request.seconds, request, None, waiter))
 
     def settle(self, session: str, used: Usage | None, waiter: QuotaWaiter | None) -> None:
         """See `scp.ports.QuotaPort`."""
         told = self._used.pop(session, None)
-        used = told if used is None else used
-        key = ("settle", session, 0)
-        waiting = self._asked.get(key)
-        if waiting is None:
-            self._asked[key] = [] if waiter is None else [waiter]
-            self._run(session, self._settle(key, session, used))
-        elif waiter is not None and waiter not in waiting:
-            waiting.append(waiter)
+        self._ask(_Request(self, _SETTLE, session, 0, None, told if used is None else used, waiter))
 
-    def _ask(
-        self,
-        key: _Key,
-        waiter: QuotaWaiter,
-        ask: Callable[[QuotaRequest], Coroutine[Any, Any, QuotaAnswer]],
-        request: QuotaRequest,
-    ) -> None:
+    def _ask(self, request: _Request) -> None:
         """Ask, unless the same is being asked: then its answer is this one's as well."""
-        waiting = self._asked.get(key)
-        if waiting is None:
-            self._asked[key] = [waiter]
-            self._run(request.session, self._answer(key, ask, request))
-        elif waiter not in waiting:
-            waiting.append(waiter)
+        asked = self._asked
+        before = asked.get(request.session)
+        if before is None:
+            asked[request.session] = request
+            self._begin(request)
+        elif not before.takes(request):
+            while before.further is not None:
+                before = before.further
+                if before.takes(request):
+                    return
+            before.further = request
 
-    def _run(self, session: str, work: Coroutine[Any, Any, None]) -> None:
-        """Do what is asked for a session, in the order in which it is asked."""
-        before = self._last.get(session)
-        task = asyncio.get_running_loop().create_task(work if before is None else self._after(before, work))
-        self._last[session] = task
-        task.add_done_callback(lambda done: self._done(session, done))
-
-    async def _after(self, before: asyncio.Task[None], work: Coroutine[Any, Any, None]) -> None:
-        await asyncio.wait((before,))
-        await work
-
-    def _done(self, session: str, task: asyncio.Task[None]) -> None:
-        if self._last.get(session) is task:
-            del self._last[session]
-
-    async def _answer(
-        self,
-        key: _Key,
-        ask: Callable[[QuotaRequest], Coroutine[Any, Any, QuotaAnswer]],
-        request: QuotaRequest,
-    ) -> None:
-        answer: QuotaAnswer
-        try:
-            answer = await ask(request)
-        except StoreError as error:
-            answer = self._failed(error)
+    def _begin(self, request: _Request) -> None:
+        system = self._system
+        if not isinstance(system, LocalQuotas):
+            task = asyncio.get_running_loop().create_task(self._in_task(request, system))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif request.request is None:
+            system.ask_settle(request.session, request.used, request)
+        elif request.kind == _RESERVE:
+            system.ask_reserve(request.request, request)
         else:
-            self._fault.report("")
-            self._count(key[0], answer)
-        self._tell(key, answer)
+            system.ask_extend(request.request, request)
 
-    async def _settle(self, key: _Key, session: str, used: Usage | None) -> None:
-        self._tell(key, await self._settled(session, used))
-
-    async def _settled(self, session: str, used: Usage | None) -> QuotaAnswer:
-        """Settle a session; one that can't be settled now is owed."""
+    async def _in_task(self, request: _Request, system: QuotaSystem) -> None:
+        answer: QuotaAnswer | StoreError = StoreError(_STOPPED, str(Denied.UNAVAILABLE))
         try:
-            answer = await self._system.settle(session, used)
+            if request.request is None:
+                answer = await system.settle(request.session, request.used)
+            elif request.kind == _RESERVE:
+                answer = await system.reserve(request.request)
+            else:
+                answer = await system.extend(request.request)
         except StoreError as error:
+            answer = error
+        finally:
+            request.answered(answer)
+
+    def answered(self, request: _Request, answer: QuotaAnswer | StoreError) -> None:
+        """Hand out an answer, and ask what is to be asked next for the session."""
+        session, further = request.session, request.further
+        if further is None:
+            del self._asked[session]
+        else:
+            self._asked[session] = further
+        if request.kind == _SETTLE:
+            told = self._settled(session, request.used, answer)
+        elif isinstance(answer, StoreError):
+            told = self._failed(answer)
+        else:
+            told = answer
+            self._fault.report("")
+            self._count(_DONE[request.kind], answer)
+        if further is not None:
+            self._begin(further)
+        for waiter in request.waiters:
+            waiter.charged(told)
+        if self._idle is not None and not self._asked and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _settled(self, session: str, used: Usage | None, answer: QuotaAnswer | StoreError) -> QuotaAnswer:
+        """Take the answer to a settlement; what can't be settled now is owed."""
+        if isinstance(answer, StoreError):
             self._owe(session, used)
-            return self._failed(error)
+            return self._failed(answer)
         self.owed.pop(session, None)
         self._fault.report("")
-        self._count("settle", answer)
-        if isinstance(answer, Settled) and answer.seconds:
-            self._committed()
+        self._count("", answer)
+        if isinstance(answer, Settled) and answer.seconds and not isinstance(self._system, LocalQuotas):
+            self._committed()  # of its own ledger the node knows already
         return answer
 
     def _owe(self, session: str, used: Usage | None) -> None:
@@ -164,32 +182,85 @@ class QuotaDesk:
             self._fault.report(str(error))
         return _UNAVAILABLE
 
-    def _count(self, asked: str, answer: QuotaAnswer) -> None:
+    def _count(self, done: str, answer: QuotaAnswer) -> None:
         if self._telemetry is None:
             return
         if isinstance(answer, QuotaDenial):
             self._telemetry.reservation(str(answer.reason))
         elif isinstance(answer, QuotaGrant):
-            self._telemetry.reservation("approved" if asked == "reserve" else "extended")
+            self._telemetry.reservation(done)
         elif isinstance(answer, Settled):
             self._telemetry.reservation("committed" if answer.seconds else "released")
-
-    def _tell(self, key: _Key, answer: QuotaAnswer) -> None:
-        for waiter in self._asked.pop(key, ()):
-            waiter.charged(answer)
 
     async def settle_owed(self) -> None:
         """Try to settle what is owed, the oldest first, until one fails."""
         for session, used in list(self.owed.items()):
-            answer = await self._settled(session, used)
-            if isinstance(answer, ChargingFailure):
+            answer: QuotaAnswer | StoreError
+            try:
+                answer = await self._system.settle(session, used)
+            except StoreError as error:
+                answer = error
+            if isinstance(self._settled(session, used, answer), ChargingFailure):
                 return
 
     async def stop(self) -> None:
         """Wait for what is being asked, and try once more to settle what is owed."""
-        while self._last:
-            await asyncio.wait(self._last.values())
-            await asyncio.sleep(0)
+        while self._asked:
+            self._idle = asyncio.get_running_loop().create_future()
+            await self._idle
         await self.settle_owed()
         for session, used in self.owed.items():
             self._given_up(session, used)
+
+
+@final
+class _Request:
+    """One request; a `scp.charging.quotas.AnswerTaker`.
+
+    Args:
+        desk: whose it is.
+        kind: what is asked.
+        session: for which.
+        seconds: that are asked for in all.
+        request: to reserve or extend; None: to settle.
+        used: what is to be charged.
+        waiter: takes the answer; None: nobody does.
+
+    Attributes:
+        waiters: all that take the answer.
+        further: what is asked next for the session; None: nothing yet.
+    """
+
+    __slots__ = ("_desk", "further", "kind", "request", "seconds", "session", "used", "waiters")
+
+    def __init__(
+        self,
+        desk: QuotaDesk,
+        kind: int,
+        session: str,
+        seconds: int,
+        request: QuotaRequest | None,
+        used: Usage | None,
+        waiter: QuotaWaiter | None,
+    ) -> None:
+        self._desk = desk
+        self.kind = kind
+        self.session = session
+        self.seconds = seconds
+        self.request = request
+        self.used = used
+        self.waiters: tuple[QuotaWaiter, ...] = () if waiter is None else (waiter,)
+        self.further: _Request | None = None
+
+    def takes(self, other: _Request) -> bool:
+        """Whether another request is the same one: then its waiter gets this one's answer."""
+        if other.kind != self.kind or other.seconds != self.seconds:
+            return False
+        for waiter in other.waiters:
+            if waiter not in self.waiters:
+                self.waiters += (waiter,)
+        return True
+
+    def answered(self, answer: QuotaAnswer | StoreError) -> None:
+        """See `scp.charging.quotas.AnswerTaker`."""
+        self._desk.answered(self, answer)

@@ -12,14 +12,17 @@ from scp.domain.cdr import charge_record
 from scp.ports import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from scp.charging.nchf_http import ChfClient
     from scp.charging.quota_desk import QuotaDesk
     from scp.charging.sink import CdrSink
+    from scp.domain.reservation import Reservation
     from scp.ports import CdrStore, ChargingSystem, Ledger
 
 SWEEP_SECONDS: Final = 1.0
+GATHER_SECONDS: Final = 0.05
+"""How long charges gather before their CDRs are written together; until then the ledger remembers them."""
 FORGET_SECONDS: Final = 60.0
 KEEP_MS: Final = 7 * 86_400_000
 """How long an ended reservation answers to repeated requests."""
@@ -90,6 +93,8 @@ class ChargingService:
         self.requests = requests or FaultState(failed)
         self.function = function
         self.quotas: QuotaDesk | None = None
+        self._charged: list[Reservation] = []  # and no CDR is written yet: the ledger has them as well
+        self._unknown = True  # whether the ledger may have others that have none
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -131,7 +136,14 @@ class ChargingService:
 
     def committed(self) -> None:
         """A reservation was committed: write its CDR soon."""
+        self._unknown = True
         self._due.set()
+
+    def charged(self, reservation: Reservation) -> None:
+        """Take a reservation that was committed: as `committed`, and the ledger need not be asked for it."""
+        if not self._charged:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._due.set)
+        self._charged.append(reservation)
 
     async def record(self) -> int:
         """Write the CDRs of what was charged and has none yet; return how many.
@@ -139,12 +151,24 @@ class ChargingService:
         The CDR first, then the note that it is written: after a crash in between it is written again, which
         its id makes nothing of.
         """
-        total = 0
+        total = await self._record_charged()
         while charged := await self.ledger.unrecorded(AT_ONCE):
-            await self.cdrs.add([charge_record(each, self.node, self.currency) for each in charged])
-            await self.ledger.recorded([each.id for each in charged])
+            await self._recorded(charged)
             total += len(charged)
         return total
+
+    async def _record_charged(self) -> int:
+        """Do so for what this node has charged just now; what fails is left to `Ledger.unrecorded`."""
+        total = 0
+        while self._charged:
+            charged, self._charged = self._charged, []
+            await self._recorded(charged)
+            total += len(charged)
+        return total
+
+    async def _recorded(self, charged: Sequence[Reservation]) -> None:
+        await self.cdrs.add([charge_record(each, self.node, self.currency) for each in charged])
+        await self.ledger.recorded([each.id for each in charged])
 
     async def sweep(self) -> None:
         """Expire what is due, write the CDRs that are missing."""
@@ -181,15 +205,22 @@ class ChargingService:
         await self.forget()
 
     async def _sweep_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        sweep_at = loop.time()
         while True:
             try:
-                await self.sweep()
-                await self._forget_in_turn()
+                if self._unknown or loop.time() >= sweep_at:
+                    self._unknown = False
+                    sweep_at = loop.time() + SWEEP_SECONDS
+                    await self.sweep()
+                    await self._forget_in_turn()
+                else:
+                    await self._record_charged()
             except StoreError as error:
                 self.fault.report(str(error))
             else:
                 self.fault.report("")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SWEEP_SECONDS):  # wait_for loses cancellations up to Python 3.11
+                async with asyncio.timeout_at(sweep_at):  # wait_for loses cancellations up to Python 3.11
                     await self._due.wait()
             self._due.clear()

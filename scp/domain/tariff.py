@@ -185,6 +185,8 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
         return found[0], found[1]
 
     def _price_at(self, now: int) -> int:
+        if not self.bands:
+            return self.price
         return next((band.price for band in self.bands if _covers(band, now)), self.price)
 
     def _next_change(self, now: int) -> int:

@@ -16,18 +16,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from hashlib import sha1
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, final
-
-import hiredis
 
 from scp.ports import HeldEntry, Kept
 from scp.store.held_rows import framed, unframed
 from scp.store.held_scripts import CLAIM, DELETE, DUE, HEAD, PUT, RELEASE
 from scp.store.redis_backed import RedisBacked
 from scp.store.redis_errors import answered
-from scp.store.redis_lookup import Lookup
+from scp.store.redis_hot import HotCall, HotCalls, HotScript
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,51 +41,28 @@ _ONE: Final = 1
 
 
 @final
-class _Change(Lookup):
-    """A script call on its way."""
+class _Change(HotCall):
+    """A change of a record on its way."""
 
-    __slots__ = ("script", "store", "tid", "waiter")
+    __slots__ = ("waiter",)
 
     def __init__(
-        self, store: RedisHeldCalls, script: _HotScript, tid: bytes, octets: bytes, waiter: KeptWaiter
+        self, calls: HotCalls, script: HotScript, bucket: int, octets: bytes, waiter: KeptWaiter
     ) -> None:
-        self.store = store
-        self.script = script
-        self.octets = octets
-        self.redirects = 0
-        self.tid = tid
+        super().__init__(calls, script, bucket, octets)
         self.waiter = waiter
 
-    def reply(self, value: Reply) -> None:
+    def answered(self, value: Reply) -> None:
         """Tell what came of it."""
-        if type(value) is int:
-            self.waiter.kept(Kept.WRITTEN if value == _ONE else Kept.FENCED)
-            return
-        if isinstance(value, hiredis.ReplyError) and self.store.again(self, str(value)):
-            return
-        self.lost()
+        self.waiter.kept(Kept.WRITTEN if value == _ONE else Kept.FENCED)
+
+    def failed(self, error: str) -> None:  # noqa: ARG002 - the store's own questions tell it
+        """Tell that it failed."""
+        self.waiter.kept(Kept.FAILED)
 
     def lost(self) -> None:
         """Tell that nothing will come."""
         self.waiter.kept(Kept.FAILED)
-
-
-@final
-class _HotScript:
-    """A script of three keys, as octets: what comes before and between its arguments."""
-
-    def __init__(self, text: str, arguments: int, keys: list[tuple[bytes, bytes, bytes]]) -> None:
-        digest = sha1(text.encode(), usedforsecurity=False).hexdigest().encode()
-        self.call = b"$7\r\nEVALSHA\r\n$40\r\n" + digest + b"\r\n"
-        self.whole = b"$4\r\nEVAL\r\n$%d\r\n%b\r\n" % (len(text.encode()), text.encode())
-        words = 3 + 3 + arguments
-        self.heads = [
-            b"*%d\r\n" % words
-            + self.call
-            + b"$1\r\n3\r\n"
-            + b"".join(b"$%d\r\n%b\r\n" % (len(key), key) for key in bucket)
-            for bucket in keys
-        ]
 
 
 @final
@@ -103,11 +77,13 @@ class RedisHeldCalls(RedisBacked):
     def __init__(self, url: RedisUrl, clock: Callable[[], float] = time.time) -> None:
         super().__init__(url)
         self._clock = clock
-        self._most = url.in_flight
+        self._calls = HotCalls(self._deployment, url.in_flight)
         tags = [f"{{{url.prefix}:h:{number:x}}}" for number in range(BUCKETS)]
         self._keys = [(f"{t}:calls".encode(), f"{t}:due".encode(), f"{t}:left".encode()) for t in tags]
-        self._put = _HotScript(PUT, 3, self._keys)
-        self._delete = _HotScript(DELETE, 3, self._keys)
+        self._put = HotScript(PUT, 3, 3)
+        self._delete = HotScript(DELETE, 3, 3)
+        self._puts = [self._put.with_keys(keys) for keys in self._keys]
+        self._deletes = [self._delete.with_keys(keys) for keys in self._keys]
         client = self._deployment.client
         self._claim = client.script(CLAIM)
         self._release = client.script(RELEASE)
@@ -122,41 +98,28 @@ class RedisHeldCalls(RedisBacked):
         """See `scp.ports.HeldCalls`."""
         tid, fence, owner, record, _ = entry
         octets = b"%b$4\r\n%b\r\n$%d\r\n%b%b\r\n$13\r\n%013d\r\n" % (
-            self._put.heads[tid[3] & 15],
+            self._puts[tid[3] & 15],
             tid,
             HEAD + len(record),
             _HEAD.pack(fence, owner),
             record,
             due_ms,
         )
-        self._send(_Change(self, self._put, tid, octets, waiter))
+        self._send(_Change(self._calls, self._put, tid[3] & 15, octets, waiter))
 
     def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
         """See `scp.ports.HeldCalls`."""
         octets = b"%b$4\r\n%b\r\n$6\r\n%b\r\n$13\r\n%013d\r\n" % (
-            self._delete.heads[tid[3] & 15],
+            self._deletes[tid[3] & 15],
             tid,
             _HEAD.pack(fence, owner),
             int(self._clock() * 1000),
         )
-        self._send(_Change(self, self._delete, tid, octets, waiter))
+        self._send(_Change(self._calls, self._delete, tid[3] & 15, octets, waiter))
 
     def _send(self, change: _Change) -> None:
-        links = self._deployment.links
-        connection = links[change.tid[3] & 15].connection if links else None
-        if connection is None or len(connection.pending) >= self._most:
+        if not self._calls.send(change):
             asyncio.get_running_loop().call_soon(change.lost)
-        else:
-            connection.send(change.octets, change)
-
-    def again(self, change: _Change, error: str) -> bool:
-        """Follow a redirection, or send the script's text to a server that does not have it; else False."""
-        script = change.script
-        if error.startswith("NOSCRIPT") and script.call in change.octets:
-            change.octets = change.octets.replace(script.call, script.whole, 1)
-            self._send(change)
-            return True
-        return self._deployment.redirect(change, error)
 
     # --- taking calls over ---
 

@@ -18,35 +18,46 @@ A change is acknowledged as a subscriber's record is (`scp.store.redis`): when `
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import msgspec
 from msgspec import structs
+from redis.exceptions import ResponseError
 
 from scp.domain.reservation import (
     BUCKETS,
+    OPEN,
     Account,
     Outcome,
     Reservation,
     Result,
     State,
+    Stepped,
     bucket_of,
     bucket_of_id,
 )
 from scp.domain.tariff import MAX_AMOUNT
-from scp.ports import Totals
-from scp.store.ledger_scripts import CREDIT, FORGET, RECORDED, STEP
+from scp.ports import StoreError, Totals
+from scp.store.ledger_scripts import ARGUMENTS, BODY, CREDIT, FORGET, NUMBERS, RAISE, RECORDED, STEPS
 from scp.store.redis_backed import RedisBacked
-from scp.store.redis_errors import answered
+from scp.store.redis_errors import answered, translate
+from scp.store.redis_hot import HotCall, HotCalls, HotScript, bulk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scp.domain.reservation import Step
+    from scp.ports import StepWaiter
+    from scp.store.redis_lookup import Reply
     from scp.store.redis_url import RedisUrl
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Reservation).decode
+_KEYS: Final = ("balance", "held", "open", "ended")
+_RESULTS: Final = {each.value.encode(): each for each in Result}
+_STATES: Final = {each.value.encode(): each for each in State}
+_Answer: TypeAlias = Any
+"""What a step's script returns: see `scp.store.ledger_scripts.step_script`."""
 
 
 @final
@@ -62,11 +73,24 @@ class RedisLedger(RedisBacked):
         super().__init__(url)
         self._client = self._deployment.writes  # also for questions: a repeated answer must last
         self._credit = self._client.script(CREDIT)
-        self._step_script = self._client.script(STEP)
+        self._steps = {event: self._client.script(text) for event, text in STEPS.items()}
         self._recorded = self._client.script(RECORDED)
         self._forget = self._client.script(FORGET)
         self._node = node
         self._tags = [f"{url.prefix}:l:{number:02x}".encode() for number in range(BUCKETS)]
+        self._calls = HotCalls(self._deployment, url.in_flight)
+        self._acknowledged = url.acks > 0  # by replicas, which only redis-py's pipelines wait for
+        self._hot = {
+            event: HotScript(text, len(self._names()) + 1, ARGUMENTS) for event, text in STEPS.items()
+        }
+        self._prefixes = [b"{%b}:r:" % tag for tag in self._tags]
+        self._further = [
+            b"".join([bulk(key) for key in self._keys(bucket, *self._names())]) for bucket in range(BUCKETS)
+        ]
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def _connected(self) -> None:
+        self._deployment.spread([self._key(bucket, "balance") for bucket in range(BUCKETS)])
 
     # --- accounts ---
 
@@ -99,29 +123,53 @@ class RedisLedger(RedisBacked):
     async def reserve(self, reservation: Reservation, step: Step) -> Outcome:
         """See `scp.ports.Ledger`; the id has to be one of `scp.domain.reservation.reservation_id`."""
         new = structs.replace(reservation, state=State.NONE)
-        return await self._step(new.id, step, new.account, _encode(new))
+        return _outcome(await self._step(new.id, step, new.account.encode(), _encode(new), BODY))
 
     async def step(self, reservation_id: str, step: Step) -> Outcome:
         """See `scp.ports.Ledger`."""
         if bucket_of_id(reservation_id) < 0:
             return Outcome(Result.UNKNOWN)
-        return await self._step(reservation_id, step, "", b"")
+        return _outcome(await self._step(reservation_id, step, b"", b"", BODY))
 
-    async def _step(self, reservation_id: str, step: Step, account: str, body: bytes) -> Outcome:
+    async def _step(self, reservation_id: str, step: Step, account: bytes, body: bytes, flag: str) -> _Answer:
+        keys = self._keys(bucket_of_id(reservation_id), f"r:{reservation_id}", *self._names())
+        arguments = (reservation_id, _numbers(step), account, body, flag)
+        answer: _Answer = await answered(self._steps[step.event](keys, arguments))
+        return answer
+
+    def ask_step(
+        self, reservation_id: str, step: Step, waiter: StepWaiter, new: Reservation | None = None
+    ) -> None:
+        """See `scp.ports.LedgerSteps`."""
+        account, body = (b"", b"") if new is None else (new.account.encode(), _encode(new))
         bucket = bucket_of_id(reservation_id)
-        keys = self._keys(
-            bucket, f"r:{reservation_id}", "balance", "held", "open", "ended", f"out:{self._node}", "sums"
+        if not self._acknowledged and bucket >= 0:
+            script = self._hot[step.event]
+            name = reservation_id.encode()
+            octets = b"%b$%d\r\n%b%b\r\n%b$%d\r\n%b\r\n$32\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$1\r\nr\r\n" % (
+                *(script.head, len(self._prefixes[bucket]) + len(name), self._prefixes[bucket], name),
+                *(self._further[bucket], len(name), name, _numbers(step)),
+                *(len(account), account, len(body), body),
+            )
+            if self._calls.send(_Asked(self._calls, script, bucket, octets, waiter)):
+                return
+        task = asyncio.get_running_loop().create_task(
+            self._ask_slowly(reservation_id, step, account, body, waiter)
         )
-        arguments = (
-            *(step.event.value, reservation_id, step.at_ms, step.amount, step.seconds, step.expires_ms),
-            *(account, body),
-        )
-        result, msisdn, balance, held, flat = await answered(self._step_script(keys, arguments))
-        return Outcome(
-            Result(result.decode()),
-            None if balance is None else Account(msisdn.decode(), balance, held),
-            _reservation(dict(zip(flat[::2], flat[1::2], strict=True))) if flat else None,
-        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask_slowly(
+        self, reservation_id: str, step: Step, account: bytes, body: bytes, waiter: StepWaiter
+    ) -> None:
+        """Ask where there is no connection, or where replicas have to acknowledge the answer."""
+        try:
+            known = bucket_of_id(reservation_id) >= 0
+            answer = await self._step(reservation_id, step, account, body, RAISE) if known else None
+        except StoreError as error:
+            waiter.stepped(error)
+        else:
+            waiter.stepped(Stepped(Result.UNKNOWN) if answer is None else _stepped(answer))
 
     async def due(self, now_ms: int, most: int) -> list[str]:
         """See `scp.ports.Ledger`."""
@@ -179,6 +227,10 @@ class RedisLedger(RedisBacked):
     def _key(self, bucket: int, name: str) -> bytes:
         return b"{%b}:%b" % (self._tags[bucket], name.encode())
 
+    def _names(self) -> tuple[str, ...]:
+        """Return the keys of a step's script behind the reservation's own."""
+        return (*_KEYS, f"out:{self._node}", "sums")
+
     def _keys(self, bucket: int, *names: str) -> tuple[bytes, ...]:
         return tuple(self._key(bucket, name) for name in names)
 
@@ -191,6 +243,76 @@ class RedisLedger(RedisBacked):
     async def _ask(self, verb: str, key: bytes, *words: str | int) -> Any:
         """Return the reply once enough replicas have what led to it."""
         return await answered(self._client.execute_command(verb, key, *words))
+
+
+@final
+class _Asked(HotCall):
+    """A step on its way."""
+
+    __slots__ = ("waiter",)
+
+    def __init__(
+        self, calls: HotCalls, script: HotScript, bucket: int, octets: bytes, waiter: StepWaiter
+    ) -> None:
+        super().__init__(calls, script, bucket, octets)
+        self.waiter = waiter
+
+    def answered(self, value: Reply) -> None:
+        """Hand it over."""
+        self.waiter.stepped(_stepped(value))
+
+    def failed(self, error: str) -> None:
+        """Tell the server's error."""
+        self.waiter.stepped(translate(ResponseError(error)))
+
+    def lost(self) -> None:
+        """Tell that nothing will come: whether the step was done is not known."""
+        self.waiter.stepped(StoreError("redis: the connection was lost", "unreachable"))
+
+
+def _numbers(step: Step) -> bytes:
+    return NUMBERS.pack(step.at_ms, step.amount, step.seconds, step.expires_ms)
+
+
+def _stepped(answer: _Answer) -> Stepped:
+    result, _, balance, held, state, was, granted, _, used, charged, _, _, body = answer
+    after = _STATES[state]
+    spendable = (balance or 0) - held
+    return Stepped(
+        _RESULTS[result],
+        after,
+        spendable + was if after in OPEN else spendable,
+        was,
+        granted,
+        used,
+        charged,
+        None if body is None else _whole(answer),
+    )
+
+
+def _outcome(answer: _Answer) -> Outcome:
+    result = _RESULTS[answer[0]]
+    _, msisdn, balance, held, state, *_ = answer
+    return Outcome(
+        result,
+        None if balance is None else Account(msisdn.decode(), balance, held),
+        None if state == b"none" or result is Result.NO_ACCOUNT else _whole(answer),
+    )
+
+
+def _whole(answer: _Answer) -> Reservation:
+    _, _, _, _, state, held, granted, expires, used, charged, ended, steps, body = answer
+    return structs.replace(
+        _decode(body),
+        state=_STATES[state],
+        held=held,
+        granted_seconds=granted,
+        expires_ms=expires,
+        used_seconds=used,
+        charged=charged,
+        ended_ms=ended,
+        steps=steps,
+    )
 
 
 def _reservation(fields: dict[bytes, bytes]) -> Reservation:

@@ -2,69 +2,103 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
-from scp.domain.reservation import TABLE, Effect, Result
+from scp.domain.reservation import TABLE, Effect, Event, Result
 
-_ROWS: Final = "".join(
-    f"['{state} {event}'] = {{'{row.effect}', '{row.next}'}},\n" for (state, event), row in TABLE.items()
-)
+ARGUMENTS: Final = 5
+"""Of a step's script."""
+NUMBERS: Final = Struct(">qqqq")
+"""Its second: when, the amount, seconds, the expiry."""
+BODY: Final = "b"
+"""Its last argument: the answer has the reservation's body."""
+RAISE: Final = "r"
+"""Its last argument: to extend to no more than is granted is REPEATED. A charge's answer has the body."""
 
-STEP: Final = f"""\
-local ROWS = {{
-{_ROWS}}}
-local found, account = redis.call('HGET', KEYS[1], 'state') or 'none', redis.call('HGET', KEYS[1], 'account')
-account = account or ARGV[7]
-local function number(key, field) return tonumber(redis.call('HGET', key, field)) end
-local balance, held = number(KEYS[2], account), number(KEYS[3], account) or 0
+
+def _chosen(event: Event) -> str:
+    """Return Lua that finds the row of a state: a chain of comparisons, since a table is built each time."""
+    rows = {state: row for (state, asked), row in TABLE.items() if asked is event}
+    return "else".join(
+        f"if state == '{state}' then effect, after = '{row.effect}', '{row.next}'\n"
+        for state, row in rows.items()
+    )
+
+
+def step_script(event: Event) -> str:
+    """Return the script that applies one event to a reservation.
+
+    KEYS: reservation, balances, held, open, ended, out, sums. ARGV: id; `NUMBERS`; for a new one account and
+    body; `BODY`, `RAISE` or "". Returns result; account; balance, nil without an account; what is held of it;
+    and of the reservation state, held, granted seconds, expiry, used seconds, charge, end, steps, body.
+    """
+    return f"""\
+local r = redis.call('HMGET', KEYS[1], 'state', 'account', 'held', 'granted', 'expires', 'used', 'charged',
+  'ended', 'steps')
+local state, account, was, granted, expires = r[1] or 'none', r[2] or ARGV[3], tonumber(r[3] or 0), r[4], r[5]
+local used, charged, ended, steps = r[6], r[7], r[8], tonumber(r[9] or 0)
+local balance = tonumber(redis.call('HGET', KEYS[2], account))
+local held = tonumber(redis.call('HGET', KEYS[3], account) or 0)
+local body = ARGV[5] == '{BODY}'
 local function answer(result)
-  return {{result, account, balance or false, held, redis.call('HGETALL', KEYS[1])}}
+  return {{result, account, balance or false, held, state, was, tonumber(granted or 0),
+    tonumber(expires or 0), tonumber(used or 0), tonumber(charged or 0), tonumber(ended or 0), steps,
+    body and redis.call('HGET', KEYS[1], 'body')}}
 end
-local row = ROWS[found .. ' ' .. ARGV[1]]
-if not row then return answer(found == 'none' and '{Result.UNKNOWN}' or '{Result.REFUSED}') end
-local effect = row[1]
+local effect, after
+{_chosen(event)}end
+if not effect then return answer(state == 'none' and '{Result.UNKNOWN}' or '{Result.REFUSED}') end
 if effect == '{Effect.REPEAT}' then return answer('{Result.REPEATED}') end
-local id, at, amount, seconds = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
-local was = number(KEYS[1], 'held') or 0
-if not balance and (amount ~= 0 or was ~= 0) then
-  return {{'{Result.NO_ACCOUNT}', account, false, 0, {{}}}}
+local id, at, amount, seconds, until_ms = ARGV[1], struct.unpack('>i8i8i8i8', ARGV[2])
+if ARGV[5] == '{RAISE}' and effect == '{Effect.HOLD}' and seconds <= tonumber(granted or -1) then
+  return answer('{Result.REPEATED}')
 end
-local function move(key, by)
-  if by ~= 0 then redis.call('HINCRBY', key, account, by) end
-  return number(key, account) or 0
-end
+if not balance and (amount ~= 0 or was ~= 0) then return answer('{Result.NO_ACCOUNT}') end
 local free = (balance or 0) - held
+steps = steps + 1
 if effect == '{Effect.HOLD}' then
-  if amount - was > free then return answer('{Result.INSUFFICIENT}') end
-  held = move(KEYS[3], amount - was)
-  redis.call('HSET', KEYS[1], 'held', amount, 'granted', seconds, 'expires', ARGV[6])
-  redis.call('ZADD', KEYS[4], ARGV[6], id)
-else
-  if effect ~= '{Effect.CHARGE_LATE}' and effect ~= '{Effect.CHARGE_USED_LATE}' then
-    held = move(KEYS[3], -was)
-    free = free + was
+  if amount - was > free then steps = steps - 1 return answer('{Result.INSUFFICIENT}') end
+  if amount ~= was then held = redis.call('HINCRBY', KEYS[3], account, amount - was) end
+  granted, expires = seconds, until_ms
+  redis.call('ZADD', KEYS[4], expires, id)
+  if state == 'none' then
+    redis.call('HSET', KEYS[1], 'state', after, 'held', amount, 'granted', granted, 'expires', expires,
+      'steps', steps, 'account', account, 'body', ARGV[4])
+  else
+    redis.call('HSET', KEYS[1], 'state', after, 'held', amount, 'granted', granted, 'expires', expires,
+      'steps', steps)
   end
-  if effect ~= '{Effect.FREE}' then
-    local charged = math.min(amount, math.max(free, 0))
-    if effect == '{Effect.CHARGE}' or effect == '{Effect.CHARGE_LATE}' then
-      charged = math.min(charged, was)
-    end
-    balance = balance and move(KEYS[2], -charged)
-    redis.call('HINCRBY', KEYS[7], 'charged', charged)
-    redis.call('HSET', KEYS[1], 'charged', charged, 'used', seconds, 'recorded', 0)
-    redis.call('SADD', KEYS[6], id)
-  end
-  redis.call('HSET', KEYS[1], 'ended', at)
-  redis.call('ZREM', KEYS[4], id)
-  redis.call('ZADD', KEYS[5], at, id)
+  state, was = after, amount
+  return answer('{Result.DONE}')
 end
-if found == 'none' then redis.call('HSET', KEYS[1], 'account', account, 'body', ARGV[8]) end
-redis.call('HSET', KEYS[1], 'state', row[2])
-redis.call('HINCRBY', KEYS[1], 'steps', 1)
+if effect ~= '{Effect.CHARGE_LATE}' and effect ~= '{Effect.CHARGE_USED_LATE}' then
+  if was ~= 0 then held = redis.call('HINCRBY', KEYS[3], account, -was) end
+  free = free + was
+end
+ended = at
+redis.call('HSET', KEYS[1], 'state', after, 'ended', at, 'steps', steps)
+if effect ~= '{Effect.FREE}' then
+  charged = math.min(amount, math.max(free, 0))
+  if effect == '{Effect.CHARGE}' or effect == '{Effect.CHARGE_LATE}' then charged = math.min(charged, was) end
+  used = seconds
+  if charged ~= 0 then
+    balance = redis.call('HINCRBY', KEYS[2], account, -charged)
+    redis.call('HINCRBY', KEYS[7], 'charged', charged)
+  end
+  redis.call('HSET', KEYS[1], 'charged', charged, 'used', used, 'recorded', 0)
+  redis.call('SADD', KEYS[6], id)
+  body = body or ARGV[5] == '{RAISE}'
+end
+if state == 'none' then redis.call('HSET', KEYS[1], 'account', account, 'body', ARGV[4]) end
+redis.call('ZREM', KEYS[4], id)
+redis.call('ZADD', KEYS[5], ended, id)
+state = after
 return answer('{Result.DONE}')
 """
-"""KEYS: reservation, balances, held, open, ended, out, sums. ARGV: event, id, at, amount, seconds, expires,
-and for a new one account and body. Returns result, account, balance, held, the reservation's fields."""
+
+
+STEPS: Final = {event: step_script(event) for event in Event}
 
 CREDIT: Final = f"""\
 local account, amount = ARGV[1], tonumber(ARGV[3])

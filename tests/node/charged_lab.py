@@ -102,7 +102,7 @@ class Lab:
 
     async def quiet(self) -> None:
         """Wait until no dialogue is open, and all records are written."""
-        while self.node.signalling.tcap or self.node.charging.quotas._last:  # noqa: ASYNC110 - time is virtual
+        while self.node.signalling.tcap or self.node.charging.quotas.busy:  # noqa: ASYNC110 - time is virtual
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.1)
         await self.node.charging.sink.flush()
