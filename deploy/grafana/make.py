@@ -116,6 +116,7 @@ SERVICE: Final = (
         "{{event}} {{result}}",
         "ops",
     ),
+    Panel("Armed M-CSIs", gauge("scp_armed_subscribers"), "{{instance}} {{state}}"),
 )
 SIGNALLING: Final = (
     Panel("ASP active", gauge("scp_m3ua_asp_state", 'state="active"'), "{{instance}} {{peer}}", kind="stat"),

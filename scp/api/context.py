@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scp.api.audit import Audit
     from scp.config import Api, ApiKey
     from scp.domain.rules import Rules
+    from scp.domain.subscriber import Subscriber
     from scp.engine.status import ComponentStatus, Condition, LinkStatus
     from scp.ports import SubscriberStore
 
@@ -35,6 +36,10 @@ class NodeView(Protocol):
     @property
     def store_deadline(self) -> float:
         """Seconds that a lookup for a call may take."""
+        ...
+
+    def written(self, records: Iterable[Subscriber]) -> None:
+        """Note that records were written through the API."""
         ...
 
     def why_not_ready(self) -> Sequence[str]:

@@ -22,14 +22,14 @@ from msgspec import Struct
 
 from scp.api.body import fault as field_fault
 from scp.api.body import require_media_type
-from scp.api.context import Context, key_name
+from scp.api.context import Context, NodeView, key_name
 from scp.api.openapi import call
 from scp.api.problems import TOO_LARGE, UNSUPPORTED, FieldError, ProblemError
 from scp.api.subscriber_bodies import E164, Aor, Imsi, Locations
 from scp.config import Scope
 from scp.domain import provisioning
 from scp.domain.subscriber import Subscriber, When
-from scp.ports import StoreError, SubscriberStore
+from scp.ports import StoreError
 
 NDJSON: Final = "application/x-ndjson"
 BATCH: Final = 2000
@@ -84,8 +84,9 @@ class Summary(Struct, frozen=True):
 class _Import:
     """One import in progress."""
 
-    def __init__(self, store: SubscriberStore, *, all_results: bool) -> None:
-        self._store = store
+    def __init__(self, node: NodeView, *, all_results: bool) -> None:
+        self._node = node
+        self._store = node.store
         self._all = all_results
         self._batch: list[tuple[int, Subscriber | LineResult]] = []
         self.counts = {"stored": 0, "refused": 0, "failed": 0}
@@ -112,6 +113,8 @@ class _Import:
                 await self._store.put_many(records)
         except StoreError as error:
             errors = (FieldError("", f"store: {error}"),)
+        else:
+            self._node.written(records)
         for number, read in batch:
             if isinstance(read, Subscriber):
                 self._note(LineResult(number, "failed" if errors else "stored", read.msisdn, errors))
@@ -236,7 +239,7 @@ async def import_subscribers(
     Scope: authorization.
     """
     require_media_type(request.headers, NDJSON, "application/ndjson")
-    work = _Import(context.store, all_results=results == "all")
+    work = _Import(context.node, all_results=results == "all")
     try:
         async for line in lines(request.stream(), context.config.max_import):
             await work.take(line)

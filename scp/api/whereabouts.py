@@ -11,8 +11,10 @@ from msgspec import Struct
 
 from scp.api.context import Context, key_name
 from scp.api.openapi import Msisdn, answer, call, msisdn_of
-from scp.api.problems import UNAVAILABLE, ProblemError, define
+from scp.api.problems import NOT_SET, UNAVAILABLE, ProblemError, define
 from scp.config import Scope
+from scp.domain.armed import Armed as Known
+from scp.domain.armed import ArmState
 from scp.domain.whereabouts import Located, LocateFailure
 
 HLR_REFUSES: Final = define(
@@ -34,6 +36,10 @@ class Desk(Protocol):
 
     async def arm(self, msisdn: str, *, on: bool) -> str:
         """Have moves of a subscriber told, or no more; return "" or in words why the HLR does not."""
+        ...
+
+    def armed(self, msisdn: str) -> Known | None:
+        """Return what is known of a subscriber's M-CSI; None: nothing."""
         ...
 
     def roaming(self, vlr: str) -> bool | None:
@@ -61,6 +67,19 @@ class Armed(Struct, frozen=True, forbid_unknown_fields=True):
 
     EXAMPLE: ClassVar = {"armed": True}
     armed: bool
+
+
+class MCsi(Struct, frozen=True):
+    """What is known of a subscriber's M-CSI.
+
+    ``state`` is waiting (the HLR is to be asked), armed, or refused; ``reason`` says why it is not armed;
+    ``since`` is a time in milliseconds since 1970-01-01 UTC.
+    """
+
+    armed: bool
+    state: ArmState
+    reason: str
+    since: int
 
 
 def whereabouts_router(desk: Desk) -> Router:
@@ -101,4 +120,18 @@ def whereabouts_router(desk: Desk) -> Router:
         context.audit.changed(key_name(request), f"{request.method} {request.url.path}", None, data)
         return answer(data)
 
-    return Router("/", route_handlers=[show, arm])
+    @get(
+        "/v1/mobility/{msisdn:str}",
+        operation_id="mobility",
+        **call(Scope.READ, NOT_SET, tag=_TAG),
+    )
+    async def armed(msisdn: Msisdn) -> Response[MCsi]:
+        """Return whether VLRs tell of the subscriber's moves, as this node has arranged it. Scope: read."""
+        number = msisdn_of(msisdn)
+        known = desk.armed(number)
+        if known is None:
+            raise ProblemError(NOT_SET, f"number {number}: this node has not asked the HLR")
+        is_armed = known.on and known.state is ArmState.ARMED
+        return answer(MCsi(is_armed, known.state, known.reason, known.at_ms))
+
+    return Router("/", route_handlers=[show, arm, armed])

@@ -29,6 +29,9 @@ class EventLog:
     def duplicates(self, identity: str, others: list[str]) -> None:
         """Other running nodes have this node's identity ("instance 7"): these, or none any more."""
 
+    def arming_failed(self, why: str) -> None:
+        """What was done about M-CSIs can't be kept, or the subscribers not be read."""
+
     def mobility_not_written(self, why: str) -> None:
         """What a VLR told could not be written: the store's words."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, final
 
+from scp.app.arming import ArmingKeeper
 from scp.config.messages import SMSC_SSN
 from scp.domain import provisioning
 from scp.domain.breaker import Breaker
@@ -12,11 +13,12 @@ from scp.domain.lookup import Pending
 from scp.domain.map_results import Result
 from scp.domain.provisioning import Refusal, SetRoaming
 from scp.engine.alerts import ALERT_CONTEXT, Alerts
-from scp.engine.arming import arming, refusal
+from scp.engine.arming import arming, not_active, refusal
 from scp.engine.enquiries import Enquiries
 from scp.engine.mobility import CONTEXTS_SERVED, Mobility
 from scp.engine.whereabouts import Places
 from scp.ports import StoreError, VersionConflictError
+from scp.store.armed_sqlite import SqliteArmed, armed_path
 from ss7.map.codec import FAST, VERSIONS
 from ss7.map.contexts import (
     ANY_TIME_INFO_ENQUIRY,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from scp.app.map_messages import MapMessages
     from scp.config import Config
+    from scp.domain.armed import Armed
     from scp.domain.whereabouts import Located
     from scp.engine.cap.user import CapUser
     from scp.engine.enquiries import Answer
@@ -163,6 +166,7 @@ class MapParts:
         places: of subscribers.
         mobility: what VLRs tell; None: not taken.
         writer: of the roaming flag.
+        arming: keeps M-CSIs armed; None: nobody does.
     """
 
     def __init__(
@@ -174,6 +178,7 @@ class MapParts:
         store: SubscriberStore,
         telemetry: MapTelemetry,
         failed: Callable[[str], None],
+        arming_failed: Callable[[str], None],
     ) -> None:
         settings = config.map
         assert settings is not None
@@ -212,6 +217,14 @@ class MapParts:
                 checks_sender=settings.check_sender,
             )
             users.add(self.mobility, settings.ssn, CONTEXTS_SERVED)
+        self.arming: ArmingKeeper | None = None
+        if settings.arming is not None:
+            path = armed_path(settings.arming.state, config.store.url.reveal(), config.node.name)
+            self.arming = ArmingKeeper(
+                settings.arming, store, SqliteArmed(path), self._ask_arming, arming_failed
+            )
+            if self.mobility is not None:
+                self.mobility.subscriptions = self.arming
         cap.locator = self.places
         cap.place_deadline = settings.deadline_ms / 1000
 
@@ -231,10 +244,31 @@ class MapParts:
 
     async def arm(self, msisdn: str, *, on: bool) -> str:
         """Have the HLR switch a subscriber's M-CSI; return "" or why it does not."""
+        answer = await self._ask_arming(msisdn, on)
+        if self.arming is not None:
+            self.arming.asked_by_hand(msisdn, answer, on=on)
+        return refusal(answer) or (not_active(answer.value) if on else "")
+
+    async def _ask_arming(self, msisdn: str, on: bool) -> Answer:
         waiting = _Waiting()
         question = arming(self.enquiries.title, msisdn, self._hlr, on=on)
         answer = self.enquiries.ask(question, waiting, self._clock())
-        return refusal(await waiting.answer if isinstance(answer, Pending) else answer)
+        return await waiting.answer if isinstance(answer, Pending) else answer
+
+    def armed(self, msisdn: str) -> Armed | None:
+        """Return what is known of a subscriber's M-CSI; None: nothing."""
+        return None if self.arming is None else self.arming.of(msisdn)
+
+    async def start(self) -> None:
+        """Begin to arm M-CSIs; raises `StoreError`."""
+        if self.arming is not None:
+            await self.arming.start()
+
+    async def close(self) -> None:
+        """Let what is under way come to its end."""
+        if self.arming is not None:
+            await self.arming.stop()
+        await self.writer.close()
 
     def silent_for(self) -> float:
         """Return for how many seconds a silent HLR has been left alone, 0 if it is not."""

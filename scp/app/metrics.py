@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 from prometheus_client.registry import Collector
 
 import ss7.ber
+from scp.domain.armed import ArmState
 from scp.engine.network import INDICATORS
 from scp.failover.counters import FailoverCounters
 from scp.ports import Kept
@@ -88,6 +89,8 @@ class NodeMetrics(Collector):
         yield gauge(c.SUBSYSTEMS, [((state,), found[state]) for state in c.SUBSYSTEM_STATES])
         yield gauge(c.CDRS_WAITING, [((), 0 if sink is None else sink.waiting)])
         yield from _of_charging(node.charging)
+        counts = {} if node.map is None or node.map.arming is None else node.map.arming.counts
+        yield gauge(c.ARMED, [((str(state),), counts.get(state, 0)) for state in ArmState])
         yield from _of_messages(node.messaging)
         yield gauge(c.DUPLICATES, _duplicates(node.duplicates))
         yield from _of_guardian(node.guardian)

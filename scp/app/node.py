@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from scp.config import Config, Peer, SmsControl
     from scp.console.hub import Hub
     from scp.console.recent_calls import RecentCalls
+    from scp.domain.subscriber import Subscriber
     from scp.engine.cap.user import CapUser
     from scp.engine.link import Link
     from scp.engine.load_monitor import LoadMonitor
@@ -158,7 +159,7 @@ class Node:
         )
         self.signalling, self.cap = signalling, cap
         if config.map is not None:
-            self._speak_map(config, signalling, cap)
+            await self._speak_map(config, signalling, cap).start()
         if config.sms_control is not None:
             self._control_messages(config, config.sms_control, signalling)
         if self.held is not None:
@@ -201,18 +202,26 @@ class Node:
         self._console = Hub(self, calls, self._telemetry if isinstance(self._telemetry, Metrics) else None)
         return console_router(self._console, Captures(self.config_file), self.charging.cdrs)
 
-    def _speak_map(self, config: Config, signalling: Signalling, cap: CapUser) -> None:
-        """Add what speaks MAP."""
+    def _speak_map(self, config: Config, signalling: Signalling, cap: CapUser) -> MapParts:
+        """Add what speaks MAP, and return it."""
         from scp.app.map import MapParts  # noqa: PLC0415 - as `preload` did
 
         users, telemetry = signalling.user, self._telemetry
         assert isinstance(users, TcUsers)
         assert isinstance(telemetry, MapTelemetry)
         self.map = MapParts(
-            config, signalling, users, cap, self.store, telemetry, self._event_log.mobility_not_written
+            config,
+            signalling,
+            users,
+            cap,
+            self.store,
+            telemetry,
+            self._event_log.mobility_not_written,
+            self._event_log.arming_failed,
         )
         if self.messaging is not None and self.messaging.by_map is not None:
             self.map.deliver(self.messaging.by_map, signalling, users)
+        return self.map
 
     def _control_messages(self, config: Config, policy: SmsControl, signalling: Signalling) -> None:
         """Add what answers for short messages."""
@@ -367,6 +376,11 @@ class Node:
         found = (getattr(service, "rules", None) for service in services)
         return next((rules for rules in found if isinstance(rules, Rules)), None)
 
+    def written(self, records: Iterable[Subscriber]) -> None:
+        """Note that the API has written these."""
+        if self.map is not None and self.map.arming is not None:
+            self.map.arming.noted(records)
+
     def why_not_ready(self) -> list[str]:
         """Return, in words, why this node should get no calls; nothing if it should."""
         reasons = ["draining"] if self.draining else []
@@ -414,5 +428,5 @@ class Node:
         if self.held is not None:
             await self.held.stop()
         if self.map is not None:
-            await self.map.writer.close()
+            await self.map.close()
         await self.store.close()

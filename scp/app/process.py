@@ -119,6 +119,10 @@ class StructuredEventLog(EventLog):
         """See `EventLog`."""
         (self.log.warning if level else self.log.info)("overload", level=level, signals=why)
 
+    def arming_failed(self, why: str) -> None:
+        """See `EventLog`."""
+        self.log.error("M-CSIs are not armed as they should be", reason=why)
+
     def mobility_not_written(self, why: str) -> None:
         """See `EventLog`."""
         self.log.error("what a VLR told is not written; it was told so", reason=why)

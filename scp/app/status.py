@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
+from scp.domain.armed import ArmState
 from scp.engine.status import ComponentStatus
 from scp.telemetry.catalogue import IDENTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scp.app.arming import ArmingKeeper
     from scp.app.duplicate_nodes import DuplicateDetector
     from scp.app.held_calls import HeldCallsService
     from scp.app.map import MapParts
@@ -45,6 +47,7 @@ CHECKS: Final = {
     "function": "charging.chf: its address, its certificates, with its operator whether it runs",
     "smsc": "messages.smpp: addresses, system_id, password, TLS; with the SMSC's operator whether it runs",
     "hlr": "map.gateway and sccp.translations; the way of the HLR's answers to sccp.global_title and map.ssn",
+    "arming": "map.arming: with the HLR's operator what it refuses; GET /v1/mobility/{msisdn} says why",
     "messages": "whether the SMSC is bound and throttles; messages.store: its disk, or its Redis",
     "duplicate": "the configurations of both nodes: instance and name have to be unique among running nodes",
     "guardian": "why it ended (out of memory: journalctl -k); then restart the node when that suits",
@@ -78,6 +81,8 @@ def components(node: Parts) -> Iterator[ComponentStatus]:
         yield from _messages(node.messaging)
     if node.map is not None:
         yield _hlr(node.map, now)
+        if node.map.arming is not None:
+            yield _arming(node.map.arming, now)
     if node.duplicates is not None:
         yield from _identities(node.duplicates)
     if node.guardian is not None:
@@ -154,6 +159,22 @@ def _hlr(parts: MapParts, now: float) -> ComponentStatus:
         "does not answer" if silent else f"{len(parts.places)} places remembered",
         now - silent,
         CHECKS["hlr"] if silent else "",
+    )
+
+
+def _arming(keeper: ArmingKeeper, now: float) -> ComponentStatus:
+    """M-CSIs are wrong where the HLR refuses some, or the file can't be written."""
+    counts = keeper.counts
+    refused, waiting = counts[ArmState.REFUSED], counts[ArmState.WAITING]
+    return ComponentStatus(
+        "map:arming",
+        "M-CSIs",
+        "component",
+        f"{counts[ArmState.ARMED]:,} armed, {waiting:,} wait, {refused:,} refused",
+        now,
+        CHECKS["arming"] if refused or keeper.fault else "",
+        keeper.fault or keeper.last_refusal,
+        now if refused or keeper.fault else 0.0,
     )
 
 

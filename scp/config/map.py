@@ -14,6 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class Arming(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[map.arming]``: have HLRs arm the M-CSI of whoever forwards calls while roaming, by themselves.
+
+    Attributes:
+        rate: questions a second.
+        window: questions that may be open at once.
+        most_pause_s: the longest pause between attempts that the HLR does not answer.
+        refused_s: after which a refusal is asked again.
+        scan_s: how often all subscribers are looked through; what the API writes here is seen at once.
+        disarm: have the M-CSI switched off again for who does not forward while roaming any more.
+        state: the file that keeps what was done, ``sqlite:PATH``; without it beside the store's (PATH.armed),
+            or with Redis NODE.armed in the working directory.
+    """
+
+    rate: Annotated[float, Meta(gt=0, le=1000)] = 10.0
+    window: Annotated[int, Meta(ge=1, le=1000)] = 16
+    most_pause_s: Seconds = 3600.0
+    refused_s: Seconds = 86_400.0
+    scan_s: Seconds = 3600.0
+    disarm: bool = False
+    state: str | None = None
+
+
 class Map(Struct, frozen=True, forbid_unknown_fields=True):
     """``[map]``. Without the table this node speaks no MAP.
 
@@ -32,6 +55,7 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True):
         mobility: take noteMM-Event and noteSubscriberDataModified.
         allowed_callers: prefixes of the global titles that may send them; empty: all that `[sccp]` allows.
         check_sender: refuse an event that names a VLR of another network than its sender's.
+        arming: see `Arming`; None: M-CSIs are armed by hand (``PUT /v1/mobility``).
     """
 
     gateway: PointCode
@@ -47,9 +71,15 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True):
     mobility: bool = True
     allowed_callers: tuple[Caller, ...] = ()
     check_sender: bool = True
+    arming: Arming | None = None
 
     def faults(self) -> Iterator[Fault]:
         """Yield callers that are point codes: events are told apart by global titles."""
         for index, caller in enumerate(self.allowed_callers):
             if "-" in caller:
                 yield Fault(f"allowed_callers[{index}]", "a prefix of global titles is needed, no point code")
+        if self.arming is not None:
+            if not self.mobility:
+                yield Fault("mobility", "must be true with [map.arming]: else what VLRs tell is not taken")
+            if self.arming.state is not None and not self.arming.state.startswith("sqlite:"):
+                yield Fault("arming.state", "must be sqlite:PATH or sqlite::memory:")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from scp.domain.map_results import Result
 from scp.domain.whereabouts import Reach, Whereabouts
+from scp.engine.arming import m_csi_active
 from scp.engine.return_path import ReturnPath
 from scp.engine.tc import owed
 from scp.services.idp import address_e164, area_ids, vlr_e164
@@ -71,6 +72,14 @@ class RoamingWriter(Protocol):
         ...
 
 
+class SubscriptionListener(Protocol):
+    """Is told what HLRs say of M-CSIs."""
+
+    def told(self, msisdn: str, active: bool | None) -> None:
+        """Take whether an M-CSI is active; None: that was not said."""
+        ...
+
+
 CONTEXTS_SERVED: Final = frozenset(
     CONTEXTS[number, 3].octets for number in (MM_EVENT_REPORTING, SUBSCRIBER_DATA_MODIFICATION_NOTIFICATION)
 )
@@ -115,6 +124,7 @@ class Mobility:
 
     Attributes:
         numbering: says which VLRs are at home; may be replaced.
+        subscriptions: told of noteSubscriberDataModified; None: nobody is.
     """
 
     def __init__(
@@ -135,6 +145,7 @@ class Mobility:
         self._telemetry = telemetry
         self._allowed = tuple(allowed)
         self._checks_sender = checks_sender
+        self.subscriptions: SubscriptionListener | None = None
         self._seen: dict[bytes, float] = {}
         self._times: dict[str, float] = {}
 
@@ -174,6 +185,8 @@ class Mobility:
             self._answer(event, Result.UNKNOWN_SUBSCRIBER)
         elif first.opcode == Opcode.NOTE_SUBSCRIBER_DATA_MODIFIED:
             self._answer(event, Result.TAKEN)
+            if self.subscriptions is not None:
+                self.subscriptions.told(msisdn, m_csi_active(argument.camel_subscription_info))
         else:
             self._moved(event, msisdn, argument, sender, now)
 

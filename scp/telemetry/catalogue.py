@@ -319,6 +319,12 @@ SMSC_MISSING: Final = Spec(
     Kind.GAUGE,
     "Binds to the SMSC that are wanted and do not stand (SMPP 3.4 clause 2.2).",
 )
+ARMED: Final = Spec(
+    "scp_armed_subscribers",
+    Kind.GAUGE,
+    "Subscribers whose M-CSI this node has the HLR arm, by what came of it.",
+    ("state",),
+)
 MESSAGES_OPEN: Final = Spec(
     "scp_messages_open",
     Kind.GAUGE,
@@ -451,6 +457,7 @@ STATE_CATALOGUE: Final = (
     CDRS_OLDEST,
     LEDGER_USABLE,
     CHF_REQUESTS,
+    ARMED,
     SMSC_MISSING,
     MESSAGES_OPEN,
     MESSAGES_WAITING,

@@ -66,6 +66,7 @@ class FakeNode:
         self.status = [LinkStatus("stp-a", connected=True, asp="active", since=0.0, check="")]
         self.steers: Rules | None = RULES
         self.beside: list[ComponentStatus] = []
+        self.seen: list[Subscriber] = []
 
     def why_not_ready(self) -> list[str]:
         return self.reasons
@@ -78,6 +79,9 @@ class FakeNode:
 
     def components(self) -> Iterable[ComponentStatus]:
         return self.beside
+
+    def written(self, records: Iterable[Subscriber]) -> None:
+        self.seen.extend(records)
 
     def rules(self, service_key: int | None) -> Rules | None:
         return self.steers if service_key in (None, 100) else None

@@ -18,7 +18,7 @@ def test_the_pages_lines_run_as_they_stand(tmp_path: Path) -> None:
     msc, hlr, metrics = (each.getsockname()[1] for each in sockets)
     for each in sockets:
         each.close()
-    (config,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    config = "".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
     (lines,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     assert lines.count("\n") == 10
     config = config.replace("port = 2906", f"port = {hlr}").replace(

@@ -16,9 +16,10 @@ from random import Random
 
 sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 
-from real_node import TOKEN, free_ports
+from real_node import TOKEN, RealNode, free_ports
 from test_nothing_late import Audited
 
+from oracles.servers import wait_until
 from scp.domain.call import Trigger
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action
@@ -130,3 +131,58 @@ def test_calls_follow_the_subscriber_and_nothing_is_loaded_late(tmp_path: Path) 
         assert {"roaming", "vlr"} <= set(columns)
         [(roaming, vlr)] = store.execute("SELECT roaming, vlr FROM subscriber WHERE msisdn = ?", (SETTLED,))
     assert (roaming, vlr) == (1, ABROAD)
+
+
+def test_m_csis_are_armed_by_themselves_and_not_again_after_a_restart(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    node = RealNode(tmp_path)
+    node.extra += MAP.format(port=port) + "[map.arming]\nrate = 100.0\n"
+    node.write()
+    node.file.write_text(
+        node.file.read_text().replace('name = "msc"', 'name = "msc"\ndestinations = ["0-23-3"]')
+    )
+    known = Script()
+    known.add((Subscriber(msisdn=ROAMER, vlr=ABROAD), Subscriber(msisdn=SETTLED, error=61)))
+    roaming = {"enabled": True, "when": "roaming", "locations": []}
+
+    def provisioned(number: str) -> None:
+        node.provision(number)
+        node.put(f"/v1/forwarding/{number}", roaming)
+
+    def state(number: str) -> tuple[str, str]:
+        status, body = node.get(f"/v1/mobility/{number}", TOKEN)
+        assert status == 200, body
+        said = json.loads(body)
+        return said["state"], said["reason"]
+
+    async def until(number: str, *wanted: str) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, wait_until, lambda: state(number) == wanted)
+
+    async def armed() -> None:
+        loop = asyncio.get_running_loop()
+        async with hlr(port, known) as running:
+            for number in (ROAMER, SETTLED):
+                await loop.run_in_executor(None, provisioned, number)
+            await until(ROAMER, "armed", "")
+            await until(SETTLED, "refused", "HLR: atm-NotAllowed")
+            assert running.hlr.counts["anyTimeModification"] == 2
+
+    async def again() -> None:
+        loop = asyncio.get_running_loop()
+        async with hlr(port, known) as running:
+            assert await loop.run_in_executor(None, state, ROAMER) == ("armed", "")
+            await loop.run_in_executor(None, provisioned, SILENT)
+            await until(SILENT, "refused", "HLR: unknownSubscriber")
+            assert running.hlr.counts["anyTimeModification"] == 1
+
+    with node.running():
+        asyncio.run(armed())
+        counted = node.scrape()
+        assert counted['scp_armed_subscribers{state="armed"}'] == 1
+        assert counted['scp_armed_subscribers{state="refused"}'] == 1
+        assert node.get("/v1/mobility/46709999999", TOKEN)[0] == 404
+        node.signal(signal.SIGTERM)
+        assert node.ended() == 0
+    with node.running():
+        asyncio.run(again())
