@@ -7,7 +7,10 @@ A gsmSSF measures the time since answer. Its reports say (TS 29.078 §11.3.1.1):
 - with one: the time since the last switch, which only grows likewise; and, in the report of the period of the
   switch alone, the time from answer, or from the switch before, to it.
 
-So what was used is the sum of the intervals and the time since. Rounding: everything here is in whole tenths
+So what was used is the sum of the intervals and the time since. A gsmSSF can be told of one switch of the
+tariff in a period (§11.2.2.2). A period ends before a second one, as far as is known when it is given. Where
+there is one all the same (it rang for long, or charging took long), the time of the switch that was reported
+says when each tenth was, and the price of each is known. Rounding: everything here is in whole tenths
 of a second, as the switch gives it; the one rounding of a call is `scp.domain.tariff.Tariff.cost_of`. Nothing
 that rang is in it: a switch counts from answer on.
 
@@ -80,8 +83,14 @@ class Meter(Struct, frozen=True, gc=False, array_like=True):
     @property
     def usage(self) -> Usage:
         """What was used."""
-        stretches = (*self.before, (self.since, self.at))
-        return Usage(tuple(each for each in stretches if each[0]))
+        since, at = self.since, self.at
+        stretches = self.before
+        if self.passed and not self.before and self.answered:  # the tariff switched while it rang
+            begins = max(at * TENTHS, _tenths(self.answered) + self.zone * TENTHS)
+            lead = min(since, -begins % TENTHS)  # up to the next second
+            since, at = since - lead, -(-begins // TENTHS)
+            stretches = ((lead, at if since else at - 1),)
+        return Usage(tuple(each for each in (*stretches, (since, at)) if each[0]))
 
 
 class Measured(NamedTuple):
@@ -245,8 +254,11 @@ def next_period(meter: Meter, grant: QuotaGrant, withheld: int, most: int = MOST
     final = final or (meter.last and tenths == rest)
     switch = 0 if meter.switch_at else grant.switch_s
     limit = min(most, MOST_PERIOD)
-    if switch and grant.then_s:
-        limit = min(limit, max(TENTHS, (grant.then_s - EDGE) * TENTHS))
+    second = grant.then_s
+    if meter.switch_at and grant.at >= meter.switch_at:  # it is past, and its report is due
+        second = grant.switch_s
+    if second and (switch or meter.switch_at):
+        limit = min(limit, max(TENTHS, (second - EDGE) * TENTHS))
     if tenths > limit:
         return Period(limit, switch_s=switch)
     return Period(tenths, final, switch)

@@ -18,8 +18,9 @@ class Usage(Struct, frozen=True, gc=False, array_like=True):
     """The used time of a call.
 
     Attributes:
-        stretches: (tenths of a second, time), in order: the time is a second of the tariff's clock; the price
-            that counts then is the whole stretch's. A new one begins at each switch of the tariff.
+        stretches: (tenths of a second, time), in order: the time is the second of the tariff's clock at which
+            it begins, the first one's a time at or before that. A new one begins at each switch of the tariff
+            that the gsmSSF has told of.
         told: whole seconds of it that the charging system was told of before.
     """
 

@@ -12,8 +12,8 @@ so that 0.5 cents a minute is ``price = 5, per_seconds = 600``. A call's price i
 A price never falls with the seconds, so a reservation for some minutes covers any shorter call.
 
 A call that a switch has measured (`Usage`) is priced likewise (`Tariff.cost_of`), exactly in tenths of a
-second: each stretch costs what its price says; what is billed beyond the measured time (the begun second, the
-minimum, the increment) costs what the last stretch's says; and the sum is rounded up once.
+second: each tenth costs what the price of its time of day says; what is billed beyond the measured time (the
+begun second, the minimum, the increment) costs what the last tenth costs; and the sum is rounded up once.
 """
 
 from __future__ import annotations
@@ -154,13 +154,24 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
             return 0
         total = 0
         left = billable
-        for tenths, at in used.stretches:
-            last = self._price_at(at)
-            total += tenths * last
+        for tenths, begins, ends in _laid_out(used):
+            cost, last = self._cost_between(begins, ends) if self.bands else (tenths * self.price, self.price)
+            total += cost
             left -= tenths
             price = max(price, last) if seconds > used.seconds else last
         total += left * price
         return self.setup - (-total // (self.per_seconds * TENTHS))  # rounded up
+
+    def _cost_between(self, begins: int, ends: int) -> tuple[int, int]:
+        """Return the sum of the prices of all tenths of the clock from one to another, and the last's price."""
+        total, now = 0, begins
+        price = self._price_at(now // TENTHS)
+        while now < ends:
+            price = self._price_at(now // TENTHS)
+            change = min(ends, self._next_change(now // TENTHS) * TENTHS)
+            total += (change - now) * price
+            now = change
+        return total, price
 
     def _dearest(self, start: int, end: int) -> int:
         """Return the highest price from ``start`` to ``end``."""
@@ -228,6 +239,21 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
             else:
                 high = middle - 1
         return low * step
+
+
+def _laid_out(used: Usage) -> Iterator[tuple[int, int, int]]:
+    """Yield each stretch: its tenths, and from when to when by the tariff's clock, in tenths.
+
+    One that another follows ends where that begins, which is a switch of the tariff; the last begins where it
+    says.
+    """
+    stretches = used.stretches
+    for number, (tenths, at) in enumerate(stretches, 1):
+        if number < len(stretches):
+            end = stretches[number][1] * TENTHS
+            yield tenths, end - tenths, end
+        else:
+            yield tenths, at * TENTHS, at * TENTHS + tenths
 
 
 def _seconds(time: str) -> int:

@@ -12,6 +12,7 @@ from scp.domain.meter import (
     Measured,
     Meter,
     anew,
+    answered,
     applied,
     assumed,
     granted,
@@ -58,6 +59,11 @@ class NaiveSwitch:
             assert self.switch is None, "a second switch while one is pending: taskRefused"
             self.switch = self.now + switch_s * 10
 
+    def ring(self, tenths: int) -> None:
+        self.now += tenths
+        if self.switch is not None and self.now >= self.switch:
+            self.switched, self.switch = True, None
+
     def talk(self, tenths: int) -> None:
         for _ in range(tenths):
             if self.switch is not None and self.now >= self.switch:
@@ -88,10 +94,10 @@ BANDS = st.lists(
     st.builds(
         Band,
         price=st.integers(0, 40),
-        start=st.sampled_from(["11:58", "12:00", "12:01", "12:03"]),
-        end=st.sampled_from(["12:02", "12:04", "12:05", "12:10"]),
+        start=st.sampled_from(["11:58", "12:00", "12:01", "12:02", "12:03", "12:05"]),
+        end=st.sampled_from(["12:01", "12:02", "12:03", "12:04", "12:05", "12:10"]),
     ),
-    max_size=2,
+    max_size=4,
 )
 TARIFFS = st.builds(
     Tariff,
@@ -108,14 +114,18 @@ TARIFFS = st.builds(
 @given(
     TARIFFS,
     st.integers(0, 200),
-    st.integers(5, 90),
+    st.one_of(st.integers(5, 90), st.integers(100, 600)),
     st.integers(0, 40),
+    st.integers(0, 900),
     st.lists(st.integers(0, 25), min_size=1, max_size=12),
     st.integers(0, 899),
     st.data(),
 )
-def test_the_charge_is_what_a_naive_model_says(tariff, start, quota, withheld, gaps, last, data):
-    """Reports that come again, late, or in another order change nothing; the held amount covers the charge."""
+def test_the_charge_is_what_a_naive_model_says(tariff, start, quota, withheld, ring, gaps, last, data):
+    """Reports that come again, late, or in another order change nothing; the held amount covers the charge.
+
+    The tariff changes as often as it likes: before the answer, within a period, while nothing is pending.
+    """
     switch = NaiveSwitch(tariff, NOON + start)
     meter, old = Meter(), []
     withheld = min(withheld, quota - 1) * 10
@@ -124,7 +134,7 @@ def test_the_charge_is_what_a_naive_model_says(tariff, start, quota, withheld, g
         at = switch.now // 10
         switch_s, then_s = tariff.changes(at)
         total = wanted(meter, withheld, quota)
-        held = max(held, tariff.most(meter.usage, total, at, 3))
+        held = max(held, tariff.most(meter.usage, total, at, 3 if meter.answered else 3 + ring // 10))
         grant = QuotaGrant("", total, False, at, switch_s, then_s)
         meter = granted(meter, grant)
         period = next_period(meter, grant, withheld)
@@ -136,6 +146,9 @@ def test_the_charge_is_what_a_naive_model_says(tariff, start, quota, withheld, g
         # The clock of the service has whole seconds, and the switch's timer runs from when it was told.
         if period.switch_s:
             switch.switch = meter.switch_at * 10
+        if not meter.answered:
+            switch.ring(ring)
+            meter = answered(meter, switch.now * 100)
         talked = period.tenths if gap is not gaps[-1] else min(period.tenths, last)
         switch.talk(talked)
         report = switch.report()

@@ -116,6 +116,38 @@ def test_5_a_second_switch_waits_until_the_first_is_past(everything_sent):
     )
 
 
+MINUTES = "".join(
+    f"""
+[[charging.tariffs.bands]]
+price = {price}
+start = "12:0{minute}"
+end = "12:0{minute + 1}"
+"""
+    for minute, price in enumerate((12, 60, 24, 120, 6, 600))
+)
+
+
+@pytest.mark.parametrize("talk", [62.0, 100.0, 247.3, 400.0])
+@pytest.mark.parametrize("ring", [1.0, 11.0])
+def test_5_the_tariff_changes_every_minute_within_one_quota(everything_sent, talk, ring):
+    """One quota of an hour; one change before the answer or in the call, the others all within the period."""
+
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(Attempt(ring=ring, talk=talk)))
+        assert not result.faults
+        (record,) = await lab.records()
+        prices = [6] * 600 + [12] * 600 + [60] * 600 + [24] * 600 + [120] * 600 + [6] * 600 + [600] * 600
+        prices += [6] * 6000  # of each tenth since a minute before noon
+        began = round((55 + ring) * 10)
+        tenths = [prices[began + each] for each in range(round(talk * 10))]
+        begun = -len(tenths) % 10 * tenths[-1]
+        assert record["charged_ms"] == talk * 1000
+        assert record["charge"] == -(-(sum(tenths) + begun) // 600)
+        assert await lab.account() == (10_000 - record["charge"], 0)
+
+    run(body, balance=10_000, quota=3600, tariff=MINUTES, wall=NOON - 5_000, recorder=everything_sent)
+
+
 def test_6_charging_that_is_slow_at_a_report_costs_nobody_anything(everything_sent):
     async def body(lab: Lab) -> None:
         slow(lab, extend=2.0)
