@@ -163,7 +163,7 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
         return self.setup - (-total // (self.per_seconds * TENTHS))  # rounded up
 
     def _cost_between(self, begins: int, ends: int) -> tuple[int, int]:
-        """Return the sum of the prices of all tenths of the clock from one to another, and the last's price."""
+        """Return what all tenths from one to another cost, and the price of the last."""
         total, now = 0, begins
         price = self._price_at(now // TENTHS)
         while now < ends:

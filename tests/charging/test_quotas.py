@@ -128,7 +128,7 @@ def test_the_next_changes_of_the_price_are_told_and_the_dearest_is_held() -> Non
         assert (grant.at, grant.switch_s, grant.then_s) == (NOON_MS // 1000 - 40, 40, 100)
         assert grant.held == 12
         used = Usage(((400, NOON_MS // 1000 - 40), (800, NOON_MS // 1000)))
-        assert (await quotas.settle(SESSION, used)).charged == 20
+        assert (await quotas.settle(SESSION, used)).charged == 18  # 40 and 20 s at 6 a minute, 60 s at 12
 
     run(body, tariff, wall=NOON_MS - 40_000)
 
