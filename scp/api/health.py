@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from msgspec import Struct
 
-from scp.api.context import Context
+from scp.api.context import Context, NodeView
 from scp.api.openapi import answer, problems
 from scp.api.problems import INTERNAL
 from scp.engine.status import UNSAID, ComponentStatus, Condition, LinkStatus
@@ -113,7 +113,11 @@ async def health(context: NamedDependency[Context]) -> Response[Health]:
 
 def observe(context: Context) -> Health:
     """Return the node's health now."""
-    node = context.node
+    return observe_node(context.node)
+
+
+def observe_node(node: NodeView) -> Health:
+    """Return the health of a node now."""
     checks: dict[str, list[Check]] = {"m3ua:association": [], "m3ua:asp": []}
     for link in node.links():
         _link(link, checks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from socket import gethostname
 from typing import TYPE_CHECKING, final
 
 from scp.app.call_path import add_link, call_path
@@ -29,7 +30,7 @@ from scp.failover.journaling_transport import JournalingTransport
 from scp.message_ports import MessageTelemetry
 from scp.ports import ChargingTelemetry, MapTelemetry, StoreError
 from scp.services.registry import build_services, installed
-from scp.store.open import open_store
+from scp.store.open import membership_of, open_store
 from scp.telemetry.metrics import Metrics
 from scp.telemetry.number_traces import Traces
 
@@ -190,17 +191,38 @@ class Node:
             if config.api.console:
                 routers.append(self._console_router())
             self.api = await serve_api(config.api, self, routers)
+            if self._console is not None:
+                self._console.start()
 
     def _console_router(self) -> Router:
         """Return the console's part of the API."""
         from scp.console.captures import Captures  # noqa: PLC0415
         from scp.console.hub import Hub  # noqa: PLC0415 - as `preload` did
+        from scp.console.nodes import Nodes  # noqa: PLC0415
         from scp.console.recent_calls import RecentCalls  # noqa: PLC0415
         from scp.console.routes import console_router  # noqa: PLC0415
+        from scp.console.views import state_of  # noqa: PLC0415
 
-        calls = RecentCalls(self.config.node.name, self.config.numbering, time.time)
-        self._console = Hub(self, calls, self._telemetry if isinstance(self._telemetry, Metrics) else None)
+        config, started = self.config, time.time()
+        metrics = self._telemetry if isinstance(self._telemetry, Metrics) else None
+        nodes = Nodes(
+            membership_of(self.store),
+            lambda: state_of(self, metrics, config.node.instance, self._api_url(), started),
+        )
+        calls = RecentCalls(config.node.name, config.numbering, time.time)
+        self._console = Hub(self, calls, metrics, nodes)
         return console_router(self._console, Captures(self.config_file), self.charging.cdrs)
+
+    def _api_url(self) -> str:
+        """Return where others find the API: as configured, else by the address that it listens on."""
+        api = self.config.api
+        if api is None or self.api is None:
+            return ""
+        if api.url is not None:
+            return api.url
+        host, port = self.api.address
+        anywhere = host in ("", "0.0.0.0", "::")  # noqa: S104 - is it that?
+        return self.api.url if not anywhere else f"{self.api.url.partition(':')[0]}://{gethostname()}:{port}"
 
     def _speak_map(self, config: Config, signalling: Signalling, cap: CapUser) -> MapParts:
         """Add what speaks MAP, and return it."""
@@ -406,7 +428,7 @@ class Node:
     async def stop(self, *, abort: bool = False) -> None:
         """Close the API, the associations, then the store."""
         if self._console is not None:
-            self._console.stop()
+            await self._console.stop()
         if self.api is not None:
             await self.api.close()
             self.api = None

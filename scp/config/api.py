@@ -77,6 +77,8 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
         rate: requests a second of each key, in the long run.
         burst: requests of each key at once.
         release_cause: Q.850 cause value with which a held call is released that somebody wants released.
+        url: where people and other nodes find the API, for links from other nodes' consoles; by default the
+            address that it listens on.
         console: serve the console, at ``/console``; what it shows depends on the scopes of the key.
     """
 
@@ -89,6 +91,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
     rate: Annotated[float, Meta(ge=0.1, le=1_000_000)] = 200.0
     burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 400
     release_cause: Annotated[int, Meta(ge=1, le=127)] = 31
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+\Z", description="http(s)://HOST:PORT")] | None = None
     console: bool = True
 
     def faults(self) -> Iterator[Fault]:

@@ -288,6 +288,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # rate = 200.0                        # requests a second of each key …
 # burst = 400                         # … and at once
 # release_cause = 31                  # Q.850: of held calls that are released by DELETE /v1/calls/{id}
+# url = "https://scp-1.example:8080"  # where others find the API: for links between nodes' consoles
 # console = true                      # the page /console: a browser and a token with scope read
 # [api.tls]
 # certificate = "/etc/camel-scp/api.pem"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from scp.api.context import Context
+    from scp.console.nodes import Nodes
     from scp.console.recent_calls import RecentCalls
     from scp.telemetry.metrics import Metrics
 
@@ -45,6 +46,7 @@ class Hub:
         watched: the node.
         calls: keeps calls.
         metrics: the node's counters; None where it has none.
+        nodes: this node among the others.
 
     Attributes:
         calls: as given.
@@ -52,17 +54,23 @@ class Hub:
         streams: how many are open.
     """
 
-    def __init__(self, watched: Watched, calls: RecentCalls, metrics: Metrics | None) -> None:
+    def __init__(self, watched: Watched, calls: RecentCalls, metrics: Metrics | None, nodes: Nodes) -> None:
         self.calls = calls
         self.sip = SipCalls()
         self.streams = 0
         self._watched = watched
         self._metrics = metrics
+        self._nodes = nodes
         self._ticks = 0
+        self._stopping = False
         self._ticked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._snapshot: tuple[int, bytes] = (-1, b"")
+
+    def start(self) -> None:
+        """Be seen by the other nodes, and see them."""
+        self._nodes.start()
 
     @property
     def watching(self) -> RecentCalls | None:
@@ -72,7 +80,10 @@ class Hub:
     def snapshot(self, context: Context) -> bytes:
         """Return the state of the node as JSON, made once for all that ask within a tick."""
         if self._task is None or self._snapshot[0] != self._ticks:
-            self._snapshot = self._ticks, _encode(overview(context, self._metrics, self.calls))
+            self._snapshot = (
+                self._ticks,
+                _encode(overview(context, self._metrics, self.calls, self._nodes.views())),
+            )
         return self._snapshot[1]
 
     async def events(self, context: Context, after: int, seconds: float) -> AsyncGenerator[bytes, Any]:
@@ -85,9 +96,10 @@ class Hub:
         """
         self._open()
         try:
-            seen, turn = min(after, self.calls.count), 0
-            while not seconds or turn * TICK < seconds:
-                if turn % OVERVIEW_EVERY == 0:
+            seen, turn, nodes = min(after, self.calls.count), 0, self._nodes.revision
+            while not self._stopping and (not seconds or turn * TICK < seconds):
+                if turn % OVERVIEW_EVERY == 0 or nodes != self._nodes.revision:
+                    nodes = self._nodes.revision
                     yield b"event: overview\ndata: " + self.snapshot(context) + b"\n\n"
                 turn += 1
                 if new := self.calls.since(seen):
@@ -101,8 +113,11 @@ class Hub:
         finally:
             self._close()
 
-    def stop(self) -> None:
-        """Look no more: the node stops."""
+    async def stop(self) -> None:
+        """Look no more: the node stops, and the streams end with it."""
+        self._stopping = True
+        self._ticked.set()
+        await self._nodes.stop()
         if self._linger is not None:
             self._linger.cancel()
         self._end()

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from scp.api.health import Check, Health, observe
+from scp.api.health import Check, Health, observe, observe_node
+from scp.console.nodes import NodeState, NodeView
 from scp.console.sip_calls import SipEvent
 from scp.domain.cdr import CallAttempt
 from scp.domain.reason import FAILURES, Reason, explain
 
 if TYPE_CHECKING:
     from scp.api.context import Context
+    from scp.api.context import NodeView as Viewed
     from scp.console.recent_calls import KeptCall, RecentCalls
     from scp.telemetry.metrics import Metrics
 
@@ -34,6 +36,7 @@ class Overview(Struct, frozen=True):
 
     ``answer_bounds`` are seconds; ``answer_counts`` has how many answers took so long, and longer than
     the bound before; its last are the slower ones. ``not_kept`` are calls that came too fast to be shown.
+    ``nodes`` are this node and the others on the same Redis.
     """
 
     time_ms: int
@@ -49,6 +52,7 @@ class Overview(Struct, frozen=True):
     overload_level: int
     last_call: int
     not_kept: int
+    nodes: tuple[NodeView, ...] = ()
 
 
 class AttemptView(Struct, frozen=True):
@@ -114,7 +118,32 @@ def attempt_view(kept: KeptCall) -> AttemptView:
     )
 
 
-def overview(context: Context, metrics: Metrics | None, calls: RecentCalls) -> Overview:
+def state_of(node: Viewed, metrics: Metrics | None, instance: int, url: str, started: float) -> NodeState:
+    """Return the state of a node in brief, as it tells others."""
+    health = observe_node(node)
+    calls = failed = 0
+    for _, reason, _, count in () if metrics is None else metrics.call_counts():
+        calls += count
+        failed += count if reason in FAILURES else 0
+    return NodeState(
+        node.name,
+        instance,
+        url,
+        health.version,
+        health.status,
+        health.notes,
+        calls,
+        failed,
+        0 if metrics is None else metrics.dialogues_open,
+        0 if metrics is None else metrics.overload_level,
+        int(started * 1000),
+        int(time.time() * 1000),
+    )
+
+
+def overview(
+    context: Context, metrics: Metrics | None, calls: RecentCalls, nodes: tuple[NodeView, ...]
+) -> Overview:
     """Return the state of the node now."""
     health: Health = observe(context)
     return Overview(
@@ -131,6 +160,7 @@ def overview(context: Context, metrics: Metrics | None, calls: RecentCalls) -> O
         0 if metrics is None else metrics.overload_level,
         calls.count,
         calls.unseen,
+        nodes,
     )
 
 

@@ -2,71 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
+from console_node import HOSTILE, SCOPES, TOKENS, Served, running_node
 from console_tab import NEEDS_BROWSER, Tab, chromium
-
-from oracles.servers import free_tcp_port
 
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
 )
 
 PCAPS = Path(__file__).parents[2] / "pcaps"
-TOKENS = {"operator": "operator-token", "reader": "reader-token", "voip": "voip-token"}
-CONFIG = """\
-[node]
-name = "scp-console"
-point_code = "0-23-1"
-guardian = false
-[sccp]
-global_title = "46700000001"
-[[m3ua.peers]]
-name = "msc"
-transport = "tcp"
-role = "asp-listen"
-local = ["127.0.0.1"]
-port = {m3ua}
-[numbering]
-country_code = "46"
-home_vlr = ["4670"]
-[store]
-url = "sqlite:{folder}/store.db"
-[services.voip-forwarding]
-service_keys = [100]
-prefix = "99"
-rescue = true
-[charging]
-[[charging.tariffs]]
-prefix = ""
-price = 10
-[telemetry]
-metrics = "127.0.0.1:{metrics}"
-[api]
-listen = "127.0.0.1:{api}"
-"""
-KEY = """\
-[[api.keys]]
-name = "{name}"
-sha256 = "{sha256}"
-scopes = {scopes}
-"""
-SCOPES = {
-    "operator": ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"],
-    "reader": ["read"],
-    "voip": ["registration"],
-}
 CALLS = {
     ("GET", "/v1/session"): "read",
     ("GET", "/v1/overview"): "read",
@@ -81,87 +32,16 @@ CALLS = {
     ("POST", "/v1/captures/anonymised"): "trace",
 }
 """Every call that the console has of its own, and the scope that it needs."""
-HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-class Served(NamedTuple):
-    """A node with its addresses."""
-
-    url: str
-    m3ua: int
-    folder: Path
-
-    def ask(self, method: str, path: str, body: Any = None, token: str | None = TOKENS["operator"]) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {token}"} if token else {}
-        )
-        request = Request(self.url + path, data=data, headers=headers, method=method)
-        with urlopen(request, timeout=60) as response:
-            return json.loads(response.read() or b"null")
-
-    def call(self, *more: str, background: bool = False) -> subprocess.Popen[str]:
-        """Let a simulated MSC call 0011234567; more are options of ``camel-scp msc``."""
-        command = [
-            sys.executable,
-            "-m",
-            "scp.cli",
-            "msc",
-            "--to",
-            f"127.0.0.1:{self.m3ua}",
-            "--b",
-            "0011234567",
-            *more,
-        ]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean()
-        )
-        if not background:
-            output, _ = process.communicate(timeout=120)
-            assert process.returncode == 0, output
-        return process
-
-
-def clean() -> dict[str, str]:
-    """The environment without settings of other nodes."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("CAMEL_SCP_TOKEN")}
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A node that steers calls to 11234567 while it roams."""
-    folder = tmp_path_factory.mktemp("console")
-    api, m3ua, metrics = free_tcp_port(), free_tcp_port(), free_tcp_port()
-    config = CONFIG.format(api=api, m3ua=m3ua, metrics=metrics, folder=folder) + "".join(
-        KEY.format(
-            name=name, sha256=hashlib.sha256(token.encode()).hexdigest(), scopes=json.dumps(SCOPES[name])
-        )
-        for name, token in TOKENS.items()
-    )
-    (folder / "scp.toml").write_text(config)
-    with (folder / "node.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "scp.cli", "serve", "-c", str(folder / "scp.toml")],
-            stdout=log,
-            stderr=log,
-            env=clean(),
-        )
-    served = Served(f"http://127.0.0.1:{api}", m3ua, folder)
-    try:
-        while True:
-            assert process.poll() is None, (folder / "node.log").read_text()
-            try:
-                served.ask("GET", "/livez")
-                break
-            except OSError:
-                time.sleep(0.05)
+    with running_node(tmp_path_factory.mktemp("console")) as served:
         served.ask("PUT", "/v1/authorizations/11234567", {})
         served.ask("PUT", "/v1/registrations/11234567", {"aor": "sip:+11234567@voip.example"})
         served.ask("PUT", "/v1/forwarding/11234567", {"enabled": True, "when": "roaming"})
         yield served
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 @pytest.fixture(scope="module")

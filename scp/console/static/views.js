@@ -84,6 +84,29 @@ function Network({ overview }) {
   </div><${Fault} shown=${shown} close=${() => open(null)} />`;
 }
 
+const PRESENCE = { self: "this node", here: "", stopped: "stopped", gone: "gone" };
+const GONE = "Nothing is heard of it: does its process run, is its host up, does it reach the Redis that they share?";
+
+// The nodes on one Redis side by side; each link goes to that node's own console.
+function Nodes({ history }) {
+  const { now, before, seconds, one } = between(history, 5);
+  if (now.nodes.length < 2) return null;
+  const earlier = new Map(before.nodes.map(each => [each.state.name + each.state.instance, each.state]));
+  return html`<h2>Nodes</h2><div class="nodes">${now.nodes.map(({ state, presence, since_ms }) => {
+    const lost = presence === "gone" || presence === "stopped";
+    const was = earlier.get(state.name + state.instance) || state;
+    const span = Math.max(0.001, (state.time_ms - was.time_ms) / 1000);
+    const rate = name => one || lost || span < 0.1 ? "–" : number(Math.max(0, state[name] - was[name]) / span);
+    return html`<section class=${"node-card " + (presence === "gone" ? "fail" : presence === "stopped" ? "warn" : state.status)} key=${state.name + state.instance} aria-label=${"Node " + state.name}>
+      <h3>${presence === "self" || !/^https?:/.test(state.url) ? state.name : html`<a href=${state.url + "/console"}>${state.name}</a>`} <span class="dim">instance ${state.instance}</span></h3>
+      <p><span class=${"pill " + (presence === "gone" ? "fail" : presence === "stopped" ? "warn" : state.status)}>${lost ? PRESENCE[presence] : STATES[state.status]}</span> <span class="dim">${PRESENCE[presence]} since ${since(new Date(since_ms).toISOString())}</span></p>
+      ${presence === "gone" ? html`<p class="fail" role="alert">${GONE}</p>` : null}
+      ${lost ? null : state.why_not_ready.map(reason => html`<p class="fail">${reason}</p>`)}
+      <p>${rate("calls")} calls a second, ${rate("failed")} failed; ${number(state.dialogues_open)} dialogues open${state.overload_level ? ", overload " + state.overload_level : ""}</p>
+      <p class="dim">${number(state.calls)} calls since ${since(new Date(state.started_ms).toISOString())}, version ${state.version}</p></section>`;
+  })}</div>`;
+}
+
 export function OverviewPage({ history }) {
   if (!history.length) return html`<h1>Overview</h1><p class="dim">Waiting for the node …</p>`;
   const { now, before, seconds, one } = between(history, 5);
@@ -100,6 +123,7 @@ export function OverviewPage({ history }) {
       <div class="tile"><b class=${now.overload_level ? "fail" : ""}>${now.overload_level || "none"}</b>overload</div>
     </div>
     <${Sparks} history=${history} />
+    <${Nodes} history=${history} />
     <h2>Network</h2><${Network} overview=${now} />
     <h2>Calls by answer and reason</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Calls by answer and reason"><table>
