@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
+from oracles.servers import free_ports
 from scp.app import demo
 from scp.cli import COMMANDS, app
 
@@ -54,14 +54,6 @@ def test_a_wrong_answer_fails_the_demo(monkeypatch) -> None:
     monkeypatch.setattr(demo, "CONTROLLED", ())
     monkeypatch.setattr(demo.demo_voip, "missing", lambda: "what another test shows")
     assert CliRunner().invoke(app, ["demo"]).exit_code == 1
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def test_the_readmes_first_calls_are_made_as_they_stand(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import socket
 import struct
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
+from oracles.servers import free_ports
 from scp.app.event_log import EventLog
 from scp.app.node import Node
 from scp.cli import app
@@ -45,14 +45,6 @@ sha256 = "{sha256}"
 scopes = ["read"]
 """
 TOKEN = "token"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 async def status(*options: str) -> tuple[int, str]:

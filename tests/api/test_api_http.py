@@ -14,7 +14,7 @@ import pytest
 from api_node import OPERATOR, Served
 from api_node import served as serve
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp.api import connections
 
 NUMBER = "46701234567"

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from api_node import KEYS, READER, FakeNode, key
 
+from oracles.waiting import PATIENCE
 from scp.api.messages import messages_router
 from scp.api.server import serve_api
 from scp.client import AsyncClient, message, message_events, send_message
@@ -89,7 +90,7 @@ def run(
 
 
 async def delivered(desk: Desk, message_id: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (view := (await desk.ask("GET", f"/messages/{message_id}")).json())["state"] != "delivered":  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.02)
     return view
@@ -106,7 +107,7 @@ def test_a_message_from_request_to_receipt(tmp_path: Path) -> None:
         assert view["references"] == [desk.smsc.messages[0].id]
         assert desk.smsc.messages[0].text == "Hello 😀"
         desk.smsc.send("46709", "46701", "an answer")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len((await desk.ask("GET", "/messages/events")).json()["events"]) < 4:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.02)
         page = (await desk.ask("GET", "/messages/events?limit=2")).json()

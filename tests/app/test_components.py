@@ -13,6 +13,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from oracles.waiting import until
+
 sys.path.append(str(Path(__file__).parents[1] / "charging"))  # chf.py
 
 from chf import Chf
@@ -110,14 +112,6 @@ def run(body: Callable[[Watched], Awaitable[None]], more: str = "") -> None:
             await watched.node.stop()
 
     asyncio.run(main())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    for _ in range(3000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen")
 
 
 def request() -> ChargingRequest:

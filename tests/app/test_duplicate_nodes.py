@@ -7,7 +7,7 @@ import contextlib
 import io
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,6 +17,7 @@ import structlog
 from typer.testing import CliRunner
 
 from oracles.servers import free_tcp_port
+from oracles.waiting import until
 from scp.app.duplicate_nodes import EXPIRES_MS, IDENTITIES, DuplicateDetector, NodeIdentity, this_process
 from scp.app.event_log import EventLog
 from scp.app.metrics import NodeMetrics
@@ -107,8 +108,8 @@ def test_what_a_killed_process_left_is_no_duplicate() -> None:
 
 def test_one_that_renews_is_a_duplicate_until_it_is_removed() -> None:
     heard = Heard()
-    for until in (1000, 2000, 3000):
-        heard.membership.others = {OTHER: until, b"of a later release": until}
+    for expiry in (1000, 2000, 3000):
+        heard.membership.others = {OTHER: expiry, b"of a later release": expiry}
         heard.renew()
     assert heard.told == [("instance 7", ["scp-2 (instance 7) on there, pid 2"])]
     heard.membership.others = {}
@@ -121,8 +122,8 @@ def test_one_that_renews_is_a_duplicate_until_it_is_removed() -> None:
 
 def test_a_membership_that_cant_be_asked_changes_nothing_and_says_so_if_somebody_has_to_mend_it() -> None:
     heard = Heard()
-    for until in (1000, 2000):
-        heard.membership.others = {OTHER: until}
+    for expiry in (1000, 2000):
+        heard.membership.others = {OTHER: expiry}
         heard.renew()
 
     async def test() -> None:
@@ -163,14 +164,6 @@ async def running(config: Config, log: Log) -> AsyncIterator[Node]:
         yield node
     finally:
         await node.stop()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    for _ in range(3000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen")
 
 
 def duplicates_counted(node: Node) -> dict[str, float]:

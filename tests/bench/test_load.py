@@ -11,6 +11,7 @@ from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invo
 
 from oracles import virtual_time
 from oracles.examples import examples
+from oracles.waiting import until
 from scp.bench.answers import Case, Checker, backward
 from scp.bench.held_script import Then
 from scp.bench.load import Load, LoadCall, LoadPlan, run_load
@@ -347,14 +348,6 @@ def test_over_tcp_both_ways_round(listen):
     report = asyncio.run(run())
     assert report.passed
     assert report.calls_per_second > 0
-
-
-async def until(condition):
-    for _ in range(10_000):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it never came about")
 
 
 def test_several_asps_share_the_calls_and_one_that_leaves_gets_no_more():

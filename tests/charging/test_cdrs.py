@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from oracles.waiting import until
 from scp.charging import sink as sink_module
 from scp.charging.bundles import TOGETHER
 from scp.charging.export import export
@@ -195,14 +196,6 @@ def test_a_csv_has_values_as_they_came_whatever_a_spreadsheet_makes_of_them(valu
 
 def sink(store, **options) -> CdrSink:
     return CdrSink(store, "scp-1", NUMBERING, lambda fault: None, **options)
-
-
-async def until(condition) -> None:
-    for _ in range(6_000):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it never came to that")
 
 
 async def written(it: CdrSink) -> None:

@@ -7,6 +7,7 @@ import socket
 import pytest
 import uvloop
 
+from oracles.waiting import PATIENCE
 from scp.common.sockets import EagerWriter
 
 
@@ -69,7 +70,7 @@ def test_a_peer_that_is_gone_is_the_transports_to_tell(runner):
         transport, protocol, peer = await connected()
         peer.close()
         EagerWriter(transport).write(b"lost")
-        await asyncio.wait_for(protocol.lost, 10)
+        await asyncio.wait_for(protocol.lost, PATIENCE)
 
     runner(check())
 
@@ -84,7 +85,7 @@ def test_nothing_reaches_the_descriptor_once_the_transport_closes(runner, monkey
             os, "write", lambda *_: pytest.fail("written to a descriptor that may be another's")
         )
         writer.write(b"late")
-        await asyncio.wait_for(protocol.lost, 10)
+        await asyncio.wait_for(protocol.lost, PATIENCE)
         peer.close()
 
     runner(check())

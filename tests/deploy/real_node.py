@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -18,7 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from oracles.servers import wait_until
+from oracles.servers import free_ports
+from oracles.waiting import PATIENCE, wait_until
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Expectation
 from scp.simulator.msc import PlannedCall, run_calls
@@ -75,15 +75,6 @@ def sha256(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 class RealNode:
     """``camel-scp serve`` and what can be asked of it; as patient as it may be, for the machine may be busy."""
 
@@ -129,7 +120,7 @@ class RealNode:
                 command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **(environ or {})}
             )
         try:
-            wait_until(lambda: process.poll() is not None or self._started(before), 30)
+            wait_until(lambda: process.poll() is not None or self._started(before))
             assert process.poll() is None, self.log.read_text()
             yield self
         finally:
@@ -209,13 +200,13 @@ def http(
     """Ask over HTTP; an error's status is an answer too."""
     request = urllib.request.Request(url, body, dict(headers or {}), method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """As `wait_until`, but a refused connection is a no."""
 
     def holds() -> bool:

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from real_node import TOKEN, RealNode, eventually, sha256
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp.app.reload import LIVE, plan
 from scp.app.service_manager import READY, ServiceManager
 from scp.config import EXAMPLE, Config, loads

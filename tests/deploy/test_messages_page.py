@@ -6,24 +6,16 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from oracles.servers import free_ports
 from scp.domain.message import State
 
 PAGE = (Path(__file__).parents[2] / "deploy" / "messages.md").read_text(encoding="utf-8")
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def test_a_message_is_delivered_by_the_pages_lines(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from real_node import TOKEN, RealNode, eventually, http, sha256
 
-from oracles.servers import redis_server, wait_until
+from oracles.servers import redis_server
+from oracles.waiting import wait_until
 from scp.simulator.scenario import Scenario
 from scp.telemetry.catalogue import CATALOGUE, STATE_CATALOGUE
 from ss7.digits import isup_octets

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from real_node import TOKEN, RealNode
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp import client
 from scp.simulator.scenario import Scenario
 

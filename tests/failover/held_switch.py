@@ -7,11 +7,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from oracles.waiting import until
+
 sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 sys.path.append(str(Path(__file__).parents[1] / "node"))  # test_node.py
 
 from room import Answer, Switch, idp, new_otid
-from test_node import Field, begin, until
+from test_node import Field, begin
 
 from scp.net.tcp import Connector
 from scp.simulator.charged import Reported

@@ -18,16 +18,17 @@ from typing import Any
 import pytest
 import uvloop
 
+from oracles.waiting import until, wait_until
+
 sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 sys.path.append(str(Path(__file__).parents[1] / "node"))  # test_node.py
 sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 
 from real_node import RealNode
 from room import NETWORK, Answer, Switch
-from test_node import Field, begin, heard, until
+from test_node import Field, begin, heard
 
 from oracles import redis_lab
-from oracles.servers import wait_until
 from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.bench.server import Server, node
 from scp.domain.subscriber import Subscriber
@@ -94,7 +95,7 @@ def guardian_said(folder: Path) -> dict[str, Any]:
         found = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
         return [line for line in found if line["event"] == "guardian"]
 
-    wait_until(lambda: bool(lines()), 20)
+    wait_until(lambda: bool(lines()))
     return lines()[-1]
 
 
@@ -184,8 +185,8 @@ def test_a_node_that_ends_in_good_order_leaves_no_guardian(tmp_path: Path) -> No
         assert calls(server.port, LoadPlan(rate=50.0, duration=0.2)).missing == 0
         os.kill(guardian, signal.SIGTERM)  # as to the whole group: not for it
         os.kill(server.pid, signal.SIGTERM)
-        wait_until(lambda: not Path(f"/proc/{guardian}").exists(), 20)
-        wait_until(lambda: '"stopped"' in (tmp_path / "node" / "log").read_text(), 20)
+        wait_until(lambda: not Path(f"/proc/{guardian}").exists())
+        wait_until(lambda: '"stopped"' in (tmp_path / "node" / "log").read_text())
     assert '"guardian"' not in (tmp_path / "node" / "log").read_text()
 
 

@@ -15,14 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from oracles.waiting import until, wait_until
+
 sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 
-from held_switch import CONNECTED, HeldCall, HeldSwitch, number_in, until
+from held_switch import CONNECTED, HeldCall, HeldSwitch, number_in
 from real_node import RealNode, free_ports
 from room import DIALLED, MSISDN, STEERED
 
 from oracles import redis_lab
-from oracles.servers import wait_until
 from scp.store.ledger_open import open_cdrs, open_ledger
 from scp.store.open import open_held_calls
 from ss7 import tcap

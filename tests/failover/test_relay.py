@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from oracles.waiting import until
 from scp.failover.presence import NodeAddress
 from scp.failover.relay import HELLO, LONGEST, MESSAGE, Relay
 
@@ -33,12 +34,6 @@ class User:
 
     def perhaps_served(self, instance: int, tid: bytes, octets: bytes) -> None:
         self.back.append(("perhaps", instance, tid, octets))
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what is awaited tells nobody
-            await asyncio.sleep(0.002)
 
 
 async def two() -> tuple[Relay, User, Relay, User, SimpleNamespace]:

@@ -10,7 +10,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp.failover.traffic_ring import _POSITIONS, Entry, Kind, TrafficRing
 
 SIZE = 1024
@@ -61,7 +61,7 @@ def test_a_writer_that_is_killed_leaves_whole_entries() -> None:
                     number += 1
                     journal.write(number % 7, Kind.SENT, number.to_bytes(4, "big") * (number % 50), number)
             os._exit(1)
-        wait_until(lambda journal=journal: bool(_POSITIONS.unpack_from(journal._memory)[1]), 30)
+        wait_until(lambda journal=journal: bool(_POSITIONS.unpack_from(journal._memory)[1]))
         time.sleep(turn / 10_000)
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
@@ -84,10 +84,10 @@ def test_whoever_looks_at_any_moment_sees_positions_that_were_written() -> None:
         os._exit(1)
     try:
         positions = memoryview(journal._memory)[: _POSITIONS.size].cast("Q")  # read by one instruction each
-        wait_until(lambda: bool(positions[0]), 30)
+        wait_until(lambda: bool(positions[0]))
         first = positions[1]
         seen = [(positions[0], positions[1]) for _ in range(200_000)]
-        wait_until(lambda: positions[1] != first, 30)  # on one processor it may not have run meanwhile
+        wait_until(lambda: positions[1] != first)  # on one processor it may not have run meanwhile
         seen.append((positions[0], positions[1]))
     finally:
         os.kill(process, signal.SIGKILL)

@@ -161,7 +161,7 @@ class Node:
 
     def metric(self, start: str) -> float:
         """Return the sum of all samples whose line begins so."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=60) as page:
             text = page.read().decode()
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(start))
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from oracles import servers
+from oracles.waiting import until
 
 pytestmark = pytest.mark.sctp
 sctp = pytest.importorskip("sctp", reason="pysctp is not installed (it needs gcc and libsctp-dev to build)")
@@ -109,11 +110,6 @@ def test_associations_go_through_pysctp_where_that_is_set(monkeypatch: pytest.Mo
     settings = sctp_settings(Peer(name="stp", sctp=chosen))
     assert settings.kind is PysctpSocket
     sent = [(stream, bytes([stream]) * 100) for stream in (0, 1, 16, 5)]
-
-    async def until(condition: Any) -> None:
-        async with asyncio.timeout(20):
-            while not condition():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
 
     async def exchange(ours: Any, theirs: Any) -> None:
         server, client = End(), End()

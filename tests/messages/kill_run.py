@@ -17,7 +17,8 @@ from pathlib import Path
 
 from sender_worker import recipient_of, text_of
 
-from oracles.servers import answers_tcp, free_tcp_port, wait_until
+from oracles.servers import answers_tcp, free_tcp_port
+from oracles.waiting import wait_until
 from scp.domain.message import State
 from scp.simulator.smsc import journal_lines, taken_message
 from scp.store.messages_open import open_messages

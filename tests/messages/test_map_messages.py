@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from oracles.waiting import PATIENCE
 from scp.domain.message import State
 from scp.messages.queue import MessageQueue
 from scp.simulator.endpoint import Endpoint
@@ -59,7 +60,7 @@ class Site:
         await self.queue.accept(new)
 
     async def until(self, state: State, name: str = "m", reason: str | None = None) -> str:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 message = await self.queue.store.get(name)
                 assert message is not None
@@ -93,7 +94,7 @@ def run(body: Callable[[Site], Awaitable[None]], subscriber: Subscriber | None, 
         try:
             await hlr.start()
             assert node.messaging is not None
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(PATIENCE):
                 await body(Site(node.messaging.queue, hlr, known))
         finally:
             await hlr.stop()

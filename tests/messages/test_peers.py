@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import random
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import smpp34
 
 from oracles.servers import free_tcp_port
+from oracles.waiting import PATIENCE, until
 from scp.domain.message import State
 from scp.messages.queue import MessageQueue
 from scp.messages.smpp.esme import Esme, EsmeSettings
@@ -40,16 +39,6 @@ class Counted:
 
     def unmatched_receipt(self) -> None:
         self.results.append("unmatched")
-
-
-async def until(look: Callable[[], Any], right: Callable[[Any], bool] = bool) -> None:
-    """Return once what is looked up is right."""
-    async with asyncio.timeout(20):
-        while True:  # neither the store nor a list tells
-            found = look()
-            if right(await found if inspect.isawaitable(found) else found):
-                return
-            await asyncio.sleep(0.01)
 
 
 class Side:
@@ -97,7 +86,7 @@ def run(body: Callable[[Side, Smsc], Awaitable[None]], settings: SmscSettings = 
         side = Side(smsc.port, **options)
         await side.queue.start()
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await body(side, smsc)
         finally:
             await side.queue.stop()

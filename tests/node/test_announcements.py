@@ -8,7 +8,9 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from random import Random
 
-from test_node import PATIENCE, Counts, Heard, Words, settings, until
+from test_node import Counts, Heard, Words, settings
+
+from oracles.waiting import PATIENCE, until
 
 sys.path.append(str(Path(__file__).parents[1] / "services"))  # announcing_service.py
 

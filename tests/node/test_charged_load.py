@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
-from test_node import PATIENCE, running, until
+from test_node import running
 
+from oracles.waiting import PATIENCE, until
 from scp.bench.held_script import Then
 from scp.bench.load import LoadCall, LoadPlan, run_load
 from scp.simulator.endpoint import Endpoint

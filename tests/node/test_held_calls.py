@@ -13,10 +13,12 @@ from random import Random
 
 import pytest
 
+from oracles.waiting import PATIENCE, until
+
 sys.path.append(str(Path(__file__).parents[1] / "services"))  # held_open.py
 
 from held_open import ARMED
-from test_node import PATIENCE, Counts, Heard, Words, settings, until
+from test_node import Counts, Heard, Words, settings
 
 from scp.app.node import Node
 from scp.client import ApiError, AsyncClient, held_call, held_calls, release_call

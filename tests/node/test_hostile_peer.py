@@ -14,6 +14,7 @@ import pytest
 import uvloop
 
 from oracles import servers
+from oracles.waiting import wait_until
 from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.bench.machine import resident
 from scp.bench.server import free_port
@@ -145,5 +146,5 @@ def test_other_peers_calls_are_answered_and_nothing_grows(node: Running) -> None
     assert grown < 16 << 20
     assert said < 100_000
     assert "Traceback" not in node.log.read_text()
-    servers.wait_until(lambda: node.descriptors < 40)
+    wait_until(lambda: node.descriptors < 40)
     assert not calls(node.hostile, 0.2).missing, "the next one there is served"

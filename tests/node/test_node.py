@@ -13,6 +13,8 @@ from random import Random
 
 import pytest
 
+from oracles.waiting import PATIENCE, until
+
 sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 
 from room import NETWORK, READY, Counts, Switch, idp, new_otid
@@ -63,7 +65,6 @@ ack_s = 0.3
 reconnect_first_s = 0.05
 reconnect_most_s = 0.1
 """
-PATIENCE = 60.0
 
 
 class Words(EventLog):
@@ -100,13 +101,6 @@ async def running(*peers, **others):
         assert not node._event_log.bugs
     finally:
         await node.stop(abort=True)
-
-
-async def until(condition, seconds=PATIENCE):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "not within the time"
-        await asyncio.sleep(0.005)
 
 
 class Field:

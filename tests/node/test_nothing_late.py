@@ -29,6 +29,8 @@ from urllib.parse import quote
 
 import pytest
 
+from oracles.waiting import until, wait_until
+
 sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 sys.path.append(str(Path(__file__).parents[1] / "charging"))  # chf.py
@@ -36,10 +38,9 @@ sys.path.append(str(Path(__file__).parents[1] / "charging"))  # chf.py
 from chf import Chf
 from real_node import TOKEN, RealNode
 from room import NETWORK, Switch, idp, new_otid
-from test_node import Field, heard, until
+from test_node import Field, heard
 
 from oracles import servers
-from oracles.servers import wait_until
 from scp.bench.monitored_call import install
 from scp.net.tcp import Connector, Listener
 from ss7 import tcap
@@ -431,7 +432,7 @@ def delivered(node: Audited) -> None:
     status, answer = node.ask("POST", "/v1/messages", message, TOKEN)
     assert status == 202, answer
     path = f"/v1/messages/{json.loads(answer)['id']}"
-    wait_until(lambda: b'"state":"delivered"' in node.ask("GET", path, None, TOKEN)[1], 60)
+    wait_until(lambda: b'"state":"delivered"' in node.ask("GET", path, None, TOKEN)[1])
     wait_until(lambda: b'"received"' in node.ask("GET", "/v1/messages/events?limit=1000", None, TOKEN)[1])
 
 

@@ -15,6 +15,7 @@ from random import Random
 import pytest
 import uvloop
 
+from oracles.waiting import PATIENCE
 from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.bench.machine import resident
 from scp.bench.server import node
@@ -80,7 +81,7 @@ def served(report: LoadReport) -> int:
 
 
 def level(page: str) -> int:
-    with urllib.request.urlopen(page, timeout=5) as answer:
+    with urllib.request.urlopen(page, timeout=PATIENCE) as answer:
         return int(float(re.search(rb"^scp_overload_level (\S+)", answer.read(), re.MULTILINE)[1]))
 
 

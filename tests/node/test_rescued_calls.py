@@ -7,8 +7,9 @@ import json
 from random import Random
 
 import pytest
-from test_node import PATIENCE, Heard, running, until
+from test_node import Heard, running
 
+from oracles.waiting import PATIENCE, until
 from scp.simulator.endpoint import Endpoint, Side, attach
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.msc import Msc, PlannedCall

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from oracles.servers import free_ports
+from oracles.waiting import until
+
 sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 
 from room import NETWORK, new_otid
-from test_node import NODE, PEER, begin, gateway, heard, running, settings, until
+from test_node import NODE, PEER, begin, gateway, heard, running, settings
 
 from scp.app.metrics import NodeMetrics
 from scp.config import ConfigError, describe, loads
@@ -42,9 +45,9 @@ async def answer(switch, *question, **fields):
     return found
 
 
-def test_a_node_answers_in_the_network_of_each_gateway(everything_sent, free_tcp_port_factory):
+def test_a_node_answers_in_the_network_of_each_gateway(everything_sent):
     async def run():
-        ports = free_tcp_port_factory(), free_tcp_port_factory()
+        ports = free_ports(2)
         peers = ("abroad", "asp", ports[0]), ("home", "asp", ports[1], 'network = "home"')
         async with (
             gateway(everything_sent, ports[0]) as abroad,

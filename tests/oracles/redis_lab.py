@@ -14,7 +14,8 @@ from pathlib import Path
 
 import redis
 
-from oracles.servers import free_tcp_port, running, wait_until
+from oracles.servers import free_tcp_port, running
+from oracles.waiting import PATIENCE, wait_until
 
 SERVICE = "scp"
 
@@ -54,7 +55,7 @@ class Server:
             return True  # it wants a password, say: it is there
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=2)
+        return redis.Redis(port=self.port, socket_timeout=PATIENCE)
 
     def kill(self) -> None:
         self.process.kill()

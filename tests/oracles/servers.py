@@ -3,24 +3,65 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-START_SECONDS: Final = 10.0
+from oracles.waiting import wait_until
+
 IPPROTO_SCTP: Final = 132
 
 
+# Ports for what is told its port before it listens. They are below those that Linux gives to connections and to
+# whoever asks for port 0, so that none of these takes one in between; a Redis of a cluster has its port + 10,000 too.
+_FIRST, _LAST, _BLOCK = 10_000, 20_000, 50
+_locks: list[socket.socket] = []
+_left: Iterator[int] = iter(())
+
+
 def free_tcp_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody has, of TCP or UDP and on any address, and that no other test is given."""
+    global _left
+    while True:
+        for port in _left:
+            if _nobody_has(port, socket.SOCK_STREAM) and _nobody_has(port, socket.SOCK_DGRAM):
+                return port
+        _left = iter(_block())
+
+
+def _block() -> range:
+    """Ports for this process alone: an abstract address, Linux's own, is bound for as long as it lives."""
+    blocks = range(_FIRST, _LAST, _BLOCK)
+    start = os.getpid() % len(blocks)
+    for first in [*blocks[start:], *blocks[:start]]:
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            lock.bind(f"\0ports of a test from {first}")
+        except OSError:
+            lock.close()
+            continue
+        _locks.append(lock)
+        return range(first, first + _BLOCK)
+    raise AssertionError("tests have taken all ports")
+
+
+def _nobody_has(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Return so many ports, all different."""
+    return [free_tcp_port() for _ in range(count)]
 
 
 def kernel_has_sctp() -> bool:
@@ -56,14 +97,6 @@ def running(command: list[str], ready: Callable[[], bool], log: Path) -> Iterato
                 process.wait(5)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = START_SECONDS) -> None:
-    """Return when the condition holds; fail when it does not within ``seconds``."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not ready within {seconds} s"
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invoke, marked
 
+from oracles.waiting import PATIENCE
 from scp.net.loopback import pair
 from scp.net.tcp import Connector, Listener
 from scp.simulator.endpoint import Endpoint, Side
@@ -62,7 +63,7 @@ def play(recorder, script, *planned, **options):
         scf = ScriptedScf(script, routing_context=7, clock=loop.time)
         pair(msc.link, Tap(scf, recorder))
         await msc.active(2)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             results = await msc.run(planned, options.get("at_once", 1), None)
         await asyncio.sleep(0)
         await asyncio.sleep(0)

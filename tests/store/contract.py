@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from oracles.examples import examples
+from oracles.waiting import PATIENCE
 from scp.domain.lookup import PENDING
 from scp.domain.subscriber import Subscriber, When
 from scp.ports import StoreError, SubscriberStore, VersionConflictError
@@ -62,7 +63,7 @@ class Waiting:
 async def find(store: SubscriberStore, msisdn: str):
     waiter = Waiting()
     result = store.find(msisdn, waiter)
-    return await asyncio.wait_for(waiter.answer, 5) if result is PENDING else result
+    return await asyncio.wait_for(waiter.answer, PATIENCE) if result is PENDING else result
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracles.examples import examples
+from oracles.waiting import PATIENCE
 from scp.ports import NOBODY, HeldCalls, HeldEntry, Kept
 
 NewHeld = Callable[[], HeldCalls]
@@ -32,7 +33,7 @@ async def put(store: HeldCalls, entry: HeldEntry, due_ms: int = NOW) -> Kept:
     told = Told()
     store.put(entry, due_ms, told)
     assert not told.outcome.done(), "told from within put"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return await told.outcome
 
 
@@ -40,7 +41,7 @@ async def delete(store: HeldCalls, tid: bytes, fence: int, owner: int) -> Kept:
     told = Told()
     store.delete(tid, fence, owner, told)
     assert not told.outcome.done(), "told from within delete"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return await told.outcome
 
 

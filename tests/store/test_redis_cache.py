@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import statistics
 import time
-from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +12,7 @@ import uvloop
 from contract import A, find, subscriber
 
 from oracles.redis_lab import Lab
+from oracles.waiting import until
 from scp.domain.lookup import PENDING
 from scp.domain.subscriber import Subscriber
 from scp.services.api import StoreFailure
@@ -28,16 +26,6 @@ class Nobody:
 
 
 NOBODY = Nobody()
-
-
-async def until(ask: Callable[[], Any], holds: Callable[[Any], bool]) -> None:
-    """Ask again and again until the answer is right."""
-    async with asyncio.timeout(60):
-        while True:
-            found = ask()
-            if holds(await found if inspect.isawaitable(found) else found):
-                return
-            await asyncio.sleep(0)
 
 
 @pytest.mark.alone

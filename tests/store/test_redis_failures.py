@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from contract import A, find, subscriber
 
 from oracles import redis_lab
 from oracles.redis_lab import Lab
+from oracles.waiting import until
 from scp.domain.lookup import PENDING
 from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError, SubscriberStore, VersionConflictError
@@ -27,14 +28,6 @@ from scp.store.redis_lookup import BEAT, SILENT_BEATS
 pytestmark = pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
 RECORDS = 200
 COUNTED = "46123456"
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    for _ in range(int(seconds / 0.01)):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    assert condition()
 
 
 @pytest.fixture
@@ -78,7 +71,7 @@ class Load:
 
     async def stop(self) -> None:
         self._task.cancel()
-        await eventually(lambda: self.asked == sum(self.answers.values()))  # none was forgotten
+        await until(lambda: self.asked == sum(self.answers.values()))  # none was forgotten
 
     async def until(self, outcome: str, seconds: float = 60.0) -> float:
         """Wait until all lookups of a moment come out so; return after how many seconds."""
@@ -164,7 +157,7 @@ def test_opening_without_a_server_goes_on_trying(own_single: Lab) -> None:
         assert raised.value.kind == "unreachable"
         assert store.find(A, None) is StoreFailure.UNAVAILABLE
         await asyncio.to_thread(server.start)
-        await eventually(lambda: store.usable() == "")
+        await until(lambda: store.usable() == "")
         assert (await store.put(Subscriber(A))).version == 1
         assert await find(store, A) == Subscriber(A, version=1)
         await store.close()
@@ -188,7 +181,7 @@ def test_failover_keeps_what_was_acknowledged(own_sentinel: Lab) -> None:
         async with loaded(f"{own_sentinel.url}?buckets=256") as (store, load):
             acknowledged: list[int] = []
             counting = asyncio.create_task(count_up(store, acknowledged))
-            await eventually(lambda: len(acknowledged) > 20)
+            await until(lambda: len(acknowledged) > 20)
             old = own_sentinel.servers[0]
             assert own_sentinel.master() is old
             await asyncio.to_thread(old.kill)
@@ -264,9 +257,9 @@ def test_a_cluster_node_dies_and_comes_back(own_cluster: Lab) -> None:
             server = own_cluster.servers[2]
             server.client().config_set("appendonly", "yes")
             server.options = (*server.options, "--appendonly", "yes")
-            await eventually(lambda: not server.client().info("persistence")["aof_rewrite_in_progress"])
+            await until(lambda: not server.client().info("persistence")["aof_rewrite_in_progress"])
             await asyncio.to_thread(server.kill)
-            await eventually(lambda: load.answers["store-unavailable"] > 0 and "redis" in store.usable())
+            await until(lambda: load.answers["store-unavailable"] > 0 and "redis" in store.usable())
             await asyncio.to_thread(server.start)
             await load.until("Subscriber")
             assert store.usable() == ""

@@ -7,6 +7,7 @@ import asyncio
 from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from oracles.waiting import PATIENCE
 from scp.store.redis_lookup import LookupLink, Watchers
 
 
@@ -26,7 +27,7 @@ def test_a_link_ends_that_is_told_to_hurry_and_closed_at_once() -> None:
             await asyncio.sleep(0)
         link.drop("another server is the master")
         closing = asyncio.create_task(link.close())
-        done, _ = await asyncio.wait([closing], timeout=10)
+        done, _ = await asyncio.wait([closing], timeout=PATIENCE)
         if not done:
             task.cancel()
         await closing

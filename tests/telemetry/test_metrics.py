@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from oracles.waiting import PATIENCE
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
 from scp.store import redis_errors, sqlite_base
@@ -225,7 +226,7 @@ def test_histogram(values: list[float]) -> None:
 async def ask(port: int, request: bytes) -> tuple[bytes, bytes]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
     head, _, body = answer.partition(b"\r\n\r\n")
     return head, body
@@ -283,7 +284,7 @@ def test_a_client_that_goes_or_says_nothing_harms_nobody(monkeypatch: pytest.Mon
         _, gone = await asyncio.open_connection("127.0.0.1", server.port)
         gone.write(b"GET /met")
         gone.transport.abort()
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
         silent.close()
         monkeypatch.undo()  # a scrape on a busy machine may take longer than that
         head, _ = await ask(server.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from voip_lab import DOMAIN, PATIENCE, Lab, header, unavailable
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp import client
 from scp.voip.calls import Note, opened, sealed
 from scp.voip.decision import Step, aor
@@ -59,7 +59,7 @@ def records(lab: Lab, call: str) -> list[client.Cdr]:
         ]
         return [one for one in found if one.call_id == call]
 
-    wait_until(lambda: bool(legs()), 20)
+    wait_until(lambda: bool(legs()))
     return list(lab.api.send(client.related_cdrs(legs()[0].id)).cdrs)
 
 
@@ -116,7 +116,7 @@ def test_a_brain_that_is_killed_while_they_talk_charges_once(lab: Lab) -> None:
     phone = lab.bound("alice-phone", ALICE)
     answers = lab.device("answers", phone)
     calls = lab.gateway_calls("990011234567", pause=2500)
-    wait_until(lambda: bool(answers.received("ACK")), 20)
+    wait_until(lambda: bool(answers.received("ACK")))
     call = last_call(lab)
     lab.stop_brain(signal.SIGKILL)
     for each in (calls, answers):
@@ -125,7 +125,7 @@ def test_a_brain_that_is_killed_while_they_talk_charges_once(lab: Lab) -> None:
     found = records(lab, call)
     (charge,) = (one for one in found if isinstance(one, client.Charge))
     assert charge.charged == charge.used_seconds >= 2
-    wait_until(lambda: lab.api.send(client.account(ALICE)).held == 0, 20)
+    wait_until(lambda: lab.api.send(client.account(ALICE)).held == 0)
     assert lab.api.send(client.account(ALICE)).balance == 10 * PRICE - charge.charged
 
 
@@ -144,7 +144,7 @@ def test_a_call_that_no_brain_decided_has_its_record(lab: Lab) -> None:
             for one in found
         )
 
-    wait_until(recorded, 20)
+    wait_until(recorded)
 
 
 class TwoSeconds:

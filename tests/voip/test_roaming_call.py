@@ -12,9 +12,9 @@ from random import Random
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
-from voip_lab import DOMAIN, SCENARIOS, Lab, free_ports, free_udp_port, header, unavailable
+from voip_lab import DOMAIN, SCENARIOS, Lab, free_ports, free_tcp_port, header, unavailable
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp import client
 from scp.app import demo, demo_voip
 from scp.cli import app
@@ -141,7 +141,7 @@ def test_the_service_is_left_running_with_accounts_that_a_phone_can_use() -> Non
 
     async def run() -> str:
         ports = free_ports(2)
-        sip = free_udp_port()
+        sip = free_tcp_port()
         keeping = asyncio.ensure_future(demo_voip.keep(demo.CONFIG, console, sip, (ports[0], ports[1])))
         try:
             await demo_voip.until(lambda: keeping.done() or "Ctrl-C" in console.export_text(clear=False))

@@ -6,9 +6,9 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from voip_lab import DEVICE, DOMAIN, PASSWORD, Lab, Sipp, free_udp_port, header, unavailable
+from voip_lab import DEVICE, DOMAIN, PASSWORD, Lab, Sipp, free_tcp_port, header, unavailable
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp import client
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
@@ -41,7 +41,7 @@ def bob_dials(lab: Lab, number: str) -> Sipp:
         lab,
         "device_calls",
         DEVICE,
-        free_udp_port(),
+        free_tcp_port(),
         service=number,
         caller=f"+{BOB}",
         domain=DOMAIN,
@@ -105,7 +105,7 @@ def test_no_device_and_the_mobile_rings_at_once(lab: Lab) -> None:
 
 def test_a_call_at_the_mobile_that_is_steered_here_again_ends(lab: Lab) -> None:
     mobile, first = lab.gateway("answers"), lab.gateway_calls("990011234567", pause=1500)
-    wait_until(lambda: bool(mobile.received("ACK")), 20)
+    wait_until(lambda: bool(mobile.received("ACK")))
     refused(lab.gateway_calls("990011234567"), "480")
     lab.wait_said("call", reason="came-back")
     for each in (first, mobile):
@@ -181,7 +181,7 @@ def test_a_brain_that_hangs_and_one_that_is_gone_cost_no_call(lab: Lab, phone: i
     before = records(lab)
     answers = lab.device("answers", phone, calls=20, pause=50)
     calls = lab.gateway_calls("990011234567", calls=20, r="20")
-    wait_until(lambda: len(answers.received("INVITE")) >= 3, 20)
+    wait_until(lambda: len(answers.received("INVITE")) >= 3)
     lab.stop_brain(signal.SIGKILL)
     try:
         for each in (calls, answers):
@@ -198,7 +198,7 @@ def test_a_brain_that_hangs_and_one_that_is_gone_cost_no_call(lab: Lab, phone: i
         lab.bound("alice-phone", ALICE, expires=0)
     finally:
         lab.start_brain()
-    wait_until(lambda: records(lab) >= before + 20 + 2, 20)  # none is lost, whoever decided it
+    wait_until(lambda: records(lab) >= before + 20 + 2)  # none is lost, whoever decided it
     answers, calls = lab.device("answers", phone), lab.gateway_calls("990011234567")
     decided = len(lab.said("call"))
     for each in (calls, answers):
@@ -208,9 +208,9 @@ def test_a_brain_that_hangs_and_one_that_is_gone_cost_no_call(lab: Lab, phone: i
 
 def test_a_device_that_registers_while_it_rings_joins(lab: Lab, phone: int) -> None:
     rings = lab.device("rings", phone)
-    joins = lab.device("answers", free_udp_port())
+    joins = lab.device("answers", free_tcp_port())
     calls = lab.gateway_calls("990011234567")
-    wait_until(lambda: bool(rings.received("INVITE")), 20)
+    wait_until(lambda: bool(rings.received("INVITE")))
     lab.register("alice-tablet", ALICE, joins.port).ended()
     for each in (calls, joins, rings):
         each.ended()
@@ -230,17 +230,17 @@ def test_the_mobile_rings_along_and_a_device_stands_for_two_numbers(lab: Lab) ->
 
 def test_the_last_device_goes_and_after_the_grace_the_node_is_told(lab: Lab) -> None:
     lab.bound("bob-phone", BOB, expires=1)
-    wait_until(lambda: forwarded(lab, BOB), 20)
-    wait_until(lambda: not forwarded(lab, BOB), 20)
+    wait_until(lambda: forwarded(lab, BOB))
+    wait_until(lambda: not forwarded(lab, BOB))
     said = lab.api.send(client.decide(f"00{BOB}", vlr="491710000001", trigger="terminating"))
     assert said.reason == "not-registered"
 
 
 def test_kamailio_was_restarted_and_nobody_is_bound(lab: Lab) -> None:
     lab.bound("carol-phone", CAROL)
-    wait_until(lambda: forwarded(lab, CAROL), 20)
+    wait_until(lambda: forwarded(lab, CAROL))
     links = len(lab.said("linked"))
     lab.stop_kamailio()
     lab.start_kamailio()
     lab.wait_said("linked", links + 1)
-    wait_until(lambda: not forwarded(lab, CAROL), 20)
+    wait_until(lambda: not forwarded(lab, CAROL))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from voip_lab import free_ports, free_udp_port, unavailable
+from voip_lab import free_ports, free_tcp_port, unavailable
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp.voip.directory import Directory
 from scp.voip.metrics import VoipMetrics
 
@@ -57,7 +57,7 @@ def test_the_unit_is_readable() -> None:
 @pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 def test_the_pages_commands_make_a_service_that_a_phone_registers_at(tmp_path: Path) -> None:
     (lines,) = re.findall(r"```sh\nmake set-up && PATH.*?\n(cat >voip.*?)```", PAGE, re.DOTALL)
-    sip, (evapi,) = free_udp_port(), free_ports(1)
+    sip, (evapi,) = free_tcp_port(), free_ports(1)
     lines = lines.replace("5060", str(sip)).replace("8448", str(evapi))
     # a pipeline's `&` takes the whole list with it: the programs are found by their files
     script = lines.replace("[[identities]]", '[telemetry]\nmetrics = "127.0.0.1:0"\n[[identities]]')
@@ -108,7 +108,7 @@ def test_the_pages_commands_make_a_service_that_a_phone_registers_at(tmp_path: P
         ]
         done = subprocess.run(register, cwd=tmp_path, capture_output=True, check=False)
         assert done.returncode == 0, done.stdout
-        wait_until(lambda: '"bindings"' in (tmp_path / "brain.log").read_text(), 15)
+        wait_until(lambda: '"bindings"' in (tmp_path / "brain.log").read_text())
     finally:
         os.killpg(shell.pid, signal.SIGTERM)
         shell.wait(20)

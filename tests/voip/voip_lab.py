@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from oracles.servers import answers_tcp, wait_until
+from oracles.servers import answers_tcp, free_tcp_port
+from oracles.waiting import PATIENCE, wait_until
 from scp import client
 from scp.voip.config import loads
 from scp.voip.kamailio import settings
@@ -29,7 +30,6 @@ DOMAIN: Final = "voip.example"
 GATEWAY: Final = "127.0.0.10"
 DEVICE: Final = "127.0.0.1"
 PASSWORD: Final = "a-devices-password-3141"
-PATIENCE: Final = 20
 
 CONFIG = """\
 [voip]
@@ -77,12 +77,6 @@ def unavailable() -> str:
         if not (shutil.which(name) or Path(f"/usr/sbin/{name}").exists())
     ]
     return f"{' and '.join(missing)} not installed" if missing else ""
-
-
-def free_udp_port(host: str = DEVICE) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def binds_udp(host: str, port: int) -> bool:
@@ -146,7 +140,7 @@ class Sipp:
         lab.sipps.append(self)
 
     def listening(self, host: str) -> Sipp:
-        wait_until(lambda: self.process.poll() is not None or binds_udp(host, self.port), PATIENCE)
+        wait_until(lambda: self.process.poll() is not None or binds_udp(host, self.port))
         assert self.process.poll() is None, self.trouble()
         return self
 
@@ -195,8 +189,8 @@ class Lab:
         self.folder = folder
         self.node = RealNode(folder, mask="false", log_level="debug")
         self.evapi, self.metrics = free_ports(2)
-        self.sip = free_udp_port()
-        self.gateway_port = free_udp_port(GATEWAY)
+        self.sip = free_tcp_port()
+        self.gateway_port = free_tcp_port()
         self.brain: subprocess.Popen[bytes] | None = None
         self.kamailio: subprocess.Popen[bytes] | None = None
         self._count = 0
@@ -271,7 +265,7 @@ class Lab:
         ]
         with (self.folder / "kamailio.log").open("ab") as output:
             self.kamailio = process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        wait_until(lambda: process.poll() is not None or answers_tcp(self.evapi), PATIENCE)
+        wait_until(lambda: process.poll() is not None or answers_tcp(self.evapi))
         assert process.poll() is None, self.kamailio_log()
 
     def stop_kamailio(self) -> None:
@@ -285,7 +279,7 @@ class Lab:
         with (self.folder / "brain.log").open("ab") as output:
             command = [sys.executable, "-m", "scp.cli", "voip", "-c", str(self.toml)]
             self.brain = process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        wait_until(lambda: process.poll() is not None or len(self.said("linked")) > before, PATIENCE)
+        wait_until(lambda: process.poll() is not None or len(self.said("linked")) > before)
         assert process.poll() is None, (self.folder / "brain.log").read_text()
 
     def stop_brain(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -307,7 +301,7 @@ class Lab:
         return []
 
     def wait_said(self, event: str, count: int = 1, **fields: Any) -> dict[str, Any]:
-        wait_until(lambda: len(self.said(event, **fields)) >= count, PATIENCE)
+        wait_until(lambda: len(self.said(event, **fields)) >= count)
         return self.said(event, **fields)[-1]
 
     def kamailio_log(self) -> str:
@@ -339,7 +333,7 @@ class Lab:
             self,
             "register",
             DEVICE,
-            free_udp_port(),
+            free_tcp_port(),
             service=f"+{msisdn}",
             domain=DOMAIN,
             device=device,
@@ -351,7 +345,7 @@ class Lab:
 
     def bound(self, device: str, msisdn: str, **options: Any) -> int:
         """Have a device registered, and return the port where it is called."""
-        port = free_udp_port()
+        port = free_tcp_port()
         self.register(device, msisdn, port, **options).ended()
         return port
 
@@ -364,7 +358,7 @@ class Lab:
 
     def gateway_calls(self, number: str, *, scenario: str = "gateway_calls", **options: Any) -> Sipp:
         """The gateway sends a call here."""
-        port = free_udp_port(GATEWAY)
+        port = free_tcp_port()
         options = {"caller": "46700000009", "reference": "none", **options}
         return Sipp(self, scenario, GATEWAY, port, service=number, **options)
 

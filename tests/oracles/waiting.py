@@ -1,0 +1,38 @@
+"""Waiting for what comes about in its own time.
+
+The bound only ends a hang: it is so long that no busy machine reaches it. A test that promises a time measures
+it, and is marked ``alone``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+PATIENCE: Final = 60.0  # seconds
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
+    """Return when the condition holds; fail when it does not within ``seconds``.
+
+    Not for coroutines: an event loop that waits here serves nobody, and what it waits for may be its own work.
+    """
+    assert asyncio._get_running_loop() is None, "this stops the event loop: await until() instead"
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"it did not come about within {seconds} s"
+        time.sleep(0.02)
+
+
+async def until(look: Callable[[], Any], right: Callable[[Any], Any] = bool) -> None:
+    """As `wait_until`, while the event loop goes on: look, until what is seen is right; ``look`` may be async."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        seen = look()
+        if right(await seen if inspect.isawaitable(seen) else seen):
+            return
+        assert time.monotonic() < end, f"it did not come about within {PATIENCE} s"
+        await asyncio.sleep(0.002)
