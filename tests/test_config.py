@@ -14,6 +14,7 @@ from scp.config import (
     EXAMPLE,
     Api,
     ApiKey,
+    Chf,
     Config,
     ConfigError,
     Endpoint,
@@ -27,6 +28,7 @@ from scp.config import (
     PeerTimers,
     PointCode,
     Recording,
+    Ro,
     Sccp,
     Scope,
     Secret,
@@ -95,9 +97,16 @@ def test_example_is_what_the_design_says() -> None:
 SECRETS = {"CAMEL_SCP_OPERATOR_SHA256": HASH, "CAMEL_SCP_MASK_KEY": "k", "CAMEL_SCP_SMPP_PASSWORD": "p"}
 
 
-def test_example_with_everything_uncommented_loads() -> None:
+def uncommented(without: str = "charging.ro") -> str:
+    """The example without its comments, and without one of the two systems that may charge in our place."""
     every = re.sub(r"^# (?=\[|[a-z_0-9]+ = )", "", EXAMPLE, flags=re.MULTILINE)
-    config = loads(every, SECRETS)
+    return re.sub(rf"^\[{re.escape(without)}\].*\n(?:.+\n)*", "", every, flags=re.MULTILINE)
+
+
+def test_example_with_everything_uncommented_loads() -> None:
+    config = loads(uncommented(), SECRETS)
+    assert config.charging.chf is not None
+    assert loads(uncommented("charging.chf"), SECRETS).charging.ro is not None
     assert config.api is not None
     assert config.recording is not None
     assert config.recording.key == Secret("k")
@@ -112,9 +121,11 @@ def test_example_names_every_key_with_its_default() -> None:
             if isinstance(field.default, msgspec.Struct):
                 yield from tables(type(field.default))
 
-    every = re.sub(r"^# (?=\[|[a-z_0-9]+ = )", "", EXAMPLE, flags=re.MULTILINE)
-    example = loads(every, SECRETS)
+    every = uncommented("nothing")
+    example = loads(uncommented(), SECRETS)
     kinds = [
+        Chf,
+        Ro,
         *tables(Config),
         Node,
         Peer,

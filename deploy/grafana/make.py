@@ -97,6 +97,20 @@ SERVICE: Final = (
         text="unavailable: it did not answer in time, or is not asked for a while since it did not.",
     ),
     Panel(
+        "Requests to the online charging system",
+        rate("scp_ro_requests_total", "result"),
+        "{{result}}",
+        "reqps",
+        text="unavailable: no server answered in time, or none is connected that may be asked.",
+    ),
+    Panel(
+        "Requests to it that were sent again",
+        rate("scp_ro_requests_repeated_total", "instance"),
+        "{{instance}}",
+        "reqps",
+    ),
+    Panel("Servers of it missing", gauge("scp_ro_servers_missing"), "{{instance}}", kind="stat"),
+    Panel(
         "Questions to HLRs and MSCs",
         rate("scp_enquiries_total", "operation, outcome") + " > 0",
         "{{operation}} {{outcome}}",

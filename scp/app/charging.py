@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from datetime import UTC, datetime
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from scp.charging.nchf_http import ChfClient
-    from scp.config import Charging, Chf, Config
-    from scp.domain.reservation import Reservation
+    from scp.charging.ro_client import RoClient
+    from scp.config import Charging, Chf, Config, Ro
     from scp.ports import ChargingSystem, ChargingTelemetry, Ledger, QuotaSystem
 
 
@@ -61,17 +62,21 @@ def charging_service(
     node = config.node.name
     ledger = open_ledger(charging.ledger and charging.ledger.reveal(), store_url, node)
     cdrs = open_cdrs(charging.records and charging.records.reveal(), store_url, node)
-    function = (
-        None if charging.chf is None else _client(charging.chf, random, _named("charging function", told))
-    )
-    system = (
-        _local(charging, ledger)
-        if charging.chf is None or function is None
-        else _chf(charging, charging.chf, ledger, function)
-    )
+    function: ChfClient | None = None
+    servers: RoClient | None = None
+    system: ChargingSystem
+    quotas: QuotaSystem
+    if charging.ro is not None:
+        servers = _ro_client(config, charging.ro, random, _named("online charging system", told))
+        system, quotas = _ro(charging, charging.ro, ledger, servers)
+    elif charging.chf is not None:
+        function = _client(charging.chf, random, _named("charging function", told))
+        system, quotas = _chf(charging, charging.chf, ledger, function)
+    else:
+        system, quotas = _local(config, ledger)
     requests = FaultState(_named("requests to the ledger", told))
     swept = "expiry, and CDRs of what was charged"
-    wanted = bool(charging.tariffs) or charging.chf is not None
+    wanted = bool(charging.tariffs) or function is not None or servers is not None
     sink = CdrSink(cdrs, node, config.numbering, _named("call detail records", told), telemetry=telemetry)
     service = ChargingService(
         ledger,
@@ -85,9 +90,12 @@ def charging_service(
         fault=FaultState(_named(swept, told, wanted=wanted)),
         requests=requests,
         function=function,
+        servers=servers,
     )
+    if isinstance(quotas, LocalQuotas):
+        quotas.charged = service.charged
     service.quotas = QuotaDesk(
-        _quotas(config, ledger, function, service.charged),
+        quotas,
         telemetry,
         requests,
         service.committed,
@@ -123,43 +131,15 @@ def local_clock(zone: str) -> Callable[[int], int]:
     return local
 
 
-def _local(charging: Charging, ledger: Ledger) -> ChargingSystem:
-    return LocalCharging(
-        ledger,
-        TariffTable(charging.tariffs),
-        wall_ms,
-        local_clock(charging.timezone),
-        grace_ms=charging.grace_s * 1000,
-        max_seconds=charging.max_minutes * MINUTE,
-    )
-
-
-def _quotas(
-    config: Config, ledger: Ledger, function: ChfClient | None, charged: Callable[[Reservation], None]
-) -> QuotaSystem:
+def _local(config: Config, ledger: Ledger) -> tuple[ChargingSystem, QuotaSystem]:
     charging = config.charging
-    if charging.chf is not None and function is not None:
-        from scp.charging.nchf_messages import NfIdentification  # noqa: PLC0415 - as `_client`
-        from scp.charging.nchf_quotas import NchfQuotas  # noqa: PLC0415
-
-        return NchfQuotas(
-            function,
-            ledger,
-            NfIdentification(charging.chf.functionality, charging.chf.consumer),
-            charging.chf.rating_group,
-            wall_ms,
-            grace_ms=charging.grace_s * 1000,
-            message_group=charging.chf.message_rating_group,
-        )
     sms = None if config.sms_control is None else config.sms_control.charging
-    return LocalQuotas(
-        ledger,
-        TariffTable(charging.tariffs),
-        wall_ms,
-        local_clock(charging.timezone),
-        grace_ms=charging.grace_s * 1000,
-        messages=None if sms is None else TariffTable([each.tariff() for each in sms.tariffs]),
-        charged=charged,
+    messages = None if sms is None else TariffTable([each.tariff() for each in sms.tariffs])
+    tariffs, local = TariffTable(charging.tariffs), local_clock(charging.timezone)
+    grace_ms, most = charging.grace_s * 1000, charging.max_minutes * MINUTE
+    return (
+        LocalCharging(ledger, tariffs, wall_ms, local, grace_ms=grace_ms, max_seconds=most),
+        LocalQuotas(ledger, tariffs, wall_ms, local, grace_ms=grace_ms, messages=messages),
     )
 
 
@@ -175,7 +155,7 @@ def _client(chf: Chf, random: Random, failed: Callable[[str], None]) -> ChfClien
             random,
             deadline=chf.deadline_ms / 1000,
             attempt=chf.attempt_ms / 1000,
-            tls=_tls(chf),
+            tls=_tls(chf) if chf.url.startswith("https:") else None,
             http2=chf.http2,
             fault=FaultState(failed),
         )
@@ -183,26 +163,83 @@ def _client(chf: Chf, random: Random, failed: Callable[[str], None]) -> ChfClien
         raise StoreError(f"charging.chf: {error}", "config") from None
 
 
-def _chf(charging: Charging, chf: Chf, ledger: Ledger, client: ChfClient) -> ChargingSystem:
+def _chf(
+    charging: Charging, chf: Chf, ledger: Ledger, client: ChfClient
+) -> tuple[ChargingSystem, QuotaSystem]:
     from scp.charging.nchf import NchfCharging  # noqa: PLC0415 - as above
     from scp.charging.nchf_messages import NfIdentification  # noqa: PLC0415
+    from scp.charging.nchf_quotas import NchfQuotas  # noqa: PLC0415
 
-    return NchfCharging(
+    identity = NfIdentification(chf.functionality, chf.consumer)
+    grace_ms = charging.grace_s * 1000
+    minutes = NchfCharging(
         client,
         ledger,
-        NfIdentification(chf.functionality, chf.consumer),
+        identity,
         chf.rating_group,
         wall_ms,
-        grace_ms=charging.grace_s * 1000,
+        grace_ms=grace_ms,
         max_seconds=charging.max_minutes * MINUTE,
         carry_on=chf.failure_handling == "continue",
     )
+    quotas = NchfQuotas(
+        client,
+        ledger,
+        identity,
+        chf.rating_group,
+        wall_ms,
+        grace_ms=grace_ms,
+        message_group=chf.message_rating_group,
+    )
+    return minutes, quotas
 
 
-def _tls(chf: Chf) -> ssl.SSLContext | None:
-    if not chf.url.startswith("https:"):
-        return None
-    context = ssl.create_default_context(cafile=chf.ca)
-    if chf.certificate is not None:
-        context.load_cert_chain(chf.certificate, chf.key)
+def _ro_client(config: Config, ro: Ro, random: Random, failed: Callable[[str], None]) -> RoClient:
+    from scp.charging.ro_client import RoClient, Timers  # noqa: PLC0415 - only a node with an OCS needs Diameter
+    from scp.charging.ro_messages import Identity  # noqa: PLC0415
+
+    identity = Identity(
+        ro.origin_host or f"{config.node.name}.{ro.origin_realm}",
+        ro.origin_realm,
+        ro.destination_realm or ro.origin_realm,
+        ro.service_context,
+        ro.rating_group,
+        ro.rating_group if ro.message_rating_group is None else ro.message_rating_group,
+        ro.service_identifier,
+        wall_ms() // 1000,
+    )
+    try:
+        tls = _tls(ro) if ro.tls else None
+    except OSError as error:
+        raise StoreError(f"charging.ro: {error}", "config") from None
+    return RoClient(
+        tuple((each.host, each.port) for each in ro.servers),
+        identity,
+        random,
+        lambda: asyncio.get_running_loop().time(),
+        Timers(ro.tx_ms / 1000, ro.deadline_ms / 1000, ro.watchdog_s, ro.reconnect_s),
+        tls=tls,
+        fault=FaultState(failed),
+    )
+
+
+def _ro(charging: Charging, ro: Ro, ledger: Ledger, client: RoClient) -> tuple[ChargingSystem, QuotaSystem]:
+    from scp.charging.ro import RoCharging  # noqa: PLC0415 - as above
+    from scp.charging.ro_messages import FailureHandling  # noqa: PLC0415
+    from scp.charging.ro_quotas import RoQuotas  # noqa: PLC0415
+    from scp.charging.ro_sessions import RoSessions  # noqa: PLC0415
+
+    handling = FailureHandling[ro.failure_handling.upper().replace("-", "_")]
+    sessions = RoSessions(client, wall_ms, moves=ro.session_failover, handling=handling)
+    grace_ms, most = charging.grace_s * 1000, charging.max_minutes * MINUTE
+    return (
+        RoCharging(sessions, ledger, wall_ms, grace_ms=grace_ms, max_seconds=most),
+        RoQuotas(sessions, ledger, wall_ms, grace_ms=grace_ms),
+    )
+
+
+def _tls(settings: Chf | Ro) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.ca)
+    if settings.certificate is not None:
+        context.load_cert_chain(settings.certificate, settings.key)
     return context

@@ -125,6 +125,11 @@ def _of_charging(service: ChargingService) -> Iterator[Metric]:
     yield gauge(c.LEDGER_USABLE, [((), int(not service.ledger_fault()))])
     results = dict.fromkeys(c.CHF_RESULTS, 0) if service.function is None else service.function.results
     yield counter(c.CHF_REQUESTS, [((result,), results[result]) for result in c.CHF_RESULTS])
+    servers = service.servers
+    results = dict.fromkeys(c.CHF_RESULTS, 0) if servers is None else servers.results
+    yield counter(c.RO_REQUESTS, [((result,), results[result]) for result in c.CHF_RESULTS])
+    yield counter(c.RO_REPEATED, [((), 0 if servers is None else servers.repeated)])
+    yield gauge(c.RO_MISSING, [((), 0 if servers is None else servers.missing)])
 
 
 def _of_messages(messaging: TextMessaging | None) -> Iterator[Metric]:

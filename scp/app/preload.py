@@ -33,5 +33,7 @@ def preload(config: Config) -> None:
         import_module("scp.services.charge_control").prepare()
     if config.sms_control is not None:
         import_module("scp.engine.cap.sms").prepare()
+    if config.charging.ro is not None:
+        lookup("idna")  # of the servers' names
     if config.charging.chf is not None:
         Request("http://chf.example").get_method()  # httpx reads cookies with it, which compiles two patterns

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scp.app.messages import TextMessaging
     from scp.app.tracing import RecordingStatus, Tracing
     from scp.charging.nchf_http import ChfClient
+    from scp.charging.ro_client import RoClient
     from scp.charging.service import ChargingService
     from scp.charging.sink import CdrSink
     from scp.failover.guardian import Guardian
@@ -45,6 +46,7 @@ CHECKS: Final = {
     "records": "the disk that charging.records is on: full, slow, read-only?",
     "ledger": "charging.ledger: its disk, or the Redis that it names and the way there",
     "function": "charging.chf: its address, its certificates, with its operator whether it runs",
+    "ro": "charging.ro: servers, realms, TLS; with the charging system's operator whether it runs",
     "smsc": "messages.smpp: addresses, system_id, password, TLS; with the SMSC's operator whether it runs",
     "hlr": "map.gateway and sccp.translations; the way of the HLR's answers to sccp.global_title and map.ssn",
     "arming": "map.arming: with the HLR's operator what it refuses; GET /v1/mobility/{msisdn} says why",
@@ -75,7 +77,9 @@ def components(node: Parts) -> Iterator[ComponentStatus]:
     now = time.time()
     yield _records(node.charging.sink, now)
     yield _ledger(node.charging)
-    if node.charging.function is not None:
+    if node.charging.servers is not None:
+        yield _servers(node.charging.servers)
+    elif node.charging.function is not None:
         yield _function(node.charging.function)
     if node.messaging is not None:
         yield from _messages(node.messaging)
@@ -146,6 +150,22 @@ def _function(client: ChfClient) -> ComponentStatus:
         CHECKS["function"] if fault.now else "",
         fault.last,
         fault.last_at,
+    )
+
+
+def _servers(client: RoClient) -> ComponentStatus:
+    """The online charging system is wrong while one of its servers is away, or the last request failed."""
+    fault, missing = client.fault, client.missing
+    away = "; ".join(f"{each.name}: {each.fault or 'silent'}" for each in client.peers if each.missing)
+    return ComponentStatus(
+        "charging:function",
+        "online charging system",
+        "system",
+        f"{len(client.peers) - missing} of {len(client.peers)} servers connected",
+        fault.since,
+        CHECKS["ro"] if fault.now or missing else "",
+        away or fault.last,
+        time.time() if away else fault.last_at,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from scp.charging.nchf_http import ChfClient
     from scp.charging.quota_desk import QuotaDesk
+    from scp.charging.ro_client import RoClient
     from scp.charging.sink import CdrSink
     from scp.domain.reservation import Reservation
     from scp.ports import CdrStore, ChargingSystem, Ledger
@@ -53,6 +54,7 @@ class ChargingService:
         wall: milliseconds since 1970-01-01 UTC.
         requests: what requests to the ledger fail with.
         function: reaches the operator's charging function; None: there is none.
+        servers: reaches the operator's online charging system; None: there is none.
         steady: seconds that nobody sets.
 
     Attributes:
@@ -75,6 +77,7 @@ class ChargingService:
         fault: FaultState | None = None,
         requests: FaultState | None = None,
         function: ChfClient | None = None,
+        servers: RoClient | None = None,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ledger = ledger
@@ -92,6 +95,7 @@ class ChargingService:
         self.fault = fault or FaultState(failed)
         self.requests = requests or FaultState(failed)
         self.function = function
+        self.servers = servers
         self.quotas: QuotaDesk | None = None
         self._charged: list[Reservation] = []  # and no CDR is written yet: the ledger has them as well
         self._unknown = True  # whether the ledger may have others that have none
@@ -108,6 +112,8 @@ class ChargingService:
             if error.kind not in LATER:
                 await self.cdrs.close()
                 raise
+        if self.servers is not None:
+            await self.servers.start()
         if self.sink is not None:
             self.sink.start()
         self._task = asyncio.create_task(self._sweep_for_ever())
@@ -125,8 +131,9 @@ class ChargingService:
             await self.sink.stop()
         with contextlib.suppress(StoreError):
             await self.record()
-        if self.function is not None:
-            await self.function.close()
+        for reached in (self.function, self.servers):
+            if reached is not None:
+                await reached.close()
         await self.ledger.close()
         await self.cdrs.close()
 

@@ -8,7 +8,7 @@ above the ports may use it.
 """
 
 from scp.config.api import Api, ApiKey, Scope, Tls
-from scp.config.charging import Charging, Chf
+from scp.config.charging import Charging, Chf, Ro
 from scp.config.engine import Engine, Journal, Limits, Overload, Store
 from scp.config.example import EXAMPLE
 from scp.config.load import load, loads
@@ -52,6 +52,7 @@ __all__ = [
     "PeerTimers",
     "PointCode",
     "Recording",
+    "Ro",
     "RoutingKey",
     "Sccp",
     "Scope",

@@ -230,6 +230,26 @@ grace_s = 300                         # after its last minute, time to ring incl
 # key = "/etc/camel-scp/chf.key"
 # http2 = false                       # needs the extra http2
 
+# [charging.ro]                       # or: the operator's online charging system, Diameter Ro (TS 32.299)
+# servers = ["ocs1.example:3868", "ocs2.example:3868"] # the first that is well is asked
+# origin_realm = "example.org"        # ours
+# origin_host = "scp1.example.org"    # this node's name there; without it NAME.origin_realm
+# destination_realm = "example.org"   # theirs; without it ours
+# service_context = "32260@3gpp.org"
+# rating_group = 1
+# message_rating_group = 2            # of short messages; without it rating_group
+# service_identifier = 1              # without it none is sent
+# deadline_ms = 2000                  # of a request, all servers together
+# tx_ms = 900                         # of one of them (Tx)
+# watchdog_s = 30.0                   # of silence, until a server is asked whether it is there (Tw)
+# reconnect_s = 5.0
+# failure_handling = "retry-and-terminate" # terminate | retry-and-terminate | continue
+# session_failover = false            # true: a session may go to another server, if answers say nothing
+# tls = true                          # without it TCP alone
+# ca = "/etc/camel-scp/ocs-ca.pem"
+# certificate = "/etc/camel-scp/ocs.pem"
+# key = "/etc/camel-scp/ocs.key"
+
 # [messages]                          # without it the node sends no text messages
 # by = "smpp"                         # smpp: to an SMSC | map: to the HLR and the serving MSC; needs [map]
 # store = "sqlite:camel-scp.db.messages" # as store.url; without it in the store's Redis, or beside its file

@@ -151,6 +151,8 @@ def _charging(config: Config) -> str:
     charging = config.charging
     if charging.chf is not None:
         who = f"by the charging function at {charging.chf.url}"
+    elif charging.ro is not None:
+        who = f"by the online charging system at {', '.join(str(each) for each in charging.ro.servers)}"
     elif charging.tariffs:
         who = f"by {len(charging.tariffs)} tariffs in {charging.currency}"
     else:

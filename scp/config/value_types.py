@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 from msgspec import Meta
 
 from scp.config.reader import Fault
+from scp.config.values import HostPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Value = TypeVar("Value", int, str)
+Value = TypeVar("Value", int, str, HostPort)
 
 NAME: Final = r"^[A-Za-z0-9._-]{1,64}\Z"
 NAME_WORDS: Final = "1 to 64 letters, digits, '.', '_' and '-'"

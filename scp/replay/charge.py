@@ -60,6 +60,10 @@ def charge_steps(
     if charging.chf is not None:
         yield Step("tariff", charging.chf.url, "the charging function's")
         return
+    if charging.ro is not None:
+        servers = ", ".join(str(each) for each in charging.ro.servers)
+        yield Step("tariff", servers, "the online charging system's")
+        return
     tariff = TariffTable(charging.tariffs).find(paid.b_number)
     if tariff is None:
         yield Step("tariff", paid.b_number, f"none: released with cause {policy.denial_cause}")

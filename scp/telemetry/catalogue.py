@@ -314,6 +314,23 @@ CHF_REQUESTS: Final = Spec(
     "within charging.chf.deadline_ms or an open circuit.",
     ("result",),
 )
+RO_REQUESTS: Final = Spec(
+    "scp_ro_requests_total",
+    Kind.COUNTER,
+    "Requests to the online charging system (Diameter Ro): answered, refused, or unavailable, which means no "
+    "answer within charging.ro.deadline_ms, or no server that may be asked.",
+    ("result",),
+)
+RO_REPEATED: Final = Spec(
+    "scp_ro_requests_repeated_total",
+    Kind.COUNTER,
+    "Requests to the online charging system sent once more, with the T flag: a server did not answer.",
+)
+RO_MISSING: Final = Spec(
+    "scp_ro_servers_missing",
+    Kind.GAUGE,
+    "Servers of charging.ro that are not connected, or do not answer watchdogs.",
+)
 SMSC_MISSING: Final = Spec(
     "scp_smsc_binds_missing",
     Kind.GAUGE,
@@ -458,6 +475,9 @@ STATE_CATALOGUE: Final = (
     LEDGER_USABLE,
     CHF_REQUESTS,
     ARMED,
+    RO_REQUESTS,
+    RO_REPEATED,
+    RO_MISSING,
     SMSC_MISSING,
     MESSAGES_OPEN,
     MESSAGES_WAITING,

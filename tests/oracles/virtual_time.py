@@ -1,7 +1,7 @@
 """An event loop whose time is its own: a wait is over at once, and a turn takes as long on the busiest machine.
 
-For tests that have both ends of everything in one process. With sockets or threads of one's own it would be wrong: they
-work while time stands still, or jumps.
+For tests that have both ends of everything in one process. Sockets and threads of one's own work while time stands still,
+or jumps: a test that has some says when something is to come from there (`VirtualLoop.outside`), and time waits for it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,22 @@ from typing import Any, Final, TypeVar
 Result = TypeVar("Result")
 TURN: Final = 2.0**-13
 """Seconds that a turn of the loop takes, however little happens in it: 0.12 ms, which sums up without rounding."""
+PATIENCE: Final = 0.05
+"""Seconds of real time after which it is asked again whether something is to come."""
 
 
 class _Selector(selectors.DefaultSelector):
     """Waits by moving its time on."""
 
     now = 0.0
+    outside: Callable[[], bool] | None = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self.now += TURN
         ready = super().select(0)
         if not ready and timeout != 0:
+            if self.outside is not None and self.outside():
+                return super().select(PATIENCE)
             assert timeout is not None, "everybody waits, and for no time: this would never end"
             self.now += timeout
         return ready
@@ -40,6 +45,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds since the loop was made."""
         return self._virtual.now
+
+    def outside(self, waits: Callable[[], bool]) -> None:
+        """Let time stand still while ``waits()``: something is to come by a socket, or from a thread."""
+        self._virtual.outside = waits
 
     def stall(self, seconds: float) -> None:
         """Do what a callback does that takes so long."""
