@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.charging.bundles import TOGETHER, Bundles, HeldRecord, ended, held, redecided
 from scp.charging.fault_state import FaultState
-from scp.domain.cdr import Charge
+from scp.domain.cdr import Charge, Cleared
 from scp.ports import StoreError
 from scp.services.call_progress import CallProgress
 from scp.services.cdr_row import attempt_row
@@ -131,9 +131,13 @@ class CdrSink:
             self._held[dialogue.local_tid] = redecided(record, decision)
 
     def noted(self, dialogue: Dialogue, fact: object) -> None:
-        """Take what a call cost; other facts are in no record."""
-        if type(fact) is Charge and dialogue.local_tid in self._held:
+        """Take what a call cost, or that it was released; other facts are in no record."""
+        if dialogue.local_tid not in self._held:
+            return
+        if type(fact) is Charge:
             self._progress_of(dialogue.local_tid).charge = fact
+        elif type(fact) is Cleared:
+            self._progress_of(dialogue.local_tid).cleared(fact.cause, self._wall())
 
     def _progress_of(self, tid: bytes) -> CallProgress:
         progress = self._progress.get(tid)

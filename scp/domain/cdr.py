@@ -117,6 +117,16 @@ class Charge(Struct, frozen=True, gc=False):
     charged_by: str | None = None
 
 
+class Cleared(Struct, frozen=True, gc=False):
+    """A call was cleared, and no event report says so: a fact for its `CallAttempt`.
+
+    Attributes:
+        cause: Q.850 cause value; None: not known.
+    """
+
+    cause: int | None = None
+
+
 ATTEMPT_ROW: Final = CallAttempt.__struct_fields__[2:]
 """What the values in a row of a `Bundle` are: all but id and node. It may grow, at its end: rows last."""
 Row: TypeAlias = tuple[Any, ...]

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     CHARGING_DENIED = "charging-denied"
     CHARGING_DOWN = "charging-down"
     BARRED_NUMBER = "barred-number"
+    CHARGING_ENDED = "charging-ended"
     RELEASED_BY_OPERATOR = "released-by-operator"
 
     # The store could not say; the configured policy decides the action.
@@ -118,6 +119,7 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.CHARGING_DENIED: "The subscriber who pays has no money for the call, or it has no tariff.",
     Reason.CHARGING_DOWN: "The charging system did not answer, and such calls are released.",
     Reason.BARRED_NUMBER: "The called number is in the configured list of barred numbers.",
+    Reason.CHARGING_ENDED: "What the call was granted was used up, and it was granted no more.",
     Reason.RELEASED_BY_OPERATOR: "Somebody had the call released by the API.",
     Reason.STORE_TIMEOUT: "The subscriber store did not answer within its deadline.",
     Reason.STORE_UNAVAILABLE: "The subscriber store could not be asked.",

@@ -94,6 +94,12 @@ class CallProgress:
         if failure is not None and len(self.failed) < MOST_FAILED:
             self.failed += (failure if cause is None else f"{failure}:{cause}",)
 
+    def cleared(self, cause: int | None, now: float) -> None:
+        """Note that the call was cleared without an event: the switch or the service released it."""
+        self.disconnected = now
+        if cause is not None:
+            self.cause = cause
+
 
 def cause_in(event: EventReportBCSMArg) -> int | None:
     """Return the cause value of an event that has one: release, failure or busy cause."""
@@ -102,8 +108,13 @@ def cause_in(event: EventReportBCSMArg) -> int | None:
     for name in ("release_cause", "failure_cause", "busy_cause"):
         octets = getattr(value, name, None)
         if octets is not None:
-            try:
-                return Cause.decode(octets).value
-            except DecodeError:
-                return None
+            return cause_value(octets)
     return None
+
+
+def cause_value(octets: bytes) -> int | None:
+    """Return the Q.850 cause value in CAP's Cause, None if it can't be read."""
+    try:
+        return Cause.decode(octets).value
+    except DecodeError:
+        return None

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from scp.domain import meter as metering
 from scp.domain.call import Trigger
-from scp.domain.cdr import Charge
+from scp.domain.cdr import Charge, Cleared
 from scp.domain.outcome import Action as Decided
 from scp.domain.outcome import Decision
 from scp.domain.quota import TENTHS, UNUSED, ChargingFailure, QuotaDenial, QuotaGrant, QuotaRequest, Settled
@@ -25,6 +25,7 @@ from scp.services import charge_control as charge
 from scp.services.announcing import Heard, announce
 from scp.services.api import Extend, NextReport, Release, Report, ReportKind, Reserve, ServiceRun, Settle
 from scp.services.call_control import TABLE, Action, Event, Phase, abandoned, armed, event_of
+from scp.services.call_progress import cause_value
 from scp.services.charge_control import Money, apply_charging, read_report, refusal
 from scp.services.charging_policy import GRANTED, denial
 from scp.services.rescue import line, reason_of
@@ -230,8 +231,9 @@ class Control:
         """Release the call because somebody wants it."""
         if self.held.phase is Phase.OVER:
             return
-        wanted = report.argument
-        self.call.invoke(Opcode.RELEASE_CALL, wanted.cause if isinstance(wanted, Release) else self.cause)
+        cause = report.argument.cause if isinstance(report.argument, Release) else self.cause
+        self.call.invoke(Opcode.RELEASE_CALL, cause)
+        self.call.note(Cleared(cause_value(cause)))
         self.call.decided(Decision(Decided.RELEASE, Reason.RELEASED_BY_OPERATOR))
         self._change(phase=Phase.OVER)
 
@@ -298,6 +300,8 @@ class Control:
         self._change(meter=metering.reported(taken, self._ms(came) if report.active else 0))
         if report.expired:
             self._change(phase=Phase.OVER)
+            self.call.note(Cleared())
+            self.call.decided(_ENDED)
             return charge.Event.EXPIRED
         if report.active:
             return charge.Event.USED
@@ -367,9 +371,13 @@ class Control:
         return "reported"
 
     def _release(self, event: charge.Event) -> None:
-        if event is not charge.Event.TOLD:  # who told it says the cause
-            self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
-            self._change(phase=Phase.OVER)
+        if event is charge.Event.TOLD:
+            return  # who told it says the cause
+        self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
+        self.call.note(Cleared(self._policy.denial_cause))
+        if event is charge.Event.SPENT:
+            self.call.decided(_ENDED)
+        self._change(phase=Phase.OVER)
 
     async def _next_quota(self) -> None:
         """Ask for more unless there is none, and give the switch its next period.
@@ -524,6 +532,7 @@ SETTLE_SECONDS: Final = 30.0
 """How long a call's record waits for its charge; the record of the charge itself may come later."""
 
 _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
+_ENDED: Final = Decision(Decided.RELEASE, Reason.CHARGING_ENDED)
 _SIGNS: Final = frozenset({ReportKind.INVOKE, ReportKind.RESULT})
 """Reports that say that the switch has the call."""
 _UNREADABLE: Final = frozenset({charge.Event.UNREADABLE, charge.Event.UNREADABLE_ENDS})

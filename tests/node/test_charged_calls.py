@@ -44,6 +44,8 @@ def test_3_the_money_ends_the_call(everything_sent, version):
         (record,) = await lab.records()
         assert (record["charged_ms"], record["charge"], record["reserved"]) == (200_000, 20, 20)
         assert record["tariff"] == "46"
+        assert record["disconnected_ms"] - record["answered_ms"] == 200_000  # though no event says so
+        assert (record["action"], record["reason"]) == ("release", "charging-ended")
         (charge,) = await lab.records("charge")
         assert charge["reservation"] == record["reservation"]
         assert (charge["used_seconds"], charge["charged"]) == (200, 20)
@@ -205,6 +207,8 @@ def test_6_who_is_released_while_charging_is_asked_pays_until_then(everything_se
         result = await asked
         assert operations(result)[1:] == [["releaseCall"]]
         (record,) = await lab.records()
+        assert record["disconnected_ms"] - record["answered_ms"] == pytest.approx(34_000, abs=10)
+        assert record["release_cause"] == 16
         # it is told once charging has answered
         assert (record["charged_ms"], record["charge"]) == (34_000, 4)
 
@@ -219,6 +223,8 @@ def test_6_what_was_talked_until_a_further_quota_was_denied_is_charged(everythin
         assert operations(result)[1:] == [["releaseCall"]]
         (record,) = await lab.records()
         assert (record["charged_ms"], record["charge"]) == (62_000, 6)
+        assert record["disconnected_ms"] - record["answered_ms"] == pytest.approx(62_000, abs=10)
+        assert (record["reason"], record["release_cause"]) == ("charging-ended", 31)
         assert await lab.account() == (0, 0)
 
     run(body, balance=6, policy="withheld_s = 0", recorder=everything_sent)
