@@ -40,7 +40,7 @@ from scp.config import (
     loads,
     m3ua,
 )
-from scp.config.map import Map
+from scp.config.map import Arming, Map
 from scp.config.reader import Reader
 from scp.config.services import service_faults
 
@@ -142,7 +142,9 @@ def test_example_names_every_key_with_its_default() -> None:
     assert timers == PeerTimers()
     assert example.engine == Engine()
     assert example.map is not None
-    shown = msgspec.structs.replace(example.map, hlr=None, allowed_callers=())
+    arming = msgspec.structs.replace(example.map.arming, state=None)
+    assert arming == Arming()
+    shown = msgspec.structs.replace(example.map, hlr=None, allowed_callers=(), arming=None)
     assert shown == Map(example.map.gateway)
     assert example.telemetry == Telemetry()
     assert example.store == Store()
@@ -315,6 +317,21 @@ def test_network_indicator_on_the_wire(indicator: str, code: int) -> None:  # Q.
         (MINIMAL + '[map]\ngateway = "0-1-1"', "sccp.global_title", "required with [map]"),
         ('[map]\ngateway = "0-1-1"\nallowed_callers = ["0-1-1"]', "map.allowed_callers[0]", "a prefix"),
         ("[map]", "map.gateway", "required"),
+        (
+            MINIMAL
+            + 'destinations = ["0-1-2"]\n[sccp]\nglobal_title = "46700000001"\n[map]\ngateway = "0-1-1"',
+            "map.gateway",
+            "0-1-1: no peer leads to it",
+        ),
+        ('[map]\ngateway = "0-1-1"\n[map.arming]\nrat = 1', "map.arming.rat", "did you mean rate?"),
+        ('[map]\ngateway = "0-1-1"\nmobility = false\n[map.arming]', "map.mobility", "must be true"),
+        (
+            "[sms_control.charging]\ntariffs = [{prefix = '', price = 1}, {prefix = '', price = 2}]",
+            "sms_control.charging.tariffs[1].prefix",
+            "charging.tariffs[0] has it already",
+        ),
+        (MINIMAL + "[sms_control.charging]", "sms_control.charging.tariffs", "one or more are needed"),
+        ("[sms_control.charging]\ndenial_caus = 1", "sms_control.charging.denial_caus", "denial_cause?"),
         ('[map]\ngateway = "0-1-1"\ndeadline_ms = 5', "map.deadline_ms", "not allowed"),
         ('[telemetry]\nlog_level = "trace"', "telemetry.log_level", "not allowed"),
         ('[telemetry]\nmetrics = "127.0.0.1:99999"', "telemetry.metrics", "HOST:PORT"),

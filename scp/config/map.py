@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -12,6 +12,11 @@ from scp.config.values import PointCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+Pause: TypeAlias = Annotated[
+    float, Meta(ge=1, le=2_592_000, description="seconds, from 1 to 2592000 (30 days)")
+]
 
 
 class Arming(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,9 +35,9 @@ class Arming(Struct, frozen=True, forbid_unknown_fields=True):
 
     rate: Annotated[float, Meta(gt=0, le=1000)] = 10.0
     window: Annotated[int, Meta(ge=1, le=1000)] = 16
-    most_pause_s: Seconds = 3600.0
-    refused_s: Seconds = 86_400.0
-    scan_s: Seconds = 3600.0
+    most_pause_s: Pause = 3600.0
+    refused_s: Pause = 86_400.0
+    scan_s: Pause = 3600.0
     disarm: bool = False
     state: str | None = None
 

@@ -22,6 +22,7 @@ from scp.config.services import default_services
 from scp.config.sms_control import SmsControl
 from scp.config.switches import Switch, switch_faults
 from scp.config.value_types import NAME, NAME_WORDS
+from scp.config.values import PointCode
 from scp.domain.announcement import Announcement
 from scp.domain.numbers import Numbering
 
@@ -82,6 +83,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
             )
         if self.map is not None and self.sccp.global_title is None:
             yield Fault("sccp.global_title", "required with [map]: an HLR sends its answer to it")
+        if self.map is not None and not self._leads_to(self.map.gateway):
+            yield Fault(
+                "map.gateway",
+                f"{self.map.gateway}: no peer leads to it; give it to the destinations of one of m3ua.peers",
+            )
         if self.messages is not None and self.messages.by == "map":
             if self.map is None:
                 yield Fault("messages.by", "needs a table [map]: its gateway leads to the HLR")
@@ -104,6 +110,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
                 yield Fault(f"recording.peers[{index}]", f"{name} is none of m3ua.peers")
         if self.api is not None and self.api.listen == self.telemetry.metrics and self.api.listen.port:
             yield Fault("telemetry.metrics", f"api.listen has {self.api.listen} already")
+
+    def _leads_to(self, code: PointCode) -> bool:
+        """Whether a peer leads to a point code; one without destinations leads to all.
+
+        Those of the first network count, where there are any.
+        """
+        peers = self.m3ua.peers
+        first = [peer for peer in peers if DEFAULT_NETWORK in peer.networks]
+        return any(not peer.destinations or code in peer.destinations for peer in first or peers)
 
     def _network_faults(self) -> Iterator[Fault]:
         """Yield networks that nothing leads to or that can't be told apart, and peers of unknown networks."""

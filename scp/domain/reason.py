@@ -38,6 +38,7 @@ class Reason(StrEnum):
     DETACHED = "detached"
     LOCATION_TIMEOUT = "location-timeout"
     LOCATION_UNAVAILABLE = "location-unavailable"
+    LOCATION_UNREACHABLE = "location-unreachable"
     BAD_FORWARDING_NUMBER = "bad-forwarding-number"
     FORWARDING_LOOP = "forwarding-loop"
 
@@ -74,6 +75,7 @@ FAILURES: Final = frozenset(
         Reason.STORE_UNAVAILABLE,
         Reason.LOCATION_TIMEOUT,
         Reason.LOCATION_UNAVAILABLE,
+        Reason.LOCATION_UNREACHABLE,
         Reason.CHARGING_DOWN,
         Reason.DEADLINE,
         Reason.SERVICE_ERROR,
@@ -114,6 +116,7 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.DETACHED: "The subscriber's condition is about the place; the HLR says that the phone is off.",
     Reason.LOCATION_TIMEOUT: "Nothing says where the subscriber is, and the HLR did not say so in time.",
     Reason.LOCATION_UNAVAILABLE: "Nothing says where the subscriber is, and the HLR did not say it either.",
+    Reason.LOCATION_UNREACHABLE: "Nothing says where the subscriber is, and no link leads to the HLR now.",
     Reason.BAD_FORWARDING_NUMBER: "The subscriber's forwarding number is not 5 to 15 digits of E.164.",
     Reason.FORWARDING_LOOP: "The subscriber's forwarding number is the called number itself: it would loop.",
     Reason.CHARGING_DENIED: "The subscriber who pays has no money for the call, or it has no tariff.",

@@ -38,7 +38,9 @@ class LocateFailure(StrEnum):
 
     OFF = "off"  # this node asks no HLR
     TIMEOUT = "timeout"  # the HLR has not answered in time
-    UNREACHABLE = "unreachable"  # no way there: no link, or SCCP returned the message
+    UNREACHABLE = "unreachable"  # no link leads there now
+    UNDELIVERABLE = "undeliverable"  # SCCP returned the message
+    SILENT = "silent"  # the HLR has not answered several times in a row, and is not asked for a while
     REFUSED = "refused"  # an error or a reject, or the application context is not supported
     LIMITED = "limited"  # more was asked than `[map]` allows
     UNKNOWN_SUBSCRIBER = "unknown-subscriber"

@@ -65,3 +65,17 @@ def choose(
         return current
     alone = next((link for link in best if link.alone), None)
     return alone or best[sls % len(best)]
+
+
+def leads(links: Sequence[Link], network: Ss7Network, point_code: int, now: float) -> bool:
+    """Whether a message to ``point_code`` has a way now: an active link to it whose gateway has one.
+
+    A point code that no link is configured for counts as behind each of them.
+    """
+    named = any(link.leads_to(network) and point_code in link.reaches for link in links)
+    return any(
+        link.carries(network)
+        and (not named or not link.reaches or point_code in link.reaches)
+        and cost(link, network, point_code, now) < UNREACHABLE
+        for link in links
+    )

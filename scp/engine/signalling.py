@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.engine.link import NONE, Link
 from scp.engine.return_path import ReturnPath, ReturnPaths
-from scp.engine.routes import CONGESTED, UNREACHABLE, choose, cost
+from scp.engine.routes import CONGESTED, UNREACHABLE, choose, cost, leads
 from scp.engine.scheduler import Scheduler
 from scp.stack.m3ua.events import AspState, BringDown, Discard, DiscardReason, ServerChange, StateChange
 from scp.stack.sccp_settings import DISCARD, SUBSYSTEM
@@ -326,6 +326,8 @@ class Signalling:
         dpc = otherwise
         if network.sccp.translates:
             dpc = self._translated(network, called, otherwise, sls, now)
+        if not leads(self.links, network, dpc, now):
+            return None
         link = choose(self.links, link, network, dpc, sls, now)
         return ReturnPath(link, network.sccp.settings.point_codes[0], dpc, sls, called, calling, -1, network)
 

@@ -4,7 +4,8 @@ A place is as old as the HLR says (ageOfLocationInformation) and the time since;
 `Places.max_age` is asked again. A VLR that tells of a subscriber (`scp.engine.mobility`) makes it new.
 
 An HLR that is silent costs every call that asks it the whole of its patience. So after some failures in a row
-nothing more is asked for a while (`scp.domain.breaker`), and the policy decides at once.
+nothing more is asked for a while (`scp.domain.breaker`), and the policy decides at once. Where no link leads
+to it nothing is asked either, until one does.
 """
 
 from __future__ import annotations
@@ -43,12 +44,13 @@ _REACH: Final[dict[str, Reach]] = {
 }
 _FAILURES: Final[dict[Outcome, LocateFailure]] = {
     Outcome.TIMEOUT: LocateFailure.TIMEOUT,
-    Outcome.UNDELIVERABLE: LocateFailure.UNREACHABLE,
+    Outcome.UNDELIVERABLE: LocateFailure.UNDELIVERABLE,
     Outcome.UNREACHABLE: LocateFailure.UNREACHABLE,
     Outcome.LIMITED: LocateFailure.LIMITED,
     Outcome.UNREADABLE: LocateFailure.UNREADABLE,
 }
-_SILENCES: Final = frozenset({LocateFailure.TIMEOUT, LocateFailure.UNREACHABLE})
+_SILENCES: Final = frozenset({LocateFailure.TIMEOUT, LocateFailure.UNDELIVERABLE})
+_UNASKED: Final = frozenset({LocateFailure.UNREACHABLE, LocateFailure.LIMITED})
 _WANTED: Final = RequestedInfo(location_information=True, subscriber_state=True)
 
 
@@ -151,7 +153,7 @@ class Places:
             self._telemetry.located("fresh")
             return known
         if not self._breaker.allows(now):
-            return self._failed(LocateFailure.UNREACHABLE)
+            return self._failed(LocateFailure.SILENT)
         identity = SubscriberIdentity("msisdn", AddressString(msisdn).encode())
         argument = AnyTimeInterrogationArg(identity, _WANTED, self._own)
         question = Question(
@@ -202,7 +204,7 @@ class Places:
             self._breaker.failed(now)
             if self.silent and not was:
                 self._silent_since = now
-        elif place is not LocateFailure.LIMITED:
+        elif place not in _UNASKED:
             self._breaker.succeeded(now)
         return self._failed(place)
 

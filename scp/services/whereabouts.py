@@ -35,7 +35,9 @@ class OnSilence(StrEnum):
 
 _REASONS: Final[dict[LocateFailure, Reason]] = {
     LocateFailure.TIMEOUT: Reason.LOCATION_TIMEOUT,
-    LocateFailure.UNREACHABLE: Reason.LOCATION_UNAVAILABLE,
+    LocateFailure.UNREACHABLE: Reason.LOCATION_UNREACHABLE,
+    LocateFailure.UNDELIVERABLE: Reason.LOCATION_UNAVAILABLE,
+    LocateFailure.SILENT: Reason.LOCATION_UNAVAILABLE,
     LocateFailure.REFUSED: Reason.LOCATION_UNAVAILABLE,
     LocateFailure.LIMITED: Reason.LOCATION_UNAVAILABLE,
     LocateFailure.UNKNOWN_SUBSCRIBER: Reason.LOCATION_UNAVAILABLE,

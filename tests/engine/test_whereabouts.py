@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from map_room import ABROAD, HOME, MapRoom
+from map_room import ABROAD, HLR, HOME, MapRoom
 from room import READY, ROAMER
 
 from scp.domain.call import Trigger
@@ -14,6 +14,8 @@ from scp.domain.subscriber import When
 from scp.services.whereabouts import Ask, OnSilence
 from scp.simulator.hlr_script import Subscriber
 from ss7.cap.operations import Opcode
+from ss7.m3ua import DUNA, Message, encode
+from ss7.m3ua_parameters import AffectedPointCode, Tag
 from ss7.map.errors import ERROR_NAMES
 from ss7.map.operations import BY_OPCODE
 
@@ -234,3 +236,31 @@ def test_a_caller_who_hangs_up_meanwhile_leaves_nothing_behind():
     assert room.answers(otid) == []
     assert room.map.enquiries[ATI][Outcome.RESULT] == 1
     room.nothing_left()
+
+
+@pytest.mark.parametrize("how", ["link", "duna"])
+def test_an_hlr_that_no_link_leads_to_costs_the_call_nothing(how):
+    room = MapRoom(WANDERER, failures=2)
+    room.known(ABROAD)
+    if how == "link":
+        room.near.close(abort=True)
+    else:
+        params = {Tag.AFFECTED_POINT_CODE: (AffectedPointCode(HLR, 0),)}
+        room.far.transport.send([(0, encode(Message(DUNA, params)))])
+    room.turn()
+    for _ in range(3):  # it is not the HLR that is silent
+        otid = originating(room)
+        assert room.answer(otid).opcodes == [Opcode.CONTINUE]  # at once
+        assert room.decision.reason is Reason.LOCATION_UNREACHABLE
+    assert room.map.places["unreachable"] == 3
+    assert room.hlr.counts[ATI] == 0
+    assert not room.places.silent
+    assert not len(room.enquiries)
+
+
+def test_what_is_stored_decides_while_no_link_leads_to_the_hlr():
+    room = MapRoom(msgspec.structs.replace(ROAMER, roaming=True))
+    room.near.close(abort=True)
+    room.turn()
+    assert room.answer(originating(room)).opcodes == [Opcode.CONNECT]
+    assert room.decision.reason is Reason.FORWARDED_ROAMING
