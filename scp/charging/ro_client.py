@@ -188,6 +188,8 @@ class RoClient:
 
     def _next(self, sending: Sending, tried: set[RoPeer]) -> RoPeer | None:
         """Return the best server that was not tried: the session's own, if it may not move, or none."""
+        if tried and not sending.moves and not sending.host:
+            return None
         usable = [each for each in self.peers if each.health is not Health.DOWN and each not in tried]
         if sending.host and any(each.host == sending.host for each in self.peers):
             own = [each for each in usable if each.host == sending.host]

@@ -56,7 +56,6 @@ TABLE: Final[Mapping[tuple[Health, Input], Row]] = {
     (Health.OKAY, Input.ANSWERED): Row(Action.NOTHING, Health.OKAY, True),
     (Health.OKAY, Input.HEARD): Row(Action.NOTHING, Health.OKAY, True),
     (Health.SUSPECT, Input.UNANSWERED): Row(Action.CLOSE, Health.DOWN, False),
-    (Health.SUSPECT, Input.SILENT): Row(Action.CLOSE, Health.DOWN, False),
     (Health.SUSPECT, Input.ANSWERED): Row(Action.NOTHING, Health.OKAY, True),
     (Health.SUSPECT, Input.HEARD): Row(Action.NOTHING, Health.OKAY, True),
     (Health.REOPEN, Input.SILENT): Row(Action.ASK, Health.REOPEN, True),
@@ -86,22 +85,21 @@ class Watchdog:
     def __init__(self, *, back: bool) -> None:
         self.health = Health.REOPEN if back else Health.OKAY
         self.pending = back
-        self._answers = 0
-        self._missed = False
+        self._answers = 0  # NumDWA; -1: one was not answered, and it begins anew
 
     def timer(self) -> Row:
         """Tw ran out."""
         if not self.pending:
-            self.pending = self.health is not Health.SUSPECT
+            self.pending = True
             return self._step(Input.SILENT)
-        reopening = self.health is Health.REOPEN
-        row = self._step(Input.UNANSWERED_TWICE if reopening and self._missed else Input.UNANSWERED)
-        self._missed = True
-        return row
+        if self.health is Health.REOPEN and self._answers < 0:
+            return self._step(Input.UNANSWERED_TWICE)
+        self._answers = -1
+        return self._step(Input.UNANSWERED)
 
     def answered(self) -> Row:
         """Device-Watchdog-Answer came."""
-        self.pending = self._missed = False
+        self.pending = False
         self._answers += 1
         enough = self.health is Health.REOPEN and self._answers >= ENOUGH
         return self._step(Input.ANSWERED_ENOUGH if enough else Input.ANSWERED)

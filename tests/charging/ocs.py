@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from diameter.message import Avp, Message, constants
-from diameter.message.commands import CreditControlRequest, DeviceWatchdogRequest, ReAuthRequest
+from diameter.message.commands import CreditControlRequest, ReAuthRequest
 from diameter.node import Node
 from diameter.node._helpers import StoppableThread
 from diameter.node.application import Application
 
 from oracles.servers import free_tcp_port
+from scp.charging.ro_client import RoClient
 
 REALM: Final = "charging.example"
 CLIENT: Final = "scp1.charging.example"
@@ -98,6 +99,8 @@ class Ocs(Application):
         more: AVPs that each answer has.
         unit: AVPs that each grant has, beside Final-Unit-Indication.
         seconds: until an answer goes.
+        swallowed: hop-by-hop ids of requests that get no answer.
+        deaf: watchdogs get none.
     """
 
     def __init__(self, books: Books | None = None, name: str = "ocs1", port: int = 0) -> None:
@@ -109,7 +112,8 @@ class Ocs(Application):
         self.seconds = 0.0
         self.host = f"{name}.{REALM}"
         self.port = port or free_tcp_port()
-        self.lost: Any = None
+        self.swallowed: set[int] = set()
+        self.deaf = False
 
     def up(self, clients: tuple[str, ...] = (CLIENT,)) -> Ocs:
         node = Node(self.host, REALM, ip_addresses=["127.0.0.1"], tcp_port=self.port, vendor_ids=[10415])
@@ -122,6 +126,8 @@ class Ocs(Application):
         )  # it would sleep for 2 s at the end
         node._connection_thread.daemon = True  # and so are those that it starts for each connection
         node.add_application(self, [node.add_peer(f"aaa://{each}", REALM) for each in clients])
+        receive_dwr = node.receive_dwr
+        node.receive_dwr = lambda conn, message: None if self.deaf else receive_dwr(conn, message)
         node.start()
         return self
 
@@ -169,9 +175,11 @@ class Ocs(Application):
                 )
                 for each in [*self.more, *avps]:
                     answer.append_avp(each)
-        if fault in ("drop", "lose"):
+        if fault in ("silent", "mute"):
+            self.swallowed.add(message.header.hop_by_hop_identifier)
+        elif fault in ("drop", "lose"):
             self.hang_up()
-        elif answer is not None and fault != "mute":
+        elif answer is not None:
             if self.seconds:
                 threading.Timer(self.seconds, self.send_answer, (answer,)).start()
             else:
@@ -227,4 +235,15 @@ class Ocs(Application):
         return avps
 
 
-__all__ = ["CLIENT", "REALM", "Books", "DeviceWatchdogRequest", "Ocs"]
+def awaited(client: RoClient, *servers: Ocs) -> bool:
+    """Whether something is to come from the servers: a connection, or an answer (for `VirtualLoop.outside`)."""
+    swallowed = set().union(*(each.swallowed for each in servers))
+    for peer in client.peers:
+        if peer._link is None:
+            if peer.waits:
+                return True
+        elif (
+            peer._watchdog.pending and not any(each.deaf for each in servers if each.port == peer.address[1])
+        ) or not swallowed.issuperset(peer._link.waiting):
+            return True
+    return False

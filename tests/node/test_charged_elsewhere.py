@@ -22,7 +22,7 @@ from scp.simulator.scenario import Attempt
 
 sys.path.append(str(Path(__file__).parents[1] / "charging"))  # ocs.py
 
-from ocs import CLIENT, REALM, Books, Ocs
+from ocs import CLIENT, REALM, Books, Ocs, awaited
 
 RO = """
 [charging.ro]
@@ -82,7 +82,7 @@ def by_ro(body: Any, *servers: Ocs, more: str = "", **settings: Any) -> None:
     async def connected(lab: Lab) -> None:
         client = lab.node.charging.servers
         loop = asyncio.get_running_loop()
-        loop.outside(lambda: any(each.waits for each in client.peers))
+        loop.outside(lambda: awaited(client, *servers))
         while client.missing:  # noqa: ASYNC110 - it is not told
             await asyncio.sleep(0.001)
         await body(lab)

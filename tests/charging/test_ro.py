@@ -1,0 +1,600 @@
+"""Charging by Diameter Ro against servers that are python-diameter's, over TCP; the client's time is virtual."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from types import SimpleNamespace
+
+import pytest
+from diameter.message import Avp, constants
+from hypothesis import given
+from hypothesis import strategies as st
+from ocs import CLIENT, REALM, Books, Ocs, awaited
+
+from oracles import virtual_time
+from oracles.examples import examples
+from scp.charging.ro import RoCharging
+from scp.charging.ro_client import RoClient, Timers
+from scp.charging.ro_messages import FailureHandling, Identity
+from scp.charging.ro_quotas import RoQuotas
+from scp.charging.ro_sessions import RoSessions, Session
+from scp.charging.ro_watchdog import Health
+from scp.domain.quota import UNUSED, QuotaDenial, QuotaGrant, QuotaRequest, Settled, Usage
+from scp.domain.reservation import State, reservation_id
+from scp.ports import ChargingRequest, Denied, StoreError
+from scp.store.ledger_sqlite import SqliteLedger
+
+A, B = "46700000009", "46701234567"
+SESSION = reservation_id(A, b"0123456789")
+NOW = 1_700_000_000
+HOST = f"ocs1.{REALM}"
+FAILOVER = Avp.new(constants.AVP_CC_SESSION_FAILOVER, value=1)
+TX, DEADLINE, TW = 1.0, 3.0, 30.0
+
+
+def request(seconds: int, tenths: int = 0, told: int = 0, **more: int) -> QuotaRequest:
+    usage = Usage(((tenths, 0),), told) if tenths else UNUSED
+    return QuotaRequest(SESSION, A, "c", A, B, seconds, usage, **more)
+
+
+class Room(SimpleNamespace):
+    """A node's charging: client, ledger, quotas, minutes; and the servers with their books."""
+
+    def another(self) -> RoQuotas:
+        """Quotas of another node that has the same ledger."""
+        return RoQuotas(self.sessions(), self.ledger, self.wall, grace_ms=60_000)
+
+    def sessions(self) -> RoSessions:
+        return RoSessions(self.client, self.wall, moves=self.moves, handling=self.handling)
+
+    async def connected(self, missing: int = 0) -> None:
+        while self.client.missing > missing:  # noqa: ASYNC110 - it is not told
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Ocs]]:
+    started: list[Ocs] = []
+
+    def up(books: Books | None = None, name: str = "ocs1", *more: Avp) -> Ocs:
+        ocs = Ocs(books, name)
+        ocs.more.extend(more)
+        started.append(ocs.up())
+        return ocs
+
+    yield up
+    for each in started:
+        if each._node is not None:
+            each.down()
+
+
+def run(
+    body: Callable[[Room], Awaitable[None]],
+    *servers: Ocs,
+    moves: bool = False,
+    handling: FailureHandling = FailureHandling.RETRY_AND_TERMINATE,
+    stay: bool = True,
+) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        identity = Identity(CLIENT, REALM, REALM, "32260@3gpp.org", 7, 8, None, NOW)
+        client = RoClient(
+            tuple(("127.0.0.1", each.port) for each in servers),
+            identity,
+            random.Random(1),
+            loop.time,
+            Timers(TX, DEADLINE, TW, 5.0),
+        )
+        loop.outside(lambda: awaited(client, *servers))
+        ledger = SqliteLedger(":memory:")
+        await ledger.open()
+        room = Room(client=client, ledger=ledger, servers=servers, moves=moves, handling=handling)
+        room.wall = lambda: NOW * 1000 + int(loop.time() * 1000)
+        sessions = room.sessions()
+        room.quotas = RoQuotas(sessions, ledger, room.wall, grace_ms=60_000)
+        room.minutes = RoCharging(sessions, ledger, room.wall, grace_ms=60_000, max_seconds=3600)
+        try:
+            await client.start()
+            if stay:
+                await room.connected()
+            await body(room)
+        finally:
+            await client.close()
+            await ledger.close()
+
+    virtual_time.run(main())
+
+
+def kinds(books: Books) -> list[tuple[int, int]]:
+    """CC-Request-Type and CC-Request-Number of all that came."""
+    return [(each.cc_request_type, each.cc_request_number) for each in books.requests]
+
+
+def flagged(books: Books) -> list[bool]:
+    """Whether each request that came has the T flag."""
+    return [bool(each.header.command_flags & 0x10) for each in books.requests]
+
+
+def test_a_request_has_what_an_operator_expects(start) -> None:
+    ocs = start(Books(200, 60))
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(request(60))
+        await room.quotas.extend(request(120, 300))
+        await room.quotas.settle(SESSION, Usage(((723, 0),)))
+        first, second, last = ocs.books.requests
+        assert first.session_id.startswith(f"{CLIENT};")
+        assert first.session_id == second.session_id == last.session_id
+        assert (first.origin_host, first.origin_realm) == (CLIENT.encode(), REALM.encode())
+        assert (first.destination_realm, first.destination_host) == (REALM.encode(), None)
+        assert second.destination_host == last.destination_host == HOST.encode()
+        assert (first.auth_application_id, first.service_context_id) == (4, "32260@3gpp.org")
+        assert first.multiple_services_indicator == 1
+        (subscription,) = first.subscription_id
+        assert (subscription.subscription_id_type, subscription.subscription_id_data) == (0, A)
+        ims = first.service_information.ims_information
+        assert (ims.calling_party_address, ims.called_party_address) == ([f"tel:+{A}"], f"tel:+{B}")
+        assert (ims.role_of_node, ims.node_functionality, ims.user_session_id) == (0, 6, "c")
+        asked, updated, ended = (each.multiple_services_credit_control[0] for each in ocs.books.requests)
+        assert (asked.rating_group, asked.requested_service_unit.cc_time, asked.used_service_unit) == (
+            7,
+            60,
+            [],
+        )
+        (used,) = updated.used_service_unit
+        assert (used.cc_time, used.reporting_reason, used.tariff_change_usage) == (30, 3, None)
+        assert updated.requested_service_unit.cc_time == 90
+        (used,) = ended.used_service_unit
+        assert (used.cc_time, ended.reporting_reason, ended.requested_service_unit) == (43, [2], None)
+        assert last.termination_cause == 1
+        assert kinds(ocs.books) == [(1, 0), (2, 1), (3, 2)]
+
+    run(body, ocs)
+
+
+def test_a_message_is_a_service_specific_unit_of_its_rating_group(start) -> None:
+    ocs = start()
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(QuotaRequest(SESSION, A, "c", A, B, 1, message=True))
+        (asked,) = ocs.books.requests[0].multiple_services_credit_control
+        assert (asked.rating_group, asked.requested_service_unit.cc_service_specific_units) == (8, 1)
+        assert asked.requested_service_unit.cc_time is None
+
+    run(body, ocs)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (4010, Denied.SERVICE_DENIED),
+        (4012, Denied.INSUFFICIENT),
+        (5003, Denied.SERVICE_DENIED),
+        (5030, Denied.UNKNOWN_ACCOUNT),
+        (5031, Denied.NO_TARIFF),
+        (5012, Denied.SERVICE_DENIED),
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_each_result_code_has_its_reason(start, code, reason, whole) -> None:
+    ocs = start()
+
+    async def body(room: Room) -> None:
+        ocs.faults.append(code if whole else (code,))
+        assert await room.quotas.reserve(request(60)) == QuotaDenial(reason)
+        # A session that was opened is closed; a request that was refused as a whole opened none (RFC 8506 §7).
+        assert kinds(ocs.books) == ([(1, 0)] if whole else [(1, 0), (3, 1)])
+        assert await room.ledger.reservation(SESSION) is None
+        asked = ChargingRequest(reservation_id(A, b"another123"), A, "c", A, B, 60, "print")
+        ocs.faults.append(code if whole else (code,))
+        assert (await room.minutes.create(asked)).denied is reason
+
+    run(body, ocs)
+
+
+def test_a_call_that_nothing_is_charged_for_is_granted_and_not_told_of(start) -> None:
+    ocs = start()
+
+    async def body(room: Room) -> None:
+        ocs.faults.append(4011)
+        assert (await room.quotas.reserve(request(60))).seconds == 60
+        assert (await room.quotas.extend(request(120, 300))).seconds == 120
+        assert await room.quotas.settle(SESSION, Usage(((723, 0),))) == Settled(SESSION, None, 73)
+        assert kinds(ocs.books) == [(1, 0)]
+
+    run(body, ocs)
+
+
+def test_the_last_quota_is_told_as_such_and_a_denial_after_it_leaves_the_numbers_right(start) -> None:
+    ocs = start(Books(20, 6))
+
+    async def body(room: Room) -> None:
+        assert await room.quotas.reserve(request(60)) == QuotaGrant(SESSION, 60)
+        grants = [await room.quotas.extend(request(*each)) for each in ((120, 300), (180, 900), (240, 1500))]
+        assert [(each.seconds, each.last) for each in grants] == [(120, False), (180, False), (200, True)]
+        assert await room.quotas.extend(request(260, 2000)) == QuotaDenial(Denied.INSUFFICIENT)
+        assert await room.quotas.settle(SESSION, Usage(((2000, 0),))) == Settled(SESSION, None, 200)
+        assert kinds(ocs.books) == [(1, 0), (2, 1), (2, 2), (2, 3), (2, 4), (3, 5)]
+        assert (ocs.books.balance, ocs.books.used) == (0, [200])
+        found = await room.ledger.reservation(SESSION)
+        assert (found.state, found.used_seconds) == (State.COMMITTED, 200)
+        assert [each.id for each in await room.ledger.unrecorded(9)] == [SESSION]
+
+    run(body, ocs)
+
+
+def test_a_quota_is_not_longer_than_it_is_valid(start) -> None:
+    ocs = start()
+    ocs.unit.append(Avp.new(constants.AVP_VALIDITY_TIME, value=40))
+
+    async def body(room: Room) -> None:
+        grant = await room.quotas.reserve(request(60))
+        assert (grant.seconds, grant.last) == (40, False)
+        assert (await room.quotas.extend(request(100, 400))).seconds == 80
+
+    run(body, ocs)
+
+
+def test_a_change_of_the_tariff_divides_what_is_told(start) -> None:
+    ocs = start(Books(1000, 6, 12, NOW + 40))
+
+    async def body(room: Room) -> None:
+        grant = await room.quotas.reserve(request(60))
+        assert (grant.at, grant.switch_s) == (NOW, 40)
+        used = Usage(((405, 0), (195, NOW + 40)))
+        await room.quotas.extend(QuotaRequest(SESSION, A, "c", A, B, 120, used))
+        await room.quotas.settle(SESSION, Usage(((405, 0), (514, NOW + 40)), 60))
+        told = [
+            [
+                (each.cc_time, each.tariff_change_usage)
+                for each in one.multiple_services_credit_control[0].used_service_unit
+            ]
+            for one in ocs.books.requests
+        ]
+        assert told == [[], [(40, 0), (20, 1)], [(32, None)]]
+        assert ocs.books.used == [92]
+
+    run(body, ocs)
+
+
+def test_too_small_a_grant_is_given_back(start) -> None:
+    ocs = start(Books(20, 60))
+
+    async def body(room: Room) -> None:
+        assert await room.quotas.reserve(request(60, least=30)) == QuotaDenial(Denied.INSUFFICIENT)
+        assert (ocs.books.balance, ocs.books.charged) == (20, dict.fromkeys(ocs.books.sessions, 0))
+
+    run(body, ocs)
+
+
+def test_another_node_goes_on_where_the_first_was(start) -> None:
+    ocs = start()
+
+    async def body(room: Room) -> None:
+        await room.another().reserve(request(60))
+        await room.another().extend(request(120, 300))
+        await room.another().extend(request(180, 900, 30))
+        assert (await room.another().settle(SESSION, Usage(((1234, 0),), 90))).seconds == 124
+        assert ocs.books.used == [124]
+        assert kinds(ocs.books) == [(1, 0), (2, 1), (2, 2), (3, 3)]
+
+    run(body, ocs)
+
+
+@pytest.mark.parametrize("fault", ["drop", "lose", "silent", "mute"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_what_one_server_does_not_answer_the_other_does_with_the_t_flag(start, fault, at) -> None:
+    """Both know the account and its sessions, as a pair does that says CC-Session-Failover."""
+    books = Books(200, 60)
+    pair = start(books, "ocs1", FAILOVER), start(books, "ocs2", FAILOVER)
+
+    async def body(room: Room) -> None:
+        steps = [
+            lambda: room.quotas.reserve(request(60)),
+            lambda: room.quotas.extend(request(120, 300)),
+            lambda: room.quotas.settle(SESSION, Usage(((723, 0),))),
+        ]
+        for number, step in enumerate(steps):
+            if number == at:
+                pair[0].faults.append(fault)
+            answer = await step()
+            assert isinstance(answer, QuotaGrant | Settled)
+        assert books.used == [73]
+        assert books.balance == 200 - 73
+        again = [each for each in books.requests if each.header.command_flags & 0x10]
+        assert [each.cc_request_number for each in again] == [at]
+        before = books.requests[books.requests.index(again[0]) - 1]
+        assert before.header.end_to_end_identifier == again[0].header.end_to_end_identifier
+        assert books.repeats == (fault in ("lose", "mute"))
+        assert room.client.repeated == 1
+        assert room.client.results == {"answered": 3, "refused": 0, "unavailable": 0}
+
+    run(body, *pair)
+
+
+def test_a_session_stays_with_its_server_unless_that_says_that_it_may_move(start) -> None:
+    books = Books(200, 60)
+    pair = start(books, "ocs1"), start(books, "ocs2")
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(request(60))
+        pair[0].down()
+        await asyncio.sleep(0.1)
+        with pytest.raises(StoreError) as failed:
+            await room.quotas.extend(request(120, 300))
+        assert failed.value.kind == Denied.UNAVAILABLE
+        assert f"{HOST}, which has the session, is not connected" in str(failed.value)
+        with pytest.raises(StoreError):
+            await room.quotas.settle(SESSION, Usage(((723, 0),)))
+        pair[0].up()
+        await asyncio.sleep(5.0)
+        assert await room.quotas.settle(SESSION, Usage(((723, 0),))) == Settled(SESSION, None, 73)
+        assert (books.used, books.balance) == ([73], 127)
+        other = QuotaRequest(reservation_id(A, b"another123"), A, "d", A, B, 60)
+        assert isinstance(await room.quotas.reserve(other), QuotaGrant)
+
+    run(body, *pair)
+
+
+def test_a_server_that_is_busy_sends_the_request_to_the_other(start) -> None:
+    books = Books(200, 60)
+    pair = start(books, "ocs1"), start(books, "ocs2")
+
+    async def body(room: Room) -> None:
+        pair[0].faults.append(3004)
+        assert isinstance(await room.quotas.reserve(request(60)), QuotaGrant)
+        assert flagged(books) == [False, False]  # the first answered: nothing can come twice
+        assert Session.of((await room.ledger.reservation(SESSION)).reference).host == f"ocs2.{REALM}"
+
+    run(body, *pair)
+
+
+def test_failure_handling_terminate_asks_no_other_server(start) -> None:
+    books = Books(200, 60)
+    pair = start(books, "ocs1"), start(books, "ocs2")
+
+    async def body(room: Room) -> None:
+        pair[0].faults.append("silent")
+        with pytest.raises(StoreError):
+            await room.quotas.reserve(request(60))
+        assert len(books.requests) == 1
+        assert room.client.results["unavailable"] == 1
+
+    run(body, *pair, handling=FailureHandling.TERMINATE)
+
+
+def test_failure_handling_continue_grants_and_tells_later(start) -> None:
+    """What an answer says counts: the session's server says CONTINUE, the configuration does not."""
+    ocs = start(Books(200, 60), "ocs1", Avp.new(constants.AVP_CREDIT_CONTROL_FAILURE_HANDLING, value=1))
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(request(60))
+        ocs.faults.extend(["silent"])
+        assert await room.quotas.extend(request(120, 300)) == QuotaGrant(SESSION, 120)
+        assert (await room.quotas.extend(request(180, 900, 30))).seconds == 180
+        await room.quotas.settle(SESSION, Usage(((1004, 0),), 90))
+        assert ocs.books.used == [101]
+
+    run(body, ocs)
+
+
+def test_a_call_that_begins_while_nobody_answers_is_free_by_setting(start) -> None:
+    ocs = start()
+
+    async def body(room: Room) -> None:
+        ocs.faults.extend(["silent"] * 3)
+        assert (await room.quotas.reserve(request(60))).seconds == 60
+        assert (await room.quotas.settle(SESSION, Usage(((100, 0),)))).seconds == 10
+        assert (await room.ledger.reservation(SESSION)).reference == ""
+        assert not ocs.books.charged
+
+    run(body, ocs, handling=FailureHandling.CONTINUE)
+
+
+def test_an_update_whose_answer_was_lost_is_told_once(start) -> None:
+    """One server, which carried it out: it comes again as it was, before what is asked then."""
+    ocs = start(Books(200, 60))
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(request(60))
+        ocs.faults.append("lose")
+        with pytest.raises(StoreError):
+            await room.quotas.extend(request(120, 300))
+        await room.connected()
+        assert (await room.quotas.extend(request(160, 450))).seconds == 160
+        await room.quotas.settle(SESSION, Usage(((723, 0),), 45))
+        assert kinds(ocs.books) == [(1, 0), (2, 1), (2, 1), (2, 2), (3, 3)]
+        assert flagged(ocs.books) == [False, False, True, False, False]
+        assert (ocs.books.used, ocs.books.repeats, ocs.books.balance) == ([73], 1, 127)
+
+    run(body, ocs)
+
+
+@pytest.mark.parametrize("fault", ["drop", "lose"])
+def test_a_settlement_that_failed_is_repeated_and_charges_once(start, fault) -> None:
+    ocs = start(Books(200, 60))
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(request(60))
+        ocs.faults.append(fault)
+        with pytest.raises(StoreError):
+            await room.quotas.settle(SESSION, Usage(((500, 0),)))
+        await room.connected()
+        for _ in range(2):
+            assert await room.quotas.settle(SESSION, Usage(((500, 0),))) == Settled(SESSION, None, 50)
+        assert (ocs.books.used, ocs.books.balance) == ([50], 150)
+
+    run(body, ocs)
+
+
+def test_a_session_that_the_server_has_forgotten_is_closed(start) -> None:
+    ocs = start()
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(request(60))
+        ocs.books.sessions.clear()
+        assert await room.quotas.extend(request(120, 300)) == QuotaDenial(Denied.CLOSED)
+        assert (await room.quotas.settle(SESSION, Usage(((400, 0),)))).seconds == 40
+
+    run(body, ocs)
+
+
+def test_minutes_from_reservation_to_settlement(start) -> None:
+    ocs = start(Books(1000, 60))
+
+    async def body(room: Room) -> None:
+        asked = ChargingRequest(SESSION, A, "c", A, B, 300, "print")
+        for _ in range(2):
+            grant = await room.minutes.create(asked)
+            assert (grant.denied, grant.reservation.granted_seconds) == (None, 300)
+        assert (await room.minutes.update(SESSION, 480)).reservation.granted_seconds == 480
+        (session,) = ocs.books.sessions.values()
+        assert session.held == 480 * 60
+        for _ in range(2):
+            paid = await room.minutes.release(SESSION, 400)
+            assert (paid.denied, paid.reservation.state) == (None, State.COMMITTED)
+        assert (ocs.books.used, ocs.books.balance) == ([400], 600)
+        assert kinds(ocs.books) == [(1, 0), (2, 1), (3, 2)]
+
+    run(body, ocs)
+
+
+def test_minutes_that_are_not_used_are_given_back(start) -> None:
+    ocs = start(Books(1000, 60))
+
+    async def body(room: Room) -> None:
+        await room.minutes.create(ChargingRequest(SESSION, A, "c", A, B, 300, "print"))
+        ocs.faults.append("lose")
+        assert (await room.minutes.update(SESSION, 480)).denied is Denied.UNAVAILABLE
+        await room.connected()
+        assert (await room.minutes.release(SESSION, None)).reservation.state is State.RELEASED
+        assert (ocs.books.balance, ocs.books.used) == (1000, [0])
+
+    run(body, ocs)
+
+
+def test_a_server_that_does_not_know_us_is_named(start) -> None:
+    ocs = Ocs().up(("somebody.else",))
+
+    async def body(room: Room) -> None:
+        await asyncio.sleep(1.0)
+        assert room.client.missing == 1
+        assert "capabilities refused: Result-Code 3010" in room.client.peers[0].fault
+        with pytest.raises(StoreError, match=r"no server is connected: 127\.0\.0\.1:"):
+            await room.quotas.reserve(request(60))
+
+    try:
+        run(body, ocs, stay=False)
+    finally:
+        ocs.down()
+
+
+def test_watchdogs_keep_a_silent_connection_and_a_deaf_server_is_left(start) -> None:
+    books = Books(200, 60)
+    pair = start(books, "ocs1"), start(books, "ocs2")
+
+    async def body(room: Room) -> None:
+        first, second = room.client.peers
+        await asyncio.sleep(10 * TW)
+        assert (first.health, second.health, room.client.missing) == (Health.OKAY, Health.OKAY, 0)
+        pair[0].deaf = True
+        while first.health is Health.OKAY:  # noqa: ASYNC110 - it is not told
+            await asyncio.sleep(0.5)
+        assert first.health is Health.SUSPECT
+        await room.quotas.reserve(request(60))
+        assert Session.of((await room.ledger.reservation(SESSION)).reference).host == f"ocs2.{REALM}"
+        await asyncio.sleep(TW + 3)
+        assert first.health is Health.DOWN
+        pair[0].deaf = False
+        await asyncio.sleep(6.0)
+        assert first.health is Health.REOPEN
+        await asyncio.sleep(4 * TW)
+        assert first.health is Health.OKAY
+
+    run(body, *pair)
+
+
+def test_a_server_asks_whether_we_are_there_and_re_authorises(start) -> None:
+    ocs = start()
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(request(60))
+        (name,) = ocs.books.sessions
+        loop = asyncio.get_running_loop()
+        results = []
+        for session in (name, "nobody;1;2"):
+            answer: asyncio.Future[object] = loop.create_future()
+
+            def ask(session=session, answer=answer) -> None:
+                result = ocs.re_authorise(session).result_code
+                loop.call_soon_threadsafe(answer.set_result, result)
+
+            threading.Thread(target=ask).start()
+            loop.outside(lambda answer=answer: not answer.done())
+            results.append(await answer)
+        assert results == [2001, 5002]
+
+    run(body, ocs)
+
+
+async def tried(asked: Awaitable[object]) -> object:
+    """The answer; None if there is none."""
+    try:
+        return await asked
+    except StoreError:
+        return None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["extend", "extend", "settle"]),
+            st.integers(0, 400),
+            st.sampled_from([None, None, None, "drop", "lose", "silent", "mute"]),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from([None, "lose", "mute", "drop"]),
+    st.booleans(),
+)
+@examples(12)
+def test_whatever_is_lost_the_books_have_what_was_used(steps, first, together) -> None:
+    """A naive sum: what was used in all, to the begun second, is what the server has of the session."""
+    books = Books(100_000, 60)
+    pair = [Ocs(books, name) for name in ("ocs1", "ocs2")[: 1 + together]]
+    for each in pair:
+        each.more.append(FAILOVER)
+        each.up()
+
+    async def body(room: Room) -> None:
+        if first:
+            pair[0].faults.append(first)
+        used, told = 0, 0
+        while not isinstance(await tried(room.quotas.reserve(request(60))), QuotaGrant):  # noqa: ASYNC110
+            await asyncio.sleep(6)
+        for kind, tenths, fault in steps:
+            used += tenths
+            if fault:
+                pair[0].faults.append(fault)
+            if kind != "extend":
+                break
+            answer = await tried(room.quotas.extend(request(used // 10 + 90, used, told)))
+            told = used // 10 if isinstance(answer, QuotaGrant) else told
+            await asyncio.sleep(6)
+        usage = Usage(((used, 0),), told)
+        while not isinstance(await tried(room.quotas.settle(SESSION, usage)), Settled):  # noqa: ASYNC110
+            await asyncio.sleep(6)
+        open_ones = [each for each in books.sessions.values() if each.open]
+        assert not open_ones
+        assert books.used == [-(-used // 10)]
+        assert books.balance == 100_000 + used // -10
+
+    try:
+        run(body, *pair)
+    finally:
+        for each in pair:
+            each.down()
