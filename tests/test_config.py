@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import re
 import tomllib
+import typing
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -43,6 +46,8 @@ from scp.config import (
 from scp.config.map import Arming, Map
 from scp.config.reader import Reader
 from scp.config.services import service_faults
+from scp.services.voip_forwarding import Settings
+from scp.voip.config import VoipConfig
 
 MINIMAL = """
 [node]
@@ -341,6 +346,38 @@ def test_network_indicator_on_the_wire(indicator: str, code: int) -> None:  # Q.
 def test_faults(text: str, path: str, reason: str) -> None:
     found = faults(text)
     assert reason in found[path]
+
+
+STRANGE = ("\u2603", -(10**12), {"x": 1}, [{"x": 1}], True, 1.5)
+
+
+def keys(kind: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key below a table's declaration, with its type; of lists and named tables one."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    for name in kind.__struct_fields__:
+        hint = hints[name]
+        for one in [each for each in typing.get_args(hint) if each is not type(None)] or [hint]:
+            bare = typing.get_args(one)[0] if typing.get_origin(one) is Annotated else one
+            inner = [each for each in (bare, *typing.get_args(bare)) if isinstance(each, type)]
+            for struct in inner:
+                if issubclass(struct, msgspec.Struct):
+                    yield from keys(struct, f"{path}{name}.")
+        yield path + name, hint
+
+
+@pytest.mark.parametrize("kind", [Config, Settings, VoipConfig])
+def test_every_key_says_what_was_read_and_what_is_allowed(kind: type[msgspec.Struct]) -> None:
+    """No words of the library that judges the value: none of them says what is allowed as a person does."""
+    asked = 0
+    for path, hint in keys(kind):
+        for value in STRANGE:
+            reader = Reader({})
+            reader.value(hint, value, path)
+            for fault in reader.faults:
+                asked += 1
+                assert fault.path.startswith(path)
+                assert not re.search(r"`|[Ee]xpected|Invalid|regex|msgspec|Struct", fault.reason), fault
+    assert asked > 3 * len(kind.__struct_fields__)
 
 
 def test_every_fault_at_once_with_its_path() -> None:

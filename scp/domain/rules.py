@@ -46,7 +46,9 @@ MAX_REDIRECTIONS: Final = 5
 """The redirection counter's highest value (Q.763 §3.45)."""
 
 Redirections: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_REDIRECTIONS)]
-Mark: TypeAlias = Annotated[str, Meta(pattern="^[0-9A*#DE]*$", max_length=16)]
+Mark: TypeAlias = Annotated[
+    str, Meta(pattern="^[0-9A*#DE]*$", max_length=16, description="up to 16 digits (or *, #, A, D, E)")
+]
 
 
 class Rules(Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -75,12 +75,15 @@ class ChargingPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     denial_cause: Annotated[int, Meta(ge=1, le=127)] = 31
     announce: str = ""
     down: Annotated[
-        str, Meta(pattern=r"^(release|free|grace:[1-9][0-9]{0,4})\Z", description="release, free, grace:60")
+        str,
+        Meta(
+            pattern=r"^(release|free|grace:[1-9][0-9]{0,4})\Z", description="release, free, or grace:SECONDS"
+        ),
     ] = "grace:60"
     deadline_s: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
     reset_timer_s: Annotated[int, Meta(ge=1, le=1_800)] = 10
-    unreadable_report: Annotated[str, Meta(pattern=r"^(release|continue)\Z")] = "release"
-    lost_call: Annotated[str, Meta(pattern=r"^(reported|granted)\Z")] = "reported"
+    unreadable_report: Literal["release", "continue"] = "release"
+    lost_call: Literal["reported", "granted"] = "reported"
     report_s: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
 
     @property
