@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 import ss7.ber
-from oracles import examples, servers, tshark, vectors
+from oracles import examples, servers, tshark, vectors, waiting
 from oracles.recorder import Recorder
 
 COMPILED = ss7.ber.__file__.endswith((".so", ".pyd"))
@@ -95,10 +95,10 @@ def log_as_at_the_start() -> None:
     structlog.reset_defaults()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def slowdown() -> float:
     """By how much to stretch a bound on time: tracing for coverage and a busy machine are no fault of the code."""
-    return 15.0 if sys.gettrace() else 3.0
+    return (15.0 if sys.gettrace() else 3.0) * waiting.seconds_for_one_of_work()
 
 
 @pytest.fixture

@@ -492,6 +492,7 @@ def test_the_guardian_finds_all_there_when_it_takes_over(tmp_path: Path) -> None
     async def killed() -> None:
         async with association(int(node.settings["m3ua"])) as switch:
             await answered(switch, *begin(idp(2)))
+            await asyncio.to_thread(node.get, "/readyz")  # that turn is over: its answer is journaled
             node.signal(signal.SIGSTOP)
             asked = [begin(idp(2)), begin(indefinite(idp(2))), begin(b"\x04\x01\x00")]
             for _, octets in asked:

@@ -17,7 +17,7 @@ import uvloop
 
 from oracles.waiting import PATIENCE
 from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
-from scp.bench.machine import resident
+from scp.bench.machine import cpu_seconds, resident
 from scp.bench.server import node
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
@@ -107,24 +107,28 @@ def test_twice_its_capacity_costs_no_call(busy_node, slowdown):
     """Every call is answered, as many served as it can.
 
     A machine with other things to do may give less than when capacity was measured: what is served is held against
-    the least that was measured before and after, refusals are answers as well, and only the minute's run is held to
-    the times that are promised: 0.9 s for an answer, five until all is normal.
+    the processor's time that it took, refusals are answers as well, and only the minute's run is held to
+    the times that are promised: 0.9 s for an answer, five until all is normal. The others have more, as the capacity
+    is less than of a machine with nothing else to do.
     """
     server, page = busy_node
+    used = cpu_seconds(server.pid)
     first = load(server.port, window=32, duration=1.5)
     capacity = served(first) / first.seconds
+    usual = served(first) / (cpu_seconds(server.pid) - used)
     assert capacity < 1 / SPENT
     rate = 2 * max(capacity, 0.8 / SPENT)  # a machine with other things to do may have measured less
-    before = resident(server.pid)
+    before, used = resident(server.pid), cpu_seconds(server.pid)
     report = load(server.port, rate=rate, window=1_000_000, duration=SECONDS, timeout=20.0)
     ended = time.monotonic()
     grown = resident(server.pid) - before
+    assert served(report) / (cpu_seconds(server.pid) - used) > 0.5 * usual
     print(f"\ncapacity {capacity:.0f}/s; {report.sent} calls at {rate:.0f}/s: {served(report)} served")
     print(f"{report.missing} missing, {report.wrong}; ms {report.since_sent_us}; {grown >> 10} KiB more")
     assert report.missing == report.stray == 0
     assert report.answered == report.sent
     assert set(report.wrong) <= {"continue instead of connect", "abort instead of connect"}
-    patience = 1.0 if SECONDS >= 60 else slowdown
+    patience = 1.0 if SECONDS >= 60 else slowdown * max(1.0, 0.8 / SPENT / capacity)
     assert report.latency_us["99"] < 900_000 * patience
     assert grown < 24 << 20
     assert level(page) >= 1
@@ -132,9 +136,9 @@ def test_twice_its_capacity_costs_no_call(busy_node, slowdown):
         assert time.monotonic() - ended < 5.0 * patience, "not back to normal"
         time.sleep(0.1)
     print(f"normal {time.monotonic() - ended:.1f} s after")
-    again = load(server.port, window=32, duration=1.0)
-    least = min(capacity, served(again) / again.seconds)
-    assert served(report) > 0.5 * least * SECONDS
-    after = load(server.port, rate=0.3 * least, window=1_000_000, duration=1.0)
-    assert after.missing == 0
-    assert served(after) == after.sent
+    for _ in range(10):  # in some seconds the machine may give even less
+        after = load(server.port, rate=0.3 * capacity, window=1_000_000, duration=1.0)
+        assert after.missing == 0
+        if served(after) == after.sent:
+            return
+    pytest.fail("it goes on refusing calls")
