@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
+import msgspec
 from msgspec.structs import replace
 
 from scp import client
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from scp.voip.brain import Brain
     from scp.voip.config import VoipConfig
     from scp.voip.config_api import Admission
+    from scp.voip.rows import Row
     from scp.voip.scp_link import ScpLink
     from scp.voip.store import AnyRecord, Store
     from scp.voip.texts import Texts
@@ -97,14 +99,39 @@ class Accounts:
         self._wall = wall
         self._lock = asyncio.Lock()
         self._asks: TokenBuckets | None = None
-        faults: list[str] = []
-        self._tokens = {one.sha256: one for one in store.read(Token, faults)}
-        self._quarantine = {one.number: one for one in store.read(Quarantine, faults)}
+        self._tokens: dict[str, Token] = {}
+        self._quarantine: dict[str, Quarantine] = {}
         self._enrolments: dict[str, Enrolment] = {}
         self._of_number: dict[str, dict[str, Enrolment]] = defaultdict(dict)
-        for one in store.read(Enrolment, faults):
+        self.faults: list[str] = []
+        self.read()
+
+    def read(self) -> None:
+        """Read the store anew: other brains may have written it. Blocks; raises `StoreError`."""
+        faults: list[str] = []
+        tokens = {one.sha256: one for one in self._store.read(Token, faults)}
+        quarantine = {one.number: one for one in self._store.read(Quarantine, faults)}
+        enrolments = list(self._store.read(Enrolment, faults))
+        self._tokens, self._quarantine, self.faults = tokens, quarantine, faults
+        self._enrolments.clear()
+        self._of_number.clear()
+        for one in enrolments:
             self._keep(one)
-        self.faults = faults
+
+    def changed(self, row: Row) -> None:
+        """Hear of a record that another brain has written, or this one; raises `msgspec.DecodeError`."""
+        if row.kind == "token":
+            self._tokens.pop(row.id, None)
+            if row.body is not None:
+                self._tokens[row.id] = msgspec.json.decode(row.body, type=Token)
+        elif row.kind == "quarantine":
+            self._quarantine.pop(row.id, None)
+            if row.body is not None:
+                self._quarantine[row.id] = msgspec.json.decode(row.body, type=Quarantine)
+        elif row.kind == "enrolment":
+            self._drop(row.id)
+            if row.body is not None:
+                self._keep(msgspec.json.decode(row.body, type=Enrolment))
 
     @property
     def config(self) -> VoipConfig:
@@ -248,11 +275,16 @@ class Accounts:
         if old:
             await self._change(remove=old)
         for one in old:
-            del self._enrolments[one.id]
-            of_number = self._of_number[one.msisdn]
-            del of_number[one.id]
-            if not of_number:
-                del self._of_number[one.msisdn]
+            self._drop(one.id)
+
+    def _drop(self, enrolment: str) -> None:
+        one = self._enrolments.pop(enrolment, None)
+        if one is None:
+            return
+        of_number = self._of_number[one.msisdn]
+        del of_number[one.id]
+        if not of_number:
+            del self._of_number[one.msisdn]
 
     async def _change(
         self,

@@ -12,6 +12,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Final, Protocol, final
 
+import msgspec
 from msgspec.structs import replace
 
 from scp.client import ApiError, TransportError
@@ -21,6 +22,8 @@ from scp.voip.call_events import CallEvents
 from scp.voip.calls import Note, note_of, opened, reference, sealed
 from scp.voip.charges import Charges
 from scp.voip.decision import Call, Plan, aor
+from scp.voip.directory import Device, Identity
+from scp.voip.kamailio import SYNC_SECONDS
 from scp.voip.messages import (
     Answered,
     Bindings,
@@ -36,6 +39,7 @@ from scp.voip.messages import (
     Kept,
     MessageAsked,
     PlanAnswer,
+    Retell,
     Taken,
     Unbind,
     Welcome,
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     from scp.voip.evapi import Evapi
     from scp.voip.messages import Freed, Heard, Said
     from scp.voip.metrics import VoipMetrics
+    from scp.voip.rows import Row
     from scp.voip.scp_link import ScpLink
     from scp.voip.store import Store
 
@@ -167,14 +172,25 @@ class Brain:
     def linked(self, link: Evapi) -> None:
         """See `LinkUser`."""
         self.metrics.links[link.address] = True
+        others = bool(self._links - {link})
         self._links.add(link)
         self._log.info("linked", kamailio=link.address)
+        if others:  # it may have been started just now, and has not heard from them who is bound
+            asyncio.get_running_loop().call_later(SYNC_SECONDS, self._sweep, link)
+        else:
+            self._sweep(link)
+
+    def _sweep(self, link: Evapi) -> None:
+        """Ask a Kamailio for the bindings of each identity that the node takes for registered."""
         for msisdn in self.registrations.believed():
             link.say(Count(aor(msisdn, self._rules.domain)))
 
     def unlinked(self, link: Evapi, why: str) -> None:
         """See `LinkUser`."""
-        self._links.discard(link)
+        if link in self._links:
+            self._links.discard(link)
+            for other in self._links:
+                other.say(Retell())  # what that one had told no brain, this one knows as well
         was_up = self.metrics.links.get(link.address)
         self.metrics.links[link.address] = False
         if was_up is not False:
@@ -197,16 +213,16 @@ class Brain:
         elif isinstance(message, DeviceAsked):
             self._device(link, message)
         elif isinstance(message, Bindings):
-            self._bindings(message)
+            self._bindings(link, message)
         elif isinstance(message, Welcome):
-            link.started = message.started
+            link.started, link.number = message.started, message.you
             self.linked(link)
         elif isinstance(message, (Ended, Failed)):
-            self._start(self._settled(link, message))
+            self._ended(link, message)
         elif isinstance(message, Answered):
             self._answered(link, message)
         else:
-            self._freed(message)
+            self._freed(link, message)
 
     # --- devices ---
 
@@ -221,13 +237,19 @@ class Brain:
                 "device refused", device=user, number=number, method=asked.method, source=asked.src
             )
 
-    def _bindings(self, told: Bindings) -> None:
+    def _bindings(self, link: Evapi, told: Bindings) -> None:
         found = _USER_OF_URI.match(plain(told.aor))
         msisdn = found[1].removeprefix("+") if found else ""
         if self.directory.identity(msisdn) is None:
             return
-        if self.directory.bindings(msisdn) != told.count:
+        before = self.directory.bindings(msisdn)
+        if before != told.count:
             self._log.info("bindings", number=msisdn, count=told.count)
+        if before and not told.count and len(self._links) > 1:
+            # what one Kamailio does not know, another may: asked once, within the grace
+            asyncio.get_running_loop().call_later(
+                min(SYNC_SECONDS, self.registrations.grace / 2), self._ask_others, link, told.aor
+            )
         self.directory.bind(msisdn, told.count)
         self.registrations.count(msisdn, told.count, _now())
         self._go_on()
@@ -244,6 +266,48 @@ class Brain:
         """Say something to every Kamailio."""
         for link in self._links:
             link.say(message)
+
+    def _ask_others(self, link: Evapi, address: str) -> None:
+        for other in self._links - {link}:
+            other.say(Count(plain(address)))
+
+    # --- what other brains write ---
+
+    def changed(self, row: Row) -> None:
+        """Hear of a record that another brain has written, or this one.
+
+        Raises:
+            ValueError: it can't be read (`msgspec.DecodeError`), or does not fit into the directory.
+        """
+        if row.kind == "identity":
+            self._identity_changed(row)
+        elif row.kind == "device":
+            self._device_changed(row)
+
+    def _identity_changed(self, row: Row) -> None:
+        if any(one.msisdn == row.id for one in self.config.identities):
+            return
+        if row.body is None:
+            if self.directory.identity(row.id) is not None:
+                self._leave(row.id)
+            return
+        identity = msgspec.json.decode(row.body, type=Identity)
+        if self.directory.identity(row.id) != identity:
+            self.directory.put_identity(identity)
+
+    def _device_changed(self, row: Row) -> None:
+        if any(one.id == row.id for one in self.config.devices):
+            return
+        device = None if row.body is None else msgspec.json.decode(row.body, type=Device)
+        before = self.directory.device(row.id)
+        if before == device:
+            return
+        if before is not None:
+            self._forget(row.id)
+        if device is None:
+            self.directory.remove_device(row.id)
+        else:
+            self.directory.put_device(device)
 
     # --- calls ---
 
@@ -331,7 +395,7 @@ class Brain:
         finally:
             self._talking.pop(note.call, None)
 
-    def _freed(self, freed: Freed) -> None:
+    def _freed(self, link: Evapi, freed: Freed) -> None:
         """A call goes on to the mobile."""
         note = opened(freed.note)
         if note is None:
@@ -340,11 +404,11 @@ class Brain:
             self._at_mobile[note.a, note.b] = note.call
         if self._events is not None:
             self._events.went_on(note, freed)
-        if self._charges is not None:
+        if self._charges is not None and freed.by in (-1, link.number):
             self._start(self._charges.release(note))
 
-    async def _settled(self, link: Evapi, end: Ended | Failed) -> None:
-        """Have the node keep a call's end, and tell Kamailio that it has."""
+    def _ended(self, link: Evapi, end: Ended | Failed) -> None:
+        """Forget a call, and settle it if that is ours to do."""
         note = note_of(end, *self._numbers(end))
         if self._events is not None:
             self._events.went_on(note, end)
@@ -353,9 +417,15 @@ class Brain:
         over = self._talking.get(end.call)
         if over is not None:
             over.set()
+        if end.by in (-1, link.number):
+            self._start(self._settled(link, note, end))
+
+    async def _settled(self, link: Evapi, note: Note, end: Ended | Failed) -> None:
+        """Have the node keep a call's end, and tell Kamailio that it has."""
         if self._charges is not None and not await self._charges.settle(note, end):
             return
-        link.say(Kept(end.call))
+        for each in self._links | {link}:  # the one that told may be gone: its peers tell it too
+            each.say(Kept(end.call))
 
     def _numbers(self, end: Ended | Failed) -> tuple[str, str]:
         """Return called and calling number of a call as far as Kamailio knew them."""

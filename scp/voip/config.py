@@ -69,7 +69,10 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         listen: where devices and trunks reach it.
         advertise: "ADDRESS:PORT" to name in place of an address behind NAT.
-        brain: where its evapi listens, for this brain.
+        brain: where its evapi listens, for the brains.
+        kamailios: where other Kamailios' evapis listen: this brain serves them too.
+        replication: "udp:ADDRESS:PORT" of this Kamailio for what the others are told: bindings, calls.
+        peers: the same of the others.
         decision_ms: how long it waits for a decision; then it rings who is registered, else the mobile.
         register_s: longest time of a registration.
         run_folder: for its FIFO.
@@ -83,6 +86,9 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True):
     listen: tuple[Listen, ...] = ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
     advertise: str = ""
     brain: HostPort = HostPort("127.0.0.1", 8448)
+    kamailios: tuple[HostPort, ...] = ()
+    replication: Annotated[str, Meta(pattern=r"^(udp:.+)?\Z", description="udp:ADDRESS:PORT")] = ""
+    peers: Annotated[tuple[Listen, ...], Meta(max_length=3, description="up to 3")] = ()
     decision_ms: Annotated[int, Meta(ge=50, le=5000, description="milliseconds, from 50 to 5000")] = 300
     register_s: _seconds(60, 86_400) = 300  # type: ignore[valid-type]
     register_least_s: _seconds(1, 3600) = 30  # type: ignore[valid-type]
@@ -97,6 +103,10 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True):
         """Yield what does not fit."""
         if not self.listen:
             yield Fault("listen", "one or more are needed")
+        if bool(self.peers) is not bool(self.replication):
+            yield Fault("replication", "goes together with peers")
+        if self.replication in self.peers:
+            yield Fault("peers", f"{self.replication} is this Kamailio itself")
         secure = any(one.startswith(("tls:", "wss:")) for one in self.listen)
         for key in ("tls_certificate", "tls_key"):
             if secure and not getattr(self, key):
@@ -177,9 +187,13 @@ class Charging(Struct, frozen=True, forbid_unknown_fields=True):
 class Store(Struct, frozen=True, forbid_unknown_fields=True):
     """``[store]``: where the directory is kept."""
 
-    url: Annotated[str, Meta(pattern=r"^sqlite:.+\Z", description="sqlite:PATH or sqlite::memory:")] = (
-        "sqlite:voip.db"
-    )
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(sqlite:|rediss?://).+\Z",
+            description="sqlite:PATH or, for several brains, redis://HOST:PORT/DATABASE",
+        ),
+    ] = "sqlite:voip.db"
 
 
 class DeviceTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -234,6 +248,8 @@ class VoipConfig(Struct, frozen=True, forbid_unknown_fields=True):
                         "admission",
                         f"PINs go out by text message and come back by the API: [{name}] is needed",
                     )
+        if self.messages is not None and self.messages.store is None and self.store.url.startswith("redis"):
+            yield Fault("messages.store", "required, since store.url is no file: each brain has its own")
         names: dict[str, int] = {}
         for index, trunk in enumerate(self.trunks):
             if names.setdefault(trunk.name, index) != index:

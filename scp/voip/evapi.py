@@ -88,6 +88,7 @@ class Evapi:
     Attributes:
         up: whether messages can be sent.
         started: when that Kamailio was started, in seconds since 1970; 0: not known yet.
+        number: ours among that Kamailio's brains; -1: not known yet.
     """
 
     def __init__(self, host: str, port: int, name: str, user: LinkUser) -> None:
@@ -95,6 +96,7 @@ class Evapi:
         self.port = port
         self.up = False
         self.started = 0
+        self.number = -1
         self._name = name
         self._user = user
         self._encode = msgspec.json.Encoder().encode

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 GATEWAY_MS: Final = 2000
 """A gateway that has said nothing by then is down."""
 
+MOST_BRAINS: Final = 16
+"""Connections that evapi takes."""
+RETELL_SECONDS: Final = 20
+"""After which a call's end that no brain has kept is told again."""
+SYNC_SECONDS: Final = 2
+"""Within which a Kamailio that was started has from the others what they know."""
+
 
 def settings(config: VoipConfig) -> str:
     """Return the contents of ``settings.cfg``."""
@@ -21,8 +28,11 @@ def settings(config: VoipConfig) -> str:
     lines += [f'#!substdef "!{name}!{_escaped(value)}!g"' for name, value in _values(config)]
     lines += [f"#!define {name}" for name in _switches(config)]
     lines += [f"#!define FROM_TRUNK ({_from_trunk(config)})"]
+    lines += [f"#!define FROM_PEER ({_from_peer(config)})"]
     advertise = f" advertise {config.sip.advertise}" if config.sip.advertise else ""
     lines += [f"listen={_as_listened(one)}{advertise}" for one in config.sip.listen]
+    if config.sip.peers:
+        lines += [f"listen={config.sip.replication}"]
     lines += [f'alias="{config.voip.domain}"', f"children={config.sip.workers}"]
     return "\n".join(lines) + "\n"
 
@@ -48,12 +58,22 @@ def _values(config: VoipConfig) -> Iterator[tuple[str, str]]:
     yield "INTERNATIONAL_PREFIX", "|".join(map(re.escape, numbering.international_prefixes))
     yield "NATIONAL_PREFIX", re.escape(numbering.national_prefix)
     yield "COUNTRY_CODE", numbering.country_code
+    yield "MOST_BRAINS", str(MOST_BRAINS)
+    yield "RETELL_SECONDS", str(RETELL_SECONDS)
+    yield "DMQ_SOCKET", sip.replication
+    yield "DMQ_ADDRESS", f"sip:{sip.replication.partition(':')[2]}"
+    for number, peer in enumerate(sip.peers, 1):
+        yield f"DMQ_PEER_{number}", f"sip:{peer.partition(':')[2]}"
+    yield "SYNC_SECONDS", str(SYNC_SECONDS)
     yield "TLS_CERTIFICATE", sip.tls_certificate
     yield "TLS_KEY", sip.tls_key
 
 
 def _switches(config: VoipConfig) -> Iterator[str]:
     kinds = {one.partition(":")[0] for one in config.sip.listen}
+    if config.sip.peers:
+        yield "WITH_PEERS"
+        yield from (f"WITH_PEER_{number}" for number in range(2, len(config.sip.peers) + 1))
     if kinds & {"tls", "wss"}:
         yield "WITH_TLS"
     if kinds & {"ws", "wss"}:
@@ -64,6 +84,13 @@ def _from_trunk(config: VoipConfig) -> str:
     """Return Kamailio's expression for "it came by a trunk"; without trunks it never holds."""
     networks = [network for trunk in config.trunks for network in trunk.addresses]
     return " or ".join(f"src_ip=={network}" for network in networks) or "src_ip==0.0.0.0"
+
+
+def _from_peer(config: VoipConfig) -> str:
+    """Return Kamailio's expression for "another Kamailio of ours sent it"."""
+    hosts = [one.split(":", 1)[1].rpartition(":") for one in config.sip.peers]
+    each = (f"(src_ip=={host} and src_port=={port})" for host, _, port in hosts)
+    return " or ".join(each) or "src_ip==0.0.0.0"
 
 
 def _as_listened(listen: str) -> str:

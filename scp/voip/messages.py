@@ -19,9 +19,13 @@ NULL: Final = "<null>"
 
 
 class Welcome(Struct, frozen=True, tag_field="m", tag="welcome"):
-    """Kamailio takes us for a brain; ``started`` is its start in seconds since 1970."""
+    """Kamailio takes us for a brain, the one with the number ``you``.
+
+    ``started`` is its own start in seconds since 1970.
+    """
 
     started: int
+    you: int = -1
 
 
 class DeviceAsked(Struct, frozen=True, tag_field="m", tag="device"):
@@ -97,14 +101,18 @@ class Answered(Struct, frozen=True, tag_field="m", tag="answered"):
 
 
 class Freed(Struct, frozen=True, tag_field="m", tag="freed"):
-    """A call goes on where it takes no minutes."""
+    """A call goes on where it takes no minutes; ``by``: see `Ended`."""
 
     call: str
     note: str
+    by: int = -1
 
 
 class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
-    """A call that was answered at ``start`` has ended. Said again until it is `Kept`."""
+    """A call that was answered at ``start`` has ended. Said again until it is `Kept`.
+
+    All brains hear it, the one with the number ``by`` does what there is to do; -1: whoever hears it.
+    """
 
     call: str
     note: str
@@ -113,6 +121,7 @@ class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
     start: int
     at: int
     free: str = "0"
+    by: int = -1
 
     @property
     def seconds(self) -> int:
@@ -121,13 +130,14 @@ class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
 
 
 class Failed(Struct, frozen=True, tag_field="m", tag="failed"):
-    """A call has ended without an answer. Said again until it is `kept`."""
+    """A call has ended without an answer. Said again until it is `Kept`; ``by``: see `Ended`."""
 
     call: str
     note: str
     a: str
     b: str
     at: int
+    by: int = -1
 
 
 Heard: TypeAlias = (
@@ -195,6 +205,10 @@ class Kept(Struct, frozen=True, tag_field="m", tag="kept"):
     call: str
 
 
+class Retell(Struct, frozen=True, tag_field="m", tag="retell"):
+    """Tell again what no brain has kept, and which calls go on."""
+
+
 class Count(Struct, frozen=True, tag_field="m", tag="count"):
     """Say how many bindings this address of record has."""
 
@@ -242,4 +256,6 @@ class Deliver(Struct, frozen=True, tag_field="m", tag="deliver"):
     body: str
 
 
-Said: TypeAlias = Hello | Ha1Answer | PlanAnswer | Kept | Count | Extend | Forget | Unbind | Taken | Deliver
+Said: TypeAlias = (
+    Hello | Ha1Answer | PlanAnswer | Kept | Retell | Count | Extend | Forget | Unbind | Taken | Deliver
+)

@@ -31,6 +31,7 @@ class VoipMetrics:
 
     Attributes:
         links: name of each Kamailio, and whether its link is up.
+        store_up: whether a shared store's changes are heard; None: it is this brain's own.
     """
 
     def __init__(self, directory: Directory) -> None:
@@ -42,6 +43,7 @@ class VoipMetrics:
         self.told = dict.fromkeys(TOLD, 0)
         self.money = dict.fromkeys(MONEY, 0)
         self.unreadable = 0
+        self.store_up: bool | None = None
         self.messages: dict[str, int] = dict.fromkeys(MESSAGES, 0)
         self.submissions: dict[str, int] = dict.fromkeys(Taken, 0)
         self.receipts_unmatched = 0
@@ -106,6 +108,8 @@ class VoipMetrics:
         bound = sum(1 for one in identities if self._directory.bindings(one.msisdn))
         yield _gauge("voip_identities_bound", "Identities with a device that is registered.", bound)
         family = GaugeMetricFamily("scp_voip_link_up", "Whether Kamailio asks us.", labels=("kamailio",))
+        if self.store_up is not None:
+            yield _gauge("voip_store_up", "Whether the shared store answers.", int(self.store_up))
         for name, up in self.links.items():
             family.add_metric((name,), int(up))
         yield family

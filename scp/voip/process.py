@@ -16,6 +16,7 @@ from scp.telemetry.server import MetricsServer, process_collectors
 from scp.voip.accounts import Accounts
 from scp.voip.api.app import ApiServer, serve_api
 from scp.voip.brain import Brain
+from scp.voip.changes import follow
 from scp.voip.config import load
 from scp.voip.directory import Directory
 from scp.voip.evapi import Evapi
@@ -74,7 +75,7 @@ async def _serve(config: VoipConfig, file: Path) -> int:
         log.info(
             "started",
             identities=len(service.brain.directory),
-            kamailio=service.link.address,
+            kamailio=", ".join(link.address for link in service.links),
             metrics=f"{config.telemetry.metrics.host}:{service.page.port}",
             api="" if service.api is None else service.api.url,
         )
@@ -87,13 +88,18 @@ async def _serve(config: VoipConfig, file: Path) -> int:
 
 @final
 class Service:
-    """What one process runs: the brain, its link, its pages, its API, its messages."""
+    """What one process runs: the brain, its links, its pages, its API, its messages."""
 
     def __init__(
-        self, brain: Brain, link: Evapi, page: MetricsServer, api: ApiServer | None, texts: Texts | None
+        self,
+        brain: Brain,
+        links: list[Evapi],
+        page: MetricsServer,
+        api: ApiServer | None,
+        texts: Texts | None,
     ) -> None:
         self.brain = brain
-        self.link = link
+        self.links = links
         self.page = page
         self.api = api
         self.texts = texts
@@ -134,14 +140,20 @@ class Service:
         accounts = Accounts(brain, store, texts, scp)
         for fault in (*accounts.faults, *inbox.faults):
             log.error("unreadable record", what=fault)
+        if store.shared:
+            metrics.store_up = True
+            stack.callback(asyncio.ensure_future(follow(store, brain, accounts)).cancel)
         api = None
         if config.api is not None:
             api = await serve_api(config.api, brain, accounts)
             stack.push_async_callback(api.close)
-        link = Evapi(config.sip.brain.host or "127.0.0.1", config.sip.brain.port, config.voip.name, brain)
-        running = asyncio.ensure_future(link.run())
-        stack.callback(running.cancel)
-        return cls(brain, link, page, api, texts)
+        links = [
+            Evapi(one.host or "127.0.0.1", one.port, config.voip.name, brain)
+            for one in (config.sip.brain, *config.sip.kamailios)
+        ]
+        for link in links:
+            stack.callback(asyncio.ensure_future(link.run()).cancel)
+        return cls(brain, links, page, api, texts)
 
 
 def _reload(service: Service, file: Path) -> None:

@@ -1,14 +1,11 @@
-"""Where the directory outlives the process: SQLite, each record a row of JSON.
+"""Where the directory outlives the process: each record is a row of JSON, in SQLite or in Redis.
 
-A write is on the disk when it returns: WAL with a full synchronisation. Directories are written seldom
-(somebody joins, leaves, changes a device), and read once, at the start.
+A write is kept when it returns. Directories are written seldom (somebody joins, leaves, changes a device),
+and read once, at the start; of a Redis, also what other brains write is heard.
 """
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-import threading
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, final
 
 import msgspec
@@ -16,9 +13,14 @@ import msgspec
 from scp.voip.admission import Enrolment
 from scp.voip.directory import Device, Directory, Identity
 from scp.voip.records import Cursor, Inbound, Quarantine, Sent, Token
+from scp.voip.rows import RedisRows, Row, SqliteRows, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from scp.voip.rows import Rows
+
+__all__ = ["Store", "StoreError"]
 
 AnyRecord: TypeAlias = Identity | Device | Token | Enrolment | Quarantine | Inbound | Cursor | Sent
 Record = TypeVar("Record", Identity, Device, Token, Enrolment, Quarantine, Inbound, Cursor, Sent)
@@ -35,41 +37,31 @@ _KINDS: Final[dict[type, tuple[str, str]]] = {
 }
 """Of each kind of record its name in the store, and the attribute that it is found by."""
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS records (
-  kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS registered (msisdn TEXT PRIMARY KEY) WITHOUT ROWID;
-"""
-
-
-class StoreError(Exception):
-    """The store can't be used; says why."""
-
 
 @final
 class Store:
     """The directory's records.
 
     Args:
-        url: ``sqlite:PATH`` or ``sqlite::memory:``.
+        url: ``sqlite:PATH``, ``sqlite::memory:`` or ``redis://…``.
 
     Raises:
         StoreError: it can't be opened.
     """
 
     def __init__(self, url: str) -> None:
-        self.path = url.removeprefix("sqlite:")
-        try:
-            # Threads of the process write, one at a time; its own reads at the start.
-            self._db = sqlite3.connect(self.path, timeout=5, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise StoreError(f"store.url: {self.path}: {error}") from None
+        self.url = url
+        self._rows: Rows = (
+            RedisRows(url)
+            if url.startswith(("redis:", "rediss:"))
+            else SqliteRows(url.removeprefix("sqlite:"))
+        )
         self._encode = msgspec.json.Encoder().encode
-        self._writing = threading.Lock()
+
+    @property
+    def shared(self) -> bool:
+        """Whether other brains may write it too."""
+        return isinstance(self._rows, RedisRows)
 
     def load(self, directory: Directory) -> list[str]:
         """Fill a directory; return what is unreadable or does not fit, in words."""
@@ -85,18 +77,28 @@ class Store:
 
     def read(self, of: type[Record], faults: list[str]) -> Iterator[Record]:
         """Yield all records of a kind; what is unreadable is added to `faults` in words."""
-        decode = msgspec.json.Decoder(of).decode
         kind = _KINDS[of][0]
-        for name, body in self._db.execute(
-            "SELECT id, body FROM records WHERE kind = ? ORDER BY id", (kind,)
-        ):
+        decode = msgspec.json.Decoder(of).decode
+        for name, body in self._rows.read(kind):
             try:
                 yield decode(body)
             except msgspec.DecodeError as error:
                 faults.append(f"{kind} {name}: {error}")
 
+    def differences(self, directory: Directory) -> list[Row]:
+        """Return the rows that would make a directory what the store is; raises `StoreError`."""
+        now = Directory()
+        self.load(now)
+        put: list[Identity | Device] = [one for one in now.devices() if directory.device(one.id) != one]
+        put += [one for one in now.identities() if directory.identity(one.msisdn) != one]
+        gone: list[Identity | Device] = [
+            one for one in list(directory.identities()) if now.identity(one.msisdn) is None
+        ]
+        gone += [one for one in list(directory.devices()) if now.device(one.id) is None]
+        return [Row(*_key(one), None) for one in gone] + [Row(*_key(one), self._encode(one)) for one in put]
+
     def put(self, records: Iterable[AnyRecord]) -> None:
-        """Keep records, all or none; they are on the disk when it returns."""
+        """Keep records, all or none; they are kept when it returns."""
         self.change(put=records)
 
     def remove(self, records: Iterable[AnyRecord]) -> None:
@@ -114,50 +116,23 @@ class Store:
         Returns:
             False if one of them is not: nothing was changed.
         """
-        rows = [(*_key(one), self._encode(one)) for one in put]
-        with self._transaction() as database:
-            for one in expect:
-                found = database.execute("SELECT body FROM records WHERE kind = ? AND id = ?", _key(one))
-                if found.fetchone() != (self._encode(one),):
-                    return False
-            database.executemany(
-                "DELETE FROM records WHERE kind = ? AND id = ?", [_key(one) for one in remove]
-            )
-            database.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", rows)
-        return True
+        rows = [Row(*_key(one), None) for one in remove]
+        rows += [Row(*_key(one), self._encode(one)) for one in put]
+        return self._rows.write(rows, [Row(*_key(one), self._encode(one)) for one in expect])
 
     def registered(self) -> list[str]:
         """Return the identities that the node was told are registered."""
-        return [msisdn for (msisdn,) in self._db.execute("SELECT msisdn FROM registered")]
+        return self._rows.registered()
 
     def mark_registered(self, changes: Iterable[tuple[str, bool]]) -> None:
         """Keep what the node was told, all or none: (MSISDN, registered)."""
         given = list(changes)
-        with self._transaction() as database:
-            database.executemany(
-                "INSERT OR IGNORE INTO registered VALUES (?)", [(one,) for one, yes in given if yes]
-            )
-            database.executemany(
-                "DELETE FROM registered WHERE msisdn = ?", [(one,) for one, yes in given if not yes]
-            )
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One write at a time, from whatever thread; on the disk at its end, or nothing is written."""
-        with self._writing:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise StoreError(f"{self.path}: {error}") from None
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+        if given:
+            self._rows.mark(given)
 
     def close(self) -> None:
         """Close it."""
-        self._db.close()
+        self._rows.close()
 
 
 def _key(record: AnyRecord) -> tuple[str, str]:

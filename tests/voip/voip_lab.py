@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -34,6 +35,7 @@ PASSWORD: Final = "a-devices-password-3141"
 CONFIG = """\
 [voip]
 domain = "{domain}"
+name = "{name}"
 grace_s = {grace}
 [numbering]
 country_code = "46"
@@ -59,7 +61,7 @@ url = "http://127.0.0.1:{api}"
 token = "{token}"
 deadline_ms = 5000
 [store]
-url = "sqlite:{folder}/voip.db"
+url = "{store}"
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
 log_level = "debug"
@@ -98,10 +100,12 @@ class Sipp:
         pause: int = 100,
         calls: int = 1,
         service: str = "",
+        patience: int = PATIENCE,
         **keys: str,
     ) -> None:
         self.scenario = scenario
         self.port = port
+        self._patience = patience
         self._base = lab.folder / f"{lab.counted()}-{scenario}"
         command = [
             "sipp",
@@ -120,7 +124,7 @@ class Sipp:
             "-d",
             str(pause),
             "-timeout",
-            str(PATIENCE),
+            str(patience),
         ]
         command += [
             "-trace_msg",
@@ -146,7 +150,7 @@ class Sipp:
 
     def ended(self) -> Sipp:
         """Wait for its end, and fail if something was not as its scenario says."""
-        status = self.process.wait(PATIENCE + 5)
+        status = self.process.wait(self._patience + 5)
         self._output.close()
         assert status == 0, f"{self.scenario}: exit status {status}\n{self.trouble()}\n{self.messages()[-3:]}"
         return self
@@ -169,6 +173,12 @@ class Sipp:
             text = Path(f"{self._base}.msg").read_text(errors="replace")
         return [one.strip() for one in re.split(r"-{20,}[^\n]*\n", text) if one.strip()]
 
+    def count(self, first_line: str) -> int:
+        """How many of its messages, received and sent, begin so."""
+        with contextlib.suppress(OSError):
+            return Path(f"{self._base}.msg").read_text(errors="replace").count(f"\n\n{first_line}")
+        return 0
+
     def received(self, first_line: str) -> list[str]:
         """The messages received whose first line begins so."""
         found = (
@@ -185,9 +195,11 @@ def header(message: str, name: str) -> list[str]:
 class Lab:
     """All of it."""
 
-    def __init__(self, folder: Path, accounts: dict[str, list[str]], **options: Any) -> None:
+    def __init__(
+        self, folder: Path, accounts: dict[str, list[str]], node: RealNode | None = None, **options: Any
+    ) -> None:
         self.folder = folder
-        self.node = RealNode(folder, mask="false", log_level="debug")
+        self.node = node or RealNode(folder, mask="false", log_level="debug")
         self.evapi, self.metrics = free_ports(2)
         self.sip = free_tcp_port()
         self.gateway_port = free_tcp_port()
@@ -199,7 +211,16 @@ class Lab:
         self.tls = self.ws = 0
         self.toml = folder / "voip.toml"
         self.accounts = accounts
-        self._options = {"grace": 0.5, "ring": 2, "decision": 2000, "listen": "", "sip_more": "", **options}
+        self._options = {
+            "grace": 0.5,
+            "ring": 2,
+            "decision": 2000,
+            "listen": "",
+            "sip_more": "",
+            "name": "voip-1",
+            "store": f"sqlite:{folder}/voip.db",
+            **options,
+        }
         self.extra = ""
         self.http_port = 0
         self.write()
@@ -264,7 +285,9 @@ class Lab:
             str(self.folder),
         ]
         with (self.folder / "kamailio.log").open("ab") as output:
-            self.kamailio = process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            self.kamailio = process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
         wait_until(lambda: process.poll() is not None or answers_tcp(self.evapi))
         assert process.poll() is None, self.kamailio_log()
 
@@ -273,6 +296,13 @@ class Lab:
             self.kamailio.terminate()
             self.kamailio.wait(PATIENCE)
             self.kamailio = None
+
+    def kill_kamailio(self) -> None:
+        """Kill it with all its processes, as the death of its machine does."""
+        assert self.kamailio is not None
+        os.killpg(self.kamailio.pid, signal.SIGKILL)
+        self.kamailio.wait(PATIENCE)
+        self.kamailio = None
 
     def start_brain(self) -> None:
         before = len(self.said("linked"))

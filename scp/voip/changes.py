@@ -1,0 +1,75 @@
+"""What other brains write into the Redis that they share is heard, and read anew after each gap."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from scp.telemetry.logs import get_logger
+from scp.voip.rows import CHANGES, Row, StoreError, change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scp.voip.accounts import Accounts
+    from scp.voip.brain import Brain
+    from scp.voip.store import Store
+
+RECONNECT_FIRST: Final = 0.1
+RECONNECT_MOST: Final = 5.0
+"""Seconds between two attempts to connect."""
+ASK_SECONDS: Final = 5.0
+"""After which a server that says nothing is asked whether it is there."""
+ANSWER_SECONDS: Final = 5.0
+
+
+async def follow(store: Store, brain: Brain, accounts: Accounts) -> None:
+    """Keep what a brain has in memory as the store is, until cancelled."""
+
+    def changed(row: Row) -> None:
+        try:
+            brain.changed(row)
+            accounts.changed(row)
+        except (msgspec.DecodeError, ValueError) as error:
+            log.error("unreadable record", what=f"{row.kind} {row.id}: {error}")  # noqa: TRY400 - said in words
+
+    log = get_logger(voip=brain.config.voip.name)
+    wait = RECONNECT_FIRST
+    while True:
+        try:
+            await _listen(store, brain, accounts, changed)
+        except (RedisError, OSError, StoreError, TimeoutError) as error:
+            if wait == RECONNECT_FIRST:
+                log.warning("the store does not answer: calls go on by what was read", what=str(error))
+        await asyncio.sleep(wait)
+        wait = RECONNECT_FIRST if brain.metrics.store_up else min(wait * 2, RECONNECT_MOST)
+        brain.metrics.store_up = False
+
+
+async def _listen(store: Store, brain: Brain, accounts: Accounts, changed: Callable[[Row], None]) -> None:
+    client = Redis.from_url(
+        store.url,
+        socket_connect_timeout=ANSWER_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        health_check_interval=int(ASK_SECONDS),
+        protocol=2,
+    )
+    async with client, client.pubsub(ignore_subscribe_messages=True) as channel:
+        await channel.subscribe(CHANGES)
+        for row in await asyncio.to_thread(store.differences, brain.directory):
+            changed(row)
+        await asyncio.to_thread(accounts.read)
+        brain.metrics.store_up = True
+        while True:
+            message = await channel.get_message(timeout=ASK_SECONDS)
+            if message is None:
+                continue
+            try:
+                row = change(message["data"])
+            except msgspec.DecodeError:
+                continue  # somebody else's
+            changed(row)

@@ -1,0 +1,227 @@
+"""Where records are kept: rows of a SQLite file, for one brain, or of a Redis, for several. Both block."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast, final
+
+import msgspec
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS records (
+  kind TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS registered (msisdn TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+ANSWER_SECONDS: Final = 5.0
+"""How long Redis may take."""
+AT_ONCE: Final = 1000
+"""Rows that are read from Redis in one piece."""
+
+
+class StoreError(Exception):
+    """The store can't be used; says why."""
+
+
+class Row(NamedTuple):
+    """A record: its kind, its id, and its JSON; None: it is to be, or was, removed."""
+
+    kind: str
+    id: str
+    body: bytes | None
+
+
+class Rows(Protocol):
+    """Records as rows; each raises `StoreError`."""
+
+    def read(self, kind: str) -> Iterable[tuple[str, bytes]]:
+        """Return id and body of each record of a kind."""
+        ...
+
+    def write(self, rows: Sequence[Row], expected: Sequence[Row] = ()) -> bool:
+        """Put and remove, all or none, if what is expected is there, octet for octet; False if it is not."""
+        ...
+
+    def registered(self) -> list[str]:
+        """Return the identities that the node was told are registered."""
+        ...
+
+    def mark(self, changes: Sequence[tuple[str, bool]]) -> None:
+        """Keep what the node was told: (MSISDN, registered)."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+@final
+class SqliteRows:
+    """Rows of a file: a write is on the disk when it returns (WAL, full synchronisation).
+
+    Args:
+        path: of the file, or ``:memory:``.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        """Reads and writes come from several threads; a transaction is the connection's, not the thread's."""
+        try:
+            self._db = sqlite3.connect(path, timeout=5, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise StoreError(f"store.url: {path}: {error}") from None
+
+    def read(self, kind: str) -> Iterable[tuple[str, bytes]]:
+        """See `Rows`."""
+        with self._lock:
+            return self._db.execute(
+                "SELECT id, body FROM records WHERE kind = ? ORDER BY id", (kind,)
+            ).fetchall()
+
+    def write(self, rows: Sequence[Row], expected: Sequence[Row] = ()) -> bool:
+        """See `Rows`."""
+        put = [row for row in rows if row.body is not None]
+        gone = [(kind, name) for kind, name, body in rows if body is None]
+        with self._transaction() as work:
+            for kind, name, body in expected:
+                found = work.execute("SELECT body FROM records WHERE kind = ? AND id = ?", (kind, name))
+                if found.fetchone() != (None if body is None else (body,)):
+                    return False
+            work.executemany("DELETE FROM records WHERE kind = ? AND id = ?", gone)
+            work.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", put)
+        return True
+
+    def registered(self) -> list[str]:
+        """See `Rows`."""
+        with self._lock:
+            return [msisdn for (msisdn,) in self._db.execute("SELECT msisdn FROM registered")]
+
+    def mark(self, changes: Sequence[tuple[str, bool]]) -> None:
+        """See `Rows`."""
+        put = [(one,) for one, yes in changes if yes]
+        gone = [(one,) for one, yes in changes if not yes]
+        with self._transaction() as work:
+            work.executemany("INSERT OR IGNORE INTO registered VALUES (?)", put)
+            work.executemany("DELETE FROM registered WHERE msisdn = ?", gone)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One at a time; on the disk at its end, or nothing is written."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise StoreError(f"{self._path}: {error}") from None
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """See `Rows`."""
+        with self._lock:
+            self._db.close()
+
+
+CHANGES: Final = "camel-scp:voip:changes"
+"""Channel on which each write is told: a `Row` as MessagePack."""
+_CHANGE: Final = f"""
+local at = 2
+for _ = 1, tonumber(ARGV[1]) do
+  if (redis.call('HGET', ARGV[at], ARGV[at + 1]) or '') ~= ARGV[at + 2] then return 0 end
+  at = at + 3
+end
+while at <= #ARGV do
+  if ARGV[at + 2] == '' then redis.call('HDEL', ARGV[at], ARGV[at + 1])
+  else redis.call('HSET', ARGV[at], ARGV[at + 1], ARGV[at + 2]) end
+  redis.call('PUBLISH', '{CHANGES}', ARGV[at + 3])
+  at = at + 4
+end
+return 1
+"""
+"""Hash, id and body of what is expected, then of what is written, with its message; no body: not there."""
+_REGISTERED: Final = "camel-scp:voip:registered"
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(tuple[str, str, bytes | None]).decode
+
+
+@final
+class RedisRows:
+    """Rows of a Redis: a hash for each kind. What is written is told to all brains in the same transaction.
+
+    Args:
+        url: ``redis://…`` or ``rediss://…`` as redis-py takes it; its database is the service's own.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        try:
+            self._redis = redis.Redis.from_url(
+                url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, protocol=2
+            )
+            self._redis.ping()
+            self._change = self._redis.register_script(_CHANGE)
+        except (redis.RedisError, ValueError) as error:
+            raise StoreError(f"store.url: {error}") from None
+
+    def read(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        """See `Rows`."""
+        try:
+            found = self._redis.hscan_iter(_hash(kind), count=AT_ONCE)
+            for name, body in cast("Iterable[tuple[bytes, bytes]]", found):
+                yield name.decode(), body
+        except redis.RedisError as error:
+            raise StoreError(f"redis: {error}") from None
+
+    def write(self, rows: Sequence[Row], expected: Sequence[Row] = ()) -> bool:
+        """See `Rows`."""
+        words: list[str | bytes | int] = [len(expected)]
+        for one in expected:
+            words += [_hash(one.kind), one.id, b"" if one.body is None else one.body]
+        for one in rows:
+            words += [_hash(one.kind), one.id, b"" if one.body is None else one.body, _encode(one)]
+        try:
+            return bool(self._change(args=words))
+        except redis.RedisError as error:
+            raise StoreError(f"redis: {error}") from None
+
+    def registered(self) -> list[str]:
+        """See `Rows`."""
+        try:
+            return [one.decode() for one in cast("set[bytes]", self._redis.smembers(_REGISTERED))]
+        except redis.RedisError as error:
+            raise StoreError(f"redis: {error}") from None
+
+    def mark(self, changes: Sequence[tuple[str, bool]]) -> None:
+        """See `Rows`."""
+        with self._redis.pipeline(transaction=True) as work:
+            for msisdn, yes in changes:
+                (work.sadd if yes else work.srem)(_REGISTERED, msisdn)
+            try:
+                work.execute()
+            except redis.RedisError as error:
+                raise StoreError(f"redis: {error}") from None
+
+    def close(self) -> None:
+        """See `Rows`."""
+        self._redis.close()
+
+
+def change(message: bytes) -> Row:
+    """Return what a message of the channel tells; raises `msgspec.DecodeError`."""
+    return Row(*_decode(message))
+
+
+def _hash(kind: str) -> str:
+    return f"camel-scp:voip:{kind}"

@@ -1,0 +1,150 @@
+"""Two Kamailios, two brains, one Redis: whichever is killed, calls go on, new ones get through, books are right.
+
+CAMEL_SCP_KILLS sets how often each of the five is killed; `make voip-kills` has it run for a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+from pair_lab import Pair
+from voip_lab import Lab, unavailable
+
+from oracles import redis_lab
+from oracles.servers import wait_until
+from scp import client
+from scp.voip.directory import Device, Identity
+from scp.voip.store import Store
+
+MISSING = unavailable() or ("" if shutil.which("redis-server") else "redis-server not installed")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+
+ALICE, CAROL = "11234567", "46701234568"
+ROUNDS = int(os.environ.get("CAMEL_SCP_KILLS", "1"))
+RATE = int(os.environ.get("CAMEL_SCP_KILLS_RATE", "10"))
+"""Calls a second to each Kamailio."""
+BETWEEN = RATE // 2 if ROUNDS == 1 else 5 * RATE
+"""Calls that are answered between two deaths."""
+CALLS = 5 * ROUNDS * BETWEEN
+PRICE = 60
+CREDIT = 1_000_000
+LEDGER = """
+[charging]
+[[charging.tariffs]]
+prefix = ""
+price = 60
+per_seconds = 60
+increment_seconds = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("several")
+    with redis_lab.single(folder) as redis:
+        made = Pair(folder, {ALICE: ["alice-phone"]}, redis, grace=5, decision=1000)
+        made.labs[0].node.write(LEDGER)
+        for lab in made.labs:
+            lab.extra = "[charging]\nminutes = 1\n"
+            lab.write()
+        with made.running():
+            yield made
+
+
+def bound_at_both(pair: Pair, device: str, msisdn: str) -> int:
+    """Have a device register at the first Kamailio, and wait until the second one knows."""
+    port = pair.labs[0].bound(device, msisdn)
+    for lab in pair.labs:
+        lab.wait_said("bindings", number=msisdn, count=1)
+    return port
+
+
+def test_what_one_brain_writes_the_other_goes_by(pair: Pair) -> None:
+    store = Store(pair.redis.url)
+    device = Device("carol-phone", "0" * 32, (CAROL,))
+    store.put([Identity(CAROL), device])
+    first, second = pair.labs
+    wait_until(lambda: all(lab.metric("scp_voip_identities ") == 2 for lab in pair.labs), 20)
+    pair.redis.servers[0].kill()
+    wait_until(lambda: all(lab.metric("scp_voip_store_up") == 0 for lab in pair.labs), 20)
+    pair.redis.servers[0].start()  # it has forgotten all
+    wait_until(lambda: all(lab.metric("scp_voip_identities ") == 1 for lab in pair.labs), 20)
+    store.close()
+    assert first.metric("scp_voip_store_up") == second.metric("scp_voip_store_up") == 1
+
+
+def deaths(pair: Pair) -> Iterator[Callable[[], None]]:
+    """Kill each, and have it started again as a supervisor does."""
+
+    def kamailio(lab: Lab) -> Callable[[], None]:
+        def die() -> None:
+            lab.kill_kamailio()
+            lab.start_kamailio()
+
+        return die
+
+    def brain(lab: Lab) -> Callable[[], None]:
+        def die() -> None:
+            lab.stop_brain(signal.SIGKILL)
+            lab.start_brain()
+
+        return die
+
+    def redis() -> None:
+        pair.redis.servers[0].kill()
+        pair.redis.servers[0].start()
+
+    for _ in range(ROUNDS):
+        for lab in pair.labs:
+            yield kamailio(lab)
+            yield brain(lab)
+        yield redis
+
+
+def test_whoever_is_killed_no_call_is_cut_none_refused_and_books_are_right(pair: Pair) -> None:
+    first = pair.labs[0]
+    first.api.send(client.authorize(ALICE))
+    first.api.send(client.credit(ALICE, "payment", CREDIT))
+    phone = bound_at_both(pair, "alice-phone", ALICE)
+    patience = 30 + 2 * CALLS // RATE
+    answers = first.device("answers", phone, calls=2 * CALLS, pause=50, patience=patience)
+    callers = [
+        lab.gateway_calls("990011234567", calls=CALLS, r=str(RATE), pause=1000, patience=patience)
+        for lab in pair.labs
+    ]
+    for number, death in enumerate(deaths(pair), 1):
+        wait_until(lambda number=number: answers.count("ACK") >= 2 * BETWEEN * (number - 0.8), patience)
+        death()
+    for each in (*callers, answers):
+        each.ended()  # each call was answered, and ended by its caller: none refused, none cut
+
+    def legs() -> dict[str, client.VoipRecord]:
+        return {one.call_id: one for one in all_cdrs(first) if isinstance(one, client.VoipRecord)}
+
+    wait_until(lambda: len(legs()) >= 2 * CALLS, 30)
+    assert len(legs()) == 2 * CALLS, "one record a call, whichever Kamailio and brain had it"
+    charges = [one for one in all_cdrs(first) if isinstance(one, client.Charge)]
+    paid = {one.reservation: one.charged for one in charges if one.charged}
+    assert len(paid) == sum(1 for one in charges if one.charged), "charged once"
+    talked = {one.reservation: one for one in legs().values() if one.reservation}
+    assert all(0 < charge <= 10 * PRICE // 60 for charge in paid.values())
+    assert paid.keys() <= talked.keys()
+    account = first.api.send(client.account(ALICE))
+    assert account.balance == CREDIT - sum(paid.values())
+    assert pair.troubles() == []
+
+
+def all_cdrs(lab: Lab) -> list[client.Cdr]:
+    """Every record of the node."""
+    found: list[client.Cdr] = []
+    after = 0
+    while True:
+        page = list(lab.api.send(client.cdrs(after, limit=1000)).cdrs)
+        if not page:
+            return found
+        found += page
+        after = max(one.seq for one in page)
