@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload fuzz bench-replay messages clean unit-pure unit-rest coverage-all
+.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload voip-kills fuzz bench-replay messages clean unit-pure unit-rest coverage-all
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -129,6 +129,10 @@ conformance: set-up ## the conformance cases as a table; deploy/conformance.md l
 
 overload: set-up ## a minute at twice the capacity: what is served, what is let by, memory
 	@CAMEL_SCP_OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/node/test_overload.py
+
+ROUNDS ?= 4
+voip-kills: set-up ## two Kamailios, two brains, a Redis under 50 calls/s, each killed ROUNDS=4 times: no call is cut or refused
+	@CAMEL_SCP_KILLS=$(ROUNDS) CAMEL_SCP_KILLS_RATE=25 $(BIN)/pytest -n 0 -s tests/voip/test_several.py
 
 MESSAGES ?= 10000
 KILLS ?= 100

@@ -22,6 +22,9 @@ never_steer = ["112", "911"]          # go out as dialled, never charged
 listen = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]   # also tls:, ws:, wss:
 # advertise = "192.0.2.1:5060"        # what others see of us behind NAT
 brain = "127.0.0.1:8448"              # where its evapi listens, for the brain
+# kamailios = ["10.0.0.2:8448"]       # other Kamailios' evapis: this brain serves them too
+# replication = "udp:10.0.0.1:5066"   # for what the other Kamailios are told: bindings, calls
+# peers = ["udp:10.0.0.2:5066"]       # the others' replication
 decision_ms = 300                     # then it decides by itself: who is registered rings, else the mobile
 register_s = 300                      # longest time of a registration …
 register_least_s = 30                 # … and the shortest
@@ -56,7 +59,7 @@ minutes = 60                          # asked for before a call is put through
 denied = "mobile"                     # mobile: back to the switch | refuse: 402
 
 [store]
-url = "sqlite:voip.db"
+url = "sqlite:voip.db"                # several brains: "redis://10.0.0.9:6379/1"
 
 [api]                                 # HTTP API for devices, operator and gateways; without it there is none
 listen = "127.0.0.1:8082"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 from voip_lab import PASSWORD, ROOT, unavailable
 
+from oracles import redis_lab
 from scp.cli import app
 from scp.config import ConfigError
 from scp.voip.config import ha1_of, loads
@@ -175,8 +177,38 @@ def test_texts_of_sip() -> None:
     assert (plain("%3cnull%3e"), plain("<null>"), plain("a%22b%5c"), plain("+46")) == ("", "", 'a"b\\', "+46")
 
 
-def test_the_store_gives_back_what_it_took(tmp_path: Path) -> None:
-    url = f"sqlite:{tmp_path / 'voip.db'}"
+@pytest.fixture(params=["sqlite", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:{tmp_path / 'voip.db'}"
+        return
+    if not shutil.which("redis-server"):
+        pytest.skip("redis-server is not installed")
+    with redis_lab.single(tmp_path) as lab:
+        yield lab.url
+
+
+def test_a_change_is_made_if_what_it_expects_is_there(url: str) -> None:
+    identity = Identity("46701234567")
+    other = Identity("46701234567", dids=("46812345",))
+    store = Store(url)
+    assert store.change(put=[identity])
+    assert not store.change(put=[other], remove=[identity], expect=[other])
+    assert not store.change(put=[other], expect=[identity, Identity("46701")])
+    assert store.change(put=[other], expect=[identity])
+    directory = Directory()
+    assert [row.id for row in store.differences(directory)] == ["46701234567"]
+    assert store.load(directory) == []
+    assert directory.identity("46701234567") == other
+    assert store.differences(directory) == []
+    store.remove([other])
+    assert [(row.kind, row.id, row.body) for row in store.differences(directory)] == [
+        ("identity", "46701234567", None)
+    ]
+    store.close()
+
+
+def test_the_store_gives_back_what_it_took(url: str) -> None:
     identity, device = Identity("46701234567", dids=("46812345",)), Device("a", "0" * 32, ("46701234567",))
     store = Store(url)
     store.put([identity, device])

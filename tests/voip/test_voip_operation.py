@@ -27,6 +27,7 @@ def names() -> set[str]:
     """Of all samples that a brain shows."""
     metrics = VoipMetrics(Directory())
     metrics.links["127.0.0.1:8448"] = True
+    metrics.store_up = True
     return {sample.name for family in metrics.collect() for sample in family.samples}
 
 
