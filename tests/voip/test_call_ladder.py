@@ -55,6 +55,7 @@ def test_a_steered_call_shows_both_its_halves_and_what_is_recorded(lab: Lab, tab
         steered.number, reference=f"{REFERENCE.hex()};msc={Scenario().msc}", caller="46700000099"
     ).ended()
     answers.ended()
+    lab.unbind("alice-phone", ALICE, phone)
     for shown in ("INVITE", "decided: rings-devices", "200 OK", "BYE"):
         page.wait_for_selector(f".arrow summary:has-text('{shown}')")
     page.wait_for_selector("summary:has-text('SIP leg: 46700000099')")
