@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from voip_lab import Lab, free_udp_port
+from voip_lab import Lab, free_tcp_port
 
 from oracles import redis_lab
 from scp import client
@@ -27,7 +27,7 @@ class Pair:
             (folder / name).mkdir()
             node = self.labs[0].node if self.labs else None
             self.labs.append(Lab(folder / name, accounts, node=node, name=name, store=redis.url, **options))
-        ports = [free_udp_port(), free_udp_port()]
+        ports = [free_tcp_port(), free_tcp_port()]
         for lab, other, own, theirs in (
             (self.labs[0], self.labs[1], *ports),
             (self.labs[1], self.labs[0], *reversed(ports)),

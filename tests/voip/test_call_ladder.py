@@ -13,7 +13,7 @@ from real_node import TOKEN
 from test_roaming_call import ALICE, FOREIGN, ask, registered
 from voip_lab import Lab, unavailable
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp import client
 from scp.simulator.scenario import Scenario
 

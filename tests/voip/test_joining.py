@@ -12,7 +12,8 @@ from real_node import http
 from text_lab import SmscThread
 from voip_lab import DOMAIN, Lab, unavailable
 
-from oracles.servers import answers_tcp, wait_until
+from oracles.servers import answers_tcp
+from oracles.waiting import wait_until
 from scp import client
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())

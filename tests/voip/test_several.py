@@ -15,7 +15,7 @@ from pair_lab import Pair
 from voip_lab import Lab, unavailable
 
 from oracles import redis_lab
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp import client
 from scp.voip.directory import Device, Identity
 from scp.voip.store import Store
@@ -68,11 +68,11 @@ def test_what_one_brain_writes_the_other_goes_by(pair: Pair) -> None:
     device = Device("carol-phone", "0" * 32, (CAROL,))
     store.put([Identity(CAROL), device])
     first, second = pair.labs
-    wait_until(lambda: all(lab.metric("scp_voip_identities ") == 2 for lab in pair.labs), 20)
+    wait_until(lambda: all(lab.metric("scp_voip_identities ") == 2 for lab in pair.labs))
     pair.redis.servers[0].kill()
-    wait_until(lambda: all(lab.metric("scp_voip_store_up") == 0 for lab in pair.labs), 20)
+    wait_until(lambda: all(lab.metric("scp_voip_store_up") == 0 for lab in pair.labs))
     pair.redis.servers[0].start()  # it has forgotten all
-    wait_until(lambda: all(lab.metric("scp_voip_identities ") == 1 for lab in pair.labs), 20)
+    wait_until(lambda: all(lab.metric("scp_voip_identities ") == 1 for lab in pair.labs))
     store.close()
     assert first.metric("scp_voip_store_up") == second.metric("scp_voip_store_up") == 1
 

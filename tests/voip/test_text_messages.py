@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from text_lab import SmscThread
-from voip_lab import DEVICE, DOMAIN, PASSWORD, Lab, Sipp, free_udp_port, header, unavailable
+from voip_lab import DEVICE, DOMAIN, PASSWORD, Lab, Sipp, free_tcp_port, header, unavailable
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp.voip.cpim import CPIM, PLAIN, Unreadable, delivery_report, text_of
 
 ALICE, BOB, CAROL, OUTSIDE = "11234567", "46701234567", "46701234568", "4915700000001"
@@ -30,7 +30,7 @@ def sends(lab: Lab, text: str, to: str, *, scenario: str = "sends_message", own:
         lab,
         scenario,
         DEVICE,
-        free_udp_port(),
+        free_tcp_port(),
         service=to,
         caller=f"+{own}",
         domain=DOMAIN,
@@ -57,7 +57,7 @@ def test_a_message_by_smpp_reaches_all_devices_now_and_when_they_register(lab: L
     assert header(message, "Content-Type") == ["text/plain"]
     assert body(message) == 'Grüße [€] "a\\b"'
     # the tablet was away: it gets the message with its next REGISTER, the phone does not get it again
-    tablet = free_udp_port()
+    tablet = free_tcp_port()
     later, phone_again = lab.device("takes_message", tablet), lab.device("takes_message", phone)
     lab.register("alice-tablet", ALICE, tablet).ended()
     later.ended()
@@ -78,7 +78,7 @@ def test_what_no_device_took_outlives_a_kill(lab: Lab, smsc: SmscThread) -> None
     lab.brain.kill()
     lab.brain.wait(20)
     lab.start_brain()
-    port = free_udp_port()
+    port = free_tcp_port()
     busy = lab.device("takes_it_later", port)
     lab.register("carol-phone", CAROL, port).ended()
     busy.ended()
@@ -140,7 +140,7 @@ def test_devices_reach_each_other_without_the_smsc(lab: Lab, smsc: SmscThread) -
     )
     assert smsc.taken(ALICE) == []
     lab.unbind("alice-phone", ALICE, port)
-    tablet = lab.device("takes_message", free_udp_port())
+    tablet = lab.device("takes_message", free_tcp_port())
     lab.register("alice-tablet", ALICE, tablet.port).ended()
     tablet.ended()
     lab.unbind("alice-tablet", ALICE, tablet.port)

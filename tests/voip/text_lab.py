@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Iterator
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp.simulator.smsc import Smsc, SmscSettings, TakenMessage
 
 PATIENCE = 20
