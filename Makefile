@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload voip-kills fuzz bench-replay messages clean unit-pure unit-rest coverage-all
+.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload voip-kills fuzz bench-replay messages clean unit-pure unit-rest unit-alone coverage-all
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -33,12 +33,12 @@ voip: ## the VoIP service with two accounts for softphones, until Ctrl-C
 	@deploy/setup.sh test
 	@$(BIN)/camel-scp demo --voip
 
-# The compiler works on one core for minutes; what needs no compiled code is done beside it.
+# The tests of plain Python often wait for processes; compiler and compiled tests work meanwhile, where a core is free.
 test: set-up ## everything that must hold before a commit
-	@$(SUB) compiled >build/compiled.log 2>&1 & compiler=$$!; trap 'kill $$compiler 2>/dev/null || true' EXIT; \
-	  $(SUB) lint unit-pure coverage; \
-	  wait $$compiler || { cat build/compiled.log; exit 1; }
-	@$(SUB) unit-compiled unit-rest
+	@nice $(SUB) unit-compiled >build/compiled.log 2>&1 & beside=$$!; trap 'kill $$beside 2>/dev/null || true' EXIT; \
+	  $(SUB) lint unit-pure coverage unit-rest; \
+	  wait $$beside || { cat build/compiled.log; exit 1; }
+	@$(SUB) unit-alone
 	@printf '\non compiled code: '; tail -n 1 build/test-compiled.log
 	@printf 'on plain Python, the whole suite:\n'; tail -qn 1 build/test-pure.log build/test-rest.log build/test-alone.log
 
@@ -68,7 +68,7 @@ lab: set-up ## nodes, an STP and an MSC over kernel SCTP; here or in a guest ker
 
 unit: unit-plain unit-compiled ## the tests, on plain and on compiled code
 
-unit-plain: unit-pure unit-rest
+unit-plain: unit-pure unit-rest unit-alone
 
 # Tracing for coverage takes as much time as the code, so what has a floor is traced, in the suites that are about it.
 unit-pure: set-up
@@ -78,6 +78,8 @@ unit-pure: set-up
 
 unit-rest: set-up
 	$(PYTEST) --durations 10 -m 'not alone' $(TRACED_SUITES:%=--ignore=%) 2>&1 | tee build/test-rest.log
+
+unit-alone: set-up
 	$(BIN)/pytest -m alone 2>&1 | tee build/test-alone.log
 
 unit-compiled: compiled
