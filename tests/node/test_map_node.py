@@ -19,7 +19,7 @@ sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 from real_node import TOKEN, RealNode, free_ports
 from test_nothing_late import Audited
 
-from oracles.servers import wait_until
+from oracles.waiting import wait_until
 from scp.domain.call import Trigger
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action

@@ -57,7 +57,7 @@ def test_from_the_number_to_a_device_that_is_called(lab: Lab, smsc: SmscThread) 
     assert (made["msisdn"], made["domain"], made["aor"]) == (EVE, DOMAIN, f"sip:+{EVE}@{DOMAIN}")
     assert made["dids"] == ["46850000001"]
     port = lab.bound(made["user"], EVE, password=made["password"])
-    wait_until(lambda: lab.api.send(client.subscriber(EVE)).forwarding, 20)
+    wait_until(lambda: lab.api.send(client.subscriber(EVE)).forwarding)
     said = lab.api.send(client.decide(f"00{EVE}", vlr="491710000001", trigger="terminating"))
     assert (said.action, said.number) == ("connect", f"9900{EVE}")
     for number in (f"9900{EVE}", "+46850000001"):
@@ -112,7 +112,7 @@ def test_what_was_answered_outlives_kills_and_no_pin_works_twice(lab: Lab, smsc:
         killer.join()
         lab.brain.wait(20)
         lab.start_brain()
-        wait_until(lambda: answers_tcp(lab.http_port), 20)
+        wait_until(lambda: answers_tcp(lab.http_port))
         again, more = confirm(lab, asked, pin)
         assert (again == 410) if status == 201 else (again in {201, 410}), (status, again, more)
         for one in (made, more):

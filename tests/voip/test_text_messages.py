@@ -105,14 +105,14 @@ def test_a_device_that_takes_no_text_is_not_asked_again(lab: Lab, smsc: SmscThre
     smsc.send("46700000009", CAROL, "Hello again")
     again.ended()
     assert [body(one) for one in again.received("MESSAGE")] == ["Hello again"]
-    wait_until(lambda: len(lab.said("message answered")) == takes + 1, 20)
+    wait_until(lambda: len(lab.said("message answered")) == takes + 1)
     lab.unbind("carol-phone", CAROL, port)
 
 
 @with_devices
 def test_a_devices_message_goes_out_by_smpp_and_its_delivery_is_reported(lab: Lab, smsc: SmscThread) -> None:
     sends(lab, "Hej då", f"+{OUTSIDE}").ended()
-    wait_until(lambda: len(smsc.taken(OUTSIDE)) == 1, 20)
+    wait_until(lambda: len(smsc.taken(OUTSIDE)) == 1)
     (taken,) = smsc.taken(OUTSIDE)
     assert (taken.source, taken.text) == (BOB, "Hej då")
     port = lab.bound("bob-phone", BOB)
