@@ -61,6 +61,9 @@ def decode(
     tid: Annotated[str, typer.Option(help="messages with this transaction id, in hex")] = "",
     reason: Annotated[str, typer.Option(help="what can't be decoded for a reason with these words")] = "",
     faults: Annotated[bool, typer.Option("--faults", help="only what can't be decoded")] = False,
+    with_octets: Annotated[
+        bool, typer.Option("--octets", help="with --json: the octets, and which of them are which field")
+    ] = False,
 ) -> None:
     """Show a capture, or one message of any layer: as a tree, one line a message, or JSON."""
     from scp.capture.decode import Decoder, Filter
@@ -85,7 +88,7 @@ def decode(
     wanted = Filter(
         number=number, imsi=imsi, tid=tid, operation=tuple(operation or ()), reason=reason, faults=faults
     )
-    _decode_capture(open_capture(file), Decoder(wanted, cap_version), show)
+    _decode_capture(open_capture(file), Decoder(wanted, cap_version, octets=with_octets), show)
 
 
 def _decode_capture(capture: Capture, decoder: Decoder, show: Callable[[dict[str, Any]], object]) -> None:

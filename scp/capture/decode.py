@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 from msgspec import Struct
 
 from scp.capture.dialogue_versions import DialogueVersions, KnownDialogue
-from scp.capture.json_view import JsonDict, fault_json, message_json
+from scp.capture.json_view import JsonDict, fault_json, message_json, octets_json
 from scp.capture.tcap_view import faults_in
 from scp.capture.wire.messages import Message
 
@@ -111,11 +111,13 @@ class Decoder:
     Args:
         wanted: which messages are shown.
         version: CAP version of dialogues whose application context is not in the capture; 0: what fits.
+        octets: with the octets of each message, and which of them are which field.
     """
 
-    def __init__(self, wanted: Filter, version: int = 0) -> None:
+    def __init__(self, wanted: Filter, version: int = 0, *, octets: bool = False) -> None:
         self._wanted = wanted
         self._version = version
+        self._octets = octets
 
     def show(self, capture: MessageSource) -> Iterator[JsonDict]:
         """Yield the messages and faults that the filter takes."""
@@ -131,7 +133,7 @@ class Decoder:
             if item.kind and faults_in(shown):
                 capture.counts["decoded-in-part"] += 1
             if self._is_wanted(known, shown):
-                yield shown
+                yield shown | octets_json(item, known.version) if self._octets else shown
 
     def _is_wanted(self, known: KnownDialogue, shown: JsonDict) -> bool:
         wanted = known.wanted or self._wanted.matches(shown)

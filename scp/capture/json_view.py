@@ -6,7 +6,8 @@ import ipaddress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from scp.capture.cap_version import VERSIONS, subsystem, version_by_subsystems
+from scp.capture.cap_version import VERSIONS, protocol_of_begin, subsystem, version_by_subsystems
+from scp.capture.octet_tree import octet_tree, tcap_tree
 from scp.capture.tcap_view import error_json, tcap_json
 from scp.capture.wire.values import ADAPTATION_NAMES
 from ss7.errors import DecodeError
@@ -79,6 +80,19 @@ def message_json(message: Message, version: int = 0, among: Sequence[int] = VERS
     if message.tcap and message.unit is not None:
         shown |= user_json(message.tcap, message.unit, version, among)
     return shown
+
+
+def octets_json(message: Message, version: int = 0) -> JsonDict:
+    """Return a message's octets, and which of them are which field (`scp.capture.octet_tree`).
+
+    They are TCAP's where it came in several messages, or in another layer than M3UA; else that layer's.
+    """
+    version = version or (protocol_of_begin(message.tcap) if message.tcap else 0)
+    of_m3ua = ADAPTATION_NAMES[message.signal.adaptation] == "m3ua"
+    if message.tcap and not (of_m3ua and message.segments == 1):
+        return {"octets": message.tcap.hex(), "parts": tcap_tree(message.tcap, version)}
+    octets = message.signal.octets
+    return {"octets": octets.hex(), "parts": octet_tree(octets, version) if of_m3ua else []}
 
 
 def data_json(data: m3ua.Data) -> JsonDict:

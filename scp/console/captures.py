@@ -89,7 +89,7 @@ class Captures:
         )
         async def decode(request: Request[Any, Any, Any], limit: Lines = 1000) -> Response[CaptureContents]:
             """Decode the messages of a capture, which is the body. Scope: trace."""
-            return answer(await self._lines(request, ["decode", "-", "--json"], limit))
+            return answer(await self._lines(request, ["decode", "-", "--json", "--octets"], limit))
 
         @post(
             "/v1/captures/replayed",
@@ -102,7 +102,7 @@ class Captures:
             """Decide a capture's calls by this node's configuration and records. Scope: trace."""
             if self._config is None:
                 raise ProblemError(UNREADABLE_CAPTURE, "the node has no configuration file to decide by")
-            command = ["replay", "-", "-c", str(self._config), "--json"]
+            command = ["replay", "-", "-c", str(self._config), "--json", "--messages"]
             return answer(await self._lines(request, command, limit))
 
         @post(

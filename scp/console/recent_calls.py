@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.capture.cap_version import version_of_begin
 from scp.capture.finder import Signals
+from scp.capture.octet_tree import octet_tree
 from scp.capture.tracer import shown
 from scp.capture.wire.messages import Reader
 from scp.domain.cdr import CallAttempt, attempt_of
@@ -247,7 +248,7 @@ def decoded(kept: KeptCall) -> list[dict[str, Any]]:
             if message.transaction.kind == BEGIN:
                 version = version_of_begin(message.tcap)
             line |= _readable(message, version)
-        found.append(line | {"octets": octets.hex()})
+        found.append(line | {"octets": octets.hex(), "parts": octet_tree(octets, version)})
     return found
 
 

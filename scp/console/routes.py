@@ -50,6 +50,8 @@ _FILES: Final = {
     "views.js": "text/javascript",
     "captures.js": "text/javascript",
     "ladder.js": "text/javascript",
+    "octets.js": "text/javascript",
+    "replays.js": "text/javascript",
     "api.js": "text/javascript",
     "preact.js": "text/javascript",
     "console.css": "text/css",

@@ -1,19 +1,21 @@
-"""The report of a replay as a self-contained HTML page: counts, chart, search, ladders, messages."""
+"""The report of a replay as a self-contained HTML page: counts, chart, search, ladders, messages.
+
+Its components are the console's.
+"""
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from scp.console.bundle import page as bundled
 from scp.domain.reason import Reason, explain
 from scp.replay.compare import Verdict
 
 if TYPE_CHECKING:
     from scp.replay.report import Report
 
-_HOLE: Final = "@DATA@"
 _ORDER: Final = (Verdict.DIFFERENT, Verdict.SILENT, Verdict.UNANSWERED, Verdict.SAME)
 
 
@@ -43,7 +45,4 @@ def page(report: Report, name: str, account: str) -> str:
         "calls": sorted(report.kept, key=lambda call: (_ORDER.index(call["verdict"]), call["dialogue"])),
         "left_out": report.left_out,
     }
-    # "<" never stands in the data, so that nothing in a capture can end the script that holds it
-    text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
-    template = resources.files("scp.replay").joinpath("page.html").read_text(encoding="utf-8")
-    return template.replace(_HOLE, text)
+    return bundled(f"Replay of {name}", "report.js", "report", msgspec.json.encode(data).decode())

@@ -57,6 +57,9 @@ def replay(
     store: Store = "",
     token: Token = "",
     json: AsJson = False,
+    messages: Annotated[
+        bool, typer.Option("--messages", help="with --json: the messages of each dialogue, with octets")
+    ] = False,
     html: Annotated[
         Path | None, typer.Option(help="write a page: ladders, messages, a chart, search")
     ] = None,
@@ -89,7 +92,9 @@ def replay(
     settings = None if config is None else configuration(config)
     services = {} if settings is None else services_of(settings)
     records = records_of(store or ("" if settings is None else settings.store.url.reveal()), token)
-    report = _report(services, records, html, number, reason, live=bool(where), json=json)
+    report = _report(
+        services, records, html is not None or messages, number, reason, live=bool(where), json=json
+    )
     job = _Job(open_capture(file), report, json)
     if settings is not None and not where:
         ssns = settings.ssns if capture_ssn is None else (capture_ssn,)
@@ -155,7 +160,7 @@ class _Job:
 def _report(
     services: Mapping[int, Service],
     records: SubscriberLookup,
-    html: Path | None,
+    full: bool,
     number: str,
     reason: str,
     *,
@@ -170,7 +175,7 @@ def _report(
         each=printer(as_json=True) if json else None,
         wanted=number,
         reason=reason,
-        full=html is not None,
+        full=full,
         who=NODE if live else WE,
     )
 

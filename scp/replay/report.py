@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, final
 
-from scp.capture.json_view import at, message_json
+from scp.capture.json_view import at, message_json, octets_json
+from scp.capture.octet_tree import tcap_tree
 from scp.capture.tcap_view import tcap_json
 from scp.capture.text import component_words
 from scp.domain.reason import explain
@@ -120,13 +121,6 @@ class Report:
             return
         self._kept[verdict] += 1
         shown = shown or self.as_json(replayed, verdict)
-        if self._full:
-            version = replayed.version
-            shown["messages"] = [
-                {"from_switch": forward, **message_json(message, version)}
-                for forward, message in replayed.messages
-            ]
-            shown["ours_messages"] = [tcap_json(octets, version) for octets in replayed.ours]
         self.kept.append(shown)
 
     def as_json(self, replayed: ReplayedDialogue, verdict: Verdict) -> JsonDict:
@@ -170,6 +164,16 @@ class Report:
         for name, words in (("bugs", replayed.bugs), ("notes", replayed.notes)):
             if words:
                 shown[name] = words
+        if self._full:
+            version = replayed.version
+            shown["messages"] = [
+                {"from_switch": forward, **message_json(message, version), **octets_json(message, version)}
+                for forward, message in replayed.messages
+            ]
+            shown["ours_messages"] = [
+                {**tcap_json(octets, version), "octets": octets.hex(), "parts": tcap_tree(octets, version)}
+                for octets in replayed.ours
+            ]
         return shown
 
     def _path(self, replayed: ReplayedDialogue) -> list[Any]:

@@ -97,7 +97,7 @@ def test_a_call_is_found_opened_and_explained_in_three_clicks(tab: Tab, node: Se
     assert detail["messages"][-1]["tcap"]["type"] == "end"
     assert detail["call"]["attempt"]["number"] == "990011234567"
     page.click(".arrow summary >> nth=1")
-    assert "990011234567" in page.inner_text(".arrow >> nth=1")
+    page.wait_for_selector(".arrow >> nth=1 >> text=990011234567")
 
 
 @NEEDS_BROWSER
@@ -218,10 +218,24 @@ def test_a_capture_is_decoded_replayed_and_anonymised(tab: Tab, tmp_path: Path) 
     page.click("nav >> text=Captures")
     page.set_input_files("input[type=file]", str(PCAPS / "busy.pcapng"))
     page.click("text=Decode")
-    page.wait_for_selector("summary:has-text('begin: initialDP')")
+    page.click("summary:has-text('begin: initialDP')")
+    page.click(".fields button:has-text('serviceKey')")
+    assert page.inner_text(".marked >> nth=0").strip() == "80"  # its tag (TS 29.078 §6.1.1)
+    value = page.inner_text(".fields .chosen .mono")
+    marked = page.eval_on_selector_all(".marked", "found => found.map(each => each.innerText.trim())")
+    assert int("".join(marked[2:]), 16) == int(value)
+    page.focus("[aria-label=Octets]")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text(".fields .chosen").startswith("calledPartyNumber")
+    page.click(".octets pre span:text-is('62') >> nth=0")
+    assert page.inner_text(".octets [role=status]") != ""
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     page.click("text=Replay against this node")
-    page.wait_for_selector("summary:has-text('different answer, continue unknown-subscriber')")
-    page.click("summary")
+    page.wait_for_selector(
+        "summary:has-text('different answer, continue unknown-subscriber')"
+    )  # open: it is alone
+    page.wait_for_selector("p:has-text('The node answers continue where')")
+    page.wait_for_selector(".arrow summary:has-text('· end: continue')")
     assert "The store has no record of the called number." in page.inner_text("main")
     with page.expect_download() as download:
         page.click("text=Download without numbers")

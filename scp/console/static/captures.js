@@ -1,15 +1,13 @@
 // Captures: what is in one, what this node would answer, and one without numbers.
 import { html, useState } from "./preact.js";
 import { post, Problem } from "./api.js";
-import { words } from "./ladder.js";
-
-const VERDICTS = { same: "same answer", different: "different answer", unanswered: "no answer in the capture", silent: "no answer of ours" };
+import { Behind, words } from "./ladder.js";
+import { Dialogues } from "./replays.js";
 
 export function CapturesPage({ session }) {
   const [file, choose] = useState(null);
   const [result, set] = useState(null);
   const [state, say] = useState("");
-  const [wanted, want] = useState("");
   if (!session.scopes.includes("trace")) return html`<h1>Captures</h1><p class="notice">The key needs the scope trace.</p>`;
   async function go(what) {
     say("working"); set(null);
@@ -21,7 +19,6 @@ export function CapturesPage({ session }) {
     } catch (problem) { say(problem instanceof Problem ? problem.message : String(problem)); }
   }
   const take = event => { event.preventDefault(); const files = event.dataTransfer ? event.dataTransfer.files : event.target.files; if (files.length) { choose(files[0]); set(null); say(""); } };
-  const found = result ? result.items.filter(each => !wanted || JSON.stringify(each).toLowerCase().includes(wanted.toLowerCase())) : [];
   return html`<h1>Captures</h1>
     <p>pcap or pcapng, gzipped or not, up to 64 MiB. It is read on the node, in a process of its own; nothing of it is kept.</p>
     <div class="row drop" onDragOver=${event => event.preventDefault()} onDrop=${take}>
@@ -32,22 +29,25 @@ export function CapturesPage({ session }) {
     </div>
     <p role="status">${state === "working" ? "Working …" : ""}</p>
     ${state && state !== "working" ? html`<p class="notice" role="alert">${state}</p>` : null}
-    ${result ? html`<label>Search<input type="search" value=${wanted} onInput=${event => want(event.target.value)} placeholder="number, IMSI, operation, reason …" /></label>
-      <p class="dim">${found.length} of ${result.items.length}${result.more ? ", the first of more" : ""}. ${result.account}</p>
-      ${found.slice(0, 500).map(result.what === "decoded" ? Message : Dialogue)}` : null}`;
+    ${result && result.what === "decoded" ? html`<${Messages} result=${result} />` : null}
+    ${result && result.what === "replayed" ? html`<p class="dim">${result.account}</p><${Dialogues} calls=${result.items} who="the node" leftOut=${0} openFirst=${result.items.length === 1} />${result.more ? html`<p class="dim">These are the first of more.</p>` : null}` : null}`;
 }
 
-function Message(message) {
-  return html`<details class=${message.fault || message.error ? "fail" : ""}><summary><span class="dim">${message.frame} ${(message.time || "").slice(11, 26)} ${message.source || ""} → ${message.destination || ""}</span> ${words(message)}</summary><pre tabindex="0">${JSON.stringify(message, null, 2)}</pre></details>`;
+const MOST = 500;
+
+function Messages({ result }) {
+  const [wanted, want] = useState("");
+  const found = result.items.filter(each => !wanted || JSON.stringify({ ...each, parts: undefined }).toLowerCase().includes(wanted.toLowerCase()));
+  return html`<label>Search<input type="search" value=${wanted} onInput=${event => want(event.target.value)} placeholder="number, IMSI, operation, reason …" /></label>
+    <p class="dim">${found.length} of ${result.items.length}${result.more ? ", the first of more" : ""}. ${result.account}</p>
+    ${found.slice(0, MOST).map(each => html`<${Message} key=${each.frame + (each.octets || "")} message=${each} />`)}`;
 }
 
-function Dialogue(call) {
-  return html`<details class=${call.verdict === "same" ? "" : "fail"}><summary><span class="dim">frame ${call.frame}</span> <span class="mono">${call.a_number || "?"} → ${call.b_number || "?"}</span>: ${VERDICTS[call.verdict] || call.verdict}${call.reason ? `, ${call.action} ${call.reason}` : ""}</summary>
-    ${call.explanation ? html`<p>${call.explanation}</p>` : null}
-    <p>The capture's SCP: <span class="mono">${(call.theirs || []).join("; ") || "no answer"}</span></p><p>This node: <span class="mono">${(call.ours || []).join("; ") || "no answer"}</span></p>
-    ${(call.differences || []).length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Differences"><table><thead><tr><th scope="col">Field</th><th scope="col">The capture's SCP</th><th scope="col">This node</th></tr></thead>
-      <tbody>${call.differences.map(each => html`<tr><td>${each.field}</td><td class="mono">${each.theirs || "–"}</td><td class="mono">${each.ours || "–"}</td></tr>`)}</tbody></table></div>` : null}
-    <ol class="steps">${(call.path || []).map(step => html`<li>${step.condition}: <span class="mono">${step.value}</span> <span class="dim">→ ${step.outcome}</span></li>`)}</ol></details>`;
+function Message({ message }) {
+  const [open, show] = useState(false);
+  const { octets, parts, ...decoded } = message;
+  return html`<details class=${message.fault || message.error ? "fail" : ""} onToggle=${event => show(event.currentTarget.open)}><summary><span class="dim">${message.frame} ${(message.time || "").slice(11, 26)} ${message.source || ""} → ${message.destination || ""}</span> ${words(message)}</summary>
+    ${open ? html`<${Behind} event=${{ decoded, octets, parts }} />` : null}</details>`;
 }
 
 function save(blob, name) {

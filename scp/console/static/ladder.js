@@ -1,5 +1,6 @@
 // A call as a ladder: its parties side by side, a message an arrow, its decoded form behind it.
-import { html } from "./preact.js";
+import { Octets } from "./octets.js";
+import { html, useState } from "./preact.js";
 
 export const SWITCH = "switch (gsmSSF)", NODE = "gsmSCF (node)";
 const LAST = ["SIP proxy", "devices"];
@@ -17,15 +18,15 @@ export function clock(ms) {
 // What the node said and heard, and what the VoIP service told, as one list in the order of time.
 export function rungs(messages, sip) {
   const ss7 = messages.map(message => {
-    const { time_ms, link, sent, octets, ...decoded } = message;
-    return { time_ms, source: sent ? NODE : SWITCH, target: sent ? SWITCH : NODE, text: words(message), decoded, octets, link };
+    const { time_ms, link, sent, octets, parts, ...decoded } = message;
+    return { time_ms, source: sent ? NODE : SWITCH, target: sent ? SWITCH : NODE, text: words(message), decoded, octets, parts, link };
   });
   const other = (sip || []).map(event => ({ time_ms: event.time_ms, source: event.source, target: event.target, text: event.message, details: event.details }));
   return [...ss7, ...other].sort((a, b) => a.time_ms - b.time_ms);
 }
 
-function partiesOf(events) {
-  const seen = new Set([SWITCH, NODE]);
+function partiesOf(events, first) {
+  const seen = new Set(first);
   for (const each of events) { seen.add(each.source); seen.add(each.target); }
   const last = LAST.filter(each => seen.has(each));
   return [...[...seen].filter(each => !LAST.includes(each)), ...last];
@@ -38,22 +39,29 @@ function Lane({ event, parties }) {
   return html`<span class="lane" style=${{ gridTemplateColumns: `repeat(${2 * parties.length}, minmax(0, 1fr))` }}><span class=${from === to ? "spot" : from < to ? "shaft right" : "shaft left"} style=${style}></span></span>`;
 }
 
-function Rung({ event, parties, first }) {
-  const way = event.source === event.target ? event.source : `${event.source} → ${event.target}`;
-  return html`<details class="arrow">
-    <summary><span class="dim">${clock(event.time_ms)} +${(event.time_ms - first).toFixed(1)} ms</span> · ${event.text} <span class="dim">${way}</span><${Lane} event=${event} parties=${parties} /></summary>
-    ${event.details ? html`<dl class="facts">${Object.entries(event.details).map(([name, value]) => html`<div><dt>${name}</dt><dd class="mono">${value}</dd></div>`)}</dl>` : null}
+// What stands behind a message: its fields, its octets, what it says in words.
+export function Behind({ event }) {
+  return html`${event.details ? html`<dl class="facts">${Object.entries(event.details).map(([name, value]) => html`<div><dt>${name}</dt><dd class="mono">${value}</dd></div>`)}</dl>` : null}
     ${event.decoded ? html`<pre tabindex="0">${JSON.stringify(event.decoded, null, 2)}</pre>` : null}
-    ${event.octets ? html`<p class="dim">link ${event.link}, M3UA, for <code>camel-scp decode --hex</code>:</p><pre tabindex="0">${event.octets}</pre>` : null}
+    ${event.octets ? html`<${Octets} octets=${event.octets} parts=${event.parts} />` : null}`;
+}
+
+function Rung({ event, parties, first }) {
+  const [open, show] = useState(false);
+  const way = event.source === event.target ? event.source : `${event.source} → ${event.target}`;
+  return html`<details class="arrow" onToggle=${toggled => show(toggled.currentTarget.open)}>
+    <summary><span class="dim">${event.time_ms ? clock(event.time_ms) : ""} +${(event.time_ms - first).toFixed(1)} ms</span> · ${event.text} <span class="dim">${way}</span><${Lane} event=${event} parties=${parties} /></summary>
+    ${open ? html`<${Behind} event=${event} />` : null}
+    ${open && event.link ? html`<p class="dim">link ${event.link}; octets for <code>camel-scp decode --hex</code></p>` : null}
   </details>`;
 }
 
-export function Ladder({ events }) {
-  const parties = partiesOf(events);
+export function Ladder({ events, parties }) {
+  const shown = partiesOf(events, parties || [SWITCH, NODE]);
   const first = events.length ? events[0].time_ms : 0;
   return html`<div class="ladder">
-    <div class="parties" style=${{ gridTemplateColumns: `repeat(${parties.length}, minmax(0, 1fr))` }}>${parties.map(each => html`<span>${each}</span>`)}</div>
-    ${events.map(event => html`<${Rung} event=${event} parties=${parties} first=${first} />`)}
+    <div class="parties" style=${{ gridTemplateColumns: `repeat(${shown.length}, minmax(0, 1fr))` }}>${shown.map(each => html`<span>${each}</span>`)}</div>
+    ${events.map((event, at) => html`<${Rung} key=${at} event=${event} parties=${shown} first=${first} />`)}
     ${events.length ? null : html`<p class="dim">No message of it is kept.</p>`}
   </div>`;
 }
