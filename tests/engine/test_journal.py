@@ -10,13 +10,17 @@ import pytest
 from held_room import INSTANCE, HandMovedHeld, HeldRoom, report
 from room import READY, SERVICE_KEY, Room, forwarding
 
+from scp.domain.decision import Action, Decision
+from scp.domain.reason import Reason
 from scp.engine.cap.held_record import decode
 from scp.engine.journal import Journal
 from scp.ports import Kept
+from scp.services.api import Call, NextReport, Send
 from ss7 import tcap
 from ss7.cap.codec import FAST
 from ss7.cap.events import EventTypeBCSM as E
 from ss7.cap.operations import Opcode
+from ss7.cap.types import ResetTimerArg
 from ss7.isup import CalledPartyNumber
 
 ARMED = [Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONNECT]
@@ -34,6 +38,33 @@ def test_a_message_leaves_once_its_record_is_written() -> None:
     assert room.answer(otid).opcodes == ARMED
     assert room.journal.open == 1
     assert room.journal.writes[Kept.WRITTEN] == 1
+
+
+class LateKeeper:
+    """A service that keeps nothing before its second message, as one does that is charged slowly."""
+
+    name = "late"
+
+    async def run(self, call: Call) -> None:
+        call.decided(Decision(Action.CONTINUE, Reason.SERVICE_LOGIC))
+        call.invoke(Opcode.RESET_TIMER, ResetTimerArg(10))
+        await Send()
+        call.invoke(Opcode.CONTINUE)
+        call.keep(("second",))
+        await NextReport(60.0)
+
+
+def test_what_a_service_keeps_after_the_first_answer_has_its_decision_and_the_time_it_took() -> None:
+    room = HeldRoom(HandMovedHeld())
+    room.cap.services = {SERVICE_KEY: LateKeeper()}
+    otid = room.call()
+    assert [answer.opcodes for answer in room.answers(otid)] == [[Opcode.RESET_TIMER]]
+    room.writes()
+    assert [answer.opcodes for answer in room.answers(otid)[1:]] == [[Opcode.CONTINUE]]
+    assert not room.bugs
+    (row,) = room.held.rows.values()
+    record = decode(row.record)
+    assert (record.action, record.reason) == ("continue", "service-logic")
 
 
 def test_steered_calls_never_come_to_it() -> None:

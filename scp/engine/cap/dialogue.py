@@ -63,7 +63,8 @@ class CapDialogue(DialogueState):
         version: the CAP version of the dialogue, 1 to 4.
         invoke_id: of the InitialDP.
         error: see `scp.services.call.Call`.
-        decision: likewise; None after the first answer, which told it.
+        decision: likewise; after the first answer, which told it, None as soon as the journal has it, or will
+            never.
     """
 
     __slots__ = ("_idp", "_octets", "decision", "error", "invoke_id", "version")
@@ -103,7 +104,8 @@ class CapDialogue(DialogueState):
 
     def compact(self) -> None:
         """Keep what a held call needs: octets, an eighth of their argument's size. The decision is told."""
-        self.decision = None
+        if self.journal is not None or self.runner.journal is None:
+            self.decision = None
         if self._octets:
             self._idp = None
 
@@ -169,6 +171,8 @@ class CapDialogue(DialogueState):
             if self.journal is not None:
                 self.journal.decision = decision
                 self.journal.dirty = True
+            elif self.decision is not None:
+                self.decision = decision
             self.runner.decided(self, decision)
         else:
             self.decision = decision
@@ -179,6 +183,9 @@ class CapDialogue(DialogueState):
             if self.runner.journal is None:
                 return
             self.journal = self.runner.journal.begin(self, self.dialogue.local_tid)
+            if self.answered:  # by something that no successor needs
+                self.journal.decision, self.decision = self.decision, None
+                self.journal.took_us = int((self.now - self.started) * 1e6)
         self.journal.keep(value)
 
     def note(self, fact: object) -> None:

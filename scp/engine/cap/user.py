@@ -230,6 +230,8 @@ class CapUser(DialogueRunner[CapDialogue]):
         if state.journal is not None:
             state.journal.decision = decision
             state.journal.took_us = int((self.clock() - state.started) * 1e6)
+        else:
+            state.decision = decision  # the service may keep something later
         self.observers.tell(state.dialogue, state.service, state.idp, decision, state.started)
         if not last:
             state.compact()
