@@ -82,8 +82,10 @@ class HeldCallsService:
             if error.kind not in TRANSIENT:
                 raise
             self.fault.report(str(error))
+        tids: list[bytes] = []
         with contextlib.suppress(StoreError):  # one that is away has the random beginning stay
-            if tids := await self.held.ids(instance):
+            tids = list(await self.held.ids(instance))
+            if tids:
                 signalling.tcap.count_from(widest_gap(tids))
         self.journal = cap.journal = Journal(
             self.held,
@@ -100,7 +102,7 @@ class HeldCallsService:
         self.adoption = adoption = Adoption(self.held, instance, signalling, cap, self.fault.report)
         if self._membership is not None:
             await self._join(adoption)
-        adoption.start()
+        adoption.start(tids)
 
     async def _join(self, adoption: Adoption) -> None:
         """Find the other nodes, and be found."""

@@ -233,7 +233,7 @@ def reported(meter: Meter, now: int = 0) -> Meter:
         meter: of the call, the report taken.
         now: milliseconds since 1970-01-01 UTC, if the call goes on.
     """
-    at = now - meter.used * _TENTH_MS if now and meter.answered else meter.answered
+    at = now - meter.used * _TENTH_MS if now and meter.used else meter.answered
     return replace(meter, pending=False, releasing=False, answered=at)
 
 

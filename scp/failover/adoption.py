@@ -10,7 +10,9 @@ A message for a transaction that is not here is not refused at once. Whose it is
 
 Calls of which nobody hears are found by their time (`SWEEP_SECONDS`): messages that a dead node's guardian or
 a drained node has left are served, and a call whose owner does not look after it any more is adopted and told
-that its wait is over, so that its service asks the switch (ActivityTest) and settles.
+that its wait is over, so that its service asks the switch (ActivityTest) and settles. A node that was started
+anew does that at once with the calls that it had before: what their switches said meanwhile may be lost.
+Nothing is asked while no peer is attached.
 
 A drain hands over at once: what is held becomes `NOBODY`'s, without a word to the switch.
 """
@@ -28,7 +30,7 @@ from scp.engine.return_path import ReturnPath
 from scp.ports import NOBODY, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from scp.engine.cap.held_record import StoredRecord
     from scp.engine.cap.user import CapUser
@@ -103,10 +105,17 @@ class Adoption:
         self._brought_away: dict[bytes, object] = {}  # paths of messages that were relayed, the last ones
         self._unreadable: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._before: list[bytes] = []  # calls of the process before this one that nobody looked at yet
+        self._attached = False  # at the last sweep
         self._sweeper: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to take messages, and to look after calls whose time has come."""
+    def start(self, before: Iterable[bytes] = ()) -> None:
+        """Begin to take messages, and to look after calls whose time has come.
+
+        Args:
+            before: transaction ids of calls that this node's process before this one held.
+        """
+        self._before = list(before)
         self._signalling.tcap.defers_strays = True
         self._signalling.strays = self
         self._sweeper = asyncio.create_task(self._sweep_for_ever())
@@ -321,15 +330,36 @@ class Adoption:
         journal = self._cap.journal
         if journal is not None:
             journal.delete_again()
+        attached = any(link.active for link in self._signalling.links)
+        since, self._attached = self._attached, attached
+        if not attached:
+            return
+        if self._before and since:  # what their switches had to say first has come by now
+            await self._look_after()
         now_ms = int(self._wall() * 1000)
         for entry in await self._held.due(now_ms, MOST_DUE):
             if entry.owner != self._me and self.presence is not None and self.presence.alive(entry.owner):
                 continue
             if entry.tid in self._looking:
                 continue
-            claimed = await self._claim(entry, None)
-            if claimed is not None and not claimed.left:
-                self._cap.wait_is_over(entry.tid)
+            await self._ask_for(entry)
+
+    async def _look_after(self) -> None:
+        """Ask the switches for calls of the process before this one, some of them."""
+        for tid in self._before[:MOST_DUE]:
+            if self._signalling.tcap.find(tid) is not None:  # adopted with a message of before, or of now
+                self._cap.wait_is_over(tid)
+                continue
+            entry = None if tid in self._looking else await self._held.get(tid)
+            if entry is not None and entry.owner == self._me:
+                await self._ask_for(entry)
+        del self._before[:MOST_DUE]
+
+    async def _ask_for(self, entry: HeldEntry) -> None:
+        """Adopt a call of which nobody has heard, and have its service ask the switch."""
+        claimed = await self._claim(entry, None)
+        if claimed is not None and not claimed.left:
+            self._cap.wait_is_over(entry.tid)
 
     # --- going ---
 

@@ -158,7 +158,7 @@ class Control:
     async def _take(self, report: Report) -> None:
         """Step both tables with a report."""
         event = event_of(report)
-        if self.held.missed and report.kind in _SIGNS:
+        if self.held.missed and report.kind is ReportKind.RESULT:  # of ActivityTest: the switch has the call
             self._change(missed=False)
         if self.held.money in (Money.COUNTING, Money.CLOSING):
             await self._charge(report, event)
@@ -268,8 +268,8 @@ class Control:
                 self._change(cleared_ms=self._ms(report))
             return charge.Event.LOST
         if event is Event.QUIET:
-            answered = self.held.phase is Phase.TALKING
-            return charge.Event.STILL_SILENT if answered and self.held.tested else charge.Event.SILENT
+            again = self.held.phase is Phase.TALKING and self.held.tested
+            return charge.Event.STILL_SILENT if again else charge.Event.SILENT
         return refusal(report)
 
     def _reported(self, came: Report) -> charge.Event | None:
@@ -305,7 +305,10 @@ class Control:
             return charge.Event.EXPIRED
         if report.active:
             return charge.Event.USED
-        fruitless = not taken.used and held.phase not in (Phase.TALKING, Phase.OVER)
+        if taken.used and held.phase in _RINGS:  # its answer was not reported, or to nobody
+            self.target = self._facts = None
+            self._change(phase=Phase.TALKING)
+        fruitless = not taken.used and self.held.phase not in (Phase.TALKING, Phase.OVER)
         return charge.Event.FRUITLESS if fruitless else charge.Event.ENDED
 
     async def _step(self, event: charge.Event) -> None:
@@ -323,9 +326,11 @@ class Control:
         elif action is charge.Action.RELEASE:
             self._release(event)
         elif action is charge.Action.TEST:
-            self._change(tested=True)
             self.call.invoke(Opcode.ACTIVITY_TEST)
-            self._change(due_ms=int((self.call.at + PERIOD_SLACK) * 1000) if self.held.due_ms else 0)
+            now_ms, due_ms = int(self.call.at * 1000), self.held.due_ms
+            if due_ms <= now_ms:  # not before the report is due: then it is only asked for the call
+                slack = int(PERIOD_SLACK * 1000)
+                self._change(tested=True, due_ms=now_ms + slack if due_ms else 0)
         elif action is charge.Action.SETTLE:
             await self._settle()
         elif action is charge.Action.SETTLE_CLOCK:
@@ -358,7 +363,7 @@ class Control:
         held = self.held
         meter = held.meter
         if not meter.answered:
-            return None
+            return "reported" if held.missed else None
         if event in _UNREADABLE:  # that period counts as used already
             return GRANTED
         if not meter.pending:
@@ -533,6 +538,5 @@ SETTLE_SECONDS: Final = 30.0
 
 _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
 _ENDED: Final = Decision(Decided.RELEASE, Reason.CHARGING_ENDED)
-_SIGNS: Final = frozenset({ReportKind.INVOKE, ReportKind.RESULT})
-"""Reports that say that the switch has the call."""
+_RINGS: Final = frozenset({Phase.VOIP, Phase.RESCUE, Phase.PLAIN})
 _UNREADABLE: Final = frozenset({charge.Event.UNREADABLE, charge.Event.UNREADABLE_ENDS})

@@ -50,8 +50,8 @@ class HeldCall(Struct, frozen=True, gc=False, array_like=True):
         due_ms: when the next report is due, milliseconds since 1970-01-01 UTC; 0: at no known time.
         number: where a rescue goes, E.164 digits; "": to the subscriber's line.
         cleared_ms: when the end of the answered call was reported, likewise; 0: it was not.
-        missed: another process had the call, and the switch has not said anything since: what it said
-            meanwhile is lost.
+        missed: another process had the call, and the switch has not said since that it still has it: what it
+            said meanwhile may be lost.
     """
 
     phase: Phase = Phase.PLAIN

@@ -34,7 +34,7 @@ from ss7.cap.operations import Opcode
 from ss7.cap.types import ConnectArg
 from ss7.cause import Cause, CauseValue
 from ss7.isup import CalledPartyNumber
-from ss7.rose import Invoke, encode_invoke
+from ss7.rose import Invoke, encode_invoke, encode_return_result
 from ss7.tcap_dialogue import Aarq, encode_dialogue
 
 E = EventTypeBCSM
@@ -79,6 +79,10 @@ class HeldSwitch:
         self.send(port, octets)
         return call
 
+    def charged(self, port: int, caller: str) -> HeldCall:
+        """Make a call that its caller pays for."""
+        return self.begin(port, trigger="originating", a_number=caller, b_number="46701234567", b_nature=4)
+
     async def held(self, port: int) -> HeldCall:
         """Make a call and have it connected to the VoIP side, under control."""
         call = self.begin(port)
@@ -96,8 +100,31 @@ class HeldCall:
         self._ids = 10
 
     @property
-    def answers(self) -> list[Answer]:
+    def said(self) -> list[Answer]:
         return [each for each in self.of.field.said if each.message.dtid == self.otid]
+
+    @property
+    def answers(self) -> list[Answer]:
+        """What the node said, but for the question whether the call is still there."""
+        return [each for each in self.said if each.opcodes != [Opcode.ACTIVITY_TEST]]
+
+    async def asked(self) -> int:
+        """Wait until the node asks whether the call is still there; the invoke id."""
+        await until(lambda: len(self.said) > len(self.answers))
+        (test,) = [each for each in self.said if each.opcodes == [Opcode.ACTIVITY_TEST]]
+        invoke = test.message.components[0]
+        assert isinstance(invoke, Invoke)
+        return invoke.invoke_id
+
+    async def alive(self, port: int) -> None:
+        """Say that the call is still there, when the node asks."""
+        result = encode_return_result(await self.asked())
+        self.of.send(port, tcap.build_continue(self.otid, self.dtid, b"", [result]))
+
+    async def unknown(self, port: int) -> None:
+        """Say that the switch has no such call, when the node asks."""
+        await self.asked()
+        self.of.send(port, tcap.build_p_abort(self.dtid, tcap.UNRECOGNIZED_TRANSACTION_ID))
 
     async def answer(self, number: int) -> Answer:
         """The node's message of this number, the first is 1; no other may come twice or out of turn."""

@@ -41,6 +41,18 @@ def linked(node: RealNode, other: str) -> bool:
 
 
 RESCUE = "rescue = true\nno_answer_s = 15"
+CHARGED = """
+[services.voip-forwarding.charging]
+first_s = 60
+next_s = 60
+withheld_s = 0
+"""
+TARIFF = """
+[[charging.tariffs]]
+prefix = "46"
+price = 6
+"""
+CALLER = "46700000009"
 PAGE = (Path(__file__).parents[2] / "deploy" / "held-calls.md").read_text(encoding="utf-8")
 JOURNAL = PAGE.partition("```toml\n")[2].partition("```")[0]
 """What the page says to switch it on by."""
@@ -59,15 +71,64 @@ def records(folder: Path, name: str) -> list[dict]:
     return asyncio.run(read())
 
 
+async def accounts(url: str, amount: int = 0) -> tuple[int, int]:
+    """Put money on the caller's account; return its balance, and what is held of it."""
+    ledger = open_ledger(None, url, "a test")
+    await ledger.open()
+    if amount:
+        await ledger.credit(CALLER, "first", amount, 1)
+    account = await ledger.account(CALLER)
+    await ledger.close()
+    assert account is not None
+    return account.balance, account.held
+
+
+STEPS = 4
+TENTHS = 1234
+"""What each call is talked for; at 6 a minute by the second that is 13."""
+CHARGE = 13
+
+
+def step(call: HeldCall, port: int, number: int) -> None:
+    """Have the switch say what it says next in a charged call."""
+    if number == 0:
+        call.answered(port)
+    elif number < STEPS - 1:
+        call.used(port, 600 * number)
+    else:
+        call.used(port, TENTHS, active=False)
+        call.cleared(port)
+
+
+async def followed(call: HeldCall, number: int) -> None:
+    """Wait for the node's message after a step: none after the answer, another quota, the end."""
+    if number in range(1, STEPS - 1):
+        assert (await call.answer(number + 1)).opcodes == [Opcode.APPLY_CHARGING]
+    elif number == STEPS - 1:
+        assert (await call.answer(STEPS)).message.kind == tcap.END
+
+
 def test_a_node_that_is_killed_and_started_again_goes_on_with_its_calls(tmp_path: Path) -> None:
-    """SQLite: calls in each phase when the node dies; the next process serves what follows."""
-    node = RealNode(tmp_path, service=RESCUE)
-    node.extra = JOURNAL
+    """SQLite: calls in each phase when the node dies; the next process serves what follows.
+
+    Of two charged calls one ends while the node is away, and its switch knows nothing of it any more: the node's
+    clock says how long it was.
+    """
+    node = RealNode(tmp_path, service=RESCUE + CHARGED)
+    node.extra = JOURNAL + TARIFF
+    url = str(node.settings["store"])
     port = int(node.settings["m3ua"])
     of = HeldSwitch()
+    charged: list[HeldCall] = []
+    times: list[float] = []
 
     async def first() -> list[HeldCall]:
         await of.connect(port)
+        for _ in range(2):
+            charged.append(of.charged(port, CALLER))
+            assert Opcode.APPLY_CHARGING in (await charged[-1].answer(1)).opcodes
+            charged[-1].answered(port)
+        times.append(time.time())
         calls = [await of.held(port) for _ in range(4)]
         for call in calls[:2]:
             call.busy(port)
@@ -77,6 +138,13 @@ def test_a_node_that_is_killed_and_started_again_goes_on_with_its_calls(tmp_path
 
     async def second(calls: list[HeldCall]) -> None:
         await of.connect(port)
+        await charged[0].unknown(port)
+        await until(lambda: node.scrape()["scp_journal_calls"] == 5)
+        times.append(time.time())
+        await charged[1].alive(port)
+        for number in range(1, STEPS):
+            step(charged[1], port, number)
+            await followed(charged[1], number)
         calls[0].busy(port)
         answer = await calls[0].answer(3)
         assert (answer.message.kind, answer.opcodes) == (tcap.END, [Opcode.CONTINUE])
@@ -91,36 +159,30 @@ def test_a_node_that_is_killed_and_started_again_goes_on_with_its_calls(tmp_path
             assert (answer.message.kind, answer.message.components) == (tcap.END, [])
         await of.close()
 
+    assert asyncio.run(accounts(url, 1000)) == (1000, 0)
     with node.running():
         node.provision(MSISDN)
         calls = asyncio.run(first())
         node.signal(signal.SIGKILL)
         node.ended()
+        times.append(time.time())
     with node.running():
         asyncio.run(second(calls))
-        assert event(node, "adopted") == 4
+        assert event(node, "adopted") == 6
         node.signal(signal.SIGTERM)
         node.ended()
     assert {number_in(call.answers[0]) for call in calls} == {STEERED}
-    found = records(tmp_path, "store.db.cdr")
+    everything = records(tmp_path, "store.db.cdr")
+    found = [each for each in everything if each["kind"] == "attempt" and "reservation" not in each]
     assert sorted(each.get("failed_attempts", "").count(":17") for each in found) == [0, 1, 1, 2]
     assert sorted("answered_ms" in each for each in found) == [False, True, True, True]
     assert {(each["number"], each["action"]) for each in found} == {(STEERED, "connect")}
     assert all(each["received_ms"] < each.get("disconnected_ms", inf) for each in found)
-
-
-CHARGED = """
-[services.voip-forwarding.charging]
-first_s = 60
-next_s = 60
-withheld_s = 0
-"""
-TARIFF = """
-[[charging.tariffs]]
-prefix = "46"
-price = 6
-"""
-CALLER = "46700000009"
+    paid = {each.get("charged_by"): each for each in everything if "charged_ms" in each}
+    answered, asked, killed = times[0], times[2], times[1]
+    assert (killed - answered) * 1000 - 200 <= paid["clock"]["charged_ms"] <= (asked - answered) * 1000 + 200
+    assert (paid[None]["charged_ms"], paid[None]["charge"]) == (TENTHS * 100, CHARGE)
+    assert asyncio.run(accounts(url)) == (1000 - CHARGE - paid["clock"]["charge"], 0)
 
 
 @pytest.fixture
@@ -225,18 +287,6 @@ def test_calls_go_on_through_the_other_node(two_nodes: tuple[RealNode, RealNode]
     assert [each["failed_attempts"] for each in found] == ["oCalledPartyBusy:17"] * 40
 
 
-async def accounts(url: str, amount: int = 0) -> tuple[int, int]:
-    """Put money on the caller's account; return its balance, and what is held of it."""
-    ledger = open_ledger(None, url, "a test")
-    await ledger.open()
-    if amount:
-        await ledger.credit(CALLER, "first", amount, 1)
-    account = await ledger.account(CALLER)
-    await ledger.close()
-    assert account is not None
-    return account.balance, account.held
-
-
 async def still_held(url: str) -> int:
     """How many calls have a record."""
     held = open_held_calls(url)
@@ -244,31 +294,6 @@ async def still_held(url: str) -> int:
     entries = [await held.get(tid) for instance in (1, 2) for tid in await held.ids(instance)]
     await held.close()
     return sum(each is not None for each in entries)
-
-
-STEPS = 4
-TENTHS = 1234
-"""What each call is talked for; at 6 a minute by the second that is 13."""
-CHARGE = 13
-
-
-def step(call: HeldCall, port: int, number: int) -> None:
-    """Have the switch say what it says next in a charged call."""
-    if number == 0:
-        call.answered(port)
-    elif number < STEPS - 1:
-        call.used(port, 600 * number)
-    else:
-        call.used(port, TENTHS, active=False)
-        call.cleared(port)
-
-
-async def followed(call: HeldCall, number: int) -> None:
-    """Wait for the node's message after a step: none after the answer, another quota, the end."""
-    if number in range(1, STEPS - 1):
-        assert (await call.answer(number + 1)).opcodes == [Opcode.APPLY_CHARGING]
-    elif number == STEPS - 1:
-        assert (await call.answer(STEPS)).message.kind == tcap.END
 
 
 def test_the_sums_are_right_when_a_node_is_killed_at_every_step_of_charged_calls(
@@ -284,10 +309,7 @@ def test_the_sums_are_right_when_a_node_is_killed_at_every_step_of_charged_calls
         assert await accounts(url, 10_000) == (10_000, 0)
         await of.connect(first)
         await of.connect(second)
-        calls = [
-            of.begin(first, trigger="originating", a_number=CALLER, b_number="46701234567", b_nature=4)
-            for _ in range(5 * STEPS)
-        ]
+        calls = [of.charged(first, CALLER) for _ in range(5 * STEPS)]
         for call in calls:
             assert Opcode.APPLY_CHARGING in (await call.answer(1)).opcodes
         for position, call in enumerate(calls):

@@ -114,6 +114,12 @@ class Charged:
         assert isinstance(self.waits, NextReport)
         self._step(Report(kind, **fields))
 
+    def silent(self) -> None:
+        """An hour passes, and nothing is reported."""
+        later = USER.wall() + 3600.0
+        USER.wall = lambda: later
+        self.report(ReportKind.TIMEOUT)
+
     def used(self, seconds: float, *, active: bool = True, released: bool = False) -> None:
         reported = Reported(seconds, 1)
         octets = charging_report(reported, self.call.context.version, active=active, released=released)
@@ -141,8 +147,8 @@ HAPPENS = {
     Event.CLEARED: lambda call: call.event(EventTypeBCSM.O_DISCONNECT),
     Event.CLEARED_REPORTED: lambda call: call.event(EventTypeBCSM.O_ABANDON),
     Event.SPENT: lambda call: call.used(60),
-    Event.SILENT: lambda call: call.report(ReportKind.TIMEOUT),
-    Event.STILL_SILENT: lambda call: call.report(ReportKind.TIMEOUT),
+    Event.SILENT: lambda call: call.silent(),
+    Event.STILL_SILENT: lambda call: call.silent(),
     Event.LOST: lambda call: call.report(ReportKind.END),
     Event.TOLD: lambda call: call.report(ReportKind.TOLD, argument=Release(b"\x80\x90")),
 }
@@ -167,7 +173,7 @@ def before(money: Money, event: Event) -> Charged:
     if event is Event.SPENT:
         call.used(30)
     if event is Event.STILL_SILENT:
-        call.report(ReportKind.TIMEOUT)
+        call.silent()
         if money is Money.CLOSING:
             return before(money, Event.SILENT)
     if money is Money.CLOSING:
