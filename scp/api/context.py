@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from scp.config import Api, ApiKey
     from scp.domain.rules import Rules
     from scp.domain.subscriber import Subscriber
+    from scp.domain.whereabouts import Located
     from scp.engine.status import ComponentStatus, Condition, LinkStatus
     from scp.ports import SubscriberStore
+    from scp.services.whereabouts import Asking
 
 
 class NodeView(Protocol):
@@ -36,6 +38,14 @@ class NodeView(Protocol):
     @property
     def store_deadline(self) -> float:
         """Seconds that a lookup for a call may take."""
+        ...
+
+    def asking(self, service_key: int | None) -> Asking:
+        """Return when the service of this key (None: the first that steers) asks an HLR for places."""
+        ...
+
+    async def locate(self, msisdn: str) -> Located:
+        """Return where a subscriber is, as the HLR says."""
         ...
 
     def written(self, records: Iterable[Subscriber]) -> None:

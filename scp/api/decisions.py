@@ -16,10 +16,11 @@ from scp.api.problems import NO_RULES, ProblemError
 from scp.api.subscriber_bodies import E164
 from scp.config import Scope
 from scp.domain.call import CallFacts, Trigger, call_facts, typed_diversion
-from scp.domain.decision import Action, Step, path
+from scp.domain.decision import Action, Step, screen
 from scp.domain.lookup import Found, Pending, StoreFailure
 from scp.domain.numbers import Nature, Numbering, dialled
 from scp.domain.reason import Reason, explain
+from scp.services.whereabouts import asks, path_with_place
 
 Dialled: TypeAlias = Annotated[
     str,
@@ -43,6 +44,10 @@ class DecisionBody(Struct, frozen=True, forbid_unknown_fields=True):
     redirecting_number: Dialled | None = None
     redirections: Annotated[int, Meta(ge=0, le=7, description="redirection counter, Q.763 §3.45")] = 0
     service_key: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    ask_hlr: Annotated[
+        bool,
+        Meta(description="ask the HLR where the service would for a call; else the path says so"),
+    ] = False
 
 
 class Condition(Struct, frozen=True):
@@ -88,7 +93,11 @@ async def decide(context: NamedDependency[Context], data: JSONBody[DecisionBody]
         what = "no service" if data.service_key is None else f"the service of key {data.service_key}"
         raise ProblemError(NO_RULES, f"{what} steers by a subscriber's record")
     facts = _facts(rules.numbering, data)
-    decision, steps = path(await _find(context, facts), facts, rules)
+    found = await _find(context, facts)
+    asking = context.node.asking(data.service_key)
+    asked = data.ask_hlr and screen(facts, rules) is None and asks(found, facts, asking.ask)
+    place = await context.node.locate(facts.e164) if asked else None
+    decision, steps = path_with_place(found, facts, rules, asking, place)
     connects = decision.action is Action.CONNECT
     return answer(
         DryRun(

@@ -20,6 +20,7 @@ from scp.app.status import components
 from scp.app.tracing import Tracing
 from scp.common.report_limiter import ReportLimiter
 from scp.domain.rules import Rules
+from scp.domain.whereabouts import LocateFailure
 from scp.engine.admission import Admission
 from scp.engine.drain import drain
 from scp.engine.observers import FanOut
@@ -30,6 +31,7 @@ from scp.failover.journaling_transport import JournalingTransport
 from scp.message_ports import MessageTelemetry
 from scp.ports import ChargingTelemetry, MapTelemetry, StoreError
 from scp.services.registry import build_services, installed
+from scp.services.whereabouts import asking_of
 from scp.store.open import membership_of, open_store
 from scp.telemetry.metrics import Metrics
 from scp.telemetry.number_traces import Traces
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from scp.console.hub import Hub
     from scp.console.recent_calls import RecentCalls
     from scp.domain.subscriber import Subscriber
+    from scp.domain.whereabouts import Located
     from scp.engine.cap.user import CapUser
     from scp.engine.link import Link
     from scp.engine.load_monitor import LoadMonitor
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from scp.ports import SubscriberStore, Telemetry
     from scp.services.api import Service
     from scp.services.registry import EntryPoint
+    from scp.services.whereabouts import Asking
 
 
 @final
@@ -397,6 +401,16 @@ class Node:
         services = self.services.values() if service_key is None else [self.services.get(service_key)]
         found = (getattr(service, "rules", None) for service in services)
         return next((rules for rules in found if isinstance(rules, Rules)), None)
+
+    def asking(self, service_key: int | None) -> Asking:
+        """Return when the service of this key (None: the first that steers) asks an HLR for places."""
+        services = self.services.values() if service_key is None else [self.services.get(service_key)]
+        found = (each for each in services if isinstance(getattr(each, "rules", None), Rules))
+        return asking_of(next(found, None))
+
+    async def locate(self, msisdn: str) -> Located:
+        """Return where a subscriber is, as the HLR says."""
+        return LocateFailure.OFF if self.map is None else await self.map.locate(msisdn)
 
     def written(self, records: Iterable[Subscriber]) -> None:
         """Note that the API has written these."""

@@ -234,10 +234,12 @@ def decide(
     redirecting_number: str | None = None,
     redirections: int = 0,
     service_key: int | None = None,
+    ask_hlr: bool = False,
 ) -> Call[Decision]:
     """Return the call that asks what would happen to a call.
 
-    ``redirecting_number`` diverted it last, ``redirections`` is how often it was diverted.
+    ``redirecting_number`` diverted it last, ``redirections`` is how often it was diverted. With ``ask_hlr``
+    the node asks the HLR where the subscriber is, if it would for a call.
     """
     body = {
         "b_number": b_number,
@@ -247,6 +249,7 @@ def decide(
         "redirecting_number": redirecting_number,
         "redirections": redirections,
         "service_key": service_key,
+        "ask_hlr": ask_hlr,
     }
     return json_call("POST", "/v1/decisions", _DECISION, body)
 

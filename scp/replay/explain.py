@@ -1,24 +1,30 @@
 """The explanation of a decision: every condition that was tested for a call, with value and outcome."""
 
+# ruff: noqa: TC001 - msgspec reads the annotations
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from scp.domain.call import CallFacts, Diversion, Trigger, call_facts
-from scp.domain.decision import Decision, Step, path
+from scp.domain.decision import Decision, Step
 from scp.domain.lookup import Pending, StoreFailure
 from scp.domain.numbers import dialled
 from scp.domain.reason import explain
 from scp.domain.rules import Rules
 from scp.services.idp import read_call
+from scp.services.whereabouts import Asking, path_with_place
 
 if TYPE_CHECKING:
     from scp.domain.lookup import Found
     from scp.ports import SubscriberLookup
     from scp.services.api import Service
     from ss7.cap.types import InitialDPArg
+
+
+NEVER: Final = Asking()
 
 
 class Explanation(Struct, frozen=True):
@@ -49,9 +55,11 @@ def rules_of(service: Service | None) -> Rules | None:
     return rules if isinstance(rules, Rules) else None
 
 
-def explain_call(facts: CallFacts, rules: Rules, store: SubscriberLookup) -> Explanation:
-    """Return the decision on a call whose facts are known."""
-    decision, steps = path(_found(store, facts.e164), facts, rules)
+def explain_call(
+    facts: CallFacts, rules: Rules, store: SubscriberLookup, asking: Asking = NEVER
+) -> Explanation:
+    """Return the decision on a call whose facts are known; no HLR is asked, and the steps say so."""
+    decision, steps = path_with_place(_found(store, facts.e164), facts, rules, asking, None)
     return Explanation(decision, tuple(steps))
 
 

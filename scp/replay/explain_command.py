@@ -60,6 +60,9 @@ def explain(
         list[str] | None, _option("VLR numbers that begin so are at home; again for more", _RULES)
     ] = None,
     prefix: Annotated[str, _option("what marks a number", _RULES)] = "99",
+    ask: Annotated[
+        bool, _option("have a running node ask the HLR where it would for a call", _ASK, "--ask")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Say what would happen to a call, and why: every condition that was asked, and its outcome.
@@ -72,8 +75,12 @@ def explain(
     if node or not (config or store):
         if capture:
             raise fail("a captured call needs rules: give --config, or --store with the numbering options")
-        shown = _asked(node, token, b, a=a, trigger=trigger, vlr=vlr, diverted=diverted, key=service_key)
+        shown = _asked(
+            node, token, b, a=a, trigger=trigger, vlr=vlr, diverted=diverted, key=service_key, ask=ask
+        )
     else:
+        if ask:
+            raise fail("--ask needs a running node, which reaches the HLR: give --node, and no --config")
         idp = _request(capture, frame, a, b) if capture else None
         key = service_key if idp is None or service_key >= 0 else idp.service_key
         service: Any = None
@@ -84,7 +91,7 @@ def explain(
             rules = _typed(country_code, international_prefix, national_prefix, home_vlr or (), prefix)
             where = ""
         facts, decided = _decided(
-            rules, store or where, token, idp, b, trigger=trigger, vlr=vlr, diverted=diverted
+            rules, store or where, token, idp, b, service, trigger=trigger, vlr=vlr, diverted=diverted
         )
         if config and service is not None:
             decided = _with_charge(decided, config, service, facts, idp, (a, redirecting))
@@ -104,6 +111,7 @@ def _asked(
     vlr: str,
     diverted: tuple[str, int],
     key: int,
+    ask: bool,
 ) -> JsonDict:
     """Return the answer of a node's dry run."""
     import msgspec
@@ -121,6 +129,7 @@ def _asked(
         redirecting_number=diverted[0] or None,
         redirections=diverted[1],
         service_key=None if key < 0 else key,
+        ask_hlr=ask,
     )
     try:
         with Client(base, token_of(token)) as client:
@@ -180,6 +189,7 @@ def _decided(
     token: str,
     idp: Any,
     b: str,
+    service: Any,
     *,
     trigger: Trigger,
     vlr: str,
@@ -189,6 +199,7 @@ def _decided(
     from scp.domain.call import typed_diversion
     from scp.replay.explain import explain_call, typed_call
     from scp.services.idp import read_call
+    from scp.services.whereabouts import asking_of
 
     facts = (
         read_call(idp, rules.numbering)
@@ -199,7 +210,7 @@ def _decided(
     )
     if rules.numbering.country_code == _NOWHERE and facts.e164.startswith(_NOWHERE):
         raise fail(f"which country's is {facts.digits}? --country-code 46, or write it +46…")
-    return facts, explain_call(facts, rules, records_of(store, token))
+    return facts, explain_call(facts, rules, records_of(store, token), asking_of(service))
 
 
 def _with_charge(

@@ -20,7 +20,9 @@ from scp.domain.lookup import Found, Pending
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber
+from scp.domain.whereabouts import Located, LocateFailure
 from scp.engine.status import ComponentStatus, Condition, LinkStatus
+from scp.services.whereabouts import Asking
 from scp.store.sqlite import SqliteStore
 
 Result = TypeVar("Result")
@@ -67,6 +69,9 @@ class FakeNode:
         self.steers: Rules | None = RULES
         self.beside: list[ComponentStatus] = []
         self.seen: list[Subscriber] = []
+        self.asks = Asking()
+        self.place: Located = LocateFailure.OFF
+        self.located: list[str] = []
 
     def why_not_ready(self) -> list[str]:
         return self.reasons
@@ -79,6 +84,13 @@ class FakeNode:
 
     def components(self) -> Iterable[ComponentStatus]:
         return self.beside
+
+    def asking(self, service_key: int | None) -> Asking:
+        return self.asks
+
+    async def locate(self, msisdn: str) -> Located:
+        self.located.append(msisdn)
+        return self.place
 
     def written(self, records: Iterable[Subscriber]) -> None:
         self.seen.extend(records)

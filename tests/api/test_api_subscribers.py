@@ -27,6 +27,8 @@ from scp.client import (
     withdraw,
 )
 from scp.domain.subscriber import Subscriber, When
+from scp.domain.whereabouts import LocateFailure, Reach, Whereabouts
+from scp.services.whereabouts import Ask, Asking, OnSilence
 
 NUMBER = "46701234567"
 AOR = "sip:+46701234567@voip.example"
@@ -235,6 +237,35 @@ def test_a_dry_run_says_what_a_call_would_get(operator: Client) -> None:
         "counter=1 redirecting=990701234567",
     )
     assert operator.send(decide("0701234567", redirections=5)).reason == "redirection-limit"
+
+
+def test_a_dry_run_says_that_an_hlr_would_be_asked_and_asks_it_if_wanted(
+    served: Served, operator: Client
+) -> None:
+    operator.send(authorize(NUMBER))
+    operator.send(register(NUMBER, AOR))
+    operator.send(set_forwarding(NUMBER, enabled=True, when="roaming"))
+    served.node.asks = Asking(Ask.NEEDED)
+    said = operator.send(decide("0701234567"))
+    assert said.reason == "roaming-unknown"
+    [place] = [step for step in said.path if step.condition == "place"]
+    assert (place.value, place.outcome) == ("ask_hlr is needed", "the HLR was not asked")
+    assert not served.node.located
+    served.node.place = Whereabouts("31651000000", reach=Reach.IDLE, age_s=12.4)
+    asked = operator.send(decide("0701234567", ask_hlr=True))
+    assert (asked.action, asked.reason) == ("connect", "forwarded-roaming")
+    [place] = [step for step in asked.path if step.condition == "place"]
+    assert (place.value, place.outcome) == ("VLR 31651000000, idle, 12 s ago", "yes")
+    served.node.place = LocateFailure.TIMEOUT
+    served.node.asks = Asking(Ask.NEEDED, OnSilence.CONTINUE)
+    silent = operator.send(decide("0701234567", ask_hlr=True))
+    assert (silent.action, silent.reason, silent.path[-1].value) == (
+        "continue",
+        "location-timeout",
+        "HLR: timeout",
+    )
+    assert operator.send(decide("112", ask_hlr=True)).reason == "never-steer"
+    assert served.node.located == [NUMBER, NUMBER]  # of no call that does not need it
 
 
 def test_without_a_service_that_steers_there_is_no_dry_run(served: Served, operator: Client) -> None:

@@ -76,3 +76,30 @@ def test_what_a_call_would_be_charged(tmp_path: Path, asked: tuple[str, ...], st
     shown = {step["condition"]: step["outcome"] for step in path}
     assert {name: shown[name] for name in steps} == steps
     assert not {"charged", "tariff", "first quota", "barred"} & (shown.keys() - steps.keys())
+
+
+def test_an_hlr_that_would_be_asked_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "scp.toml"
+    text = CONFIG.replace("sqlite::memory:", f"sqlite:{tmp_path / 'store.db'}").replace(
+        "services.controlled", "services.voip-forwarding"
+    )
+    service = 'service_keys = [100]\nprefix = "99"\nask_hlr = "needed"\n'
+    text = text.replace("service_keys = [100]\n", service)
+    text += '[sccp]\nglobal_title = "46700000001"\n[map]\ngateway = "0-23-6"\n'
+    file.write_text(text)
+    record = {
+        "msisdn": "46701234567", "authorized": True, "aor": "sip:b@voip.example", "forwarding": True, "when": "roaming",
+    }  # fmt: skip
+    (tmp_path / "b.ndjson").write_bytes(msgspec.json.encode(record))
+    runner = CliRunner()
+    done = runner.invoke(app, ["subscribers", "import", str(tmp_path / "b.ndjson"), "-c", str(file)])
+    assert done.exit_code == 0, done.output
+    ask = ["explain", "--config", str(file), "--json", "--b", "+46701234567", "--trigger"]
+    path = msgspec.json.decode(runner.invoke(app, [*ask, "originating"]).stdout.splitlines()[-1])["path"]
+    shown = {step["condition"]: (step["value"], step["outcome"]) for step in path}
+    assert shown["place"] == ("ask_hlr is needed", "the HLR was not asked")
+    path = runner.invoke(app, [*ask, "terminating", "--vlr", "46709000001"]).stdout
+    assert '"place"' not in path
+    done = runner.invoke(app, [*ask, "originating", "--ask"])
+    assert done.exit_code != 0
+    assert "--ask needs a running node" in done.stderr
