@@ -71,6 +71,20 @@ def place_of(info: SubscriberInfo, numbering: Numbering) -> Located:
     return place
 
 
+def located_of(answer: Answer, numbering: Numbering) -> Located:
+    """Return what the answer to anyTimeInterrogation says."""
+    if answer.outcome is Outcome.RESULT:
+        result: Any = answer.value
+        return place_of(result.subscriber_info, numbering)
+    if answer.outcome is Outcome.ERROR:
+        if answer.code == ErrorCode.UNKNOWN_SUBSCRIBER:
+            return LocateFailure.UNKNOWN_SUBSCRIBER
+        if answer.code in (ErrorCode.ABSENT_SUBSCRIBER, ErrorCode.ABSENT_SUBSCRIBER_SM):
+            return Whereabouts(reach=Reach.DETACHED)
+        return LocateFailure.REFUSED
+    return _FAILURES.get(answer.outcome, LocateFailure.REFUSED)
+
+
 def reach_of(state: SubscriberState | None) -> Reach:
     """Return what a subscriber state says."""
     return Reach.UNKNOWN if state is None else _REACH.get(state.name, Reach.UNKNOWN)
@@ -194,7 +208,7 @@ class Places:
 
     def learnt(self, msisdn: str, answer: Answer, now: float) -> Located:
         """Return what an answer says, and remember it."""
-        place = self._read(answer)
+        place = located_of(answer, self.numbering)
         if isinstance(place, Whereabouts):
             self._breaker.succeeded(now)
             self.note(msisdn, place, now)
@@ -211,15 +225,3 @@ class Places:
     def _failed(self, failure: LocateFailure) -> LocateFailure:
         self._telemetry.located(failure)
         return failure
-
-    def _read(self, answer: Answer) -> Located:
-        if answer.outcome is Outcome.RESULT:
-            result: Any = answer.value
-            return place_of(result.subscriber_info, self.numbering)
-        if answer.outcome is Outcome.ERROR:
-            if answer.code == ErrorCode.UNKNOWN_SUBSCRIBER:
-                return LocateFailure.UNKNOWN_SUBSCRIBER
-            if answer.code in (ErrorCode.ABSENT_SUBSCRIBER, ErrorCode.ABSENT_SUBSCRIBER_SM):
-                return Whereabouts(reach=Reach.DETACHED)
-            return LocateFailure.REFUSED
-        return _FAILURES.get(answer.outcome, LocateFailure.REFUSED)

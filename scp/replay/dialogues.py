@@ -135,6 +135,14 @@ class DialogueReplay:
         """The dialogue is over in the capture."""
         raise NotImplementedError
 
+    def _beside(self, octets: bytes) -> object:
+        """Return what follows a dialogue that is not replayed, None: nothing. ``octets`` are its BEGIN."""
+        del octets
+        return None
+
+    def _beside_went_on(self, user: object, octets: bytes, *, over: bool) -> None:
+        """A dialogue for which `_beside` returned something has a further message."""
+
     # -- what the capture has ------------------------------------------------------------------------------
 
     def take(self, item: Item) -> None:
@@ -173,6 +181,10 @@ class DialogueReplay:
             ssn = unit.called.ssn
         except DecodeError:
             ssn = -1
+        beside = self._beside(message.tcap)
+        if beside is not None:
+            followed.user = beside
+            return
         if ssn not in self._ssns:
             self.skipped[f"for another subsystem: SSN {ssn}, not {self._ours}"] += 1
             return
@@ -185,6 +197,8 @@ class DialogueReplay:
     def _followed(self, message: Message, followed: Followed, *, from_switch: bool) -> None:
         replayed = followed.user
         if not isinstance(replayed, ReplayedDialogue):
+            if replayed is not None:
+                self._beside_went_on(replayed, message.tcap, over=followed.closed >= 0)
             return
         if len(replayed.messages) < MAX_MESSAGES:
             replayed.messages.append((from_switch, message))

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from scp.capture.wire.transaction import read_transaction, with_ids
+from scp.domain.lookup import Pending
+from scp.domain.whereabouts import LocateFailure
 from scp.engine.cap.user import CapUser
 from scp.engine.scheduler import Scheduler
 from scp.replay.dialogues import MAX_MESSAGES, DialogueReplay, ReplayedDialogue, is_elsewhere
+from scp.replay.places import CapturedPlaces, CapturedQuestion
 from scp.stack.tcap import Tcap
 from scp.stack.tcap_settings import TcapSettings
 from scp.telemetry.null import NullTelemetry
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from scp.domain.decision import Decision
-    from scp.ports import SubscriberLookup
+    from scp.domain.numbers import Numbering
+    from scp.domain.whereabouts import Located
+    from scp.ports import LocationWaiter, SubscriberLookup
     from scp.services.api import Service
     from scp.stack.tcap import Dialogue
     from ss7.cap.codec import Codec
@@ -82,6 +87,20 @@ class _Timer:
         self.action = None
 
 
+class HlrSettings(NamedTuple):
+    """How a node asks HLRs where subscribers are: `[map]`.
+
+    Attributes:
+        numbering: of the node.
+        deadline: seconds that a call waits.
+        max_age: seconds for which a place is remembered.
+    """
+
+    numbering: Numbering
+    deadline: float
+    max_age: float
+
+
 @final
 class Replay(DialogueReplay):
     """Replays.
@@ -96,6 +115,11 @@ class Replay(DialogueReplay):
         store_deadline: as the node's.
         answer_deadline: likewise.
         strict: likewise.
+        hlr: how the node asks HLRs where subscribers are: then the capture's MAP messages answer; None: it
+            asks nobody.
+
+    Attributes:
+        places: what the capture's MAP messages say, None without ``hlr``.
     """
 
     def __init__(
@@ -110,6 +134,7 @@ class Replay(DialogueReplay):
         store_deadline: float = 0.150,
         answer_deadline: float = 0.500,
         strict: bool = False,
+        hlr: HlrSettings | None = None,
     ) -> None:
         super().__init__(skipped, ssns)
         self.tcap = Tcap(TcapSettings(contexts=CALL_CONTROL, max_dialogues=1 << 20, idle_limit=_IDLE_LIMIT))
@@ -117,6 +142,11 @@ class Replay(DialogueReplay):
         self._clock = CaptureClock()
         self._current: ReplayedDialogue | None = None
         self._scheduler = Scheduler(self._clock, self._tick)
+        self._waits: dict[int, tuple[str, LocationWaiter]] = {}
+        self.places: CapturedPlaces | None = None
+        if hlr is not None:
+            self.places = CapturedPlaces(store, hlr.numbering, self._clock, hlr.deadline, hlr.max_age)
+            store = self.places
         self._cap = CapUser(
             self,
             services,
@@ -130,6 +160,9 @@ class Replay(DialogueReplay):
             on_bug=self._bug,
             observer=self,
         )
+        if hlr is not None:
+            self._cap.locator = self
+            self._cap.place_deadline = hlr.deadline
 
     # -- what the capture has ------------------------------------------------------------------------------
 
@@ -150,6 +183,30 @@ class Replay(DialogueReplay):
     def _over(self, replayed: ReplayedDialogue) -> None:
         self._done(replayed)
         replayed.dialogue = None
+        self._waits.pop(replayed.number, None)
+
+    def _answered(self, replayed: ReplayedDialogue) -> None:
+        waits = self._waits.pop(replayed.number, None)
+        if waits is not None and self.places is not None:
+            self.places.decided_there(*waits)
+
+    def locate(self, msisdn: str, waiter: LocationWaiter, now: float) -> Located | Pending:
+        """See `scp.ports.Locator`."""
+        if self.places is None:
+            return LocateFailure.OFF
+        place = self.places.locate(msisdn, waiter, now)
+        if isinstance(place, Pending) and self._current is not None:
+            self._waits[self._current.number] = (msisdn, waiter)
+        return place
+
+    def _beside(self, octets: bytes) -> object:
+        return None if self.places is None else self.places.begun(octets)
+
+    def _beside_went_on(self, user: object, octets: bytes, *, over: bool) -> None:
+        if self.places is not None and isinstance(user, CapturedQuestion):
+            self.places.answered(user, octets)
+            if over:
+                self.places.ended(user)
 
     # -- the node ------------------------------------------------------------------------------------------
 

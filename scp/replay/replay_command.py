@@ -188,9 +188,12 @@ def _replay_here(
     ssns: Collection[int],
 ) -> None:
     """Replay through the service in this process, on the capture's clock."""
-    from scp.replay.offline import Replay
+    from scp.replay.offline import HlrSettings, Replay
     from scp.replay.tables import progress
 
+    hlr = None
+    if (asks := settings.map) is not None:
+        hlr = HlrSettings(settings.numbering, asks.deadline_ms / 1000, asks.max_age_s)
     run = Replay(
         services,
         records,
@@ -200,6 +203,7 @@ def _replay_here(
         store_deadline=settings.store.deadline_ms / 1000,
         answer_deadline=settings.engine.answer_deadline_ms / 1000,
         strict=settings.engine.strict,
+        hlr=hlr,
     )
     gc.freeze()  # what was loaded stays; the collector need not look at it again and again
     with progress(job.capture, quiet=job.quiet) as moved:
@@ -208,6 +212,11 @@ def _replay_here(
                 run.take(item)
             moved(run.messages)
     run.finish()
+    if run.places is not None and (run.places.answers or run.places.events):
+        job.trouble.append(
+            f"MAP in the capture: {run.places.answers} answers of HLRs, {run.places.events} events of VLRs; "
+            "they decide about the calls behind them"
+        )
 
 
 def _replay_live(job: _Job, endpoint: Endpoint, network: Network, live: Live, ssn: int) -> None:
