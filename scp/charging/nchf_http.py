@@ -96,8 +96,15 @@ class ChfClient:
         """Hang up."""
         await self._client.aclose()
 
-    async def post(self, path: str, request: ChargingDataRequest) -> httpx.Response:
+    async def post(
+        self, path: str, request: ChargingDataRequest, *, repeated: bool = False
+    ) -> httpx.Response:
         """Return the answer to a request that was carried out (2xx).
+
+        Args:
+            path: of the resource.
+            request: what is asked.
+            repeated: it may have been sent before.
 
         Raises:
             ChfUnavailableError: the circuit is open, or no attempt was answered in time.
@@ -106,7 +113,7 @@ class ChfClient:
         until = self._clock() + self._deadline
         reason = NOT_ASKED
         pause = FIRST_PAUSE
-        first = True
+        first = not repeated
         while (left := until - self._clock()) > 0 and self._breaker.allows(self._clock()):
             outcome = await self._attempt(
                 path, request if first else structs.replace(request, retransmission=True), left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct, field
@@ -30,10 +31,17 @@ class NfIdentification(Struct, frozen=True, omit_defaults=True):
 
 
 class Unit(Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """RequestedUnit, GrantedUnit: seconds, or short messages."""
+    """RequestedUnit, GrantedUnit: seconds, or short messages.
+
+    Attributes:
+        time: seconds.
+        service_specific_units: messages.
+        tariff_time_change: when the tariff of what is granted changes.
+    """
 
     time: int | None = None
     service_specific_units: int | None = None
+    tariff_time_change: datetime | None = None
 
     @property
     def amount(self) -> int | None:
@@ -55,6 +63,7 @@ class Trigger(Struct, frozen=True, rename="camel"):
 
 QUOTA_EXHAUSTED: Final = "QUOTA_EXHAUSTED"
 FINAL: Final = "FINAL"
+TARIFF_TIME_CHANGE: Final = "TARIFF_TIME_CHANGE"
 
 
 class UsedUnit(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -150,6 +159,19 @@ def granted_seconds(
         return DENIALS.get(unit.result_code, Denied.SERVICE_DENIED)
     seconds = unit.granted_unit.amount if unit.granted_unit is not None else None
     return (seconds, unit.validity_time) if seconds else Denied.INSUFFICIENT
+
+
+def tariff_change(response: ChargingDataResponse, rating_group: int) -> int | None:
+    """Return when the tariff of what is granted changes, in seconds since 1970; None: that is not said.
+
+    A time without a zone is UTC.
+    """
+    for each in response.units:
+        if each.rating_group == rating_group and each.granted_unit is not None:
+            at = each.granted_unit.tariff_time_change
+            if at is not None:
+                return int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp())
+    return None
 
 
 def is_final(response: ChargingDataResponse, rating_group: int) -> bool:

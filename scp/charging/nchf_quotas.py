@@ -11,8 +11,9 @@ finds the function's reference, and a charge leaves one CDR.
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from scp.charging.nchf_messages import (
     DENIALS,
     FINAL,
     QUOTA_EXHAUSTED,
+    TARIFF_TIME_CHANGE,
     ChargingDataRequest,
     ImsInformation,
     NfIdentification,
@@ -31,8 +33,9 @@ from scp.charging.nchf_messages import (
     UsedUnit,
     granted_seconds,
     is_final,
+    tariff_change,
 )
-from scp.domain.quota import TENTHS, UNUSED, QuotaDenial, QuotaGrant, Settled
+from scp.domain.quota import MOST_SWITCH, TENTHS, UNUSED, QuotaDenial, QuotaGrant, Settled, divided
 from scp.domain.reservation import OPEN, Event, Reservation, State, Step
 from scp.ports import Denied, StoreError
 
@@ -46,6 +49,13 @@ if TYPE_CHECKING:
 
 MESSAGE: Final = "message"
 """The fingerprint of a short message's reservation: it says which units its session counts in."""
+
+
+class _Update(NamedTuple):
+    """An Update, and the seconds in all that are told with it."""
+
+    message: ChargingDataRequest
+    used: int
 
 
 @final
@@ -74,6 +84,7 @@ class NchfQuotas:
         self._wall = wall
         self._grace_ms = grace_ms
         self._told: dict[str, int] = {}  # seconds that the function was told of, of sessions that are open
+        self._unanswered: dict[str, _Update] = {}
 
     async def reserve(self, request: QuotaRequest) -> QuotaAnswer:
         """See `scp.ports.QuotaSystem`."""
@@ -105,12 +116,11 @@ class NchfQuotas:
         made = replace(new, reference=reference)
         answer = granted_seconds(read, group, request.seconds)
         if isinstance(answer, Denied) or answer[0] < request.least:
-            await self._release(made, 0)
+            await self._release(made, self._used(made, UNUSED, 0, FINAL))
             return QuotaDenial(answer if isinstance(answer, Denied) else Denied.INSUFFICIENT)
         seconds = min(answer[0], request.seconds)
         await self._ledger.reserve(made, self._step(Event.RESERVE, seconds, answer[1]))
-        last = seconds < request.seconds or is_final(read, group)
-        return QuotaGrant(request.session, seconds, last)
+        return self._grant(request, seconds, read)
 
     async def extend(self, request: QuotaRequest) -> QuotaAnswer:
         """See `scp.ports.QuotaSystem`."""
@@ -119,26 +129,52 @@ class NchfQuotas:
             return QuotaDenial(Denied.UNKNOWN_RESERVATION if found is None else Denied.CLOSED)
         if request.seconds <= found.granted_seconds:
             return QuotaGrant(request.session, found.granted_seconds)
-        used = request.used.tenths // TENTHS
-        more = request.seconds - used
-        told = self._told_of(request.session, request.used)
-        message = self._message(found, Unit(more), used - told, QUOTA_EXHAUSTED)
         try:
-            response = await self._client.post(f"{session_path(found)}/update", message)
-            read = read_response(response.content)
+            if self._is_unanswered(found):
+                found, _ = await self._update(found, self._unanswered[found.id])
+            used = request.used.tenths // TENTHS
+            asked = Unit.of(request.seconds - used, messages=False)
+            used_units = self._used(found, request.used, used, QUOTA_EXHAUSTED)
+            found, read = await self._update(found, _Update(self._message(found, asked, used_units), used))
         except ChfRefusedError as refused:
             gone = refused.status in GONE
             return QuotaDenial(Denied.CLOSED if gone else DENIALS.get(refused.cause, Denied.SERVICE_DENIED))
         except ChfUnavailableError as error:
             raise StoreError(f"charging function: {error}", Denied.UNAVAILABLE) from None
-        self._told[request.session] = used
-        answer = granted_seconds(read, self._group, more)
+        answer = granted_seconds(read, self._group, request.seconds - used)
         if isinstance(answer, Denied):
             return QuotaDenial(answer)
-        total = used + min(answer[0], more)
-        if total > found.granted_seconds:
-            await self._ledger.step(request.session, self._step(Event.EXTEND, total, answer[1]))
-        return self._grant(request, max(total, found.granted_seconds), read, request.seconds)
+        return self._grant(request, found.granted_seconds, read)
+
+    async def _update(self, found: Reservation, update: _Update) -> tuple[Reservation, ChargingDataResponse]:
+        """Send an Update; the reservation after it: by it the next one has another number.
+
+        One that was sent and not answered goes as it was, before any other of its session, and says so: what
+        it tells is told once (TS 32.291 §6.1.6.2.2, retransmissionIndicator).
+        """
+        repeated = self._unanswered.get(found.id) is update
+        self._unanswered[found.id] = update
+        path = f"{session_path(found)}/update"
+        try:
+            response = await self._client.post(path, update.message, repeated=repeated)
+            read = read_response(response.content)
+        except ChfRefusedError:
+            del self._unanswered[found.id]
+            raise
+        del self._unanswered[found.id]
+        self._told[found.id] = update.used
+        asked = update.message.usage[0].requested_unit
+        most = 0 if asked is None else asked.amount or 0
+        answer = granted_seconds(read, self._group, most)
+        total, validity = found.granted_seconds, None
+        if not isinstance(answer, Denied):
+            total, validity = max(total, update.used + min(answer[0], most)), answer[1]
+        outcome = await self._ledger.step(found.id, self._step(Event.EXTEND, total, validity))
+        return outcome.reservation or found, read
+
+    def _is_unanswered(self, found: Reservation) -> bool:
+        update = self._unanswered.get(found.id)
+        return update is not None and update.message.sequence_number == found.steps
 
     async def settle(self, session: str, used: Usage | None) -> QuotaAnswer:
         """See `scp.ports.QuotaSystem`."""
@@ -148,23 +184,37 @@ class NchfQuotas:
             return QuotaDenial(Denied.UNKNOWN_RESERVATION)
         if found.state in OPEN or (used.tenths and found.state is State.EXPIRED):
             try:
-                await self._release(found, used.seconds - self._told_of(session, used))
+                if self._is_unanswered(found):
+                    with contextlib.suppress(ChfRefusedError):
+                        found, _ = await self._update(found, self._unanswered[session])
+                await self._release(found, self._used(found, used, used.seconds, FINAL))
             except ChfUnavailableError as error:
                 raise StoreError(f"charging function: {error}", Denied.UNAVAILABLE) from None
         event = Event.SETTLE if used.tenths else Event.RELEASE
         await self._ledger.step(session, Step(event, self._wall(), 0, used.seconds))
         self._told.pop(session, None)
+        self._unanswered.pop(session, None)
         return Settled(session, None, used.seconds)
 
     def _told_of(self, session: str, used: Usage) -> int:
         """Return how many seconds the function was told of: by this node, or by the one before it."""
         return max(self._told.get(session, 0), used.told)
 
-    async def _release(self, reservation: Reservation, seconds: int) -> None:
+    def _used(self, of: Reservation, usage: Usage, used: int, trigger: str) -> tuple[UsedUnit, ...]:
+        """Return the containers of what was used and not told of; two where the tariff changed."""
+        parts = divided(usage, self._told_of(of.id, usage), used)
+        triggers = (trigger,) if len(parts) == 1 else (TARIFF_TIME_CHANGE, trigger)
+        messages = of.fingerprint == MESSAGE
+        return tuple(
+            UsedUnit.of(2 * of.steps + index, part, why, messages=messages)
+            for index, (part, why) in enumerate(zip(parts, triggers, strict=True), -1)
+        )
+
+    async def _release(self, reservation: Reservation, used: tuple[UsedUnit, ...]) -> None:
         """Release the session; one that the function does not know any more is released."""
         try:
             await self._client.post(
-                f"{session_path(reservation)}/release", self._message(reservation, None, seconds, FINAL)
+                f"{session_path(reservation)}/release", self._message(reservation, None, used)
             )
         except ChfRefusedError as refused:
             if refused.status not in GONE:
@@ -174,23 +224,26 @@ class NchfQuotas:
         return self._message_group if of.fingerprint == MESSAGE else self._group
 
     def _message(
-        self, of: Reservation, asked: Unit | None, used: int | None = None, trigger: str = ""
+        self, of: Reservation, asked: Unit | None, used: tuple[UsedUnit, ...] = ()
     ) -> ChargingDataRequest:
-        messages = of.fingerprint == MESSAGE
-        container = () if used is None else (UsedUnit.of(of.steps, used, trigger, messages=messages),)
         return ChargingDataRequest(
             f"msisdn-{of.account}",
             self._consumer,
             datetime.fromtimestamp(self._wall() / 1000, UTC).isoformat(timespec="milliseconds"),
             of.steps,
-            (UnitUsage(self._group_of(of), asked, container),),
+            (UnitUsage(self._group_of(of), asked, used),),
             ImsInformation((f"tel:+{of.a_number}",), f"tel:+{of.b_number}"),
         )
 
-    def _grant(
-        self, request: QuotaRequest, seconds: int, read: ChargingDataResponse, asked: int
-    ) -> QuotaGrant:
-        return QuotaGrant(request.session, seconds, last=seconds < asked or is_final(read, self._group))
+    def _grant(self, request: QuotaRequest, seconds: int, read: ChargingDataResponse) -> QuotaGrant:
+        """Return a grant; one that is smaller than asked for is the last only if the function says so."""
+        group = self._message_group if request.message else self._group
+        last, change = is_final(read, group), tariff_change(read, group)
+        now = self._wall() // 1000
+        switch = 0 if change is None else change - now
+        if not 0 < switch <= MOST_SWITCH:
+            return QuotaGrant(request.session, seconds, last)
+        return QuotaGrant(request.session, seconds, last, now, switch)
 
     def _step(self, event: Event, seconds: int, validity: int | None) -> Step:
         now = self._wall()

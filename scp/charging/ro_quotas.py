@@ -11,14 +11,14 @@ server, and a charge leaves one CDR.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 from msgspec.structs import replace
 
 from scp.charging.ro_client import RoUnavailableError
 from scp.charging.ro_messages import FailureHandling
-from scp.charging.ro_sessions import MESSAGE, Granted, Session
-from scp.domain.quota import TENTHS, UNUSED, QuotaDenial, QuotaGrant, Settled
+from scp.charging.ro_sessions import MESSAGE, Granted, Session, told_in
+from scp.domain.quota import MOST_SWITCH, TENTHS, UNUSED, QuotaDenial, QuotaGrant, Settled
 from scp.domain.reservation import OPEN, Event, Reservation, State, Step
 from scp.ports import Denied, StoreError
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from scp.charging.ro_sessions import RoSessions
     from scp.domain.quota import QuotaAnswer, QuotaRequest, Usage
     from scp.ports import Ledger
-
-MOST_SWITCH: Final = 86_400
-"""A gsmSSF is told of a change of the tariff at most a day ahead (TS 29.078 §5.1)."""
 
 
 @final
@@ -96,7 +93,7 @@ class RoQuotas:
         try:
             if self._sessions.unanswered(found):
                 found, told = await self._caught_up(found, told)
-            usage = self._sessions.split(request.used, told, used)
+            usage = told_in(request.used, told, used)
             told, answer = await self._sessions.update(found, usage, used, request.seconds - used)
         except RoUnavailableError as error:
             if Session.of(found.reference).handling is not FailureHandling.CONTINUE:
@@ -121,7 +118,7 @@ class RoQuotas:
             try:
                 if self._sessions.unanswered(found):
                     found, told = await self._caught_up(found, told)
-                await self._sessions.end(found, self._sessions.split(used, told, used.seconds))
+                await self._sessions.end(found, told_in(used, told, used.seconds))
             except RoUnavailableError as error:
                 raise _unavailable(error) from None
         event = Event.SETTLE if used.tenths else Event.RELEASE

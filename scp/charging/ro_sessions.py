@@ -24,7 +24,7 @@ from scp.charging.ro_messages import (
     denial,
     unit_of,
 )
-from scp.domain.quota import TENTHS
+from scp.domain.quota import divided
 from scp.ports import Denied
 
 if TYPE_CHECKING:
@@ -206,19 +206,6 @@ class RoSessions:
         except RoUnavailableError:  # the server's own clock ends it (Tcc, RFC 8506 §13)
             self._unanswered.pop(opened.id, None)
 
-    def split(self, usage: Usage, told: int, used: int) -> tuple[Used, ...]:
-        """Return the seconds from ``told`` to ``used``, divided where the tariff changed meanwhile.
-
-        A second that begins before a change counts after it; the begun one at the end is ``used``'s affair.
-        """
-        passed = 0
-        for tenths, _ in usage.stretches[:-1]:
-            passed += tenths
-            cut = passed // TENTHS
-            if told <= cut:
-                return Used(cut - told, BEFORE), Used(used - cut, AFTER)
-        return (Used(used - told),)
-
     async def _send(self, key: str, unanswered: Unanswered, host: str, *, moves: bool) -> Answer:
         """Send a request; one that was sent and not answered goes again as it was."""
         before = self._unanswered.get(key)
@@ -264,6 +251,12 @@ class RoSessions:
         return Request(
             session, kind, number, party, of.fingerprint == MESSAGE, asked, used, None, self._wall() // 1000
         )
+
+
+def told_in(usage: Usage, told: int, used: int) -> tuple[Used, ...]:
+    """Return the seconds from ``told`` to ``used``, divided where the tariff changed meanwhile."""
+    parts = divided(usage, told, used)
+    return (Used(*parts),) if len(parts) == 1 else (Used(parts[0], BEFORE), Used(parts[1], AFTER))
 
 
 def granted(unit: Unit | None, asked: int) -> Granted | Denied:

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 TENTHS: Final = 10
 """CAP counts charged time in 100 ms."""
+MOST_SWITCH: Final = 86_400
+"""Seconds: a gsmSSF is told of a switch of the tariff at most a day ahead (TS 29.078 §5.1)."""
 
 
 class Usage(Struct, frozen=True, gc=False, array_like=True):
@@ -44,6 +46,20 @@ UNUSED: Final = Usage()
 def whole_seconds(tenths: int) -> int:
     """Return tenths of a second as seconds, rounded up."""
     return -(-tenths // TENTHS)
+
+
+def divided(usage: Usage, told: int, used: int) -> tuple[int, ...]:
+    """Return the seconds from ``told`` to ``used``: one number, or two if the tariff switched meanwhile.
+
+    A second that begins before a switch counts after it; the begun one at the end is in ``used`` or is not.
+    """
+    passed = 0
+    for tenths, _ in usage.stretches[:-1]:
+        passed += tenths
+        cut = passed // TENTHS
+        if told <= cut:
+            return cut - told, used - cut
+    return (used - told,)
 
 
 class QuotaRequest(Struct, frozen=True, gc=False):

@@ -21,7 +21,7 @@ class Chf:
     """Answers as TS 32.291 has it.
 
     Attributes:
-        balance: seconds that may still be granted.
+        balance: seconds that may still be granted; those after ``change`` (a date) count ``later`` times.
         requests: (path, body) of what came.
         faults: what to do with the next requests: "drop" the connection before, "lose" the answer after it was
             carried out, "slow", a status, or a result code.
@@ -29,6 +29,9 @@ class Chf:
 
     def __init__(self, balance: int = 100_000) -> None:
         self.balance = balance
+        self.change = ""
+        self.later = 1
+        self.changed: set[str] = set()
         self.sessions: dict[str, int] = {}
         self.used: dict[str, int] = {}
         self.requests: list[tuple[str, dict[str, Any]]] = []
@@ -100,32 +103,48 @@ class Chf:
         self._seen[place] = answer = self._new(path, body, fault)
         return answer
 
+    def take(self, reference: str, usage: dict[str, Any]) -> None:
+        """Take what was used off what is held, and what is left of that back."""
+        containers = usage["usedUnitContainer"]
+        for number, container in enumerate(containers):
+            after = reference in self.changed or number > 0
+            self.balance -= units(container) * (self.later if after else 1)
+            self.used[reference] = self.used.get(reference, 0) + units(container)
+        if len(containers) > 1:
+            assert containers[0]["triggers"][0]["triggerType"] == "TARIFF_TIME_CHANGE"
+            self.changed.add(reference)
+        self.balance += self.sessions[reference]
+        self.sessions[reference] = 0
+
     def _new(self, path: str, body: dict[str, Any], fault: str | None) -> tuple[int, Any, str]:
         usage = body["multipleUnitUsage"][0]
         reference, _, verb = unquote(path).removeprefix(ROOT).strip("/").partition("/")
         if verb == "release":
             if reference not in self.sessions:
                 return 404, {"cause": "CONTEXT_NOT_FOUND"}, ""
-            used = units(usage["usedUnitContainer"][0])
-            self.balance += self.sessions.pop(reference) - used
-            self.used[reference] = self.used.get(reference, 0) + used
+            self.take(reference, usage)
+            self.balance += self.sessions.pop(reference)
             return 204, None, ""
         if verb == "update" and reference not in self.sessions:
             return 404, {}, ""
-        for container in usage.get("usedUnitContainer", ()):  # the quota before is over
-            self.balance += self.sessions[reference] - units(container)
-            self.sessions[reference] = 0
-            self.used[reference] = self.used.get(reference, 0) + units(container)
+        if usage.get("usedUnitContainer"):  # the quota before is over
+            self.take(reference, usage)
         reference = reference or f"session {len(self.sessions) + len(self.used)}"
         code = fault if isinstance(fault, str) and fault.isupper() else "SUCCESS"
-        time = min(units(usage["requestedUnit"]), self.balance) if code == "SUCCESS" else 0
+        dearest = self.later if self.change else 1
+        asked = units(usage["requestedUnit"])
+        time = min(asked, self.balance // dearest) if code == "SUCCESS" else 0
         if code == "SUCCESS" and not time:
             code = "QUOTA_LIMIT_REACHED"
-        self.balance -= time
-        self.sessions[reference] = self.sessions.get(reference, 0) + time
+        self.balance -= time * dearest
+        self.sessions[reference] = self.sessions.get(reference, 0) + time * dearest
         unit = {"ratingGroup": usage["ratingGroup"], "resultCode": code}
         if time:
             unit |= {"grantedUnit": dict.fromkeys(usage["requestedUnit"], time), "validityTime": 3600}
+            if self.change and reference not in self.changed:
+                unit["grantedUnit"]["tariffTimeChange"] = self.change
+            if time < asked:
+                unit["finalUnitIndication"] = {"finalUnitAction": "TERMINATE"}
         answer = {
             "invocationTimeStamp": body["invocationTimeStamp"],
             "invocationSequenceNumber": body["invocationSequenceNumber"],

@@ -120,7 +120,7 @@ class Ocs(Application):
         node.retransmit_queue_size = (
             0  # whether a request is repeated is the application's affair (RFC 8506 §8.2)
         )
-        node.wakeup_interval = 0.1
+        node.wakeup_interval = 0.02
         node._stat_collect_thread = StoppableThread(
             target=lambda _thread: None
         )  # it would sleep for 2 s at the end

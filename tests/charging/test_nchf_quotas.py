@@ -160,3 +160,74 @@ def test_a_short_message_is_a_service_specific_unit_of_its_own_rating_group() ->
         assert len(await ledger.unrecorded(9)) == 1
 
     run(body, 1)
+
+
+def test_a_smaller_grant_is_not_the_last_unless_the_function_says_so() -> None:
+    async def body(node, chf, _ledger) -> None:
+        carry_out = chf.carry_out
+
+        def slices(path, body, fault=None):
+            status, answer, location = carry_out(path, body, fault)
+            for unit in (answer or {}).get("multipleUnitInformation", ()):
+                unit.pop("finalUnitIndication", None)
+            return status, answer, location
+
+        chf.carry_out = slices
+        grant = await node().reserve(request(60))
+        assert (grant.seconds, grant.last) == (20, False)
+
+    run(body, 20)
+
+
+def test_5_a_change_of_the_tariff_is_told_and_divides_what_is_told() -> None:
+    async def body(node, chf, _ledger) -> None:
+        chf.change, chf.later = "2023-11-14T22:14:00Z", 2  # 40 s after the node's clock
+        quotas = node()
+        grant = await quotas.reserve(request(60))
+        assert (grant.at, grant.switch_s) == (1_700_000_000, 40)
+        used = Usage(((400, 0), (200, 1_700_000_040)))
+        await quotas.extend(QuotaRequest(SESSION, A, "c", A, B, 120, used))
+        await quotas.settle(SESSION, Usage(((400, 0), (800, 1_700_000_040)), 60))
+        told = [body["multipleUnitUsage"][0].get("usedUnitContainer", []) for _, body in chf.requests]
+        assert [[(each["time"], each["triggers"][0]["triggerType"]) for each in one] for one in told] == [
+            [],
+            [(40, "TARIFF_TIME_CHANGE"), (20, "QUOTA_EXHAUSTED")],
+            [(60, "FINAL")],
+        ]
+        assert chf.balance == 0
+        numbers = [each["localSequenceNumber"] for one in told for each in one]
+        assert len(set(numbers)) == 3
+
+    run(body, 200)
+
+
+def test_an_update_whose_answer_was_lost_is_told_once() -> None:
+    """The function carried it out: it comes again as it was, marked, before what is asked then."""
+
+    async def body(node, chf, _ledger) -> None:
+        quotas = node()
+        await quotas.reserve(request(60))
+        chf.faults.extend(["lose", 503, 503, 503])
+        with pytest.raises(StoreError):
+            await quotas.extend(request(120, 300))
+        quotas._client._breaker.succeeded(0.0)
+        await quotas.extend(request(160, 450))
+        await quotas.settle(SESSION, Usage(((723, 0),), 45))
+        assert chf.used == {"session 0": 73}
+        assert chf.balance == 100_000 - 73
+        numbers = [body["invocationSequenceNumber"] for _, body in chf.requests]
+        assert numbers == [0, 1, *numbers[2:-3], 1, 2, 3]
+
+    run(body)
+
+
+def test_a_denied_update_leaves_the_numbers_right() -> None:
+    async def body(node, chf, _ledger) -> None:
+        quotas = node()
+        await quotas.reserve(request(60))
+        assert await quotas.extend(request(120, 600)) == QuotaDenial("insufficient-balance")
+        await quotas.settle(SESSION, Usage(((600, 0),), 60))
+        assert [body["invocationSequenceNumber"] for _, body in chf.requests] == [0, 1, 2]
+        assert chf.used == {"session 0": 60}
+
+    run(body, 60)
