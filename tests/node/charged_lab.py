@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import deque
 from random import Random
 from types import SimpleNamespace
 from typing import Any, Final
@@ -18,6 +19,7 @@ from scp.app import charging as wiring
 from scp.app.call_path import add_link
 from scp.app.node import Node
 from scp.engine import scheduler
+from scp.engine.return_path import ReturnPath
 from scp.net.loopback import pair
 from scp.simulator import dialogue
 from scp.simulator.endpoint import Endpoint, Side
@@ -85,11 +87,13 @@ class Lab:
     Attributes:
         node: as `serve` wires it, from M3UA up.
         msc: makes the calls.
+        heard: the M3UA messages that the node sent, the last ones.
     """
 
     def __init__(self, node: Node, msc: Msc) -> None:
         self.node = node
         self.msc = msc
+        self.heard: deque[bytes] = deque(maxlen=100)
 
     async def call(self, scenario: Scenario, expected: Expectation = GOES_ON) -> Any:
         """Make one call; its result, when its dialogue is over."""
@@ -99,6 +103,25 @@ class Lab:
     def now(self) -> float:
         """Seconds since 1970 by the wall's clock."""
         return self.node.cap.wall()
+
+    def held(self) -> Any:
+        """The node's only dialogue."""
+        (dialogue,) = self.node.signalling.tcap._dialogues.values()
+        return dialogue
+
+    def switch_says(self, octets: bytes) -> None:
+        """Have the switch send a TCAP message, whatever its own TCAP knows."""
+        network = Network()
+        path = ReturnPath(
+            self.msc.link,
+            network.point_code,
+            network.scp_point_code,
+            1,
+            network.called(),
+            network.calling(),
+        )
+        self.msc.signalling.send(path, octets)
+        self.msc.signalling.flush()
 
     async def quiet(self) -> None:
         """Wait until no dialogue is open, and all records are written."""
@@ -185,9 +208,8 @@ def run(
         peer = node.config.m3ua.peers[0]
         node.status.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts, waits=True)
         link = add_link(node.signalling, node.config, peer)
-        heard = msc.link if recorder is None else Heard(msc.link, recorder)
-        ours, _ = pair(link, heard)
         lab = Lab(node, msc)
+        ours, _ = pair(link, Heard(msc.link, lab.heard, recorder))
         try:
             await node.store.put(READY)
             await node.charging.ledger.credit(CALLER, "first", balance, 1)
@@ -205,17 +227,20 @@ def run(
 
 
 class Heard:
-    """The switch's transport user; what the node sends is shown to the recorder, for tshark."""
+    """The switch's transport user; what the node sends is kept, and shown to the recorder, for tshark."""
 
-    def __init__(self, user, recorder):
+    def __init__(self, user, kept, recorder):
         self.user = user
+        self.kept = kept
         self.recorder = recorder
-        self.association = recorder.association()
+        self.association = None if recorder is None else recorder.association()
 
     def __getattr__(self, name):
         return getattr(self.user, name)
 
     def received(self, messages):
         for _, message in messages:
-            self.recorder.sent(message, stream=1, association=self.association)
+            self.kept.append(message)
+            if self.recorder is not None:
+                self.recorder.sent(message, stream=1, association=self.association)
         self.user.received(messages)

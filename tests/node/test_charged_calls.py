@@ -19,9 +19,14 @@ from oracles.examples import examples
 from scp.domain.call import Trigger
 from scp.services.api import Release
 from scp.simulator import call as simulated
+from scp.simulator.charged import Reported
 from scp.simulator.expect import Action, Expectation
+from scp.simulator.reports import charging_report
 from scp.simulator.scenario import Attempt, Ending, Finish, Scenario
+from ss7 import tcap
+from ss7.cap.codec import FAST
 from ss7.cap.operations import Opcode
+from ss7.rose import encode_invoke
 
 PERIODS = ["applyCharging 60.0 s", "applyCharging 60.0 s", "applyCharging 20.0 s"]
 RELEASED = Expectation(action=Action.RELEASE, ended=True)
@@ -345,6 +350,53 @@ def test_7_a_report_that_can_not_be_read_is_charged_all_the_same(everything_sent
         assert (await lab.account())[1] == 0
 
     run(body, policy=f'unreadable_report = "{policy}"', recorder=everything_sent)
+
+
+def when(result: Any, words: str) -> list[float]:
+    """When the node said so, in seconds since the call began: a component, or a message without any."""
+    said = [step for step in result.steps if not step.outward]
+    return [each.seconds for each in said if words in (each.components or (each.message,))]
+
+
+@pytest.mark.parametrize(("lost_call", "seconds", "charge"), [("reported", 30, 3), ("granted", 90, 9)])
+def test_9_a_silent_switch_is_asked_and_its_call_settled_once(everything_sent, lost_call, seconds, charge):
+    """Quota due and 10 s: ActivityTest; no result in 5 s (§11.1): settled by policy. What comes then is refused."""
+
+    async def body(lab: Lab) -> None:
+        asked = asyncio.create_task(
+            lab.call(originating(Attempt(ring=3.0, talk=47.0, finish=Finish.LOST)), ANY)
+        )
+        await asyncio.sleep(60.0)
+        tid = lab.held().local_tid
+        result = await asked
+        assert when(result, "activityTest") == [pytest.approx(3 + 30 + 60 + 10, abs=0.2)]
+        assert when(result, "TC-END") == [pytest.approx(3 + 30 + 60 + 10 + 5, abs=0.2)]
+        lab.heard.clear()
+        octets = charging_report(Reported(47.0, 1), 2, active=False)
+        argument = FAST.encode_argument(Opcode.APPLY_CHARGING_REPORT, octets, 2)
+        late = encode_invoke(9, Opcode.APPLY_CHARGING_REPORT, argument)
+        lab.switch_says(tcap.build_continue(b"late", tid, b"", [late]))
+        await asyncio.sleep(1.0)
+        (refusal,) = lab.heard
+        assert b"I\x04lateJ\x01\x01" in refusal  # P-Abort: the transaction id is not known (Q.773 table 8)
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (seconds * 1000, charge)
+        assert record["charged_by"] == lost_call
+        assert len(await lab.records("charge")) == 1
+        assert await lab.account() == (20 - charge, 0)
+
+    run(body, policy=f'lost_call = "{lost_call}"', recorder=everything_sent)
+
+
+def test_9_a_call_that_nobody_pays_for_is_asked_for_after_half_an_hour(everything_sent):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(steered(Attempt(ring=3.0, talk=47.0, finish=Finish.LOST)), STEERED)
+        assert when(result, "activityTest") == [pytest.approx(3 + 1800, abs=0.2)]
+        assert when(result, "TC-END") == [pytest.approx(3 + 1800 + 5, abs=0.2)]
+        (record,) = await lab.records()
+        assert "charge" not in record
+
+    run(body, service="rescue = true", policy="pays = []", recorder=everything_sent)
 
 
 def test_12_an_abandoned_call_frees_its_money_within_a_second(everything_sent):

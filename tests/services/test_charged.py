@@ -10,13 +10,17 @@ from driver import USER
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import msgpack
+from msgspec.structs import replace
 from test_voip_forwarding import NODE
 
 from oracles.examples import examples
+from scp.domain.numbers import Numbering
 from scp.domain.quota import ChargingFailure, QuotaDenial, QuotaGrant, Settled
 from scp.engine.cap.dialogue import CapDialogue
 from scp.services.api import Extend, Lookup, NextReport, Release, Report, ReportKind, Reserve, Settle
 from scp.services.charge_control import TABLE, Action, Event, Money, read_report
+from scp.services.charging_policy import ChargingPolicy, ForwardedBy, paid_by
+from scp.services.idp import read_call
 from scp.services.voip_forwarding import controlled
 from scp.simulator.charged import Reported
 from scp.simulator.idp import initial_dp
@@ -25,6 +29,7 @@ from scp.simulator.scenario import Scenario
 from scp.stack.tcap import Dialogue
 from ss7.cap.charging import decode_contained
 from ss7.cap.contexts import BY_VERSION
+from ss7.cap.location import LocationInformation
 from ss7.cap.operations import Opcode
 from ss7.cap.types import EventReportBCSMArg, EventTypeBCSM, MessageType, MiscCallInfo
 
@@ -285,6 +290,43 @@ def test_a_call_whose_node_dies_after_each_step_is_settled_as_if_none_had(
         if not call.ended:
             call.report(ReportKind.END)
     assert adopted.settled == ordinary.settled
+
+
+FORWARDED = Scenario(
+    trigger="forwarded",
+    a_number="46700000009",
+    b_number="46701234567",
+    b_nature=4,
+    redirecting_number="46700000002",
+)
+WITHOUT: dict[str, dict[str, Any]] = {
+    "redirecting-number": {"redirecting_party_id": None},
+    "redirection-indicator": {"redirection_information": None},
+    "absent-location": {"location_information": LocationInformation(age_of_location_information=0)},
+}
+"""What a forwarded call's request may not have to be taken for an originating one."""
+
+
+@pytest.mark.parametrize("other", ForwardedBy)
+@pytest.mark.parametrize("by", ForwardedBy)
+def test_what_tells_a_forwarded_call_says_who_pays(by: ForwardedBy, other: ForwardedBy) -> None:
+    """With all three signs who forwards pays; a call that lacks the one that counts is paid by its caller."""
+    policy, numbering = ChargingPolicy(forwarded_by=by), Numbering(country_code="46")
+    request = replace(initial_dp(FORWARDED, b"\1\2"), location_information=None)
+    facts = read_call(request, numbering)
+    paid = paid_by(request, facts, numbering, policy, roaming=False)
+    assert paid is not None
+    assert (paid.account, paid.a_number) == ("46700000002", "46700000009")
+    less = replace(request, **WITHOUT[other])
+    paid = paid_by(less, facts, numbering, policy, roaming=False)
+    if by is other:
+        assert paid is not None
+        assert paid.account == "46700000009"
+    elif other is ForwardedBy.REDIRECTING_NUMBER:
+        assert paid is None  # it is forwarded, and nobody knows by whom
+    else:
+        assert paid is not None
+        assert paid.account == "46700000002"
 
 
 @pytest.mark.parametrize(
