@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from scp.config import Config, Peer, SmsControl
     from scp.console.hub import Hub
     from scp.console.recent_calls import RecentCalls
+    from scp.console.sources import Sources
     from scp.domain.subscriber import Subscriber
     from scp.domain.whereabouts import Located
     from scp.engine.cap.user import CapUser
@@ -128,6 +129,7 @@ class Node:
         self._onlooker: AnswerObserver | None = None
         self._console: Hub | None = None
         self.config_file: Path | None = None
+        self.sources: Sources | None = None  # what the process that runs it knows of it, for the console
 
     async def start(self, observer: AnswerObserver | None = None) -> None:
         """`prepare` the node, then `attach` its peers; raises as they do."""
@@ -200,11 +202,13 @@ class Node:
 
     def _console_router(self) -> Router:
         """Return the console's part of the API."""
+        from scp.console.alerts import Alerts  # noqa: PLC0415
         from scp.console.captures import Captures  # noqa: PLC0415
         from scp.console.hub import Hub  # noqa: PLC0415 - as `preload` did
         from scp.console.nodes import Nodes  # noqa: PLC0415
         from scp.console.recent_calls import RecentCalls  # noqa: PLC0415
         from scp.console.routes import console_router  # noqa: PLC0415
+        from scp.console.sources import Drift, Sources  # noqa: PLC0415
         from scp.console.views import state_of  # noqa: PLC0415
 
         config, started = self.config, time.time()
@@ -214,8 +218,10 @@ class Node:
             lambda: state_of(self, metrics, config.node.instance, self._api_url(), started),
         )
         calls = RecentCalls(config.node.name, config.numbering, time.time)
-        self._console = Hub(self, calls, metrics, nodes)
-        return console_router(self._console, Captures(self.config_file), self.charging.cdrs)
+        sources = self.sources or Sources((), lambda: Drift(""))
+        alerts = Alerts(config.node.name, sources.collectors) if sources.collectors else None
+        self._console = Hub(self, calls, metrics, nodes, alerts)
+        return console_router(self._console, Captures(self.config_file), self.charging.cdrs, sources.drift)
 
     def _api_url(self) -> str:
         """Return where others find the API: as configured, else by the address that it listens on."""

@@ -21,6 +21,7 @@ from scp.app.node import Node
 from scp.app.reload import plan
 from scp.app.service_manager import ALIVE, READY, STOPPING, ServiceManager
 from scp.config import ConfigError, load
+from scp.console.sources import Drift, Sources
 from scp.engine.return_path import ReturnPath
 from scp.engine.sampling import Sampled
 from scp.failover.counters import counters_file
@@ -201,7 +202,9 @@ async def _serve(config: Config, file: Path, event_log: StructuredEventLog, guar
     except (ServiceConfigError, StoreError) as error:
         return event_log.cannot_start(error)
     telemetry = config.telemetry.metrics
-    page = MetricsServer(telemetry.host, telemetry.port, (metrics, NodeMetrics(node), *process_collectors()))
+    collectors = (metrics, NodeMetrics(node), *process_collectors())
+    node.sources = Sources(collectors, lambda: _drift(node, file))
+    page = MetricsServer(telemetry.host, telemetry.port, collectors)
     manager = ServiceManager(os.environ)
     signals = _Signals()
     collector = Collector(lambda: metrics.dialogues_open, asyncio.get_running_loop().call_soon)
@@ -236,6 +239,15 @@ async def _serve(config: Config, file: Path, event_log: StructuredEventLog, guar
         await page.close()
         for task in beside:
             task.cancel()
+
+
+def _drift(node: Node, file: Path) -> Drift:
+    """Return how a node's file differs from what runs; keys of secrets are named, their values are not."""
+    try:
+        found = plan(node.config, load(file))
+    except ConfigError as error:
+        return Drift(str(file), faults=tuple(str(each) for each in error.faults))
+    return Drift(str(file), found.live, found.restart)
 
 
 async def _keep_told(manager: ServiceManager, node: Node, event_log: StructuredEventLog) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import msgspec
 
+from scp.console.alerts import EVERY
 from scp.console.sip_calls import SipCalls
 from scp.console.views import attempt_view, overview
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from scp.api.context import Context
+    from scp.console.alerts import Alerts
     from scp.console.nodes import Nodes
     from scp.console.recent_calls import RecentCalls
     from scp.telemetry.metrics import Metrics
@@ -22,6 +24,8 @@ TICK: Final = 0.25
 """Seconds between two looks at what is new."""
 OVERVIEW_EVERY: Final = 4
 """Ticks between two snapshots of the node."""
+ALERTS_EVERY: Final = round(EVERY / TICK)
+"""Ticks between two samples for the alerts."""
 MOST_WATCHERS: Final = 32
 """Streams that can be open at a time."""
 LINGER: Final = 30.0
@@ -47,20 +51,30 @@ class Hub:
         calls: keeps calls.
         metrics: the node's counters; None where it has none.
         nodes: this node among the others.
+        alerts: of this node; None: nothing has all its metrics.
 
     Attributes:
+        alerts: as given.
         calls: as given.
         sip: the SIP half of calls, as the VoIP service tells it.
         streams: how many are open.
     """
 
-    def __init__(self, watched: Watched, calls: RecentCalls, metrics: Metrics | None, nodes: Nodes) -> None:
+    def __init__(
+        self,
+        watched: Watched,
+        calls: RecentCalls,
+        metrics: Metrics | None,
+        nodes: Nodes,
+        alerts: Alerts | None,
+    ) -> None:
         self.calls = calls
         self.sip = SipCalls()
         self.streams = 0
         self._watched = watched
         self._metrics = metrics
         self._nodes = nodes
+        self.alerts = alerts
         self._ticks = 0
         self._stopping = False
         self._ticked = asyncio.Event()
@@ -144,6 +158,8 @@ class Hub:
             self._watched.watch_calls(None)
             self.calls.forget()
             self.sip.forget()
+            if self.alerts is not None:
+                self.alerts.forget()
 
     async def _run(self) -> None:
         """Tick: wake the streams, and allow calls to be kept."""
@@ -151,5 +167,7 @@ class Hub:
             await asyncio.sleep(TICK)
             self._ticks += 1
             self.calls.refill(TICK)
+            if self.alerts is not None and self._ticks % ALERTS_EVERY == 1:
+                self.alerts.observe()
             self._ticked.set()
             self._ticked = asyncio.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
@@ -16,10 +17,12 @@ from scp.api.openapi import answer, call
 from scp.api.problems import NO_SUCH_PATH, NOT_SET, ProblemError, define
 from scp.charging.export import as_json
 from scp.config import Scope
+from scp.console.alerts import AlertList
 from scp.console.hub import MOST_WATCHERS
 from scp.console.recent_calls import MOST, decoded
 from scp.console.records import records_of
 from scp.console.sip_calls import SipEventsBody, Wanted
+from scp.console.sources import Drift
 from scp.console.views import (
     AttemptDetail,
     AttemptList,
@@ -31,6 +34,8 @@ from scp.console.views import (
 from scp.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scp.config import ApiKey
     from scp.console.captures import Captures
     from scp.console.hub import Hub
@@ -83,8 +88,15 @@ Exactly: TypeAlias = Annotated[
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MOST, description="Calls at the most.")]
 
 
-def console_router(hub: Hub, captures: Captures, cdrs: CdrStore) -> Router:
-    """Return the part of the API that the console needs, with its page."""
+def console_router(hub: Hub, captures: Captures, cdrs: CdrStore, drift: Callable[[], Drift]) -> Router:
+    """Return the part of the API that the console needs, with its page.
+
+    Args:
+        hub: looks at the node.
+        captures: works on captures.
+        cdrs: the node's records.
+        drift: compares the configuration's file with what runs; takes some milliseconds.
+    """
     pages = {name: _file(name) for name in _FILES}
 
     @get("/console", include_in_schema=False)
@@ -182,6 +194,19 @@ def console_router(hub: Hub, captures: Captures, cdrs: CdrStore) -> Router:
             hub.sip.take(data.events)
         return answer(Wanted(wanted))
 
+    @get("/v1/alerts", operation_id="alerts", **call(Scope.READ, tag=_TAG))
+    async def show_alerts() -> Response[AlertList]:
+        """Return which of the shipped alerts hold for this node, with their runbook sections. Scope: read.
+
+        How long one has held is known from when a stream of events is open.
+        """
+        return answer(AlertList((), 0, (), 0.0) if hub.alerts is None else hub.alerts.now())
+
+    @get("/v1/configuration", operation_id="configuration", **call(Scope.READ, tag=_TAG))
+    async def show_drift() -> Response[Drift]:
+        """Return which keys the configuration's file has otherwise than what runs. Scope: read."""
+        return answer(await asyncio.to_thread(drift))
+
     return Router(
         "/",
         route_handlers=[
@@ -194,6 +219,8 @@ def console_router(hub: Hub, captures: Captures, cdrs: CdrStore) -> Router:
             one_attempt,
             attempt_records,
             take_sip_events,
+            show_alerts,
+            show_drift,
             *captures.handlers(),
         ],
     )

@@ -8,12 +8,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
 
-from oracles.servers import answers_tcp, free_tcp_port, wait_until
+from oracles.servers import answers_tcp, free_tcp_port
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 TOKENS = {"operator": "operator-token", "reader": "reader-token", "voip": "voip-token"}
@@ -134,7 +135,9 @@ def running_node(
             env=clean(),
         )
     try:
-        wait_until(lambda: process.poll() is not None or answers_tcp(api), 60)
+        # not `wait_until`: playwright has an event loop in this thread, which serves nobody meanwhile
+        while process.poll() is None and not answers_tcp(api):
+            time.sleep(0.05)
         assert process.poll() is None, (folder / "node.log").read_text()
         yield Served(f"http://127.0.0.1:{api}", m3ua, folder, process)
     finally:

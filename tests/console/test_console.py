@@ -23,6 +23,8 @@ CALLS = {
     ("GET", "/v1/overview"): "read",
     ("GET", "/v1/events"): "read",
     ("GET", "/v1/changes"): "read",
+    ("GET", "/v1/alerts"): "read",
+    ("GET", "/v1/configuration"): "read",
     ("GET", "/v1/attempts"): "read",
     ("GET", "/v1/attempts/1"): "trace",
     ("GET", "/v1/attempts/1/records"): "charging",
@@ -168,6 +170,36 @@ def test_money_and_changes_are_shown_to_keys_of_their_scopes(phone: Tab, node: S
     assert (own[3]["before"], own[3]["after"]["authorized"]) == (None, True)
     read = node.ask("GET", f"/v1/changes?number={number}", token=TOKENS["reader"])["changes"]
     assert read == own[3:]
+
+
+@NEEDS_BROWSER
+def test_health_shows_alerts_with_their_runbook_and_what_the_file_says_otherwise(
+    phone: Tab, node: Served
+) -> None:
+    page = phone.page
+    file = node.folder / "scp.toml"
+    before = file.read_text()
+    file.write_text(
+        before.replace('prefix = "99"', 'prefix = "98"').replace('country_code = "46"', 'country_code = "47"')
+    )
+    try:
+        page.goto(f"{node.url}/console#/health")
+        page.wait_for_selector("summary:has-text('ScpNoActiveAsp')")
+        page.click("summary:has-text('ScpNoActiveAsp')")
+        page.wait_for_selector(".runbook:has-text('Means')")
+        page.wait_for_selector("text=changes with a reload (SIGHUP)")
+        drift = node.ask("GET", "/v1/configuration")
+        assert (sorted(drift["at_reload"]), drift["at_restart"], drift["faults"]) == (
+            ["numbering", "services"],
+            [],
+            [],
+        )
+        file.write_text("[node]\n")
+        assert any("point_code" in each for each in node.ask("GET", "/v1/configuration")["faults"])
+    finally:
+        file.write_text(before)
+    assert node.ask("GET", "/v1/configuration")["at_reload"] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 
 @NEEDS_BROWSER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from real_node import TOKEN
 from test_roaming_call import ALICE, FOREIGN, ask, registered
-from voip_lab import Lab, unavailable
+from voip_lab import Lab, Sipp, unavailable
 
 from oracles.waiting import wait_until
 from scp import client
@@ -40,22 +40,36 @@ def tab(lab: Lab) -> Iterator[Tab]:
         assert opened.faults == []
 
 
-@NEEDS_BROWSER
-def test_a_steered_call_shows_both_its_halves_and_what_is_recorded(lab: Lab, tab: Tab) -> None:
-    page = tab.page
+def beside(run: Callable[..., Any], *given: Any) -> Any:
+    """Do something in another thread: playwright has an event loop in this one."""
+    with ThreadPoolExecutor() as thread:
+        return thread.submit(run, *given).result()
+
+
+def steered(lab: Lab) -> tuple[int, Sipp, str]:
+    """Have a device registered that will answer, and the switch ask."""
     phone = lab.bound("alice-phone", ALICE)
     wait_until(lambda: registered(lab, ALICE))
     answers = lab.device("answers", phone, pause=200)
-    with ThreadPoolExecutor() as beside:  # playwright has an event loop in this thread
-        steered = beside.submit(ask, lab, FOREIGN, call_reference=REFERENCE).result().answer
+    return phone, answers, ask(lab, FOREIGN, call_reference=REFERENCE).answer.number
+
+
+def talked(lab: Lab, phone: int, answers: Sipp, number: str) -> None:
+    """Have the gateway call that number, and all of it be over."""
+    reference = f"{REFERENCE.hex()};msc={Scenario().msc}"
+    lab.gateway_calls(number, reference=reference, caller="46700000099").ended()
+    answers.ended()
+    lab.unbind("alice-phone", ALICE, phone)
+
+
+@NEEDS_BROWSER
+def test_a_steered_call_shows_both_its_halves_and_what_is_recorded(lab: Lab, tab: Tab) -> None:
+    page = tab.page
+    phone, answers, number = beside(steered, lab)
     page.click("nav >> text=Calls")
     page.click(".calls tbody tr:first-child a")
     page.wait_for_selector("summary:has-text('begin: initialDP')")
-    lab.gateway_calls(
-        steered.number, reference=f"{REFERENCE.hex()};msc={Scenario().msc}", caller="46700000099"
-    ).ended()
-    answers.ended()
-    lab.unbind("alice-phone", ALICE, phone)
+    beside(talked, lab, phone, answers, number)
     for shown in ("INVITE", "decided: rings-devices", "200 OK", "BYE"):
         page.wait_for_selector(f".arrow summary:has-text('{shown}')")
     page.wait_for_selector("summary:has-text('SIP leg: 46700000099')")

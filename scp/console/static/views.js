@@ -379,6 +379,32 @@ function WhatIf({ msisdn }) {
 
 // ---- health
 
+function Alerts() {
+  const [found, set] = useState(null);
+  const [problem, fail] = useState("");
+  async function load() { try { set(await ask("GET", "/v1/alerts")); fail(""); } catch (error) { fail(error.message); } }
+  useEffect(() => { load(); const timer = setInterval(load, 5000); return () => clearInterval(timer); }, []);
+  if (problem) return html`<p class="notice" role="alert">${problem}</p>`;
+  if (!found) return null;
+  return html`<h2>Alerts</h2>
+    ${found.alerts.length ? null : html`<p class="dim">No rule holds.</p>`}
+    ${found.alerts.map(each => html`<details key=${each.name + JSON.stringify(each.labels)}><summary><span class=${"pill " + (each.state === "pending" ? "warn" : each.severity === "page" ? "fail" : "warn")}>${each.state}</span> <b>${each.name}</b> ${each.summary} <span class="dim">since ${since(new Date(each.since_ms).toISOString())}${each.state === "pending" ? `, fires after ${each.for_s} s` : ""}</span></summary>
+      ${each.runbook ? html`<div class="runbook">${each.runbook.split("\n").map(line => html`<p>${line}</p>`)}</div>` : null}</details>`)}
+    <p class="dim">${found.evaluated} of the shipped rules are evaluated here, on what this node has counted for ${number(found.watched_s)} s. Prometheus alone has the history for ${found.not_evaluated.join(", ") || "none"}.</p>`;
+}
+
+function Configuration() {
+  const [found, set] = useState(null);
+  useEffect(() => { ask("GET", "/v1/configuration").then(set, () => set(null)); }, []);
+  if (!found || !found.file) return null;
+  const same = !found.at_reload.length && !found.at_restart.length && !found.faults.length;
+  return html`<h2>Configuration</h2>
+    ${same ? html`<p>What runs is what <span class="mono">${found.file}</span> says.</p>` : html`<p class="warn"><span class="mono">${found.file}</span> says something else than what runs.</p>`}
+    ${found.faults.map(each => html`<p class="notice">It can't be used: ${each}</p>`)}
+    ${found.at_reload.map(each => html`<p><span class="mono">${each}</span> <span class="dim">changes with a reload (SIGHUP)</span></p>`)}
+    ${found.at_restart.map(each => html`<p><span class="mono">${each}</span> <span class="dim">changes with the next start</span></p>`)}`;
+}
+
 export function HealthPage({ overview }) {
   const [discards, set] = useState(null);
   const [problem, fail] = useState("");
@@ -391,6 +417,7 @@ export function HealthPage({ overview }) {
       ${checks.map(({ group, check }) => html`<tr key=${group + check.componentId}><td>${check.componentId} <span class="dim">${group}</span></td>
         <td><span class=${"pill " + check.status}>${STATES[check.status]}</span> ${check.observedValue}</td><td class="dim">${since(check.time)}</td>
         <td>${check.check || ""} ${check.lastError ? html`<span class="dim">last error: ${check.lastError}</span>` : null}</td></tr>`)}</tbody></table></div>
+    <${Alerts} /><${Configuration} />
     <h2>Discarded messages</h2>
     ${problem ? html`<p class="notice">${problem}</p>` : null}
     ${discards && !discards.length ? html`<p class="dim">None since the node started.</p>` : null}

@@ -1,0 +1,188 @@
+"""The shipped alerts, evaluated on this node's metrics while a console is open, with what the runbook says.
+
+Prometheus has the whole history of all nodes, and wakes people. This shows somebody who looks at one node
+what holds for it now: the same rules (deploy/prometheus/camel-scp.rules.yml), the same names and words.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
+
+import yaml  # type: ignore[import-untyped]
+from msgspec import Struct
+
+from scp.console.promql import Moment, Samples, UnknownError, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from scp.console.promql import Expression, Labels
+    from scp.console.sources import Collector
+
+EVERY: Final = 5.0
+"""Seconds between two samples, while a console is open."""
+HISTORY: Final = 900.0
+"""Seconds for which they are kept."""
+_HOLE: Final = re.compile(r"\{\{\s*\$(labels\.(?P<label>\w+)|value)\s*(?:\|\s*(?P<form>\w+)\s*)?\}\}")
+_SECONDS: Final = re.compile(r"(\d+)([smhd])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SECTION: Final = re.compile(r"^### (?P<name>\w+)\n(?P<text>.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+
+
+class Alert(Struct, frozen=True):
+    """An alert whose condition holds: ``state`` is pending until it has held for as long as its rule asks."""
+
+    name: str
+    state: str
+    severity: str
+    since_ms: int
+    for_s: int
+    summary: str
+    labels: dict[str, str]
+    value: float
+    runbook: str
+
+
+class AlertList(Struct, frozen=True):
+    """Alerts of this node, and the names of the rules that only Prometheus can evaluate."""
+
+    alerts: tuple[Alert, ...]
+    evaluated: int
+    not_evaluated: tuple[str, ...]
+    watched_s: float
+
+
+class _Rule(NamedTuple):
+    name: str
+    expression: Expression
+    for_s: int
+    severity: str
+    summary: str
+    runbook: str
+
+
+@final
+class Alerts:
+    """Evaluates the rules.
+
+    Args:
+        node: the node's name, the label ``instance`` of its samples.
+        collectors: its metrics.
+        wall: seconds since 1970.
+    """
+
+    def __init__(
+        self, node: str, collectors: Iterable[Collector], wall: Callable[[], float] = time.time
+    ) -> None:
+        self._labels = (("instance", node), ("job", "camel-scp"))
+        self._collectors = tuple(collectors)
+        self._wall = wall
+        self._moments: deque[Moment] = deque()
+        self._since: dict[tuple[str, Labels], float] = {}
+        self._rules, self._unknown = _rules(_shipped("camel-scp.rules.yml"), _shipped("runbook.md"))
+
+    def forget(self) -> None:
+        """Nobody looks any more: what was held since when is not known then."""
+        self._moments.clear()
+        self._since.clear()
+
+    def observe(self) -> None:
+        """Take a sample, if it is time, and see which conditions hold."""
+        now = self._wall()
+        if self._moments and now - self._moments[-1].time < EVERY / 2:
+            return
+        self._moments.append(Moment(now, self._samples()))
+        while now - self._moments[0].time > HISTORY:
+            self._moments.popleft()
+        held = {
+            (rule.name, labels)
+            for rule in self._rules
+            for labels in _as_vector(rule.expression(self._moments))
+        }
+        self._since = {key: self._since.get(key, now) for key in held}
+
+    def now(self) -> AlertList:
+        """Return what holds."""
+        self.observe()
+        now, found = self._moments[-1].time, []
+        for rule in self._rules:
+            for labels, value in _as_vector(rule.expression(self._moments)).items():
+                since = self._since.get((rule.name, labels), now)
+                firing = now - since >= rule.for_s
+                plain = dict(labels)
+                found.append(
+                    Alert(
+                        rule.name,
+                        "firing" if firing else "pending",
+                        rule.severity,
+                        int(since * 1000),
+                        rule.for_s,
+                        _filled(rule.summary, plain, value),
+                        plain,
+                        value,
+                        rule.runbook,
+                    )
+                )
+        found.sort(key=lambda each: (each.state != "firing", each.severity != "page", each.name))
+        watched = now - self._moments[0].time
+        return AlertList(tuple(found), len(self._rules), self._unknown, watched)
+
+    def _samples(self) -> Samples:
+        found: Samples = {"up": {frozenset(self._labels): 1.0}}
+        for collector in self._collectors:
+            for family in collector.collect():
+                for sample in family.samples:
+                    labels = frozenset((*sample.labels.items(), *self._labels))
+                    found.setdefault(sample.name, {})[labels] = float(sample.value)
+        return found
+
+
+def _as_vector(value: Any) -> dict[Labels, float]:
+    return value if isinstance(value, dict) else {}
+
+
+def _shipped(name: str) -> str:
+    return resources.files("scp.console").joinpath("rules", name).read_text(encoding="utf-8")
+
+
+def _rules(rules: str, runbook: str) -> tuple[tuple[_Rule, ...], tuple[str, ...]]:
+    """Return the rules that can be evaluated here, and the names of the others."""
+    sections = {found["name"]: found["text"].strip() for found in _SECTION.finditer(runbook)}
+    known, unknown = [], []
+    for group in yaml.safe_load(rules)["groups"]:
+        for rule in group["rules"]:
+            name = rule["alert"]
+            try:
+                expression = parse(rule["expr"])
+            except UnknownError:
+                unknown.append(name)
+                continue
+            length = _SECONDS.fullmatch(rule.get("for", "0s"))
+            known.append(
+                _Rule(
+                    name,
+                    expression,
+                    0 if length is None else int(length[1]) * _UNITS[length[2]],
+                    rule["labels"]["severity"],
+                    rule["annotations"]["summary"],
+                    sections.get(name, ""),
+                )
+            )
+    return tuple(known), tuple(unknown)
+
+
+def _filled(template: str, labels: dict[str, str], value: float) -> str:
+    """Return a summary with its labels and value in it."""
+
+    def fill(found: re.Match[str]) -> str:
+        if found["label"]:
+            return labels.get(found["label"], "")
+        if found["form"] == "humanizePercentage":
+            return f"{100 * value:.3g}%"
+        return f"{value:.4g}" + (" s" if found["form"] == "humanizeDuration" else "")
+
+    return _HOLE.sub(fill, template)
