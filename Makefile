@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload voip-kills fuzz bench-replay messages clean unit-pure unit-rest unit-alone coverage-all
+.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload voip-kills held-kills fuzz bench-replay messages clean unit-pure unit-rest unit-alone coverage-all
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -135,6 +135,10 @@ overload: set-up ## a minute at twice the capacity: what is served, what is let 
 ROUNDS ?= 4
 voip-kills: set-up ## two Kamailios, two brains, a Redis under 50 calls/s, each killed ROUNDS=4 times: no call is cut or refused
 	@CAMEL_SCP_KILLS=$(ROUNDS) CAMEL_SCP_KILLS_RATE=25 $(BIN)/pytest -n 0 -s tests/voip/test_several.py
+
+CALLS ?= 10000
+held-kills: set-up ## CALLS=10000 charged calls, and a quarter as many suspended ones, whose node is killed at every step: the sums are right
+	@CAMEL_SCP_KILLED_CALLS=$(CALLS) $(BIN)/pytest -n 0 -s tests/failover/test_held_calls_survive.py -k test_10
 
 MESSAGES ?= 10000
 KILLS ?= 100

@@ -46,6 +46,8 @@ class HeldSwitch:
 
     def __init__(self) -> None:
         self.field = Field()
+        self._said: dict[bytes, list[Answer]] = {}
+        self._sorted = 0
         self.links: dict[int, tuple[Switch, Connector]] = {}
 
     async def connect(self, port: int) -> None:
@@ -83,6 +85,14 @@ class HeldSwitch:
         """Make a call that its caller pays for."""
         return self.begin(port, trigger="originating", a_number=caller, b_number="46701234567", b_nature=4)
 
+    def said_to(self, otid: bytes) -> list[Answer]:
+        """What nodes said in a call."""
+        said = self.field.said
+        for each in said[self._sorted :]:
+            self._said.setdefault(each.message.dtid, []).append(each)
+        self._sorted = len(said)
+        return self._said.get(otid, [])
+
     async def held(self, port: int) -> HeldCall:
         """Make a call and have it connected to the VoIP side, under control."""
         call = self.begin(port)
@@ -92,16 +102,23 @@ class HeldSwitch:
 
 
 class HeldCall:
-    """One call."""
+    """One call.
+
+    Attributes:
+        position: its number among many.
+        tenths: how long it is talked in, by its switch.
+    """
 
     def __init__(self, of: HeldSwitch, otid: bytes) -> None:
+        self.position = 0
         self.of = of
         self.otid = otid
+        self.tenths = 1234
         self._ids = 10
 
     @property
     def said(self) -> list[Answer]:
-        return [each for each in self.of.field.said if each.message.dtid == self.otid]
+        return self.of.said_to(self.otid)
 
     @property
     def answers(self) -> list[Answer]:
