@@ -176,7 +176,8 @@ class _Bench:
     def _open_dialogues(self, testbed: Testbed, scenario: Scenario) -> float:
         """Leave dialogues open at a node that has done nothing else, and return the octets that each takes.
 
-        The node has no subscribers: all calls are continued, and held like those that are steered.
+        The node has no subscribers: all calls are continued, and held like those that are steered. Charged
+        ones are answered: a call is talked in for minutes, and rings for seconds.
         """
         self._tell("memory of open dialogues")
         count = self._size.dialogues
@@ -186,8 +187,9 @@ class _Bench:
         else:
             target = testbed.node("dialogues", "sqlite::memory:", scenario)
         memory = []
+        what = Then.TALK if scenario.charged else Then.LEAVE
         for calls in (max(1, count // _WARM_SHARE), count):
-            plan = LoadPlan(window=scenario.window, calls=calls, duration=600.0, then=Then.LEAVE)
+            plan = LoadPlan(window=scenario.window, calls=calls, duration=600.0, then=what)
             testbed.run(scenario, target, plan)
             memory.append(private(target.pid))
         return (memory[1] - memory[0]) / count

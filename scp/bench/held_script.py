@@ -32,6 +32,7 @@ class Then(StrEnum):
     END = "end"  # the MSC ends it: the load is in the first answer only
     REPORT = "report"  # answer, then disconnect is reported, and the gsmSCF ends it
     CHARGE = "charge"  # answer, a charged period's end, once that has a further quota the call's: likewise
+    TALK = "talk"  # answer is reported, then nothing, for ever
     LEAVE = "leave"  # nothing, for ever
 
 
@@ -55,6 +56,8 @@ class HeldScript:
             self._first = [[component] for component in _reports(scenario)]
         elif then is Then.CHARGE:
             self._first, self._further = _charged(scenario)
+        elif then is Then.TALK:
+            self._first = _charged(scenario)[0][:1]
         self._parts = [self._cut(octets) for octets in self._tcap(_OURS, _THEIRS, self._first)]
         self._ends = [self._cut(octets) for octets in self._tcap(_OURS, _THEIRS, self._further)]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scp.ports import CdrStore, ChargingSystem, Ledger
 
 SWEEP_SECONDS: Final = 1.0
-GATHER_SECONDS: Final = 0.05
+GATHER_SECONDS: Final = 0.2
 """How long charges gather before their CDRs are written together; until then the ledger remembers them."""
 FORGET_SECONDS: Final = 60.0
 KEEP_MS: Final = 7 * 86_400_000

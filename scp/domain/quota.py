@@ -32,7 +32,10 @@ class Usage(Struct, frozen=True, gc=False, array_like=True):
     @property
     def tenths(self) -> int:
         """All of it, in 100 ms."""
-        return sum(tenths for tenths, _ in self.stretches)
+        total = 0
+        for tenths, _ in self.stretches:
+            total += tenths
+        return total
 
     @property
     def seconds(self) -> int:

@@ -152,10 +152,12 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
         billable = self.billable(seconds) * TENTHS
         if not billable:
             return 0
+        if not self.bands:
+            return self.setup - (-billable * self.price // (self.per_seconds * TENTHS))
         total = 0
         left = billable
         for tenths, begins, ends in _laid_out(used):
-            cost, last = self._cost_between(begins, ends) if self.bands else (tenths * self.price, self.price)
+            cost, last = self._cost_between(begins, ends)
             total += cost
             left -= tenths
             price = max(price, last) if seconds > used.seconds else last
@@ -182,10 +184,12 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
 
     def changes(self, at: int) -> tuple[int, int]:
         """Return how many seconds after ``at`` the price changes, and changes again; 0: not within a day."""
+        if not self.bands:
+            return 0, 0
         found = [0, 0]
         now, price = at, self._price_at(at)
         count = 0
-        while self.bands and count < len(found):
+        while count < len(found):
             now = self._next_change(now)
             if now - at > DAY:
                 break

@@ -24,7 +24,7 @@ from scp.store.record_format import SCHEMA, RecordError, check, unpack
 from scp.store.redis_cache import ABSENT, Cache
 from scp.store.redis_deployment import deployment_of
 from scp.store.redis_errors import answered, kind_of
-from scp.store.redis_lookup import Lookup, LookupLink, Watchers
+from scp.store.redis_lookup import LookupLink, Watchers
 from scp.store.redis_membership import Membership
 from scp.store.redis_records import Records
 from scp.store.redis_scripts import Keys, bucket_number, meta_key
@@ -49,10 +49,10 @@ async def _nowhere() -> Any:
 
 
 @final
-class _Lookup(Lookup):
-    """One `find` on its way."""
+class _Lookup:
+    """One `find` on its way: a `scp.store.redis_lookup.Lookup`."""
 
-    __slots__ = ("bucket", "epoch", "msisdn", "store", "waiter")
+    __slots__ = ("bucket", "epoch", "msisdn", "octets", "redirects", "store", "waiter")
 
     def __init__(
         self, store: RedisStore, msisdn: str, waiter: Waiter, octets: bytes, bucket: int, epoch: int

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Final, final
 
 import hiredis
 
-from scp.store.redis_lookup import Lookup
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -49,8 +47,8 @@ def bulk(octets: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(octets), octets)
 
 
-class HotCall(Lookup):
-    """A script call on its way: a subclass takes its reply, with `answered` or `lost`.
+class HotCall:
+    """A script call on its way, a `scp.store.redis_lookup.Lookup`: a subclass takes its reply.
 
     Args:
         calls: through which it goes.
@@ -59,14 +57,14 @@ class HotCall(Lookup):
         octets: of the whole command.
     """
 
-    __slots__ = ("bucket", "calls", "script")
+    __slots__ = ("bucket", "calls", "octets", "redirects", "script")
 
     def __init__(self, calls: HotCalls, script: HotScript, bucket: int, octets: bytes) -> None:
         self.calls = calls
         self.script = script
         self.bucket = bucket
-        self.octets = octets
-        self.redirects = 0
+        self.octets: bytes = octets
+        self.redirects: int = 0
 
     def reply(self, value: Reply) -> None:
         """See `Lookup`: an error may be a redirection, or say that the server does not have the script."""
@@ -79,6 +77,10 @@ class HotCall(Lookup):
 
     def answered(self, value: Reply) -> None:
         """Take the script's answer."""
+        raise NotImplementedError
+
+    def lost(self) -> None:
+        """Note that the connection went down first."""
         raise NotImplementedError
 
     def failed(self, error: str) -> None:

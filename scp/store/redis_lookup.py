@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast, final
 
 import hiredis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -52,21 +52,24 @@ READONLY: Final = ("READONLY",)
 _MORE: Final = object()
 
 
-class Lookup:
-    """What waits for a reply. ``octets`` is the request, to be sent again where a cluster's node says so."""
+class Lookup(Protocol):
+    """What waits for a reply.
 
-    __slots__ = ("octets", "redirects")
+    Attributes:
+        octets: the request, to be sent again where a cluster's node says so.
+        redirects: how often it was.
+    """
 
     octets: bytes
     redirects: int
 
     def reply(self, value: Reply) -> None:
         """Take the reply; called once, from the event loop."""
-        raise NotImplementedError
+        ...
 
     def lost(self) -> None:
         """The connection went down first."""
-        raise NotImplementedError
+        ...
 
 
 async def dial(connection: Connection, *commands: tuple[str, ...], master: bool = False) -> Connection:

@@ -244,6 +244,13 @@ def test_dialogues_can_be_left_open():
     assert {message.kind for message in scf.received_messages} == {tcap.BEGIN}
 
 
+def test_dialogues_can_be_left_open_once_they_are_answered():
+    report, scf = play(reporting(), HELD, replace(PLAN, then=Then.TALK, calls=8))
+    assert report.passed
+    kinds = [message.kind for message in scf.received_messages]
+    assert (kinds.count(tcap.BEGIN), kinds.count(tcap.CONTINUE), len(kinds)) == (8, 8, 16)
+
+
 def test_a_transaction_id_of_another_length_gets_its_reports_too():
     def script(message, _):
         if message.kind == tcap.BEGIN:
