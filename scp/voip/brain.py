@@ -28,6 +28,8 @@ from scp.voip.messages import (
     Answered,
     Bindings,
     Count,
+    Counted,
+    Counters,
     Delivered,
     DeviceAsked,
     Ended,
@@ -65,6 +67,8 @@ LONGEST_CALL: Final = 14_400
 """Seconds after which Kamailio ends any call."""
 MOST_AT_MOBILE: Final = 100_000
 """Calls at the mobile that are remembered."""
+COUNT_EVERY: Final = 5.0
+"""Seconds between two questions to the Kamailios what they have counted."""
 TIMER_SET: Final = 1.0
 """Seconds after the answer by which Kamailio has set the dialog's timer, so that it can be changed."""
 EXTEND_BEFORE: Final = 20.0
@@ -122,6 +126,7 @@ class Brain:
         self._links: set[Evapi] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._counting: asyncio.TimerHandle | None = None
         self._log = get_logger(voip=config.voip.name)
         self._charges = None if scp is None else Charges(scp, metrics, self._log, self._start)
         self._events = None if scp is None else CallEvents(scp)
@@ -179,6 +184,13 @@ class Brain:
             asyncio.get_running_loop().call_later(SYNC_SECONDS, self._sweep, link)
         else:
             self._sweep(link)
+        if self._counting is None:
+            self._count()
+
+    def _count(self) -> None:
+        """Ask all Kamailios what they have counted, now and then."""
+        self.say(Counters())
+        self._counting = asyncio.get_running_loop().call_later(COUNT_EVERY, self._count)
 
     def _sweep(self, link: Evapi) -> None:
         """Ask a Kamailio for the bindings of each identity that the node takes for registered."""
@@ -219,6 +231,8 @@ class Brain:
             self.linked(link)
         elif isinstance(message, (Ended, Failed)):
             self._ended(link, message)
+        elif isinstance(message, Counted):
+            self.metrics.kamailios[link.address] = message
         elif isinstance(message, Answered):
             self._answered(link, message)
         else:
@@ -549,8 +563,9 @@ class Brain:
             self._events.stop()
         for over in self._talking.values():
             over.set()  # the next brain is told of these calls, and goes on
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._counting):
+            if timer is not None:
+                timer.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=limit)
         left = list(self._tasks)

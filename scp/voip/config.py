@@ -80,7 +80,7 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True):
         requests_per_second: of each address that is no trunk; more are dropped.
         tls_certificate: PEM, for tls: and wss:.
         tls_key: PEM.
-        hide_from_trunks: trunks see none of the addresses of devices.
+        hide_key: a secret, the same at all Kamailios; with it trunks see none of the addresses of devices.
     """
 
     listen: tuple[Listen, ...] = ("udp:127.0.0.1:5060", "tcp:127.0.0.1:5060")
@@ -98,6 +98,7 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True):
     wrong_digests: Annotated[int, Meta(ge=1, le=10_000)] = 20
     tls_certificate: str = ""
     tls_key: str = ""
+    hide_key: Secret | None = None
 
     def faults(self) -> Iterator[Fault]:
         """Yield what does not fit."""

@@ -34,6 +34,7 @@ requests_per_second = 50              # of each address that is no trunk
 wrong_digests = 20                    # of an address within a minute; then it is not answered any more
 # tls_certificate = "/etc/camel-scp/sip.pem"
 # tls_key = "/etc/camel-scp/sip.key"
+# hide_key = "env:CAMEL_SCP_HIDE_KEY" # trunks see none of the addresses of devices; the same at all Kamailios
 
 [[trunks]]                            # the switch's gateways
 name = "gateway"

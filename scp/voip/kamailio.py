@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def settings(config: VoipConfig) -> str:
     lines += [f'#!substdef "!{name}!{_escaped(value)}!g"' for name, value in _values(config)]
     lines += [f"#!define {name}" for name in _switches(config)]
     lines += [f"#!define FROM_TRUNK ({_from_trunk(config)})"]
+    lines += [f"#!define TO_TRUNK ({_to_trunk(config)})"]
     lines += [f"#!define FROM_PEER ({_from_peer(config)})"]
     advertise = f" advertise {config.sip.advertise}" if config.sip.advertise else ""
     lines += [f"listen={_as_listened(one)}{advertise}" for one in config.sip.listen]
@@ -58,6 +60,7 @@ def _values(config: VoipConfig) -> Iterator[tuple[str, str]]:
     yield "INTERNATIONAL_PREFIX", "|".join(map(re.escape, numbering.international_prefixes))
     yield "NATIONAL_PREFIX", re.escape(numbering.national_prefix)
     yield "COUNTRY_CODE", numbering.country_code
+    yield "HIDE_KEY", sip.hide_key.reveal() if sip.hide_key is not None else ""
     yield "MOST_BRAINS", str(MOST_BRAINS)
     yield "RETELL_SECONDS", str(RETELL_SECONDS)
     yield "DMQ_SOCKET", sip.replication
@@ -71,6 +74,8 @@ def _values(config: VoipConfig) -> Iterator[tuple[str, str]]:
 
 def _switches(config: VoipConfig) -> Iterator[str]:
     kinds = {one.partition(":")[0] for one in config.sip.listen}
+    if config.sip.hide_key is not None:
+        yield "WITH_HIDING"
     if config.sip.peers:
         yield "WITH_PEERS"
         yield from (f"WITH_PEER_{number}" for number in range(2, len(config.sip.peers) + 1))
@@ -84,6 +89,25 @@ def _from_trunk(config: VoipConfig) -> str:
     """Return Kamailio's expression for "it came by a trunk"; without trunks it never holds."""
     networks = [network for trunk in config.trunks for network in trunk.addresses]
     return " or ".join(f"src_ip=={network}" for network in networks) or "src_ip==0.0.0.0"
+
+
+def _to_trunk(config: VoipConfig) -> str:
+    """Return Kamailio's expression for "it goes to a trunk"."""
+    networks = [network for trunk in config.trunks for network in trunk.addresses]
+    networks += [trunk.host for trunk in config.trunks if trunk.host is not None and _is_address(trunk.host)]
+    each = (
+        f'is_in_subnet("$sndto(ip)", "{one}")' if "/" in one else f'$sndto(ip) == "{one}"'
+        for one in dict.fromkeys(networks)
+    )
+    return " or ".join(each) or '$sndto(ip) == ""'
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _from_peer(config: VoipConfig) -> str:

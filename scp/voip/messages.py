@@ -140,8 +140,23 @@ class Failed(Struct, frozen=True, tag_field="m", tag="failed"):
     by: int = -1
 
 
+class Counted(Struct, frozen=True, tag_field="m", tag="counted"):
+    """What a Kamailio has counted since its start; ``dialogs`` are there now."""
+
+    scanner: int
+    malformed: int
+    flood: int
+    wrong_digest: int
+    late: int
+    away: int
+    no_relay: int
+    unreadable: int
+    dialogs: int
+
+
 Heard: TypeAlias = (
     Welcome
+    | Counted
     | DeviceAsked
     | InviteAsked
     | Bindings
@@ -205,6 +220,10 @@ class Kept(Struct, frozen=True, tag_field="m", tag="kept"):
     call: str
 
 
+class Counters(Struct, frozen=True, tag_field="m", tag="counters"):
+    """Say what was counted."""
+
+
 class Retell(Struct, frozen=True, tag_field="m", tag="retell"):
     """Tell again what no brain has kept, and which calls go on."""
 
@@ -257,5 +276,16 @@ class Deliver(Struct, frozen=True, tag_field="m", tag="deliver"):
 
 
 Said: TypeAlias = (
-    Hello | Ha1Answer | PlanAnswer | Kept | Retell | Count | Extend | Forget | Unbind | Taken | Deliver
+    Hello
+    | Ha1Answer
+    | PlanAnswer
+    | Kept
+    | Counters
+    | Retell
+    | Count
+    | Extend
+    | Forget
+    | Unbind
+    | Taken
+    | Deliver
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from scp.voip.directory import Directory
+    from scp.voip.messages import Counted
 
 BUCKETS: Final = (100e-6, 300e-6, 1e-3, 3e-3, 10e-3, 30e-3, 100e-3, 200e-3, 300e-3, 1.0)
 """Seconds of a decision, up to the deadline of it and beyond."""
@@ -22,6 +23,7 @@ TOLD: Final = ("registered", "deregistered", "failed")
 ADMITTED: Final = ("yes", "no")
 MESSAGES: Final = (*State, "received")
 ANSWERED: Final = ("taken", "refused", "later")
+COUNTED: Final = ("scanner", "malformed", "flood", "wrong_digest", "late", "away", "no_relay", "unreadable")
 MONEY: Final = ("granted", "denied", "failed", "committed", "released", "unsettled")
 
 
@@ -31,6 +33,7 @@ class VoipMetrics:
 
     Attributes:
         links: name of each Kamailio, and whether its link is up.
+        kamailios: name of each Kamailio, and what it has counted.
         store_up: whether a shared store's changes are heard; None: it is this brain's own.
     """
 
@@ -43,6 +46,7 @@ class VoipMetrics:
         self.told = dict.fromkeys(TOLD, 0)
         self.money = dict.fromkeys(MONEY, 0)
         self.unreadable = 0
+        self.kamailios: dict[str, Counted] = {}
         self.store_up: bool | None = None
         self.messages: dict[str, int] = dict.fromkeys(MESSAGES, 0)
         self.submissions: dict[str, int] = dict.fromkeys(Taken, 0)
@@ -108,11 +112,25 @@ class VoipMetrics:
         bound = sum(1 for one in identities if self._directory.bindings(one.msisdn))
         yield _gauge("voip_identities_bound", "Identities with a device that is registered.", bound)
         family = GaugeMetricFamily("scp_voip_link_up", "Whether Kamailio asks us.", labels=("kamailio",))
+        yield from self._of_kamailios()
         if self.store_up is not None:
             yield _gauge("voip_store_up", "Whether the shared store answers.", int(self.store_up))
         for name, up in self.links.items():
             family.add_metric((name,), int(up))
         yield family
+
+    def _of_kamailios(self) -> Iterable[Metric]:
+        """Yield what the Kamailios have counted, and the calls that are there."""
+        counted = CounterMetricFamily(
+            "scp_voip_kamailio", "What Kamailio dropped, refused or decided.", labels=("kamailio", "what")
+        )
+        dialogs = GaugeMetricFamily("scp_voip_dialogs", "Calls that are under way.", labels=("kamailio",))
+        for name, found in self.kamailios.items():
+            for what in COUNTED:
+                counted.add_metric((name, what), getattr(found, what))
+            dialogs.add_metric((name,), found.dialogs)
+        yield counted
+        yield dialogs
 
 
 def _counter(name: str, help_: str, label: str, values: dict[str, int]) -> Metric:

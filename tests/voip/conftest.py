@@ -7,10 +7,12 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from sip_tshark import complaints
 from text_lab import SmscThread
 from text_lab import smsc as an_smsc
 from voip_lab import PASSWORD, Lab, free_ports
 
+from oracles import tshark
 from scp import client
 
 ALICE, BOB, CAROL, DAVE = "11234567", "46701234567", "46701234568", "46701234569"
@@ -81,7 +83,7 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory, smsc: SmscThread) -> It
         dict(DEVICES),
         ring=1,
         listen=f', "tls:127.0.0.1:{tls}", "ws:127.0.0.1:{ws}"',
-        sip_more=f'tls_certificate = "{folder / "c.pem"}"\ntls_key = "{folder / "k.pem"}"',
+        sip_more=f'tls_certificate = "{folder / "c.pem"}"\ntls_key = "{folder / "k.pem"}"\nhide_key = "a-key-of-tests"',
     )
     made.tls, made.ws = tls, ws
     (made.http_port,) = free_ports(1)
@@ -94,3 +96,6 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory, smsc: SmscThread) -> It
         for msisdn in DEVICES:
             running.api.send(client.authorize(msisdn))
         yield running
+    if not tshark.available():
+        messages = [octets for one in made.sipps for octets in one.octets()]
+        assert complaints(messages, folder) == [], "of what Kamailio has sent in all these tests"

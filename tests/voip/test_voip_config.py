@@ -130,6 +130,8 @@ def test_the_example_can_be_used_and_names_every_key() -> None:
         "",
         MORE,
         SECURE,
+        MORE.replace('host = "10.0.0.5"', 'host = "192.0.2.1"') + '[sip]\nhide_key = "a secret"\n',
+        '[sip]\nreplication = "udp:127.0.0.1:5066"\npeers = ["udp:127.0.0.1:5067", "udp:127.0.0.1:5068"]\n',
     ],
 )
 def test_kamailio_takes_the_settings(tmp_path: Path, more: str) -> None:

@@ -16,6 +16,7 @@ from voip_lab import free_ports, free_tcp_port, unavailable
 
 from oracles.waiting import wait_until
 from scp.voip.directory import Directory
+from scp.voip.messages import Counted
 from scp.voip.metrics import VoipMetrics
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,7 @@ def names() -> set[str]:
     metrics = VoipMetrics(Directory())
     metrics.links["127.0.0.1:8448"] = True
     metrics.store_up = True
+    metrics.kamailios["127.0.0.1:8448"] = Counted(*range(9))
     return {sample.name for family in metrics.collect() for sample in family.samples}
 
 

@@ -173,6 +173,14 @@ class Sipp:
             text = Path(f"{self._base}.msg").read_text(errors="replace")
         return [one.strip() for one in re.split(r"-{20,}[^\n]*\n", text) if one.strip()]
 
+    def octets(self) -> list[bytes]:
+        """What it has received, as it came."""
+        data = b""
+        with contextlib.suppress(OSError):
+            data = Path(f"{self._base}.msg").read_bytes()
+        heads = re.finditer(rb"message received \[(\d+)\] bytes :\n\n", data)
+        return [data[one.end() : one.end() + int(one[1])] for one in heads]
+
     def count(self, first_line: str) -> int:
         """How many of its messages, received and sent, begin so."""
         with contextlib.suppress(OSError):
@@ -340,7 +348,7 @@ class Lab:
     def troubles(self) -> list[str]:
         """What, since it was asked last, the logs of Kamailio and the brain complain of, but for ends that tests make: its own, a brain's, a call's."""
         expected = re.compile(
-            r"receive_fd\(\): EOF|active transaction not found|resuming the processing of trans|cannot read the client message|inconsistent dlg timer data|openssl bug"
+            r"receive_fd\(\): EOF|active transaction not found|resuming the processing of trans|cannot read the client message|inconsistent dlg timer data|openssl bug|mandatory headers missing"
         )
         found = [one for one in self._unread("kamailio.log") if re.search(r"ERROR|CRIT|WARN|ALERT", one)]
         found = [one for one in found if not expected.search(one)]
@@ -357,7 +365,14 @@ class Lab:
     # --- devices and the gateway ---
 
     def register(
-        self, device: str, msisdn: str, port: int, *, expires: int = 300, password: str = PASSWORD
+        self,
+        device: str,
+        msisdn: str,
+        port: int,
+        *,
+        expires: int = 300,
+        password: str = PASSWORD,
+        host: str = DEVICE,
     ) -> Sipp:
         """Have a device register with a contact at this port."""
         return Sipp(
@@ -368,7 +383,7 @@ class Lab:
             service=f"+{msisdn}",
             domain=DOMAIN,
             device=device,
-            contact=f"{DEVICE}:{port}",
+            contact=f"{host}:{port}",
             expires=str(expires),
             au=device,
             ap=password,
