@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from scp.api.audit import Audit
     from scp.config import Api, ApiKey
+    from scp.domain.call import CallFacts
+    from scp.domain.outcome import Decision, Step
     from scp.domain.rules import Rules
     from scp.domain.subscriber import Subscriber
     from scp.domain.whereabouts import Located
@@ -42,6 +44,19 @@ class NodeView(Protocol):
 
     def asking(self, service_key: int | None) -> Asking:
         """Return when the service of this key (None: the first that steers) asks an HLR for places."""
+        ...
+
+    async def charge(
+        self, service_key: int | None, facts: CallFacts, decision: Decision, parties: tuple[str, str]
+    ) -> Sequence[Step]:
+        """Return what a call would be charged, and whether its payer has the money.
+
+        Args:
+            service_key: as for `asking`.
+            facts: of the call.
+            decision: on it.
+            parties: calling and diverting number, as typed; "" if not known.
+        """
         ...
 
     async def locate(self, msisdn: str) -> Located:

@@ -99,6 +99,8 @@ async def decide(context: NamedDependency[Context], data: JSONBody[DecisionBody]
     place = await context.node.locate(facts.e164) if asked else None
     decision, steps = path_with_place(found, facts, rules, asking, place)
     connects = decision.action is Action.CONNECT
+    parties = data.a_number or "", data.redirecting_number or ""
+    paid = await context.node.charge(data.service_key, facts, decision, parties)
     return answer(
         DryRun(
             decision.action,
@@ -106,7 +108,7 @@ async def decide(context: NamedDependency[Context], data: JSONBody[DecisionBody]
             decision.nature if connects else None,
             decision.reason,
             explain(decision.reason),
-            tuple(_condition(step) for step in steps),
+            tuple(_condition(step) for step in (*steps, *paid)),
         )
     )
 

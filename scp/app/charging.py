@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
-from zoneinfo import ZoneInfo
 
+from scp.charging.clock import local_clock
 from scp.charging.fault_state import FaultState
 from scp.charging.local import LocalCharging
 from scp.charging.metered import MeteredCharging
@@ -18,6 +17,7 @@ from scp.charging.service import ChargingService
 from scp.charging.sink import CdrSink
 from scp.domain.tariff import MINUTE, TariffTable
 from scp.ports import StoreError
+from scp.services.charge_explained import Payment, Prices, cost_steps
 from scp.store.ledger_open import open_cdrs, open_ledger
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from scp.charging.nchf_http import ChfClient
     from scp.charging.ro_client import RoClient
     from scp.config import Charging, Chf, Config, Ro
+    from scp.domain.outcome import Step
+    from scp.domain.reservation import Account
     from scp.ports import ChargingSystem, ChargingTelemetry, Ledger, QuotaSystem
 
 
@@ -104,6 +106,20 @@ def charging_service(
     return service
 
 
+async def charge_steps(who: Payment, charging: Charging, ledger: Ledger) -> tuple[Step, ...]:
+    """Return what a call would be charged by the node's tariffs and ledger, behind who would pay for it."""
+    if who.paid is None:
+        return who.steps
+    account: Account | str | None
+    try:
+        account = await ledger.account(who.paid.account)
+    except StoreError as error:
+        account = str(error)
+    at = local_clock(charging.timezone)(wall_ms())
+    prices = Prices(TariffTable(charging.tariffs), charging.currency, charging.elsewhere, at)
+    return (*who.steps, *cost_steps(who, prices, account))
+
+
 def _named(what: str, told: Told, *, wanted: bool = True) -> Callable[[str], None]:
     """Return what tells the fault ("": none any more) of one part of charging, by its name."""
     return lambda fault: told(f"{what}: {fault or 'works again'}", bool(fault), wanted=wanted)
@@ -112,23 +128,6 @@ def _named(what: str, told: Told, *, wanted: bool = True) -> Callable[[str], Non
 def wall_ms() -> int:
     """Return milliseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1_000_000
-
-
-def local_clock(zone: str) -> Callable[[int], int]:
-    """Return what turns milliseconds since 1970 into seconds of the clock of a time zone."""
-    info = ZoneInfo(zone)
-
-    known = (-1, 0)  # a minute, and the offset in it: no zone changes its offset within one
-
-    def local(at_ms: int) -> int:
-        nonlocal known
-        minute = at_ms // 60_000
-        if minute != known[0]:
-            offset = datetime.fromtimestamp(minute * 60, UTC).astimezone(info).utcoffset()
-            known = (minute, 0 if offset is None else int(offset.total_seconds()))
-        return at_ms // 1000 + known[1]
-
-    return local
 
 
 def _local(config: Config, ledger: Ledger) -> tuple[ChargingSystem, QuotaSystem]:

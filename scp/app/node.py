@@ -8,7 +8,7 @@ from socket import gethostname
 from typing import TYPE_CHECKING, final
 
 from scp.app.call_path import add_link, call_path
-from scp.app.charging import charging_service
+from scp.app.charging import charge_steps, charging_service
 from scp.app.duplicate_nodes import duplicate_detector
 from scp.app.held_calls import HeldCallsService
 from scp.app.links import attachment
@@ -30,6 +30,7 @@ from scp.engine.tc_users import TcUsers
 from scp.failover.journaling_transport import JournalingTransport
 from scp.message_ports import MessageTelemetry
 from scp.ports import ChargingTelemetry, MapTelemetry, StoreError
+from scp.services.charge_explained import payment, typed_party
 from scp.services.registry import build_services, installed
 from scp.services.whereabouts import asking_of
 from scp.store.open import membership_of, open_store
@@ -37,7 +38,7 @@ from scp.telemetry.metrics import Metrics
 from scp.telemetry.number_traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from random import Random
 
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from scp.console.hub import Hub
     from scp.console.recent_calls import RecentCalls
     from scp.console.sources import Sources
+    from scp.domain.call import CallFacts
+    from scp.domain.outcome import Decision, Step
     from scp.domain.subscriber import Subscriber
     from scp.domain.whereabouts import Located
     from scp.engine.cap.user import CapUser
@@ -404,15 +407,26 @@ class Node:
 
     def rules(self, service_key: int | None) -> Rules | None:
         """Return what the service of this key steers by (None: the first that does); None if it does not."""
+        rules = getattr(self._steering(service_key), "rules", None)
+        return rules if isinstance(rules, Rules) else None
+
+    def _steering(self, service_key: int | None) -> Service | None:
+        """Return the service of this key, None: the first that steers; None: it does not."""
         services = self.services.values() if service_key is None else [self.services.get(service_key)]
-        found = (getattr(service, "rules", None) for service in services)
-        return next((rules for rules in found if isinstance(rules, Rules)), None)
+        return next((each for each in services if isinstance(getattr(each, "rules", None), Rules)), None)
 
     def asking(self, service_key: int | None) -> Asking:
         """Return when the service of this key (None: the first that steers) asks an HLR for places."""
-        services = self.services.values() if service_key is None else [self.services.get(service_key)]
-        found = (each for each in services if isinstance(getattr(each, "rules", None), Rules))
-        return asking_of(next(found, None))
+        return asking_of(self._steering(service_key))
+
+    async def charge(
+        self, service_key: int | None, facts: CallFacts, decision: Decision, parties: tuple[str, str]
+    ) -> Sequence[Step]:
+        """Return what a call would be charged, and whether its payer has the money."""
+        numbering = self.config.numbering
+        typed = typed_party(numbering, parties[0]), typed_party(numbering, parties[1])
+        who = payment(self._steering(service_key), numbering, facts, decision, typed)
+        return await charge_steps(who, self.config.charging, self.charging.ledger)
 
     async def locate(self, msisdn: str) -> Located:
         """Return where a subscriber is, as the HLR says."""

@@ -151,6 +151,15 @@ class Charging(Struct, frozen=True, forbid_unknown_fields=True):
     chf: Chf | None = None
     ro: Ro | None = None
 
+    @property
+    def elsewhere(self) -> tuple[str, str] | None:
+        """Which other system charges in place of the tariffs here, and where it is; None: none does."""
+        if self.chf is not None:
+            return "charging function", self.chf.url
+        if self.ro is not None:
+            return "online charging system", ", ".join(str(each) for each in self.ro.servers)
+        return None
+
     def faults(self) -> Iterator[Fault]:
         """Yield tariffs of one prefix, a clock that nobody knows, tariffs that nobody asks."""
         prefixes: dict[str, int] = {}

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scp.capture.json_view import JsonDict
+    from scp.config import Config
     from scp.domain.call import CallFacts
+    from scp.domain.reservation import Account
     from scp.domain.rules import Rules
     from scp.replay.explain import Explanation
 
@@ -217,9 +219,12 @@ def _with_charge(
     decided: Explanation, config: Path, service: Any, facts: CallFacts, idp: Any, typed: tuple[str, str]
 ) -> Explanation:
     """Return the explanation with what the call would be charged; ``typed``: calling, diverting number."""
-    from scp.domain.numbers import dialled
-    from scp.replay.charge import charge_steps
+    import time
+
+    from scp.charging.clock import local_clock
+    from scp.domain.tariff import TariffTable
     from scp.replay.explain import Explanation
+    from scp.services.charge_explained import Prices, cost_steps, payment, typed_party
     from scp.services.idp import calling_e164, party_e164
 
     settings = configuration(config)
@@ -227,10 +232,39 @@ def _with_charge(
     if idp is not None:
         parties = calling_e164(idp, numbering), party_e164(idp.redirecting_party_id, numbering)
     else:
-        caller, forwarder = (numbering.normalise(*dialled(each))[0] if each else "" for each in typed)
-        parties = caller or typed[0].lstrip("+"), forwarder or typed[1].lstrip("+")
-    steps = charge_steps(service, settings.charging, numbering, facts, decided.decision, parties)
-    return Explanation(decided.decision, (*decided.steps, *steps))
+        parties = typed_party(numbering, typed[0]), typed_party(numbering, typed[1])
+    who = payment(service, numbering, facts, decided.decision, parties)
+    charging = settings.charging
+    at = local_clock(charging.timezone)(int(time.time() * 1000))
+    prices = Prices(TariffTable(charging.tariffs), charging.currency, charging.elsewhere, at)
+    account = None if who.paid is None else _account(settings, who.paid.account)
+    return Explanation(decided.decision, (*decided.steps, *who.steps, *cost_steps(who, prices, account)))
+
+
+def _account(settings: Config, msisdn: str) -> Account | str | None:
+    """Return an account as its ledger has it, beside a running node; words: why it can't be read."""
+    import asyncio
+
+    from scp.ports import StoreError
+    from scp.store.ledger_open import open_ledger
+
+    async def read() -> Account | None:
+        ledger = open_ledger(
+            settings.charging.ledger and settings.charging.ledger.reveal(),
+            settings.store.url.reveal(),
+            settings.node.name,
+            read_only=True,
+        )
+        await ledger.open()
+        try:
+            return await ledger.account(msisdn)
+        finally:
+            await ledger.close()
+
+    try:
+        return asyncio.run(read())
+    except StoreError as error:
+        return str(error)
 
 
 def _request(capture: str, frame: int, a: str, b: str) -> Any:

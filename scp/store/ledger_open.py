@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 _SQLITE: Final = "sqlite:"
 
 
-def open_ledger(url: str | None, store_url: str, node: str) -> Ledger:
+def open_ledger(url: str | None, store_url: str, node: str, *, read_only: bool = False) -> Ledger:
     """Return the ledger that ``url`` names, not yet opened.
 
     Args:
         url: as for a store; None: the store's Redis, or a file beside the store's.
         store_url: of the subscriber store.
         node: the node's name.
+        read_only: for tools beside a running node.
 
     Raises:
         StoreError: kind "config".
     """
     given = _beside(store_url, ".ledger") if url is None else url
     if given.startswith(_SQLITE):
-        return SqliteLedger(given.removeprefix(_SQLITE))
+        return SqliteLedger(given.removeprefix(_SQLITE), read_only=read_only)
     from scp.store.ledger_redis import RedisLedger  # noqa: PLC0415 - only who has Redis needs its client
     from scp.store.redis_url import parse_redis_url  # noqa: PLC0415
 

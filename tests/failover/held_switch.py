@@ -38,6 +38,8 @@ from ss7.rose import Invoke, encode_invoke, encode_return_result
 from ss7.tcap_dialogue import Aarq, encode_dialogue
 
 E = EventTypeBCSM
+_TEST = [Opcode.ACTIVITY_TEST]
+_ASIDE = (_TEST, [Opcode.RESET_TIMER])
 CONNECTED = [Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONNECT]
 
 
@@ -122,13 +124,13 @@ class HeldCall:
 
     @property
     def answers(self) -> list[Answer]:
-        """What the node said, but for the question whether the call is still there."""
-        return [each for each in self.said if each.opcodes != [Opcode.ACTIVITY_TEST]]
+        """What the node said, but for the question whether the call is still there, and that it takes longer."""
+        return [each for each in self.said if each.opcodes not in _ASIDE]
 
     async def asked(self) -> int:
         """Wait until the node asks whether the call is still there; the invoke id."""
-        await until(lambda: len(self.said) > len(self.answers))
-        (test,) = [each for each in self.said if each.opcodes == [Opcode.ACTIVITY_TEST]]
+        await until(lambda: _TEST in [each.opcodes for each in self.said])
+        (test,) = [each for each in self.said if each.opcodes == _TEST]
         invoke = test.message.components[0]
         assert isinstance(invoke, Invoke)
         return invoke.invoke_id

@@ -17,6 +17,8 @@ from test_node import READY
 
 from oracles.examples import examples
 from scp.domain.call import Trigger
+from scp.replay.explain import explain_call, typed_call
+from scp.replay.records import Snapshot
 from scp.services.api import Release
 from scp.simulator import call as simulated
 from scp.simulator.charged import Reported
@@ -436,6 +438,29 @@ def test_who_can_not_pay_is_refused_with_the_cause(everything_sent):
         assert (record["action"], record["reason"]) == ("release", "charging-denied")
 
     run(body, balance=1, policy="least_s = 20", recorder=everything_sent)
+
+
+def test_a_dry_run_says_what_a_call_would_be_charged_and_whether_it_is_there():
+    async def body(lab: Lab) -> None:
+        rules = lab.node.rules(100)
+        facts = typed_call("+" + CALLED, rules, trigger=Trigger.ORIGINATING)
+        decision = explain_call(facts, rules, Snapshot({})).decision
+        steps = await lab.node.charge(100, facts, decision, ("+" + CALLER, ""))
+        assert [(each.condition, each.outcome) for each in steps] == [
+            ("charged", "yes"),
+            ("tariff", "yes"),
+            ("first quota", "6 reserved, 30 s withheld"),
+            ("account", "yes"),
+        ]
+        assert steps[-1].value == "balance 20, 0 of it reserved, 20 left"
+        (poor,) = [
+            each
+            for each in await lab.node.charge(100, facts, decision, ("+46700000008", ""))
+            if each.condition == "account"
+        ]
+        assert poor.outcome == "none: released with cause 31"
+
+    run(body)
 
 
 def test_free_and_barred_numbers(everything_sent):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from scp.cli import app
+from scp.domain.reservation import Event, Reservation, Step
+from scp.store.ledger_open import open_ledger
 
 CONFIG = """
 [node]
@@ -36,6 +39,25 @@ prefix = "46"
 price = 6
 """
 CALLER = ("--a", "+46700000009")
+NONE = "none: released with cause 31"
+POOR = "pays 40 s: the switch ends the call after them"
+
+
+async def paid_in(url: str, amount: int) -> None:
+    """The caller has so much, of which a reservation holds 3."""
+    ledger = open_ledger(url, "", "a test")
+    await ledger.open()
+    await ledger.credit("46700000009", "first", amount, 1)
+    held = Reservation(
+        id="held",
+        account="46700000009",
+        call_id="c",
+        a_number="46700000009",
+        b_number="46701234567",
+        created_ms=1,
+    )
+    await ledger.reserve(held, Step(Event.RESERVE, 1, 3, 30, 2**40))
+    await ledger.close()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +65,7 @@ CALLER = ("--a", "+46700000009")
     [
         (
             ("--trigger", "originating", "--b", "+46701234567", *CALLER),
-            {"charged": "yes", "tariff": "yes", "first quota": "6 reserved, 30 s withheld"},
+            {"charged": "yes", "tariff": "yes", "first quota": "6 reserved, 30 s withheld", "account": POOR},
         ),
         (("--trigger", "originating", "--b", "+46201234567", *CALLER), {"charged": "no: free"}),
         (("--trigger", "originating", "--b", "+46900123456", *CALLER), {"barred": "released with cause 31"}),
@@ -55,7 +77,7 @@ CALLER = ("--a", "+46700000009")
         ),
         (
             ("--trigger", "forwarded", "--b", "+46701234567", "--redirecting", "+46700000002", *CALLER),
-            {"charged": "yes", "tariff": "yes", "first quota": "6 reserved, 30 s withheld"},
+            {"charged": "yes", "tariff": "yes", "first quota": "6 reserved, 30 s withheld", "account": NONE},
         ),
         (
             ("--trigger", "terminating", "--b", "+46701234567", "--vlr", "46709000001", *CALLER),
@@ -63,19 +85,24 @@ CALLER = ("--a", "+46700000009")
         ),
         (
             ("--trigger", "terminating", "--b", "+46701234567", "--vlr", "46319999999", *CALLER),
-            {"charged": "yes", "tariff": "yes", "first quota": "6 reserved, 30 s withheld"},
+            {"charged": "yes", "tariff": "yes", "first quota": "6 reserved, 30 s withheld", "account": NONE},
         ),
     ],
 )
 def test_what_a_call_would_be_charged(tmp_path: Path, asked: tuple[str, ...], steps: dict[str, str]) -> None:
     file = tmp_path / "scp.toml"
-    file.write_text(CONFIG)
+    url = f"sqlite:{tmp_path / 'money.db'}"
+    table = "[[charging.tariffs]]"
+    file.write_text(CONFIG.replace(table, f'[charging]\nledger = "{url}"\n{table}'))
+    asyncio.run(paid_in(url, 7))
     done = CliRunner().invoke(app, ["explain", "--config", str(file), "--json", *asked])
     assert done.exit_code == 0, done.output
     path = msgspec.json.decode(done.stdout.splitlines()[-1])["path"]
     shown = {step["condition"]: step["outcome"] for step in path}
+    if steps.get("account") == POOR:
+        assert path[-1]["value"] == "balance 7, 3 of it reserved, 4 left"
     assert {name: shown[name] for name in steps} == steps
-    assert not {"charged", "tariff", "first quota", "barred"} & (shown.keys() - steps.keys())
+    assert not {"charged", "tariff", "first quota", "account", "barred"} & (shown.keys() - steps.keys())
 
 
 def test_an_hlr_that_would_be_asked_is_said(tmp_path: Path) -> None:
