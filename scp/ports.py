@@ -40,6 +40,22 @@ class SubscriberLookup(Protocol):
         ...
 
 
+class PassWaiter(Protocol):
+    """What is told whether a call may pass."""
+
+    def passed(self, yes: bool) -> None:
+        """Take the answer; called at most once, from the event loop, never from within `claim`."""
+        ...
+
+
+class Passes(Protocol):
+    """What the call path needs of passes (`scp.domain.passes`): a claim, answered later; it never raises."""
+
+    def claim(self, msisdn: str, caller: str, waiter: PassWaiter) -> None:
+        """Use a pass of a subscriber up for a call from this caller, E.164 digits, "" if not known."""
+        ...
+
+
 class LocationWaiter(Protocol):
     """What takes a place that came later."""
 

@@ -16,7 +16,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 
-from scp.api import changes, decisions, docs, health, imports, subscribers
+from scp.api import changes, decisions, docs, health, imports, passes, subscribers
 from scp.api.audit import Audit, call
 from scp.api.auth import Keyring, RateLimiter
 from scp.api.context import Context, NodeView, key_name
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 ROUTERS: Final[Sequence[ControllerRouterHandler]] = (
     *subscribers.HANDLERS,
+    *passes.HANDLERS,
     *imports.HANDLERS,
     *changes.HANDLERS,
     *decisions.HANDLERS,

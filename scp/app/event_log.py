@@ -35,6 +35,9 @@ class EventLog:
     def mobility_not_written(self, why: str) -> None:
         """What a VLR told could not be written: the store's words."""
 
+    def pass_not_written(self, why: str) -> None:
+        """A pass could not be claimed; its call went on. The store's words."""
+
     def overload(self, level: int, why: str) -> None:
         """The level of overload is another one (0: none), because of these signals."""
 

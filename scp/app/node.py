@@ -18,6 +18,7 @@ from scp.app.preload import preload
 from scp.app.settings import node_settings
 from scp.app.status import components
 from scp.app.tracing import Tracing
+from scp.common.passes import StoredPasses
 from scp.common.report_limiter import ReportLimiter
 from scp.domain.rules import Rules
 from scp.domain.whereabouts import LocateFailure
@@ -168,6 +169,7 @@ class Node:
             quota=self.charging.quotas,
         )
         self.signalling, self.cap = signalling, cap
+        cap.passes = StoredPasses(self.store, self._event_log.pass_not_written)
         if config.map is not None:
             await self._speak_map(config, signalling, cap).start()
         if config.sms_control is not None:

@@ -128,6 +128,10 @@ class StructuredEventLog(EventLog):
         """See `EventLog`."""
         self.log.error("what a VLR told is not written; it was told so", reason=why)
 
+    def pass_not_written(self, why: str) -> None:
+        """See `EventLog`."""
+        self.log.error("a pass could not be claimed, its call went on", reason=why)
+
     def ready(self, reasons: list[str]) -> None:
         """Say that the node is ready, or why not: what ``/readyz`` says, when it changes."""
         if reasons:

@@ -257,3 +257,43 @@ def decide(
 def readiness() -> Call[Readiness]:
     """Return the call that asks whether the node takes calls."""
     return Call("GET", "/readyz", _READINESS, also=(503,))
+
+
+class Pass(Struct, frozen=True):
+    """A pass: the next call from this caller (None: any) goes on unsteered, until then."""
+
+    id: str
+    caller: str | None
+    expires_ms: int
+
+
+class Passes(Struct, frozen=True):
+    """The passes of a number."""
+
+    passes: tuple[Pass, ...]
+
+
+_PASS: Final = Reader(Pass)
+_PASSES: Final = Reader(Passes)
+
+
+def grant_pass(msisdn: str, pass_id: str, *, caller: str | None = None, seconds: int = 30) -> Call[Pass]:
+    """Return the call that lets the next call to a number go on unsteered.
+
+    Args:
+        msisdn: the called number.
+        pass_id: the grantor's own id of it; sent again, it is the same pass.
+        caller: whose call, E.164 digits; None: whoever calls.
+        seconds: how long, 1 to 600.
+    """
+    return json_call("PUT", path_of("passes", msisdn, pass_id), _PASS, {"caller": caller, "seconds": seconds})
+
+
+def passes(msisdn: str) -> Call[Passes]:
+    """Return the call that reads the passes of a number."""
+    return Call("GET", path_of("passes", msisdn), _PASSES)
+
+
+def withdraw_pass(msisdn: str, pass_id: str) -> Call[None]:
+    """Return the call that withdraws a pass."""
+    return Call("DELETE", path_of("passes", msisdn, pass_id), NOTHING)

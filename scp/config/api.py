@@ -27,6 +27,7 @@ class Scope(StrEnum):
     TRACE = "trace"
     CALLS = "calls"
     MESSAGES = "messages"
+    PASSES = "passes"
 
 
 class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):

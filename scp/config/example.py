@@ -317,7 +317,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # [[api.keys]]
 # name = "operator"
 # sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token
-# scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls", "messages"]
+# scopes = ["authorization","registration","forwarding","charging","read","trace","calls","messages","passes"]
 
 [telemetry]
 metrics = "127.0.0.1:9464"            # where Prometheus scrapes

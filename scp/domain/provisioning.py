@@ -102,7 +102,7 @@ class Rule(Struct, frozen=True):
 
 
 _FORWARDING: Final = ("forwarding", "when", "locations", "rescue", "rescue_number")
-_REGISTRATION: Final = ("aor", "forwarding_number")
+_REGISTRATION: Final = ("aor", "forwarding_number", "passes")
 _AUTHORIZATION: Final = ("authorized", "imsi")
 
 RULES: Final[dict[type[Operation], Rule]] = {

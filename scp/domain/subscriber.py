@@ -33,6 +33,7 @@ class Subscriber(Struct, frozen=True, gc=False, omit_defaults=True):
         rescue: whether a call that the VoIP side does not take is connected elsewhere; None: as the service
             has it for all.
         rescue_number: where to, E.164 digits; None: the subscriber's own line.
+        passes: calls that go on unsteered, once each (`scp.domain.passes`).
     """
 
     msisdn: str
@@ -48,6 +49,7 @@ class Subscriber(Struct, frozen=True, gc=False, omit_defaults=True):
     version: int = 0
     rescue: bool | None = None
     rescue_number: str | None = None
+    passes: tuple[str, ...] = ()
 
     @property
     def registered(self) -> bool:

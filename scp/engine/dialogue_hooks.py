@@ -49,6 +49,10 @@ class DialogueHooks(Generic[State]):
         """Resume a service with a place."""
         raise NotImplementedError
 
+    def pass_claimed(self, state: State, yes: bool) -> None:
+        """Resume a service with the answer to its claim of a pass."""
+        raise NotImplementedError
+
     def charging_answered(self, state: State, answer: QuotaAnswer) -> None:
         """Resume a service with the charging system's answer; called from the event loop."""
         raise NotImplementedError

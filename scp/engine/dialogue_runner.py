@@ -22,8 +22,8 @@ All of that is one straight run of code for each event: nothing is scheduled for
 and what waits costs one entry in `Deadlines`.
 
 Reports that come while a service waits for something else are queued. A service waits for one thing at a
-time, so another kind of request is one more wait (`LOOKUP`, `REPORT`, `QUOTA`, `PLACE`), one method such as
-`_look_up` that returns the answer or `PENDING`, and one way for the answer to come back such as
+time, so another kind of request is one more wait (`LOOKUP`, `REPORT`, `QUOTA`, `PLACE`, `PASS`), one method
+such as `_look_up` that returns the answer or `PENDING`, and one way for the answer to come back such as
 `store_answered`.
 
 A dialogue and its coroutine end each for itself. The dialogue may be gone while the coroutine has still to
@@ -41,10 +41,22 @@ from scp.domain.lookup import PENDING, StoreFailure
 from scp.domain.quota import ChargingFailure
 from scp.domain.whereabouts import LocateFailure
 from scp.engine.dialogue_hooks import DialogueHooks
-from scp.engine.dialogue_state import LOOKUP, NOTHING, PLACE, QUOTA, REPORT, Asked, DialogueState, PlaceAsked
+from scp.engine.dialogue_state import (
+    LOOKUP,
+    NOTHING,
+    PASS,
+    PLACE,
+    QUOTA,
+    REPORT,
+    Asked,
+    DialogueState,
+    PassAsked,
+    PlaceAsked,
+)
 from scp.engine.tc import opcode_of
 from scp.engine.timers import Deadlines
 from scp.services.api import (
+    ClaimPass,
     Extend,
     Locate,
     Lookup,
@@ -65,7 +77,7 @@ if TYPE_CHECKING:
     from scp.domain.whereabouts import Located
     from scp.engine.admission import Admission
     from scp.engine.tc import TcProvider
-    from scp.ports import Locator, QuotaPort, SubscriberLookup, Telemetry
+    from scp.ports import Locator, Passes, QuotaPort, SubscriberLookup, Telemetry
     from scp.services.api import Request
     from scp.services.call import Outgoing
     from scp.stack.tcap import Indication
@@ -76,6 +88,8 @@ CHARGING: Final = "charging"
 """Likewise when the charging system's port raised."""
 LOCATOR: Final = "locator"
 """Likewise when what asks the HLR raised."""
+PASSES: Final = "passes"
+"""Likewise when what claims passes raised."""
 
 _QUESTIONS: Final = (Reserve, Extend, Settle)
 _TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
@@ -113,6 +127,7 @@ class DialogueRunner(DialogueHooks[State]):
         draining: dialogues that begin are not served; those that are open go on.
         locator: says where subscribers are; None: nobody does.
         place_deadline: seconds that its answer may take.
+        passes: claims passes; None: there are none.
     """
 
     def __init__(
@@ -140,6 +155,7 @@ class DialogueRunner(DialogueHooks[State]):
         self.draining = False
         self.locator: Locator | None = None
         self.place_deadline = 0.3
+        self.passes: Passes | None = None
         self._deadlines: Deadlines[State] = Deadlines(_due)
 
     # -- what comes from the network -----------------------------------------------------------------------
@@ -309,8 +325,12 @@ class DialogueRunner(DialogueHooks[State]):
         self._suspend(state, REPORT, now + timeout if timeout >= 0.0 else request.until, now)
         return PENDING
 
-    def _other(self, state: State, request: Request, now: float) -> QuotaAnswer | Located | Pending | None:
+    def _other(
+        self, state: State, request: Request, now: float
+    ) -> QuotaAnswer | Located | Pending | bool | None:
         """Answer a request that few services make."""
+        if isinstance(request, ClaimPass):
+            return self._claim(state, request, now)
         if isinstance(request, Locate):
             return self._locate(state, request.msisdn, now)
         if isinstance(request, Send):
@@ -340,6 +360,28 @@ class DialogueRunner(DialogueHooks[State]):
         if place is PENDING:
             self._suspend(state, PLACE, due, now)
         return place
+
+    def _claim(self, state: State, request: ClaimPass, now: float) -> Pending | bool:
+        """Claim a pass; what its port does wrong is no fault of the service, and the call goes on."""
+        port = self.passes
+        if port is None:
+            return False
+        due = now + self.store_deadline
+        if not (state.answered or state.gone):
+            due = min(due, state.started + self.answer_deadline)
+        state.asked = (state.asked + 1) & 0xFF
+        try:
+            port.claim(request.msisdn, request.caller, PassAsked(state))
+        except Exception as bug:  # noqa: BLE001 - the call goes on, whatever the port does wrong
+            self.on_bug(PASSES, bug)
+            return True
+        self._suspend(state, PASS, due, now)
+        return PENDING
+
+    def pass_claimed(self, state: State, yes: bool) -> None:
+        """Resume a service with the answer to its claim; called from the event loop."""
+        self._resume(state, yes, self.clock())
+        self.provider.flush()
 
     def place_found(self, state: State, place: Located) -> None:
         """Resume a service with a place; called from the event loop."""
@@ -545,11 +587,13 @@ class DialogueRunner(DialogueHooks[State]):
         if self.journal is not None:
             self.journal.tick(now)
         for state in self._deadlines.due(now):
-            late: StoreFailure | ChargingFailure | LocateFailure | Report = _TIMED_OUT
+            late: StoreFailure | ChargingFailure | LocateFailure | Report | bool = _TIMED_OUT
             if state.wait == QUOTA:
                 late = _NO_ANSWER
             elif state.wait == PLACE:
                 late = LocateFailure.TIMEOUT
+            elif state.wait == PASS:
+                late = True
             elif state.wait == LOOKUP:
                 late = StoreFailure.TIMEOUT
                 if self.admission is not None:

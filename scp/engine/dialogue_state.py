@@ -26,6 +26,7 @@ LOOKUP: Final = 1
 REPORT: Final = 2
 QUOTA: Final = 3
 PLACE: Final = 4
+PASS: Final = 5
 
 
 class DialogueState(ReportQueue):
@@ -43,9 +44,10 @@ class DialogueState(ReportQueue):
         due: when the wait is over, ``inf`` while there is none.
         answered: the first answer is out.
         gone: the dialogue is over: nothing can be sent any more.
-        wait: what the coroutine is suspended in: `NOTHING`, `LOOKUP`, `REPORT`, `QUOTA` or `PLACE`.
-        asked: number of the last question to the charging system or the HLR, 0 to 255, so that a late answer
-            to an earlier one is not taken for its answer.
+        wait: what the coroutine is suspended in: `NOTHING`, `LOOKUP`, `REPORT`, `QUOTA`, `PLACE` or
+            `PASS`.
+        asked: number of the last question to the charging system, the HLR or the passes, 0 to 255, so that a
+            late answer to an earlier one is not taken for its answer.
         session: what was reserved and nobody has settled; None: nothing.
         store_owes: the store still owes an answer, perhaps one that nobody awaits any more. Until it came, a
             further lookup of this dialogue counts as timed out: two answers could not be told apart.
@@ -175,3 +177,22 @@ class PlaceAsked:
         """Take the answer; it is dropped if the wait for it is over."""
         if self._state.wait == PLACE and self._state.asked == self._number:
             self._state.runner.place_found(self._state, place)
+
+
+class PassAsked:
+    """One claim of a pass; the `scp.ports.PassWaiter` of its answer.
+
+    Args:
+        state: of the dialogue whose service asked.
+    """
+
+    __slots__ = ("_number", "_state")
+
+    def __init__(self, state: DialogueState) -> None:
+        self._state = state
+        self._number = state.asked
+
+    def passed(self, yes: bool) -> None:
+        """Take the answer; it is dropped if the wait for it is over."""
+        if self._state.wait == PASS and self._state.asked == self._number:
+            self._state.runner.pass_claimed(self._state, yes)

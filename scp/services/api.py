@@ -9,12 +9,13 @@ drives the coroutine by hand (no asyncio task), sends the answer in. None of the
 `Send`                                 nothing: what is in the outbox leaves now
 `Reserve`, `Extend`, `Settle`          an answer of the charging system, in time
 `Locate`                               where a subscriber is, asked of the HLR
+`ClaimPass`                            whether the call goes on unsteered, by a pass that is used up by it
 =====================================  ==================================================================
 
 The operations of a service are put on ``call.outbox`` by the methods of `Call`, and go out
 
-- in one TC-CONTINUE when the service awaits any of these but a `Lookup` or a `Locate` (the dialogue is then
-  held open),
+- in one TC-CONTINUE when the service awaits any of these but a `Lookup`, a `Locate` or a `ClaimPass` (the
+  dialogue is then held open),
 - in one TC-END when the service returns (an empty outbox is a TC-END without components).
 
 That is Q.771's basic end with nothing hidden: a service that returns after ``connect`` answers Connect in
@@ -59,6 +60,7 @@ __all__ = [
     "MOST_REPORTS",
     "Call",
     "ChargingFailure",
+    "ClaimPass",
     "Extend",
     "Locate",
     "Lookup",
@@ -228,6 +230,24 @@ class Locate:
         return (yield self)  # type: ignore[no-any-return]
 
 
+class ClaimPass:
+    """Await it to have a call pass that one of the subscriber's passes is for (`scp.domain.passes`).
+
+    The answer is whether it does; then the pass is used up, in the store. True also if the store does not say
+    in time: the call goes on, which costs nobody a call. Sends nothing.
+    """
+
+    __slots__ = ("caller", "msisdn")
+
+    def __init__(self, msisdn: str, caller: str) -> None:
+        self.msisdn = msisdn
+        self.caller = caller
+
+    def __await__(self) -> Generator[Request, Any, bool]:
+        """Hand the request to the engine."""
+        return (yield self)  # type: ignore[no-any-return]
+
+
 class Send:
     """Await it to send the outbox now, in TC-CONTINUE: the dialogue is held from then on. It takes no time.
 
@@ -296,7 +316,7 @@ class Settle:
         return (yield self)  # type: ignore[no-any-return]
 
 
-Request: TypeAlias = Lookup | NextReport | Send | Locate | Reserve | Extend | Settle
+Request: TypeAlias = Lookup | NextReport | Send | Locate | ClaimPass | Reserve | Extend | Settle
 ServiceRun: TypeAlias = Coroutine[Request, Any, "ServiceRun | None"]
 """A service's coroutine. One that returns another goes on with that: what the first has kept is free."""
 

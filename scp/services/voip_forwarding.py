@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from msgspec import Meta, Struct, msgpack
 from msgspec.structs import replace
 
+from scp.domain import passes
 from scp.domain.decision import Action, Decision, Reason, judge, screen
 from scp.domain.rules import (
     MAX_REDIRECTIONS,
@@ -25,12 +26,12 @@ from scp.domain.rules import (
 )
 from scp.domain.subscriber import Subscriber
 from scp.services.announcing import Heard
-from scp.services.api import Call, Locate, Lookup, NodeSettings, ServiceRun
+from scp.services.api import Call, ClaimPass, Locate, Lookup, NodeSettings, ServiceRun
 from scp.services.call_control import ARMED_SINCE, Phase
 from scp.services.charging_policy import ChargingPolicy, Paid, listed, paid_by
 from scp.services.controlled import Control, deny, put_through
 from scp.services.held_call import HeldCall, Patience, Plan
-from scp.services.idp import read_call
+from scp.services.idp import calling_e164, read_call
 from scp.services.instructions import connect_argument
 from scp.services.settings import read_settings
 from scp.services.whereabouts import Ask, OnSilence, asks, gives_up, with_place
@@ -84,7 +85,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     charging: ChargingPolicy | None = None
 
 
-UNCHARGED: Final = frozenset({Reason.ALREADY_MARKED, Reason.DIVERTED_BACK, Reason.NEVER_STEER})
+_PASSED: Final = Decision(Action.CONTINUE, Reason.PASSED)
+UNCHARGED: Final = frozenset({Reason.ALREADY_MARKED, Reason.DIVERTED_BACK, Reason.PASSED, Reason.NEVER_STEER})
 """Calls that are not charged: they are charged already, or are to be free (emergency)."""
 
 
@@ -130,6 +132,8 @@ class VoipForwarding:
                 decision = await self._with_place(found, facts)
             else:
                 decision = judge(found, facts, self.rules)
+            if decision.action is _CONNECT and isinstance(found, Subscriber) and found.passes:
+                decision = await self._unless_passed(call, found, decision)
         call.decided(decision)
         if self.plan is not None and call.context.version >= ARMED_SINCE:
             return await self._control(call, facts, decision, self.plan, found)
@@ -140,6 +144,13 @@ class VoipForwarding:
         else:
             call.invoke(_OPERATION_CONTINUE)
         return None
+
+    async def _unless_passed(self, call: Call, found: Subscriber, decision: Decision) -> Decision:
+        """Have a call go on that the VoIP side has let pass; every other stays as it was decided."""
+        caller = calling_e164(call.idp, self.rules.numbering)
+        if passes.fits(found.passes, caller) and await ClaimPass(found.msisdn, caller):
+            return _PASSED
+        return decision
 
     async def _with_place(self, found: Found, facts: CallFacts) -> Decision:
         """Decide by the called subscriber's place, asked where it decides and the call does not have it."""

@@ -5,7 +5,7 @@
 - A **packed** record is what memory and Redis have: one MessagePack array without the MSISDN, which is the
   key already::
 
-      [schema, version, flags, imsi, aor, forwarding number, vlr, locations, rescue]
+      [schema, version, flags, imsi, aor, forwarding number, vlr, locations, rescue, passes]
 
   What is absent at the end is left out. ``version`` is always a uint 32 (octets 4 to 7), so that a Lua
   script finds it, and octets 1 to 7 keep their meaning in every schema to come. Digits are integers behind
@@ -40,6 +40,7 @@ Row: TypeAlias = tuple[
     str | None,
     int | None,
     str | None,
+    str | None,
     int,
 ]  # in the order of `COLUMNS`
 
@@ -56,6 +57,7 @@ COLUMNS: Final = (
     "vlr",
     "rescue",
     "rescue_number",
+    "passes",
     "version",
 )
 
@@ -76,6 +78,7 @@ class _Packed(Struct, array_like=True, gc=False):
     vlr: int | None = None
     locations: tuple[str, ...] | None = None
     rescue: int | None = None  # 0: off, 1: on, else on, and to the number
+    passes: tuple[str, ...] | None = None
 
 
 class RecordError(Exception):
@@ -102,7 +105,7 @@ _FLAGS_OF: Final[dict[tuple[bool, bool, str, bool | None], int]] = {
     for flags, (authorized, forwarding, when, roaming) in _FLAGS.items()
 }
 # How records with so many further fields begin. MessagePack: 0x90 + n is an array of n < 16, 0xCE a uint 32.
-_HEADS: Final = [bytes((0x92 + further, SCHEMA, 0xCE)) for further in range(8)]
+_HEADS: Final = [bytes((0x92 + further, SCHEMA, 0xCE)) for further in range(9)]
 _OWN_MSISDN: Final = "\x01"  # not printable, so that no address of record has it (`check`)
 _VERSION_END: Final = 7
 
@@ -111,6 +114,7 @@ _decode: Final = msgspec.msgpack.Decoder(_Packed).decode
 
 _msisdn: Final = re.compile(r"[0-9]{5,15}", re.ASCII).fullmatch
 _digits: Final = re.compile(r"[0-9]{1,15}", re.ASCII).fullmatch
+_pass: Final = re.compile(r"[0-9]{1,18}:[0-9]{0,15}:[A-Za-z0-9_-]{1,64}", re.ASCII).fullmatch
 _location: Final = re.compile(r"[0-9A-Fa-f]{1,32}", re.ASCII).fullmatch
 
 
@@ -138,6 +142,11 @@ def check(record: Subscriber) -> None:
     for location in record.locations:
         if _location(location) is None:
             raise ValueError("locations must each be 1 to 32 digits or hex octets")
+    for each in record.passes:
+        if _pass(each) is None:
+            raise ValueError(
+                "passes must each be UNTIL:CALLER:ID, with an ID of 1 to 64 letters, digits, - and _"
+            )
     if record.version < 0:
         raise ValueError("version must not be negative")
 
@@ -162,6 +171,7 @@ def to_row(record: Subscriber) -> Row:
         record.vlr,
         record.rescue,
         record.rescue_number,
+        " ".join(record.passes) or None,
         record.version,
     )
 
@@ -169,7 +179,7 @@ def to_row(record: Subscriber) -> Row:
 def from_row(row: Row) -> Subscriber:
     """Return the record of a row; the database's own CHECKs have held the columns to their ranges."""
     msisdn, imsi, authorized, aor, number, forwarding, when, locations, roaming, vlr = row[:10]
-    rescue, rescue_number, version = row[10:]
+    rescue, rescue_number, passes, version = row[10:]
     return Subscriber(
         msisdn,
         imsi,
@@ -184,6 +194,7 @@ def from_row(row: Row) -> Subscriber:
         version,
         None if rescue is None else rescue == 1,
         rescue_number,
+        tuple(passes.split(" ")) if passes else (),
     )
 
 
@@ -203,13 +214,14 @@ def pack(record: Subscriber, version: int | None = None) -> bytes:
         record.version if version is None else version,
         record.rescue,
         record.rescue_number,
+        record.passes,
     )
 
 
 def pack_row(row: Row) -> bytes:
     """Return the packed form of a row, without making a `Subscriber` of it (loading does it for each)."""
     msisdn, imsi, authorized, aor, number, forwarding, when, locations, roaming, vlr = row[:10]
-    rescue, rescue_number, version = row[10:]
+    rescue, rescue_number, passes, version = row[10:]
     return _pack(
         msisdn,
         imsi,
@@ -224,6 +236,7 @@ def pack_row(row: Row) -> bytes:
         version,
         None if rescue is None else rescue == 1,
         rescue_number,
+        tuple(passes.split(" ")) if passes else (),
     )
 
 
@@ -241,6 +254,7 @@ def _pack(
     version: int,
     rescue: bool | None,
     rescue_number: str | None,
+    passes: tuple[str, ...],
 ) -> bytes:
     fields = [
         _FLAGS_OF[authorized, forwarding, when, roaming],
@@ -250,6 +264,7 @@ def _pack(
         None if vlr is None else int("1" + vlr),
         locations or None,
         None if rescue is None else int("1" + rescue_number) if rescue_number else int(rescue),
+        passes or None,
     ]
     while fields[-1] is None:
         fields.pop()
@@ -285,6 +300,7 @@ def unpack(msisdn: str, packed: bytes) -> Subscriber:
         found.version,
         None if found.rescue is None else found.rescue > 0,
         str(found.rescue)[1:] if found.rescue is not None and found.rescue > 1 else None,
+        found.passes or (),
     )
 
 

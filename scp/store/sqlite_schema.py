@@ -35,6 +35,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE subscriber ADD COLUMN rescue INTEGER CHECK (rescue IN (0, 1))",
         "ALTER TABLE subscriber ADD COLUMN rescue_number TEXT",
     ),
+    ("ALTER TABLE subscriber ADD COLUMN passes TEXT",),
 )
 
 

@@ -38,7 +38,7 @@ CHUNK: Final = 128 * 1024
 IN_FLIGHT: Final = 16
 """Chunks on their way to the store at a time: what SQLite writes together, with one sync of the disk."""
 JOURNAL_SECONDS: Final = 0.5
-FIELDS: Final = (*(name for name in Subscriber.__struct_fields__ if name != "version"),)
+FIELDS: Final = (*(name for name in Subscriber.__struct_fields__ if name not in {"version", "passes"}),)
 
 
 class TransferError(Exception):

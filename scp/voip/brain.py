@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, final
 import msgspec
 from msgspec.structs import replace
 
+from scp import client
 from scp.client import ApiError, TransportError
 from scp.telemetry.logs import get_logger
 from scp.voip import decision
@@ -40,6 +41,8 @@ from scp.voip.messages import (
     InviteAsked,
     Kept,
     MessageAsked,
+    PassAsked,
+    Passed,
     PlanAnswer,
     Retell,
     Taken,
@@ -69,6 +72,8 @@ MOST_AT_MOBILE: Final = 100_000
 """Calls at the mobile that are remembered."""
 COUNT_EVERY: Final = 5.0
 """Seconds between two questions to the Kamailios what they have counted."""
+PASS_SECONDS: Final = 30
+"""How long the node lets a call to the mobile pass."""
 TIMER_SET: Final = 1.0
 """Seconds after the answer by which Kamailio has set the dialog's timer, so that it can be changed."""
 EXTEND_BEFORE: Final = 20.0
@@ -219,6 +224,8 @@ class Brain:
             self._invite(link, message)
         elif isinstance(message, MessageAsked):
             self._message(link, message)
+        elif isinstance(message, PassAsked):
+            self._start(self._pass(link, message))
         elif isinstance(message, Delivered):
             if self.inbox is not None:
                 self._start(self.inbox.delivered(message))
@@ -421,6 +428,28 @@ class Brain:
         if self._charges is not None and freed.by in (-1, link.number):
             self._start(self._charges.release(note))
 
+    async def _pass(self, link: Evapi, asked: PassAsked) -> None:
+        """Have the node let a call to the mobile pass; it goes on whatever the node says."""
+        note = opened(asked.note)
+        if note is not None and self._scp is not None:
+            caller = note.a if decision.is_e164(note.a) else None
+            try:
+                await self._scp.send(
+                    client.grant_pass(note.b, note.call, caller=caller, seconds=PASS_SECONDS)
+                )
+            except (ApiError, TransportError) as error:
+                self.metrics.passes["failed"] += 1
+                self._log.warning("no pass", call=note.call, what=str(error))
+            else:
+                self.metrics.passes["granted"] += 1
+        link.say(Passed(asked.ti, asked.tl))
+
+    async def _withdraw(self, note: Note) -> None:
+        """Take back the pass of a call that is over: where the gateway kept redirection data it is unused."""
+        if self._scp is not None:
+            with contextlib.suppress(ApiError, TransportError):  # it ends by itself
+                await self._scp.send(client.withdraw_pass(note.b, note.call))
+
     def _ended(self, link: Evapi, end: Ended | Failed) -> None:
         """Forget a call, and settle it if that is ours to do."""
         note = note_of(end, *self._numbers(end))
@@ -428,6 +457,8 @@ class Brain:
             self._events.went_on(note, end)
         if self._at_mobile.get((note.a, note.b)) == end.call:
             del self._at_mobile[note.a, note.b]
+            if self._rules.passes:
+                self._start(self._withdraw(note))
         over = self._talking.get(end.call)
         if over is not None:
             over.set()

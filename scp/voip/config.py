@@ -124,6 +124,7 @@ class Trunk(Struct, frozen=True, forbid_unknown_fields=True):
         port: of it.
         transport: to it.
         numbers: "+": with plus and country code; "international": with the international prefix.
+        passes: have the node let calls to mobiles pass by this gateway, which drops redirection data, or may.
     """
 
     name: Name
@@ -132,6 +133,7 @@ class Trunk(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 5060
     transport: Literal["udp", "tcp", "tls"] = "udp"
     numbers: Literal["+", "international"] = "+"
+    passes: bool = True
 
     @property
     def target(self) -> str:
@@ -161,7 +163,7 @@ class ScpLink(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         url: base URL.
-        token: with the scopes registration, forwarding and, with charging, charging and read.
+        token: with the scopes registration, forwarding, passes, read and, with charging, charging.
         deadline_ms: of a reservation before a call is put through.
         at_once: requests that may be under way.
     """
@@ -277,6 +279,7 @@ class VoipConfig(Struct, frozen=True, forbid_unknown_fields=True):
             self.calls.ring_s,
             "" if trunk is None else trunk.target,
             trunk is not None and trunk.numbers == "international",
+            trunk is not None and trunk.passes and self.scp is not None,
         )
 
 

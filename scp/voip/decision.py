@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec import Struct
 
 from scp.domain.numbers import Nature, Numbering
@@ -50,6 +51,7 @@ class Rules(Struct, frozen=True):
         ring_s: how long devices ring before the next step.
         gateway: host, with port and parameters, of the trunk that calls go out by; "" if there is none.
         international: numbers go to the gateway with the international prefix in place of "+".
+        passes: the node lets calls to mobiles pass, whatever the gateway makes of who diverted them.
     """
 
     domain: str
@@ -59,6 +61,7 @@ class Rules(Struct, frozen=True):
     ring_s: int = 25
     gateway: str = ""
     international: bool = False
+    passes: bool = False
 
 
 class Step(Struct, frozen=True, omit_defaults=True):
@@ -72,6 +75,7 @@ class Step(Struct, frozen=True, omit_defaults=True):
         branch: where the call goes at once with `aor`'s bindings: the mobile.
         headers: that go with it, each with its CRLF.
         free: 1: from here on the call takes no minutes of ours.
+        passing: 1: the node is asked to let the call pass before it goes there.
     """
 
     seconds: int
@@ -81,6 +85,7 @@ class Step(Struct, frozen=True, omit_defaults=True):
     branch: str = ""
     headers: str = ""
     free: int = 0
+    passing: int = msgspec.field(name="pass", default=0)
 
 
 class Condition(Struct, frozen=True):
@@ -290,6 +295,11 @@ def calling(text: str, numbering: Numbering) -> str:
     return e164(text, numbering) or numbering.normalise(text, Nature.INTERNATIONAL)[0]
 
 
+def is_e164(digits: str) -> bool:
+    """Return whether digits are an E.164 number."""
+    return 5 <= len(digits) <= 15 and digits.isascii() and digits.isdigit() and digits[0] != "0"
+
+
 def aor(msisdn: str, domain: str) -> str:
     """Return the address of record of an identity."""
     return f"sip:+{msisdn}@{domain}"
@@ -317,7 +327,7 @@ def _mobile(who: str, number: str, why: str, rules: Rules) -> Step:
         f"History-Info: <sip:{who}@{rules.domain}>;index=1,"
         f"<sip:{number}@{rules.gateway.partition(';')[0]};cause={_CAUSES[why]}>;index=1.1;mp=1\r\n"
     )
-    return Step(MOBILE_SECONDS, uri=uri, headers=headers, free=1)
+    return Step(MOBILE_SECONDS, uri=uri, headers=headers, free=1, passing=int(rules.passes))
 
 
 def _asserted(caller: str, rules: Rules) -> str:

@@ -43,6 +43,7 @@ host = "10.0.0.5"                     # where calls go out; the first trunk that
 port = 5060
 transport = "udp"                     # udp | tcp | tls
 numbers = "+"                         # + | international (0011234567)
+passes = true                         # have the node let calls to mobiles pass: it may drop who diverted them
 
 [calls]
 mark = "99"                           # as services.voip-forwarding.prefix of scp.toml
@@ -51,7 +52,7 @@ emergency = ["112"]                   # beside numbering.never_steer
 
 [scp]                                 # the node's HTTP API; without it nobody is registered there
 url = "http://127.0.0.1:8080"
-token = "env:CAMEL_SCP_VOIP_TOKEN"    # scopes: registration, forwarding, charging, read
+token = "env:CAMEL_SCP_VOIP_TOKEN"    # scopes: registration, forwarding, passes, charging, read
 deadline_ms = 200                     # of a reservation, before a call is put through
 at_once = 16                          # requests under way
 

@@ -100,6 +100,15 @@ class Answered(Struct, frozen=True, tag_field="m", tag="answered"):
     free: str = "0"
 
 
+class PassAsked(Struct, frozen=True, tag_field="m", tag="pass"):
+    """A call is about to go to the mobile: let it pass at the node. Answered by `Passed`."""
+
+    ti: int
+    tl: int
+    call: str
+    note: str
+
+
 class Freed(Struct, frozen=True, tag_field="m", tag="freed"):
     """A call goes on where it takes no minutes; ``by``: see `Ended`."""
 
@@ -163,6 +172,7 @@ Heard: TypeAlias = (
     | MessageAsked
     | Delivered
     | Answered
+    | PassAsked
     | Freed
     | Ended
     | Failed
@@ -264,6 +274,13 @@ class Taken(Struct, frozen=True, tag_field="m", tag="taken"):
     text: str
 
 
+class Passed(Struct, frozen=True, tag_field="m", tag="passed"):
+    """The node lets the call pass, or can't be asked: it goes on."""
+
+    ti: int
+    tl: int
+
+
 class Deliver(Struct, frozen=True, tag_field="m", tag="deliver"):
     """Send a text message to the bindings that a device has of an address of record; ``sender`` is a URI."""
 
@@ -287,5 +304,6 @@ Said: TypeAlias = (
     | Forget
     | Unbind
     | Taken
+    | Passed
     | Deliver
 )

@@ -45,6 +45,7 @@ class VoipMetrics:
         self.admitted = dict.fromkeys(ADMITTED, 0)
         self.told = dict.fromkeys(TOLD, 0)
         self.money = dict.fromkeys(MONEY, 0)
+        self.passes = dict.fromkeys(("granted", "failed"), 0)
         self.unreadable = 0
         self.kamailios: dict[str, Counted] = {}
         self.store_up: bool | None = None
@@ -91,6 +92,7 @@ class VoipMetrics:
         yield _counter(
             "voip_registrations_told", "What the node was told of identities.", "result", self.told
         )
+        yield _counter("voip_passes", "Passes asked of the node for calls to mobiles.", "result", self.passes)
         yield _counter("voip_charging", "Reservations by what came of them.", "result", self.money)
         yield _counter(
             "voip_messages", "Text messages by the state that they came to.", "state", self.messages

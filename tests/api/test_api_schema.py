@@ -64,7 +64,7 @@ audit = "{directory}/audit.jsonl"
 [[api.keys]]
 name = "schema"
 sha256 = "{sha256}"
-scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls", "messages"]
+scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls", "messages", "passes"]
 [messages]
 [messages.smpp]
 addresses = ["127.0.0.1:1"]

@@ -63,7 +63,7 @@ listen = "127.0.0.1:{api}"
 [[api.keys]]
 name = "operator"
 sha256 = "{sha256}"
-scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls", "messages"]
+scopes = ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls", "messages", "passes"]
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
 log_level = "{log_level}"

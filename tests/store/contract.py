@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from oracles.examples import examples
 from oracles.waiting import PATIENCE
+from scp.common.passes import StoredPasses, changed
 from scp.domain.lookup import PENDING
+from scp.domain.passes import granted
 from scp.domain.subscriber import Subscriber, When
 from scp.ports import StoreError, SubscriberStore, VersionConflictError
 from scp.services.api import StoreFailure
@@ -39,7 +41,20 @@ records = st.builds(
     locations=st.lists(st.text("0123456789abcdefABCDEF", min_size=1, max_size=32), max_size=5).map(tuple),
     roaming=st.sampled_from([None, False, True]),
     vlr=optional_digits,
+    passes=st.lists(
+        st.from_regex(r"[1-9][0-9]{0,17}:[0-9]{0,15}:[A-Za-z0-9_-]{1,64}", fullmatch=True), max_size=3
+    ).map(tuple),
 )
+
+
+class Claiming:
+    """A `scp.ports.PassWaiter` that can be awaited."""
+
+    def __init__(self) -> None:
+        self.answer = asyncio.get_running_loop().create_future()
+
+    def passed(self, yes: bool) -> None:
+        self.answer.set_result(yes)
 
 
 def subscriber(number: int, **fields: object) -> Subscriber:
@@ -179,6 +194,22 @@ class StoreContract:
             assert final.imsi == "100"
             assert final.version == 101
             assert conflicts > 0
+
+        run(new_store, body)
+
+    def test_a_pass_is_claimed_by_one_call_of_many(self, new_store: NewStore) -> None:
+        async def body(store):
+            asked = [Claiming() for _ in range(20)]
+            await store.put(Subscriber(A))
+            for name in ("a", "b"):
+                await changed(store, A, lambda record, name=name: granted(record, name, "46701", 10**15, 0))
+            desk = StoredPasses(store, pytest.fail)
+            for each in asked:
+                desk.claim(A, "46701", each)
+            desk.claim(A, "46702", stranger := Claiming())
+            assert sum(await asyncio.gather(*(each.answer for each in asked))) == 2
+            assert not await stranger.answer
+            assert (await store.get(A)).passes == ()
 
         run(new_store, body)
 

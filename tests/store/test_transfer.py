@@ -8,6 +8,7 @@ import pytest
 from contract import everything, records, subscriber
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from oracles.redis_lab import Lab
@@ -45,7 +46,8 @@ def test_what_is_written_is_read(given: list[Subscriber]) -> None:
             if form.header and record.aor == "":
                 continue  # an empty cell is an absent value
             line = form.write(record)
-            assert form.read(line) == record
+            kept = replace(record, passes=()) if form.header else record  # half a minute's, no table's
+            assert form.read(line) == kept
             assert form.msisdn(line) == record.msisdn
             assert line.count(b"\n") == 1
 
@@ -167,7 +169,7 @@ def test_commands(tmp_path: Path, single: Lab, fresh: str, name: str, kind: str)
     assert json.loads(shown.stdout) == {
         "msisdn": "46700000007", "imsi": None, "authorized": False, "aor": "sip:7", "forwarding_number": None,
         "forwarding": False, "when": "always", "locations": [], "roaming": None, "vlr": None, "version": 1,
-        "rescue": None, "rescue_number": None,
+        "rescue": None, "rescue_number": None, "passes": [],
     }  # fmt: skip
     out = tmp_path / name
     done = runner.invoke(app, ["export", str(out), "--store", store])

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 from voip_lab import DEVICE, DOMAIN, PASSWORD, Lab, Sipp, free_tcp_port, header, unavailable
 
 from oracles.waiting import wait_until
 from scp import client
+from scp.simulator.endpoint import Endpoint
+from scp.simulator.expect import Expectation
+from scp.simulator.msc import PlannedCall, run_calls
+from scp.simulator.network import Network
+from scp.simulator.scenario import Scenario
+from ss7.isup import NatureOfAddress
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
@@ -86,6 +94,43 @@ def test_nobody_answers_and_the_mobile_rings(lab: Lab, phone: int) -> None:
         )
     )
     assert (said.action, said.reason) == ("continue", "diverted-back")
+
+
+def initial_dp(lab: Lab, caller: str) -> str:
+    """Where the switch routes Alice's call by the node's answer, "" if it goes on: without redirection data."""
+    scenario = Scenario(
+        a_number=caller, b_number="0011234567", b_nature=NatureOfAddress.UNKNOWN.value, vlr="491710000001"
+    )
+    endpoint = Endpoint(port=int(lab.node.settings["m3ua"]))
+    planned = [PlannedCall(scenario, Expectation())]
+    (result,) = asyncio.run(run_calls(planned, network=Network(), endpoint=endpoint, random=Random(1)))
+    return result.routed_to
+
+
+def test_a_gateway_that_drops_redirection_data_gets_its_call_through_once(lab: Lab, phone: int) -> None:
+    caller = "46700000099"
+    rings, mobile = lab.device("rings", phone), lab.gateway("answers", pause=1000)
+    calls = lab.gateway_calls("990011234567", caller=caller)
+    wait_until(lambda: bool(mobile.received("INVITE")), 20)
+    # the node knew before the INVITE left: the mobile's InitialDP goes on, nobody else's and no second one does
+    assert [one.caller for one in passes(lab)].count(caller) == 1
+    assert initial_dp(lab, "46700000055") == "990011234567"
+    assert initial_dp(lab, caller) == ""
+    assert lab.node.said("call")[-1]["reason"] == "passed"
+    assert initial_dp(lab, caller) == "990011234567"
+    for each in (calls, rings, mobile):
+        each.ended()
+
+
+def passes(lab: Lab) -> tuple[client.Pass, ...]:
+    return lab.api.send(client.passes(ALICE)).passes
+
+
+def test_a_pass_that_was_not_needed_is_taken_back(lab: Lab) -> None:
+    mobile, calls = lab.gateway("answers"), lab.gateway_calls("990011234567", caller="46700000098")
+    for each in (calls, mobile):
+        each.ended()
+    wait_until(lambda: "46700000098" not in [one.caller for one in passes(lab)], 20)
 
 
 def test_a_busy_device_is_no_end(lab: Lab, phone: int) -> None:
