@@ -14,6 +14,7 @@ from rich.table import Table
 
 from scp.bench.benchmark import run
 from scp.bench.comparison import COMPARED, TOLERANCE, compare, comparison_as_json, medians
+from scp.bench.consoles import WITH, with_consoles
 from scp.bench.plot import plot as draw
 from scp.bench.results import as_json, ratios
 from scp.bench.scenarios import ALL, FULL, NAMES, QUICK, REPLAY, SOAK
@@ -50,6 +51,12 @@ def bench(
         Path | None,
         typer.Option("--against", help="another checkout: measure both and compare, exit status 1 if slower"),
     ] = None,
+    consoles: Annotated[
+        int | None,
+        typer.Option(
+            "--consoles", min=1, max=32, help="measure with so many consoles open, and without, by turns"
+        ),
+    ] = None,
 ) -> None:
     """Measure calls a second, CPU time, latency and memory.
 
@@ -58,6 +65,9 @@ def bench(
     """
     size = QUICK if quick else FULL
     known = NAMES if against is None else COMPARED
+    if consoles is not None:
+        known = WITH
+        scenarios = scenarios or ["steer"]
     names = scenarios or [
         name for name in ALL if name in known and (name != REPLAY or against or shutil.which("tshark"))
     ]
@@ -68,12 +78,17 @@ def bench(
         raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(known)}")
     if against is not None and plot is not None:
         raise typer.BadParameter("--plot draws one tree's scenarios, not a comparison")
+    if consoles is not None and (against is not None or plot is not None or soak is not None):
+        raise typer.BadParameter("--consoles is a comparison of its own")
     said = Console(stderr=True, highlight=False)
 
     def tell(text: str) -> None:
         said.print(f"[dim]{text}[/dim]")
 
     try:
+        if consoles is not None:
+            found = with_consoles(names, size, consoles, tell, realtime=realtime)
+            _compare(found, f"With {consoles} consoles open, beside none", json=json)
         if against is not None:
             _compare(compare(names, size, against, tell, realtime=realtime), json=json)
         report = run(names, size, tell, realtime=realtime)
@@ -91,23 +106,23 @@ def bench(
     raise typer.Exit(1 if report.faults else 0)
 
 
-def _compare(comparison: Comparison, *, json: bool) -> NoReturn:
+def _compare(comparison: Comparison, title: str = "", *, json: bool) -> NoReturn:
     """Print a comparison and leave."""
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode(comparison_as_json(comparison))))
     else:
         console = Console(highlight=False, width=120)
         _head(console, comparison.machine, comparison.size)
-        console.print(_comparison(comparison))
+        console.print(_comparison(comparison, title or f"This code beside {comparison.against}"))
     for fault in comparison.faults:
         typer.echo(fault, err=True)
     slower = [name for name, each in comparison.scenarios.items() if each.slower]
     raise typer.Exit(1 if comparison.faults or slower else 0)
 
 
-def _comparison(comparison: Comparison) -> Table:
+def _comparison(comparison: Comparison, title: str) -> Table:
     table = _table(
-        f"This code beside {comparison.against}",
+        title,
         "calls/s",
         "there",
         "ratio (least to most)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import socket
@@ -66,7 +67,18 @@ call_records = {records}
 
 [telemetry]
 metrics = "{metrics}"
+{api}
 """
+_API: Final = """
+[api]
+listen = "127.0.0.1:{port}"
+[[api.keys]]
+name = "bench"
+sha256 = "{sha256}"
+scopes = ["read"]
+"""
+TOKEN: Final = "bench-console"  # noqa: S105 - of a node of ours, for as long as it is measured
+"""Opens the API of a node that has one."""
 _CHARGED: Final = """
 [services.voip-forwarding.charging]
 pays = ["roamer"]
@@ -139,12 +151,14 @@ class Server:
         pid: of its process.
         port: where it listens for M3UA, or Redis for its clients, at 127.0.0.1.
         metrics: URL of its metrics page; "" if it has none.
+        api: port of its API, which `TOKEN` opens; 0 if it has none.
     """
 
-    def __init__(self, pid: int, port: int, metrics: str = "") -> None:
+    def __init__(self, pid: int, port: int, metrics: str = "", api: int = 0) -> None:
         self.pid = pid
         self.port = port
         self.metrics = metrics
+        self.api = api
 
     def metric(self, name: str) -> float:
         """Return the value of a metric: its sample ``name``, labels included.
@@ -183,6 +197,7 @@ def node(
     sheds: bool = False,
     path: Sequence[Path] = (),
     instance: int = 0,
+    console: bool = False,
     tree: Tree = OWN,
 ) -> Iterator[Server]:
     """Run ``camel-scp serve``.
@@ -200,9 +215,11 @@ def node(
             calls outstanding all the time.
         path: folders where more distributions are, with services in them.
         instance: ``node.instance``: nodes of one AS must differ in it.
+        console: whether it has an API, with the console.
         tree: the code that it runs.
     """
     port, metrics = free_port(), f"127.0.0.1:{free_port()}"
+    api = free_port() if console else 0
     home = folder / name
     home.mkdir()
     config = home / "scp.toml"
@@ -219,12 +236,13 @@ def node(
             instance=instance,
             overload="" if sheds else _PATIENT,
             records="true" if records else "false",
+            api=_API.format(port=api, sha256=hashlib.sha256(TOKEN.encode()).hexdigest()) if console else "",
         ),
         encoding="utf-8",
     )
     command = python(tree, "scp.cli", "serve", "-c", str(config))
     with _running(command, home / "log", core, environment([*path, *tree.places])) as pid:
-        yield Server(pid, port, f"http://{metrics}/metrics")
+        yield Server(pid, port, f"http://{metrics}/metrics", api)
 
 
 @contextmanager

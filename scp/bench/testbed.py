@@ -70,7 +70,7 @@ class Testbed:
         self._redis: Server | None = None
         self._load = stack.enter_context(generator(machine.generator_core, realtime=machine.realtime))
 
-    def start(self, name: str, scenario: Scenario, tree: Tree = OWN) -> Server:
+    def start(self, name: str, scenario: Scenario, tree: Tree = OWN, *, console: bool = False) -> Server:
         """Start a scenario's server: ``name`` is unique, ``tree`` has its code."""
         self._tell(f"starting {name}")
         core = self._machine.node_core
@@ -78,12 +78,14 @@ class Testbed:
             target = self._stack.enter_context(server.echo(self._folder / f"{name}.log", core, tree))
         else:
             store = self._sqlite(name) if scenario.store == "sqlite" else self._on_redis(scenario)
-            target = self.node(name, store, scenario, tree)
+            target = self.node(name, store, scenario, tree, console=console)
         if self._machine.realtime:
             go_first(target.pid)
         return target
 
-    def node(self, name: str, store: str, scenario: Scenario, tree: Tree = OWN) -> Server:
+    def node(
+        self, name: str, store: str, scenario: Scenario, tree: Tree = OWN, *, console: bool = False
+    ) -> Server:
         """Start a node of a scenario, on another store than it says."""
         path = []
         if scenario.charged:
@@ -103,6 +105,7 @@ class Testbed:
                 path=path,
                 records=scenario.records,
                 charged=scenario.charged,
+                console=console,
                 tree=tree,
             )
         )

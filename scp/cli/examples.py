@@ -98,6 +98,7 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("camel-scp bench --quick steer reference", "two scenarios, in a minute"),
         ("camel-scp bench --json", "all scenarios; about ten minutes"),
         ("camel-scp bench --quick --against ../before", "beside another checkout: is any scenario slower?"),
+        ("camel-scp bench --consoles 5 steer", "with five consoles open, beside none"),
     ),
 }
 """By command: a command line, and what it is for."""

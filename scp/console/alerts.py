@@ -6,6 +6,7 @@ what holds for it now: the same rules (deploy/prometheus/camel-scp.rules.yml), t
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections import deque
@@ -20,11 +21,13 @@ from scp.console.promql import Moment, Samples, UnknownError, parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from scp.console.promql import Expression, Labels
+    from scp.console.promql import Expression, Labels, Vector
     from scp.console.sources import Collector
 
-EVERY: Final = 5.0
+EVERY: Final = 10.0
 """Seconds between two samples, while a console is open."""
+AT_ONCE: Final = 50
+"""Samples that are taken between two turns of the event loop, as for a scrape."""
 HISTORY: Final = 900.0
 """Seconds for which they are kept."""
 _HOLE: Final = re.compile(r"\{\{\s*\$(labels\.(?P<label>\w+)|value)\s*(?:\|\s*(?P<form>\w+)\s*)?\}\}")
@@ -83,34 +86,48 @@ class Alerts:
         self._wall = wall
         self._moments: deque[Moment] = deque()
         self._since: dict[tuple[str, Labels], float] = {}
+        self._held: dict[str, Vector] = {}
+        self._busy = False
         self._rules, self._unknown = _rules(_shipped("camel-scp.rules.yml"), _shipped("runbook.md"))
 
     def forget(self) -> None:
         """Nobody looks any more: what was held since when is not known then."""
         self._moments.clear()
         self._since.clear()
+        self._held = {}
 
-    def observe(self) -> None:
-        """Take a sample, if it is time, and see which conditions hold."""
+    async def observe(self) -> None:
+        """Take a sample, if it is time, and see which conditions hold; calls go on meanwhile."""
         now = self._wall()
-        if self._moments and now - self._moments[-1].time < EVERY / 2:
+        if self._busy or (self._moments and now - self._moments[-1].time < EVERY / 2):
             return
-        self._moments.append(Moment(now, self._samples()))
-        while now - self._moments[0].time > HISTORY:
-            self._moments.popleft()
-        held = {
-            (rule.name, labels)
-            for rule in self._rules
-            for labels in _as_vector(rule.expression(self._moments))
-        }
-        self._since = {key: self._since.get(key, now) for key in held}
+        self._busy = True
+        try:
+            self._moments.append(Moment(now, await self._samples()))
+            while now - self._moments[0].time > HISTORY:
+                self._moments.popleft()
+            await self._evaluate(now)
+        finally:
+            self._busy = False
 
-    def now(self) -> AlertList:
+    async def _evaluate(self, now: float) -> None:
+        moments = tuple(self._moments)
+        held = {}
+        for rule in self._rules:
+            held[rule.name] = _as_vector(rule.expression(moments))
+            await asyncio.sleep(0)
+        self._held = held
+        keys = [(name, labels) for name, vector in held.items() for labels in vector]
+        self._since = {key: self._since.get(key, now) for key in keys}
+
+    async def now(self) -> AlertList:
         """Return what holds."""
-        self.observe()
+        await self.observe()
+        if not self._moments:
+            return AlertList((), len(self._rules), self._unknown, 0.0)
         now, found = self._moments[-1].time, []
         for rule in self._rules:
-            for labels, value in _as_vector(rule.expression(self._moments)).items():
+            for labels, value in self._held.get(rule.name, {}).items():
                 since = self._since.get((rule.name, labels), now)
                 firing = now - since >= rule.for_s
                 plain = dict(labels)
@@ -131,17 +148,22 @@ class Alerts:
         watched = now - self._moments[0].time
         return AlertList(tuple(found), len(self._rules), self._unknown, watched)
 
-    def _samples(self) -> Samples:
+    async def _samples(self) -> Samples:
         found: Samples = {"up": {frozenset(self._labels): 1.0}}
+        taken = 0
         for collector in self._collectors:
             for family in collector.collect():
+                taken += len(family.samples)
+                if taken > AT_ONCE:
+                    taken = 0
+                    await asyncio.sleep(0)
                 for sample in family.samples:
                     labels = frozenset((*sample.labels.items(), *self._labels))
                     found.setdefault(sample.name, {})[labels] = float(sample.value)
         return found
 
 
-def _as_vector(value: Any) -> dict[Labels, float]:
+def _as_vector(value: Any) -> Vector:
     return value if isinstance(value, dict) else {}
 
 

@@ -12,12 +12,12 @@ from scp.console.sip_calls import SipCalls
 from scp.console.views import attempt_view, overview
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from scp.api.context import Context
     from scp.console.alerts import Alerts
     from scp.console.nodes import Nodes
-    from scp.console.recent_calls import RecentCalls
+    from scp.console.recent_calls import KeptCall, RecentCalls
     from scp.telemetry.metrics import Metrics
 
 TICK: Final = 0.25
@@ -81,6 +81,7 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._snapshot: tuple[int, bytes] = (-1, b"")
+        self._calls_event: tuple[tuple[int, int], bytes] = ((-1, -1), b"")
 
     def start(self) -> None:
         """Be seen by the other nodes, and see them."""
@@ -118,14 +119,18 @@ class Hub:
                 turn += 1
                 if new := self.calls.since(seen):
                     seen = self.calls.count
-                    yield (
-                        b"event: calls\nid: %d\ndata: " % seen
-                        + _encode([attempt_view(each) for each in new])
-                        + b"\n\n"
-                    )
+                    yield self._told(new, seen)
                 await self._ticked.wait()
         finally:
             self._close()
+
+    def _told(self, new: Sequence[KeptCall], count: int) -> bytes:
+        """Return the event of new calls, made once for all streams that have seen the same."""
+        key = count, len(new)
+        if self._calls_event[0] != key:
+            shown = _encode([attempt_view(each) for each in new])
+            self._calls_event = key, b"event: calls\nid: %d\ndata: " % count + shown + b"\n\n"
+        return self._calls_event[1]
 
     async def stop(self) -> None:
         """Look no more: the node stops, and the streams end with it."""
@@ -168,6 +173,6 @@ class Hub:
             self._ticks += 1
             self.calls.refill(TICK)
             if self.alerts is not None and self._ticks % ALERTS_EVERY == 1:
-                self.alerts.observe()
+                await self.alerts.observe()
             self._ticked.set()
             self._ticked = asyncio.Event()

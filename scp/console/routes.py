@@ -200,7 +200,7 @@ def console_router(hub: Hub, captures: Captures, cdrs: CdrStore, drift: Callable
 
         How long one has held is known from when a stream of events is open.
         """
-        return answer(AlertList((), 0, (), 0.0) if hub.alerts is None else hub.alerts.now())
+        return answer(AlertList((), 0, (), 0.0) if hub.alerts is None else await hub.alerts.now())
 
     @get("/v1/configuration", operation_id="configuration", **call(Scope.READ, tag=_TAG))
     async def show_drift() -> Response[Drift]:

@@ -71,6 +71,7 @@ class Served(NamedTuple):
     m3ua: int
     folder: Path
     process: subprocess.Popen[bytes]
+    store: str
 
     def ask(self, method: str, path: str, body: Any = None, token: str | None = TOKENS["operator"]) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -139,7 +140,7 @@ def running_node(
         while process.poll() is None and not answers_tcp(api):
             time.sleep(0.05)
         assert process.poll() is None, (folder / "node.log").read_text()
-        yield Served(f"http://127.0.0.1:{api}", m3ua, folder, process)
+        yield Served(f"http://127.0.0.1:{api}", m3ua, folder, process, store)
     finally:
         process.terminate()
         process.wait(60)

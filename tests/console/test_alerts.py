@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,20 +46,20 @@ def test_every_rule_is_evaluated_but_those_that_need_quantiles_or_yesterday() ->
 def test_an_alert_is_pending_then_fires_and_ends() -> None:
     counted, now = Counted(), [1000.0]
     alerts = Alerts("scp-1", (counted,), lambda: now[0])
-    found = {each.name: each for each in alerts.now().alerts}
+    found = {each.name: each for each in asyncio.run(alerts.now()).alerts}
     assert found["ScpNoActiveAsp"].state == "pending"
     assert found["ScpAspNotActive"].labels["peer"] == "<b>msc</b>"
     assert "scp-1: the ASP towards <b>msc</b> is not active" in found["ScpAspNotActive"].summary
     assert "ScpServiceFails" not in found
     now[0] += 31
     counted.fails = 3
-    found = {each.name: each for each in alerts.now().alerts}
+    found = {each.name: each for each in asyncio.run(alerts.now()).alerts}
     assert (found["ScpNoActiveAsp"].state, found["ScpNoActiveAsp"].since_ms) == ("firing", 1_000_000)
     assert found["ScpAspNotActive"].state == "pending"  # its rule asks for two minutes
     assert (found["ScpServiceFails"].state, found["ScpServiceFails"].value) == ("firing", 3)
     now[0] += 700
     counted.asp = 1
-    assert [each.name for each in alerts.now().alerts] == []
+    assert [each.name for each in asyncio.run(alerts.now()).alerts] == []
 
 
 LABELS = {"peer": ("a", "b"), "state": ("active", "down")}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -12,6 +14,10 @@ from urllib.request import urlopen
 import pytest
 from console_node import HOSTILE, SCOPES, TOKENS, Served, running_node
 from console_tab import NEEDS_BROWSER, Tab, chromium
+
+from oracles import redis_lab
+from scp.console import nodes
+from scp.store.open import membership_of, open_store
 
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
@@ -39,7 +45,8 @@ CALLS = {
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A node that steers calls to 11234567 while it roams."""
-    with running_node(tmp_path_factory.mktemp("console")) as served:
+    folder = tmp_path_factory.mktemp("console")
+    with redis_lab.single(folder) as redis, running_node(folder, redis.url) as served:
         served.ask("PUT", "/v1/authorizations/11234567", {})
         served.ask("PUT", "/v1/registrations/11234567", {"aor": "sip:+11234567@voip.example"})
         served.ask("PUT", "/v1/forwarding/11234567", {"enabled": True, "when": "roaming"})
@@ -47,7 +54,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser(node: Served) -> Iterator[Any]:
     """A headless Chromium."""
     with chromium() as found:
         yield found
@@ -325,6 +332,36 @@ def test_a_key_that_is_none_or_lacks_the_scope_is_refused(node: Served, call: tu
         with caught.value as answered:
             assert answered.code == status
             assert answered.headers["Content-Type"] == "application/problem+json"
+
+
+async def enter_stranger(url: str) -> None:
+    """Have a node that is named by markup be among those of a Redis for a minute."""
+    now = int(time.time() * 1000)
+    stranger = nodes.NodeState(HOSTILE, 9, "javascript:alert(1)", "1", "pass", (HOSTILE,), 0, 0, 0, 0, 0, now)
+    store = open_store(url)
+    await store.open()
+    membership = membership_of(store)
+    assert membership is not None
+    await membership.renew(nodes.IDENTITY, nodes._encode(stranger), 60_000)
+    await store.close()
+
+
+@NEEDS_BROWSER
+def test_another_node_stands_beside_until_it_is_killed(phone: Tab, node: Served, tmp_path: Path) -> None:
+    page = phone.page
+    with running_node(tmp_path, node.store, "scp-twin", 2) as twin:
+        page.wait_for_selector("[aria-label='Node scp-twin'] .pill:has-text('does not work')")
+        assert page.get_attribute("[aria-label='Node scp-twin'] a", "href") == twin.url + "/console"
+        assert "no ASP is active" in page.inner_text("[aria-label='Node scp-twin']")
+        twin.process.kill()
+        page.wait_for_selector("[aria-label='Node scp-twin'] .pill:has-text('gone')")
+    assert "does its process run" in page.inner_text("[aria-label='Node scp-twin']")
+    assert page.query_selector("[aria-label='Node scp-console'] .pill:has-text('gone')") is None
+    with ThreadPoolExecutor() as beside:  # playwright has an event loop in this thread
+        beside.submit(asyncio.run, enter_stranger(node.store)).result()
+    page.wait_for_selector(f"h3:has-text('{HOSTILE}')")
+    assert page.query_selector("main img, main a[href^=javascript]") is None
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_the_page_loads_from_the_node_alone_and_runs_no_other_script(node: Served) -> None:

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-from console_node import HOSTILE, TOKENS, running_node
-from console_tab import NEEDS_BROWSER, Tab, chromium
-
-from oracles import redis_lab
 from scp.console import hub, nodes
 from scp.console.nodes import Nodes, NodeState
-from scp.store.open import membership_of, open_store
 from scp.store.redis_membership import Member
 
 
@@ -46,40 +36,3 @@ def test_a_node_that_is_killed_is_shown_as_gone_within_two_seconds() -> None:
     found.take([*told(me, state("twin", 20)), Member(b"another release's", 1)], me)
     assert presences(found) == {"me": "self", "twin": "here", "other": "stopped"}
     assert found.revision == 5  # twin and other came, one went, one stopped, one came back
-
-
-async def enter_stranger(url: str) -> None:
-    """Have a node that is named by markup be among those of a Redis for a minute."""
-    store = open_store(url)
-    await store.open()
-    membership = membership_of(store)
-    assert membership is not None
-    await membership.renew(nodes.IDENTITY, nodes._encode(state(HOSTILE, int(time.time() * 1000))), 60_000)
-    await store.close()
-
-
-@NEEDS_BROWSER
-def test_two_nodes_and_one_that_is_killed(tmp_path: Path) -> None:
-    with redis_lab.single(tmp_path) as redis, chromium() as browser:
-        (tmp_path / "a").mkdir()
-        (tmp_path / "b").mkdir()
-        with (
-            running_node(tmp_path / "a", redis.url, "scp-a", 1) as first,
-            running_node(tmp_path / "b", redis.url, "scp-b", 2) as twin,
-        ):
-            tab = Tab(browser, first.url, TOKENS["operator"], viewport={"width": 390, "height": 844})
-            page = tab.page
-            page.wait_for_selector("[aria-label='Node scp-b'] .pill:has-text('does not work')")
-            assert page.get_attribute("[aria-label='Node scp-b'] a", "href") == twin.url + "/console"
-            assert "no ASP is active" in page.inner_text("[aria-label='Node scp-b']")
-            twin.process.kill()
-            page.wait_for_selector("[aria-label='Node scp-b'] .pill:has-text('gone')")
-            assert "does its process run" in page.inner_text("[aria-label='Node scp-b']")
-            assert page.inner_text("[aria-label='Node scp-a'] .pill") == "does not work"
-            with ThreadPoolExecutor() as beside:  # playwright has an event loop in this thread
-                beside.submit(asyncio.run, enter_stranger(redis.url)).result()
-            page.wait_for_selector(f"h3:has-text('{HOSTILE}')")
-            assert page.query_selector("main img") is None
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390
-            assert tab.faults == []
-            tab.context.close()
