@@ -588,3 +588,21 @@ def test_a_pysctp_that_is_faulty_or_not_there_is_refused(monkeypatch, installed,
     if installed:
         monkeypatch.setenv("CAMEL_SCP_PYSCTP", "any")
         assert not list(m3ua.PeerSctp(library="pysctp").faults())
+
+
+def test_a_secret_that_is_not_there_hides_no_other_fault() -> None:
+    """Neither within its own table nor between tables; and there is one fault of it."""
+    text = MINIMAL + (
+        '[[api.keys]]\nname = "a"\nsha256 = "env:ABSENT"\nscopes = []\n'
+        '[[api.keys]]\nname = "a"\nsha256 = "file:/nowhere/at/all"\nscopes = ["read"]\n'
+        "[store]\ndeadline_ms = 400\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        loads(text, {})
+    assert sorted(fault.path for fault in raised.value.faults) == [
+        "api.keys[0].scopes",
+        "api.keys[0].sha256",
+        "api.keys[1].name",
+        "api.keys[1].sha256",
+        "store.deadline_ms",
+    ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 from typer.testing import CliRunner
 
+from oracles import page
+from oracles.servers import free_ports
 from scp.cli import app
 from scp.config import EXAMPLE
 
@@ -19,33 +17,17 @@ PAGE = (Path(__file__).parents[2] / "deploy" / "switches.md").read_text(encoding
 
 def test_a_caller_without_credit_hears_it_by_the_pages_lines(tmp_path: Path) -> None:
     """Other ports are all that differs: those of the page may be taken here."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    m3ua, metrics = (probe.getsockname()[1] for probe in probes)
-    for probe in probes:
-        probe.close()
+    m3ua, metrics = free_ports(2)
     (lines,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    for text, by in (
+    swaps = (
         ('role = "asp-listen"\n', f'role = "asp-listen"\nport = {m3ua}\n'),
         ("[store]\n", f'[telemetry]\nmetrics = "127.0.0.1:{metrics}"\n[store]\n'),
         ("camel-scp msc", f"camel-scp msc --to 127.0.0.1:{m3ua}"),
-    ):
-        assert text in lines
-        lines = lines.replace(text, by)
-    program = tmp_path / "camel-scp"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scp.cli "$@"\n')
-    program.chmod(0o755)
-    environ = os.environ | {
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-    }
-    command = ["bash", "-eu", "-c", f"trap 'kill $NODE' ERR\n{lines}wait $NODE || true"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=90
     )
-    assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "node.log").read_text()
+    shown = page.run(page.swapped(lines, swaps), tmp_path)
     for words in ("playAnnouncement message 5", "specializedResourceReport", "releaseCall cause 21"):
-        assert words in done.stdout
-    assert "continued, released with cause 21" in done.stdout
+        assert words in shown
+    assert "continued, released with cause 21" in shown
 
 
 def test_the_options_and_keys_that_it_names_are_there() -> None:

@@ -145,3 +145,7 @@ def test_a_ladder_shows_messages_contents_outcome_and_verdict():
     assert "too slow" in text
     result.faults.clear()
     assert "* as expected" in ladder_of(result, ASCII)
+    result.expected = False
+    text = ladder_of(result, ASCII)
+    assert "as expected" not in text
+    assert "* without fault" in text
