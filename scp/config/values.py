@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
+from scp.services.tables import AbsentError
 from ss7.errors import EncodeError
 from ss7.pointcode import format_point_code, parse_point_code
 
@@ -94,19 +95,24 @@ class Secret:
 
     @classmethod
     def parse(cls, value: object, environ: Mapping[str, str]) -> Secret:
-        """Read a string, ``env:NAME`` or ``file:PATH``; raises `ValueError`, which never shows the value."""
+        """Read a string, ``env:NAME`` or ``file:PATH``.
+
+        Raises:
+            AbsentError: there is no such variable or file.
+            ValueError: it is no string or no text. No error shows the value.
+        """
         if not isinstance(value, str):
             raise ValueError("must be a string, env:NAME or file:PATH")  # noqa: TRY004 - a fault of the file
         scheme, _, name = value.partition(":")
         if scheme == "env":
             if name not in environ:
-                raise ValueError(f"the environment has no variable {name}")
+                raise AbsentError(f"the environment has no variable {name}", cls("", value))
             return cls(environ[name], value)
         if scheme == "file":
             try:
                 return cls(Path(name).read_text(encoding="utf-8").rstrip("\r\n"), value)
             except OSError as error:
-                raise ValueError(f"{name}: {error.strerror}") from None
+                raise AbsentError(f"{name}: {error.strerror}", cls("", value)) from None
             except UnicodeDecodeError:
                 raise ValueError(f"{name}: not UTF-8 text") from None
         return cls(value)

@@ -37,6 +37,14 @@ class ConfigError(ValueError):
         super().__init__("\n".join(str(fault) for fault in faults))
 
 
+class AbsentError(ValueError):
+    """What a value refers to is not there; ``stand_in`` is used while the rest is checked."""
+
+    def __init__(self, reason: str, stand_in: object) -> None:
+        super().__init__(reason)
+        self.stand_in = stand_in
+
+
 @runtime_checkable
 class Checked(Protocol):
     """A Struct whose values must fit together."""
@@ -71,6 +79,7 @@ class TableReader:
     def __init__(self, parsers: Mapping[Any, Callable[[object], object]]) -> None:
         self.faults: list[Fault] = []
         self._parsers = parsers
+        self._absent: set[str] = set()
 
     def struct(self, kind: type[msgspec.Struct], table: object, path: str) -> Any:
         """Return a ``kind``, or `BAD`."""
@@ -122,6 +131,10 @@ class TableReader:
             return msgspec.convert(value, plain)
         except msgspec.ValidationError as error:
             self._fault(path, f"{_shown(value)} is not allowed: {_allowed(plain, bare, str(error))}")
+        except AbsentError as error:
+            self._fault(path, str(error))
+            self._absent.add(path)
+            return error.stand_in
         except ValueError as error:
             self._fault(path, str(error))
         return BAD
@@ -143,7 +156,8 @@ class TableReader:
         return BAD if BAD in tables.values() else tables
 
     def _fault(self, path: str, reason: str) -> None:
-        self.faults.append(Fault(path, reason))
+        if path not in self._absent:
+            self.faults.append(Fault(path, reason))
 
 
 def _member(hint: Any, value: object) -> Any:

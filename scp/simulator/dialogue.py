@@ -70,7 +70,7 @@ class CallDialogue:
         stop_time: Callable[[], bytes],
         codec: Codec = FAST,
     ) -> None:
-        self.result = CallResult(scenario=scenario)
+        self.result = CallResult(scenario=scenario, expected=expected.given)
         self.ssf = Ssf(scenario, now, stop_time)
         self._signalling = signalling
         self._tcap = signalling.tcap

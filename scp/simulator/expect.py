@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ss7.cap.codec import FAST
 from ss7.cap.errors import CapError
@@ -96,6 +97,11 @@ class Expectation(Struct, frozen=True, kw_only=True):
     ended: bool | None = None
     within: float = 2.0
     charged: bool = False
+
+    @property
+    def given(self) -> bool:
+        """Whether more is checked than that an answer comes, in time and well-formed."""
+        return replace(self, within=0.0) != Expectation(within=0.0)
 
 
 # Not looked at further: the context is that of the abort's APDU, or there is none at all.

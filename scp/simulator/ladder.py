@@ -232,7 +232,8 @@ def ladder_of(result: CallResult, style: Style = UNICODE, notes: Sequence[tuple[
         ladder.note(*_note(note))
         last = max(last, note[0])
     ladder.note(last, MSC, result.outcome, *_counted(result))
-    verdict = "as expected" if result.passed else "NOT as expected"
+    right = "as expected" if result.expected else "without fault (--expect says what the answer has to be)"
+    verdict = right if result.passed else "NOT as expected"
     ladder.note(last, MSC, verdict, *result.faults)
     return render(ladder.events, (MSC, SCF), style)
 

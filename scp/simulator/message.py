@@ -117,7 +117,7 @@ class MessageDialogue:
         *,
         give_up: float,
     ) -> None:
-        self.result = CallResult(scenario=scenario)
+        self.result = CallResult(scenario=scenario, expected=expected.given)
         self._signalling = signalling
         self._tcap = signalling.tcap
         self._dialogue = dialogue

@@ -30,6 +30,7 @@ class CallResult(Struct, kw_only=True):
     Attributes:
         scenario: the call.
         answer: the first message that came back.
+        expected: whether a test said what the answer has to be.
         faults: what was wrong with it, or later in the dialogue, in words; empty: the call passed.
         steps: its messages in order.
         routed_to: digits that the call was connected to; "" where it went on unchanged.
@@ -42,6 +43,7 @@ class CallResult(Struct, kw_only=True):
 
     scenario: Scenario
     answer: Answer = NO_ANSWER
+    expected: bool = True
     faults: list[str] = []
     steps: list[Step] = []
     routed_to: str = ""
