@@ -138,7 +138,7 @@ voip-kills: set-up ## two Kamailios, two brains, a Redis under 50 calls/s, each 
 
 CALLS ?= 10000
 held-kills: set-up ## CALLS=10000 charged calls, and a quarter as many suspended ones, whose node is killed at every step: the sums are right
-	@CAMEL_SCP_KILLED_CALLS=$(CALLS) $(BIN)/pytest -n 0 -s tests/failover/test_held_calls_survive.py -k test_10
+	@CAMEL_SCP_KILLED_CALLS=$(CALLS) CAMEL_SCP_KILLED_PERIOD=600 $(BIN)/pytest -n 0 -s tests/failover/test_held_calls_survive.py -k test_10
 
 MESSAGES ?= 10000
 KILLS ?= 100

@@ -22,7 +22,7 @@ from scp.ports import StoreError
 from scp.services.call_progress import CallProgress
 from scp.services.cdr_row import attempt_row
 from scp.stack.tcap_dialogue import CLOSED
-from ss7.cap.types import EventReportBCSMArg
+from ss7.cap.types import CallInformationReportArg, EventReportBCSMArg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,10 +119,12 @@ class CdrSink:
         self._waiting.append((now, service, idp, decision, seconds))
 
     def reported(self, dialogue: Dialogue, argument: Any) -> None:
-        """Note an operation of the gsmSSF: what an event report says of the call."""
+        """Note an operation of the gsmSSF: what an event or call information report says of the call."""
         tid = dialogue.local_tid
         if type(argument) is EventReportBCSMArg and tid in self._held:
             self._progress_of(tid).reported(argument, self._wall())
+        elif type(argument) is CallInformationReportArg and tid in self._held:
+            self._progress_of(tid).informed(argument, self._wall())
 
     def decided(self, dialogue: Dialogue, decision: Decision) -> None:
         """Note that the service has decided otherwise: the record has the last decision."""

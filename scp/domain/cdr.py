@@ -66,8 +66,9 @@ class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
         reserved: what was last reserved for the call, minor units; None where nothing is charged.
         tariff: prefix of the tariff; None where another system priced the call, or nothing is charged.
         charged_by: what `charged_ms` goes by where the switch's last report is missing: "clock", the node's
-            from the last report to the end; "granted", all that the switch had been given; "reported", only
-            what it had reported before. None: it is there.
+            from the last report to the end; "call-information", the time in the switch's call information
+            report; "granted", all that the switch had been given; "reported", what it had reported before.
+            None: it is there.
     """
 
     id: str

@@ -29,12 +29,14 @@ from ss7.cap.types import (
     LEG1,
     LEG2,
     BCSMEvent,
+    CallInformationRequestArg,
     DpSpecificCriteria,
     EventReportBCSMArg,
     EventTypeBCSM,
     LegID,
     MessageType,
     MonitorMode,
+    RequestedInformationType,
     RequestReportBCSMEventArg,
 )
 
@@ -189,6 +191,17 @@ def armed(*, terminating: bool, no_answer: int, asks: bool = True) -> RequestRep
             BCSMEvent(EventTypeBCSM.O_ABANDON, _TELL, _CALLING),
         )
     return RequestReportBCSMEventArg(events)
+
+
+INFORMATION: Final = CallInformationRequestArg(
+    (
+        RequestedInformationType.CALL_ATTEMPT_ELAPSED_TIME,
+        RequestedInformationType.CALL_STOP_TIME,
+        RequestedInformationType.CALL_CONNECTED_ELAPSED_TIME,
+        RequestedInformationType.RELEASE_CAUSE,
+    )
+)
+"""What is asked of an attempt to reach the called party (leg 2); reported once (§11.6.2.1)."""
 
 
 def event_of(report: Report) -> Event | None:

@@ -57,7 +57,7 @@ class Event(IntEnum):
     UNREADABLE_ENDS = 5  # a report that can't be read, and the call is to be released
     REFUSED = 6  # taskRefused to ApplyCharging
     WRONG = 7  # any other error or reject of ApplyCharging
-    CLEARED = 8  # the call is over, and a report is due
+    CLEARED = 8  # the call is over, and a report is due, of its charge or of call information
     CLEARED_REPORTED = 9  # the call is over, or told to be, and no report is due
     SPENT = 10  # nothing is left to give
     SILENT = 11  # the report that is due did not come
@@ -124,6 +124,7 @@ TABLE: Final[Mapping[tuple[Money, Event], Row]] = {
     (Money.CLOSING, Event.ENDED): Row(Action.SETTLE, Money.DONE, _LAST),
     (Money.CLOSING, Event.EXPIRED): Row(Action.SETTLE, Money.DONE, _EXPIRED),
     (Money.CLOSING, Event.FRUITLESS): Row(Action.SETTLE, Money.DONE, _LAST),
+    (Money.CLOSING, Event.CLEARED_REPORTED): Row(Action.SETTLE_CLOCK, Money.DONE, _NOT_DUE),
     (Money.CLOSING, Event.UNREADABLE): Row(Action.SETTLE_LOST, Money.DONE, _UNREADABLE),
     (Money.CLOSING, Event.UNREADABLE_ENDS): Row(Action.SETTLE_LOST, Money.DONE, _UNREADABLE),
     (Money.CLOSING, Event.SILENT): Row(Action.SETTLE_LOST, Money.DONE, _LOST),

@@ -24,13 +24,13 @@ from scp.domain.switches import STANDARD
 from scp.services import charge_control as charge
 from scp.services.announcing import Heard, announce
 from scp.services.api import Extend, NextReport, Release, Report, ReportKind, Reserve, ServiceRun, Settle
-from scp.services.call_control import TABLE, Action, Event, Phase, abandoned, armed, event_of
-from scp.services.call_progress import cause_value
+from scp.services.call_control import INFORMATION, TABLE, Action, Event, Phase, abandoned, armed, event_of
+from scp.services.call_progress import cause_value, information_in
 from scp.services.charge_control import Money, apply_charging, read_report, refusal
 from scp.services.charging_policy import GRANTED, denial
 from scp.services.rescue import line, reason_of
 from ss7.cap.operations import Opcode
-from ss7.cap.types import ConnectArg, ResetTimerArg
+from ss7.cap.types import CallInformationReportArg, ConnectArg, ResetTimerArg
 from ss7.isup import RedirectingReason
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ CHARGED_SINCE: Final = 2
 """The CAP version that has ApplyCharging."""
 UNANSWERED: Final = 0.25
 """Seconds after which a suspended switch is told that charging takes longer (ResetTimer)."""
+MS_OF_TENTH: Final = 100
+REPORT_SECONDS: Final = 5.0
+"""How long a call information report is waited for once the call is over."""
 PERIOD_SLACK: Final = 10.0
 """Seconds that a period's report may be late (it is counted from answer, which is not known to the tenth)."""
 
@@ -137,6 +140,9 @@ class Control:
         terminating = self.facts.trigger is Trigger.TERMINATING
         events = armed(terminating=terminating, no_answer=self.plan.patience.no_answer, asks=asks)
         self.call.invoke(Opcode.REQUEST_REPORT_BCSM_EVENT, events)
+        if self.plan.information:
+            self.call.invoke(Opcode.CALL_INFORMATION_REQUEST, INFORMATION)
+            self._change(informs=self.held.informs + 1)
 
     def _go(self) -> None:
         if self.target is None:
@@ -160,15 +166,30 @@ class Control:
         event = event_of(report)
         if self.held.missed and report.kind is ReportKind.RESULT:  # of ActivityTest: the switch has the call
             self._change(missed=False)
+        if self.held.informs and await self._informed(report, event):
+            return
         if self.held.money in (Money.COUNTING, Money.CLOSING):
             await self._charge(report, event)
         if self.held.phase is not Phase.OVER or report.kind is ReportKind.TOLD:
             await self._control(report, event)
 
+    async def _informed(self, report: Report, event: Event | None) -> bool:
+        """Take a call information report, or note that none will come; return whether it was one."""
+        held = self.held
+        if isinstance(report.argument, CallInformationReportArg):
+            tenths = information_in(report.argument)[1] or 0
+            self._change(informs=held.informs - 1, connected=tenths if held.meter.answered else 0)
+            if held.money is Money.CLOSING and not (held.meter.pending or self.held.informs):
+                await self._step(charge.Event.CLEARED_REPORTED)
+            return True
+        if event is Event.LOST or (event is Event.QUIET and held.phase is Phase.OVER):
+            self._change(informs=0)
+        return False
+
     @property
     def _over(self) -> bool:
         held = self.held
-        return held.phase is Phase.OVER and held.money in (Money.FREE, Money.DONE)
+        return held.phase is Phase.OVER and held.money in (Money.FREE, Money.DONE) and not held.informs
 
     def _until(self) -> float:
         """Return until when the next report is waited for."""
@@ -176,6 +197,8 @@ class Control:
         quiet = call.now + self.plan.patience.quiet
         if held.money is Money.CLOSING or (held.money is Money.DONE and held.phase is not Phase.OVER):
             return call.now + self._policy.report_s
+        if held.phase is Phase.OVER:  # a call information report is due
+            return call.now + REPORT_SECONDS
         if held.money is Money.COUNTING and held.due_ms:
             return min(quiet, call.now + max(0.0, held.due_ms / 1000 - call.at))
         return quiet
@@ -185,7 +208,7 @@ class Control:
         if report.kind is ReportKind.TOLD:
             self._told(report)
             if not self.held.meter.pending:
-                await self._cleared(reports=False)  # no report is due, none will come
+                await self._cleared(reports=bool(self.held.informs))
             return
         if event is Event.QUIET and self.held.money is not Money.FREE:
             if self.held.money is Money.DONE:
@@ -219,6 +242,8 @@ class Control:
         elif after is Phase.OVER:
             if event is Event.CLEARED and self.held.money is not Money.FREE:
                 self._change(cleared_ms=self._ms(report))
+            elif row.action in _LAST:
+                self._change(informs=0)
             await self._cleared(reports=self.profile.abandon_report or not abandoned(report))
 
     def _ms(self, report: Report | None = None) -> int:
@@ -254,7 +279,7 @@ class Control:
     async def _cleared(self, *, reports: bool) -> None:
         """Step it because the call is over; ``reports``: the switch tells what is due."""
         if self.held.money in (Money.COUNTING, Money.CLOSING):
-            pending = self.held.meter.pending and reports
+            pending = (self.held.meter.pending or self.held.informs) and reports
             await self._step(charge.Event.CLEARED if pending else charge.Event.CLEARED_REPORTED)
 
     def _meant(self, report: Report, event: Event | None) -> charge.Event | None:
@@ -298,6 +323,9 @@ class Control:
         if report.active and taken.used < held.meter.allowed - TENTHS:
             return None  # that of a period before, again: this one ends when all of it is used
         self._change(meter=metering.reported(taken, self._ms(came) if report.active else 0))
+        if taken.used and held.phase in _RINGS:  # its answer was not reported, or to nobody
+            self.target = self._facts = None
+            self._change(phase=Phase.TALKING)
         if report.expired:
             self._change(phase=Phase.OVER)
             self.call.note(Cleared())
@@ -305,9 +333,6 @@ class Control:
             return charge.Event.EXPIRED
         if report.active:
             return charge.Event.USED
-        if taken.used and held.phase in _RINGS:  # its answer was not reported, or to nobody
-            self.target = self._facts = None
-            self._change(phase=Phase.TALKING)
         fruitless = not taken.used and self.held.phase not in (Phase.TALKING, Phase.OVER)
         return charge.Event.FRUITLESS if fruitless else charge.Event.ENDED
 
@@ -350,13 +375,16 @@ class Control:
             most: tenths since answer that it may come to; 0: any.
         """
         held = self.held
-        meter = metering.until(held.meter, held.cleared_ms or self._ms())
+        by, end = "clock", held.cleared_ms or self._ms()
+        if held.connected:
+            by, end = "call-information", held.meter.answered + held.connected * MS_OF_TENTH
+        meter = metering.until(held.meter, end)
         if most and meter.used > most:
             meter = metering.assumed(held.meter)
         if meter.used == held.meter.used:
             return None
         self._change(meter=meter)
-        return "clock"
+        return by
 
     def _lost(self, event: charge.Event) -> str | None:
         """Count what can be known of a call whose last report is missing; return `Charge.charged_by`."""
@@ -371,7 +399,7 @@ class Control:
         if self._policy.lost_call == GRANTED:
             self._change(meter=metering.assumed(meter))
             return GRANTED
-        if held.cleared_ms or held.missed:
+        if held.cleared_ms or held.missed or held.connected:
             return self._by_the_clock(most=max(meter.allowed, meter.used))
         return "reported"
 
@@ -538,5 +566,7 @@ SETTLE_SECONDS: Final = 30.0
 
 _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
 _ENDED: Final = Decision(Decided.RELEASE, Reason.CHARGING_ENDED)
+_LAST: Final = frozenset({Action.GO_ON, Action.CONNECT})
+"""What ends the dialogue with it: nothing is reported any more."""
 _RINGS: Final = frozenset({Phase.VOIP, Phase.RESCUE, Phase.PLAIN})
 _UNREADABLE: Final = frozenset({charge.Event.UNREADABLE, charge.Event.UNREADABLE_ENDS})

@@ -52,6 +52,8 @@ class HeldCall(Struct, frozen=True, gc=False, array_like=True):
         cleared_ms: when the end of the answered call was reported, likewise; 0: it was not.
         missed: another process had the call, and the switch has not said since that it still has it: what it
             said meanwhile may be lost.
+        informs: call information reports that the switch owes.
+        connected: what the last of them said of the answered call: tenths of a second; 0: nothing.
     """
 
     phase: Phase = Phase.PLAIN
@@ -71,6 +73,8 @@ class HeldCall(Struct, frozen=True, gc=False, array_like=True):
     number: str = ""
     cleared_ms: int = 0
     missed: bool = False
+    informs: int = 0
+    connected: int = 0
 
 
 class Plan(NamedTuple):
@@ -83,6 +87,7 @@ class Plan(NamedTuple):
         switches: what some switches do otherwise.
         denied: what the caller hears of a call that can't be paid or is barred; None: nothing.
         connecting: what the caller hears before the call is connected.
+        information: ask the switch for a call information report of each attempt.
     """
 
     patience: Patience
@@ -91,3 +96,4 @@ class Plan(NamedTuple):
     switches: Switches = Switches()
     denied: Announcement | None = None
     connecting: Announcement | None = None
+    information: bool = False

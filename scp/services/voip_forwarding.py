@@ -66,6 +66,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         on_silence: what decides where the HLR does not tell in time.
         quiet_s: seconds without a report after which the switch is asked whether the call is still there.
         announce: the announcement that callers hear before their call is connected to the gateway.
+        call_information: a call under control is asked how long it was and why it ended
+            (CallInformationRequest): its record has both as the switch knows them.
         charging: calls are charged by the switch's own measurement; without it none is.
     """
 
@@ -82,6 +84,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     on_silence: OnSilence = OnSilence.STORED
     quiet_s: Annotated[float, Meta(ge=60, le=86_400)] = 1800.0
     announce: str = ""
+    call_information: bool = False
     charging: ChargingPolicy | None = None
 
 
@@ -255,6 +258,7 @@ def _plan(own: Settings, node: NodeSettings) -> Plan:
         node.switches,
         denied=_announcement(node, "charging.announce", policy.announce if policy else ""),
         connecting=_announcement(node, "announce", own.announce),
+        information=own.call_information,
     )
 
 

@@ -16,7 +16,7 @@ from scp.services.charging_policy import ChargingPolicy
 from scp.services.voip_forwarding import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-HELD = {"rescue", "no_answer_s", "quiet_s", "announce"}
+HELD = {"rescue", "no_answer_s", "quiet_s", "announce", "call_information"}
 PATIENCE = {"deadline_ms", "attempt_ms", "breaker_failures", "breaker_rest_s"}
 
 

@@ -43,10 +43,12 @@ def linked(node: RealNode, other: str) -> bool:
 
 
 RESCUE = "rescue = true\nno_answer_s = 15"
-CHARGED = """
+PERIOD = int(os.environ.get("CAMEL_SCP_KILLED_PERIOD", "60"))
+"""Seconds of a quota: a node asks for a call that reports nothing for longer, by the clock on the wall."""
+CHARGED = f"""
 [services.voip-forwarding.charging]
-first_s = 60
-next_s = 60
+first_s = {PERIOD}
+next_s = {PERIOD}
 withheld_s = 0
 """
 TARIFF = """
@@ -96,7 +98,7 @@ def step(call: HeldCall, port: int, number: int) -> None:
     if number == 0:
         call.answered(port)
     elif number < STEPS - 1:
-        call.used(port, 600 * number)
+        call.used(port, 10 * PERIOD * number)
     else:
         call.used(port, call.tenths, active=False)
         call.cleared(port)
@@ -347,7 +349,7 @@ class Many:
         """Begin a call, and bring it to the step before that at which its node dies."""
         self.charged.append(call := self.of.charged(self.ports[0], CALLER))
         assert Opcode.APPLY_CHARGING in (await call.answer(1)).opcodes
-        call.position, call.tenths = position, TENTHS + position % 400
+        call.position, call.tenths = position, 20 * PERIOD + 34 + position % 400
         for number in range(position % STEPS):
             step(call, self.port(position, number), number)
             await followed(call, number)
@@ -385,11 +387,12 @@ def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls
     """Charges, balance and the switches' own seconds agree to the unit, and no suspended call waits for long."""
     one, two = two_nodes
     url = str(one.settings["store"])
+    money = CALLS * PERIOD
     of = HeldSwitch()
     many = Many(of, int(one.settings["m3ua"]), int(two.settings["m3ua"]))
 
     async def story() -> None:
-        assert await accounts(url, 20 * CALLS) == (20 * CALLS, 0)
+        assert await accounts(url, money) == (money, 0)
         for port in many.ports:
             await of.connect(port)
         await until(lambda: "scp-2" in one.get("/health")[1].decode())
@@ -411,7 +414,7 @@ def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls
     two.ended()
     assert max(many.waited) < TSSF
     total = sum(cost(call.tenths) for call in many.charged)
-    assert asyncio.run(accounts(url)) == (20 * CALLS - total, 0)
+    assert asyncio.run(accounts(url)) == (money - total, 0)
     found = [
         each
         for each in records(tmp_path / "1", "calls.cdr") + records(tmp_path / "2", "calls.cdr")

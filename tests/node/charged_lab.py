@@ -50,7 +50,7 @@ url = "sqlite::memory:"
 country_code = "46"
 home_vlr = ["4670"]
 [services.voip-forwarding]
-service_keys = [100]
+service_keys = [{keys}]
 prefix = "99"
 {service}
 [services.voip-forwarding.charging]
@@ -88,12 +88,14 @@ class Lab:
         node: as `serve` wires it, from M3UA up.
         msc: makes the calls.
         heard: the M3UA messages that the node sent, the last ones.
+        deaf: the MSC hears nothing of them any more: a test speaks in its place.
     """
 
     def __init__(self, node: Node, msc: Msc) -> None:
         self.node = node
         self.msc = msc
         self.heard: deque[bytes] = deque(maxlen=100)
+        self.deaf = False
 
     async def call(self, scenario: Scenario, expected: Expectation = GOES_ON) -> Any:
         """Make one call; its result, when its dialogue is over."""
@@ -179,6 +181,7 @@ def run(
     wall=NOON,
     more="",
     quota=60,
+    keys=100,
 ):
     """Run ``body(lab)``; all clocks are the loop's, and at its beginning the wall's shows ``wall``."""
 
@@ -196,6 +199,7 @@ def run(
             charging=charging,
             tariff=tariff,
             quota=quota,
+            keys=keys,
             more=more,
         )
         node = Node(config.loads(text, {}), Random(5), Counts(), Words(), ())
@@ -209,7 +213,7 @@ def run(
         node.status.expect(peer.name, peer.transport, peer.destinations, peer.routing_contexts, waits=True)
         link = add_link(node.signalling, node.config, peer)
         lab = Lab(node, msc)
-        ours, _ = pair(link, Heard(msc.link, lab.heard, recorder))
+        ours, _ = pair(link, Heard(msc.link, lab, recorder))
         try:
             await node.store.put(READY)
             await node.charging.ledger.credit(CALLER, "first", balance, 1)
@@ -229,9 +233,9 @@ def run(
 class Heard:
     """The switch's transport user; what the node sends is kept, and shown to the recorder, for tshark."""
 
-    def __init__(self, user, kept, recorder):
+    def __init__(self, user, lab, recorder):
         self.user = user
-        self.kept = kept
+        self.lab = lab
         self.recorder = recorder
         self.association = None if recorder is None else recorder.association()
 
@@ -240,7 +244,8 @@ class Heard:
 
     def received(self, messages):
         for _, message in messages:
-            self.kept.append(message)
+            self.lab.heard.append(message)
             if self.recorder is not None:
                 self.recorder.sent(message, stream=1, association=self.association)
-        self.user.received(messages)
+        if not self.lab.deaf:
+            self.user.received(messages)

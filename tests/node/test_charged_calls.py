@@ -204,6 +204,42 @@ def test_6_a_hang_up_while_charging_is_asked_is_charged_to_the_tenth(everything_
     run(body, recorder=everything_sent)
 
 
+@pytest.mark.parametrize("how", ["event_first", "separate", "prearranged_end", ""])
+@pytest.mark.parametrize("talk", [31.2, 72.3, 900.0])
+def test_call_information_says_how_long_a_call_was_and_why_it_ended(everything_sent, how, talk):
+    """Of one that ends while charging is asked it is the switch's only word; of one that the money ends the cause."""
+
+    async def body(lab: Lab) -> None:
+        slow(lab, extend=2.0)
+        fields = {how: True} if how else {}
+        result = await lab.call(originating(Attempt(ring=3.0, talk=talk), version=3, **fields))
+        assert not result.faults
+        assert operations(result)[0][1] == "callInformationRequest"
+        (record,) = await lab.records()
+        assert record["charged_ms"] == min(talk, 200.0) * 1000
+        assert record["release_cause"] == 16
+        assert record["disconnected_ms"] - record["answered_ms"] == pytest.approx(
+            record["charged_ms"], abs=20
+        )
+        by = "call-information" if talk == 31.2 and how != "prearranged_end" else None
+        assert record.get("charged_by") == by or how == "prearranged_end"
+
+    run(body, service="call_information = true", recorder=everything_sent)
+
+
+def test_call_information_of_each_attempt_is_asked_for(everything_sent):
+    async def body(lab: Lab) -> None:
+        first, second = Attempt(ending=Ending.BUSY, ring=2.0), Attempt(ring=3.0, talk=5.5)
+        result = await lab.call(steered(first, second), STEERED)
+        assert not result.faults
+        asked = ["requestReportBCSMEvent", "callInformationRequest"]
+        assert operations(result)[:2] == [[*asked, "connect"]] * 2
+        (record,) = await lab.records()
+        assert record["disconnected_ms"] - record["answered_ms"] == pytest.approx(5500, abs=20)
+
+    run(body, service="rescue = true\ncall_information = true", policy="pays = []", recorder=everything_sent)
+
+
 def test_6_who_is_released_while_charging_is_asked_pays_until_then(everything_sent):
     async def body(lab: Lab) -> None:
         slow(lab, extend=4.0)

@@ -18,13 +18,14 @@ from scp.domain.numbers import Numbering
 from scp.domain.quota import ChargingFailure, QuotaDenial, QuotaGrant, Settled
 from scp.engine.cap.dialogue import CapDialogue
 from scp.services.api import Extend, Lookup, NextReport, Release, Report, ReportKind, Reserve, Settle
+from scp.services.call_control import INFORMATION
 from scp.services.charge_control import TABLE, Action, Event, Money, read_report
 from scp.services.charging_policy import ChargingPolicy, ForwardedBy, paid_by
 from scp.services.idp import read_call
 from scp.services.voip_forwarding import controlled
 from scp.simulator.charged import Reported
 from scp.simulator.idp import initial_dp
-from scp.simulator.reports import charging_report
+from scp.simulator.reports import charging_report, information_report
 from scp.simulator.scenario import Scenario
 from scp.stack.tcap import Dialogue
 from ss7.cap.charging import decode_contained
@@ -36,6 +37,7 @@ from ss7.cap.types import EventReportBCSMArg, EventTypeBCSM, MessageType, MiscCa
 POLICY = {"first_s": 60, "next_s": 60, "withheld_s": 30, "down": "grace:20", "unreadable_report": "continue"}
 SERVICE = controlled({"charging": POLICY}, NODE)
 STRICT = controlled({"charging": {**POLICY, "unreadable_report": "release"}}, NODE)
+INFORMED = controlled({"charging": POLICY, "call_information": True}, NODE)
 TELLS, ASKS = MessageType.NOTIFICATION, MessageType.REQUEST
 _tids = count(1)
 
@@ -62,6 +64,7 @@ class Charged:
         self.sent: list[list[int]] = []
         self.settled: list[int] = []
         self.periods: list[Any] = []
+        self.meanwhile: list[Report] = []  # what is reported while a further quota is asked for
         self.ended = False
         self.waits: Any = None
         self._run = service.run(self.call)
@@ -77,9 +80,14 @@ class Charged:
                     continue
                 self.ended, self.waits = True, None
             self._flush()
-            if self.ended or isinstance(self.waits, NextReport):
+            if self.ended:
                 return
-            answer = self._answer(self.waits)
+            if isinstance(self.waits, NextReport):
+                answer = self.call.next_report()
+                if answer is None:
+                    return
+            else:
+                answer = self._answer(self.waits)
 
     def _flush(self) -> None:
         if self.call.outbox:
@@ -99,6 +107,9 @@ class Charged:
         if isinstance(request, Settle):
             self.settled.append(0 if request.usage is None else request.usage.tenths)
             return Settled(request.session, 1, 1)
+        if isinstance(request, Extend):
+            for each in self.meanwhile:
+                self.call.queue(each)
         if self.down:
             return ChargingFailure("timeout")
         assert isinstance(request, Reserve | Extend)
@@ -118,6 +129,14 @@ class Charged:
     def report(self, kind: ReportKind, **fields: Any) -> None:
         assert isinstance(self.waits, NextReport)
         self._step(Report(kind, **fields))
+
+    def informed(self, tenths: int = 312) -> None:
+        """The switch reports call information: so long since answer, cleared normally."""
+        wanted = INFORMATION.requested_information_type_list
+        argument = information_report(
+            wanted, 2, attempt=3.0, connected=tenths / 10, stop_time=bytes(7), cause=16
+        )
+        self.report(ReportKind.INVOKE, opcode=Opcode.CALL_INFORMATION_REPORT, argument=argument)
 
     def silent(self) -> None:
         """An hour passes, and nothing is reported."""
@@ -169,6 +188,8 @@ SAID = {
 
 def before(money: Money, event: Event) -> Charged:
     """A call in this state, in which the event is to happen next."""
+    if money is Money.CLOSING and event is Event.CLEARED_REPORTED:
+        return ended_in_a_gap()
     service = STRICT if event is Event.UNREADABLE_ENDS else SERVICE
     call = Charged(60 if event is Event.SPENT else 1000, service)
     if event not in UNANSWERED or money is Money.CLOSING:
@@ -186,11 +207,21 @@ def before(money: Money, event: Event) -> Charged:
     return call
 
 
+def ended_in_a_gap() -> Charged:
+    """A call that has ended while a quota was asked for: only its call information report is due."""
+    call = Charged(1000, INFORMED).answered()
+    disconnect = EventReportBCSMArg(EventTypeBCSM.O_DISCONNECT, misc_call_info=MiscCallInfo(TELLS))
+    call.meanwhile = [Report(ReportKind.INVOKE, Opcode.EVENT_REPORT_BCSM, disconnect)]
+    call.used(30)
+    return call
+
+
 @pytest.mark.parametrize(("money", "event"), TABLE, ids=lambda each: each.name)
 def test_a_row(money: Money, event: Event) -> None:
     call = before(money, event)
     sent, row = len(call.sent), TABLE[money, event]
-    HAPPENS[event](call)
+    happens = Charged.informed if call.meanwhile else HAPPENS[event]
+    happens(call)
     assert call.sent[sent:] == SAID.get(row.action, [])
     assert len(call.settled) == (row.next is Money.DONE)
     if not call.ended:
