@@ -12,7 +12,7 @@ import ss7.ber
 from scp.domain.armed import ArmState
 from scp.engine.network import INDICATORS
 from scp.failover.counters import FailoverCounters
-from scp.ports import Kept
+from scp.held_call_ports import Kept
 from scp.telemetry import catalogue as c
 from scp.telemetry.logs import lines_lost
 from scp.telemetry.metrics import Metrics, counter, gauge

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scp.engine.dialogue_state import REPORT, DialogueState
-from scp.ports import HeldEntry
+from scp.held_call_ports import HeldEntry
 
 if TYPE_CHECKING:
     from scp.engine.dialogue_runner import DialogueRunner

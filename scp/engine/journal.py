@@ -8,7 +8,7 @@ goes through the journal::
                                                                      `-> 50 ms: they leave all the same
 
 So there is one write for each step of a service that changes its state, whatever it sends, and the messages
-of a dialogue stay in order. Writes of one turn of the event loop go out together (`scp.ports.HeldCalls.put`).
+of a dialogue stay in order. Writes of one turn of the event loop go out together (`HeldCalls.put`).
 A call whose service keeps nothing never comes here.
 
 A write that is refused says that another node has claimed the call (it took this one for dead): this node
@@ -21,13 +21,13 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
-from scp.ports import HeldEntry, Kept
+from scp.held_call_ports import HeldEntry, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.engine.tc import TcProvider
-    from scp.ports import HeldCalls
+    from scp.held_call_ports import HeldCalls
 
 LIMIT: Final = 0.050
 """Seconds that a message waits for its record."""
@@ -59,7 +59,7 @@ class JournalUser(Protocol):
 
 @final
 class Journalled:
-    """What the journal has of one held call; the `scp.ports.KeptWaiter` of its writes.
+    """What the journal has of one held call; the `scp.held_call_ports.KeptWaiter` of its writes.
 
     Attributes:
         journal: see `Journal`.
@@ -131,7 +131,7 @@ class Journalled:
         self.journal.open += 1
 
     def kept(self, outcome: Kept) -> None:
-        """See `scp.ports.KeptWaiter`."""
+        """See `scp.held_call_ports.KeptWaiter`."""
         self.journal.acknowledged(self, outcome)
 
 
@@ -147,7 +147,7 @@ class Undeleted:
         self.fence = fence
 
     def kept(self, outcome: Kept) -> None:
-        """See `scp.ports.KeptWaiter`."""
+        """See `scp.held_call_ports.KeptWaiter`."""
         self.journal.deleting -= 1
         if outcome is Kept.FAILED:
             self.journal.undeleted.append(self)

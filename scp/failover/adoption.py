@@ -27,7 +27,8 @@ from scp.engine.cap.held_call import answered_already
 from scp.engine.cap.held_record import decode
 from scp.engine.hand_over import given_away
 from scp.engine.return_path import ReturnPath
-from scp.ports import NOBODY, StoreError
+from scp.held_call_ports import NOBODY
+from scp.ports import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from scp.engine.signalling import Signalling
     from scp.failover.presence import Presence
     from scp.failover.relay import Relay
-    from scp.ports import HeldCalls, HeldEntry
+    from scp.held_call_ports import HeldCalls, HeldEntry
 
 SWEEP_SECONDS: Final = 0.5
 LATE_SECONDS: Final = 60.0

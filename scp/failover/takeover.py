@@ -11,10 +11,11 @@ from scp.domain.lookup import StoreFailure
 from scp.engine.drain import drain
 from scp.engine.status import StatusBoard
 from scp.failover.traffic_ring import Kind
+from scp.held_call_ports import NOBODY
 from scp.net.sctp_association import SctpAssociation
 from scp.net.sctp_socket import SctpSocket
 from scp.net.tcp import Limits, TcpConnection
-from scp.ports import NOBODY, StoreError
+from scp.ports import StoreError
 from scp.store.open import open_held_calls
 from scp.telemetry.null import NullTelemetry
 from ss7 import m3ua, sccp, tcap

@@ -6,19 +6,19 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, final
 
-from scp.ports import HeldEntry, Kept
+from scp.held_call_ports import HeldEntry, Kept
 from scp.store import held_rows as rows
 from scp.store.held_rows import HeldRow, entry_of, unframed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scp.ports import KeptWaiter
+    from scp.held_call_ports import KeptWaiter
 
 
 @final
 class MemoryHeldCalls:
-    """`scp.ports.HeldCalls` in memory."""
+    """`scp.held_call_ports.HeldCalls` in memory."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._rows: dict[bytes, HeldRow] = {}
@@ -31,11 +31,11 @@ class MemoryHeldCalls:
         """Do nothing."""
 
     def usable(self) -> str:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         return ""
 
     def put(self, entry: HeldEntry, due_ms: int, waiter: KeptWaiter) -> None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         row = rows.put(self._rows.get(entry.tid), entry, due_ms)
         if row is not None:
             self._rows[entry.tid] = row
@@ -43,7 +43,7 @@ class MemoryHeldCalls:
         asyncio.get_running_loop().call_soon(waiter.kept, outcome)
 
     def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         row = self._rows.pop(tid, None)
         after = None if row is None else rows.deleted(row, fence, owner, int(self._clock() * 1000))
         self._set(tid, after)
@@ -51,12 +51,12 @@ class MemoryHeldCalls:
         asyncio.get_running_loop().call_soon(waiter.kept, outcome)
 
     async def get(self, tid: bytes) -> HeldEntry | None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         row = self._rows.get(tid)
         return entry_of(tid, row) if row is not None and row.record else None
 
     async def claim(self, tid: bytes, fence: int, owner: int) -> HeldEntry | None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         before = self._rows.get(tid)
         row = rows.claimed(before, fence, owner)
         if row is None or before is None:
@@ -65,15 +65,15 @@ class MemoryHeldCalls:
         return entry_of(tid, row, unframed(before.left))
 
     async def release(self, tid: bytes, fence: int, owner: int, message: bytes = b"") -> bool:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         return self._set(tid, rows.released(self._rows.get(tid), fence, owner, message))
 
     async def leave(self, tid: bytes, message: bytes) -> bool:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         return self._set(tid, rows.left_for_next(self._rows.get(tid), message))
 
     async def due(self, now_ms: int, most: int) -> list[HeldEntry]:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         ripe = sorted((row.due_ms, tid) for tid, row in self._rows.items() if row.due_ms <= now_ms)
         found = []
         for _, tid in ripe[:most]:
@@ -85,11 +85,11 @@ class MemoryHeldCalls:
         return found
 
     async def ids(self, instance: int) -> list[bytes]:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         return [tid for tid, row in self._rows.items() if tid[0] == instance and row.record]
 
     async def count(self) -> int:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         return sum(1 for row in self._rows.values() if row.record)
 
     def _set(self, tid: bytes, row: HeldRow | None) -> bool:

@@ -19,7 +19,7 @@ import time
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, final
 
-from scp.ports import HeldEntry, Kept
+from scp.held_call_ports import HeldEntry, Kept
 from scp.store.held_rows import framed, unframed
 from scp.store.held_scripts import CLAIM, DELETE, DUE, HEAD, PUT, RELEASE
 from scp.store.redis_backed import RedisBacked
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from redis.commands.core import AsyncScript
 
-    from scp.ports import KeptWaiter
+    from scp.held_call_ports import KeptWaiter
     from scp.store.redis_lookup import Reply
     from scp.store.redis_url import RedisUrl
 
@@ -67,7 +67,7 @@ class _Change(HotCall):
 
 @final
 class RedisHeldCalls(RedisBacked):
-    """`scp.ports.HeldCalls` on Redis 6 or later. Use it from one event loop.
+    """`scp.held_call_ports.HeldCalls` on Redis 6 or later. Use it from one event loop.
 
     Args:
         url: where, and how.
@@ -95,7 +95,7 @@ class RedisHeldCalls(RedisBacked):
     # --- the call path ---
 
     def put(self, entry: HeldEntry, due_ms: int, waiter: KeptWaiter) -> None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         tid, fence, owner, record, _ = entry
         octets = b"%b$4\r\n%b\r\n$%d\r\n%b%b\r\n$13\r\n%013d\r\n" % (
             self._puts[tid[3] & 15],
@@ -108,7 +108,7 @@ class RedisHeldCalls(RedisBacked):
         self._send(_Change(self._calls, self._put, tid[3] & 15, octets, waiter))
 
     def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         octets = b"%b$4\r\n%b\r\n$6\r\n%b\r\n$13\r\n%013d\r\n" % (
             self._deletes[tid[3] & 15],
             tid,
@@ -124,13 +124,13 @@ class RedisHeldCalls(RedisBacked):
     # --- taking calls over ---
 
     async def get(self, tid: bytes) -> HeldEntry | None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         calls, _, _ = self._keys[tid[3] & 15]
         value = await answered(self._deployment.client.execute_command("HGET", calls, tid))
         return None if value is None or len(value) == HEAD else _entry(tid, value)
 
     async def claim(self, tid: bytes, fence: int, owner: int) -> HeldEntry | None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         found = await self._run(self._claim, tid, tid, fence, owner)
         if found is None:
             return None
@@ -138,16 +138,16 @@ class RedisHeldCalls(RedisBacked):
         return _entry(tid, value, left)
 
     async def release(self, tid: bytes, fence: int, owner: int, message: bytes = b"") -> bool:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         left = framed(message) if message else b""
         return bool(await self._run(self._release, tid, tid, _HEAD.pack(fence, owner), left))
 
     async def leave(self, tid: bytes, message: bytes) -> bool:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         return bool(await self._run(self._release, tid, tid, b"", framed(message)))
 
     async def due(self, now_ms: int, most: int) -> list[HeldEntry]:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         found = await asyncio.gather(*(answered(self._due(keys, [now_ms, most])) for keys in self._keys))
         entries = [
             _entry(tid, value) for flat in found for tid, value in zip(flat[::2], flat[1::2], strict=True)
@@ -155,12 +155,12 @@ class RedisHeldCalls(RedisBacked):
         return entries[:most]
 
     async def ids(self, instance: int) -> list[bytes]:
-        """See `scp.ports.HeldCalls`; deleted entries whose fencing number stays are among them."""
+        """See `scp.held_call_ports.HeldCalls`; deleted entries whose fencing number stays are among them."""
         found = await self._ask_all("HKEYS")
         return [tid for tids in found for tid in tids if tid[0] == instance]
 
     async def count(self) -> int:
-        """See `scp.ports.HeldCalls`; likewise."""
+        """See `scp.held_call_ports.HeldCalls`; likewise."""
         return sum(await self._ask_all("HLEN"))
 
     async def _ask_all(self, verb: str) -> list[Any]:

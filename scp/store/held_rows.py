@@ -8,7 +8,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scp.ports import NOBODY, HeldEntry
+from scp.held_call_ports import NOBODY, HeldEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

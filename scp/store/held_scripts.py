@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from scp.ports import NOBODY
+from scp.held_call_ports import NOBODY
 from scp.store.held_rows import FENCE_KEPT_MS, MOST_LEFT
 
 HEAD: Final = 6

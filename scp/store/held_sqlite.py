@@ -10,7 +10,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
-from scp.ports import HeldEntry, Kept, StoreError
+from scp.held_call_ports import HeldEntry, Kept
+from scp.ports import StoreError
 from scp.store import held_rows as rows
 from scp.store.held_rows import HeldRow, entry_of, unframed
 from scp.store.sqlite_base import SqliteFile
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
-    from scp.ports import KeptWaiter
+    from scp.held_call_ports import KeptWaiter
 
     Write: TypeAlias = Callable[[sqlite3.Connection], Kept]
 
@@ -57,7 +58,7 @@ class HeldFile(SqliteFile):
 
 @final
 class SqliteHeldCalls:
-    """`scp.ports.HeldCalls` on one SQLite file, or ``:memory:``. Use it from one event loop."""
+    """`scp.held_call_ports.HeldCalls` on one SQLite file, or ``:memory:``. Use it from one event loop."""
 
     def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
         self._writer = GroupWriter(HeldFile(path), "held")
@@ -90,7 +91,7 @@ class SqliteHeldCalls:
     # --- the call path ---
 
     def put(self, entry: HeldEntry, due_ms: int, waiter: KeptWaiter) -> None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
 
         def write(connection: sqlite3.Connection) -> Kept:
             row = rows.put(_row(connection, entry.tid), entry, due_ms)
@@ -100,7 +101,7 @@ class SqliteHeldCalls:
         self._write(write, waiter)
 
     def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
 
         def write(connection: sqlite3.Connection) -> Kept:
             before = _row(connection, tid)
@@ -136,12 +137,12 @@ class SqliteHeldCalls:
     # --- taking calls over ---
 
     async def get(self, tid: bytes) -> HeldEntry | None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         row = await self._writer.read(lambda connection: _row(connection, tid))
         return entry_of(tid, row) if row is not None and row.record else None
 
     async def claim(self, tid: bytes, fence: int, owner: int) -> HeldEntry | None:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
 
         def change(connection: sqlite3.Connection) -> HeldEntry | None:
             before = _row(connection, tid)
@@ -154,7 +155,7 @@ class SqliteHeldCalls:
         return await self._writer.write(change)
 
     async def release(self, tid: bytes, fence: int, owner: int, message: bytes = b"") -> bool:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         return await self._writer.write(
             lambda connection: _set(
                 connection, tid, rows.released(_row(connection, tid), fence, owner, message)
@@ -162,13 +163,13 @@ class SqliteHeldCalls:
         )
 
     async def leave(self, tid: bytes, message: bytes) -> bool:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         return await self._writer.write(
             lambda connection: _set(connection, tid, rows.left_for_next(_row(connection, tid), message))
         )
 
     async def due(self, now_ms: int, most: int) -> list[HeldEntry]:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         found = await self._writer.read(lambda connection: _due(connection, now_ms, most))
         if any(not row.record for _, row in found):
             await self._writer.write(
@@ -181,7 +182,7 @@ class SqliteHeldCalls:
         return [entry_of(tid, row) for tid, row in found if row.record]
 
     async def ids(self, instance: int) -> list[bytes]:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         first = bytes([instance, 0, 0, 0])
         last = bytes([instance, 255, 255, 255])
         found = await self._writer.read(
@@ -192,7 +193,7 @@ class SqliteHeldCalls:
         return [tid for (tid,) in found]
 
     async def count(self) -> int:
-        """See `scp.ports.HeldCalls`."""
+        """See `scp.held_call_ports.HeldCalls`."""
         (count,) = await self._writer.read(
             lambda connection: connection.execute("SELECT count(*) FROM held WHERE record <> x''").fetchone()
         )

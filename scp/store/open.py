@@ -10,7 +10,8 @@ from scp.store.sqlite import SqliteStore
 from scp.store.sqlite_base import MEMORY
 
 if TYPE_CHECKING:
-    from scp.ports import HeldCalls, SubscriberStore, Telemetry
+    from scp.held_call_ports import HeldCalls
+    from scp.ports import SubscriberStore, Telemetry
     from scp.store.redis_membership import Membership
 
 

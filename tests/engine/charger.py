@@ -18,7 +18,7 @@ from scp.domain.quota import (
     Usage,
 )
 from scp.engine.journal import Journal
-from scp.ports import Kept
+from scp.held_call_ports import Kept
 from scp.services.api import (
     ReportKind,
 )

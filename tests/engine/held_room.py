@@ -12,7 +12,7 @@ from scp.domain.numbers import Numbering
 from scp.engine.cap.held_call import answered_already
 from scp.engine.cap.held_record import decode
 from scp.engine.journal import Journal
-from scp.ports import NOBODY, HeldEntry, Kept, KeptWaiter
+from scp.held_call_ports import NOBODY, HeldEntry, Kept, KeptWaiter
 from scp.services.api import NodeSettings
 from scp.services.voip_forwarding import voip_forwarding
 from scp.store import held_rows as rows
@@ -31,7 +31,7 @@ RESCUING = voip_forwarding(
 
 
 class HandMovedHeld:
-    """The calls' path of a `scp.ports.HeldCalls`: a write is carried out, and told, when the test says so."""
+    """The calls' path of a `scp.held_call_ports.HeldCalls`: a write is carried out, and told, when the test says so."""
 
     def __init__(self) -> None:
         self.rows: dict[bytes, HeldRow] = {}

@@ -32,7 +32,7 @@ from scp.domain.quota import (
     Usage,
 )
 from scp.domain.reason import Reason
-from scp.ports import Kept
+from scp.held_call_ports import Kept
 from scp.services.api import (
     Extend,
     Lookup,

@@ -14,7 +14,7 @@ from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
 from scp.engine.cap.held_record import decode
 from scp.engine.journal import Journal
-from scp.ports import Kept
+from scp.held_call_ports import Kept
 from scp.services.api import Call, NextReport, Send
 from ss7 import tcap
 from ss7.cap.codec import FAST

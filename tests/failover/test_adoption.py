@@ -13,7 +13,8 @@ sys.path.append(str(Path(__file__).parents[1] / "engine"))  # held_room.py
 from held_room import EPOCH, INSTANCE, HeldRoom, report
 
 from scp.failover.adoption import Adoption
-from scp.ports import NOBODY, StoreError
+from scp.held_call_ports import NOBODY
+from scp.ports import StoreError
 from scp.store.held_memory import MemoryHeldCalls
 from ss7 import tcap
 from ss7.cap.events import EventTypeBCSM as E

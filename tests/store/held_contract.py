@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oracles.examples import examples
 from oracles.waiting import PATIENCE
-from scp.ports import NOBODY, HeldCalls, HeldEntry, Kept
+from scp.held_call_ports import NOBODY, HeldCalls, HeldEntry, Kept
 
 NewHeld = Callable[[], HeldCalls]
 TID = b"\x01\x02\x03\x04"

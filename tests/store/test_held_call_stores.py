@@ -13,7 +13,7 @@ from held_contract import TID, HeldContract, NewHeld, Told, entry, put
 from oracles import redis_lab
 from oracles.redis_lab import Lab
 from oracles.waiting import until
-from scp.ports import Kept
+from scp.held_call_ports import Kept
 from scp.store.held_memory import MemoryHeldCalls
 from scp.store.held_redis import RedisHeldCalls
 from scp.store.held_sqlite import SqliteHeldCalls

@@ -11,6 +11,7 @@ from ledger_contract import A, LedgerContract, NewLedger, commit, reservation, r
 
 from oracles.redis_lab import Lab
 from oracles.servers import answers_tcp, running
+from oracles.waiting import until
 from scp.domain.reservation import Result
 from scp.ports import StoreError
 from scp.store.ledger_redis import RedisLedger
@@ -89,6 +90,8 @@ def test_scripts_that_the_server_lost(single: Lab, fresh: str) -> None:
 def test_it_is_usable_once_its_server_is_there(tmp_path: Path, free_tcp_port: int) -> None:
     """A node may start without its Redis: the ledger goes on trying."""
     url = parse_redis_url(f"redis://127.0.0.1:{free_tcp_port}")
+    command = ["redis-server", "--port", str(free_tcp_port), "--save", "", "--dir", str(tmp_path)]
+    server = running(command, lambda: answers_tcp(free_tcp_port), tmp_path / "redis.log")
 
     async def main() -> None:
         ledger = RedisLedger(url, "scp-1")
@@ -98,13 +101,12 @@ def test_it_is_usable_once_its_server_is_there(tmp_path: Path, free_tcp_port: in
         assert ledger.usable() != ""
         with pytest.raises(StoreError):
             await ledger.credit(A, "p", 100, 1)
-        command = ["redis-server", "--port", str(free_tcp_port), "--save", "", "--dir", str(tmp_path)]
-        with running(command, lambda: answers_tcp(free_tcp_port), tmp_path / "redis.log"):
-            for _ in range(250):
-                if not ledger.usable():
-                    break
-                await asyncio.sleep(0.02)
-            assert (await ledger.credit(A, "p", 100, 1)).result is Result.DONE
-            await ledger.close()
+        await asyncio.to_thread(server.__enter__)
+        await until(lambda: not ledger.usable())
+        assert (await ledger.credit(A, "p", 100, 1)).result is Result.DONE
+        await ledger.close()
 
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    finally:
+        server.__exit__(None, None, None)

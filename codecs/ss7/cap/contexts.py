@@ -75,9 +75,3 @@ REFUSALS: Final[dict[bytes, str]] = {
 """Why a gsmSCF for calls refuses a context: it is for messages, packet data, or resources."""
 CALL_CONTROL: Final = frozenset(context.octets for context in CONTEXTS if context.call_control)
 """The contexts that a gsmSCF serves for calls, as octets."""
-
-
-def call_control_context(octets: bytes) -> ApplicationContext | None:
-    """Return the context that a gsmSCF answers, or None if it is another or unknown."""
-    context = BY_OCTETS.get(octets)
-    return context if context is not None and context.call_control else None

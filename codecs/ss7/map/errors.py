@@ -101,23 +101,6 @@ ERROR_NAMES: Final[dict[int, str]] = {
 }
 
 
-class MapError(Struct, frozen=True, gc=False):
-    """A MAP error as a return error carries it.
-
-    Attributes:
-        code: local error code (`ErrorCode`; an unknown one stays an int).
-        parameter: the decoded parameter, None without one.
-    """
-
-    code: int
-    parameter: Any = None
-
-    @property
-    def name(self) -> str:
-        """The ASN.1 name, or ``error-<code>`` for one that TS 29.002 does not have."""
-        return error_name(self.code)
-
-
 def error_name(code: int) -> str:
     """Return the ASN.1 name of an error, or ``error-<code>``."""
     return ERROR_NAMES.get(code) or f"error-{code}"

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from scp.engine.journal import Journalled
     from scp.engine.observers import AnswerObserver, CallWatcher
     from scp.engine.tc import TcProvider
-    from scp.ports import HeldEntry, QuotaPort, SubscriberLookup, Telemetry
+    from scp.held_call_ports import HeldEntry
+    from scp.ports import QuotaPort, SubscriberLookup, Telemetry
     from scp.services.api import Service
     from scp.stack.tcap import Indication
     from ss7.cap.codec import Codec
