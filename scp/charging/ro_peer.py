@@ -9,7 +9,7 @@ So it is the tests' server, and their judge of `ss7.diameter`.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, cast, final
 
 from scp.charging.ro_messages import (
     CREDIT_CONTROL,
@@ -296,8 +296,7 @@ class _Link(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self.local = str(transport.get_extra_info("sockname")[0]).partition("%")[0]
 
     def data_received(self, data: bytes) -> None:
