@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from socket import gethostname
 from typing import TYPE_CHECKING, final
 
@@ -24,7 +25,7 @@ from scp.domain.rules import Rules
 from scp.domain.whereabouts import LocateFailure
 from scp.engine.admission import Admission
 from scp.engine.drain import drain
-from scp.engine.observers import FanOut
+from scp.engine.observers import OBSERVER, FanOut
 from scp.engine.scheduler import LoopTime
 from scp.engine.status import StatusBoard
 from scp.engine.tc_users import TcUsers
@@ -54,9 +55,11 @@ if TYPE_CHECKING:
     from scp.console.recent_calls import RecentCalls
     from scp.console.sources import Sources
     from scp.domain.call import CallFacts
+    from scp.domain.cdr import Row
     from scp.domain.outcome import Decision, Step
     from scp.domain.subscriber import Subscriber
     from scp.domain.whereabouts import Located
+    from scp.engine.cap.sms import SmsControlUser
     from scp.engine.cap.user import CapUser
     from scp.engine.link import Link
     from scp.engine.load_monitor import LoadMonitor
@@ -68,6 +71,7 @@ if TYPE_CHECKING:
     from scp.services.api import Service
     from scp.services.registry import EntryPoint
     from scp.services.whereabouts import Asking
+    from scp.stack.tcap import Dialogue
 
 
 @final
@@ -132,6 +136,8 @@ class Node:
         self._attachments: list[Attachment] = []
         self._onlooker: AnswerObserver | None = None
         self._console: Hub | None = None
+        self._watching: RecentCalls | None = None
+        self._sms: SmsControlUser | None = None
         self.config_file: Path | None = None
         self.sources: Sources | None = None  # what the process that runs it knows of it, for the console
 
@@ -222,7 +228,7 @@ class Node:
             membership_of(self.store),
             lambda: state_of(self, metrics, config.node.instance, self._api_url(), started),
         )
-        calls = RecentCalls(config.node.name, config.numbering, time.time)
+        calls = RecentCalls(config.node.name, config.numbering, time.time, asks=config.map is not None)
         sources = self.sources or Sources((), lambda: Drift(""))
         alerts = Alerts(config.node.name, sources.collectors) if sources.collectors else None
         self._console = Hub(self, calls, metrics, nodes, alerts)
@@ -278,6 +284,7 @@ class Node:
             record=None if self.charging.sink is None else self.charging.sink.row,
             outcome=self._telemetry.controlled if isinstance(self._telemetry, Metrics) else None,
         )
+        self._sms = user
         for ssn in config.ssns:
             users.add(user, ssn, CONTEXTS_SERVED)
 
@@ -333,7 +340,7 @@ class Node:
     def _observer(self, observer: AnswerObserver | None) -> AnswerObserver | None:
         """Return the observer of all answers: the CDRs' sink, ``observer``, a console, as far as they are."""
         self._onlooker = observer
-        watching = (self.charging.sink, observer, None if self._console is None else self._console.watching)
+        watching = (self.charging.sink, observer, self._watching)
         found: AnswerObserver | None = None
         for each in watching:
             if each is not None:
@@ -342,9 +349,19 @@ class Node:
 
     def watch_calls(self, calls: RecentCalls | None) -> None:
         """Show every answer and every message to ``calls`` from now on; None: to nobody."""
+        self._watching = calls
         self.tracing.watch(calls)
         if self.cap is not None:
             self.cap.observers.observer = self._observer(self._onlooker)
+        if self._sms is not None:
+            self._sms.observer = None if calls is None else partial(self._show_message, calls)
+
+    def _show_message(self, calls: RecentCalls, dialogue: Dialogue, row: Row, seconds: float) -> None:
+        """Show a message under control; a fault in it costs no message."""
+        try:
+            calls.message(dialogue, row, seconds)
+        except Exception as bug:  # noqa: BLE001 - see above
+            self._event_log.service_bug(OBSERVER, bug)
 
     def _overloaded(self, level: int, why: str) -> None:
         self._telemetry.overload(level)

@@ -200,20 +200,25 @@ class _Parser:
         return aggregated
 
     def _selector(self, name: str) -> tuple[str, Callable[[Labels], bool]]:
-        wanted: list[tuple[str, str, str]] = []
+        wanted: list[tuple[str, Callable[[str], bool]]] = []
         if self._take("{"):
             while not self._take("}"):
                 label, compare = self._next("name"), self._next("op")
-                wanted.append((label, compare, self._next("string")[1:-1]))
+                wanted.append((label, _fits(compare, self._next("string")[1:-1])))
                 self._take(",")
-        return name, lambda labels: all(_fits(dict(labels).get(each[0], ""), *each[1:]) for each in wanted)
+        return name, lambda labels: all(fits(dict(labels).get(label, "")) for label, fits in wanted)
 
 
-def _fits(value: str, compare: str, wanted: str) -> bool:
+def _fits(compare: str, wanted: str) -> Callable[[str], bool]:
+    """Return what says whether a label's value fits; patterns are compiled now, not while calls run."""
     if compare in ("=", "!="):
-        return (value == wanted) is (compare == "=")
+        return lambda value: (value == wanted) is (compare == "=")
     if compare in ("=~", "!~"):
-        return (re.fullmatch(wanted, value) is not None) is (compare == "=~")
+        try:
+            whole = re.compile(wanted).fullmatch
+        except re.error as error:
+            raise UnknownError(f"{wanted}: {error}") from None
+        return lambda value: (whole(value) is not None) is (compare == "=~")
     raise UnknownError(compare)
 
 

@@ -4,6 +4,9 @@ A node may answer 50,000 calls a second, and nobody reads as many. So failed cal
 their own, and of the others `RATE` a second. While nobody looks nothing is kept, and nothing is called:
 neither observer nor tap is set.
 
+Kept with a call is what the node asked the HLR for it: a MAP dialogue that began after the call did, and
+names the called subscriber. Short messages under control are kept like calls.
+
 What it costs a call that is not kept: one look at its reason and one at an allowance, which a timer fills
 again. Messages are not decoded before somebody opens their call. A kept call's BEGIN is found by its
 transaction id among the latest `LOOK_BACK` messages, what follows by its DTID.
@@ -14,21 +17,25 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final, final
 
-from scp.capture.cap_version import version_of_begin
+from scp.capture.cap_version import map_version, protocol_of_begin
 from scp.capture.finder import Signals
 from scp.capture.octet_tree import octet_tree
 from scp.capture.tracer import shown
 from scp.capture.wire.messages import Reader
-from scp.domain.cdr import CallAttempt, attempt_of
+from scp.capture.wire.transaction import read_transaction
+from scp.domain.cdr import ATTEMPT_ROW, CallAttempt, attempt_of
 from scp.domain.reason import FAILURES
 from scp.services.cdr_row import attempt_row
+from scp.services.idp import read_call
 from scp.stack.tcap_dialogue import CLOSED
+from ss7.address import AddressString
 from ss7.tcap import ABORT, BEGIN, END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from scp.capture.wire.messages import Message
+    from scp.domain.cdr import Row
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
     from scp.stack.tcap import Dialogue
@@ -44,7 +51,10 @@ MOST_MESSAGES: Final = 200
 """Messages that are kept of one call; what comes after them is counted only."""
 LOOK_BACK: Final = 2048
 """Messages among which the BEGIN of a call that was answered is looked for."""
+_SENT: Final = 256
+"""Batches of sent messages among which a question to the HLR is looked for."""
 
+_REASON: Final = ATTEMPT_ROW.index("reason")
 _OTID: Final = 0x48  # tags of transaction ids (Q.773 §3.1)
 _DTID: Final = 0x49
 _HEADERS: Final = 24  # octets of M3UA's common header and of Protocol Data's routing label, at the least
@@ -89,12 +99,15 @@ class RecentCalls:
         node: the node's name, for the records.
         numbering: the home numbering plan.
         wall: seconds since 1970.
+        asks: whether the node asks an HLR for calls.
 
     Attributes:
         unseen: calls that were answered but not kept, since the node started.
     """
 
-    def __init__(self, node: str, numbering: Numbering, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, node: str, numbering: Numbering, wall: Callable[[], float], *, asks: bool = False
+    ) -> None:
         self.numbering = numbering
         self.unseen = 0
         self._node = node
@@ -106,6 +119,8 @@ class RecentCalls:
         self._heard: deque[tuple[float, str, Sequence[tuple[int, bytes]]]] = deque()
         self._heard_messages = 0
         self._open: dict[bytes, KeptCall] = {}  # by both transaction ids
+        self._asks = asks
+        self._sent: deque[tuple[float, str, Sequence[tuple[int, bytes]]]] = deque(maxlen=_SENT)
 
     @property
     def count(self) -> int:
@@ -129,6 +144,7 @@ class RecentCalls:
         self._calls.clear()
         self._heard.clear()
         self._heard_messages = 0
+        self._sent.clear()
         self._open.clear()
 
     # -- scp.engine.observers.AnswerObserver -------------------------------------------------------------
@@ -137,30 +153,67 @@ class RecentCalls:
         self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
     ) -> None:
         """Keep the call if it failed, or as far as the rate allows."""
-        if decision.reason in FAILURES:
-            if not self._failure_allowance:
-                self.unseen += 1
-                return
-            self._failure_allowance -= 1
+        if not self._allowed(decision.reason in FAILURES):
+            return
+        row = attempt_row((self._wall(), service, idp, decision, seconds), self.numbering)
+        kept = self._keep(dialogue, row, seconds)
+        if self._asks and idp is not None:
+            self._find_question(kept, read_call(idp, self.numbering).e164)
+        self._follow(kept, dialogue)
+
+    def message(self, dialogue: Dialogue, row: Row, seconds: float) -> None:
+        """Keep a short message as a call; see `answered`."""
+        if self._allowed(row[_REASON] in FAILURES):
+            self._follow(self._keep(dialogue, row, seconds), dialogue)
+
+    def _allowed(self, failed: bool) -> bool:
+        """Whether one more may be kept."""
+        if failed:
+            if self._failure_allowance:
+                self._failure_allowance -= 1
+                return True
         elif self._allowance:
             self._allowance -= 1
-        else:
-            self.unseen += 1
-            return
-        now = self._wall()
+            return True
+        self.unseen += 1
+        return False
+
+    def _keep(self, dialogue: Dialogue, row: Row, seconds: float) -> KeptCall:
         self._count += 1
-        row = attempt_row((now, service, idp, decision, seconds), self.numbering)
         attempt = attempt_of(f"{self._count:x}", self._node, row)
         kept = KeptCall(attempt, seconds, dialogue.local_tid, dialogue.remote_tid)
         if len(self._calls) == MOST:
             self._close(self._calls[0])
         self._calls.append(kept)
         self._find_begin(kept)
+        return kept
+
+    def _follow(self, kept: KeptCall, dialogue: Dialogue) -> None:
         # Its answer has not left yet: a dialogue that is closed by now has that one message to come.
         kept.over = dialogue.state == CLOSED
         self._open[kept.remote_tid] = kept
         if not kept.over:
             self._open[kept.local_tid] = kept
+
+    def _find_question(self, kept: KeptCall, e164: str) -> None:
+        """Look for what the node asked the HLR since the call began, and for what it was told."""
+        if not e164 or not kept.messages:
+            return
+        began = kept.messages[0][0]
+        number = AddressString(e164).encode()
+        for when, link, messages in self._sent:
+            for _, octets in messages if when >= began else ():
+                at = octets.find(_OTID, _HEADERS)
+                if number in octets and at >= 0:
+                    kept.add(when, link, octets, sent=True)
+                    self._find_told(kept, octets[at + 2 : at + 2 + octets[at + 1]], when)
+
+    def _find_told(self, kept: KeptCall, tid: bytes, asked: float) -> None:
+        needle = bytes((_DTID, len(tid))) + tid
+        for when, link, messages in self._heard:
+            for _, octets in messages if when >= asked else ():
+                if needle in octets:
+                    kept.add(when, link, octets, sent=False)
 
     def _find_begin(self, kept: KeptCall) -> None:
         """Look for the BEGIN among what came lately, the latest first."""
@@ -186,8 +239,10 @@ class RecentCalls:
 
     def said(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
         """Keep what is said in calls that are kept."""
+        now = self._wall()
+        if self._asks:
+            self._sent.append((now, link, messages))
         if self._open:
-            now = self._wall()
             for _, octets in messages:
                 self._take(now, link, octets, sent=True)
 
@@ -239,15 +294,20 @@ def decoded(kept: KeptCall) -> list[dict[str, Any]]:
     signals = Signals()
     reader = Reader(Counter())
     found: list[dict[str, Any]] = []
-    version = 0
+    versions: dict[bytes, int] = {}
     for when, link, octets, sent in kept.messages:
         message = reader.read(signals.of(link, 0, octets, when, sent=sent))
         reader.faults.clear()
         line: dict[str, Any] = {"time_ms": round(when * 1000, 3), "link": link, "sent": sent}
+        version = 0
         if message is not None and message.tcap:
-            if message.transaction.kind == BEGIN:
-                version = version_of_begin(message.tcap)
+            transaction = read_transaction(message.tcap)
+            if transaction.kind == BEGIN:
+                versions[transaction.otid] = protocol_of_begin(message.tcap)
+            version = versions.get(transaction.otid) or versions.get(transaction.dtid, 0)
             line |= _readable(message, version)
+        if map_version(version):
+            line["party"] = "HLR"
         found.append(line | {"octets": octets.hex(), "parts": octet_tree(octets, version)})
     return found
 

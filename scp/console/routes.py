@@ -57,6 +57,7 @@ _FILES: Final = {
     "ladder.js": "text/javascript",
     "octets.js": "text/javascript",
     "replays.js": "text/javascript",
+    "story.js": "text/javascript",
     "api.js": "text/javascript",
     "preact.js": "text/javascript",
     "console.css": "text/css",

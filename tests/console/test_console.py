@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,12 @@ from console_node import HOSTILE, SCOPES, TOKENS, Served, running_node
 from console_tab import NEEDS_BROWSER, Tab, chromium
 
 from oracles import redis_lab
+from scp.capture.decode import Decoder, Filter
+from scp.capture.inputs import open_capture
 from scp.console import nodes
 from scp.store.open import membership_of, open_store
+from ss7.cap.operations import BY_OPCODE as CAP
+from ss7.map.operations import BY_OPCODE as MAP
 
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
@@ -285,6 +290,32 @@ def test_a_capture_is_decoded_replayed_and_anonymised(tab: Tab, tmp_path: Path) 
     page.set_input_files("input[type=file]", str(tmp_path / "nonsense.pcap"))
     page.click("text=Decode")
     page.wait_for_selector(".notice[role=alert]")
+
+
+@NEEDS_BROWSER
+def test_messages_and_conditions_are_told_in_words(phone: Tab, node: Served) -> None:
+    messages = []
+    for name in ("charged-v4", "map-locate", "cap3-forwarded", "released"):
+        messages += Decoder(Filter()).show(open_capture(str(PCAPS / f"{name}.pcapng")))
+    told = phone.page.evaluate(
+        "async messages => { const { sentence } = await import('/console/story.js'); return messages.map(sentence); }",
+        messages,
+    )
+    silent = [
+        component
+        for message, words in zip(messages, told, strict=True)
+        for component in message.get("components", ())
+        if component["type"] == "invoke" and not words
+    ]
+    assert silent == []
+    assert any("46700000009 calls 46701234567" in each for each in told)
+    assert "60 s may be talked, then it asks for more" in " ".join(told)
+    assert any("the HLR says VLR 31651000000" in each for each in told)
+    with urlopen(f"{node.url}/console/story.js", timeout=60) as response:
+        named = set(re.findall(r"^  (\w+): (?:a|\(\)) =>", response.read().decode(), re.MULTILINE))
+    known = {each.name for each in (*CAP.values(), *MAP.values())}
+    assert len(named) > 30
+    assert named - known == set()
 
 
 @NEEDS_BROWSER

@@ -9,8 +9,9 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from random import Random
 
@@ -67,6 +68,29 @@ async def call(node: Audited, number: str) -> CallResult:
     return result
 
 
+@contextmanager
+def looked_at(node: Audited) -> Iterator[None]:
+    """A stream of the console is open: calls are kept."""
+    connection = HTTPConnection("127.0.0.1", int(node.settings["api"]), timeout=60)
+    connection.request("GET", "/v1/events", headers={"Authorization": f"Bearer {TOKEN}"})
+    response = connection.getresponse()
+    assert response.read(1) == b"e"
+    yield
+    connection.close()
+
+
+def shown(node: Audited, number: str) -> list[tuple[str, bool, str]]:
+    """What the console shows of the last call to a number beside what its switch said: party, sent, operation."""
+    _, body = node.get(f"/v1/attempts?number={number}", TOKEN)
+    call = json.loads(body)["attempts"][0]["attempt"]["id"]
+    _, body = node.get(f"/v1/attempts/{call}", TOKEN)
+    return [
+        (each["party"], each["sent"], each["components"][0]["operation"])
+        for each in json.loads(body)["messages"]
+        if "party" in each
+    ]
+
+
 def test_calls_follow_the_subscriber_and_nothing_is_loaded_late(tmp_path: Path) -> None:
     [port] = free_ports(1)
     node = Audited(tmp_path, f"sqlite:{tmp_path / 'store.db'}")
@@ -90,7 +114,13 @@ def test_calls_follow_the_subscriber_and_nothing_is_loaded_late(tmp_path: Path) 
 
         async def story() -> None:
             async with hlr(port, known) as running:
-                result = await call(node, ROAMER)
+                with looked_at(node):
+                    result = await call(node, ROAMER)
+                    questions = shown(node, ROAMER)
+                assert questions == [
+                    ("HLR", True, "anyTimeInterrogation"),
+                    ("HLR", False, "anyTimeInterrogation"),
+                ]
                 assert (result.answer.action, result.answer.number) == (Action.CONNECT, f"99{ROAMER}")
                 assert result.answer.seconds >= 0.08
                 result = await call(node, SILENT)

@@ -1,8 +1,9 @@
 // A call as a ladder: its parties side by side, a message an arrow, its decoded form behind it.
 import { Octets } from "./octets.js";
 import { html, useState } from "./preact.js";
+import { sentence } from "./story.js";
 
-export const SWITCH = "switch (gsmSSF)", NODE = "gsmSCF (node)";
+export const SWITCH = "switch (gsmSSF)", NODE = "gsmSCF (node)", HLR = "HLR";
 const LAST = ["SIP proxy", "devices"];
 
 export function words(message) {
@@ -18,11 +19,12 @@ export function clock(ms) {
 // What the node said and heard, and what the VoIP service told, as one list in the order of time.
 export function rungs(messages, sip) {
   const ss7 = messages.map(message => {
-    const { time_ms, link, sent, octets, parts, ...decoded } = message;
-    return { time_ms, source: sent ? NODE : SWITCH, target: sent ? SWITCH : NODE, text: words(message), decoded, octets, parts, link };
+    const { time_ms, link, sent, octets, parts, party, ...decoded } = message;
+    const other = party || SWITCH;
+    return { time_ms, source: sent ? NODE : other, target: sent ? other : NODE, text: words(message), said: sentence(message), decoded, octets, parts, link };
   });
-  const other = (sip || []).map(event => ({ time_ms: event.time_ms, source: event.source, target: event.target, text: event.message, details: event.details }));
-  return [...ss7, ...other].sort((a, b) => a.time_ms - b.time_ms);
+  const sipped = (sip || []).map(event => ({ time_ms: event.time_ms, source: event.source, target: event.target, text: event.message, details: event.details }));
+  return [...ss7, ...sipped].sort((a, b) => a.time_ms - b.time_ms);
 }
 
 function partiesOf(events, first) {
@@ -50,7 +52,7 @@ function Rung({ event, parties, first }) {
   const [open, show] = useState(false);
   const way = event.source === event.target ? event.source : `${event.source} → ${event.target}`;
   return html`<details class="arrow" onToggle=${toggled => show(toggled.currentTarget.open)}>
-    <summary><span class="dim">${event.time_ms ? clock(event.time_ms) : ""} +${(event.time_ms - first).toFixed(1)} ms</span> · ${event.text} <span class="dim">${way}</span><${Lane} event=${event} parties=${parties} /></summary>
+    <summary><span class="dim">${event.time_ms ? clock(event.time_ms) : ""} +${(event.time_ms - first).toFixed(1)} ms</span> · ${event.text} <span class="dim">${way}</span>${event.said ? html`<span class="said">${event.said}</span>` : null}<${Lane} event=${event} parties=${parties} /></summary>
     ${open ? html`<${Behind} event=${event} />` : null}
     ${open && event.link ? html`<p class="dim">link ${event.link}; octets for <code>camel-scp decode --hex</code></p>` : null}
   </details>`;

@@ -1,6 +1,7 @@
 // Replayed dialogues of a capture: what its SCP answered, what we would, and why they differ.
 import { html, useState } from "./preact.js";
-import { Ladder, NODE, SWITCH, words } from "./ladder.js";
+import { Ladder, SWITCH, words } from "./ladder.js";
+import { condition, sentence } from "./story.js";
 
 const PAGE = 50;
 const THEIRS = "capture's SCP";
@@ -10,7 +11,7 @@ export function verdictWords(who) {
 }
 
 export function Steps({ path }) {
-  return html`<ol class="steps">${path.map(step => html`<li class=${step.outcome === "yes" ? "" : "stop"}>${step.condition}: <span class="mono">${step.value}</span> <span class="dim">→ ${step.outcome}</span></li>`)}</ol>`;
+  return html`<ol class="steps">${path.map(step => html`<li class=${step.outcome === "yes" || step.condition === "connect" ? "" : "stop"}>${condition(step)} <span class="mono">${step.value}</span> <span class="dim">${step.condition} → ${step.outcome}</span></li>`)}</ol>`;
 }
 
 // The capture's messages, and our answers where they are others, as events of a ladder.
@@ -31,7 +32,7 @@ function events(call, who) {
 
 function event(message, time_ms) {
   const { octets, parts, ...decoded } = message;
-  return { time_ms, decoded, octets, parts };
+  return { time_ms, decoded, octets, parts, said: sentence(message) };
 }
 
 function Differences({ call, who }) {

@@ -2,6 +2,7 @@
 import { html, useEffect, useState } from "./preact.js";
 import { ask, look } from "./api.js";
 import { clock, Ladder, rungs } from "./ladder.js";
+import { Steps } from "./replays.js";
 
 const number = value => value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
 const since = text => text ? text.replace("T", " ").slice(0, 19) + " UTC" : "";
@@ -263,7 +264,7 @@ const e164 = run => (run.path.find(step => step.condition === "subscriber") || {
 
 export function Path({ run }) {
   return html`<p><b>${run.action}${run.number ? " " + run.number : ""}</b>, ${run.reason}: ${run.explanation}</p>
-    <ol class="steps">${run.path.map(step => html`<li class=${step.outcome === "yes" || step === run.path[run.path.length - 1] && run.action === "connect" ? "" : "stop"}>${step.condition}: <span class="mono">${step.value}</span> <span class="dim">→ ${step.outcome}</span></li>`)}</ol>`;
+    <${Steps} path=${run.path} />`;
 }
 
 // ---- subscriber

@@ -203,6 +203,10 @@ class SmsControlUser:
         outcome: counts what became of messages that are paid for: "submitted", "delivered", "failed",
             "unreported", "denied", "unpaid".
         wall: seconds since 1970-01-01 UTC.
+
+    Attributes:
+        observer: shown each message when it is answered: its record so far, and the seconds that it took. It
+            must not raise. None: nobody looks.
     """
 
     def __init__(
@@ -232,6 +236,7 @@ class SmsControlUser:
         self._outcome = outcome
         self._wall = wall
         self._waiting: Deadlines[_Message] = Deadlines(_due_of)
+        self.observer: Callable[[Dialogue, Row, float], None] | None = None
 
     # --- the dialogue ---
 
@@ -381,6 +386,8 @@ class SmsControlUser:
         message.decided_ms = self._wall_ms()
         self._telemetry.operation(opcode, "out")
         self._telemetry.call(SERVICE, message.decision, now - message.began)
+        if self.observer is not None:
+            self.observer(message.dialogue, self._row(message, None), now - message.began)
 
     # --- charging ---
 
@@ -523,19 +530,20 @@ class SmsControlUser:
     # --- records ---
 
     def _keep_record(self, message: _Message, charge: int | None) -> None:
-        if self._record is None:
-            return
+        if self._record is not None:
+            self._record(self._row(message, charge))
+
+    def _row(self, message: _Message, charge: int | None) -> Row:
         grant = message.grant
         paid = None
         if grant is not None:
             paid = Charge(message.session, 0, charge, grant.held, grant.tariff)
         numbering = message.rules.numbering
         times = (message.came_ms, message.decided_ms)
-        row = message_row(
+        return message_row(
             message.idp, message.facts, message.other, message.to_mobile, message.decision, times, numbering,
             message.end, paid,
         )  # fmt: skip
-        self._record(row)
 
     def _count(self, outcome: str) -> None:
         if self._outcome is not None:
