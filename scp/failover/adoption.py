@@ -49,6 +49,8 @@ MOST_LOOKED_UP: Final = 2_000
 """Transactions that are looked up at a time; messages for others are refused."""
 MOST_FOR_ONE: Final = 16
 """Messages that wait for one of them."""
+AT_ONCE: Final = 50
+"""Calls that one sweep claims at a time."""
 TRIES: Final = 3
 """How often a claim that another node was quicker with is looked into."""
 HAND_OVER_SECONDS: Final = 1.5
@@ -108,6 +110,7 @@ class Adoption:
         self._tasks: set[asyncio.Task[None]] = set()
         self._before: list[bytes] = []  # calls of the process before this one that nobody looked at yet
         self._attached = False  # at the last sweep
+        self._more = False  # calls are due that it did not look at
         self._sweeper: asyncio.Task[None] | None = None
 
     def start(self, before: Iterable[bytes] = ()) -> None:
@@ -307,7 +310,8 @@ class Adoption:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(0 if self._more else SWEEP_SECONDS)
+            self._more = False
             if self._draining:
                 continue
             try:
@@ -338,12 +342,16 @@ class Adoption:
         if self._before and since:  # what their switches had to say first has come by now
             await self._look_after()
         now_ms = int(self._wall() * 1000)
-        for entry in await self._held.due(now_ms, MOST_DUE):
-            if entry.owner != self._me and self.presence is not None and self.presence.alive(entry.owner):
-                continue
-            if entry.tid in self._looking:
-                continue
-            await self._ask_for(entry)
+        due = await self._held.due(now_ms, MOST_DUE)
+        ours = [entry for entry in due if entry.tid not in self._looking and not self._alive(entry.owner)]
+        adopted = self.counts["adopted"]
+        for first in range(0, len(ours), AT_ONCE):
+            await asyncio.gather(*(self._ask_for(entry) for entry in ours[first : first + AT_ONCE]))
+        self._more = len(due) == MOST_DUE and self.counts["adopted"] > adopted
+
+    def _alive(self, owner: int) -> bool:
+        """Whether another node runs that looks after its own calls."""
+        return owner != self._me and self.presence is not None and self.presence.alive(owner)
 
     async def _look_after(self) -> None:
         """Ask the switches for calls of the process before this one, some of them."""

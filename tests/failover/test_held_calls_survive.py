@@ -305,7 +305,7 @@ async def still_held(url: str) -> int:
 CALLS = int(os.environ.get("CAMEL_SCP_KILLED_CALLS", "200"))
 """How many calls are open when the node dies; `make held-kills` has 10,000."""
 AT_ONCE = 100
-TSSF = 10.0
+TSSF = 20.0
 """Seconds that a switch waits for instructions: its timer has 1 to 20 (29.078 §10.2.1)."""
 
 
