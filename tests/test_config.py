@@ -119,6 +119,42 @@ def test_example_with_everything_uncommented_loads() -> None:
     assert config.m3ua.peers[0].destinations == (9,)
 
 
+RO = """
+[charging.ro]
+servers = ["ocs.example:3868"]
+origin_realm = "example.org"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("servers = []", "charging.ro.servers: one or more are needed"),
+        ('servers = ["a:1", "a:1"]', "charging.ro.servers: each once"),
+        ('servers = [":3868"]', "charging.ro.servers[0]: ':3868' has to name a host and a port"),
+        ('servers = ["a"]', "charging.ro.servers[0]: 'a' is not HOST:PORT"),
+        ('origin_realm = "ex ample"', "charging.ro.origin_realm: 'ex ample' is not allowed: a host name"),
+        (
+            'failure_handling = "retry"',
+            "charging.ro.failure_handling: 'retry' is not allowed: one of terminate",
+        ),
+        ("watchdog_s = 5", "charging.ro.watchdog_s: 5 is not allowed: seconds, from 6 to 3600"),
+        ('ca = "x"', "charging.ro.ca: is for tls = true"),
+        ('tls = true\nkey = "x"', "charging.ro.key: is of a certificate, which is not given"),
+        (
+            '[charging.chf]\nurl = "http://chf"',
+            "charging.ro: charging.chf is there as well: one of them charges",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_online_charging_system_is_said_by_its_key(more: str, says: str) -> None:
+    key = more.partition(" ")[0]
+    table = re.sub(rf"^{key} = .*\n", "", RO, flags=re.MULTILINE) if not more.startswith("[") else RO
+    with pytest.raises(ConfigError) as wrong:
+        loads(MINIMAL + table + more, {})
+    assert says in str(wrong.value)
+
+
 def test_example_names_every_key_with_its_default() -> None:
     def tables(kind: type[msgspec.Struct]):
         yield kind

@@ -69,7 +69,7 @@ def charging_service(
     system: ChargingSystem
     quotas: QuotaSystem
     if charging.ro is not None:
-        servers = _ro_client(config, charging.ro, random, _named("online charging system", told))
+        servers = _ro_client(config, charging.ro, random, told)
         system, quotas = _ro(charging, charging.ro, ledger, servers)
     elif charging.chf is not None:
         function = _client(charging.chf, random, _named("charging function", told))
@@ -193,7 +193,7 @@ def _chf(
     return minutes, quotas
 
 
-def _ro_client(config: Config, ro: Ro, random: Random, failed: Callable[[str], None]) -> RoClient:
+def _ro_client(config: Config, ro: Ro, random: Random, told: Told) -> RoClient:
     from scp.charging.ro_client import RoClient, Timers  # noqa: PLC0415 - only a node with an OCS needs Diameter
     from scp.charging.ro_messages import Identity  # noqa: PLC0415
 
@@ -218,7 +218,8 @@ def _ro_client(config: Config, ro: Ro, random: Random, failed: Callable[[str], N
         lambda: asyncio.get_running_loop().time(),
         Timers(ro.tx_ms / 1000, ro.deadline_ms / 1000, ro.watchdog_s, ro.reconnect_s),
         tls=tls,
-        fault=FaultState(failed),
+        fault=FaultState(_named("online charging system", told)),
+        told=lambda server: FaultState(_named(f"connection to the online charging system's {server}", told)),
     )
 
 

@@ -82,6 +82,7 @@ class RoClient:
         timers: how long things may take.
         tls: what connections are secured with; None: nothing.
         fault: told why a request was not answered, and when one is again.
+        told: makes what is told, for a server's address, why that is not connected, and when it is again.
 
     Attributes:
         identity: as given.
@@ -101,6 +102,7 @@ class RoClient:
         *,
         tls: ssl.SSLContext | None = None,
         fault: FaultState | None = None,
+        told: Callable[[str], FaultState] = lambda _: FaultState(lambda _: None),
     ) -> None:
         self.identity = identity
         self.fault = fault or FaultState(lambda _: None)
@@ -117,6 +119,7 @@ class RoClient:
                 connect=max(1.0, timers.deadline),
                 again=timers.again,
                 tls=tls,
+                told=told(f"{each[0]}:{each[1]}"),
                 re_authorise=self.open.__contains__,
             )
             for each in addresses

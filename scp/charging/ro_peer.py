@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast, final
 
+from scp.charging.fault_state import FaultState
 from scp.charging.ro_messages import (
     CREDIT_CONTROL,
     RELAY,
@@ -61,6 +62,7 @@ class RoPeer:
         connect: seconds that a connection and the exchange of capabilities may take.
         again: seconds until a lost connection is tried again (Tc).
         tls: what the connection is secured with; None: nothing.
+        told: told why it is not connected, and when it is again.
         re_authorise: told of Re-Auth-Request's Session-Id; returns whether there is such a session.
 
     Attributes:
@@ -80,6 +82,7 @@ class RoPeer:
         connect: float,
         again: float,
         tls: ssl.SSLContext | None = None,
+        told: FaultState | None = None,
         re_authorise: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.address = address
@@ -93,6 +96,7 @@ class RoPeer:
         self._connect_s = connect
         self._again_s = again
         self._tls = tls
+        self._told = told or FaultState(lambda _: None)
         self._re_authorise = re_authorise
         self._link: _Link | None = None
         self._watchdog: Watchdog | None = None
@@ -193,6 +197,7 @@ class RoPeer:
             return
         self._link = link
         self.fault = ""
+        self._told.report("")
         self._watchdog = Watchdog(back=self._was_up)
         if self._was_up:
             self._ask_watchdog()
@@ -202,6 +207,7 @@ class RoPeer:
     def _failed(self, why: str) -> None:
         self.fault = why
         if not self._stopped:
+            self._told.report(why)
             self._timer = asyncio.get_running_loop().call_later(self._again_s, self.start)
 
     def _down(self, link: _Link, why: str) -> None:

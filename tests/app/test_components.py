@@ -18,6 +18,7 @@ from oracles.waiting import until
 sys.path.append(str(Path(__file__).parents[1] / "charging"))  # chf.py
 
 from chf import Chf
+from ocs import CLIENT, REALM, Books, Ocs
 
 from oracles.servers import free_tcp_port
 from scp.app.charging import charging_service
@@ -62,6 +63,13 @@ consumer = "scp.example"
 deadline_ms = 200
 attempt_ms = 100
 breaker_rest_s = 0.01
+"""
+RO = """
+[charging.ro]
+servers = ["127.0.0.1:{port}", "127.0.0.1:{other}"]
+origin_host = "{host}"
+origin_realm = "{realm}"
+reconnect_s = 0.05
 """
 CALLER = "46701234567"
 
@@ -318,6 +326,43 @@ def test_a_charging_function_that_does_not_answer() -> None:
         finally:
             await watched.node.stop()
             await chf.stop()
+
+    asyncio.run(main())
+
+
+def test_an_online_charging_system_of_which_one_server_is_away() -> None:
+    async def main() -> None:
+        ocs = Ocs(Books(1000, 60)).up()
+        watched = Watched(RO.format(host=CLIENT, realm=REALM, port=ocs.port, other=free_tcp_port()))
+        await watched.node.start()
+        try:
+            client = watched.node.charging.servers
+            await until(lambda: client.missing == 1 and "Connect call failed" in client.peers[1].fault)
+            part = watched.part("charging:function")
+            assert (part.state, bool(part.check)) == ("1 of 2 servers connected", True)
+            assert f"127.0.0.1:{client.peers[1].address[1]}: " in part.last_error
+            assert watched.metric("scp_ro_servers_missing") == 1
+            system = watched.node.charging.system
+            assert (await system.create(request())).denied is None
+            assert watched.metric("scp_ro_requests_total", result="answered") == 1
+            assert watched.ready_but_for_the_switch()
+            await asyncio.to_thread(ocs.down)
+            await until(lambda: client.missing == 2)
+            with pytest.raises(StoreError):
+                await system.release(request().id, 60)
+            assert watched.metric("scp_ro_requests_total", result="unavailable") == 1
+            assert watched.metric("scp_ro_servers_missing") == 2
+            said = [what for what, trouble in watched.log.said if trouble]
+            assert any(f"system's 127.0.0.1:{ocs.port}: " in what for what in said)
+            await asyncio.to_thread(ocs.up)
+            await until(lambda: client.missing == 1)
+            assert (await system.release(request().id, 60)).denied is None
+            assert ("online charging system: works again", False) in watched.log.said
+            assert (ocs.books.used, ocs.books.balance) == ([60], 940)
+            assert watched.metric("scp_ro_requests_repeated_total") == 0
+        finally:
+            await watched.node.stop()
+            await asyncio.to_thread(ocs.down)
 
     asyncio.run(main())
 

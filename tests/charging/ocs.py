@@ -133,8 +133,9 @@ class Ocs(Application):
 
     def down(self) -> None:
         """End as a process that is killed: every connection is gone."""
-        node, self._node = self.node, None
-        node.stop(force=True)
+        node, self._node = self._node, None
+        if node is not None:
+            node.stop(force=True)
 
     def hang_up(self) -> None:
         for conn in list(self.node.connections.values()):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
@@ -67,8 +69,7 @@ def start() -> Iterator[Callable[..., Ocs]]:
 
     yield up
     for each in started:
-        if each._node is not None:
-            each.down()
+        each.down()
 
 
 def run(
@@ -598,3 +599,58 @@ def test_whatever_is_lost_the_books_have_what_was_used(steps, first, together) -
     finally:
         for each in pair:
             each.down()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"HTTP/1.1 400 Bad Request\r\n\r\n", bytes.fromhex("01ffff00"), bytes.fromhex("0100001c80000118"), b""],
+    ids=["no Diameter", "too long", "cut", "nothing"],
+)
+def test_a_server_that_speaks_something_else_is_named_and_left(start, octets) -> None:
+    """Another one, which is well, is asked meanwhile."""
+    ocs = start(Books(200, 60), "ocs2")
+    hostile = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        while True:
+            try:
+                connection, _ = hostile.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.recv(1000)
+                connection.sendall(octets)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    named = SimpleNamespace(port=hostile.getsockname()[1], swallowed=set(), deaf=False)
+
+    async def body(room: Room) -> None:
+        await room.connected(missing=1)
+        assert room.client.peers[0].missing
+        assert room.client.peers[0].fault
+        assert isinstance(await room.quotas.reserve(request(60)), QuotaGrant)
+        assert (await room.quotas.settle(SESSION, Usage(((100, 0),)))).seconds == 10
+        assert ocs.books.used == [10]
+
+    try:
+        run(body, named, ocs, stay=False)
+    finally:
+        hostile.shutdown(socket.SHUT_RDWR)
+        hostile.close()
+        thread.join()
+
+
+def test_an_answer_that_can_not_be_read_is_none(start) -> None:
+    ocs = start(Books(200, 60))
+
+    async def body(room: Room) -> None:
+        ocs.more.append(Avp.new(constants.AVP_CC_SESSION_FAILOVER, value=1))
+        ocs.more[0].payload = b"\x00"
+        with pytest.raises(StoreError, match="the answer can't be read: an Unsigned32 of 1 octets"):
+            await room.quotas.reserve(request(60))
+        ocs.more.clear()
+        assert isinstance(await room.quotas.reserve(request(60)), QuotaGrant)
+        assert flagged(ocs.books) == [False, True]
+
+    run(body, ocs)

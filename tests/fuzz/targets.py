@@ -29,6 +29,8 @@ from scp.capture.wire.pcap import parser_for
 from scp.capture.wire.transaction import with_ids
 from scp.capture.wire.values import Frame
 from scp.capture.write import PcapNgWriter
+from scp.charging.ro_messages import read_answer, unit_of
+from scp.charging.ro_sessions import granted
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
 from scp.messages.smpp import pdu as smpp
@@ -38,7 +40,7 @@ from scp.replay.records import Snapshot
 from scp.replay.report import Report
 from scp.services.voip_forwarding import VoipForwarding
 from scp.simulator.hlr_script import Subscriber, info_of, note_mm_event, result_of
-from ss7 import m2pa, m2ua, mtp3, tcap
+from ss7 import diameter, m2pa, m2ua, mtp3, tcap
 from ss7.address import AddressString
 from ss7.cap.codec import FAST
 from ss7.cap.lenient import read_argument
@@ -133,6 +135,23 @@ def map_values(octets: bytes) -> None:
         if described is not None and value is not None:
             with contextlib.suppress(DecodeError, NotUnderstoodError):
                 DISGUISE.value(described, value, version)
+
+
+def diameter_messages(octets: bytes) -> None:
+    """A message of Diameter, which encodes to the same octets but for padding; and an answer of credit control."""
+    try:
+        message = diameter.decode_message(octets)
+    except DecodeError:
+        return
+    avps = b"".join(
+        diameter.encode_avp(each.code, each.data, each.vendor, mandatory=each.mandatory)
+        for each in message.avps
+    )
+    again = diameter.decode_message(diameter.encode_message(*message[:5], avps))
+    assert [each[:4] for each in again.avps] == [each[:4] for each in message.avps]
+    with contextlib.suppress(DecodeError):
+        answer = read_answer(message)
+        granted(unit_of(answer, 1), 60)
 
 
 def tcap_twice(octets: bytes) -> None:
@@ -243,6 +262,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         pasted,
         arguments,
         map_values,
+        diameter_messages,
         tcap_twice,
         other_ids,
         adaptations,
@@ -257,7 +277,27 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 _HELLO = user_data(Coding.GSM7, b"Hello", Concatenation(7, 2, 1))
 _ZERO = tpdu.Timestamp(26, 11, 29, 11, 0, 0, 4)
 _RECEIPT = b"id:1 sub:001 dlvrd:001 submit date:2611291100 done date:2611291100 stat:DELIVRD err:000 text:"
+_GRANT = (
+    diameter.encode_avp(
+        431, diameter.encode_avp(420, diameter.u32(60)) + diameter.encode_avp(451, diameter.u32(1))
+    )
+    + diameter.encode_avp(430, diameter.encode_avp(449, diameter.u32(0)))
+    + diameter.encode_avp(432, diameter.u32(1))
+    + diameter.encode_avp(448, diameter.u32(9))
+    + diameter.encode_avp(268, diameter.u32(2001))
+)
+_ANSWER = (
+    diameter.encode_avp(263, b"scp;1;2")
+    + diameter.encode_avp(268, diameter.u32(2001))
+    + diameter.encode_avp(264, b"ocs.example")
+    + diameter.encode_avp(456, _GRANT)
+    + diameter.encode_avp(873, diameter.encode_avp(830, b"c", 10415), 10415)
+)
 MADE: dict[str, tuple[bytes, ...]] = {
+    "diameter_messages": (
+        diameter.encode_message(0x40, 272, 4, 1, 2, _ANSWER),
+        diameter.encode_message(0x80, 280, 0, 1, 2, diameter.encode_avp(264, b"ocs.example")),
+    ),
     "tpdus": (
         tpdu.encode(tpdu.Deliver(tpdu.SmsAddress("Example", 5, 0), _HELLO, _ZERO)),
         tpdu.encode(

@@ -78,8 +78,7 @@ def servers() -> Iterator[Callable[..., tuple[Ocs, ...]]]:
 
     yield start
     for each in started:
-        if each._node is not None:
-            each.down()
+        each.down()
 
 
 def by_ro(body: Any, *servers: Ocs, more: str = "", **settings: Any) -> None:
