@@ -12,7 +12,7 @@ from scp.console.sip_calls import SipCalls
 from scp.console.views import attempt_view, overview
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from scp.api.context import Context
     from scp.console.alerts import Alerts
@@ -101,13 +101,16 @@ class Hub:
             )
         return self._snapshot[1]
 
-    async def events(self, context: Context, after: int, seconds: float) -> AsyncGenerator[bytes, Any]:
+    async def events(
+        self, context: Context, after: int, seconds: float, allowed: Callable[[], bool]
+    ) -> AsyncGenerator[bytes, Any]:
         """Yield server-sent events: ``overview`` and ``calls``.
 
         Args:
             context: of the request.
             after: number of the last call that the client knows.
             seconds: after which the stream ends; 0: it does not.
+            allowed: whether the key that asked is still one that may look; else the stream ends.
         """
         self._open()
         try:
@@ -115,6 +118,8 @@ class Hub:
             while not self._stopping and (not seconds or turn * TICK < seconds):
                 if turn % OVERVIEW_EVERY == 0 or nodes != self._nodes.revision:
                     nodes = self._nodes.revision
+                    if not allowed():
+                        return
                     yield b"event: overview\ndata: " + self.snapshot(context) + b"\n\n"
                 turn += 1
                 if new := self.calls.since(seen):

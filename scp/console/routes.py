@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import Raw
 
+from scp.api.auth import bearer
 from scp.api.context import Context
 from scp.api.openapi import answer, call
 from scp.api.problems import NO_SUCH_PATH, NOT_SET, ProblemError, define
@@ -131,15 +132,21 @@ def console_router(hub: Hub, captures: Captures, cdrs: CdrStore, drift: Callable
         media_type="text/event-stream",
         **call(Scope.READ, TOO_MANY_STREAMS, tag=_TAG),
     )
-    async def events(context: NamedDependency[Context], after: After = 0, seconds: For = 0) -> Stream:
+    async def events(
+        request: Request[Any, Any, Any],
+        context: NamedDependency[Context],
+        after: After = 0,
+        seconds: For = 0,
+    ) -> Stream:
         """Stream server-sent events: `overview` each second, `calls` as they come. Scope: read.
 
-        Failed calls are all shown up to 200 a second, of the others 20 a second.
+        Failed calls are all shown up to 200 a second, of the others 20 a second. It ends with the key.
         """
         if hub.streams >= MOST_WATCHERS:
             raise ProblemError(TOO_MANY_STREAMS)
+        token = bearer(request.headers.get("authorization"))
         return Stream(
-            hub.events(context, after, seconds),
+            hub.events(context, after, seconds, lambda: _may_look(context, token)),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -225,6 +232,12 @@ def console_router(hub: Hub, captures: Captures, cdrs: CdrStore, drift: Callable
             *captures.handlers(),
         ],
     )
+
+
+def _may_look(context: Context, token: str) -> bool:
+    """Whether a token is still one of a key with the scope read."""
+    key = context.keyring.holder(token)
+    return key is not None and Scope.READ in key.scopes
 
 
 def _kept(hub: Hub, attempt: str) -> KeptCall:

@@ -17,7 +17,12 @@ from urllib.request import Request, urlopen
 from oracles.servers import answers_tcp, free_tcp_port
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-TOKENS = {"operator": "operator-token", "reader": "reader-token", "voip": "voip-token"}
+TOKENS = {
+    "operator": "operator-token",
+    "reader": "reader-token",
+    "voip": "voip-token",
+    "leaver": "leaver-token",
+}
 CONFIG = """\
 [node]
 name = "{name}"
@@ -61,6 +66,7 @@ SCOPES = {
     "operator": ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"],
     "reader": ["read"],
     "voip": ["registration"],
+    "leaver": ["read"],
 }
 
 

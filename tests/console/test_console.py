@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,8 +44,23 @@ CALLS = {
     ("POST", "/v1/captures/decoded"): "trace",
     ("POST", "/v1/captures/replayed"): "trace",
     ("POST", "/v1/captures/anonymised"): "trace",
+    ("POST", "/v1/decisions"): "read",
+    ("GET", "/v1/discards"): "read",
+    ("GET", "/v1/subscribers/11234567"): "read",
+    ("GET", "/v1/calls"): "calls",
+    ("DELETE", "/v1/calls/00000001"): "calls",
+    ("GET", "/v1/traces/11234567"): "trace",
+    ("PUT", "/v1/traces/11234567"): "trace",
+    ("DELETE", "/v1/traces/11234567"): "trace",
+    ("PUT", "/v1/authorizations/11234567"): "authorization",
+    ("DELETE", "/v1/authorizations/11234567"): "authorization",
+    ("PUT", "/v1/forwarding/11234567"): "forwarding",
+    ("DELETE", "/v1/roaming/11234567"): "forwarding",
+    ("GET", "/v1/charging/accounts/11234567"): "charging",
+    ("GET", "/v1/charging/reservations/1"): "charging",
+    ("PUT", "/v1/charging/accounts/11234567/credits/1"): "authorization",
 }
-"""Every call that the console has of its own, and the scope that it needs."""
+"""Every call that the console makes, and the scope that it needs."""
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +107,14 @@ def phone(browser: Any, node: Served) -> Iterator[Tab]:
     opened.context.close()
 
 
+def serious(page: Any) -> list[tuple[str, str]]:
+    """What axe-core finds serious or critical on a page."""
+    found = axe.Axe().run(page).response["violations"]
+    return [
+        (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
+    ]
+
+
 @NEEDS_BROWSER
 def test_a_call_is_found_opened_and_explained_in_three_clicks(tab: Tab, node: Served) -> None:
     node.call("--vlr", "491710000001", "--expect", "connect")
@@ -112,6 +136,7 @@ def test_a_call_is_found_opened_and_explained_in_three_clicks(tab: Tab, node: Se
     assert detail["call"]["attempt"]["number"] == "990011234567"
     page.click(".arrow summary >> nth=1")
     page.wait_for_selector(".arrow >> nth=1 >> text=990011234567")
+    assert serious(page) == []
 
 
 @NEEDS_BROWSER
@@ -149,6 +174,7 @@ def test_a_subscriber_is_looked_up_changed_and_tried(tab: Tab, node: Served) -> 
     assert node.ask("GET", "/v1/forwarding/11234567")["enabled"] is False
     page.click("text=Switch forwarding on")
     page.wait_for_selector("text=Switch forwarding off")
+    assert serious(page) == []
     latest = page.inner_text("[aria-label='Recent changes'] tbody tr:first-child")
     assert latest.split("\t")[1:] == [
         "operator",
@@ -220,12 +246,7 @@ def test_every_page_fits_is_accessible_and_shows_hostile_data_as_text(tab: Tab, 
     for place in ("overview", "calls", "subscriber", "captures", "health", "calls/%3Cimg%20src=x%3E"):
         page.goto(f"{node.url}/console#/{place}")
         page.wait_for_selector("h1")
-        found = axe.Axe().run(page).response["violations"]
-        assert [
-            (each["id"], each["nodes"][0]["html"])
-            for each in found
-            if each["impact"] in ("serious", "critical")
-        ] == []
+        assert serious(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     page.goto(f"{node.url}/console#/subscriber?number={HOSTILE}")
     page.wait_for_selector(".notice")
@@ -268,6 +289,7 @@ def test_a_capture_is_decoded_replayed_and_anonymised(tab: Tab, tmp_path: Path) 
     value = page.inner_text(".fields .chosen .mono")
     marked = page.eval_on_selector_all(".marked", "found => found.map(each => each.innerText.trim())")
     assert int("".join(marked[2:]), 16) == int(value)
+    assert serious(page) == []
     page.focus("[aria-label=Octets]")
     page.keyboard.press("ArrowRight")
     assert page.inner_text(".fields .chosen").startswith("calledPartyNumber")
@@ -359,10 +381,73 @@ def test_a_key_that_is_none_or_lacks_the_scope_is_refused(node: Served, call: tu
     assert 403 in refused.values()
     for token, status in refused.items():
         with pytest.raises(HTTPError) as caught:
-            node.ask(*call, {} if call[0] == "POST" else None, token=token)
+            node.ask(*call, {} if call[0] in ("POST", "PUT") else None, token=token)
         with caught.value as answered:
             assert answered.code == status
             assert answered.headers["Content-Type"] == "application/problem+json"
+
+
+def reloaded(node: Served, text: str) -> None:
+    """Have the node take over a configuration."""
+    before = (node.folder / "node.log").read_text().count('"event":"reloaded"')
+    (node.folder / "scp.toml").write_text(text)
+    node.process.send_signal(signal.SIGHUP)
+    while (node.folder / "node.log").read_text().count('"event":"reloaded"') == before:
+        time.sleep(0.02)
+
+
+@NEEDS_BROWSER
+def test_a_key_that_is_withdrawn_ends_the_session_that_it_opened(browser: Any, node: Served) -> None:
+    text = (node.folder / "scp.toml").read_text()
+    before, _, _ = text.rpartition("[[api.keys]]")
+    assert 'name = "leaver"' in text.removeprefix(before)
+    opened = Tab(browser, node.url, TOKENS["leaver"])
+    reloaded(node, before)
+    try:
+        opened.page.wait_for_selector("text=The token is not accepted any more.")
+        assert opened.page.evaluate("JSON.stringify(sessionStorage)") == "{}"
+        with pytest.raises(HTTPError) as caught:
+            node.ask("GET", "/v1/session", token=TOKENS["leaver"])
+        with caught.value as answered:
+            assert answered.code == 401
+    finally:
+        reloaded(node, text)
+        opened.context.close()
+
+
+def tab_to(page: Any, tag: str, words: str) -> None:
+    """Press Tab until an element that says these words has the focus; it shows that it has."""
+    said = "[document.activeElement.tagName, document.activeElement.innerText]"
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        found, text = page.evaluate(said)
+        if found == tag and words in text:
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+            return
+    raise AssertionError(f"Tab does not come to {words}")
+
+
+@NEEDS_BROWSER
+def test_a_call_is_found_and_read_by_keyboard_alone(browser: Any, node: Served) -> None:
+    opened = Tab(browser, node.url, TOKENS["operator"])
+    page = opened.page
+    node.call("--vlr", "491710000001", "--expect", "connect")
+    tab_to(page, "A", "Calls")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".calls tbody tr")
+    tab_to(page, "A", page.inner_text(".calls tbody tr:first-child a"))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=begin: initialDP")
+    tab_to(page, "SUMMARY", "begin: initialDP")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".fields")
+    tab_to(page, "BUTTON", "serviceKey")
+    page.keyboard.press("Enter")
+    assert page.inner_text(".octets [role=status]").startswith("serviceKey")
+    tab_to(page, "PRE", "0000")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text(".fields .chosen").startswith("calledPartyNumber")
+    opened.context.close()
 
 
 async def enter_stranger(url: str) -> None:
