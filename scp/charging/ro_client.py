@@ -35,7 +35,15 @@ RESULTS: Final = ("answered", "refused", "unavailable")
 
 
 class RoUnavailableError(Exception):
-    """No answer, or none that can be read; whether the request was carried out is not known."""
+    """No answer, or none that can be read.
+
+    Attributes:
+        sent: a server may have the request, and have carried it out.
+    """
+
+    def __init__(self, reason: str, *, sent: bool = False) -> None:
+        super().__init__(reason)
+        self.sent = sent
 
 
 class Timers(NamedTuple):
@@ -174,7 +182,7 @@ class RoClient:
             reason = f"Result-Code {answer.result} {answer.text}".rstrip()
         self.results["unavailable"] += 1
         self.fault.report(reason)
-        raise RoUnavailableError(reason)
+        raise RoUnavailableError(reason, sent=sent)
 
     def _answered(self, answer: Answer) -> Answer:
         self.fault.report("")

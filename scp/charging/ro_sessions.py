@@ -221,10 +221,15 @@ class RoSessions:
         self._unanswered[key] = unanswered
         if len(self._unanswered) > MOST_UNANSWERED:
             del self._unanswered[next(iter(self._unanswered))]
-        answer = await self._client.request(
-            unanswered.request, Sending(unanswered.end, host, moves, repeated)
-        )
-        del self._unanswered[key]
+        try:
+            answer = await self._client.request(
+                unanswered.request, Sending(unanswered.end, host, moves, repeated)
+            )
+        except RoUnavailableError as error:
+            if not error.sent:
+                self._unanswered.pop(key, None)
+            raise
+        self._unanswered.pop(key, None)
         return answer
 
     def _granted(self, of: Reservation, answer: Answer, asked: int) -> Granted | Denied:
