@@ -52,6 +52,7 @@ GONE: Final = "gone"
 TOO_MANY_ASKS: Final = "too-many-asks"
 NO_ADMISSION: Final = "no-admission"
 CHANGED: Final = "changed-meanwhile"
+UNFIT: Final = "unfit"
 
 
 class Asked(NamedTuple):
@@ -285,6 +286,148 @@ class Accounts:
         del of_number[one.id]
         if not of_number:
             del self._of_number[one.msisdn]
+
+    # --- identities and devices, by the operator or by whose they are ---
+
+    def _may_change(self, record: Identity | Device) -> None:
+        """Refuse to change what voip.toml has: it would be back at the next start."""
+        config = self.config
+        if isinstance(record, Identity):
+            there = any(one.msisdn == record.msisdn for one in config.identities)
+        else:
+            there = any(one.id == record.id for one in config.devices)
+        if there:
+            raise RefusedError(CONFIGURED)
+
+    async def put_identity(self, identity: Identity) -> Identity | None:
+        """Have this identity; return what it was.
+
+        Raises:
+            RefusedError: it is voip.toml's, it does not fit together, or a number is another's.
+        """
+        async with self._lock:
+            self._may_change(identity)
+            if fault := identity.fault() or self._unknown_class(identity):
+                raise RefusedError(UNFIT, fault)
+            before = self._directory.identity(identity.msisdn)
+            try:
+                self._directory.put_identity(identity)
+            except ValueError as error:
+                raise RefusedError(TAKEN, str(error)) from None
+            try:
+                await self._change(put=[identity])
+            except BaseException:
+                self._directory.remove_identity(identity.msisdn)
+                if before is not None:
+                    self._directory.put_identity(before)
+                raise
+            return before
+
+    def _unknown_class(self, identity: Identity) -> str:
+        classes = self.config.calls.classes
+        unknown = [one for one in identity.barred if not one.isdigit() and one not in classes]
+        return f"barred: calls.classes has no {unknown[0]}" if unknown else ""
+
+    async def remove_identity(self, msisdn: str) -> Identity:
+        """Let an identity go with the devices that stand for nobody else; its DIDs rest for a while."""
+        async with self._lock:
+            identity = self._directory.identity(msisdn)
+            if identity is None:
+                raise RefusedError(GONE)
+            self._may_change(identity)
+            devices = list(self._directory.devices_of(msisdn))
+            gone = [one for one in devices if one.identities == (msisdn,)]
+            kept = [
+                replace(one, identities=tuple(each for each in one.identities if each != msisdn))
+                for one in devices
+                if one.identities != (msisdn,)
+            ]
+            for one in devices:
+                self._may_change(one)
+            days = 0 if self.config.admission is None else self.config.admission.quarantine_days
+            until = self._wall() + days * DAY_MS
+            resting = [Quarantine(did, until) for did in identity.dids] if days else []
+            tokens = [one for one in self._tokens.values() if one.device in {each.id for each in gone}]
+            await self._change(put=[*kept, *resting], remove=[identity, *gone, *tokens])
+            for token in tokens:
+                self._tokens.pop(token.sha256, None)
+            self._quarantine |= {rests.number: rests for rests in resting}
+            for one in devices:
+                self._brain.forget(one.id)
+                self._directory.remove_device(one.id)
+            for one in kept:
+                self._directory.put_device(one)
+            self._brain.leave(msisdn)
+            return identity
+
+    async def make_device(self, device_id: str, identities: tuple[str, ...], label: str) -> Credentials:
+        """Have a new device, or another one by this id; return its credentials."""
+        async with self._lock:
+            for msisdn in identities:
+                if self._directory.identity(msisdn) is None:
+                    raise RefusedError(UNFIT, f"identities: {msisdn} is nobody's here")
+            before = self._directory.device(device_id)
+            if before is not None:
+                self._may_change(before)
+            return await self._with_credentials(Device(device_id, "0" * 32, identities, label), before)
+
+    async def rotate(self, device_id: str) -> Credentials:
+        """Give a device a new password and token; the old ones are of no use any more."""
+        async with self._lock:
+            before = self._known(device_id)
+            return await self._with_credentials(before, before)
+
+    async def _with_credentials(self, device: Device, before: Device | None) -> Credentials:
+        made = self._credentials(device, self._wall())
+        token = _token(made)
+        old = [one for one in self._tokens.values() if one.device == device.id]
+        await self._change(put=[made.device, token], remove=old)
+        for one in old:
+            self._tokens.pop(one.sha256, None)
+        self._tokens[token.sha256] = token
+        self._directory.put_device(made.device)
+        if before is not None:
+            self._brain.forget(device.id)
+        return made
+
+    def _known(self, device_id: str) -> Device:
+        device = self._directory.device(device_id)
+        if device is None:
+            raise RefusedError(GONE)
+        self._may_change(device)
+        return device
+
+    async def set_device(self, device_id: str, label: str | None, state: DeviceState | None) -> Device:
+        """Change a device's label, or switch it off and on; what is off is not bound any more."""
+        async with self._lock:
+            before = self._known(device_id)
+            after = replace(
+                before,
+                label=before.label if label is None else label,
+                state=before.state if state is None else state,
+            )
+            await self._change(put=[after])
+            self._directory.put_device(after)
+            if after.state is not DeviceState.ACTIVE:
+                self._unbind(after)
+            return after
+
+    async def revoke(self, device_id: str) -> Device:
+        """Let a device go for good: credentials, tokens, bindings."""
+        async with self._lock:
+            before = self._known(device_id)
+            tokens = [one for one in self._tokens.values() if one.device == device_id]
+            await self._change(remove=[before, *tokens])
+            for token in tokens:
+                self._tokens.pop(token.sha256, None)
+            self._directory.remove_device(device_id)
+            self._unbind(before)
+            return before
+
+    def _unbind(self, device: Device) -> None:
+        self._brain.forget(device.id)
+        for msisdn in device.identities:
+            self._brain.unbind(msisdn, device.id)
 
     async def _change(
         self,

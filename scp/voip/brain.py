@@ -24,6 +24,7 @@ from scp.voip.calls import Note, note_of, opened, reference, sealed
 from scp.voip.charges import Charges
 from scp.voip.decision import Call, Plan, aor
 from scp.voip.directory import Device, Identity
+from scp.voip.feed import CallView
 from scp.voip.kamailio import SYNC_SECONDS
 from scp.voip.messages import (
     Answered,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from scp.voip.config import VoipConfig
     from scp.voip.directory import Directory
     from scp.voip.evapi import Evapi
+    from scp.voip.feed import Feed
     from scp.voip.messages import Freed, Heard, Said
     from scp.voip.metrics import VoipMetrics
     from scp.voip.rows import Row
@@ -123,6 +125,7 @@ class Brain:
         self.registrations.remember(store.registered())
         self.draining = False
         self.inbox: MessageUser | None = None
+        self.feed: Feed | None = None
         self.metrics = metrics
         self._rules = config.rules
         self._trunks = _networks(config)
@@ -149,10 +152,10 @@ class Brain:
         self.registrations.grace = config.voip.grace_s
         devices = {one.id: one.device(config.voip.domain) for one in config.devices}
         for gone in {one.id for one in before.devices} - devices.keys():
-            self._forget(gone)
+            self.forget(gone)
             self.directory.remove_device(gone)
         for msisdn in {one.msisdn for one in before.identities} - {one.msisdn for one in config.identities}:
-            self._leave(msisdn)
+            self.leave(msisdn)
         faults = []
         for identity in config.identities:
             try:
@@ -161,15 +164,24 @@ class Brain:
                 faults.append(f"identities: {identity.msisdn}: {error}")
         for device in devices.values():
             if self.directory.device(device.id) not in (None, device):
-                self._forget(device.id)
+                self.forget(device.id)
             self.directory.put_device(device)
         return faults
 
-    def _forget(self, device: str) -> None:
+    def forget(self, device: str) -> None:
         """Have no Kamailio take a device's credentials any more without asking."""
         self.say(Forget(device))
 
-    def _leave(self, msisdn: str) -> None:
+    def why_not_ready(self) -> list[str]:
+        """Return in words why this brain decides no calls, nothing if it does."""
+        reasons = [] if self._links else ["no Kamailio asks: does it run, is sip.brain its evapi?"]
+        return [*reasons, "it is about to stop"] if self.draining else reasons
+
+    def unbind(self, msisdn: str, device: str = "") -> None:
+        """End the bindings of an identity: those of a device, or all."""
+        self.say(Unbind(aor(msisdn, self._rules.domain), device))
+
+    def leave(self, msisdn: str) -> None:
         """Let an identity go, with its bindings and its registration at the node."""
         self.say(Unbind(aor(msisdn, self._rules.domain)))
         self.directory.bind(msisdn, 0)
@@ -266,6 +278,8 @@ class Brain:
         before = self.directory.bindings(msisdn)
         if before != told.count:
             self._log.info("bindings", number=msisdn, count=told.count)
+            if self.feed is not None:
+                self.feed.publish("bindings", (msisdn,), {"msisdn": msisdn, "count": told.count})
         if before and not told.count and len(self._links) > 1:
             # what one Kamailio does not know, another may: asked once, within the grace
             asyncio.get_running_loop().call_later(
@@ -274,8 +288,18 @@ class Brain:
         self.directory.bind(msisdn, told.count)
         self.registrations.count(msisdn, told.count, _now())
         self._go_on()
-        if told.device and told.count and self.inbox is not None:
-            self.inbox.registered(msisdn, plain(told.device))
+        if told.device and told.count:
+            self._registered(msisdn, plain(told.device))
+
+    def _registered(self, msisdn: str, device: str) -> None:
+        """Do what follows when a device has registered for an identity."""
+        identity = self.directory.identity(msisdn)
+        if identity is not None and identity.mode == "exclusive":
+            for other in self.directory.devices_of(msisdn):
+                if other.id != device:
+                    self.say(Unbind(aor(msisdn, self._rules.domain), other.id))
+        if self.inbox is not None:
+            self.inbox.registered(msisdn, device)
 
     def _message(self, link: Evapi, asked: MessageAsked) -> None:
         if self.inbox is None:
@@ -310,7 +334,7 @@ class Brain:
             return
         if row.body is None:
             if self.directory.identity(row.id) is not None:
-                self._leave(row.id)
+                self.leave(row.id)
             return
         identity = msgspec.json.decode(row.body, type=Identity)
         if self.directory.identity(row.id) != identity:
@@ -324,7 +348,7 @@ class Brain:
         if before == device:
             return
         if before is not None:
-            self._forget(row.id)
+            self.forget(row.id)
         if device is None:
             self.directory.remove_device(row.id)
         else:
@@ -378,6 +402,8 @@ class Brain:
 
     def _answered(self, link: Evapi, answered: Answered) -> None:
         """Have a call's minutes extended before they run out, or nothing end it where it takes none."""
+        if self.feed is not None:
+            self.feed.went_on(answered.call, "answered", answered_ms=answered.at * 1000)
         note = opened(answered.note)
         if note is not None and self._events is not None:
             self._events.went_on(note, answered)
@@ -452,6 +478,9 @@ class Brain:
 
     def _ended(self, link: Evapi, end: Ended | Failed) -> None:
         """Forget a call, and settle it if that is ours to do."""
+        if self.feed is not None:
+            state = "ended" if isinstance(end, Ended) else "failed"
+            self.feed.went_on(end.call, state, ended_ms=end.at * 1000)
         note = note_of(end, *self._numbers(end))
         if self._events is not None:
             self._events.went_on(note, end)
@@ -486,7 +515,7 @@ class Brain:
             caller = asserted[1] if asserted else caller
         diverted = _USER_OF_URI.findall(plain(asked.diversion))
         trunk = "" if device else self._trunk_of(asked.src)
-        return Call(plain(asked.to), caller, trunk, device, tuple(diverted))
+        return Call(plain(asked.to), caller, trunk, device, tuple(diverted), time.time())
 
     def _second_round(self, call: Call) -> Call:
         """Return a call as diverted by the number that it is to, if it is the one that is at the mobile now.
@@ -526,6 +555,11 @@ class Brain:
     def _decided(self, note: Note, call: Call, plan: Plan, seconds: float) -> None:
         if self._events is not None:
             self._events.decided(note, plan)
+        if self.feed is not None:
+            called = plan.called or plan.number
+            source = call.trunk or call.device
+            view = CallView(note.call, "decided", plan.reason, note.a, called, source, note.started_ms)
+            self.feed.call(view)
         self.metrics.decided(plan.reason, seconds)
         self._log.info(
             "call",

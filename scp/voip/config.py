@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
+import msgspec
 from msgspec import Meta, Struct
 
 from scp.config import Fault, HostPort, Secret
@@ -19,6 +20,7 @@ from scp.domain.numbers import Digits, Numbering
 from scp.voip.config_api import Admission, Api, Messages
 from scp.voip.decision import Rules
 from scp.voip.directory import E164, Device, DeviceId, DeviceState, Directory, Ha1, Identity
+from scp.voip.user_rules import Prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,11 +153,13 @@ class Calls(Struct, frozen=True, forbid_unknown_fields=True):
         mark: prefix that the node puts before the numbers of calls for this service.
         ring_s: how long devices ring before the call goes to the mobile.
         emergency: numbers, as dialled, that always go out.
+        classes: prefixes of numbers, E.164, by a name: what identities bar (``premium``).
     """
 
     mark: Annotated[str, Meta(pattern=r"^[0-9]{0,8}\Z", description="up to 8 digits")] = "99"
     ring_s: _seconds(1, 600) = 25  # type: ignore[valid-type]
     emergency: frozenset[Digits] = frozenset({"112"})
+    classes: dict[str, tuple[Prefix, ...]] = msgspec.field(default_factory=dict)
 
 
 class ScpLink(Struct, frozen=True, forbid_unknown_fields=True):
@@ -280,6 +284,7 @@ class VoipConfig(Struct, frozen=True, forbid_unknown_fields=True):
             "" if trunk is None else trunk.target,
             trunk is not None and trunk.numbers == "international",
             trunk is not None and trunk.passes and self.scp is not None,
+            tuple(self.calls.classes.items()),
         )
 
 
@@ -307,6 +312,13 @@ SHORTEST_PASSWORD: Final = 10
 def _account_faults(config: VoipConfig) -> Iterator[Fault]:
     """Yield devices for nobody, passwords that are guessed at once, numbers to give that somebody has."""
     msisdns = {one.msisdn for one in config.identities}
+    for index, identity in enumerate(config.identities):
+        if fault := identity.fault():
+            key, _, words = fault.partition(": ")
+            yield Fault(f"identities[{index}].{key}", words)
+        for place, barred in enumerate(identity.barred):
+            if not barred.isdigit() and barred not in config.calls.classes:
+                yield Fault(f"identities[{index}].barred[{place}]", f"calls.classes has no {barred}")
     numbers = {number for one in config.identities for number in (one.msisdn, *one.dids, *one.shared)}
     for index, device in enumerate(config.devices):
         for place, msisdn in enumerate(device.identities):

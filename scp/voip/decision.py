@@ -31,6 +31,7 @@ class Call(Struct, frozen=True):
         trunk: name of the trunk that it came by, "" if it came from a device.
         device: id of the device that it came from, "" if it came by a trunk.
         diverted_by: user parts of the addresses that diverted it before, the last one first.
+        at: when, in seconds since 1970-01-01 UTC.
     """
 
     to: str
@@ -38,6 +39,7 @@ class Call(Struct, frozen=True):
     trunk: str = ""
     device: str = ""
     diverted_by: tuple[str, ...] = ()
+    at: float = 0.0
 
 
 class Rules(Struct, frozen=True):
@@ -51,6 +53,7 @@ class Rules(Struct, frozen=True):
         ring_s: how long devices ring before the next step.
         gateway: host, with port and parameters, of the trunk that calls go out by; "" if there is none.
         international: numbers go to the gateway with the international prefix in place of "+".
+        classes: prefixes of numbers, E.164, by the name under which identities bar them.
         passes: the node lets calls to mobiles pass, whatever the gateway makes of who diverted them.
     """
 
@@ -62,6 +65,7 @@ class Rules(Struct, frozen=True):
     gateway: str = ""
     international: bool = False
     passes: bool = False
+    classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 class Step(Struct, frozen=True, omit_defaults=True):
@@ -149,7 +153,43 @@ def _from_trunk(call: Call, directory: Directory, rules: Rules) -> Plan:
     path.append(_condition("first-round", ", ".join(call.diverted_by), not came_back, Reason.CAME_BACK))
     if came_back:
         return Plan(Reason.CAME_BACK, tuple(path), code=480, text="Temporarily Unavailable")
-    return _to_identities(identities, number, caller, directory, rules, path)
+    if turned_away := _by_user_rules(identities, number, caller, call.at, path):
+        return turned_away
+    wanted = tuple(one for one in identities if not _minds(one, caller, call.at))
+    return _to_identities(wanted, number, caller, directory, rules, path)
+
+
+def _by_user_rules(
+    identities: tuple[Identity, ...], number: str, caller: str, at: float, path: list[Condition]
+) -> Plan | None:
+    """Return what becomes of a call that the called user does not want, None if nobody minds.
+
+    Of a shared number all have to mind: else those ring who do not (`_to_identities`).
+    """
+    called = identities[0].msisdn
+    blocked = all(one.rules.blocks(caller) for one in identities)
+    path.append(_condition("not-blocked", caller, not blocked, Reason.BLOCKED))
+    if blocked:
+        return Plan(
+            Reason.BLOCKED, tuple(path), code=603, text="Decline", called=called, caller=caller, number=number
+        )
+    quiet = all(_minds(one, caller, at) for one in identities)
+    path.append(_condition("not-quiet", identities[0].zone, not quiet, Reason.QUIET))
+    if quiet:
+        return Plan(
+            Reason.QUIET,
+            tuple(path),
+            code=480,
+            text="Temporarily Unavailable",
+            called=called,
+            caller=caller,
+            number=number,
+        )
+    return None
+
+
+def _minds(identity: Identity, caller: str, at: float) -> bool:
+    return identity.rules.blocks(caller) or identity.rules.is_quiet(caller, at, identity.zone)
 
 
 def _unknown(
@@ -236,16 +276,19 @@ def _from_device(call: Call, directory: Directory, rules: Rules) -> Plan:
     path.append(_condition("number", call.to, bool(number), Reason.UNUSABLE_NUMBER))
     if not number:
         return Plan(Reason.UNUSABLE_NUMBER, tuple(path), code=484, text="Address Incomplete", caller=own)
-    barred = number.startswith(identity.barred) if identity.barred else False
+    barred = is_barred(identity, number, rules)
     path.append(_condition("allowed", number, not barred, Reason.BARRED))
     if barred:
         return Plan(Reason.BARRED, tuple(path), code=403, text="Barred", caller=own, number=number)
     identities = directory.called(number)
-    bound = [one for one in identities if directory.bindings(one.msisdn)]
+    if identities and (turned_away := _by_user_rules(identities, number, own, call.at, path)):
+        return turned_away
+    wanted = tuple(one for one in identities if not _minds(one, own, call.at))
+    bound = [one for one in wanted if directory.bindings(one.msisdn)]
     path.append(_condition("device", str(len(bound)), bool(bound), Reason.NO_DEVICE))
     if not bound:
         return _out(Reason.TO_GATEWAY, identity, number, "", rules, path)
-    first = identities[0]
+    first = wanted[0]
     own_mobile = _mobile(f"+{first.msisdn}", _outside(first.msisdn, "", rules), "no-answer", rules)
     rings = _rings(bound, first, own_mobile, rules)
     last = (own_mobile,) if rules.gateway and first.mobile is not Mobile.NEVER else ()
@@ -253,11 +296,26 @@ def _from_device(call: Call, directory: Directory, rules: Rules) -> Plan:
         Reason.TO_DEVICE,
         tuple(path),
         (*rings, *last),
-        headers=_asserted(own, rules),
+        headers=_shown(identity, rules),
         called=first.msisdn,
         caller=own,
         number=number,
     )
+
+
+def is_barred(identity: Identity, number: str, rules: Rules) -> bool:
+    """Return whether an identity may not call a number."""
+    if not identity.barred:
+        return False
+    classes = dict(rules.classes)
+    return any(number.startswith(classes.get(one, one)) for one in identity.barred)
+
+
+def _shown(identity: Identity, rules: Rules) -> str:
+    """Return the headers that say who calls, as the user wants it (RFC 3323 §4.2, RFC 3325 §9.3)."""
+    number = identity.presentation if identity.presentation[0].isdigit() else identity.msisdn
+    privacy = "Privacy: id\r\n" if identity.presentation == "withheld" else ""
+    return _asserted(number, rules) + privacy
 
 
 def _out(
@@ -273,7 +331,7 @@ def _out(
         reason,
         tuple(path),
         (Step(MOBILE_SECONDS, uri=uri),),
-        headers=_asserted(own, rules),
+        headers=_shown(identity, rules),
         caller=own,
         payer="" if reason is Reason.EMERGENCY else identity.payer or own,
         number=number,

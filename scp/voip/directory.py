@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, final
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
+
+from scp.voip.user_rules import NO_RULES, UserRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +56,10 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
         mobile: where the mobile itself stands among what rings.
         payer: the account that pays, if not the identity's own number.
         zone: IANA name of the time zone that its rules go by.
-        barred: prefixes of numbers that it may not call, E.164.
+        barred: numbers that it may not call: prefixes in E.164 digits, or names of ``[calls.classes]``.
+        presentation: who is shown as caller: "own", "withheld", or a number of its own.
+        mode: "shared": any number of devices at a time; "exclusive": the one that has registered last.
+        rules: what the user has set.
     """
 
     msisdn: E164
@@ -64,7 +70,35 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
     mobile: Mobile = Mobile.LAST
     payer: E164 | None = None
     zone: str = "UTC"
-    barred: tuple[Annotated[str, Meta(pattern=r"^[0-9]{1,15}\Z", description="digits")], ...] = ()
+    barred: tuple[
+        Annotated[
+            str,
+            Meta(pattern=r"^([0-9]{1,15}|[a-z][a-z0-9-]{0,31})\Z", description="digits, or a class's name"),
+        ],
+        ...,
+    ] = ()
+    presentation: Annotated[
+        str,
+        Meta(
+            pattern=r"^(own|withheld|[1-9][0-9]{4,14})\Z", description="own, withheld, or a number of its own"
+        ),
+    ] = "own"
+    mode: Literal["shared", "exclusive"] = "shared"
+    rules: UserRules = NO_RULES
+
+    def fault(self) -> str:
+        """Return in words what does not fit together, "" if all does."""
+        if self.presentation[0].isdigit() and self.presentation not in (
+            self.msisdn,
+            *self.dids,
+            *self.shared,
+        ):
+            return f"presentation: {self.presentation} is no number of {self.msisdn}"
+        try:
+            ZoneInfo(self.zone)
+        except (ValueError, KeyError, OSError):
+            return f"zone: {self.zone} is no IANA time zone: Europe/Stockholm, say"
+        return ""
 
 
 class Device(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +128,7 @@ class Directory:
         self._by_number: dict[str, tuple[str, ...]] = {}
         self._by_alias: dict[str, str] = {}
         self._devices: dict[str, Device] = {}
+        self._devices_of: dict[str, tuple[str, ...]] = {}
         self._bound: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -143,11 +178,21 @@ class Directory:
 
     def put_device(self, device: Device) -> None:
         """Have this device, in place of what had its id before."""
+        self.remove_device(device.id)
         self._devices[device.id] = device
+        for msisdn in device.identities:
+            self._devices_of[msisdn] = (*self._devices_of.get(msisdn, ()), device.id)
 
     def remove_device(self, device_id: str) -> Device | None:
         """Forget a device; return what it was."""
-        return self._devices.pop(device_id, None)
+        device = self._devices.pop(device_id, None)
+        for msisdn in () if device is None else device.identities:
+            left = tuple(one for one in self._devices_of.get(msisdn, ()) if one != device_id)
+            if left:
+                self._devices_of[msisdn] = left
+            else:
+                self._devices_of.pop(msisdn, None)
+        return device
 
     def bind(self, msisdn: str, count: int) -> None:
         """Know that an identity has so many bindings now."""
@@ -180,8 +225,8 @@ class Directory:
         return self._devices.get(device_id)
 
     def devices_of(self, msisdn: str) -> Iterator[Device]:
-        """Yield the devices that stand for an identity. Looks at all: for people, not for calls."""
-        return (one for one in self._devices.values() if msisdn in one.identities)
+        """Yield the devices that stand for an identity."""
+        return (self._devices[one] for one in self._devices_of.get(msisdn, ()))
 
     def admits(self, device_id: str, msisdn: str) -> str:
         """Return the HA1 with which a device may act for an identity, "" if it may not."""

@@ -49,6 +49,7 @@ passes = true                         # have the node let calls to mobiles pass:
 mark = "99"                           # as services.voip-forwarding.prefix of scp.toml
 ring_s = 25                           # then the call goes to the mobile
 emergency = ["112"]                   # beside numbering.never_steer
+# classes = { premium = ["46900", "46939"] }   # what identities bar by a name
 
 [scp]                                 # the node's HTTP API; without it nobody is registered there
 url = "http://127.0.0.1:8080"
@@ -117,7 +118,10 @@ forwarding = "roaming"                # always | roaming | off: what the node is
 mobile = "last"                       # last | parallel | never: where the mobile rings
 # payer = "46701234567"               # whose account; without it its own
 zone = "Europe/Stockholm"
-barred = ["4690"]                     # what it may not call
+barred = ["4690"]                     # what it may not call: prefixes, or names of classes
+presentation = "own"                  # who is shown as caller: own | withheld | a number of its own
+mode = "shared"                       # shared | exclusive: only the device that has registered last
+# rules = { blocked = ["4670"], windows = [{ begin = "22:00", end = "07:00", days = ["mon", "tue"] }] }
 
 [[devices]]
 id = "alice-phone"                    # the user name of its digest

@@ -25,7 +25,7 @@ from scp.domain.message import FINAL, State
 from scp.ports import StoreError as MessageStoreError
 from scp.telemetry.logs import get_logger
 from scp.voip.cpim import CPIM, PLAIN, Unreadable, delivery_report, text_of
-from scp.voip.decision import aor, e164
+from scp.voip.decision import aor, e164, is_barred
 from scp.voip.directory import DeviceState
 from scp.voip.messages import Deliver, Delivered, MessageAsked, Taken, plain
 from scp.voip.records import Cursor, Inbound, Sent
@@ -62,7 +62,7 @@ class Inbox:
         wall: milliseconds since 1970-01-01 UTC.
 
     Attributes:
-        told: called with what happens to messages, for those who follow: what, and its particulars.
+        told: called with what happens to messages, for those who follow: what, about whom, its particulars.
     """
 
     def __init__(
@@ -78,14 +78,17 @@ class Inbox:
         self._wall = wall
         self._log = get_logger(voip=brain.config.voip.name)
         self.faults: list[str] = []
-        self._waiting = {one.id: one for one in store.read(Inbound, self.faults)}
+        self._waiting: dict[str, Inbound] = {}
+        self._of: dict[str, dict[str, None]] = {}  # ids by MSISDN, in their order
+        for one in sorted(store.read(Inbound, self.faults), key=lambda each: each.at_ms):
+            self._wait(one)
         self._sent = {one.id: one for one in store.read(Sent, self.faults)}
         cursors = {one.name: one.seq for one in store.read(Cursor, self.faults)}
         self._seq = cursors.get(_CURSOR, 0)
         self._under_way: dict[tuple[str, str], float] = {}
         self._again: set[tuple[str, str]] = set()
         self._follower: asyncio.Task[None] | None = None
-        self.told: Callable[[str, dict[str, Any]], None] = lambda _what, _of: None
+        self.told: Callable[[str, tuple[str, ...], dict[str, Any]], None] = lambda _what, _about, _of: None
 
     def start(self) -> None:
         """Begin to follow what comes by SMPP."""
@@ -106,8 +109,18 @@ class Inbox:
 
     def of(self, msisdn: str) -> list[Inbound]:
         """Return what waits for devices of an identity, oldest first."""
-        found = [one for one in self._waiting.values() if one.msisdn == msisdn]
-        return sorted(found, key=lambda one: one.at_ms)
+        return [self._waiting[each] for each in self._of.get(msisdn, ())]
+
+    def _wait(self, one: Inbound) -> None:
+        self._waiting[one.id] = one
+        self._of.setdefault(one.msisdn, {})[one.id] = None
+
+    def _forget(self, one: Inbound) -> None:
+        self._waiting.pop(one.id, None)
+        ids = self._of.get(one.msisdn, {})
+        ids.pop(one.id, None)
+        if not ids:
+            self._of.pop(one.msisdn, None)
 
     # --- from the SMSC ---
 
@@ -118,10 +131,22 @@ class Inbox:
                     pass
             except (StoreError, MessageStoreError) as error:
                 self._log.warning("messages are not followed", what=str(error))
+            await self._expire()
             texts.arrived.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await texts.arrived.wait()
+
+    async def _expire(self) -> None:
+        """Forget what no device has taken for as long as messages are kept."""
+        messages = self._brain.config.messages
+        days = 7 if messages is None else messages.kept_days
+        before = self._wall() - days * 86_400_000
+        for one in [each for each in self._waiting.values() if each.at_ms < before]:
+            self._forget(one)
+            self._log.info("message not delivered", message=one.id, number=one.msisdn)
+            with contextlib.suppress(StoreError):
+                await self._keep((), remove=(one,))
 
     async def _page(self, texts: Texts) -> bool:
         """Take what has happened since; return whether there may be more."""
@@ -147,7 +172,7 @@ class Inbox:
                 await self._keep((cursor,))
             return
         particulars = {"id": sent.id, "msisdn": sent.msisdn, "to": sent.to, "state": said["state"]}
-        self.told("message-state", {**particulars, "reason": said.get("reason", "")})
+        self.told("message-state", (sent.msisdn,), {**particulars, "reason": said.get("reason", "")})
         if not over:
             return
         if sent.imdn and said["state"] in {State.DELIVERED, State.FAILED, State.EXPIRED}:
@@ -199,10 +224,11 @@ class Inbox:
             self._log.info("message for nobody", number=number, message=name)
         await self._keep((*made, *also))
         for one in made:
-            self._waiting[one.id] = one
+            self._wait(one)
             self._log.info("message", message=one.id, number=one.msisdn, devices=len(one.devices))
             self.told(
                 "message",
+                (one.msisdn,),
                 {"id": one.id, "msisdn": one.msisdn, "sender": sender, "text": text, "at_ms": at_ms},
             )
             if directory.bindings(one.msisdn):
@@ -246,13 +272,13 @@ class Inbox:
             if again:
                 self._send(one, done.device)
             return  # tried again when the device registers
-        self.told("message-delivered" if done.code < 300 else "message-refused", what)
+        self.told("message-delivered" if done.code < 300 else "message-refused", (one.msisdn,), what)
         after = replace(one, devices=tuple(each for each in one.devices if each != done.device))
         self._waiting[one.id] = after
         if after.devices:
             await self._keep((after,))
         else:
-            self._waiting.pop(one.id, None)
+            self._forget(one)
             await self._keep((), remove=(after,))
 
     async def asked(self, link: Evapi, asked: MessageAsked) -> None:
@@ -273,14 +299,15 @@ class Inbox:
             self._log.info("a device's message can't be read", device=plain(asked.device), what=str(error))
             return 415, "Unsupported Media Type"
         digest = hashlib.blake2b(f"{asked.call_id}\0{asked.cseq}\0{asked.device}".encode(), digest_size=10)
-        return await self.send(
+        _, code, words = await self.send(
             own, plain(asked.device), plain(asked.to), body.text, digest.hexdigest(), body.imdn
         )
+        return code, words
 
     async def send(
         self, own: str, device: str, to: str, text: str, name: str = "", imdn: str = ""
-    ) -> tuple[int, str]:
-        """Send a text from an identity; return a SIP status with its words.
+    ) -> tuple[str, int, str]:
+        """Send a text from an identity; return its id, and a SIP status with its words.
 
         Args:
             own: the identity's MSISDN.
@@ -292,28 +319,28 @@ class Inbox:
         """
         directory, numbering = self._brain.directory, self._brain.config.numbering
         identity = directory.identity(own)
+        message_id, now = f"sip-{name or secrets.token_hex(10)}", self._wall()
         if identity is None:
-            return 403, "Forbidden"
+            return message_id, 403, "Forbidden"
         alias = directory.by_alias(to)
         number = alias.msisdn if alias is not None else e164(to, numbering)
         if not number:
-            return 484, "Address Incomplete"
-        if identity.barred and number.startswith(identity.barred):
-            return 403, "Barred"
-        message_id, now = f"sip-{name or secrets.token_hex(10)}", self._wall()
+            return message_id, 484, "Address Incomplete"
+        if is_barred(identity, number, self._brain.config.rules):
+            return message_id, 403, "Barred"
         if any(True for one in directory.called(number) for _ in directory.devices_of(one.msisdn)):
             await self.deliver(number, own, text, message_id, now)
-            return 202, "Accepted"
+            return message_id, 202, "Accepted"
         if self._texts is None:
-            return 404, "Not Found"
+            return message_id, 404, "Not Found"
         sent = Sent(message_id, own, device, number, imdn, now)
         await self._keep((sent,))
         self._sent[sent.id] = sent
         try:
             await self._texts.send(message_id, own, number, text)
         except TooLongError:
-            return 513, "Message Too Large"
-        return 202, "Accepted"
+            return message_id, 513, "Message Too Large"
+        return message_id, 202, "Accepted"
 
     # --- the disk ---
 

@@ -20,6 +20,7 @@ from scp.voip.changes import follow
 from scp.voip.config import load
 from scp.voip.directory import Directory
 from scp.voip.evapi import Evapi
+from scp.voip.feed import Feed
 from scp.voip.inbox import Inbox
 from scp.voip.metrics import VoipMetrics
 from scp.voip.scp_link import ScpLink
@@ -145,8 +146,11 @@ class Service:
             stack.callback(asyncio.ensure_future(follow(store, brain, accounts)).cancel)
         api = None
         if config.api is not None:
-            api = await serve_api(config.api, brain, accounts)
+            brain.feed = Feed()
+            inbox.told = brain.feed.publish
+            api = await serve_api(config.api, brain, accounts, inbox)
             stack.push_async_callback(api.close)
+            stack.callback(brain.feed.close)
         links = [
             Evapi(one.host or "127.0.0.1", one.port, config.voip.name, brain)
             for one in (config.sip.brain, *config.sip.kamailios)

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     UNUSABLE_NUMBER = "unusable-number"
     UNKNOWN_CALLER = "unknown-caller"
     BARRED = "barred"
+    BLOCKED = "blocked"
+    QUIET = "quiet"
     NO_GATEWAY = "no-gateway"
 
 
@@ -43,5 +45,7 @@ WORDS: Final[dict[Reason, str]] = {
     Reason.UNUSABLE_NUMBER: "The called number can't be read as a telephone number.",
     Reason.UNKNOWN_CALLER: "The device does not stand for the number that it calls from.",
     Reason.BARRED: "The caller may not call this number.",
+    Reason.BLOCKED: "The called subscriber does not take calls of this caller.",
+    Reason.QUIET: "The called subscriber is not to be disturbed now.",
     Reason.NO_GATEWAY: "The number is outside, and there is no gateway.",
 }

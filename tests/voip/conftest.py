@@ -46,7 +46,7 @@ sha256 = "{former}"
 scopes = ["operator", "trunk"]
 until = "2020-01-01"
 [admission]
-dids = ["46850000001"]
+dids = ["46850000001", "46850000002", "46850000003", "46850000004", "46850000005"]
 [messages.smpp]
 addresses = ["127.0.0.1:{smsc}"]
 system_id = "voip"

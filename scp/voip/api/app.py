@@ -30,7 +30,7 @@ from scp.common.http_server import HttpServer, listen
 from scp.ports import StoreError as MessageStoreError
 from scp.telemetry.logs import get_logger
 from scp.version import VERSION
-from scp.voip.api import enrolments
+from scp.voip.api import devices, enrolments, health, identities, routing, texting
 from scp.voip.api.calls import ApiContext, caller_of, context_of, source_of
 from scp.voip.store import StoreError
 
@@ -42,8 +42,15 @@ if TYPE_CHECKING:
     from scp.voip.accounts import Accounts
     from scp.voip.brain import Brain
     from scp.voip.config_api import Api
+    from scp.voip.inbox import Inbox
 
-ROUTERS: Final[Sequence[ControllerRouterHandler]] = (*enrolments.HANDLERS,)
+ROUTERS: Final[Sequence[ControllerRouterHandler]] = (
+    *enrolments.HANDLERS,
+    *identities.HANDLERS,
+    *devices.HANDLERS,
+    *routing.HANDLERS,
+    *texting.HANDLERS,
+)
 GRACE: Final = 5
 """Seconds that requests in progress have when the API closes."""
 _ABOUT: Final = """\
@@ -65,7 +72,7 @@ def build_app(context: ApiContext) -> Litestar:
 
     app = Litestar.from_config(
         AppConfig(
-            route_handlers=[Router("/v1", route_handlers=ROUTERS), docs, problem],
+            route_handlers=[Router("/v1", route_handlers=ROUTERS), *health.HANDLERS, docs, problem],
             dependencies={"context": Provide(the_context)},
             exception_handlers={
                 ProblemError: _problem,
@@ -92,7 +99,15 @@ def _openapi() -> OpenAPIConfig:
         summary="Join, see and change what is yours; ask who is reachable and where a call would go.",
         description=_ABOUT,
         license=License("Apache-2.0", identifier="Apache-2.0"),
-        tags=[Tag("joining", "A number's devices join by a PIN.")],
+        tags=[
+            Tag("joining", "A number's devices join by a PIN."),
+            Tag("identities", "Numbers, how they are called, and what their users have set."),
+            Tag("devices", "The devices of a number, and their credentials."),
+            Tag("calls", "Who is reachable, where a call would go, the latest calls."),
+            Tag("messages", "Text messages."),
+            Tag("events", "What happens, as it happens."),
+            Tag("node", "Is it alive, does it decide calls, and if not, why."),
+        ],
         components=Components(
             security_schemes={BEARER: SecurityScheme(type="http", scheme="bearer", description="A token.")}
         ),
@@ -158,7 +173,7 @@ class ApiServer:
         await self._server.close()
 
 
-async def serve_api(config: Api, brain: Brain, accounts: Accounts) -> ApiServer:
+async def serve_api(config: Api, brain: Brain, accounts: Accounts, inbox: Inbox) -> ApiServer:
     """Serve the API in the running event loop.
 
     Raises:
@@ -167,7 +182,7 @@ async def serve_api(config: Api, brain: Brain, accounts: Accounts) -> ApiServer:
     tls = config.tls
     if tls is not None and (fault := next(tls_faults(tls), None)):
         raise OSError(f"api.tls.{fault}")
-    context = ApiContext(config, brain, accounts, Audit(config.audit))
+    context = ApiContext(config, brain, accounts, inbox, Audit(config.audit))
     settings = uvicorn.Config(
         HttpSemantics(build_app(context)),
         http=Connection,

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from scp.voip.brain import Brain
     from scp.voip.config_api import Api
     from scp.voip.directory import Device
+    from scp.voip.inbox import Inbox
 
 __all__ = ["ResponseSpec"]
 
@@ -79,6 +80,7 @@ class ApiContext:
         config: ``[api]``.
         brain: decides, has the directory.
         accounts: changes it.
+        inbox: text messages.
         audit: where changes are written.
         wall: seconds since 1970-01-01 UTC.
     """
@@ -88,11 +90,13 @@ class ApiContext:
         config: Api,
         brain: Brain,
         accounts: Accounts,
+        inbox: Inbox,
         audit: Audit,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.brain = brain
         self.accounts = accounts
+        self.inbox = inbox
         self.audit = audit
         self._wall = wall
         self.adopt(config)

@@ -10,54 +10,23 @@ from litestar.params import JSONBody, PathParameter
 from msgspec import Meta, Struct
 
 from scp.api.openapi import answer, e164, msisdn_of
-from scp.api.problems import NOT_SET, TOO_MANY, Kind, ProblemError, define
-from scp.voip.accounts import (
-    CHANGED,
-    NO_ADMISSION,
-    TOO_MANY_ASKS,
-    TOO_MANY_DEVICES,
-    Credentials,
-    RefusedError,
-)
-from scp.voip.admission import Refusal
+from scp.api.problems import NOT_SET
+from scp.voip.accounts import Credentials, RefusedError
 from scp.voip.api.calls import ApiContext, call, source_of
+from scp.voip.api.refusals import (
+    AGAIN,
+    EXPIRED,
+    FULL,
+    LOCKED,
+    NO_ENROLMENTS,
+    TOO_OFTEN,
+    USED,
+    WRONG_DEVICE,
+    WRONG_PIN,
+    refused,
+)
 
 _TAG: Final = "joining"
-
-NO_ENROLMENTS: Final = define(
-    "no-admission", 409, "Nobody can join here", "[admission] and [messages] of voip.toml let devices join."
-)
-TOO_OFTEN: Final = define(
-    "too-many-pins",
-    429,
-    "Too many PINs were asked for",
-    "Wait as long as Retry-After says. [admission] limits them by number and by address.",
-)
-LOCKED: Final = define(
-    "locked", 403, "Too many wrong PINs", "Ask for a new one, after an hour where the number is locked."
-)
-WRONG_DEVICE: Final = define(
-    "wrong-device", 403, "Another device has asked", "Only the device that asked can confirm; ask yourself."
-)
-WRONG_PIN: Final = define("wrong-pin", 403, "The PIN is wrong", "Try again, or ask for a new one.")
-EXPIRED: Final = define("pin-expired", 410, "The PIN is too old", "Ask for a new one.")
-USED: Final = define("pin-used", 410, "The PIN was used before", "Ask for a new one.")
-FULL: Final = define("too-many-devices", 409, "The number has too many devices", "Revoke one of them first.")
-AGAIN: Final = define("changed-meanwhile-here", 409, "It was changed meanwhile", "Try again.")
-
-_KINDS: Final[dict[str, Kind]] = {
-    NO_ADMISSION: NO_ENROLMENTS,
-    TOO_MANY_ASKS: TOO_OFTEN,
-    TOO_MANY_DEVICES: FULL,
-    CHANGED: AGAIN,
-    Refusal.TOO_MANY_SENDS: TOO_OFTEN,
-    Refusal.LOCKED: LOCKED,
-    Refusal.UNKNOWN: NOT_SET,
-    Refusal.WRONG_DEVICE: WRONG_DEVICE,
-    Refusal.WRONG_PIN: WRONG_PIN,
-    Refusal.EXPIRED: EXPIRED,
-    Refusal.USED: USED,
-}
 
 EnrolmentId: TypeAlias = Annotated[
     str, PathParameter(description="The enrolment's id.", schema_extra={"maxLength": 64})
@@ -105,13 +74,6 @@ class CredentialsView(Struct, frozen=True):
     dids: list[str]
     token: str
     token_expires_ms: int
-
-
-def refused(error: RefusedError) -> ProblemError:
-    """Return the problem of what is not done."""
-    kind = _KINDS[error.why]
-    wait = {"Retry-After": str(int(error.wait))} if kind.status == TOO_MANY.status else {}
-    return ProblemError(kind, "" if str(error) == error.why else str(error), headers=wait)
 
 
 def credentials_view(context: ApiContext, made: Credentials) -> CredentialsView:
