@@ -7,7 +7,8 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from scp.app.links import machine
-from scp.app.settings import codecs, networks_of, tcap_settings
+from scp.app.settings import codecs, has_external_srf, networks_of, tcap_settings
+from scp.engine.cap.assist import CONTEXTS_SERVED, AssistUser
 from scp.engine.cap.user import CapUser
 from scp.engine.scheduler import LoopTime
 from scp.engine.signalling import Signalling
@@ -88,6 +89,10 @@ def call_path(
     signalling.user = users = TcUsers(signalling)
     for ssn in config.ssns:
         users.add(cap, ssn, CALL_CONTROL)
+    if has_external_srf(config):
+        cap.assists = AssistUser(signalling, codec, telemetry, source.time, cap.give)
+        for ssn in config.ssns:
+            users.add(cap.assists, ssn, CONTEXTS_SERVED)
     return signalling, cap
 
 

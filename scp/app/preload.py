@@ -31,6 +31,8 @@ def preload(config: Config) -> None:
             lookup(alphabet)
     if any("charging" in table for table in config.services.values()):
         import_module("scp.services.charge_control").prepare()
+    if any(each.srf for each in config.announcements.values()):
+        import_module("scp.engine.cap.assist").prepare()
     if config.sms_control is not None:
         import_module("scp.engine.cap.sms").prepare()
     if config.charging.ro is not None:

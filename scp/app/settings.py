@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from scp.config import OtherIndicator
 from scp.config.messages import SMSC_SSN
 from scp.config.switches import switches
+from scp.engine.cap.assist import CONTEXTS_SERVED
 from scp.engine.network import Ss7Network
 from scp.services.api import NodeSettings
 from scp.stack.sccp import Sccp
@@ -98,6 +99,11 @@ MAP_SERVED: Final = frozenset(
 """The application contexts of MAP that others may open here."""
 
 
+def has_external_srf(config: Config) -> bool:
+    """Whether an announcement is played by an external gsmSRF, which asks here what to play."""
+    return any(each.srf for each in config.announcements.values())
+
+
 def tcap_settings(config: Config, random: Random) -> TcapSettings:
     """Return TCAP's settings: the contexts that are served, transaction ids that start at random."""
     return TcapSettings(
@@ -115,6 +121,8 @@ def _contexts(config: Config) -> frozenset[bytes]:
     found = CALL_CONTROL if config.map is None else CALL_CONTROL | MAP_SERVED
     if config.sms_control is not None:
         found |= CAP_SMS
+    if has_external_srf(config):
+        found |= CONTEXTS_SERVED
     return found | {MAP_CONTEXTS[SHORT_MSG_ALERT, 2].octets} if delivers_by_map(config) else found
 
 

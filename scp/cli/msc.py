@@ -137,6 +137,9 @@ class Reports:
     no_srf: Annotated[
         bool, option("the switch has nothing that plays announcements", _REPORTS, "--no-srf")
     ] = False
+    external_srf: Annotated[
+        str, option("number of an external gsmSRF that it can connect callers to", _REPORTS)
+    ] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,6 +306,7 @@ def _scenario(call: Call, party: Party, reports: Reports) -> Scenario:
         default_handling=reports.default_handling,
         tssf=reports.tssf,
         srf=not reports.no_srf,
+        external_srf=reports.external_srf,
         digits=party.digits,
     )
 

@@ -158,6 +158,7 @@ nature = "keep"                       # keep | unknown | national | internationa
 
 # [announcements]                     # what a switch plays (its gsmSRF), by names that services know
 # no-credit = { id = 5, cause = 31 }  # the message's number there; the cause of a release after it
+# closed = { id = 9, srf = "46709000042" }   # played by an external gsmSRF with this number
 # connecting = { id = 7, repetitions = 2, interval_s = 1, duration_s = 10, patience_s = 30.0 }
 
 # [switches.vendor-a]                 # switches that do something otherwise than 29.078 has it

@@ -61,6 +61,10 @@ class DialogueHooks(Generic[State]):
         """Abort a dialogue for its service, which goes on: it may have to settle."""
         raise NotImplementedError
 
+    def assist(self, state: State, opcode: int, argument: Any, until: float) -> str:
+        """Have an external resource carry out an operation for a dialogue; "": there is none."""
+        raise NotImplementedError
+
     # -- what the TC-user makes ------------------------------------------------------------------------------
 
     def begun(self, indication: Indication, now: float) -> None:

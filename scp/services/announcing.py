@@ -5,18 +5,24 @@ PromptAndCollectUserInformation), and its report or result. Then DisconnectForwa
 ahead of what the service says: the gsmSRF may not leave by itself (disconnectFromIPForbidden), since whether
 it does so after an error is not said anywhere, and one order too many has the rest of a message discarded
 (TS 29.078 §14.1.1.2). A switch that has no gsmSRF says so by an error, and the call goes on without.
+
+An announcement with an external gsmSRF (`Announcement.srf`) is reached by EstablishTemporaryConnection: the
+switch connects the caller to it, and it asks by AssistRequestInstructions, in a dialogue of its own, what to
+play (§11.4, §11.17). The correlation id that both have tells which call it is for; what it reports comes as
+if the switch had said it.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from scp.services.api import NextReport, Release, Report, ReportKind
 from ss7.cap.interaction import (
     CollectedDigits,
     CollectedInfo,
     ConnectToResourceArg,
+    EstablishTemporaryConnectionArg,
     InbandInfo,
     InformationToSend,
     MessageID,
@@ -28,7 +34,7 @@ from ss7.cap.interaction import (
 )
 from ss7.cap.operations import Opcode
 from ss7.errors import DecodeError
-from ss7.isup import GenericDigits
+from ss7.isup import EncodingScheme, GenericDigits, GenericNumber, NatureOfAddress
 
 if TYPE_CHECKING:
     from scp.domain.announcement import Announcement
@@ -39,6 +45,8 @@ __all__ = ["ANNOUNCES_SINCE", "Collected", "Heard", "announce", "collect"]
 ANNOUNCES_SINCE: Final = 2
 """The CAP version that has ConnectToResource."""
 _CONNECT: Final = ConnectToResourceArg(ResourceAddress("none", True))
+_REACHING: Final = (Opcode.CONNECT_TO_RESOURCE, Opcode.ESTABLISH_TEMPORARY_CONNECTION)
+_ADDITIONAL_NUMBER: Final = 1  # Q.763 §3.26: additional called number
 _REFUSED: Final = frozenset({ReportKind.ERROR, ReportKind.REJECT})
 _RELEASED: Final = frozenset({ReportKind.END, ReportKind.ABORT})
 
@@ -66,8 +74,8 @@ async def announce(call: Call, announcement: Announcement) -> Heard:
     if call.context.version < ANNOUNCES_SINCE:
         return Heard.NOT
     argument = PlayAnnouncementArg(_information(announcement))
-    call.invoke(Opcode.CONNECT_TO_RESOURCE, _CONNECT)
-    call.invoke(Opcode.PLAY_ANNOUNCEMENT, argument)
+    if not _reached(call, announcement, Opcode.PLAY_ANNOUNCEMENT, argument):
+        return Heard.NOT
     report = await _answer(call, announcement, Opcode.PLAY_ANNOUNCEMENT)
     return _heard(call, report)
 
@@ -87,8 +95,8 @@ async def collect(call: Call, prompt: Announcement, least: int, most: int) -> Co
         CollectedInfo("collectedDigits", CollectedDigits(most, least)),
         information_to_send=_information(prompt),
     )
-    call.invoke(Opcode.CONNECT_TO_RESOURCE, _CONNECT)
-    call.invoke(Opcode.PROMPT_AND_COLLECT_USER_INFORMATION, argument)
+    if not _reached(call, prompt, Opcode.PROMPT_AND_COLLECT_USER_INFORMATION, argument):
+        return Collected(Heard.NOT)
     report = await _answer(call, prompt, Opcode.PROMPT_AND_COLLECT_USER_INFORMATION)
     heard = _heard(call, report)
     received = report.argument
@@ -98,6 +106,24 @@ async def collect(call: Call, prompt: Announcement, least: int, most: int) -> Co
         return Collected(heard, GenericDigits.decode(received.value).digits)
     except DecodeError:
         return Collected(heard)
+
+
+def _reached(call: Call, announcement: Announcement, opcode: Opcode, argument: Any) -> bool:
+    """Have the caller connected to what plays; False: nothing can, and nothing is in the outbox."""
+    if not announcement.srf:
+        call.invoke(Opcode.CONNECT_TO_RESOURCE, _CONNECT)
+        call.invoke(opcode, argument)
+        return True
+    correlation = call.assist(opcode, argument, call.now + announcement.patience_s)
+    if not correlation:
+        return False
+    scheme = EncodingScheme.BCD_ODD if len(correlation) & 1 else EncodingScheme.BCD_EVEN
+    temporary = EstablishTemporaryConnectionArg(
+        GenericNumber(_ADDITIONAL_NUMBER, announcement.srf, NatureOfAddress.INTERNATIONAL).encode(),
+        GenericDigits(0, scheme, correlation).encode(),
+    )
+    call.invoke(Opcode.ESTABLISH_TEMPORARY_CONNECTION, temporary)
+    return True
 
 
 def _information(announcement: Announcement) -> InformationToSend:
@@ -124,7 +150,7 @@ async def _answer(call: Call, announcement: Announcement, opcode: Opcode) -> Rep
         if report.kind is ReportKind.INVOKE:
             if report.opcode == Opcode.SPECIALIZED_RESOURCE_REPORT and _complete(report):
                 return report
-        elif report.kind is ReportKind.TIMEOUT or report.opcode in (Opcode.CONNECT_TO_RESOURCE, opcode):
+        elif report.kind is ReportKind.TIMEOUT or report.opcode in (*_REACHING, opcode):
             return report
 
 
@@ -139,7 +165,7 @@ def _heard(call: Call, report: Report) -> Heard:
     kind = report.kind
     if kind in _RELEASED:
         return Heard.OVER
-    if report.opcode == Opcode.CONNECT_TO_RESOURCE and kind in _REFUSED:
+    if report.opcode in _REACHING and kind in _REFUSED:
         return Heard.NOT  # and what followed it was discarded
     call.invoke(Opcode.DISCONNECT_FORWARD_CONNECTION)
     if kind is ReportKind.INVOKE or kind is ReportKind.RESULT:

@@ -95,6 +95,21 @@ class Call(Protocol):
         """Put an operation into the next message, and return it there."""
         ...
 
+    def assist(self, opcode: int, argument: Any, until: float) -> str:
+        """Have an external gsmSRF carry out an operation when it asks for instructions.
+
+        What it reports comes as a report of this dialogue.
+
+        Args:
+            opcode: PlayAnnouncement or PromptAndCollectUserInformation.
+            argument: its argument.
+            until: how long it may take, by the engine's clock.
+
+        Returns:
+            The correlation id for EstablishTemporaryConnection, digits; "": this node serves no gsmSRF.
+        """
+        ...
+
     def fail(self, error: CapError) -> None:
         """Answer the InitialDP with a CAP error, in TC-END when the service returns (29.078 §14.1.2.2.1)."""
         ...

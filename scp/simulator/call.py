@@ -45,6 +45,7 @@ from ss7.cap.errors import ErrorCode
 from ss7.cap.operations import Opcode
 from ss7.cap.types import TaskRefusal, UnavailableNetworkResource
 from ss7.errors import DecodeError
+from ss7.isup import GenericDigits, GenericNumber
 from ss7.rose import INVOKE_PROBLEM, MISTYPED_PARAMETER, Reject, ReturnError, ReturnResult
 
 __all__ = ["Closing", "Instruction", "Phase", "Report", "Sending", "Ssf", "State"]
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from scp.simulator.scenario import Scenario
+    from ss7.cap.interaction import EstablishTemporaryConnectionArg
     from ss7.cap.types import (
         ApplyChargingArg,
         CallInformationRequestArg,
@@ -129,6 +131,7 @@ class Ssf:
         self.charged = ChargedTime(by_period=scenario.by_period)
         self.heard: list[str] = []
         self._resource: Resource | None = None
+        self.assisted = ""  # correlation id of the external gsmSRF that the caller is connected to
         self._information: dict[int, tuple[RequestedInformationType, ...]] = {}
         self._suspended_at: Event = self._model.tdp
         self.lost = False
@@ -358,6 +361,18 @@ class Ssf:
             self._resource = Resource(scenario.version, length=scenario.announcement, digits=scenario.digits)
             self._interact(now)
 
+    def _establish(self, argument: EstablishTemporaryConnectionArg, invoke_id: int, now: float) -> None:
+        """Connect the caller to an external gsmSRF (§11.17), which then asks by itself."""
+        number = GenericNumber.decode(argument.assisting_ssp_ip_routing_address).digits
+        if self.state is not State.WAITING:
+            why = "EstablishTemporaryConnection while no instruction was awaited"
+            self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, why)
+        elif number != self.scenario.external_srf or argument.correlation_id is None:
+            self._refuse(invoke_id, ErrorCode.ETC_FAILED, f"no gsmSRF at {number}")
+        else:
+            self.assisted = GenericDigits.decode(argument.correlation_id).digits
+            self._interact(now)
+
     def _interact(self, now: float) -> None:
         self.state = State.INTERACTING
         self._tssf = now + _INTERACTION_TSSF
@@ -371,7 +386,11 @@ class Ssf:
             self._say([self._resource.take(Order(invoke_id, argument), now)])
 
     def _disconnect_forward(self, argument: Any, invoke_id: int, now: float) -> None:  # noqa: ARG002
-        if self._resource is None:
+        if self.assisted:
+            self.assisted = ""
+            self.state = State.WAITING
+            self._tssf = self._now + self._tssf_length
+        elif self._resource is None:
             why = "DisconnectForwardConnection without a connection"
             self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, why)
         else:
@@ -553,6 +572,7 @@ class Ssf:
     def _control_gone(self) -> None:
         """The gsmSCF no longer controls the call, which may continue."""
         self._resource_gone()
+        self.assisted = ""
         self.state = State.IDLE
         self._armed.clear()
         self._information.clear()
@@ -574,6 +594,7 @@ class Ssf:
         Opcode.CONTINUE: _continue,
         Opcode.CONTINUE_WITH_ARGUMENT: _continue,
         Opcode.CONNECT_TO_RESOURCE: _connect_to_resource,
+        Opcode.ESTABLISH_TEMPORARY_CONNECTION: _establish,
         Opcode.PLAY_ANNOUNCEMENT: _user_interaction,
         Opcode.PROMPT_AND_COLLECT_USER_INFORMATION: _user_interaction,
         Opcode.DISCONNECT_FORWARD_CONNECTION: _disconnect_forward,

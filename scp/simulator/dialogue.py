@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final, final
 
+from scp.simulator.assisting import AssistingResource
 from scp.simulator.call import Closing, Instruction, Phase, Report, Ssf
 from scp.simulator.describe import describe_component, describe_operation
 from scp.simulator.expect import Answer, abort_answer, faults_of, read_components
@@ -81,6 +82,7 @@ class CallDialogue:
         self._codec = codec
         self._began = self.result.began = time.perf_counter()
         self._answered = False
+        self._assisting: AssistingResource | None = None
 
     @property
     def over(self) -> bool:
@@ -95,7 +97,8 @@ class CallDialogue:
 
     def next_deadline(self) -> float:
         """Return when `tick` is due."""
-        return min(self.ssf.next_deadline(), self._give_up)
+        due = min(self.ssf.next_deadline(), self._give_up)
+        return due if self._assisting is None else min(due, self._assisting.next_deadline())
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -103,7 +106,10 @@ class CallDialogue:
             if not self.ssf.lost:
                 self.result.faults.append("the dialogue did not end")
             self._hang_up(now)
-        elif now >= self.ssf.next_deadline():
+            return
+        if self._assisting is not None:
+            self._assisting.tick(now)
+        if now >= self.ssf.next_deadline():
             self.ssf.tick(now)
             self._answer(now)
 
@@ -122,6 +128,7 @@ class CallDialogue:
     def finish(self) -> CallResult:
         """Return the result; to be called once, when the dialogue is over."""
         result, ssf = self.result, self.ssf
+        self._assist(0.0)
         if not self._answered and ssf.scenario.abandon_after < 0:
             result.faults += faults_of(result.answer, self._expected, self._context())
         result.faults += ssf.faults
@@ -157,7 +164,20 @@ class CallDialogue:
             self.ssf.failed(now, ended=ended)
         else:
             self.ssf.instructed(self._instructions(components, arguments), now, ended=ended)
+            self._assist(now)
         self._answer(now)
+
+    def _assist(self, now: float) -> None:
+        """Have the external gsmSRF begin, or let it go, as the gsmSSF has it connected."""
+        if self.ssf.assisted and self._assisting is None:
+            path, correlation = self._dialogue.path, self.ssf.assisted
+            self._assisting = AssistingResource(
+                self._signalling, path, self.ssf.scenario, correlation, self._step, now
+            )
+        elif not self.ssf.assisted and self._assisting is not None:
+            self.ssf.heard += self._assisting.resource.heard
+            self._assisting.release()
+            self._assisting = None
 
     def _argument(self, component: Component) -> Any:
         """Return an invoked operation's argument, or the `DecodeError` that it gives; else None."""

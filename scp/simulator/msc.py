@@ -12,6 +12,7 @@ from scp.engine.return_path import ReturnPath
 from scp.engine.scheduler import LoopTime
 from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
+from scp.simulator.assisting import AssistingResource
 from scp.simulator.dialogue import CallDialogue
 from scp.simulator.endpoint import attach, machine
 from scp.simulator.expect import Expectation
@@ -245,6 +246,8 @@ class Msc:
         if isinstance(call, CallDialogue | MessageDialogue):
             call.indication(indication, now)
             self._done(call)
+        elif isinstance(call, AssistingResource):
+            call.indication(indication, now)
         elif not indication.dialogue.closed:
             # This MSC serves no dialogues that the other side opens.
             self.signalling.send(indication.dialogue.path, self.signalling.tcap.abort(indication.dialogue))

@@ -92,6 +92,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
         tests_unanswered: the switch gives no result of an ActivityTest.
         default_handling: what the call gets when Tssf expires or the dialogue is aborted.
         srf: whether the switch has a gsmSRF of its own.
+        external_srf: number of a gsmSRF that the switch can connect a caller to, E.164 digits; "": there is
+            none.
         announcement: seconds that a message takes that does not say for how long.
         digits: what the party keys in when it is asked.
     """
@@ -125,6 +127,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     tests_unanswered: bool = False
     default_handling: DefaultHandling = DefaultHandling.CONTINUE
     srf: bool = True
+    external_srf: str = ""
     announcement: float = 1.0
     digits: str = ""
 

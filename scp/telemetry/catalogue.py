@@ -616,7 +616,13 @@ DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
     "tcap": (*DISCARD_REASONS, *REFUSED_REASONS, *ABORTED_REASONS, OTHER),
     "cap": (
         *(str(reason) for reason in Reason if reason in _REFUSALS - {Reason.ABANDONED}),
-        *("unreadable-parameter", "unrecognized-operation", "rejected-component", "report-queue"),
+        *(
+            "unreadable-parameter",
+            "unrecognized-operation",
+            "rejected-component",
+            "report-queue",
+            "unexpected-assist",
+        ),
         *("internal-error", OTHER),
     ),
     "map": (

@@ -26,14 +26,20 @@ from scp.telemetry.null import NullTelemetry
 EXTRA = """
 [announcements]
 told = { id = 5, duration_s = 1 }
+afar = { id = 6, srf = "46709000042" }
 [services.announcing]
 service_keys = [101]
 [services.asking]
 service_keys = [102]
 asks = true
+[services.afar]
+service_keys = [103]
+asks = true
+plays = "afar"
 """
 SERVICES = tuple(
-    EntryPoint(name, "announcing_service:announcing", ENTRY_POINT_GROUP) for name in ("announcing", "asking")
+    EntryPoint(name, "announcing_service:announcing", ENTRY_POINT_GROUP)
+    for name in ("announcing", "asking", "afar")
 )
 SUSPENDED = Expectation(action=Action.WAIT, ended=False)
 
@@ -79,7 +85,13 @@ def test_what_a_caller_hears_and_keys_in_decides_the_call(everything_sent, free_
     planned = [call(101, version) for version in versions]
     planned += [call(102, version, digits="4711") for version in versions]
     planned += [call(101, srf=False), call(102, srf=False), call(102, digits="1")]
+    planned += [
+        call(103, version, digits="4711", srf=False, external_srf="46709000042") for version in versions
+    ]
     results = play(everything_sent, free_tcp_port, planned)
+    for result in results[9:]:  # by an external gsmSRF
+        assert not result.faults
+        assert (result.heard, result.routed_to) == (("message 6",), "4711")
     for result in results[:3]:
         assert result.passed, result.faults
         assert result.outcome == "continued, released with cause 31"
@@ -90,7 +102,7 @@ def test_what_a_caller_hears_and_keys_in_decides_the_call(everything_sent, free_
         assert result.passed, result.faults
         assert result.heard == ("message 5",)
         assert result.routed_to == "4711"
-    unheard, undialled, short = results[6:]
+    unheard, undialled, short = results[6:9]
     assert unheard.outcome == "continued, released with cause 31"
     assert unheard.faults == undialled.faults == ["ConnectToResource: this switch has no gsmSRF"]
     assert undialled.outcome == "continued, routing and ringing"

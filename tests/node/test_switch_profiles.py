@@ -7,12 +7,14 @@ import asyncio
 import pytest
 from charged_lab import CALLER, Lab, originating, run, sent
 
+from scp.simulator import assisting
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.scenario import Attempt, Ending, Scenario, Trigger
 
 BY_PERIOD = '[switches.vendor-a]\npoint_codes = [187]\ncharged_time = "by-period"\n'
 SILENT = '[switches.vendor-b]\nglobal_titles = ["46709"]\nabandon_report = false\n'
 ANNOUNCED = "[announcements]\nno-credit = { id = 5, cause = 21 }\nconnecting = { id = 7 }\n"
+ANY = Expectation()
 HEARD_FIRST = Expectation(action=Action.WAIT, ended=False)
 
 
@@ -72,6 +74,71 @@ def test_13_who_can_not_pay_hears_it_and_is_released(everything_sent, srf):
         assert await lab.account() == (0, 0)
 
     run(body, balance=0, policy='announce = "no-credit"\n', tariff=ANNOUNCED, recorder=everything_sent)
+
+
+EXTERNAL = """
+[announcements]
+no-credit = { id = 5, cause = 21, srf = "46709000042" }
+connecting = { id = 7, srf = "46709000042", patience_s = 6 }
+"""
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_13_an_external_srf_asks_and_plays(everything_sent, version):
+    """EstablishTemporaryConnection, and AssistRequestInstructions in a dialogue of the gsmSRF's own (§11.4, §11.17)."""
+
+    async def body(lab: Lab) -> None:
+        result = await lab.call(
+            originating(srf=False, external_srf="46709000042", announcement=4.0, version=version), ANY
+        )
+        assert not result.faults
+        assert result.heard == ("message 5",)
+        told = [(step.message, step.components) for step in result.steps[1:]]
+        names = [(message, *(each.split()[0] for each in components)) for message, components in told]
+        assert names == [
+            ("TC-CONTINUE", "establishTemporaryConnection"),
+            ("gsmSRF: TC-BEGIN", "assistRequestInstructions"),
+            ("gsmSRF: TC-CONTINUE", "playAnnouncement"),
+            ("gsmSRF: TC-CONTINUE", "specializedResourceReport"),
+            ("TC-END", "disconnectForwardConnection", "releaseCall"),
+        ]
+        (record,) = await lab.records()
+        assert record["reason"] == "charging-denied"
+        assert not lab.node.cap.assists._expected
+
+    run(body, balance=0, policy='announce = "no-credit"\n', tariff=EXTERNAL, recorder=everything_sent)
+
+
+def test_13_a_call_goes_on_without_an_external_srf_that_is_not_there(everything_sent):
+    async def body(lab: Lab) -> None:
+        for number in ("46709000042", ""):
+            result = await lab.call(forwarded(srf=False, external_srf=number), ANY)
+            assert result.heard == (("message 7",) if number else ())
+            assert result.routed_to == "990011234567"
+        assert [each["charge"] for each in await lab.records()] == [8, 8]
+        assert await lab.account() == (4, 0)
+
+    run(body, service='announce = "connecting"\n', tariff=ABROAD + EXTERNAL, recorder=everything_sent)
+
+
+def test_13_an_external_srf_that_asks_for_nobody_is_refused_and_one_that_is_silent_costs_no_call(
+    everything_sent, monkeypatch
+):
+    """Its correlation id is not known: missingCustomerRecord in TC-END; the caller is put through after 6 s."""
+    inner = assisting.GenericNumber
+    monkeypatch.setattr(assisting, "GenericNumber", lambda kind, digits, nature: inner(kind, "4711", nature))
+
+    async def body(lab: Lab) -> None:
+        result = await lab.call(forwarded(srf=False, external_srf="46709000042", tssf=20.0), ANY)
+        refused = [step for step in result.steps if step.message == "gsmSRF: TC-END"]
+        assert [step.components for step in refused] == [("error missingCustomerRecord to invocation 1",)]
+        assert result.heard == ()
+        assert result.routed_to == "990011234567"
+        (record,) = await lab.records()
+        assert record["charge"] == 8
+        assert not lab.node.cap.assists._expected
+
+    run(body, service='announce = "connecting"\n', tariff=ABROAD + EXTERNAL, recorder=everything_sent)
 
 
 def forwarded(**fields):

@@ -28,6 +28,7 @@ NO_CREDIT = Cause(31, Location.LOCAL_PUBLIC_NETWORK).encode()
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     asks: bool = False
+    plays: str = "told"
 
 
 class Announcing:
@@ -57,4 +58,5 @@ class Announcing:
 
 
 def announcing(settings: dict[str, Any], node: NodeSettings) -> Announcing:
-    return Announcing(node.announcements["told"], asks=read_settings(settings, Settings).asks)
+    own = read_settings(settings, Settings)
+    return Announcing(node.announcements[own.plays], asks=own.asks)

@@ -155,6 +155,10 @@ class CapDialogue(DialogueState):
         self.outbox.append(outgoing)
         return outgoing
 
+    def assist(self, opcode: int, argument: Any, until: float) -> str:
+        """Have an external gsmSRF carry out an operation when it asks; return the correlation id."""
+        return self.runner.assist(self, opcode, argument, until)
+
     def fail(self, error: CapError) -> None:
         """Answer the InitialDP with a CAP error, in TC-END when the service returns (29.078 §14.1.2.2.1)."""
         self.error = error

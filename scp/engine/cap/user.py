@@ -11,7 +11,7 @@ aborts a dialogue that brings them in TC-CONTINUE (§14.1.2.2.1).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from scp.engine.admission import Admission
+    from scp.engine.cap.assist import AssistUser
     from scp.engine.cap.held_record import StoredRecord
     from scp.engine.journal import Journalled
     from scp.engine.observers import AnswerObserver, CallWatcher
@@ -82,6 +83,7 @@ class CapUser(DialogueRunner[CapDialogue]):
     Attributes:
         observers: tells of first answers and of calls that are held; its onlookers may be replaced.
         declines, unreadable: see `Arguments`.
+        assists: serves external gsmSRFs; None: nobody does.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class CapUser(DialogueRunner[CapDialogue]):
         arguments = Arguments(codec, provider, strict=strict)
         self.declines = arguments.declines
         self.unreadable = arguments.unreadable
+        self.assists: AssistUser | None = None
         self._refusals = Refusals(provider, telemetry, self.observers, arguments, clock)
         self._reports = Reports(provider, telemetry, arguments, self.observers)
 
@@ -260,6 +263,10 @@ class CapUser(DialogueRunner[CapDialogue]):
     def noted(self, state: CapDialogue, fact: object) -> None:
         """See `DialogueRunner`."""
         self.observers.noted(state.dialogue, fact)
+
+    def assist(self, state: CapDialogue, opcode: int, argument: Any, until: float) -> str:
+        """See `scp.engine.cap.assist.AssistUser.expect`."""
+        return "" if self.assists is None else self.assists.expect(state, opcode, argument, until)
 
     def held_over(self, state: CapDialogue) -> None:
         """See `DialogueRunner`."""
