@@ -36,6 +36,7 @@ sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 sys.path.append(str(Path(__file__).parents[1] / "charging"))  # chf.py
 
 from chf import Chf
+from ocs import CLIENT, REALM, Books, Ocs
 from real_node import TOKEN, RealNode
 from room import NETWORK, Switch, idp, new_otid
 from test_node import Field, heard
@@ -98,6 +99,13 @@ CHF = """
 [charging.chf]
 url = "{}"
 rating_group = 1
+"""
+RO = """
+[charging.ro]
+servers = ["127.0.0.1:{}", "127.0.0.1:{}"]
+origin_host = "{}"
+origin_realm = "{}"
+reconnect_s = 0.1
 """
 TLS = """
 [api.tls]
@@ -463,6 +471,47 @@ def test_the_first_of_everything_finds_all_there(node: Audited, tmp_path: Path) 
     assert node.said("service failed, call continued")
     node.signal(signal.SIGTERM)
     assert node.ended() == 0
+    late = node.since(ready, node.pid)
+    assert not late, "\n".join(late)
+
+
+def test_the_first_charge_by_diameter_finds_all_there(tmp_path: Path) -> None:
+    """Minutes from a server that dies, and the next from the other; watchdogs; the first server again."""
+    books = Books(100_000, 60)
+    first, second = Ocs(books, "ocs1").up(), Ocs(books, "ocs2").up()
+    node = Audited(tmp_path, "sqlite::memory:", None, RO.format(first.port, second.port, CLIENT, REALM))
+
+    def missing(count: int) -> None:
+        wait_until(lambda: node.scrape()["scp_ro_servers_missing"] == count)
+
+    def minutes(method: str, path: str, **body: object) -> dict[str, Any]:
+        status, answer = node.ask(
+            method, f"/v1/charging/reservations{path}", json.dumps(body).encode(), TOKEN
+        )
+        assert status in (200, 201), answer
+        return json.loads(answer)
+
+    caller, called = "46701234567", "46707654321"
+    try:
+        with node.running(node.environ):
+            ready = time.monotonic()
+            missing(0)
+            for call in ("1", "2"):
+                made = minutes("POST", "", call_id=call, a_number=caller, b_number=called, minutes=1)
+                path = f"/{made['id']}"
+                assert minutes("PUT", path, minutes=3)["granted_minutes"] == 3
+                minutes("POST", f"{path}/commit", used_seconds=100)
+                first.down()
+                missing(1)
+            first.up()
+            missing(0)
+            second.watch()
+            node.signal(signal.SIGTERM)
+            assert node.ended() == 0
+    finally:
+        first.down()
+        second.down()
+    assert books.used == [100, 100]
     late = node.since(ready, node.pid)
     assert not late, "\n".join(late)
 
