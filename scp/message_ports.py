@@ -134,6 +134,7 @@ class Receipt(NamedTuple):
         recipient: whom the part was to.
         state: what became of it.
         reason: a word for why, "" if it was delivered.
+        spellings: what else the reference may be, as the carrier had written it before.
     """
 
     reference: str
@@ -141,6 +142,7 @@ class Receipt(NamedTuple):
     recipient: str
     state: State
     reason: str = ""
+    spellings: tuple[str, ...] = ()
 
 
 class TextMessagesUser(Protocol):

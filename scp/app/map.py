@@ -12,7 +12,7 @@ from scp.domain.breaker import Breaker
 from scp.domain.lookup import Pending
 from scp.domain.map_results import Result
 from scp.domain.provisioning import Refusal, SetRoaming
-from scp.engine.alerts import ALERT_CONTEXT, Alerts
+from scp.engine.alerts import ALERT_CONTEXTS, Alerts
 from scp.engine.arming import arming, not_active, refusal
 from scp.engine.enquiries import Enquiries
 from scp.engine.mobility import CONTEXTS_SERVED, Mobility
@@ -230,8 +230,10 @@ class MapParts:
 
     def deliver(self, messages: MapMessages, signalling: Signalling, users: TcUsers) -> None:
         """Deliver text messages, and take the HLR's alerts."""
-        users.add(self.enquiries, SMSC_SSN, _DELIVERY)
-        users.add(Alerts(signalling, messages, self.places.numbering), SMSC_SSN, (ALERT_CONTEXT,))
+        users.add(self.enquiries, SMSC_SSN, (*_DELIVERY, b""))
+        alerts = Alerts(signalling, messages, self.places.numbering)
+        users.add(alerts, SMSC_SSN, ALERT_CONTEXTS)
+        self.enquiries.unstructured = alerts
         messages.attach(
             self.enquiries, signalling.clock, lambda: any(link.active for link in signalling.links)
         )

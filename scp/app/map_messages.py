@@ -22,7 +22,13 @@ from scp.engine.enquiries import Question
 from scp.message_ports import Submission, Taken
 from ss7.address import AddressString
 from ss7.errors import EncodeError
-from ss7.map.errors import ErrorCode, error_name
+from ss7.map.errors import (
+    ErrorCode,
+    SMDeliveryFailure,
+    SMDeliveryFailureCause,
+    SMDeliveryFailureV2,
+    error_name,
+)
 from ss7.map.messages import (
     SMRPDA,
     SMRPOA,
@@ -193,8 +199,9 @@ class MapMessages:
         result = self._failed(answer, delivers=True)
         if answer.outcome is Outcome.ERROR:
             self._known[message.recipient] = (result, self._clock() + FRESH_SECONDS)
-            if answer.code in _ABSENT:
-                await self._absence(message)
+            outcome = _outcome_of(answer)
+            if outcome is not None:
+                await self._absence(message, outcome, getattr(answer.value, "diagnostic", None))
         return result
 
     def deliver_tpdu(self, message: Message, number: int) -> bytes:
@@ -248,21 +255,22 @@ class MapMessages:
         what = "mt-ForwardSM" if delivers else "sendRoutingInfoForSM"
         return Submission(taken, reason=f"map: {what}: {answer.outcome.value}")
 
-    async def _absence(self, message: Message) -> None:
-        """Have the HLR remember that a message waits (§23.5): it alerts us when the subscriber is back."""
+    async def _absence(self, message: Message, outcome: SMDeliveryOutcome, diagnostic: int | None) -> None:
+        """Have the HLR remember that a message waits (§23.5): it alerts us when it can be delivered."""
         self._absent.setdefault(message.recipient, set()).add(message.id)
         msisdn = AddressString(message.recipient).encode()
-        told = (msisdn, self._service_centre, SMDeliveryOutcome.ABSENT_SUBSCRIBER)
+        told = (msisdn, self._service_centre, outcome)
         await self._ask(
             Question(
                 Opcode.REPORT_SM_DELIVERY_STATUS,
-                ReportSMDeliveryStatusArg(*told),
+                ReportSMDeliveryStatusArg(*told, diagnostic=diagnostic),
                 self._hlr or message.recipient,
                 HLR_SSN,
                 message.recipient,
                 ROUTE_SECONDS,
                 SMSC_SSN,
                 ReportSMDeliveryStatusArgV2(*told),
+                ReportSMDeliveryStatusArgV2(*told[:2]),  # it has no outcome in v1 (§17.7.6)
             )
         )
 
@@ -280,6 +288,23 @@ class MapMessages:
             task = asyncio.ensure_future(self._user.hasten(message_id))
             self._hastening.add(task)
             task.add_done_callback(self._hastening.discard)
+
+
+def _outcome_of(answer: Answer) -> SMDeliveryOutcome | None:
+    """Return what the HLR is told of a delivery that failed so (§23.5), None if it would not help.
+
+    A subscriber is absent in three forms: absentSubscriberSM of MAP v3, which has a diagnostic, and
+    absentSubscriber, whose parameter is a reason in v3, and before whether messages wait.
+    """
+    if answer.code in _ABSENT:
+        return SMDeliveryOutcome.ABSENT_SUBSCRIBER
+    if answer.code == ErrorCode.SM_DELIVERY_FAILURE:
+        cause: Any = answer.value
+        while isinstance(cause, SMDeliveryFailure | SMDeliveryFailureV2):
+            cause = cause.cause if isinstance(cause, SMDeliveryFailure) else cause.value
+        if cause is SMDeliveryFailureCause.MEMORY_CAPACITY_EXCEEDED:
+            return SMDeliveryOutcome.MEMORY_CAPACITY_EXCEEDED
+    return None
 
 
 def _route_of(value: Any) -> Route | Submission:

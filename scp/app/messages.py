@@ -107,6 +107,7 @@ def _settings(smpp: Smpp) -> EsmeSettings:
         source_npi=-1 if smpp.source_npi is None else smpp.source_npi,
         tls=smpp_tls(smpp),
         server_name=None if smpp.tls is None else smpp.tls.server_name,
+        receipt_ids=smpp.receipt_ids,
     )
 
 

@@ -123,7 +123,8 @@ def _contexts(config: Config) -> frozenset[bytes]:
         found |= CAP_SMS
     if has_external_srf(config):
         found |= CONTEXTS_SERVED
-    return found | {MAP_CONTEXTS[SHORT_MSG_ALERT, 2].octets} if delivers_by_map(config) else found
+    alerts = {MAP_CONTEXTS[SHORT_MSG_ALERT, version].octets for version in (1, 2)}
+    return found | alerts if delivers_by_map(config) else found
 
 
 def node_settings(config: Config) -> NodeSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,14 @@ from scp.command import fail
 
 if TYPE_CHECKING:
     from scp.simulator.smsc import Smsc, TakenMessage
+
+
+class Ids(StrEnum):
+    """How receipts write message ids."""
+
+    SAME = "same"
+    DECIMAL = "decimal"
+    HEX = "hex"
 
 
 def smsc(
@@ -29,6 +38,9 @@ def smsc(
         list[str] | None, typer.Option(help="prefix of recipients whose receipts say undeliverable")
     ] = None,
     drop_after: Annotated[int, typer.Option(help="cut the connection every so many messages", min=0)] = 0,
+    receipt_ids: Annotated[
+        Ids, typer.Option(help="how receipts write ids: as the answers, or decimal or hex where these do not")
+    ] = Ids.SAME,
     send: Annotated[
         list[str] | None, typer.Option(help='"SENDER RECIPIENT TEXT" to send to whoever binds')
     ] = None,
@@ -54,6 +66,7 @@ def smsc(
         tuple(undeliverable or ()),
         receipt_after,
         drop_after=drop_after,
+        ids=receipt_ids.value,
     )
     outgoing = [text.split(" ", 2) for text in send or ()]
     if any(len(each) < 3 for each in outgoing):

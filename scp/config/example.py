@@ -271,6 +271,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # response_s = 30.0                   # then a message is in doubt
 # long = "udh"                        # udh | sar | payload
 # default_alphabet = "gsm7"           # gsm7 | latin1: what data_coding 0 means to the SMSC
+# receipt_ids = "any"                 # any | same | decimal | hex: how receipts write the SMSC's message ids
 # source_ton = 1                      # of senders; without it by what the sender is
 # source_npi = 1
 # [messages.smpp.tls]

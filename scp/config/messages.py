@@ -55,6 +55,8 @@ class Smpp(Struct, frozen=True, forbid_unknown_fields=True):
         default_alphabet: what data_coding 0 means to the SMSC.
         source_ton: type of number of senders (§5.2.5); without it by what the sender is.
         source_npi: numbering plan of senders (§5.2.6); likewise.
+        receipt_ids: how receipts write message ids: as the answer to submit_sm did ("same"), in "decimal"
+            where that was hexadecimal, in "hex" where it was decimal, or "any": whichever is known.
         tls: see `SmppTls`.
     """
 
@@ -71,6 +73,7 @@ class Smpp(Struct, frozen=True, forbid_unknown_fields=True):
     default_alphabet: Literal["gsm7", "latin1"] = "gsm7"
     source_ton: Annotated[int, Meta(ge=0, le=6, description="from 0 to 6")] | None = None
     source_npi: Annotated[int, Meta(ge=0, le=18, description="from 0 to 18")] | None = None
+    receipt_ids: Literal["any", "same", "decimal", "hex"] = "any"
     tls: SmppTls | None = None
 
     def faults(self) -> Iterator[Fault]:

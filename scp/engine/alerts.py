@@ -1,4 +1,8 @@
-"""What HLRs tell a service centre: a subscriber can be reached again (alertServiceCentre, 29.002 §12.5)."""
+"""What HLRs tell a service centre: a subscriber can be reached again (alertServiceCentre, 29.002 §12.5).
+
+In MAP v1 the operation is alertServiceCentreWithoutResult, of class 4, and its dialogue has no dialogue
+portion, or the application context's first version.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +30,12 @@ if TYPE_CHECKING:
     from scp.engine.tc import TcProvider
     from scp.stack.tcap import Dialogue, Indication
 
-_VERSION: Final = 2
-ALERT_CONTEXT: Final = BY_NUMBER[SHORT_MSG_ALERT, _VERSION].octets
-"""The context of MAP v2, which is the last one; that of v1 has an operation without a result."""
+ALERT_CONTEXTS: Final = {BY_NUMBER[SHORT_MSG_ALERT, version].octets: version for version in (1, 2)}
+"""MAP version by application context; without one it is 1. There is no later one than 2."""
+_OPERATIONS: Final = {
+    1: Opcode.ALERT_SERVICE_CENTRE_WITHOUT_RESULT,
+    2: Opcode.ALERT_SERVICE_CENTRE,
+}
 
 
 class Alerted(Protocol):
@@ -64,19 +71,19 @@ class Alerts:
         first = indication.components[0] if indication.components else None
         if not isinstance(first, Invoke) or indication.rejects:
             self._end(dialogue, owed(indication))
-        elif first.opcode != Opcode.ALERT_SERVICE_CENTRE:
+        elif first.opcode != _OPERATIONS[ALERT_CONTEXTS.get(dialogue.context, 1)]:
             self._end(dialogue, [encode_reject(first.invoke_id, INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)])
         else:
-            self._take(dialogue, first)
+            self._take(dialogue, first, ALERT_CONTEXTS.get(dialogue.context, 1))
 
-    def _take(self, dialogue: Dialogue, invoke: Invoke) -> None:
+    def _take(self, dialogue: Dialogue, invoke: Invoke, version: int) -> None:
         try:
-            argument = FAST.decode_argument(int(Opcode.ALERT_SERVICE_CENTRE), invoke.parameter, _VERSION)
+            argument = FAST.decode_argument(int(_OPERATIONS[version]), invoke.parameter, version)
         except DecodeError:
             self._provider.discard("map", "undecodable-argument")
             self._end(dialogue, [encode_reject(invoke.invoke_id, INVOKE_PROBLEM, MISTYPED_PARAMETER)])
             return
-        self._end(dialogue, [encode_return_result(invoke.invoke_id, None, b"")])
+        self._end(dialogue, [encode_return_result(invoke.invoke_id, None, b"")] if version > 1 else [])
         msisdn = address_e164(argument.msisdn, self._numbering)
         if msisdn:
             self._alerted.alert(msisdn)

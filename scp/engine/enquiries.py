@@ -39,7 +39,7 @@ from ss7.tcap_dialogue import CONTEXT_NOT_SUPPORTED, Aare
 
 if TYPE_CHECKING:
     from scp.domain.lookup import Pending
-    from scp.engine.tc import DialogueOpener
+    from scp.engine.tc import DialogueOpener, TcUser
     from scp.ports import MapTelemetry
     from scp.stack.tcap import Indication
 
@@ -85,9 +85,10 @@ class Question:
         seconds: until it is given up; 0: the operation's own timer.
         own_ssn: of our side; 0: that of `Enquiries`.
         earlier: the argument in v1 and v2; None: the same.
+        first: the argument in v1; None: that of v2.
     """
 
-    __slots__ = ("argument", "earlier", "key", "opcode", "own_ssn", "seconds", "ssn", "title")
+    __slots__ = ("argument", "earlier", "first", "key", "opcode", "own_ssn", "seconds", "ssn", "title")
 
     def __init__(
         self,
@@ -99,10 +100,12 @@ class Question:
         seconds: float = 0.0,
         own_ssn: int = 0,
         earlier: Any = None,
+        first: Any = None,
     ) -> None:
         self.opcode = int(opcode)
         self.argument = argument
         self.earlier = argument if earlier is None else earlier
+        self.first = self.earlier if first is None else first
         self.title = title
         self.ssn = ssn
         self.key = key
@@ -155,6 +158,10 @@ class Enquiries:
         rate: enquiries a second to a destination.
         burst: that may come at once.
         most: in flight together.
+
+    Attributes:
+        title, ssn: as given.
+        unstructured: takes dialogues of MAP v1 that others begin, which have no context; None: nobody does.
     """
 
     def __init__(
@@ -176,6 +183,7 @@ class Enquiries:
         self._otherwise = otherwise
         self._buckets = TokenBuckets(rate, burst)
         self._most = most
+        self.unstructured: TcUser | None = None
         self._in_flight: dict[tuple[int, str], _InFlight] = {}
         self._versions: dict[tuple[int, str], int] = {}
         self._sls = 0
@@ -230,9 +238,8 @@ class Enquiries:
         if path is None:
             return Outcome.UNREACHABLE
         opcode = opcode_in(question.opcode, version)
-        argument = FAST.encode_argument(
-            opcode, question.argument if version > _V2 else question.earlier, version
-        )
+        value = question.argument if version > _V2 else question.earlier if version > 1 else question.first
+        argument = FAST.encode_argument(opcode, value, version)
         try:  # MAP v1 has no dialogue portion (TS 29.002 §18.1.1)
             dialogue = self._tcap.open(path, flight.context.octets if version > 1 else b"", now)
         except DialogueLimitError:
@@ -250,7 +257,9 @@ class Enquiries:
         dialogue, kind = indication.dialogue, indication.kind
         flight = dialogue.user
         if not isinstance(flight, _InFlight):
-            if not dialogue.closed:  # nobody asks us anything here
+            if self.unstructured is not None and not dialogue.context:
+                self.unstructured.indication(indication, now)
+            elif not dialogue.closed:  # nobody asks us anything here
                 self._provider.send(dialogue.path, self._tcap.abort(dialogue))
             return
         for component in indication.components:

@@ -27,6 +27,7 @@ class TcUsers:
     A subsystem (SSN) serves some application contexts, and each context is one TC-user's. A BEGIN for a
     context that the called subsystem does not serve is aborted with an AARE, application-context-name-not-
     supported (Q.774 §3.2.1). `Tcap` itself does so where no subsystem serves it (`TcapSettings.contexts`).
+    One without a dialogue portion is of MAP v1 where the called subsystem serves b"".
 
     Args:
         provider: sends refusals.
@@ -67,7 +68,12 @@ class TcUsers:
         if user is None or (
             len(self._served) > 1 and indication.kind == tc.BEGIN and not self._serves(dialogue)
         ):
-            self._refuse(dialogue)
+            other = self._users.get(b"")
+            if other is not None and not dialogue.structured and self._serves(dialogue, b""):
+                dialogue.context = b""  # MAP v1, not what a gsmSSF means without a dialogue portion
+                other.indication(indication, now)
+            else:
+                self._refuse(dialogue)
         else:
             user.indication(indication, now)
 
@@ -83,11 +89,12 @@ class TcUsers:
         for user in self._all:
             user.tick(now)
 
-    def _serves(self, dialogue: Dialogue) -> bool:
-        """Whether the subsystem that a BEGIN was for serves its application context."""
+    def _serves(self, dialogue: Dialogue, context: bytes | None = None) -> bool:
+        """Whether the subsystem that a BEGIN was for serves its application context, or ``context``."""
         path = dialogue.path
         ssn = address_of(path.calling).ssn if isinstance(path, ReturnPath) else self._first
-        return dialogue.context in self._served.get(ssn if ssn > 0 else self._first, ())
+        wanted = dialogue.context if context is None else context
+        return wanted in self._served.get(ssn if ssn > 0 else self._first, ())
 
     def _refuse(self, dialogue: Dialogue) -> None:
         octets = self._provider.tcap.abort(dialogue, CONTEXT_NOT_SUPPORTED)

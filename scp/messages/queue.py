@@ -195,13 +195,21 @@ class MessageQueue:
         """
         for _ in range(RECEIPT_TRIES):
             message = await self.store.find(receipt.reference, receipt.recipient, receipt.own_reference)
-            if message is not None and await self._settled(message, receipt):
+            if message is not None and await self._settled(message, receipt, receipt.reference):
                 return
+            for reference in receipt.spellings:
+                message = await self.store.find(reference, receipt.recipient, -1)
+                if (
+                    message is not None
+                    and message.recipient == receipt.recipient
+                    and await self._settled(message, receipt, reference)
+                ):
+                    return
             await asyncio.sleep(RECEIPT_PAUSE)
         self._telemetry.unmatched_receipt()
 
-    async def _settled(self, message: Message, receipt: Receipt) -> bool:
-        after = receipted(message, receipt.reference, receipt.state, self.wall(), receipt.reason)
+    async def _settled(self, message: Message, receipt: Receipt, reference: str) -> bool:
+        after = receipted(message, reference, receipt.state, self.wall(), receipt.reason)
         return after is message or await self._put(message, after)
 
     # --- sending ---

@@ -6,7 +6,7 @@ It serves the application contexts of MAP that a gsmSCF or a service centre open
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -24,7 +24,7 @@ from ss7.address import AddressString
 from ss7.errors import DecodeError
 from ss7.map.codec import FAST
 from ss7.map.contexts import BY_NUMBER, BY_OCTETS, MM_EVENT_REPORTING, SHORT_MSG_ALERT
-from ss7.map.messages import AlertServiceCentreArg
+from ss7.map.messages import AlertServiceCentreArg, AlertServiceCentreWithoutResultArg
 from ss7.map.operations import BY_OPCODE, Opcode, operation_name
 from ss7.rose import (
     INVOKE_PROBLEM,
@@ -54,8 +54,8 @@ VLR_SSN: Final = 7
 MSC_SSN: Final = 8
 _SSNS: Final = (HLR_SSN, VLR_SSN, MSC_SSN)
 NAME: Final = "hlr"
+_REMEMBERED: Final = 1000
 _EVENT_SECONDS: Final = 20.0
-_ALERT_VERSION: Final = 2
 
 
 @final
@@ -89,6 +89,7 @@ class Hlr:
         counts: how often what was asked, told and answered, by words.
         script: see above.
         delivered: TPDUs of the short messages that came and were not refused.
+        asked: the last arguments that came.
     """
 
     def __init__(self, signalling: Signalling, script: Script, title: str) -> None:
@@ -97,6 +98,7 @@ class Hlr:
         self.title = title
         self.counts: Counter[str] = Counter()
         self.delivered: list[bytes] = []
+        self.asked: deque[Any] = deque(maxlen=_REMEMBERED)
         self._waiting: Deadlines[_Asked] = Deadlines(lambda asked: asked.due)
         self._told: dict[Dialogue, asyncio.Future[str] | None] = {}
         signalling.user = self
@@ -139,6 +141,7 @@ class Hlr:
             self._send(dialogue, self.signalling.tcap.end(dialogue, [reject]))
             return
         self.counts[operation_name(opcode, version)] += 1
+        self.asked.append(argument)
         subscriber = self.script.find(argument)
         asked = _Asked(dialogue, first, argument, version, subscriber)
         dialogue.user = asked
@@ -234,9 +237,14 @@ class Hlr:
         to: str,
         point_code: int,
         ssn: int = MSC_SSN,
+        version: int = 2,
+        with_context: bool = True,
         future: asyncio.Future[str] | None = None,
     ) -> Dialogue:
-        """Send alertServiceCentre: a subscriber can be reached again. Arguments as those of `note`."""
+        """Send alertServiceCentre: a subscriber can be reached again. Arguments as those of `note`.
+
+        In MAP v1 (``version`` 1) there is no result, and without ``with_context`` no application context.
+        """
         now = self.signalling.clock()
         called = Address(ssn=ssn, global_title=GlobalTitle(to)).encode()
         calling = Address(ssn=HLR_SSN, global_title=GlobalTitle(self.title)).encode()
@@ -244,11 +252,16 @@ class Hlr:
         if path is None:
             raise TimeoutError("no association is active")
         tcap = self.signalling.tcap
-        dialogue = tcap.open(path, BY_NUMBER[SHORT_MSG_ALERT, _ALERT_VERSION].octets, now)
-        centre = AddressString(to).encode()
-        argument = AlertServiceCentreArg(AddressString(msisdn).encode(), centre)
-        octets = FAST.encode_argument(Opcode.ALERT_SERVICE_CENTRE, argument, _ALERT_VERSION)
-        invoke = tcap.invoke(dialogue, Opcode.ALERT_SERVICE_CENTRE, octets, 1, _EVENT_SECONDS)
+        context = BY_NUMBER[SHORT_MSG_ALERT, version].octets if with_context or version > 1 else b""
+        dialogue = tcap.open(path, context, now)
+        told = (AddressString(msisdn).encode(), AddressString(to).encode())
+        opcode, operation_class = Opcode.ALERT_SERVICE_CENTRE, 1
+        argument: Any = AlertServiceCentreArg(*told)
+        if version == 1:
+            opcode = Opcode.ALERT_SERVICE_CENTRE_WITHOUT_RESULT
+            argument, operation_class = AlertServiceCentreWithoutResultArg(*told), 4
+        octets = FAST.encode_argument(opcode, argument, version)
+        invoke = tcap.invoke(dialogue, opcode, octets, operation_class, _EVENT_SECONDS)
         self._told[dialogue] = future
         self.counts["told"] += 1
         self._send(dialogue, tcap.begin(dialogue, [invoke], now))
@@ -276,7 +289,7 @@ def _words(indication: Indication) -> str:
             return f"error {component.error!r}"
         if isinstance(component, Reject):
             return "reject"
-    return {tc.CANCEL: "timeout", tc.NOTICE: "returned"}.get(indication.kind, "abort")
+    return {tc.CANCEL: "timeout", tc.NOTICE: "returned", tc.END: "end"}.get(indication.kind, "abort")
 
 
 def stack(

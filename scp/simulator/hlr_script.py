@@ -57,10 +57,11 @@ class Subscriber(Struct, kw_only=True):
         detached: whether the network can't reach the phone.
         busy: whether a call is on.
         error: MAP error that every question gets; -1: none.
-        delivery_error: MAP error that mt-ForwardSM gets; -1: none.
+        delivery_error: MAP error that mt-ForwardSM gets, before v3 forwardSM; -1: none.
         delay: seconds until the answer; negative: the script's.
         silent: whether it never comes.
         service_key: of the M-CSI.
+        parameter: of these errors, as decoded; None: the usual one.
     """
 
     msisdn: str
@@ -75,6 +76,7 @@ class Subscriber(Struct, kw_only=True):
     delay: float = -1.0
     silent: bool = False
     service_key: int = 100
+    parameter: Any = None
 
 
 class Script(Struct, kw_only=True):
@@ -120,6 +122,9 @@ class Script(Struct, kw_only=True):
         return next((each for each in self.subscribers.values() if each.imsi == digits), None)
 
 
+_FORWARDS = frozenset({Opcode.MT_FORWARD_SM, Opcode.MO_FORWARD_SM})  # before MAP v3 one is both
+
+
 def location_of(subscriber: Subscriber) -> LocationInformation:
     """Return a subscriber's place."""
     area = None
@@ -153,10 +158,9 @@ def result_of(opcode: int, argument: Any, subscriber: Subscriber | None, version
     if subscriber is None:
         return ErrorCode.UNKNOWN_SUBSCRIBER, None
     if subscriber.error >= 0:
-        return subscriber.error, _PARAMETERS.get(subscriber.error) if version >= _SINCE else None
-    if opcode == Opcode.MT_FORWARD_SM and subscriber.delivery_error >= 0:
-        parameter = _PARAMETERS.get(subscriber.delivery_error) if version >= _SINCE else None
-        return subscriber.delivery_error, parameter
+        return subscriber.error, _parameter(subscriber, subscriber.error, version)
+    if opcode in _FORWARDS and subscriber.delivery_error >= 0:
+        return subscriber.delivery_error, _parameter(subscriber, subscriber.delivery_error, version)
     if opcode in (Opcode.ANY_TIME_INTERROGATION, Opcode.PROVIDE_SUBSCRIBER_INFO):
         return -1, SubscriberInfoRes(info_of(subscriber))
     if opcode == Opcode.ANY_TIME_MODIFICATION:
@@ -177,6 +181,13 @@ def result_of(opcode: int, argument: Any, subscriber: Subscriber | None, version
     if opcode in (Opcode.PROCESS_UNSTRUCTURED_SS_REQUEST, Opcode.UNSTRUCTURED_SS_REQUEST):
         return ErrorCode.UNEXPECTED_DATA_VALUE, None  # it has no menus
     return -1, None
+
+
+def _parameter(subscriber: Subscriber, code: int, version: int) -> Any:
+    """Return the parameter of an error: as the subscriber has it, else in MAP v3 the usual one."""
+    if subscriber.parameter is not None:
+        return subscriber.parameter
+    return _PARAMETERS.get(code) if version >= _SINCE else None
 
 
 def note_mm_event(subscriber: Subscriber, event: bytes) -> NoteMMEventArg:

@@ -45,6 +45,8 @@ class SmscSettings(NamedTuple):
         receipt_after: seconds from taking a message to its receipt; negative: none is sent.
         echo: whether receipts repeat user_message_reference.
         drop_after: every so many messages the connection is cut without an answer; 0: never.
+        ids: how receipts write message ids: "same" as the answer to submit_sm, or that is hexadecimal and
+            they are "decimal", or the reverse, "hex"; in these two as text alone.
     """
 
     system_id: str = ""
@@ -58,6 +60,7 @@ class SmscSettings(NamedTuple):
     receipt_after: float = 0.0
     echo: bool = True
     drop_after: int = 0
+    ids: str = "same"
 
 
 class TakenMessage(NamedTuple):
@@ -251,7 +254,7 @@ class Smsc:
         found = incoming_of(pdu, text, Coding.GSM7)
         own = pdu.tlv(Tag.USER_MESSAGE_REFERENCE)
         return TakenMessage(
-            f"{time.time_ns():x}-{len(self.messages)}",
+            self._new_id(),
             found.sender,
             found.recipient,
             found.text,
@@ -259,6 +262,11 @@ class Smsc:
             int.from_bytes(own, "big") if own else -1,
             bool(text.registered_delivery & 1),
         )
+
+    def _new_id(self) -> str:
+        number = time.time_ns() // 1000
+        forms = {"decimal": f"{number:X}", "hex": f"{number:010d}"}
+        return forms.get(self.settings.ids, f"{number:x}-{len(self.messages)}")
 
     def _within_rate(self) -> bool:
         second, count = self._second
@@ -284,9 +292,13 @@ class Smsc:
         undeliverable = message.destination.startswith(self.settings.undeliverable)
         stat, state, error = ("UNDELIV", 5, "011") if undeliverable else ("DELIVRD", 2, "000")
         when = time.strftime("%y%m%d%H%M", time.gmtime())
+        ids = self.settings.ids
+        shown = {"decimal": lambda: f"{int(message.id, 16):010d}", "hex": lambda: f"{int(message.id):x}"}.get(
+            ids, lambda: message.id
+        )()
         delivered = "000" if undeliverable else "001"
         words = (
-            f"id:{message.id} sub:001 dlvrd:{delivered} submit date:{when} done date:{when} "
+            f"id:{shown} sub:001 dlvrd:{delivered} submit date:{when} done date:{when} "
             f"stat:{stat} err:{error} text:"
         )
         body = Text(
@@ -299,10 +311,9 @@ class Smsc:
             esm_class=RECEIPT,
             short_message=words.encode("latin-1"),
         )
-        tlvs = [
-            (Tag.RECEIPTED_MESSAGE_ID.value, message.id.encode() + b"\0"),
-            (Tag.MESSAGE_STATE.value, bytes((state,))),
-        ]
+        tlvs = [(Tag.MESSAGE_STATE.value, bytes((state,)))]
+        if ids == "same":
+            tlvs.append((Tag.RECEIPTED_MESSAGE_ID.value, message.id.encode() + b"\0"))
         if self.settings.echo and message.own_reference >= 0:
             tlvs.append((Tag.USER_MESSAGE_REFERENCE.value, message.own_reference.to_bytes(2, "big")))
         return Pdu(Command.DELIVER_SM, 0, 0, body, tuple(tlvs))

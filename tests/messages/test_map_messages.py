@@ -15,7 +15,14 @@ from scp.simulator.endpoint import Endpoint
 from scp.simulator.hlr_run import RunningHlr
 from scp.simulator.hlr_script import Script, Subscriber
 from scp.simulator.network import Network
-from ss7.map.errors import ErrorCode
+from ss7.map.errors import (
+    AbsentSubscriber,
+    AbsentSubscriberReason,
+    AbsentSubscriberSM,
+    ErrorCode,
+    SMDeliveryFailure,
+    SMDeliveryFailureCause,
+)
 from ss7.sms.tpdu import Deliver, decode
 
 BOB = "46701234567"
@@ -144,24 +151,54 @@ def test_what_a_refusal_comes_to(subscriber: Subscriber | None, state: State, re
     run(body, subscriber)
 
 
-@pytest.mark.parametrize("at_the_hlr", [True, False])
-def test_an_absent_subscriber_gets_it_when_he_is_back(at_the_hlr: bool, monkeypatch) -> None:
-    """The HLR knows it, or his node finds out and the HLR is told; its alert has the message sent at once."""
+ABSENT_SM = AbsentSubscriberSM(diagnostic=6)
+ABSENT = AbsentSubscriber(reason=AbsentSubscriberReason.IMSI_DETACH)
+FULL = SMDeliveryFailureCause.MEMORY_CAPACITY_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    ("versions", "away", "reason", "told", "alert"),
+    [
+        ((1, 2, 3), {"detached": True}, "absentSubscriberSM", None, {}),  # the HLR knows it: it is not told
+        ((1, 2, 3), {"delivery_error": 6, "parameter": ABSENT_SM}, "absentSubscriberSM", (1, 6), {}),
+        ((1, 2, 3), {"delivery_error": 27, "parameter": ABSENT}, "absentSubscriber", (1, None), {}),
+        ((1, 2), {"delivery_error": 27, "parameter": True}, "absentSubscriber", (1, None), {"version": 1}),
+        (
+            (1,),
+            {"delivery_error": 27},
+            "absentSubscriber",
+            (None, None),
+            {"version": 1, "with_context": False},
+        ),  # v1 has no outcome to tell
+        (
+            (1, 2, 3),
+            {"delivery_error": 32, "parameter": SMDeliveryFailure(FULL)},
+            "sm-DeliveryFailure",
+            (0, None),
+            {},
+        ),
+    ],
+)
+def test_who_can_not_take_it_gets_it_when_he_can(versions, away, reason, told, alert, monkeypatch) -> None:
+    """The HLR is told in each form of absence, and of a full memory; its alert has the message sent at once."""
     monkeypatch.setattr("scp.domain.message.RETRY_SECONDS", (3600,))
-    away = {"detached": True} if at_the_hlr else {"delivery_error": int(ErrorCode.ABSENT_SUBSCRIBER_SM)}
 
     async def body(site: Site) -> None:
         await site.send("Hello")
-        await site.until(State.QUEUED, reason="map: absentSubscriberSM")
-        assert site.hlr.counts["reportSM-DeliveryStatus"] == (0 if at_the_hlr else 1)
+        await site.until(State.QUEUED, reason=f"map: {reason}")
+        assert site.hlr.counts["reportSM-DeliveryStatus"] == (told is not None)
+        if told is not None:
+            [argument] = [each for each in site.hlr.asked if hasattr(each, "sm_delivery_outcome")]
+            outcome = argument.sm_delivery_outcome
+            assert (None if outcome is None else int(outcome), getattr(argument, "diagnostic", None)) == told
         site.script.subscribers[BOB] = Subscriber(msisdn=BOB)
-        told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        site.hlr.alert(BOB, to=CENTRE, point_code=185, future=told)
-        assert await told == "result"
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        site.hlr.alert(BOB, to=CENTRE, point_code=185, future=done, **alert)
+        assert await done == ("end" if alert else "result")
         await site.until(State.DELIVERED)
         assert site.texts() == "Hello"
 
-    run(body, Subscriber(msisdn=BOB, **away))
+    run(body, Subscriber(msisdn=BOB, **away), versions=versions)
 
 
 def test_two_messages_to_one_subscriber_are_two() -> None:

@@ -18,6 +18,7 @@ from scp.domain.message import State
 from scp.messages.queue import MessageQueue
 from scp.messages.smpp.esme import Esme, EsmeSettings
 from scp.messages.smpp.pdu import Command
+from scp.messages.smpp.receipts import other_spellings
 from scp.simulator.smsc import Smsc, SmscSettings
 from scp.store.messages_sqlite import SqliteMessages
 
@@ -154,6 +155,29 @@ def test_what_becomes_of_a_message(settings: SmscSettings, state: State, reason:
         assert len(smsc.messages) <= 1
 
     run(body, settings, response=0.2 if settings.silent else 20.0)
+
+
+@pytest.mark.parametrize("echo", [True, False])
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("decimal", "any"), ("decimal", "decimal"), ("hex", "any"), ("hex", "hex")]
+)
+def test_receipts_that_write_ids_otherwise_find_their_messages(theirs: str, ours: str, echo: bool) -> None:
+    async def body(side: Side, smsc: Smsc) -> None:
+        for number in range(3):
+            await side.send("Hello", f"m{number}")
+        for number in range(3):
+            await side.until(State.DELIVERED, f"m{number}")
+        assert "unmatched" not in side.counted.results
+
+    run(body, SmscSettings(ids=theirs, receipt_after=0.05, echo=echo), receipt_ids=ours)
+
+
+def test_where_receipts_write_the_same_ids_no_other_is_looked_for() -> None:
+    assert other_spellings("1234", "same") == ()
+    assert other_spellings("0000000255", "decimal") == ("FF", "ff", "000000FF", "000000ff")
+    assert other_spellings("ff", "hex") == ("255", "0000000255")
+    assert {"FF", "255", "597"} <= {"255", *other_spellings("255", "any")}
+    assert other_spellings("ab-1", "any") == ("AB-1",)
 
 
 def test_without_a_receipt_it_is_accepted() -> None:

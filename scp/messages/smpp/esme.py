@@ -69,6 +69,7 @@ class EsmeSettings(NamedTuple):
     source_npi: int = -1
     tls: ssl.SSLContext | None = None
     server_name: str | None = None
+    receipt_ids: str = "any"
 
 
 @final
@@ -335,7 +336,7 @@ class Esme:
         try:
             if not is_receipt(text):
                 await self._user.received(self._piece(pdu, text))
-            elif (receipt := receipt_of(pdu, text)) is not None:
+            elif (receipt := receipt_of(pdu, text, self._settings.receipt_ids)) is not None:
                 await self._user.receipt(receipt)
         except DecodeError as error:
             self._told(f"a deliver_sm can't be read: {error}", True)

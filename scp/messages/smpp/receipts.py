@@ -43,6 +43,11 @@ _STAT: Final = re.compile(r"\bstat:\s*([A-Z]{1,10})", re.IGNORECASE)
 _ERROR: Final = re.compile(r"\berr:\s*([0-9A-Za-z]{1,8})", re.IGNORECASE)
 
 
+ANY: Final = "any"
+_DECIMAL: Final = re.compile(r"[0-9]{1,19}\Z", re.ASCII).match
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{1,16}\Z", re.ASCII).match
+
+
 class Incoming(NamedTuple):
     """A message, or a part of one, that came in."""
 
@@ -57,10 +62,16 @@ def is_receipt(text: Text) -> bool:
     return text.esm_class & _TYPE != 0
 
 
-def receipt_of(pdu: Pdu, text: Text) -> Receipt | None:
+def receipt_of(pdu: Pdu, text: Text, ids: str = ANY) -> Receipt | None:
     """Return a delivery receipt; None if it settles nothing: an intermediate one, or none that is understood.
 
     Optional parameters count before the text, whose form every SMSC has its own idea of (appendix B).
+
+    Args:
+        pdu: for its optional parameters.
+        text: its fields.
+        ids: how receipts write message ids: as the answer to submit_sm did ("same"), in "decimal" where that
+            was hexadecimal, in "hex" where it was decimal; "any": whichever is known.
     """
     if text.esm_class & _TYPE != RECEIPT:
         return None
@@ -77,7 +88,30 @@ def receipt_of(pdu: Pdu, text: Text) -> Receipt | None:
     if state is None or not (reference or own):
         return None
     own_reference = int.from_bytes(own, "big") if own else -1
-    return Receipt(reference, own_reference, text.source.lstrip("+"), state, _reason(pdu, number, words))
+    spellings = other_spellings(reference, ids)
+    if spellings and ids != ANY:
+        reference, *rest = spellings
+        spellings = tuple(rest)
+    reason = _reason(pdu, number, words)
+    return Receipt(reference, own_reference, text.source.lstrip("+"), state, reason, spellings)
+
+
+def other_spellings(reference: str, ids: str) -> tuple[str, ...]:
+    """Return how the answer to submit_sm may have written an id that a receipt writes so.
+
+    Many SMSCs count messages by a number, answer with it in hexadecimal, and put it in decimal into the text
+    of the receipt, whose id field has ten digits (appendix B); others do the reverse. Zeros may lead either.
+    """
+    found: list[str] = []
+    if ids in (ANY, "decimal") and _DECIMAL(reference):
+        number = int(reference)
+        found += [f"{number:{form}}" for form in ("X", "x", "08X", "08x")]
+    if ids in (ANY, "hex") and _HEX(reference):
+        number = int(reference, 16)
+        found += [f"{number:{form}}" for form in ("d", "010d")]
+    if ids == ANY:
+        found += [reference.lstrip("0"), reference.lower(), reference.upper()]
+    return tuple(dict.fromkeys(each for each in found if each and each != reference))
 
 
 def _reason(pdu: Pdu, number: int, words: str) -> str:
