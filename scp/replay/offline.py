@@ -183,12 +183,12 @@ class Replay(DialogueReplay):
     def _over(self, replayed: ReplayedDialogue) -> None:
         self._done(replayed)
         replayed.dialogue = None
-        self._waits.pop(replayed.number, None)
+        if self._waits:
+            self._waits.pop(replayed.number, None)
 
     def _answered(self, replayed: ReplayedDialogue) -> None:
-        waits = self._waits.pop(replayed.number, None)
-        if waits is not None and self.places is not None:
-            self.places.decided_there(*waits)
+        if self.places is not None and replayed.number in self._waits:
+            self.places.decided_there(*self._waits.pop(replayed.number))
 
     def locate(self, msisdn: str, waiter: LocationWaiter, now: float) -> Located | Pending:
         """See `scp.ports.Locator`."""
