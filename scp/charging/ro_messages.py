@@ -247,7 +247,7 @@ class Answer(NamedTuple):
         result: its Result-Code.
         text: its Error-Message.
         host: its Origin-Host.
-        number: its CC-Request-Number; None: it has none, as an error of a relay.
+        type: its CC-Request-Type; None: it has none, as an error of a relay.
         moves: its CC-Session-Failover: another server may be asked.
         handling: its Credit-Control-Failure-Handling.
         units: what it says of each rating group.
@@ -256,7 +256,7 @@ class Answer(NamedTuple):
     result: int
     text: str
     host: str
-    number: int | None
+    type: int | None
     moves: bool | None
     handling: int | None
     units: tuple[Unit, ...]
@@ -418,7 +418,7 @@ def read_answer(message: Message) -> Answer:
         optional(avps, Code.RESULT_CODE) or 0,
         string(avps, Code.ERROR_MESSAGE),
         string(avps, Code.ORIGIN_HOST),
-        optional(avps, Code.CC_REQUEST_NUMBER),
+        optional(avps, Code.CC_REQUEST_TYPE),
         None if moves is None else moves == 1,
         optional(avps, Code.FAILURE_HANDLING),
         tuple(_unit(decode_avps(avp.data)) for avp in avps if avp.code == Code.MULTIPLE_SERVICES),

@@ -185,6 +185,10 @@ class RoSessions:
     async def end(self, found: Reservation, usage: tuple[Used, ...]) -> None:
         """Tell of the last use, and close the session; one that the server does not know any more is closed.
 
+        An answer to an update says that the node before this one has sent that with the same number, and did
+        not live to see it answered: its use is told, and not again. What was used since then is not told: how
+        much that is, is not known.
+
         A server that refuses it for good has ended it too (RFC 8506 §7, PendingT): the charge stays in the
         ledger's record.
 
@@ -195,6 +199,9 @@ class RoSessions:
         request = self._request(session.id, RequestType.TERMINATION, found.steps, found, None, usage)
         request = request._replace(reason=Reason.FINAL)
         answer = await self._send(found.id, Unanswered(request, 0, 0), session.host, moves=session.moves)
+        if answer.type == RequestType.UPDATE:
+            request = request._replace(number=request.number + 1, used=(Used(0),))
+            answer = await self._send(found.id, Unanswered(request, 0, 0), session.host, moves=session.moves)
         if 3000 <= answer.result < 5000:
             raise RoUnavailableError(f"Result-Code {answer.result} {answer.text}".rstrip())
         self._client.open.discard(session.id)
@@ -207,7 +214,10 @@ class RoSessions:
             self._unanswered.pop(opened.id, None)
 
     async def _send(self, key: str, unanswered: Unanswered, host: str, *, moves: bool) -> Answer:
-        """Send a request; one that was sent and not answered goes again as it was."""
+        """Send a request; one that was sent and not answered goes again as it was.
+
+        The first one of a session that this node did not open may be one that the node before has sent.
+        """
         before = self._unanswered.get(key)
         repeated = (
             before is not None
@@ -218,18 +228,22 @@ class RoSessions:
             unanswered = before
         else:
             unanswered = unanswered._replace(end=self._client.next_end())
+        name = unanswered.request.session
+        taken_over = name not in self._client.open and unanswered.request.type is not RequestType.INITIAL
         self._unanswered[key] = unanswered
         if len(self._unanswered) > MOST_UNANSWERED:
             del self._unanswered[next(iter(self._unanswered))]
         try:
             answer = await self._client.request(
-                unanswered.request, Sending(unanswered.end, host, moves, repeated)
+                unanswered.request, Sending(unanswered.end, host, moves, repeated or taken_over)
             )
         except RoUnavailableError as error:
             if not error.sent:
                 self._unanswered.pop(key, None)
             raise
         self._unanswered.pop(key, None)
+        if unanswered.request.type is RequestType.UPDATE:
+            self._client.open.add(name)
         return answer
 
     def _granted(self, of: Reservation, answer: Answer, asked: int) -> Granted | Denied:

@@ -58,6 +58,7 @@ class Books:
     sessions: dict[str, Session] = field(default_factory=dict)
     charged: dict[str, int] = field(default_factory=dict)
     answers: dict[tuple[str, int], tuple[int, list[Avp]]] = field(default_factory=dict)
+    kinds: dict[tuple[str, int], int] = field(default_factory=dict)
     requests: list[CreditControlRequest] = field(default_factory=list)
     repeats: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -170,10 +171,9 @@ class Ocs(Application):
                 answer = self.generate_answer(message)
                 result, avps = self._carried_out(message, fault)
                 answer.result_code = result
-                answer.cc_request_type, answer.cc_request_number = (
-                    message.cc_request_type,
-                    message.cc_request_number,
-                )
+                place = (message.session_id, message.cc_request_number)
+                answer.cc_request_type = self.books.kinds.setdefault(place, message.cc_request_type)
+                answer.cc_request_number = message.cc_request_number
                 for each in [*self.more, *avps]:
                     answer.append_avp(each)
         if fault in ("silent", "mute"):

@@ -285,6 +285,31 @@ def test_another_node_goes_on_where_the_first_was(start) -> None:
     run(body, ocs)
 
 
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_node_that_died_before_its_update_was_answered_has_told_once(start, goes_on) -> None:
+    """Nothing is told twice; what was used since then, at most a period, is not told."""
+    ocs = start(Books(200, 60))
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(request(60))
+        ocs.faults.append("mute")
+        with pytest.raises(StoreError):
+            await room.quotas.extend(request(120, 300))
+        room.client.open.clear()
+        survivor = room.another()
+        if goes_on:
+            assert isinstance(await survivor.extend(request(150, 450)), QuotaGrant)
+            await survivor.settle(SESSION, Usage(((723, 0),), 45))
+        else:
+            await survivor.settle(SESSION, Usage(((450, 0),)))
+        assert kinds(ocs.books) == [(1, 0), (2, 1), *([(2, 1), (3, 2)] if goes_on else [(3, 1), (3, 2)])]
+        assert flagged(ocs.books) == [False, False, True, not goes_on]
+        assert ocs.books.used == [58 if goes_on else 30]
+        assert not any(each.open for each in ocs.books.sessions.values())
+
+    run(body, ocs)
+
+
 @pytest.mark.parametrize("fault", ["drop", "lose", "silent", "mute"])
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_what_one_server_does_not_answer_the_other_does_with_the_t_flag(start, fault, at) -> None:
