@@ -102,6 +102,7 @@ class Ocs(Application):
         seconds: until an answer goes.
         swallowed: hop-by-hop ids of requests that get no answer.
         deaf: watchdogs get none.
+        answers_as: Origin-Host of its answers, if it is a relay for another; "": its own.
     """
 
     def __init__(self, books: Books | None = None, name: str = "ocs1", port: int = 0) -> None:
@@ -115,6 +116,7 @@ class Ocs(Application):
         self.port = port or free_tcp_port()
         self.swallowed: set[int] = set()
         self.deaf = False
+        self.answers_as = ""
 
     def up(self, clients: tuple[str, ...] = (CLIENT,)) -> Ocs:
         node = Node(self.host, REALM, ip_addresses=["127.0.0.1"], tcp_port=self.port, vendor_ids=[10415])
@@ -171,6 +173,7 @@ class Ocs(Application):
                 answer = self.generate_answer(message)
                 result, avps = self._carried_out(message, fault)
                 answer.result_code = result
+                answer.origin_host = (self.answers_as or self.host).encode()
                 place = (message.session_id, message.cc_request_number)
                 answer.cc_request_type = self.books.kinds.setdefault(place, message.cc_request_type)
                 answer.cc_request_number = message.cc_request_number

@@ -3,120 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
-import socket
-import threading
-from collections.abc import Awaitable, Callable, Iterator
-from types import SimpleNamespace
 
 import pytest
 from diameter.message import Avp, constants
 from hypothesis import given
 from hypothesis import strategies as st
-from ocs import CLIENT, REALM, Books, Ocs, awaited
+from ocs import CLIENT, REALM, Books, Ocs
+from ro_room import FAILOVER, HOST, NOW, SESSION, A, B, Room, flagged, kinds, request, run, tried
 
-from oracles import virtual_time
 from oracles.examples import examples
-from scp.charging.ro import RoCharging
-from scp.charging.ro_client import RoClient, Timers
-from scp.charging.ro_messages import FailureHandling, Identity
-from scp.charging.ro_quotas import RoQuotas
-from scp.charging.ro_sessions import RoSessions, Session
-from scp.charging.ro_watchdog import Health
-from scp.domain.quota import UNUSED, QuotaDenial, QuotaGrant, QuotaRequest, Settled, Usage
+from scp.charging.ro_messages import FailureHandling
+from scp.charging.ro_sessions import Session
+from scp.domain.quota import QuotaDenial, QuotaGrant, QuotaRequest, Settled, Usage
 from scp.domain.reservation import State, reservation_id
 from scp.ports import ChargingRequest, Denied, StoreError
-from scp.store.ledger_sqlite import SqliteLedger
-
-A, B = "46700000009", "46701234567"
-SESSION = reservation_id(A, b"0123456789")
-NOW = 1_700_000_000
-HOST = f"ocs1.{REALM}"
-FAILOVER = Avp.new(constants.AVP_CC_SESSION_FAILOVER, value=1)
-TX, DEADLINE, TW = 1.0, 3.0, 30.0
-
-
-def request(seconds: int, tenths: int = 0, told: int = 0, **more: int) -> QuotaRequest:
-    usage = Usage(((tenths, 0),), told) if tenths else UNUSED
-    return QuotaRequest(SESSION, A, "c", A, B, seconds, usage, **more)
-
-
-class Room(SimpleNamespace):
-    """A node's charging: client, ledger, quotas, minutes; and the servers with their books."""
-
-    def another(self) -> RoQuotas:
-        """Quotas of another node that has the same ledger."""
-        return RoQuotas(self.sessions(), self.ledger, self.wall, grace_ms=60_000)
-
-    def sessions(self) -> RoSessions:
-        return RoSessions(self.client, self.wall, moves=self.moves, handling=self.handling)
-
-    async def connected(self, missing: int = 0) -> None:
-        while self.client.missing > missing:  # noqa: ASYNC110 - it is not told
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Ocs]]:
-    started: list[Ocs] = []
-
-    def up(books: Books | None = None, name: str = "ocs1", *more: Avp) -> Ocs:
-        ocs = Ocs(books, name)
-        ocs.more.extend(more)
-        started.append(ocs.up())
-        return ocs
-
-    yield up
-    for each in started:
-        each.down()
-
-
-def run(
-    body: Callable[[Room], Awaitable[None]],
-    *servers: Ocs,
-    moves: bool = False,
-    handling: FailureHandling = FailureHandling.RETRY_AND_TERMINATE,
-    stay: bool = True,
-) -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        identity = Identity(CLIENT, REALM, REALM, "32260@3gpp.org", 7, 8, None, NOW)
-        client = RoClient(
-            tuple(("127.0.0.1", each.port) for each in servers),
-            identity,
-            random.Random(1),
-            loop.time,
-            Timers(TX, DEADLINE, TW, 5.0),
-        )
-        loop.outside(lambda: awaited(client, *servers))
-        ledger = SqliteLedger(":memory:")
-        await ledger.open()
-        room = Room(client=client, ledger=ledger, servers=servers, moves=moves, handling=handling)
-        room.wall = lambda: NOW * 1000 + int(loop.time() * 1000)
-        sessions = room.sessions()
-        room.quotas = RoQuotas(sessions, ledger, room.wall, grace_ms=60_000)
-        room.minutes = RoCharging(sessions, ledger, room.wall, grace_ms=60_000, max_seconds=3600)
-        try:
-            await client.start()
-            if stay:
-                await room.connected()
-            await body(room)
-        finally:
-            await client.close()
-            await ledger.close()
-
-    virtual_time.run(main())
-
-
-def kinds(books: Books) -> list[tuple[int, int]]:
-    """CC-Request-Type and CC-Request-Number of all that came."""
-    return [(each.cc_request_type, each.cc_request_number) for each in books.requests]
-
-
-def flagged(books: Books) -> list[bool]:
-    """Whether each request that came has the T flag."""
-    return [bool(each.header.command_flags & 0x10) for each in books.requests]
 
 
 def test_a_request_has_what_an_operator_expects(start) -> None:
@@ -502,78 +402,6 @@ def test_minutes_that_are_not_used_are_given_back(start) -> None:
     run(body, ocs)
 
 
-def test_a_server_that_does_not_know_us_is_named(start) -> None:
-    ocs = Ocs().up(("somebody.else",))
-
-    async def body(room: Room) -> None:
-        await asyncio.sleep(1.0)
-        assert room.client.missing == 1
-        assert "capabilities refused: Result-Code 3010" in room.client.peers[0].fault
-        with pytest.raises(StoreError, match=r"no server is connected: 127\.0\.0\.1:"):
-            await room.quotas.reserve(request(60))
-
-    try:
-        run(body, ocs, stay=False)
-    finally:
-        ocs.down()
-
-
-def test_watchdogs_keep_a_silent_connection_and_a_deaf_server_is_left(start) -> None:
-    books = Books(200, 60)
-    pair = start(books, "ocs1"), start(books, "ocs2")
-
-    async def body(room: Room) -> None:
-        first, second = room.client.peers
-        await asyncio.sleep(10 * TW)
-        assert (first.health, second.health, room.client.missing) == (Health.OKAY, Health.OKAY, 0)
-        pair[0].deaf = True
-        while first.health is Health.OKAY:  # noqa: ASYNC110 - it is not told
-            await asyncio.sleep(0.5)
-        assert first.health is Health.SUSPECT
-        await room.quotas.reserve(request(60))
-        assert Session.of((await room.ledger.reservation(SESSION)).reference).host == f"ocs2.{REALM}"
-        await asyncio.sleep(TW + 3)
-        assert first.health is Health.DOWN
-        pair[0].deaf = False
-        await asyncio.sleep(6.0)
-        assert first.health is Health.REOPEN
-        await asyncio.sleep(4 * TW)
-        assert first.health is Health.OKAY
-
-    run(body, *pair)
-
-
-def test_a_server_asks_whether_we_are_there_and_re_authorises(start) -> None:
-    ocs = start()
-
-    async def body(room: Room) -> None:
-        await room.quotas.reserve(request(60))
-        (name,) = ocs.books.sessions
-        loop = asyncio.get_running_loop()
-        results = []
-        for session in (name, "nobody;1;2"):
-            answer: asyncio.Future[object] = loop.create_future()
-
-            def ask(session=session, answer=answer) -> None:
-                result = ocs.re_authorise(session).result_code
-                loop.call_soon_threadsafe(answer.set_result, result)
-
-            threading.Thread(target=ask).start()
-            loop.outside(lambda answer=answer: not answer.done())
-            results.append(await answer)
-        assert results == [2001, 5002]
-
-    run(body, ocs)
-
-
-async def tried(asked: Awaitable[object]) -> object:
-    """The answer; None if there is none."""
-    try:
-        return await asked
-    except StoreError:
-        return None
-
-
 @given(
     st.lists(
         st.tuples(
@@ -624,58 +452,3 @@ def test_whatever_is_lost_the_books_have_what_was_used(steps, first, together) -
     finally:
         for each in pair:
             each.down()
-
-
-@pytest.mark.parametrize(
-    "octets",
-    [b"HTTP/1.1 400 Bad Request\r\n\r\n", bytes.fromhex("01ffff00"), bytes.fromhex("0100001c80000118"), b""],
-    ids=["no Diameter", "too long", "cut", "nothing"],
-)
-def test_a_server_that_speaks_something_else_is_named_and_left(start, octets) -> None:
-    """Another one, which is well, is asked meanwhile."""
-    ocs = start(Books(200, 60), "ocs2")
-    hostile = socket.create_server(("127.0.0.1", 0))
-
-    def answer() -> None:
-        while True:
-            try:
-                connection, _ = hostile.accept()
-            except OSError:
-                return
-            with connection, contextlib.suppress(OSError):
-                connection.recv(1000)
-                connection.sendall(octets)
-
-    thread = threading.Thread(target=answer)
-    thread.start()
-    named = SimpleNamespace(port=hostile.getsockname()[1], swallowed=set(), deaf=False)
-
-    async def body(room: Room) -> None:
-        await room.connected(missing=1)
-        assert room.client.peers[0].missing
-        assert room.client.peers[0].fault
-        assert isinstance(await room.quotas.reserve(request(60)), QuotaGrant)
-        assert (await room.quotas.settle(SESSION, Usage(((100, 0),)))).seconds == 10
-        assert ocs.books.used == [10]
-
-    try:
-        run(body, named, ocs, stay=False)
-    finally:
-        hostile.shutdown(socket.SHUT_RDWR)
-        hostile.close()
-        thread.join()
-
-
-def test_an_answer_that_can_not_be_read_is_none(start) -> None:
-    ocs = start(Books(200, 60))
-
-    async def body(room: Room) -> None:
-        ocs.more.append(Avp.new(constants.AVP_CC_SESSION_FAILOVER, value=1))
-        ocs.more[0].payload = b"\x00"
-        with pytest.raises(StoreError, match="the answer can't be read: an Unsigned32 of 1 octets"):
-            await room.quotas.reserve(request(60))
-        ocs.more.clear()
-        assert isinstance(await room.quotas.reserve(request(60)), QuotaGrant)
-        assert flagged(ocs.books) == [False, True]
-
-    run(body, ocs)
