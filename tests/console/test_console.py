@@ -195,7 +195,7 @@ def test_money_and_changes_are_shown_to_keys_of_their_scopes(phone: Tab, node: S
     page.wait_for_selector("text=End the authorization")
     page.fill("label:has-text('Add to the balance') input", "1200")
     page.click("button:text-is('Add')")
-    page.wait_for_selector("dd:has-text('1200')")
+    page.wait_for_selector("dd:has-text('12.00 EUR')")
     reserved = node.ask("POST", "/v1/charging/reservations", asked)
     page.reload()
     page.wait_for_selector("[aria-label=Reservations] td:has-text('reserved')")

@@ -6,6 +6,14 @@ import { Steps } from "./replays.js";
 
 const number = value => value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
 const since = text => text ? text.replace("T", " ").slice(0, 19) + " UTC" : "";
+// An amount as people have it; the API has minor units.
+function money(amount, currency) {
+  if (!currency) return `${amount || 0} minor units`;
+  try {
+    const places = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+    return `${((amount || 0) / 10 ** places).toFixed(places)} ${currency}`;
+  } catch { return `${amount || 0} minor units of ${currency}`; } // no currency's code
+}
 const STATES = { pass: "in order", warn: "look at it", fail: "does not work" };
 const PICTURE = ["m3ua:association", "m3ua:asp", "m3ua:as"];
 
@@ -234,9 +242,9 @@ const LENGTHS = ["charged_ms"];
 
 // What a record comes to, in a line; amounts are minor units, as the API has them.
 function recordWords(record) {
-  if (record.kind === "charge") return `charge: ${record.used_seconds} of ${record.granted_seconds} s, ${record.charged} ${record.currency} off account ${record.account}`;
+  if (record.kind === "charge") return `charge: ${record.used_seconds} of ${record.granted_seconds} s, ${money(record.charged, record.currency)} off account ${record.account}`;
   if (record.kind === "voip") return `SIP leg: ${record.a_number || "?"} → ${record.b_number || "?"}, ${record.answered_ms ? `talked ${((record.ended_ms - record.answered_ms) / 1000).toFixed(1)} s` : "not answered"}`;
-  const cost = record.charge === undefined || record.charge === null ? "" : `, charged ${record.charge} of ${record.reserved} reserved`;
+  const cost = record.charge === undefined || record.charge === null ? "" : `, charged ${record.charge} of ${record.reserved} minor units reserved`;
   return `attempt: ${record.action} ${record.number || ""}, ${record.reason}${cost}`;
 }
 
@@ -317,7 +325,7 @@ function Subscriber({ msisdn, calls, session }) {
       <div><dt>Registered (VoIP service)</dt><dd>${yes(found.registered)} <span class="mono dim">${found.aor || ""}</span></dd></div>
       <div><dt>Forwarding (subscriber)</dt><dd>${found.forwarding ? `on, ${found.when}` : "off"} <span class="mono dim">${(found.locations || []).join(" ")} ${found.forwarding_number || ""}</span></dd></div>
       <div><dt>Roaming</dt><dd>${yes(found.roaming)} <span class="mono dim">${found.vlr || ""}</span></dd></div>
-      ${account ? html`<div><dt>Balance</dt><dd>${account.balance} ${account.currency}, ${account.held} of it held</dd></div>` : null}
+      ${account ? html`<div><dt>Balance</dt><dd>${money(account.balance, account.currency)}, ${money(account.held, account.currency)} of it held</dd></div>` : null}
     </dl>` : null}
     <div class="row">
       ${may("authorization") && found !== undefined ? html`<button onClick=${() => change(found && found.authorized ? "DELETE" : "PUT", `/v1/authorizations/${msisdn}`, found && found.authorized ? undefined : {})}>${found && found.authorized ? "End the authorization" : "Authorize"}</button>` : null}
@@ -327,7 +335,7 @@ function Subscriber({ msisdn, calls, session }) {
     </div>
     ${may("authorization") && may("charging") ? html`<${Credit} msisdn=${msisdn} account=${account} change=${change} />` : null}
     ${reserved.length ? html`<h2>Reservations</h2><div class="scroll" tabindex="0" role="region" aria-label="Reservations"><table><thead><tr><th scope="col">Call</th><th scope="col">State</th><th scope="col" class="number">Granted</th><th scope="col" class="number">Used</th><th scope="col" class="number">Charged</th></tr></thead>
-      <tbody>${reserved.map(each => html`<tr key=${each.id}><td class="mono">${each.call_id}</td><td>${each.state}</td><td class="number">${each.granted_seconds} s</td><td class="number">${each.used_seconds} s</td><td class="number">${each.charged} ${each.currency}</td></tr>`)}</tbody></table></div>` : null}
+      <tbody>${reserved.map(each => html`<tr key=${each.id}><td class="mono">${each.call_id}</td><td>${each.state}</td><td class="number">${each.granted_seconds} s</td><td class="number">${each.used_seconds} s</td><td class="number">${money(each.charged, each.currency)}</td></tr>`)}</tbody></table></div>` : null}
     <h2>Recent changes</h2>
     ${changes.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Recent changes"><table><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
       <tbody>${changes.flatMap((each, at) => differences(each).map(([name, before, after], line) => html`<tr key=${`${at} ${name}`}><td class="dim">${line ? "" : since(each.time)}</td><td>${line ? "" : each.who}</td><td>${line ? "" : each.what}</td><td>${name}</td><td class="mono">${before}</td><td class="mono">${after}</td></tr>`))}</tbody></table></div>` : html`<p class="dim">None through this node's API that it remembers: the latest 2,000 of all numbers, and those before its start if it keeps an audit file.</p>`}
@@ -338,9 +346,13 @@ function Subscriber({ msisdn, calls, session }) {
 
 const plainly = value => value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
 
-// Fields that a change has changed: [name, before, after]; of something new, all that it has.
+// What a change has changed: [field, before, after].
 function differences(change) {
   const before = change.before || {}, after = change.after || {};
+  if (!change.before || !change.after) { // something new, or gone: as one
+    const all = Object.entries(change.after || before).filter(([, value]) => value !== null && value !== "" && value !== false && !(Array.isArray(value) && !value.length)).map(([name, value]) => `${name} ${plainly(value)}`).join(", ");
+    return [["", change.before ? all : "–", change.after ? all : "–"]];
+  }
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(name => name !== "version" && JSON.stringify(before[name] ?? null) !== JSON.stringify(after[name] ?? null));
   return names.length ? names.map(name => [name, plainly(before[name]), plainly(after[name])]) : [["", "–", "–"]];
 }
@@ -380,6 +392,12 @@ function WhatIf({ msisdn }) {
 
 // ---- health
 
+// A line of the runbook: **bold** and `code` as such, a link as its words.
+function formatted(line) {
+  return line.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").split(/(\*\*[^*]+\*\*|`[^`]+`)/).map(part =>
+    part.startsWith("**") ? html`<b>${part.slice(2, -2)}</b>` : part.startsWith("`") ? html`<code>${part.slice(1, -1)}</code>` : part);
+}
+
 function Alerts() {
   const [found, set] = useState(null);
   const [problem, fail] = useState("");
@@ -390,7 +408,7 @@ function Alerts() {
   return html`<h2>Alerts</h2>
     ${found.alerts.length ? null : html`<p class="dim">No rule holds.</p>`}
     ${found.alerts.map(each => html`<details key=${each.name + JSON.stringify(each.labels)}><summary><span class=${"pill " + (each.state === "pending" ? "warn" : each.severity === "page" ? "fail" : "warn")}>${each.state}</span> <b>${each.name}</b> ${each.summary} <span class="dim">since ${since(new Date(each.since_ms).toISOString())}${each.state === "pending" ? `, fires after ${each.for_s} s` : ""}</span></summary>
-      ${each.runbook ? html`<div class="runbook">${each.runbook.split("\n").map(line => html`<p>${line}</p>`)}</div>` : null}</details>`)}
+      ${each.runbook ? html`<div class="runbook">${each.runbook.split("\n").map(line => html`<p>${formatted(line)}</p>`)}</div>` : null}</details>`)}
     <p class="dim">${found.evaluated} of the shipped rules are evaluated here, on what this node has counted for ${number(found.watched_s)} s. Prometheus alone has the history for ${found.not_evaluated.join(", ") || "none"}.</p>`;
 }
 
