@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from oracles.servers import kernel_has_sctp
+from oracles.waiting import until
 from scp.app.event_log import EventLog
 from scp.app.links import attachment, sctp_settings
 from scp.app.node import Node
@@ -82,12 +83,8 @@ def test_without_sctp_the_node_says_so_and_serves_over_tcp(free_tcp_port: int) -
         msc = Msc(Network(), endpoint, Random(2), NullTelemetry())
         connection = attach(endpoint, msc.link, Random(3), msc.trouble)
         await connection.start()
-        await msc.active(10)
-        for _ in range(1000):  # the node has yet to read the ASPAC ACK that made the switch's side active
-            if not node.why_not_ready():
-                break
-            await asyncio.sleep(0.01)
-        assert not node.why_not_ready()
+        await msc.active(120)
+        await until(lambda: not node.why_not_ready())  # it has yet to read the last ASPAC ACK
         assert "modprobe sctp" in node.status.links["stp"].last_error
         await connection.close()
         msc.signalling.stop()

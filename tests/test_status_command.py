@@ -14,6 +14,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from oracles.servers import free_ports
+from oracles.waiting import until
 from scp.app.event_log import EventLog
 from scp.app.node import Node
 from scp.cli import app
@@ -122,10 +123,7 @@ async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[st
     found: dict[str, Any] = json.loads(said)
     msc.link.machine.send(network.point_code, network.scp_point_code, 2, 0, b"")
     msc.signalling.flush()
-    for _ in range(1000):
-        if node.signalling and node.signalling.links[0].others:
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: node.signalling and node.signalling.links[0].others)
     code, said = await status(*file)
     [line] = [line for line in said.splitlines() if "msc national" in line]
     assert line.split()[:4] == ["indicator", "msc", "national", "answered"], said

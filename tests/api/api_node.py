@@ -115,7 +115,7 @@ class Served:
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine in the node's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
     def client(self, token: str = OPERATOR) -> Client:
         return Client(self.url, token)
@@ -177,5 +177,5 @@ def served(directory: Path, **settings: Any) -> Iterator[Served]:
             this.run(this.server.close())
         this.run(this.node.store.close())
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(120)
         loop.close()

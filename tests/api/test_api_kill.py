@@ -77,7 +77,7 @@ def serving(config: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(120)
 
 
 class Written:

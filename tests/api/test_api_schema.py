@@ -128,7 +128,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         await node.start()
         return node
 
-    node = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    node = asyncio.run_coroutine_threadsafe(start(), loop).result(120)
     assert node.api is not None
     try:
         with Client(node.api.url, TOKEN) as client:
@@ -136,9 +136,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             client.send(register(KNOWN, "sip:a@b"))
         yield node.api.url
     finally:
-        asyncio.run_coroutine_threadsafe(node.stop(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(node.stop(), loop).result(120)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(120)
         loop.close()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from oracles.waiting import until
 from scp.app.event_log import EventLog
 from scp.app.tracing import Tracing
 from scp.bench.template import Template
@@ -109,11 +110,7 @@ def test_a_node_that_nobody_looks_at_has_no_tap() -> None:
 
 def test_a_trace_that_is_over_takes_the_tap_away_though_nobody_calls() -> None:
     async def wait(room: Room) -> None:
-        for _ in range(1000):
-            if room.signalling.tap is None:
-                break
-            await asyncio.sleep(0.01)
-        assert room.signalling.tap is None
+        await until(lambda: room.signalling.tap is None)
         assert room.log.said == [("a trace has ended", False)]
 
     def test() -> Any:

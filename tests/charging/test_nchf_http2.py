@@ -19,7 +19,8 @@ from chf import ROOT, Chf
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from oracles.servers import free_tcp_port
+from oracles.servers import answers_tcp, free_tcp_port
+from oracles.waiting import until
 from scp.charging.nchf import NchfCharging
 from scp.charging.nchf_http import ChfClient
 from scp.charging.nchf_messages import NfIdentification
@@ -68,15 +69,7 @@ class Server:
             serve(self._answer, self._config, mode="asgi", shutdown_trigger=self._end.wait)
         )
         port = int(self._config.bind[0].rpartition(":")[2])
-        for _ in range(500):
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                return
-        raise AssertionError("the server does not listen")
+        await until(lambda: answers_tcp(port))
 
     async def stop(self) -> None:
         self._end.set()

@@ -126,7 +126,7 @@ class RealNode:
         finally:
             if process.poll() is None:
                 process.kill()
-            process.wait(10)
+            process.wait(PATIENCE)
 
     def _started(self, times_before: int) -> bool:
         """Whether the log says so; one that says errors only does not: then the API answers."""
@@ -140,7 +140,7 @@ class RealNode:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def ended(self, seconds: float = 20.0) -> int:
+    def ended(self, seconds: float = PATIENCE) -> int:
         assert self.process is not None
         return self.process.wait(seconds)
 

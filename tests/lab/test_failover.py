@@ -232,7 +232,7 @@ def test_a_drain_under_load_loses_nothing(lab: Lab, pair: dict[str, Node]) -> No
     with wire.Wire() as seen:
         load = under_way(pair, lab.load())
         pair["a"].process.send_signal(signal.SIGTERM)
-        assert pair["a"].process.wait(30) == 0
+        assert pair["a"].process.wait(120) == 0
         report = load.stop()
     assert perfect(report)
     ours = seen.of(2911)

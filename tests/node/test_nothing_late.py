@@ -415,7 +415,7 @@ def charging_function() -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        yield asyncio.run_coroutine_threadsafe(Chf().start(), loop).result(10)
+        yield asyncio.run_coroutine_threadsafe(Chf().start(), loop).result(120)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

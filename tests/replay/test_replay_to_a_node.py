@@ -92,7 +92,7 @@ async def held_call(port: int) -> Tape:
     connection = attach(endpoint, tape, random, msc.trouble)
     await connection.start()
     try:
-        await msc.active(10)
+        await msc.active(120)
         [result] = await msc.run([PlannedCall(scenario)], 1, None)
         assert result.passed, result
     finally:

@@ -52,7 +52,7 @@ def said(recorder, clock, scenario, first, last, ends_at):
         msc = Msc(NETWORK, Endpoint(), Random(4), NullTelemetry())
         scf = ScriptedScf(script, routing_context=7, clock=loop.time)
         pair(msc.link, Tap(scf, recorder))
-        await msc.active(2)
+        await msc.active(120)
         [result] = await msc.run([PlannedCall(scenario, Expectation(ended=False))], 1, None)
         await asyncio.sleep(0.1)
         msc.signalling.stop()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from oracles import redis_lab
+from oracles.waiting import until
 from scp.ports import StoreError
 from scp.store.redis import RedisStore
 from scp.store.redis_url import parse_redis_url
@@ -52,16 +53,9 @@ def test_an_entry_that_is_not_renewed_expires_and_leaves_no_key(tmp_path: Path) 
         client = redis.servers[0].client()
         client.script_flush()  # as after a restart of the server
         await one.membership.renew("name:scp-1", b"gone", 1)
-        for _ in range(1000):
-            if not await one.membership.look("name:scp-1"):
-                break
-            await asyncio.sleep(0.01)
+        await until(lambda: one.membership.look("name:scp-1"), lambda found: not found)
         assert [each.node for each in await one.membership.renew("name:scp-1", b"one", 1)] == [b"one"]
-        for _ in range(1000):
-            if not client.exists("mine:nodes:name:scp-1"):
-                break
-            await asyncio.sleep(0.01)
-        assert not client.exists("mine:nodes:name:scp-1")
+        await until(lambda: not client.exists("mine:nodes:name:scp-1"))
         await one.close()
         with pytest.raises(StoreError, match="closed"):
             await one.membership.renew("name:scp-1", b"one", LONG)

@@ -111,7 +111,7 @@ def test_what_was_answered_outlives_kills_and_no_pin_works_twice(lab: Lab, smsc:
         except OSError:
             status, made = 0, {}
         killer.join()
-        lab.brain.wait(20)
+        lab.brain.wait(120)
         lab.start_brain()
         wait_until(lambda: answers_tcp(lab.http_port))
         again, more = confirm(lab, asked, pin)

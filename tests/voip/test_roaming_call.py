@@ -84,7 +84,7 @@ def test_a_roaming_subscribers_devices_ring_and_one_takes_the_call(lab: Lab) -> 
 
 def test_a_wrong_password_registers_nobody(lab: Lab) -> None:
     sipp = lab.register("bob-phone", BOB, 5999, password="guessed")
-    sipp.process.wait(20)
+    sipp.process.wait(120)
     assert sipp.received("SIP/2.0 401")
     assert not sipp.received("SIP/2.0 200")
     sipp.stop()
@@ -92,7 +92,7 @@ def test_a_wrong_password_registers_nobody(lab: Lab) -> None:
 
 def test_a_device_registers_no_number_that_it_does_not_stand_for(lab: Lab) -> None:
     sipp = lab.register("bob-phone", ALICE, 5999)
-    sipp.process.wait(20)
+    sipp.process.wait(120)
     assert sipp.received("SIP/2.0 403")
     assert lab.wait_said("device refused")["number"] == f"+{ALICE}"
     sipp.stop()
@@ -100,7 +100,7 @@ def test_a_device_registers_no_number_that_it_does_not_stand_for(lab: Lab) -> No
 
 def test_a_number_that_is_not_marked_and_nobodys_is_not_relayed(lab: Lab) -> None:
     sipp = lab.gateway_calls("0046812399")
-    sipp.process.wait(20)
+    sipp.process.wait(120)
     assert sipp.received("SIP/2.0 404")
     lab.wait_said("call", reason="not-ours")
     sipp.stop()
@@ -120,7 +120,7 @@ def test_a_reload_takes_identities_and_devices_over_and_status_says_how_it_is(la
     phone = lab.bound("new-phone", new)
     wait_until(lambda: registered(lab, new) and not registered(lab, BOB))
     gone = lab.register("bob-phone", BOB, bob)
-    gone.process.wait(20)
+    gone.process.wait(120)
     assert gone.received("SIP/2.0 403")
     gone.stop()
     said = CliRunner().invoke(app, ["voip", "status", "-c", str(lab.toml)])

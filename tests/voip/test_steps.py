@@ -65,7 +65,7 @@ def records(lab: Lab) -> int:
 
 
 def refused(sipp: Sipp, status: str) -> None:
-    sipp.process.wait(20)
+    sipp.process.wait(120)
     assert sipp.received(f"SIP/2.0 {status}"), sipp.messages()[-1]
     sipp.stop()
 

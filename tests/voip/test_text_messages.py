@@ -76,7 +76,7 @@ def test_what_no_device_took_outlives_a_kill(lab: Lab, smsc: SmscThread) -> None
     lab.wait_said("message", number=CAROL)
     assert lab.brain is not None
     lab.brain.kill()
-    lab.brain.wait(20)
+    lab.brain.wait(120)
     lab.start_brain()
     port = free_tcp_port()
     busy = lab.device("takes_it_later", port)

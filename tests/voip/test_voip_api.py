@@ -230,19 +230,19 @@ def test_a_users_rules_hold_for_the_next_call_and_events_tell_of_it(
     port = lab.bound(hugo.user, HUGO, password=hugo.password)
     follower = threading.Thread(target=follow, daemon=True)
     follower.start()
-    assert ready.wait(20)
+    assert ready.wait(120)
     with client.Client(lab.url, hugo.token) as own:
         rules = voip.UserRules(blocked=("4670",), let_in=("46700000009",), quiet=True)
         assert own.send(voip.set_user_rules(HUGO, rules)) == rules == own.send(voip.user_rules(HUGO))
         for caller, code in (("46700000008", 603), ("46800000008", 480)):
             refused = lab.gateway_calls(f"9900{HUGO}", caller=caller)
-            refused.process.wait(20)
+            refused.process.wait(120)
             assert refused.received(f"SIP/2.0 {code}"), refused.messages()
             refused.stop()
         answers, calls = lab.device("answers", port), lab.gateway_calls(f"9900{HUGO}")
         for each in (calls, answers):
             each.ended()
-        follower.join(20)
+        follower.join(120)
         assert not follower.is_alive()
         states = [data["state"] for kind, data in events if kind == "call"]
         assert states == ["decided", "decided", "decided", "answered", "ended"]

@@ -114,4 +114,4 @@ def test_the_pages_commands_make_a_service_that_a_phone_registers_at(tmp_path: P
         wait_until(lambda: '"bindings"' in (tmp_path / "brain.log").read_text())
     finally:
         os.killpg(shell.pid, signal.SIGTERM)
-        shell.wait(20)
+        shell.wait(120)

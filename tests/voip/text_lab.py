@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from oracles.waiting import wait_until
 from scp.simulator.smsc import Smsc, SmscSettings, TakenMessage
 
-PATIENCE = 20
+PATIENCE = 120
 
 
 class SmscThread:
