@@ -239,6 +239,8 @@ class Control:
             self.target = self._facts = None
             if self.held.money is Money.COUNTING:
                 self._due(metering.answered(self.held.meter, self._ms(report)))
+                if not self.held.meter.pending:
+                    await self._next_quota()  # the switch has reported the period of no answer, and goes on
         elif after is Phase.OVER:
             if event is Event.CLEARED and self.held.money is not Money.FREE:
                 self._change(cleared_ms=self._ms(report))

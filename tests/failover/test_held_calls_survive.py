@@ -352,15 +352,22 @@ class Many:
 
     async def begin(self, position: int) -> None:
         """Begin a call, and bring it to the step before that at which its node dies."""
-        self.charged.append(call := self.of.charged(self.ports[0], CALLER))
+        call = self.of.charged(self.ports[0], CALLER)
+        while (await call.answer(1)).opcodes == [Opcode.CONTINUE]:  # overload: a busy machine takes fewer
+            call = self.of.charged(self.ports[0], CALLER)
         assert Opcode.APPLY_CHARGING in (await call.answer(1)).opcodes
+        self.charged.append(call)
         call.position, call.tenths = position, 20 * PERIOD + 34 + position % 400
         for number in range(position % STEPS):
             step(call, self.port(position, number), number)
             await followed(call, number)
 
     async def hold(self, _: int) -> None:
-        self.suspended.append(await self.of.held(self.ports[0]))
+        call = self.of.begin(self.ports[0])
+        while (await call.answer(1)).opcodes == [Opcode.CONTINUE]:
+            call = self.of.begin(self.ports[0])
+        assert (await call.answer(1)).opcodes == CONNECTED
+        self.suspended.append(call)
 
     def last_words(self) -> None:
         """What the switches say as the node dies."""
