@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from text_lab import SmscThread
-from voip_lab import PASSWORD, Lab, unavailable
+from voip_lab import Lab, unavailable
 
 from oracles.servers import wait_until
 from scp import client
@@ -23,7 +23,7 @@ from scp.client import ApiError, voip
 from scp.voip.user_rules import Day, UserRules, Window
 
 with_lab = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
-ALICE, BOB, HUGO, IRIS = "11234567", "46701234567", "46702000011", "46702000012"
+ALICE, BOB, HUGO, IRIS, KATE = "11234567", "46701234567", "46702000011", "46702000012", "46702000015"
 METHODS = ("get", "put", "post", "delete")
 
 
@@ -252,15 +252,13 @@ def test_a_users_rules_hold_for_the_next_call_and_events_tell_of_it(
             "blocked",
         ]
         own.send(voip.set_user_rules(HUGO, voip.UserRules()))
-        own.send(voip.send_text(HUGO, "0011234567", "Lunch?"))
-        waiting = operator.send(voip.waiting_texts(ALICE)).messages
-        assert (waiting[-1].sender, waiting[-1].text) == (HUGO, "Lunch?")
+        operator.send(voip.put_identity(KATE))
+        operator.send(voip.make_device("kate-phone", (KATE,)))
+        own.send(voip.send_text(HUGO, f"00{KATE}", "Lunch?"))
+        (waiting,) = operator.send(voip.waiting_texts(KATE)).messages
+        assert (waiting.sender, waiting.text, waiting.devices) == (HUGO, "Lunch?", ("kate-phone",))
+        operator.send(voip.delete_identity(KATE))
     lab.unbind(hugo.user, HUGO, port, password=hugo.password)
-    for device in ("alice-phone", "alice-tablet"):
-        takes = lab.device("takes_message", lab.bound(device, ALICE, password=PASSWORD))
-        lab.register(device, ALICE, takes.port).ended()
-        takes.stop()
-        lab.unbind(device, ALICE, takes.port)
 
 
 @with_lab
