@@ -75,7 +75,7 @@ listen = "127.0.0.1:{api}"
 [[api.keys]]
 name = "demo"
 sha256 = "{sha256}"
-scopes = ["authorization", "registration", "forwarding", "read", "charging"]
+scopes = ["authorization", "registration", "forwarding", "read", "charging", "passes", "trace", "calls"]
 [telemetry]
 metrics = "127.0.0.1:{metrics}"
 log_level = "warning"

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import re
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -25,6 +26,7 @@ from msgspec import Struct
 from scp import client
 from scp.app.event_log import EventLog
 from scp.app.node import Node
+from scp.app.phone_account import Provisioning, qr_code
 from scp.config import loads
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
@@ -45,7 +47,7 @@ from scp.voip.store import Store
 from ss7.isup import NatureOfAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from rich.console import Console
 
@@ -436,6 +438,28 @@ def _recorded(record: client.Cdr) -> str:
     return f"leg: {record.a_number} to {record.b_number}, call reference {record.call_reference}"
 
 
+@contextlib.asynccontextmanager
+async def ended_by_term() -> AsyncIterator[None]:
+    """Have SIGTERM cancel what is in the block, so that all that it has started ends with it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    told: list[int] = []
+
+    def end() -> None:
+        told.append(signal.SIGTERM)
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, end)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not told:
+            raise
+        task.uncancel()
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
 async def keep(
     node_config: str, console: Console, sip: int = 5060, ports: tuple[int, int] = (2905, 8080)
 ) -> None:
@@ -450,15 +474,21 @@ async def keep(
     bob = Account("bob", "46701234567", ("bob-phone",), token_urlsafe(9))
     host = lan_address()
     listen = (host, HERE) if host != HERE else (HERE,)
-    async with VoipService(node_config, (ALICE, bob), listen, sip, ports) as service:
+    async with ended_by_term(), VoipService(node_config, (ALICE, bob), listen, sip, ports) as service:
+        provisioning = Provisioning(host, service.sip)
+        server = await provisioning.start()
         console.print(f"\nSIP proxy and registrar: {host}:{service.sip}, UDP or TCP; domain {DOMAIN}\n")
         for account in service.accounts:
             for device in account.devices:
                 address = f"sip:+{account.msisdn}@{DOMAIN}"
                 words = f"  address {address}  authentication user {device}  password {account.password}"
                 console.print(words, markup=False, soft_wrap=True)
+        url = provisioning.url(DOMAIN, ALICE.msisdn, ALICE.devices[0], ALICE.password)
+        console.print(f"\nLinphone takes {ALICE.devices[0]}'s account from this QR code ({url}):\n")
+        console.print(qr_code(url), markup=False, soft_wrap=True)
         console.print(_HOW_TO_CALL.format(host=HERE, service=service), markup=False, soft_wrap=True)
-        await asyncio.Event().wait()
+        async with server:
+            await asyncio.Event().wait()
 
 
 _HOW_TO_CALL: Final = f"""

@@ -77,10 +77,18 @@ def note_of(end: Ended | Failed, b: str, a: str) -> Note:
     return Note(end.call, a, b, began * 1000)
 
 
+def _milliseconds(precise: str, whole: int) -> int:
+    """Return a time of Kamailio in milliseconds: from seconds with a fraction, else from whole ones."""
+    try:
+        return int(float(precise) * 1000)
+    except ValueError:
+        return whole * 1000
+
+
 def leg_of(note: Note, end: Ended | Failed) -> VoipLeg:
     """Return the record of a call's leg; its times are in order though they come from two clocks."""
-    answered = None if isinstance(end, Failed) else max(end.start * 1000, note.started_ms)
-    ended = max(end.at * 1000, answered or note.started_ms)
+    answered = None if isinstance(end, Failed) else max(_milliseconds(end.begun, end.start), note.started_ms)
+    ended = max(_milliseconds(end.over, end.at), answered or note.started_ms)
     return VoipLeg(
         id=note.call,
         call_id=note.call,

@@ -121,6 +121,7 @@ class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
     """A call that was answered at ``start`` has ended. Said again until it is `Kept`.
 
     All brains hear it, the one with the number ``by`` does what there is to do; -1: whoever hears it.
+    ``begun`` and ``over`` are answer and end to the microsecond, as seconds with a fraction, "" if not known.
     """
 
     call: str
@@ -131,6 +132,8 @@ class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
     at: int
     free: str = "0"
     by: int = -1
+    begun: str = ""
+    over: str = ""
 
     @property
     def seconds(self) -> int:
@@ -147,6 +150,7 @@ class Failed(Struct, frozen=True, tag_field="m", tag="failed"):
     b: str
     at: int
     by: int = -1
+    over: str = ""
 
 
 class Counted(Struct, frozen=True, tag_field="m", tag="counted"):

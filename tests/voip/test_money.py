@@ -82,6 +82,9 @@ def test_a_call_is_reserved_charged_and_recorded_as_one(lab: Lab) -> None:
     assert charge.charged == charge.used_seconds
     assert (leg.a_number, leg.b_number, leg.reservation) == ("46700000009", ALICE, charge.reservation)
     assert (leg.call_reference, leg.msc_address) == ("0a0b0c", "46700000007")
+    assert leg.answered_ms is not None
+    assert 1200 <= leg.ended_ms - leg.answered_ms < 20_000
+    assert leg.answered_ms % 1000 or leg.ended_ms % 1000  # no whole seconds
     account = lab.api.send(client.account(ALICE))
     assert (account.balance, account.held) == (10 * PRICE - charge.charged, 0)
     reserved = lab.api.send(client.reservation(charge.reservation))

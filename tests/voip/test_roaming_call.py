@@ -6,9 +6,14 @@ import asyncio
 import io
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
+from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -163,3 +168,38 @@ def test_the_service_is_left_running_with_accounts_that_a_phone_can_use() -> Non
     said = asyncio.run(run())
     assert "address sip:+11234567@voip.example  authentication user alice-tablet" in said
     assert "camel-scp msc --b 0011234567 --vlr 491710000001" in said
+
+
+def test_the_service_that_was_left_running_ends_with_all_it_started(tmp_path: Path) -> None:
+    m3ua, api, sip = *free_ports(2), free_tcp_port()
+    code = (
+        "import asyncio; from rich.console import Console; from scp.app import demo, demo_voip;"
+        f"asyncio.run(demo_voip.keep(demo.CONFIG, Console(width=200), {sip}, ({m3ua}, {api})))"
+    )
+    out = tmp_path / "out"
+    with out.open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: process.poll() is not None or "Ctrl-C" in out.read_text(), 30)
+        said = out.read_text()
+        url = re.findall(r"QR code \((http://\S+)\)", said)[0]
+        account = httpx.get(url, trust_env=False).text
+        assert ET.fromstring(account).find(".//*[@name='userid']").text == "alice-phone"
+        assert httpx.get(url + "x", trust_env=False).status_code == 404
+        assert "\u2588" in said  # the QR code's blocks
+        log = re.findall(r"Kamailio's log: (\S+)/kamailio.log", said)[0]
+        process.terminate()
+        assert process.wait(30) == 0, out.read_text()
+        running = [one for one in Path("/proc").glob("[0-9]*/cmdline") if log.encode() in cmdline(one)]
+        assert running == []
+        assert not Path(log).exists()
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def cmdline(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # it ended meanwhile
+        return b""

@@ -27,7 +27,7 @@ BEAT: Final = 15.0
 NOT_SENT: Final = define(
     "message-refused", 409, "The message can't be sent", "'detail' has the SIP status for it."
 )
-NO_STREAM: Final = define("too-many-streams", 503, "Too many follow events", "[api] streams limits them.")
+NO_STREAM: Final = define("too-many-followers", 503, "Too many follow events", "[api] streams limits them.")
 
 
 class TextBody(Struct, frozen=True, forbid_unknown_fields=True):
