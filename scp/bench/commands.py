@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
+from scp.bench.api import API
+from scp.bench.api import measure as measure_api
 from scp.bench.benchmark import run
 from scp.bench.comparison import COMPARED, TOLERANCE, compare, comparison_as_json, medians
 from scp.bench.consoles import WITH, with_consoles
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 def bench(
     scenarios: Annotated[
         list[str] | None,
-        typer.Argument(help=f"{', '.join(NAMES)}; all but {SOAK}, {REPLAY} if tshark is installed"),
+        typer.Argument(
+            help=f"{', '.join(NAMES)}; all but {SOAK}, {REPLAY} if tshark is installed; {API}, alone"
+        ),
     ] = None,
     *,
     quick: Annotated[
@@ -73,6 +77,8 @@ def bench(
     ]
     if soak is not None:
         names, size = [SOAK], replace(size, soaked=soak)
+    if names == [API]:
+        _api(seconds=2 if quick else 10, json=json)
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(known)}")
@@ -104,6 +110,37 @@ def bench(
     for fault in report.faults:
         typer.echo(fault, err=True)
     raise typer.Exit(1 if report.faults else 0)
+
+
+def _api(*, seconds: float, json: bool) -> NoReturn:
+    """Measure the HTTP API, print what came of it, and leave."""
+    table = _table(
+        "Charged calls over the HTTP API: reserve, commit, leg",
+        "calls/s",
+        "node CPU µs a call",
+        "client CPU µs a call",
+        "at calls/s",
+        "p50 ms",
+        "p99 ms",
+        "wrong",
+    )
+    wrong = 0
+    found = []
+    try:
+        for each in measure_api(seconds, lambda text: typer.echo(text, err=True)):
+            found.append(each)
+            wrong += each.wrong
+            figures = (each.calls_per_s, each.node_us, each.client_us, each.rate)
+            cells = [f"{figure:,.0f}" for figure in figures] + [f"{each.p50_ms:.1f}", f"{each.p99_ms:.1f}"]
+            table.add_row(each.store, *cells, str(each.wrong))
+    except (OSError, ServerError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        Console(highlight=False, width=120).print(table)
+    raise typer.Exit(1 if wrong else 0)
 
 
 def _compare(comparison: Comparison, title: str = "", *, json: bool) -> NoReturn:

@@ -257,6 +257,13 @@ def redis(folder: Path, core: int) -> Iterator[Server]:
         yield Server(pid, port)
 
 
+@contextmanager
+def program(command: list[str], log: Path, core: int) -> Iterator[int]:
+    """Run a node by its command, and give the id of its process."""
+    with _running(command, log, core, {}) as pid:
+        yield pid
+
+
 def free_port() -> int:
     """Return a free TCP port of 127.0.0.1."""
     with socket.socket() as probe:

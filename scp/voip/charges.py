@@ -61,7 +61,7 @@ class Charges:
     async def reserve(self, call: str, caller: str, number: str, minutes: int, payer: str) -> Minutes:
         """Ask for minutes, until the deadline; a grant that comes later is given back."""
         wanted = client.reserve(call, caller or payer, number, minutes, payer).once(call)
-        asked: asyncio.Future[Reservation] = asyncio.ensure_future(self._scp.send(wanted))
+        asked: asyncio.Future[Reservation] = asyncio.ensure_future(self._scp.send(wanted, self._scp.deadline))
         try:
             async with asyncio.timeout(self._scp.deadline):
                 given = await asyncio.shield(asked)

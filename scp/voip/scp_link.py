@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar, final
+from typing import TYPE_CHECKING, Final, TypeVar, final
 
 from scp import client
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from scp.voip.directory import Identity
 
 Answer = TypeVar("Answer")
+
+NO_ROOM: Final = "too many requests are under way"
 
 
 @final
@@ -31,18 +33,30 @@ class ScpLink:
     def __init__(self, url: str, token: str, deadline: float, at_once: int) -> None:
         self.url = url
         self.trouble = ""
-        self._client = client.AsyncClient(url, token, timeout=5.0)
+        self._client = client.AsyncClient(url, token, timeout=5.0, at_once=at_once)
         self.deadline = deadline
         self._room = asyncio.Semaphore(at_once)
 
-    async def send(self, call: client.Call[Answer]) -> Answer:
-        """Send a call when there is room for it; raises as `scp.client.AsyncClient.send`."""
-        async with self._room:
+    async def send(self, call: client.Call[Answer], room_within: float | None = None) -> Answer:
+        """Send a call when there is room for it; raises as `scp.client.AsyncClient.send`.
+
+        Args:
+            call: it.
+            room_within: seconds after which it is not sent any more: nobody waits for its answer then.
+        """
+        try:
+            async with asyncio.timeout(room_within):
+                await self._room.acquire()
+        except TimeoutError:
+            raise client.TransportError(f"{call.method} {call.path}: not sent, {NO_ROOM}") from None
+        try:
             try:
                 answer = await self._client.send(call)
             except client.TransportError as error:
                 self.trouble = str(error)
                 raise
+        finally:
+            self._room.release()
         self.trouble = ""
         return answer
 
