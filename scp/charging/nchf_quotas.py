@@ -120,6 +120,7 @@ class NchfQuotas:
             return QuotaDenial(answer if isinstance(answer, Denied) else Denied.INSUFFICIENT)
         seconds = min(answer[0], request.seconds)
         await self._ledger.reserve(made, self._step(Event.RESERVE, seconds, answer[1]))
+        self._told[request.session] = 0
         return self._grant(request, seconds, read)
 
     async def extend(self, request: QuotaRequest) -> QuotaAnswer:
@@ -152,7 +153,8 @@ class NchfQuotas:
         One that was sent and not answered goes as it was, before any other of its session, and says so: what
         it tells is told once (TS 32.291 §6.1.6.2.2, retransmissionIndicator).
         """
-        repeated = self._unanswered.get(found.id) is update
+        taken_over = found.id not in self._told  # the node before may have sent one with this number
+        repeated = taken_over or self._unanswered.get(found.id) is update
         self._unanswered[found.id] = update
         path = f"{session_path(found)}/update"
         try:
@@ -187,6 +189,12 @@ class NchfQuotas:
                 if self._is_unanswered(found):
                     with contextlib.suppress(ChfRefusedError):
                         found, _ = await self._update(found, self._unanswered[session])
+                elif session not in self._told and used.tenths and found.fingerprint != MESSAGE:
+                    # An update that the node before may have sent: the function tells, and counts it once.
+                    told = self._used(found, used, used.seconds, QUOTA_EXHAUSTED)
+                    update = _Update(self._message(found, None, told), used.seconds)
+                    with contextlib.suppress(ChfRefusedError):
+                        found, _ = await self._update(found, update)
                 await self._release(found, self._used(found, used, used.seconds, FINAL))
             except ChfUnavailableError as error:
                 raise StoreError(f"charging function: {error}", Denied.UNAVAILABLE) from None

@@ -132,9 +132,9 @@ class Chf:
         reference = reference or f"session {len(self.sessions) + len(self.used)}"
         code = fault if isinstance(fault, str) and fault.isupper() else "SUCCESS"
         dearest = self.later if self.change else 1
-        asked = units(usage["requestedUnit"])
+        asked = units(usage["requestedUnit"]) if "requestedUnit" in usage else 0
         time = min(asked, self.balance // dearest) if code == "SUCCESS" else 0
-        if code == "SUCCESS" and not time:
+        if code == "SUCCESS" and asked and not time:
             code = "QUOTA_LIMIT_REACHED"
         self.balance -= time * dearest
         self.sessions[reference] = self.sessions.get(reference, 0) + time * dearest

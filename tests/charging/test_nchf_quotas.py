@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Awaitable
+from unittest.mock import patch
 
 import pytest
 from chf import ROOT, Chf
+from hypothesis import given
+from hypothesis import strategies as st
 
+from oracles.examples import examples
+from scp.charging import nchf_http
 from scp.charging.nchf_http import ChfClient
 from scp.charging.nchf_messages import NfIdentification
 from scp.charging.nchf_quotas import NchfQuotas
@@ -231,3 +237,60 @@ def test_a_denied_update_leaves_the_numbers_right() -> None:
         assert chf.used == {"session 0": 60}
 
     run(body, 60)
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_node_that_died_before_its_update_was_answered_has_told_once(goes_on) -> None:
+    """Nothing is told twice; what was used since then, at most a period, is not told."""
+
+    async def body(node, chf, _ledger) -> None:
+        quotas = node()
+        await quotas.reserve(request(60))
+        chf.faults.extend(["lose", 503, 503, 503])
+        with pytest.raises(StoreError):
+            await quotas.extend(request(120, 300))
+        quotas._client._breaker.succeeded(0.0)
+        survivor = node()
+        if goes_on:
+            assert isinstance(await survivor.extend(request(150, 450)), QuotaGrant)
+            await survivor.settle(SESSION, Usage(((723, 0),), 45))
+        else:
+            await survivor.settle(SESSION, Usage(((450, 0),)))
+        assert chf.used == {"session 0": 58 if goes_on else 30}
+        assert not chf.sessions
+
+    run(body)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.sampled_from(["", "", "drop", "lose"])), max_size=6),
+    st.sampled_from(["", "drop", "lose"]),
+)
+@examples(8)
+def test_whatever_is_lost_the_function_has_what_was_used(steps, last) -> None:
+    async def body(node, chf, _ledger) -> None:
+        quotas, used, told = node(), 0, 0
+        await quotas.reserve(request(60))
+
+        async def tried(asked: Awaitable[object], fault: str) -> object:
+            chf.faults.extend([fault, 503, 503, 503] if fault else [])
+            try:
+                return await asked
+            except StoreError:
+                return None
+            finally:
+                chf.faults.clear()
+                quotas._client._breaker.succeeded(0.0)
+
+        for tenths, fault in steps:
+            used += tenths
+            answer = await tried(quotas.extend(request(used // 10 + 90, used, told)), fault)
+            told = used // 10 if isinstance(answer, QuotaGrant) else told
+        usage = Usage(((used, 0),), told)
+        await tried(quotas.settle(SESSION, usage), last)
+        assert await quotas.settle(SESSION, usage) == Settled(SESSION, None, usage.seconds)
+        assert chf.used == {"session 0": usage.seconds}
+        assert (chf.balance, chf.sessions) == (100_000 - usage.seconds, {})
+
+    with patch.object(nchf_http, "FIRST_PAUSE", 0.001):
+        run(body)
