@@ -348,9 +348,12 @@ class DialogueRunner(DialogueHooks[State]):
         locator = self.locator
         if locator is None:
             return LocateFailure.OFF
-        due = now + self.place_deadline
+        came = now
         if not (state.answered or state.gone):
-            due = min(due, state.started + self.answer_deadline)
+            came = state.started
+            if self.admission is not None and now == came:  # it is in hand: what it has waited unread counts
+                came = min(came, self.admission.turn.began)
+        due = min(came + self.place_deadline, came + self.answer_deadline)
         state.asked = (state.asked + 1) & 0xFF
         try:
             place = locator.locate(msisdn, PlaceAsked(state), now)

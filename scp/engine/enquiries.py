@@ -187,6 +187,7 @@ class Enquiries:
         self._in_flight: dict[tuple[int, str], _InFlight] = {}
         self._versions: dict[tuple[int, str], int] = {}
         self._sls = 0
+        self._addresses: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         """How many are in flight."""
@@ -232,7 +233,7 @@ class Enquiries:
         question, version = flight.question, flight.context.version
         operation = BY_OPCODE[question.opcode]
         called = Address(ssn=question.ssn, global_title=GlobalTitle(question.title)).encode()
-        calling = Address(ssn=question.own_ssn or self.ssn, global_title=GlobalTitle(self.title)).encode()
+        calling = self._own(question.own_ssn or self.ssn)
         self._sls = (self._sls + 1) % _SLS_VALUES
         path = self._provider.path(called, calling, self._otherwise, self._sls)
         if path is None:
@@ -249,6 +250,14 @@ class Enquiries:
         octets = self._tcap.begin(dialogue, [invoke], now)
         self._provider.send(path, octets, return_on_error=True)
         return None
+
+    def _own(self, ssn: int) -> bytes:
+        """Return the octets of our address as this subsystem."""
+        found = self._addresses.get(ssn)
+        if found is None:
+            found = Address(ssn=ssn, global_title=GlobalTitle(self.title)).encode()
+            self._addresses[ssn] = found
+        return found
 
     # -- what comes back -----------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from scp.domain.call import Trigger
 from scp.domain.map_results import Outcome
 from scp.domain.reason import Reason
 from scp.domain.subscriber import When
+from scp.engine.admission import Admission, Limits
 from scp.services.whereabouts import Ask, OnSilence
 from scp.simulator.hlr_script import Subscriber
 from ss7.cap.operations import Opcode
@@ -264,3 +265,17 @@ def test_what_is_stored_decides_while_no_link_leads_to_the_hlr():
     room.turn()
     assert room.answer(originating(room)).opcodes == [Opcode.CONNECT]
     assert room.decision.reason is Reason.FORWARDED_ROAMING
+
+
+@pytest.mark.parametrize(("waited", "wait"), [(0.0, 0.3), (0.15, 0.15)])
+def test_the_time_that_a_call_has_waited_unread_is_part_of_its_deadline(waited, wait):
+    room = MapRoom(WANDERER)
+    room.script.silent = True
+    room.cap.admission = Admission(Limits(delay=0.2))
+    room.cap.admission.turn.began = room.loop.now - waited
+    otid = originating(room)
+    room.advance(wait - 0.01)
+    assert room.answers(otid) == []
+    room.advance(0.02)
+    assert room.answer(otid).opcodes == [Opcode.CONTINUE]
+    assert room.decision.reason is Reason.LOCATION_TIMEOUT
