@@ -12,7 +12,7 @@ from scp.engine.network import Ss7Network
 from scp.services.api import NodeSettings
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings, Translation
-from scp.stack.tcap import TcapSettings
+from scp.stack.tcap_settings import TcapSettings
 from ss7.cap.codec import ALONE
 from ss7.cap.contexts import CALL_CONTROL, REFUSALS
 from ss7.cap.contexts import CONTEXTS as CAP_CONTEXTS

@@ -31,7 +31,8 @@ from scp.stack.m3ua.asp import Asp
 from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings
-from scp.stack.tcap import Tcap, TcapSettings
+from scp.stack.tcap import Tcap
+from scp.stack.tcap_settings import TcapSettings
 from scp.store.open import open_store
 from scp.telemetry.metrics import Metrics
 from scp.telemetry.null import NullTelemetry

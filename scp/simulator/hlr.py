@@ -18,7 +18,9 @@ from scp.simulator.hlr_script import Script, note_mm_event, result_of
 from scp.stack import tcap_dialogue as tc
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SccpSettings
-from scp.stack.tcap import CONTEXT_NOT_SUPPORTED, Tcap, TcapSettings
+from scp.stack.tcap import Tcap
+from scp.stack.tcap_portions import CONTEXT_NOT_SUPPORTED
+from scp.stack.tcap_settings import TcapSettings
 from scp.telemetry.null import NullTelemetry
 from ss7.address import AddressString
 from ss7.errors import DecodeError

@@ -19,7 +19,8 @@ from scp.simulator.expect import Expectation
 from scp.simulator.idp import initial_dp, time_and_timezone
 from scp.simulator.message import CONTEXTS, MessageDialogue, initial_dp_sms
 from scp.stack.sccp import Sccp, SccpSettings
-from scp.stack.tcap import Tcap, TcapSettings
+from scp.stack.tcap import Tcap
+from scp.stack.tcap_settings import TcapSettings
 from scp.telemetry.null import NullTelemetry
 from ss7.cap.contexts import BY_VERSION
 from ss7.sccp import GlobalTitle

@@ -93,8 +93,6 @@ from scp.stack.tcap_invocation import (
     withdraw,
 )
 from scp.stack.tcap_portions import (
-    CONTEXT_NOT_SUPPORTED,
-    DIALOGUE_REFUSED,
     USER_SPECIFIED,
     portion_fits,
     provider_cause,
@@ -102,13 +100,10 @@ from scp.stack.tcap_portions import (
 )
 from scp.stack.tcap_settings import (
     ABORTED,
-    ABORTED_REASONS,
     COUNTER_BITS,
     COUNTER_MASK,
     DISCARD,
-    DISCARD_REASONS,
     REFUSED,
-    REFUSED_REASONS,
     TcapSettings,
 )
 from ss7 import rose, tcap, tcap_dialogue
@@ -119,23 +114,7 @@ from ss7.tcap_dialogue import Aare, Aarq, Abrt, DialoguePortion, encode_dialogue
 if TYPE_CHECKING:
     from ss7.rose import Code, Component
 
-__all__ = [
-    "ABORTED",
-    "ABORTED_REASONS",
-    "CONTEXT_NOT_SUPPORTED",
-    "DIALOGUE_REFUSED",
-    "DISCARD",
-    "DISCARD_REASONS",
-    "REFUSED",
-    "REFUSED_REASONS",
-    "USER_SPECIFIED",
-    "Dialogue",
-    "DialogueLimitError",
-    "Indication",
-    "LocalReject",
-    "Tcap",
-    "TcapSettings",
-]
+__all__ = ["Dialogue", "DialogueLimitError", "Indication", "Tcap"]
 
 _ABNORMAL_DIALOGUE: Final = encode_dialogue(Abrt(tcap_dialogue.ABRT_PROVIDER))
 TID_OCTETS: Final = 4

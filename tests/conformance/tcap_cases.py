@@ -11,7 +11,8 @@ from tcap_node import CONNECT, IDP, V1, V2, is_empty
 from watch import WATCH
 
 from scp.stack import tcap_dialogue as dha
-from scp.stack.tcap import Dialogue, Indication, Tcap, TcapSettings
+from scp.stack.tcap import Dialogue, Indication, Tcap
+from scp.stack.tcap_settings import TcapSettings
 from ss7 import rose, tcap, tcap_dialogue
 from ss7.tcap import Aare, Aarq, Abrt, Invoke, Message, Reject, ReturnError, ReturnResult
 

@@ -38,7 +38,8 @@ from scp.stack.m3ua.sgp import Sgp
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_reassembly import Reassembly
 from scp.stack.sccp_settings import SccpSettings
-from scp.stack.tcap import Tcap, TcapSettings
+from scp.stack.tcap import Tcap
+from scp.stack.tcap_settings import TcapSettings
 from ss7 import rose, sccp, tcap
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.contexts import BY_VERSION, CALL_CONTROL, REFUSALS

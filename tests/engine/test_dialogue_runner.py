@@ -14,7 +14,8 @@ from scp.engine.dialogue_state import DialogueState
 from scp.engine.tc_users import TcUsers
 from scp.services.api import Lookup, NextReport, Report, ReportKind
 from scp.services.call import Outgoing
-from scp.stack.tcap import Indication, Tcap, TcapSettings
+from scp.stack.tcap import Indication, Tcap
+from scp.stack.tcap_settings import TcapSettings
 from ss7 import tcap
 from ss7.rose import Invoke, encode_invoke
 from ss7.tcap_dialogue import Aarq, encode_dialogue, oid_octets

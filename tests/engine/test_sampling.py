@@ -11,7 +11,8 @@ from scp.domain.decision import Action, Decision
 from scp.domain.reason import FAILURES, Reason
 from scp.engine.admission import SHED, Admission, Limits
 from scp.engine.sampling import Sampled
-from scp.stack.tcap import Tcap, TcapSettings
+from scp.stack.tcap import Tcap
+from scp.stack.tcap_settings import TcapSettings
 
 FINE = Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS)
 

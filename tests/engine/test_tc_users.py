@@ -10,7 +10,8 @@ from room import NETWORK, READY, Room, idp, new_otid
 from scp.engine.return_path import ReturnPath
 from scp.engine.tc_users import TcUsers
 from scp.stack import tcap_dialogue as tc
-from scp.stack.tcap import Tcap, TcapSettings
+from scp.stack.tcap import Tcap
+from scp.stack.tcap_settings import TcapSettings
 from ss7 import tcap
 from ss7.cap.contexts import BY_VERSION, CALL_CONTROL, CAP_V1
 from ss7.cap.operations import Opcode

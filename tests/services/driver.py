@@ -8,7 +8,8 @@ from scp.engine.cap.dialogue import CapDialogue
 from scp.engine.cap.user import CapUser
 from scp.replay.records import Snapshot
 from scp.services.api import Lookup, NextReport, Report, ReportKind
-from scp.stack.tcap import Dialogue, Tcap, TcapSettings
+from scp.stack.tcap import Dialogue, Tcap
+from scp.stack.tcap_settings import TcapSettings
 from scp.telemetry.null import NullTelemetry
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V2

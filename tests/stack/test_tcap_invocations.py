@@ -10,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tcap_node import active, is_empty, send
 
 from scp.stack import tcap_dialogue as dha
-from scp.stack.tcap import Tcap, TcapSettings
+from scp.stack.tcap import Tcap
 from scp.stack.tcap_invocation import live
+from scp.stack.tcap_settings import TcapSettings
 from ss7 import rose, tcap
 from ss7.errors import EncodeError
 from ss7.rose import Invoke, Reject, ReturnError, ReturnResult

@@ -13,22 +13,18 @@ from tcap_node import CONNECT, IDP, V1, V2, V4, aborts, active, begin, is_empty,
 
 from oracles.examples import examples
 from scp.stack import tcap_dialogue as dha
-from scp.stack.tcap import (
+from scp.stack.tcap import Dialogue, DialogueLimitError, Indication, Tcap
+from scp.stack.tcap_invocation import live
+from scp.stack.tcap_portions import CONTEXT_NOT_SUPPORTED, DIALOGUE_REFUSED
+from scp.stack.tcap_settings import (
     ABORTED,
     ABORTED_REASONS,
-    CONTEXT_NOT_SUPPORTED,
-    DIALOGUE_REFUSED,
     DISCARD,
     DISCARD_REASONS,
     REFUSED,
     REFUSED_REASONS,
-    Dialogue,
-    DialogueLimitError,
-    Indication,
-    Tcap,
     TcapSettings,
 )
-from scp.stack.tcap_invocation import live
 from ss7 import ber, rose, tcap, tcap_dialogue
 from ss7.errors import EncodeError
 from ss7.tcap import (
