@@ -141,6 +141,28 @@ def test_13_an_external_srf_that_asks_for_nobody_is_refused_and_one_that_is_sile
     run(body, service='announce = "connecting"\n', tariff=ABROAD + EXTERNAL, recorder=everything_sent)
 
 
+def test_13_an_external_srf_that_aborts_costs_no_call(everything_sent, monkeypatch):
+    def abort(resource, now):
+        if resource.next_deadline() <= now:
+            octets = resource._tcap.abort(resource._dialogue)
+            resource._signalling.send(resource._dialogue.path, octets)
+
+    monkeypatch.setattr(assisting.AssistingResource, "tick", abort)
+
+    async def body(lab: Lab) -> None:
+        result = await lab.call(forwarded(srf=False, external_srf="46709000042", tssf=20.0), ANY)
+        assert result.heard == ()
+        assert result.routed_to == "990011234567"
+        (put_through,) = [
+            step for step in result.steps if any(each.startswith("connect 99") for each in step.components)
+        ]
+        assert put_through.seconds < 3.0  # at once, not after its patience of 6 s
+        (record,) = await lab.records()
+        assert record["charge"] == 8
+
+    run(body, service='announce = "connecting"\n', tariff=ABROAD + EXTERNAL, recorder=everything_sent)
+
+
 def forwarded(**fields):
     """A call to the gateway that the subscriber pays who forwards it."""
     return Scenario(
