@@ -35,7 +35,7 @@ from ss7.isup import RedirectingReason
 
 if TYPE_CHECKING:
     from scp.domain.call import CallFacts
-    from scp.domain.meter import Meter, Period
+    from scp.domain.meter import Period
     from scp.services.api import Call
     from scp.services.charging_policy import ChargingPolicy, Paid
     from scp.services.held_call import HeldCall, Plan
@@ -47,8 +47,8 @@ UNANSWERED: Final = 0.25
 MS_OF_TENTH: Final = 100
 REPORT_SECONDS: Final = 5.0
 """How long a call information report is waited for once the call is over."""
-PERIOD_SLACK: Final = 10.0
-"""Seconds that a period's report may be late (it is counted from answer, which is not known to the tenth)."""
+PERIOD_SLACK_MS: Final = 10_000
+"""Milliseconds that a period's report may be late: it is counted from answer, known to the tenth at best."""
 
 
 @final
@@ -199,9 +199,8 @@ class Control:
             return call.now + self._policy.report_s
         if held.phase is Phase.OVER:  # a call information report is due
             return call.now + REPORT_SECONDS
-        if held.money is Money.COUNTING and held.due_ms:
-            return min(quiet, call.now + max(0.0, held.due_ms / 1000 - call.at))
-        return quiet
+        due_ms = self._due_ms() if held.money is Money.COUNTING else 0
+        return min(quiet, call.now + max(0, due_ms - self._ms()) / 1000) if due_ms else quiet
 
     async def _control(self, report: Report, event: Event | None) -> None:
         """Step the table of the call."""
@@ -238,7 +237,7 @@ class Control:
         if after is Phase.TALKING:
             self.target = self._facts = None
             if self.held.money is Money.COUNTING:
-                self._due(metering.answered(self.held.meter, self._ms(report)))
+                self._change(meter=metering.answered(self.held.meter, self._ms(report)))
                 if not self.held.meter.pending:
                     await self._next_quota()  # the switch has reported the period of no answer, and goes on
         elif after is Phase.OVER:
@@ -305,7 +304,8 @@ class Control:
         report = read_report(came.argument, self.call.context.version)
         if report is None and not held.meter.pending:
             return None  # whatever it is, none is due
-        self._change(tested=False)
+        if held.due_ms or held.tested:
+            self._change(tested=False, due_ms=0)
         if report is None:
             ends = self._policy.unreadable_report == "release"
             self._change(meter=metering.reported(metering.assumed(held.meter)))
@@ -348,16 +348,20 @@ class Control:
         if action is charge.Action.ASK:
             await self._next_quota()
         elif action is charge.Action.ASSUME:
-            self._change(meter=metering.reported(metering.assumed(self.held.meter)), tested=False)
+            taken = metering.reported(metering.assumed(self.held.meter))
+            self._change(meter=taken, tested=False, due_ms=0)
             await self._next_quota()
+            meter = self.held.meter
+            if meter.pending and meter.answered:  # from now on: the switch has lost the one before
+                more = (meter.allowed - meter.used) * MS_OF_TENTH
+                self._change(due_ms=self._ms() + more + PERIOD_SLACK_MS)
         elif action is charge.Action.RELEASE:
             self._release(event)
         elif action is charge.Action.TEST:
             self.call.invoke(Opcode.ACTIVITY_TEST)
-            now_ms, due_ms = int(self.call.at * 1000), self.held.due_ms
+            now_ms, due_ms = self._ms(), self._due_ms()
             if due_ms <= now_ms:  # not before the report is due: then it is only asked for the call
-                slack = int(PERIOD_SLACK * 1000)
-                self._change(tested=True, due_ms=now_ms + slack if due_ms else 0)
+                self._change(tested=True, due_ms=now_ms + PERIOD_SLACK_MS if due_ms else 0)
         elif action is charge.Action.SETTLE:
             await self._settle()
         elif action is charge.Action.SETTLE_CLOCK:
@@ -501,11 +505,7 @@ class Control:
         if period is None:
             return False
         self._send(period)
-        meter = metering.applied(held.meter, period, grant.at)
-        if held.phase is Phase.TALKING:
-            self._due(meter)
-        else:
-            self._change(meter=meter)
+        self._change(meter=metering.applied(held.meter, period, grant.at))
         return True
 
     def _send(self, period: Period) -> None:
@@ -525,10 +525,13 @@ class Control:
             self._change(meter=metering.anew(held.meter), unreported=held.meter.pending)
             self._apply(QuotaGrant(held.session, 0))
 
-    def _due(self, meter: Meter) -> None:
-        """Take the meter of a running period, and note when its report has to be there."""
-        seconds = (meter.allowed - meter.used) / TENTHS + PERIOD_SLACK
-        self._change(meter=meter, due_ms=int((self.call.at + seconds) * 1000))
+    def _due_ms(self) -> int:
+        """Return when the report of the running period has to be there, as `_ms`; 0: at no known time."""
+        held = self.held
+        meter = held.meter
+        if held.due_ms or not (meter.answered and meter.pending):
+            return held.due_ms
+        return meter.answered + meter.allowed * MS_OF_TENTH + PERIOD_SLACK_MS
 
     async def _settle(self, by: str | None = None) -> None:
         """Charge what was used, once; ``by``: see `Charge.charged_by`."""

@@ -47,7 +47,8 @@ class HeldCall(Struct, frozen=True, gc=False, array_like=True):
         tariff: prefix of the tariff.
         held: what is reserved, in minor units.
         told: whole seconds of the used time that the charging system was told of.
-        due_ms: when the next report is due, milliseconds since 1970-01-01 UTC; 0: at no known time.
+        due_ms: until when a report is waited for that did not come in time, milliseconds since 1970-01-01
+            UTC; 0: none is late.
         number: where a rescue goes, E.164 digits; "": to the subscriber's line.
         cleared_ms: when the end of the answered call was reported, likewise; 0: it was not.
         missed: another process had the call, and the switch has not said since that it still has it: what it

@@ -141,8 +141,7 @@ class Charged:
 
     def silent(self) -> None:
         """An hour passes, and nothing is reported."""
-        later = USER.wall() + 3600.0
-        USER.wall = lambda: later
+        USER.epoch += 3600.0
         self.report(ReportKind.TIMEOUT)
 
     def used(self, seconds: float, *, active: bool = True, released: bool = False) -> None:
