@@ -107,7 +107,8 @@ def step(call: HeldCall, port: int, number: int) -> None:
 async def followed(call: HeldCall, number: int) -> None:
     """Wait for the node's message after a step: none after the answer, another quota, the end."""
     if number in range(1, STEPS - 1):
-        assert (await call.answer(number + 1)).opcodes == [Opcode.APPLY_CHARGING]
+        answer = await call.answer(number + 1)
+        assert answer.opcodes == [Opcode.APPLY_CHARGING], f"{number}: {answer.message}"
     elif number == STEPS - 1:
         assert (await call.answer(STEPS)).message.kind == tcap.END
 
