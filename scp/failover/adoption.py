@@ -109,6 +109,7 @@ class Adoption:
         self._unreadable: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._before: list[bytes] = []  # calls of the process before this one that nobody looked at yet
+        self._claiming: dict[bytes, asyncio.Event] = {}  # calls that are being claimed
         self._attached = False  # at the last sweep
         self._more = False  # calls are due that it did not look at
         self._sweeper: asyncio.Task[None] | None = None
@@ -242,12 +243,24 @@ class Adoption:
 
         A record of a newer release, or of a service that this node does not have, is left to other nodes.
         """
-        if self._signalling.tcap.find(seen.tid) is not None:
+        tid = seen.tid
+        while (claimed := self._claiming.get(tid)) is not None:  # for a message, or by a sweep
+            await claimed.wait()
+        if self._signalling.tcap.find(tid) is not None:
             return None
         record = decode(seen.record)
         if record is None or not self._cap.can_adopt(record):
-            self._not_for_us(seen.tid)
+            self._not_for_us(tid)
             return None
+        self._claiming[tid] = done = asyncio.Event()
+        try:
+            return await self._claimed(seen, path)
+        finally:
+            del self._claiming[tid]
+            done.set()
+
+    async def _claimed(self, seen: HeldEntry, path: object) -> HeldEntry | None:
+        """Claim a call that nothing else here claims, and go on with it."""
         entry = await self._held.claim(seen.tid, seen.fence, self._me)
         record = None if entry is None else decode(entry.record)
         way = None if record is None else self._path(record, path)
