@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from scp.app.links import Attachment
     from scp.app.map import MapParts
     from scp.config import Config, Peer, SmsControl
+    from scp.console.devices import Devices
     from scp.console.hub import Hub
     from scp.console.recent_calls import RecentCalls
     from scp.console.sources import Sources
@@ -137,6 +138,7 @@ class Node:
         self._onlooker: AnswerObserver | None = None
         self._console: Hub | None = None
         self._watching: RecentCalls | None = None
+        self._devices: Devices | None = None
         self._sms: SmsControlUser | None = None
         self.config_file: Path | None = None
         self.sources: Sources | None = None  # what the process that runs it knows of it, for the console
@@ -229,10 +231,16 @@ class Node:
             lambda: state_of(self, metrics, config.node.instance, self._api_url(), started),
         )
         calls = RecentCalls(config.node.name, config.numbering, time.time, asks=config.map is not None)
+        if config.api is not None and config.api.voip is not None:
+            from scp.console.devices import Devices  # noqa: PLC0415
+
+            self._devices = Devices(config.api.voip.url, config.api.voip.token.reveal())
         sources = self.sources or Sources((), lambda: Drift(""))
         alerts = Alerts(config.node.name, sources.collectors) if sources.collectors else None
         self._console = Hub(self, calls, metrics, nodes, alerts)
-        return console_router(self._console, Captures(self.config_file), self.charging.cdrs, sources.drift)
+        return console_router(
+            self._console, Captures(self.config_file), self.charging.cdrs, sources.drift, self._devices
+        )
 
     def _api_url(self) -> str:
         """Return where others find the API: as configured, else by the address that it listens on."""
@@ -482,6 +490,8 @@ class Node:
         """Close the API, the associations, then the store."""
         if self._console is not None:
             await self._console.stop()
+        if self._devices is not None:
+            await self._devices.close()
         if self.api is not None:
             await self.api.close()
             self.api = None

@@ -65,6 +65,18 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
     client_ca: str | None = None
 
 
+class VoipApi(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[api.voip]``: the VoIP service's API, which the console asks for a subscriber's devices.
+
+    Attributes:
+        url: base URL.
+        token: of a key there with the scope operator.
+    """
+
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+\Z", description="http(s)://HOST:PORT")]
+    token: Secret
+
+
 class Api(Struct, frozen=True, forbid_unknown_fields=True):
     """``[api]``; without the table there is no HTTP API.
 
@@ -80,6 +92,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
         release_cause: Q.850 cause value with which a held call is released that somebody wants released.
         url: where people and other nodes find the API, for links from other nodes' consoles; by default the
             address that it listens on.
+        voip: where the console asks for devices; without it there are none on the page.
         console: serve the console, at ``/console``; what it shows depends on the scopes of the key.
     """
 
@@ -93,6 +106,7 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
     burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 400
     release_cause: Annotated[int, Meta(ge=1, le=127)] = 31
     url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+\Z", description="http(s)://HOST:PORT")] | None = None
+    voip: VoipApi | None = None
     console: bool = True
 
     def faults(self) -> Iterator[Fault]:

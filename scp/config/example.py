@@ -316,6 +316,9 @@ grace_s = 300                         # after its last minute, time to ring incl
 # certificate = "/etc/camel-scp/api.pem"
 # key = "/etc/camel-scp/api.key"
 # client_ca = "/etc/camel-scp/clients.pem"   # ask clients for certificates
+# [api.voip]                          # the VoIP service's API: devices on the console's subscriber page
+# url = "http://127.0.0.1:8081"
+# token = "…"                         # of a key there with the scope operator
 # [[api.keys]]
 # name = "operator"
 # sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from scp.config import ApiKey
     from scp.console.captures import Captures
+    from scp.console.devices import Devices
     from scp.console.hub import Hub
     from scp.console.recent_calls import KeptCall
     from scp.ports import CdrStore
@@ -90,7 +91,9 @@ Exactly: TypeAlias = Annotated[
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MOST, description="Calls at the most.")]
 
 
-def console_router(hub: Hub, captures: Captures, cdrs: CdrStore, drift: Callable[[], Drift]) -> Router:
+def console_router(
+    hub: Hub, captures: Captures, cdrs: CdrStore, drift: Callable[[], Drift], devices: Devices | None = None
+) -> Router:
     """Return the part of the API that the console needs, with its page.
 
     Args:
@@ -98,6 +101,7 @@ def console_router(hub: Hub, captures: Captures, cdrs: CdrStore, drift: Callable
         captures: works on captures.
         cdrs: the node's records.
         drift: compares the configuration's file with what runs; takes some milliseconds.
+        devices: asks the VoIP service; None: nobody has said where it is.
     """
     pages = {name: _file(name) for name in _FILES}
 
@@ -119,7 +123,11 @@ def console_router(hub: Hub, captures: Captures, cdrs: CdrStore, drift: Callable
     ) -> Response[Session]:
         """Say whose token it is, and what it may do. Scope: read."""
         key: ApiKey = request.scope["auth"]
-        return answer(Session(key.name, tuple(sorted(key.scopes)), context.node.name, VERSION))
+        return answer(
+            Session(
+                key.name, tuple(sorted(key.scopes)), context.node.name, VERSION, devices=devices is not None
+            )
+        )
 
     @get("/v1/overview", operation_id="overview", **call(Scope.READ, tag=_TAG))
     async def show_overview(context: NamedDependency[Context]) -> Response[Overview]:
@@ -230,6 +238,7 @@ def console_router(hub: Hub, captures: Captures, cdrs: CdrStore, drift: Callable
             show_alerts,
             show_drift,
             *captures.handlers(),
+            *(() if devices is None else (devices.handler(),)),
         ],
     )
 

@@ -96,12 +96,13 @@ class AttemptRecords(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """Whose token it is, what it may do, and on which node."""
+    """Whose token it is, what it may do, on which node; ``devices``: the VoIP service is asked for them."""
 
     key: str
     scopes: tuple[str, ...]
     node: str
     version: str
+    devices: bool = False
 
 
 def attempt_view(kept: KeptCall) -> AttemptView:

@@ -91,6 +91,9 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory, smsc: SmscThread) -> It
         name: hashlib.sha256(f"{name}-token".encode()).hexdigest() for name in ("operator", "trunk", "former")
     }
     made.extra = CLIENTS.format(port=made.http_port, smsc=smsc.port, **tokens) + MORE
+    made.node.extra += (
+        f'[api.voip]\nurl = "{made.url}"\ntoken = "operator-token"\n'  # the node's console asks it
+    )
     made.write()
     with made.running() as running:
         for msisdn in DEVICES:

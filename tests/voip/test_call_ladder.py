@@ -70,6 +70,12 @@ def test_a_steered_call_shows_both_its_halves_and_what_is_recorded(lab: Lab, tab
     page.click(".calls tbody tr:first-child a")
     page.wait_for_selector("summary:has-text('begin: initialDP')")
     beside(talked, lab, phone, answers, number)
+    page.evaluate(f"window.open('#/subscriber?number={ALICE}', '_self')")
+    page.wait_for_selector("li:has-text('alice-tablet') .pill:has-text('active')")
+    page.go_back()
+    node = f"http://127.0.0.1:{lab.node.settings['api']}"
+    with client.Client(node, "wrong") as stranger, pytest.raises(client.ApiError, match="401"):
+        stranger.send(client.Call("GET", f"/v1/devices/{ALICE}", client.Reader(dict[str, Any])))
     for shown in ("INVITE", "decided: rings-devices", "200 OK", "BYE"):
         page.wait_for_selector(f".arrow summary:has-text('{shown}')")
     page.wait_for_selector("summary:has-text('SIP leg: 46700000099')")

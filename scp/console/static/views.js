@@ -294,6 +294,7 @@ function Subscriber({ msisdn, calls, session }) {
   const [trace, setTrace] = useState(null);
   const [changes, setChanges] = useState([]);
   const [reserved, setReserved] = useState([]);
+  const [devices, setDevices] = useState(null);
   const [problem, fail] = useState("");
   const may = scope => session.scopes.includes(scope);
   async function load() {
@@ -306,6 +307,7 @@ function Subscriber({ msisdn, calls, session }) {
         const ids = [...new Set(said.filter(each => MONEY.test(each.what) && each.after && each.after.id).map(each => each.after.id))].slice(0, 10);
         setReserved((await Promise.all(ids.map(id => look(`/v1/charging/reservations/${encodeURIComponent(id)}`)))).filter(Boolean));
       }
+      if (session.devices) setDevices(await look(`/v1/devices/${msisdn}`));
       if (may("trace")) setTrace(await look(`/v1/traces/${msisdn}`));
       fail("");
     } catch (error) { fail(error.message); }
@@ -334,6 +336,8 @@ function Subscriber({ msisdn, calls, session }) {
       ${may("trace") ? html`<button onClick=${() => trace ? change("DELETE", `/v1/traces/${msisdn}`) : change("PUT", `/v1/traces/${msisdn}`, {})}>${trace ? "End the trace" : "Trace for ten minutes"}</button>` : null}
     </div>
     ${may("authorization") && may("charging") ? html`<${Credit} msisdn=${msisdn} account=${account} change=${change} />` : null}
+    ${devices ? html`<h2>Devices</h2>${devices.problem ? html`<p class="notice">The VoIP service does not say: ${devices.problem}</p>` : html`<p>${devices.registered} registered now</p>
+      <ul>${devices.devices.map(each => html`<li key=${each.id}><span class="mono">${each.id}</span> ${each.label} <span class=${"pill " + (each.state === "active" ? "pass" : "warn")}>${each.state}</span></li>`)}</ul>`}` : null}
     ${reserved.length ? html`<h2>Reservations</h2><div class="scroll" tabindex="0" role="region" aria-label="Reservations"><table><thead><tr><th scope="col">Call</th><th scope="col">State</th><th scope="col" class="number">Granted</th><th scope="col" class="number">Used</th><th scope="col" class="number">Charged</th></tr></thead>
       <tbody>${reserved.map(each => html`<tr key=${each.id}><td class="mono">${each.call_id}</td><td>${each.state}</td><td class="number">${each.granted_seconds} s</td><td class="number">${each.used_seconds} s</td><td class="number">${money(each.charged, each.currency)}</td></tr>`)}</tbody></table></div>` : null}
     <h2>Recent changes</h2>
