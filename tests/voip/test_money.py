@@ -32,7 +32,9 @@ increment_seconds = 1
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    made = Lab(tmp_path_factory.mktemp("money"), {ALICE: ["alice-phone"], BOB: ["bob-phone"]}, ring=1)
+    made = Lab(
+        tmp_path_factory.mktemp("money"), {ALICE: ["alice-phone", "alice-tablet"], BOB: ["bob-phone"]}, ring=1
+    )
     made.node.write(LEDGER)
     made.extra = "[charging]\nminutes = 5\n"
     made.write()
@@ -91,6 +93,27 @@ def test_a_call_is_reserved_charged_and_recorded_as_one(lab: Lab) -> None:
     invited = header(answers.received("INVITE")[0], "Call-ID")
     assert invited
     assert reserved.granted_minutes == 5
+
+
+def test_two_devices_answer_at_once_and_one_leg_is_charged(lab: Lab) -> None:
+    balance(lab, 10 * PRICE)
+    phone, other = lab.bound("alice-phone", ALICE), lab.bound("alice-tablet", ALICE)
+    late = lab.device("answers_too_late", other)
+    answers = lab.device("answers", phone, pause=100)
+    calls = lab.gateway_calls("990011234567", pause=1500)
+    for each in (calls, answers, late):
+        each.ended()
+    (bye,) = late.received("BYE")
+    assert header(bye, "CSeq") == ["2 BYE"]
+    assert header(bye, "To") == header(late.received("ACK")[0], "To")
+    assert (
+        len(calls.received("SIP/2.0 200")) == 2
+    )  # of INVITE and of BYE: the second answer did not get there
+    found = records(lab, last_call(lab))
+    assert [type(one).__name__ for one in found if isinstance(one, client.VoipRecord)] == ["VoipRecord"]
+    (charge,) = (one for one in found if isinstance(one, client.Charge))
+    assert 0 < charge.charged == charge.used_seconds
+    lab.unbind("alice-tablet", ALICE, other)
 
 
 def test_nobody_answers_and_nothing_is_charged(lab: Lab) -> None:
