@@ -155,6 +155,11 @@ def test_what_is_wrong_with_an_online_charging_system_is_said_by_its_key(more: s
     assert says in str(wrong.value)
 
 
+def test_who_charges_is_described() -> None:
+    text = describe(loads(MINIMAL + RO, {}))
+    assert "reservations by the online charging system at ocs.example:3868; " in text
+
+
 def test_example_names_every_key_with_its_default() -> None:
     def tables(kind: type[msgspec.Struct]):
         yield kind

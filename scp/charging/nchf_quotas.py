@@ -84,6 +84,7 @@ class NchfQuotas:
         self._wall = wall
         self._grace_ms = grace_ms
         self._told: dict[str, int] = {}  # seconds that the function was told of, of sessions that are open
+        self._behind: dict[str, int] = {}  # the same of sessions that were granted more without telling
         self._unanswered: dict[str, _Update] = {}
 
     async def reserve(self, request: QuotaRequest) -> QuotaAnswer:
@@ -119,8 +120,11 @@ class NchfQuotas:
             await self._release(made, self._used(made, UNUSED, 0, FINAL))
             return QuotaDenial(answer if isinstance(answer, Denied) else Denied.INSUFFICIENT)
         seconds = min(answer[0], request.seconds)
-        await self._ledger.reserve(made, self._step(Event.RESERVE, seconds, answer[1]))
+        outcome = await self._ledger.reserve(made, self._step(Event.RESERVE, seconds, answer[1]))
         self._told[request.session] = 0
+        if request.used.tenths >= TENTHS:  # the call began without a session: of its use nobody was told
+            untold = replace(request, used=replace(request.used, told=0))
+            return await self._more(outcome.reservation or replace(made, steps=1), untold)
         return self._grant(request, seconds, read)
 
     async def extend(self, request: QuotaRequest) -> QuotaAnswer:
@@ -129,7 +133,14 @@ class NchfQuotas:
         if found is None or found.state not in OPEN:
             return QuotaDenial(Denied.UNKNOWN_RESERVATION if found is None else Denied.CLOSED)
         if request.seconds <= found.granted_seconds:
+            told = self._told_of(request.session, request.used)
+            if told < request.used.tenths // TENTHS:  # who asks takes that its use is told with this
+                self._behind[request.session] = told
             return QuotaGrant(request.session, found.granted_seconds)
+        return await self._more(found, request)
+
+    async def _more(self, found: Reservation, request: QuotaRequest) -> QuotaAnswer:
+        """Tell what was used, and ask for more."""
         try:
             if self._is_unanswered(found):
                 found, _ = await self._update(found, self._unanswered[found.id])
@@ -165,6 +176,7 @@ class NchfQuotas:
             raise
         del self._unanswered[found.id]
         self._told[found.id] = update.used
+        self._behind.pop(found.id, None)
         asked = update.message.usage[0].requested_unit
         most = 0 if asked is None else asked.amount or 0
         answer = granted_seconds(read, self._group, most)
@@ -201,12 +213,14 @@ class NchfQuotas:
         event = Event.SETTLE if used.tenths else Event.RELEASE
         await self._ledger.step(session, Step(event, self._wall(), 0, used.seconds))
         self._told.pop(session, None)
+        self._behind.pop(session, None)
         self._unanswered.pop(session, None)
         return Settled(session, None, used.seconds)
 
     def _told_of(self, session: str, used: Usage) -> int:
         """Return how many seconds the function was told of: by this node, or by the one before it."""
-        return max(self._told.get(session, 0), used.told)
+        behind = self._behind.get(session)
+        return max(self._told.get(session, 0), used.told) if behind is None else behind
 
     def _used(self, of: Reservation, usage: Usage, used: int, trigger: str) -> tuple[UsedUnit, ...]:
         """Return the containers of what was used and not told of; two where the tariff changed."""

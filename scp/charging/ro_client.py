@@ -50,7 +50,7 @@ class Timers(NamedTuple):
     """Seconds.
 
     Attributes:
-        tx: that a server may take for an answer (RFC 8506 §13).
+        tx: that a server may take for an answer (RFC 8506 §13), while there is another to ask.
         deadline: that a request may take, all servers together.
         tw: of silence, until a server is asked whether it is there (RFC 3539).
         again: until a lost connection is tried again (Tc, RFC 6733 §2.1).
@@ -171,7 +171,9 @@ class RoClient:
             if peer is None:
                 break
             tried.add(peer)
-            outcome = await self._attempt(peer, request, sending, min(left, self._timers.tx), again=sent)
+            others = self._next(sending, tried) is not None
+            seconds = min(left, self._timers.tx) if others else left
+            outcome = await self._attempt(peer, request, sending, seconds, again=sent)
             if isinstance(outcome, str):
                 sent, reason = True, f"{peer.name}: {outcome}"
                 continue
@@ -232,7 +234,7 @@ class RoClient:
                     await peer.ask(lambda hop: credit_control_request(avps, hop, sending.end, flags))
                 )
         except TimeoutError:
-            return f"no answer in {seconds:.1f} s (Tx)"
+            return f"no answer in {seconds:.1f} s"
         except PeerLostError as error:
             return str(error)
         except DecodeError as error:

@@ -76,8 +76,13 @@ class RoQuotas:
             if session is not None:
                 await self._sessions.abandon(replace(made, steps=1))
             return QuotaDenial(answer if isinstance(answer, Denied) else Denied.INSUFFICIENT)
-        await self._ledger.reserve(made, self._step(Event.RESERVE, answer.seconds, answer.validity))
-        return self._grant(request, answer.seconds, answer)
+        step = self._step(Event.RESERVE, answer.seconds, answer.validity)
+        outcome = await self._ledger.reserve(made, step)
+        if session is None or request.used.tenths < TENTHS:
+            return self._grant(request, answer.seconds, answer)
+        # The call began without a session: of what it has used nobody was told.
+        untold = replace(request, used=replace(request.used, told=0))
+        return await self._more(outcome.reservation or replace(made, steps=1), untold)
 
     async def extend(self, request: QuotaRequest) -> QuotaAnswer:
         """See `scp.ports.QuotaSystem`."""
@@ -85,7 +90,12 @@ class RoQuotas:
         if found is None or found.state not in OPEN:
             return QuotaDenial(Denied.UNKNOWN_RESERVATION if found is None else Denied.CLOSED)
         if request.seconds <= found.granted_seconds:
+            self._not_told(request)
             return QuotaGrant(request.session, found.granted_seconds)
+        return await self._more(found, request)
+
+    async def _more(self, found: Reservation, request: QuotaRequest) -> QuotaAnswer:
+        """Tell what was used, and ask for more."""
         used = request.used.tenths // TENTHS
         if not found.reference:  # nothing of it is charged there
             return await self._extended(request, found, used, Granted(request.seconds - used))
@@ -151,6 +161,12 @@ class RoQuotas:
         """Return how many seconds the server was told of: by this node, or by the one before it."""
         behind = self._behind.get(session)
         return max(self._told.get(session, 0), used.told) if behind is None else behind
+
+    def _not_told(self, request: QuotaRequest) -> None:
+        """Note that a grant tells of nothing, though who asks for it takes that its use is told."""
+        told = self._told_of(request.session, request.used)
+        if told < request.used.tenths // TENTHS:
+            self._behind[request.session] = told
 
     def _told_now(self, session: str, told: int) -> None:
         self._told[session] = told

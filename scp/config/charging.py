@@ -72,7 +72,7 @@ class Ro(Struct, frozen=True, forbid_unknown_fields=True):
         message_rating_group: of short messages under control; without it `rating_group`.
         service_identifier: likewise; without it none is sent.
         deadline_ms: how long a request may take, all servers together.
-        tx_ms: how long one server may take for it (Tx, RFC 8506 §13).
+        tx_ms: how long one server may take for it, if there is another (Tx, RFC 8506 §13).
         watchdog_s: of silence, after which a server is asked whether it is there (Tw, RFC 3539).
         reconnect_s: until a lost connection is tried again (Tc).
         failure_handling: what an answer's Credit-Control-Failure-Handling does not say: "terminate" asks no

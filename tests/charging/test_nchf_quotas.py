@@ -207,6 +207,17 @@ def test_5_a_change_of_the_tariff_is_told_and_divides_what_is_told() -> None:
     run(body, 200)
 
 
+def test_a_call_that_began_while_nobody_answered_is_told_of_from_its_beginning() -> None:
+    async def body(node, chf, _ledger) -> None:
+        quotas = node()
+        assert isinstance(await quotas.reserve(request(100, 400)), QuotaGrant)
+        assert isinstance(await quotas.extend(request(100, 450, 40)), QuotaGrant)
+        await quotas.settle(SESSION, Usage(((504, 0),), 45))
+        assert chf.used == {"session 0": 51}
+
+    run(body)
+
+
 def test_an_update_whose_answer_was_lost_is_told_once() -> None:
     """The function carried it out: it comes again as it was, marked, before what is asked then."""
 

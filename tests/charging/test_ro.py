@@ -320,6 +320,31 @@ def test_a_call_that_begins_while_nobody_answers_is_free_by_setting(start) -> No
     run(body, ocs, handling=FailureHandling.CONTINUE)
 
 
+def test_a_call_that_began_while_nobody_answered_is_told_of_from_its_beginning(start) -> None:
+    """It had grace; then its session is opened, and who asks takes that its use is told with that."""
+    ocs = start(Books(200, 60))
+
+    async def body(room: Room) -> None:
+        assert isinstance(await room.quotas.reserve(request(100, 400)), QuotaGrant)
+        await room.quotas.settle(SESSION, Usage(((504, 0),), 40))
+        assert kinds(ocs.books) == [(1, 0), (2, 1), (3, 2)]
+        assert ocs.books.used == [51]
+
+    run(body, ocs)
+
+
+def test_a_quota_that_is_granted_already_tells_nothing(start) -> None:
+    ocs = start(Books(200, 60))
+
+    async def body(room: Room) -> None:
+        await room.quotas.reserve(request(60))
+        assert (await room.quotas.extend(request(50, 400))).seconds == 60
+        await room.quotas.settle(SESSION, Usage(((504, 0),), 40))
+        assert ocs.books.used == [51]
+
+    run(body, ocs)
+
+
 def test_an_update_whose_answer_was_lost_is_told_once(start) -> None:
     """One server, which carried it out: it comes again as it was, before what is asked then."""
     ocs = start(Books(200, 60))
