@@ -90,8 +90,7 @@ class PaidRoom(SmsRoom):
     async def charging(self) -> None:
         """Wait until charging has done all that it was asked."""
         assert self.desk is not None
-        while self.desk._last:
-            await asyncio.wait(self.desk._last.values())
+        while self.desk.busy:  # noqa: ASYNC110 - each turn of the loop is one step of it
             await asyncio.sleep(0)
         self.turn()
 
