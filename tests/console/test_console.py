@@ -278,8 +278,8 @@ def test_what_the_voip_service_tells_is_bounded_and_shown_as_text(phone: Tab, no
 
 
 @NEEDS_BROWSER
-def test_a_capture_is_decoded_replayed_and_anonymised(tab: Tab, tmp_path: Path) -> None:
-    page = tab.page
+def test_a_capture_is_decoded_replayed_and_anonymised(phone: Tab, tmp_path: Path) -> None:
+    page = phone.page
     page.click("nav >> text=Captures")
     page.set_input_files("input[type=file]", str(PCAPS / "busy.pcapng"))
     page.click("text=Decode")
