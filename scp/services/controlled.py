@@ -62,7 +62,7 @@ class Control:
         held: the state to begin, or to go on with.
     """
 
-    __slots__ = ("_facts", "call", "cause", "held", "plan", "profile", "target")
+    __slots__ = ("_facts", "call", "held", "plan", "profile", "target")
 
     def __init__(self, call: Call, facts: CallFacts, plan: Plan, held: HeldCall) -> None:
         self.call = call
@@ -70,7 +70,6 @@ class Control:
         self.plan = plan
         self.held = held
         self.target: ConnectArg | None = None  # of the present attempt, until it is answered
-        self.cause = b""  # to release with
         self.profile = plan.switches.of(call.origin) if plan.switches else STANDARD
 
     @property
@@ -257,7 +256,7 @@ class Control:
         """Release the call because somebody wants it."""
         if self.held.phase is Phase.OVER:
             return
-        cause = report.argument.cause if isinstance(report.argument, Release) else self.cause
+        cause = report.argument.cause if isinstance(report.argument, Release) else _NO_CAUSE
         self.call.invoke(Opcode.RELEASE_CALL, cause)
         self.call.note(Cleared(cause_value(cause)))
         self.call.decided(Decision(Decided.RELEASE, Reason.RELEASED_BY_OPERATOR))
@@ -571,6 +570,7 @@ SETTLE_SECONDS: Final = 30.0
 
 _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
 _ENDED: Final = Decision(Decided.RELEASE, Reason.CHARGING_ENDED)
+_NO_CAUSE: Final = b""
 _LAST: Final = frozenset({Action.GO_ON, Action.CONNECT})
 """What ends the dialogue with it: nothing is reported any more."""
 _RINGS: Final = frozenset({Phase.VOIP, Phase.RESCUE, Phase.PLAIN})

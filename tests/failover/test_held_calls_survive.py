@@ -402,7 +402,7 @@ class Many:
 
 
 def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls(
-    two_nodes: tuple[RealNode, RealNode], tmp_path: Path
+    two_nodes: tuple[RealNode, RealNode], tmp_path: Path, slowdown: float
 ) -> None:
     """Charges, balance and the switches' own seconds agree to the unit, and no suspended call waits for long."""
     one, two = two_nodes
@@ -430,7 +430,6 @@ def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls
     assert event(two, "relayed") >= CALLS // 6
     two.signal(signal.SIGTERM)
     two.ended()
-    assert max(many.waited) < TSSF
     total = sum(cost(call.tenths) for call in many.charged)
     assert asyncio.run(accounts(url)) == (money - total, 0)
     found = [
@@ -444,3 +443,4 @@ def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls
     assert 0 <= missing <= asyncio.run(still_held(url))
     wanted = Counter((call.tenths * 100, cost(call.tenths)) for call in many.charged)
     assert Counter(charged.values()) <= wanted
+    assert max(many.waited) < TSSF * slowdown
