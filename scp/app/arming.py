@@ -15,6 +15,7 @@ from collections import Counter
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, final
 
+from scp.common.tasks import end_tasks
 from scp.common.token_buckets import TokenBuckets
 from scp.domain.armed import Armed, ArmState, after, wanted
 from scp.engine.arming import not_active, refusal
@@ -161,10 +162,7 @@ class ArmingKeeper:
 
     async def stop(self) -> None:
         """End, and keep what is known."""
-        for task in (*self._tasks, *self._questions):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await end_tasks(*self._tasks, *self._questions)
         self._tasks = []
         with contextlib.suppress(StoreError):
             await self._written()

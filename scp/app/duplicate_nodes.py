@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, final
 import msgspec
 from msgspec import Struct
 
+from scp.common.tasks import end_tasks
 from scp.ports import TRANSIENT, StoreError
 from scp.store.open import membership_of, open_store
 from scp.telemetry.catalogue import IDENTITIES
@@ -116,9 +117,7 @@ class DuplicateDetector:
         """Renew no more and remove the entries: the next process with this identity finds no duplicate."""
         if self._task is None:
             return
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end_tasks(self._task)
         self._task = None
         with contextlib.suppress(StoreError):
             for kind in IDENTITIES:

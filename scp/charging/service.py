@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final, final
 
 from scp.charging.fault_state import FaultState
+from scp.common.tasks import end_tasks
 from scp.domain.cdr import charge_record
 from scp.ports import StoreError
 
@@ -120,11 +121,8 @@ class ChargingService:
 
     async def stop(self) -> None:
         """Write what waits and let go."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end_tasks(self._task)
+        self._task = None
         if self.quotas is not None:
             await self.quotas.stop()
         if self.sink is not None:

@@ -11,12 +11,12 @@ beyond it records are dropped and counted.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.charging.bundles import TOGETHER, Bundles, HeldRecord, ended, held, redecided
 from scp.charging.fault_state import FaultState
+from scp.common.tasks import end_tasks
 from scp.domain.cdr import Charge, Cleared
 from scp.ports import StoreError
 from scp.services.call_progress import CallProgress
@@ -200,9 +200,7 @@ class CdrSink:
     async def stop(self) -> None:
         """Write what waits and what is known of held calls, and end; after `STOP_TRIES` without it."""
         for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end_tasks(task)
         self._tasks = ()
         self._over.extend([self._taken(tid) for tid in list(self._held)])
         why = ""

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from scp.common.tasks import end_tasks
 from scp.ports import StoreError
 
 if TYPE_CHECKING:
@@ -108,9 +109,7 @@ class Nodes:
         """Say that this node has stopped."""
         if self._task is None or self._membership is None:
             return
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end_tasks(self._task)
         self._task = None
         last = replace(self._me(), status=STOPPED, time_ms=int(self._wall() * 1000))
         with contextlib.suppress(StoreError, TimeoutError):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 import msgspec
 from msgspec import Struct
 
+from scp.common.tasks import end_tasks
 from scp.ports import StoreError
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ class Presence:
         """Renew no more and remove the entry: what the node served is everybody's."""
         if self._task is None:
             return
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end_tasks(self._task)
         self._task = None
         with contextlib.suppress(StoreError):
             await self._membership.remove(IDENTITY, _encode(self.me))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from msgspec.structs import replace
 
+from scp.common.tasks import end_tasks
 from scp.domain.message import (
     Message,
     Part,
@@ -107,11 +108,8 @@ class MessageQueue:
 
     async def stop(self) -> None:
         """Take on nothing more, let what is being sent be answered, close."""
-        if self._pump is not None:
-            self._pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
-            self._pump = None
+        await end_tasks(self._pump)
+        self._pump = None
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
         await self.carrier.close()
         await self.store.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, final
+
+from scp.common.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -97,11 +98,8 @@ class Reconnect(Generic[Target]):
     async def close(self, *, abort: bool = False) -> None:
         """Stop dialling, shut the association down and wait until it is gone."""
         association = self.association
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end_tasks(self._task)
+        self._task = None
         if association is not None and not association.lost.done():
             association.transport.close(abort=abort)
             await association.lost

@@ -10,7 +10,6 @@ the master of all slots.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
@@ -20,6 +19,7 @@ from redis.cluster import get_node_name
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError
 
+from scp.common.tasks import end_tasks
 from scp.ports import StoreError
 from scp.store.redis_client import ANSWER_SECONDS, Client, ServerClient, connection_options
 from scp.store.redis_errors import answered
@@ -171,10 +171,7 @@ class Cluster:
     async def close(self) -> None:
         """Let commands be answered, then hang up."""
         self.client.closed = self.writes.closed = "closed"
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_tasks(self._task)
         self._take_map({})
         await asyncio.gather(*self._closing)
         await self._map.aclose()

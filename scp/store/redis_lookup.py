@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from scp.common.sockets import EagerWriter
+from scp.common.tasks import end_tasks
 from scp.ports import TRANSIENT, StoreError
 from scp.store.redis_client import CONNECT_SECONDS
 from scp.store.redis_errors import answered
@@ -285,11 +286,7 @@ class LookupLink:
     async def close(self) -> None:
         """Hang up; lookups that wait fail."""
         task, self._task = self._task, None
-        if task is None:
-            return
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await end_tasks(task)
 
     def drop(self, reason: str) -> None:
         """Hang up and dial again at once: the server is not the right one any more."""

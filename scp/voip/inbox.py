@@ -21,6 +21,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec.structs import replace
 
+from scp.common.tasks import end_tasks
 from scp.domain.message import FINAL, State
 from scp.ports import StoreError as MessageStoreError
 from scp.telemetry.logs import get_logger
@@ -97,10 +98,7 @@ class Inbox:
 
     async def stop(self) -> None:
         """Follow no more; what waits is kept."""
-        if self._follower is not None:
-            self._follower.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._follower
+        await end_tasks(self._follower)
 
     @property
     def waiting(self) -> int:
