@@ -16,6 +16,7 @@ import msgspec
 from scp.api.server import ApiServer, serve_api
 from scp.client import Client
 from scp.config import Api, ApiKey, HostPort, Scope, Secret
+from scp.domain.decision import Step
 from scp.domain.lookup import Found, Pending
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
@@ -91,6 +92,9 @@ class FakeNode:
     async def locate(self, msisdn: str) -> Located:
         self.located.append(msisdn)
         return self.place
+
+    async def charge(self, *_: Any) -> tuple[Step, ...]:
+        return ()  # nobody pays here
 
     def written(self, records: Iterable[Subscriber]) -> None:
         self.seen.extend(records)
