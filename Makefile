@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload voip-kills held-kills fuzz bench-replay messages clean unit-pure unit-rest unit-alone coverage-all
+.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload bench-voip voip-kills held-kills fuzz bench-replay messages clean unit-pure unit-rest unit-alone coverage-all
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -131,6 +131,11 @@ conformance: set-up ## the conformance cases as a table; deploy/conformance.md l
 
 overload: set-up ## a minute at twice the capacity: what is served, what is let by, memory
 	@CAMEL_SCP_OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/node/test_overload.py
+
+RATE ?= 100
+SECONDS ?= 10
+bench-voip: set-up ## marked calls through Kamailio and the brain, RATE=100 a second for SECONDS=10, beside a static route
+	@PYTHONPATH=codecs:.:tests:tests/voip $(BIN)/python tests/voip/bench_run.py $(RATE) $(SECONDS)
 
 ROUNDS ?= 4
 voip-kills: set-up ## two Kamailios, two brains, a Redis under 50 calls/s, each killed ROUNDS=4 times: no call is cut or refused

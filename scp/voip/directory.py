@@ -44,7 +44,7 @@ class DeviceState(StrEnum):
     REVOKED = "revoked"  # for good
 
 
-class Identity(Struct, frozen=True, forbid_unknown_fields=True):
+class Identity(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One subscriber as the VoIP service knows it.
 
     Attributes:
@@ -101,7 +101,7 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True):
         return ""
 
 
-class Device(Struct, frozen=True, forbid_unknown_fields=True):
+class Device(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One device: what it registers as, and for which identities.
 
     Attributes:
@@ -125,7 +125,7 @@ class Directory:
 
     def __init__(self) -> None:
         self._identities: dict[str, Identity] = {}
-        self._by_number: dict[str, tuple[str, ...]] = {}
+        self._by_number: dict[str, str | tuple[str, ...]] = {}  # nearly all are one identity's: no tuple then
         self._by_alias: dict[str, str] = {}
         self._devices: dict[str, Device] = {}
         self._devices_of: dict[str, tuple[str, ...]] = {}
@@ -144,7 +144,7 @@ class Directory:
         """
         own = (identity.msisdn, *identity.dids)
         for number in own:
-            others = [one for one in self._by_number.get(number, ()) if one != identity.msisdn]
+            others = [one for one in self._owners(number) if one != identity.msisdn]
             if others:
                 raise ValueError(f"{number} is {others[0]}'s already")
         for alias in identity.aliases:
@@ -157,7 +157,8 @@ class Directory:
         self.remove_identity(identity.msisdn)
         self._identities[identity.msisdn] = identity
         for number in (*own, *identity.shared):
-            self._by_number[number] = (*self._by_number.get(number, ()), identity.msisdn)
+            before = self._owners(number)
+            self._by_number[number] = (*before, identity.msisdn) if before else identity.msisdn
         for alias in identity.aliases:
             self._by_alias[alias] = identity.msisdn
 
@@ -167,9 +168,9 @@ class Directory:
         if identity is None:
             return None
         for number in (msisdn, *identity.dids, *identity.shared):
-            left = tuple(one for one in self._by_number.get(number, ()) if one != msisdn)
+            left = tuple(one for one in self._owners(number) if one != msisdn)
             if left:
-                self._by_number[number] = left
+                self._by_number[number] = left if len(left) > 1 else left[0]
             else:
                 self._by_number.pop(number, None)
         for alias in identity.aliases:
@@ -197,7 +198,8 @@ class Directory:
     def bind(self, msisdn: str, count: int) -> None:
         """Know that an identity has so many bindings now."""
         if count:
-            self._bound[msisdn] = count
+            identity = self._identities.get(msisdn)
+            self._bound[msisdn if identity is None else identity.msisdn] = count  # one string for all
         else:
             self._bound.pop(msisdn, None)
 
@@ -213,7 +215,11 @@ class Directory:
 
     def called(self, number: str) -> tuple[Identity, ...]:
         """Return the identities that have a number: one, or several that share it, or none."""
-        return tuple(self._identities[one] for one in self._by_number.get(number, ()))
+        return tuple(self._identities[one] for one in self._owners(number))
+
+    def _owners(self, number: str) -> tuple[str, ...]:
+        found = self._by_number.get(number, ())
+        return (found,) if isinstance(found, str) else found
 
     def by_alias(self, user: str) -> Identity | None:
         """Return the identity that a SIP user part stands for."""

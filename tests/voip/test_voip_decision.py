@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,3 +147,28 @@ def test_numbers_are_one_identitys() -> None:
     made.remove_identity(ALICE)
     made.put_identity(Identity("46709999999", dids=("46812345",), aliases=("alice",)))
     assert [one.msisdn for one in made.called("46812345")] == ["46709999999"]
+
+
+def test_an_identity_with_a_device_takes_less_than_a_kibibyte() -> None:
+    count = 5000
+    identity, device = msgspec.json.Decoder(Identity).decode, msgspec.json.Decoder(Device).decode
+    rows = [
+        (
+            msgspec.json.encode(Identity(f"4670{n:07}")),
+            msgspec.json.encode(Device(f"d-{n:016x}", f"{n * 7919:032x}", (f"4670{n:07}",))),
+        )
+        for n in range(count)
+    ]
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        directory = Directory()
+        for one, other in rows:
+            directory.put_identity(identity(one))
+            directory.put_device(device(other))
+        for n in range(count):
+            directory.bind(f"4670{n:07}", 2)
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert taken / count < 1024

@@ -1,0 +1,153 @@
+"""``make bench-voip``: marked calls through one Kamailio and one brain, beside Kamailio with a static route.
+
+Each is given calls at the same rate for some seconds; what is measured is the processor time of each program, which
+other work on the machine does not change by much. Calls a second and core are what the busier one of Kamailio and
+brain comes to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from voip_lab import DEVICE, GATEWAY, SCENARIOS, Lab, free_tcp_port
+
+from scp import client
+
+ALICE = "11234567"
+RATE = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+LEDGER = """
+[charging]
+[[charging.tariffs]]
+prefix = ""
+price = 60
+per_seconds = 60
+increment_seconds = 1
+"""
+STATIC = """\
+debug=0
+log_stderror=yes
+children=2
+listen=udp:127.0.0.1:{port}
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "siputils.so"
+loadmodule "textops.so"
+request_route {{
+	if (!mf_process_maxfwd_header("10")) {{ exit; }}
+	if (has_totag()) {{
+		if (loose_route()) {{ t_relay(); }}
+		exit;
+	}}
+	record_route();
+	$ru = "sip:alice-phone@127.0.0.1:{phone}";
+	t_relay();
+}}
+"""
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor time of a process and its children, so far."""
+    found = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if pid in (int(stat.parent.name), int(fields[1])):
+                found += int(fields[11]) + int(fields[12])
+    return found / os.sysconf("SC_CLK_TCK")
+
+
+def load(folder: Path, port: int, phone: int, number: str) -> None:
+    """Play calls; ends with `SystemExit` if one of them went wrong."""
+    calls = RATE * SECONDS
+    common = ["-nostdin", "-m", str(calls), "-timeout", str(SECONDS + 40)]
+    answers = ["sipp", f"{DEVICE}:{port}", "-sf", str(SCENARIOS / "answers.xml"), *common]
+    answers += ["-i", DEVICE, "-p", str(phone), "-d", "50"]
+    sends = ["sipp", f"{DEVICE}:{port}", "-sf", str(SCENARIOS / "gateway_calls.xml"), *common]
+    sends += ["-i", GATEWAY, "-p", str(free_tcp_port()), "-d", "500", "-r", str(RATE), "-s", number]
+    sends += ["-key", "caller", "46700000009", "-key", "reference", "none"]
+    output = subprocess.DEVNULL
+    with subprocess.Popen(answers, stdout=output, stderr=output, cwd=folder) as device:
+        status = subprocess.run(sends, stdout=output, stderr=output, cwd=folder, check=False).returncode
+        device.terminate()
+    if status:
+        raise SystemExit(f"calls went wrong: sipp ended with {status}; a lower rate?")
+
+
+@contextlib.contextmanager
+def static(folder: Path, port: int, phone: int) -> Iterator[int]:
+    (folder / "static.cfg").write_text(STATIC.format(port=port, phone=phone))
+    command = ["kamailio", "-DD", "-E", "-m", "64", "-f", str(folder / "static.cfg"), "-Y", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        time.sleep(1)
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+def measured(folder: Path, charged: bool) -> tuple[float, float, float]:
+    """Microseconds a call of Kamailio, of the brain and of the node."""
+    lab = Lab(folder, {ALICE: ["alice-phone"]}, ring=20)
+    lab.node.settings["log_level"] = "info"
+    lab.node.write(LEDGER if charged else "")
+    text = lab.node.file.read_text().replace("[[api.keys]]", "rate = 100000\nburst = 100000\n[[api.keys]]", 1)
+    lab.node.file.write_text(text)
+    lab.extra = "[charging]\nminutes = 5\n" if charged else ""
+    lab.write()
+    lab.toml.write_text(lab.toml.read_text().replace('log_level = "debug"', 'log_level = "info"'))
+    with lab.running():
+        lab.api.send(client.authorize(ALICE))
+        if charged:
+            lab.api.send(client.credit(ALICE, "payment", 10**9))
+        phone = lab.bound("alice-phone", ALICE)
+        assert lab.kamailio is not None
+        assert lab.brain is not None
+        assert lab.node.process is not None
+        pids = (lab.kamailio.pid, lab.brain.pid, lab.node.process.pid)
+        before = [cpu(pid) for pid in pids]
+        load(folder, lab.sip, phone, "990011234567")
+        time.sleep(1)  # for what is settled after the last call
+        spent = [cpu(pid) - was for pid, was in zip(pids, before, strict=True)]
+        away = lab.metric('scp_voip_calls_total{reason="rings-devices"}')
+        if away < 0.99 * RATE * SECONDS:
+            print(f"  only {away:.0f} of {RATE * SECONDS} calls were decided by the brain")
+    kamailio, brain, node = (1e6 * one / (RATE * SECONDS) for one in spent)
+    return kamailio, brain, node
+
+
+def main() -> None:
+    print(f"{RATE} calls/s for {SECONDS} s, each answered and ended; µs of processor time a call")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        phone, port = free_tcp_port(), free_tcp_port()
+        with static(folder, port, phone) as pid:
+            before = cpu(pid)
+            load(folder, port, phone, "990011234567")
+            plain = 1e6 * (cpu(pid) - before) / (RATE * SECONDS)
+    print(
+        f"Kamailio, static route         {plain:6.0f}                            {1e6 / plain:6.0f} calls/s a core"
+    )
+    for charged in (False, True):
+        with tempfile.TemporaryDirectory() as name:
+            kamailio, brain, node = measured(Path(name), charged)
+        rate = 1e6 / max(kamailio, brain)
+        words = "with charging   " if charged else "without charging"
+        print(
+            f"marked calls, {words} {kamailio:6.0f}, brain {brain:6.0f}, node {node:6.0f} {rate:6.0f} calls/s a core,"
+            f" ratio {rate * plain / 1e6:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
