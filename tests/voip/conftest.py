@@ -82,6 +82,7 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory, smsc: SmscThread) -> It
         folder,
         dict(DEVICES),
         ring=1,
+        density=400,
         listen=f', "tls:127.0.0.1:{tls}", "ws:127.0.0.1:{ws}"',
         sip_more=f'tls_certificate = "{folder / "c.pem"}"\ntls_key = "{folder / "k.pem"}"\nhide_key = "a-key-of-tests"',
     )

@@ -46,7 +46,7 @@ decision_ms = {decision}
 register_least_s = 1
 run_folder = "{folder}"
 workers = 2
-requests_per_second = 10000
+requests_per_second = {density}
 {sip_more}
 [[trunks]]
 name = "gateway"
@@ -224,6 +224,7 @@ class Lab:
             "ring": 2,
             "decision": 2000,
             "listen": "",
+            "density": 10000,
             "sip_more": "",
             "name": "voip-1",
             "store": f"sqlite:{folder}/voip.db",
@@ -361,6 +362,19 @@ class Lab:
         lines = text[self._read[name] :].splitlines()
         self._read[name] = len(text)
         return lines
+
+    def rpc(self, method: str) -> dict[str, Any]:
+        """What Kamailio answers to a command over its FIFO."""
+        name = f"answer-{os.getpid()}-{self.counted()}"
+        answer = Path("/tmp") / name
+        os.mkfifo(answer, 0o666)
+        try:
+            command = {"jsonrpc": "2.0", "method": method, "id": 1, "reply_name": name}
+            (self.folder / "kamailio.fifo").write_text(json.dumps(command) + "\n")
+            result: dict[str, Any] = json.loads(answer.read_text())["result"]
+            return result
+        finally:
+            answer.unlink(missing_ok=True)
 
     # --- devices and the gateway ---
 
