@@ -78,7 +78,10 @@ class Meter(Struct, frozen=True, gc=False, array_like=True):
     @property
     def used(self) -> int:
         """Tenths since answer."""
-        return self.since + sum(tenths for tenths, _ in self.before)
+        used = self.since
+        for tenths, _ in self.before:
+            used += tenths
+        return used
 
     @property
     def usage(self) -> Usage:

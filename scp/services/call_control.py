@@ -21,6 +21,7 @@ ignored: a report that comes twice, a result of an ActivityTest.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scp.services.api import Report, ReportKind
@@ -159,6 +160,7 @@ _ASK: Final = MonitorMode.INTERRUPTED
 _TELL: Final = MonitorMode.NOTIFY_AND_CONTINUE
 
 
+@lru_cache(maxsize=64)
 def armed(*, terminating: bool, no_answer: int, asks: bool = True) -> RequestReportBCSMEventArg:
     """Return what is armed with a Connect: answer and clearing as EDP-N, failures as EDP-R or EDP-N (§11.27).
 

@@ -13,6 +13,7 @@ whatever is reported changes nothing.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scp.domain.meter import Measured, Period
@@ -174,6 +175,7 @@ def refusal(report: Report) -> Event | None:
     return Event.WRONG if report.kind in (ReportKind.ERROR, ReportKind.REJECT) else None
 
 
+@lru_cache(maxsize=1024)
 def apply_charging(period: Period, version: int, warning_s: int, *, called_pays: bool) -> ApplyChargingArg:
     """Return ApplyCharging for a period, in the form of the CAP version (2 to 4).
 

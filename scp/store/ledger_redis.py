@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Reservation).decode
+_BUCKETS: Final = {f"{number:02x}": number for number in range(BUCKETS)}
+"""By what an id begins with; ids of sessions are the node's own, and need no closer look."""
 _KEYS: Final = ("balance", "held", "open", "ended")
 _RESULTS: Final = {each.value.encode(): each for each in Result}
 _STATES: Final = {each.value.encode(): each for each in State}
@@ -143,7 +145,7 @@ class RedisLedger(RedisBacked):
     ) -> None:
         """See `scp.ports.LedgerSteps`."""
         account, body = (b"", b"") if new is None else (new.account.encode(), _encode(new))
-        bucket = bucket_of_id(reservation_id)
+        bucket = _BUCKETS.get(reservation_id[:2], -1)
         if not self._acknowledged and bucket >= 0:
             script = self._hot[step.event]
             name = reservation_id.encode()

@@ -19,6 +19,9 @@ from ss7.errors import DecodeError, EncodeError
 _CLAUSE: Final = "TS 29.078 §6.1.1"
 _CALL_CONTROL: Final = frozenset(Opcode)
 """Operations whose tables are made when this module is imported: those of a call, and no first one waits."""
+_ARMING: Final = int(Opcode.REQUEST_REPORT_BCSM_EVENT)
+_MOST_ARMED: Final = 64
+"""Encoded RequestReportBCSMEvents that are remembered: a service arms most of its calls alike."""
 _NEEDS_NONE: Final = frozenset(
     each.opcode for each in OPERATIONS if each.argument is None or each.argument_optional
 )
@@ -100,6 +103,7 @@ class FastCodec:
                         roots[operation.opcode] = root
             self._arguments.append(roots)
         self._reference: Codec | None = None
+        self._armed: dict[int, tuple[object, int, bytes]] = {}  # by the value's id: value, version, octets
 
     def reference(self) -> Codec:
         """Return the reference codec, loading it at the first call."""
@@ -145,7 +149,16 @@ class FastCodec:
             root = self._root(opcode, version)
             if root is None:
                 raise EncodeError(f"{operation_name(opcode)} has no argument", _CLAUSE)
-        return root.encode(value)
+        if opcode != _ARMING:
+            return root.encode(value)
+        known = self._armed.get(id(value))  # the same value for all calls that are armed alike
+        if known is not None and known[1] == version:
+            return known[2]
+        if len(self._armed) >= _MOST_ARMED:
+            self._armed.clear()
+        octets: bytes = root.encode(value)
+        self._armed[id(value)] = (value, version, octets)  # with the value, whose id is its own so long
+        return octets
 
     def decode_result(self, opcode: int, parameter: bytes, version: int) -> Any:
         """See `Codec`."""
