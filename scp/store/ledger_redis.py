@@ -99,11 +99,9 @@ class RedisLedger(RedisBacked):
     async def account(self, msisdn: str) -> Account | None:
         """See `scp.ports.Ledger`."""
         bucket = bucket_of(msisdn)
-        found: Sequence[Any] = await asyncio.gather(
-            self._ask("HGET", self._key(bucket, "balance"), msisdn),
-            self._ask("HGET", self._key(bucket, "held"), msisdn),
+        balance, held = await asyncio.gather(
+            *[self._ask("HGET", self._key(bucket, name), msisdn) for name in ("balance", "held")]
         )
-        balance, held = found
         return None if balance is None else Account(msisdn, int(balance), int(held or 0))
 
     async def credit(self, msisdn: str, credit_id: str, amount: int, at_ms: int) -> Outcome:  # noqa: ARG002
@@ -212,13 +210,14 @@ class RedisLedger(RedisBacked):
 
     async def totals(self) -> Totals:
         """See `scp.ports.Ledger`."""
-        found: Sequence[list[Any]] = await asyncio.gather(
-            self._ask_all("balance", "HVALS"),
-            self._ask_all("held", "HVALS"),
-            self._ask_all("sums", "HGET", "credited"),
-            self._ask_all("sums", "HGET", "charged"),
+        balances, holds, credited, charged = await asyncio.gather(
+            *[
+                self._ask_all("balance", "HVALS"),
+                self._ask_all("held", "HVALS"),
+                self._ask_all("sums", "HGET", "credited"),
+                self._ask_all("sums", "HGET", "charged"),
+            ]
         )
-        balances, holds, credited, charged = found
         return Totals(
             sum(int(each) for bucket in balances for each in bucket),
             sum(int(each) for bucket in holds for each in bucket),
