@@ -35,6 +35,7 @@ from scp.charging.nchf_messages import (
     is_final,
     tariff_change,
 )
+from scp.charging.unopened import UnopenedSessions
 from scp.domain.quota import MOST_SWITCH, TENTHS, UNUSED, QuotaDenial, QuotaGrant, Settled, divided
 from scp.domain.reservation import OPEN, Event, Reservation, State, Step
 from scp.ports import Denied, StoreError
@@ -84,6 +85,7 @@ class NchfQuotas:
         self._wall = wall
         self._grace_ms = grace_ms
         self._told: dict[str, int] = {}  # seconds that the function was told of, of sessions that are open
+        self._unopened = UnopenedSessions()
         self._behind: dict[str, int] = {}  # the same of sessions that were granted more without telling
         self._unanswered: dict[str, _Update] = {}
 
@@ -113,6 +115,7 @@ class NchfQuotas:
         except ChfRefusedError as refused:
             return QuotaDenial(DENIALS.get(refused.cause, Denied.SERVICE_DENIED))
         except ChfUnavailableError as error:
+            self._unopened.add(request)
             raise StoreError(f"charging function: {error}", Denied.UNAVAILABLE) from None
         made = replace(new, reference=reference)
         answer = granted_seconds(read, group, request.seconds)
@@ -124,6 +127,9 @@ class NchfQuotas:
         self._told[request.session] = 0
         if request.used.tenths >= TENTHS:  # the call began without a session: of its use nobody was told
             untold = replace(request, used=replace(request.used, told=0))
+            if request.seconds <= request.used.seconds:
+                self._behind[request.session] = 0
+                return self._grant(request, seconds, read)
             return await self._more(outcome.reservation or replace(made, steps=1), untold)
         return self._grant(request, seconds, read)
 
@@ -195,7 +201,10 @@ class NchfQuotas:
         used = used or UNUSED
         found = await self._ledger.reservation(session)
         if found is None:
-            return QuotaDenial(Denied.UNKNOWN_RESERVATION)
+            denied = await self._unopened.opened(session, used, self.reserve)
+            found = await self._ledger.reservation(session)
+            if found is None:
+                return denied
         if found.state in OPEN or (used.tenths and found.state is State.EXPIRED):
             try:
                 if self._is_unanswered(found):

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from scp.charging.ro_client import RoUnavailableError
 from scp.charging.ro_messages import FailureHandling
 from scp.charging.ro_sessions import MESSAGE, Granted, Session, told_in
+from scp.charging.unopened import UnopenedSessions
 from scp.domain.quota import MOST_SWITCH, TENTHS, UNUSED, QuotaDenial, QuotaGrant, Settled
 from scp.domain.reservation import OPEN, Event, Reservation, State, Step
 from scp.ports import Denied, StoreError
@@ -49,6 +50,7 @@ class RoQuotas:
         self._wall = wall
         self._grace_ms = grace_ms
         self._told: dict[str, int] = {}  # seconds that the server was told of, of sessions that are open
+        self._unopened = UnopenedSessions()
         self._behind: dict[str, int] = {}  # the same of sessions that were granted more without asking
 
     async def reserve(self, request: QuotaRequest) -> QuotaAnswer:
@@ -69,6 +71,7 @@ class RoQuotas:
             session, answer = await self._sessions.begin(new, request.seconds)
         except RoUnavailableError as error:
             if not self._sessions.carry_on:
+                self._unopened.add(request)
                 raise _unavailable(error) from None
             session, answer = None, Granted(request.seconds)
         made = new if session is None else replace(new, reference=session.reference, steps=0)
@@ -82,6 +85,9 @@ class RoQuotas:
             return self._grant(request, answer.seconds, answer)
         # The call began without a session: of what it has used nobody was told.
         untold = replace(request, used=replace(request.used, told=0))
+        if request.seconds <= request.used.seconds:
+            self._behind[request.session] = 0
+            return self._grant(request, answer.seconds, answer)
         return await self._more(outcome.reservation or replace(made, steps=1), untold)
 
     async def extend(self, request: QuotaRequest) -> QuotaAnswer:
@@ -121,7 +127,10 @@ class RoQuotas:
         used = used or UNUSED
         found = await self._ledger.reservation(session)
         if found is None:
-            return QuotaDenial(Denied.UNKNOWN_RESERVATION)
+            denied = await self._unopened.opened(session, used, self.reserve)
+            found = await self._ledger.reservation(session)
+            if found is None:
+                return denied
         takes_part = found.state in OPEN or (used.tenths and found.state is State.EXPIRED)
         if found.reference and takes_part:
             told = self._told_of(session, used)

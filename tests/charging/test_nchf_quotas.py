@@ -218,6 +218,23 @@ def test_a_call_that_began_while_nobody_answered_is_told_of_from_its_beginning()
     run(body)
 
 
+def test_a_call_that_ended_before_the_function_was_back_is_told_of_when_it_is() -> None:
+    async def body(node, chf, _ledger) -> None:
+        quotas, usage = node(), Usage(((504, 0),))
+        chf.faults.extend([503] * 3)
+        with pytest.raises(StoreError):
+            await quotas.reserve(request(60))
+        with pytest.raises(StoreError):
+            await quotas.settle(SESSION, usage)  # the circuit is open
+        quotas._client._breaker.succeeded(0.0)
+        for _ in range(2):
+            assert await quotas.settle(SESSION, usage) == Settled(SESSION, None, 51)
+        assert chf.used == {"session 0": 51}
+
+    with patch.object(nchf_http, "FIRST_PAUSE", 0.001):
+        run(body)
+
+
 def test_an_update_whose_answer_was_lost_is_told_once() -> None:
     """The function carried it out: it comes again as it was, marked, before what is asked then."""
 

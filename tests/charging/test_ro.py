@@ -333,6 +333,24 @@ def test_a_call_that_began_while_nobody_answered_is_told_of_from_its_beginning(s
     run(body, ocs)
 
 
+def test_a_call_that_ended_before_the_system_was_back_is_told_of_when_it_is(start) -> None:
+    ocs = start(Books(200, 60))
+
+    async def body(room: Room) -> None:
+        usage = Usage(((504, 0),))
+        ocs.faults.extend(["silent"] * 2)
+        for asked in (room.quotas.reserve(request(60)), room.quotas.settle(SESSION, usage)):
+            with pytest.raises(StoreError):
+                await asked
+        for _ in range(2):
+            assert await room.quotas.settle(SESSION, usage) == Settled(SESSION, None, 51)
+        assert (ocs.books.used, ocs.books.balance) == ([51], 149)
+        other = reservation_id(A, b"another123")
+        assert await room.quotas.settle(other, usage) == QuotaDenial(Denied.UNKNOWN_RESERVATION)
+
+    run(body, ocs)
+
+
 def test_a_quota_that_is_granted_already_tells_nothing(start) -> None:
     ocs = start(Books(200, 60))
 
