@@ -1,8 +1,9 @@
 """What happens to calls, told to the node while somebody looks at its console.
 
-An event costs a call an entry in a bounded list. Words are made of it when it is sent, and it is sent while
-the node says that somebody looks. Otherwise the node is asked once a second, while there are calls, whether
-somebody does by now; events that are older than `KEEP` are forgotten.
+Followed are 20 calls a second at the most. An event costs such a call an entry in a bounded list. Words are
+made of it when it is sent, and it is sent while the node says that somebody looks. Otherwise the node is
+asked once a second, while there are calls, whether somebody does by now; events that are older than `KEEP`
+are forgotten.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias, final
+
+import msgspec
 
 from scp.client import ApiError, SipEvent, TransportError, tell_sip_events
 from scp.voip.decision import Plan
@@ -18,6 +22,8 @@ from scp.voip.messages import Answered, Ended, Failed, InviteAsked, plain
 from scp.voip.reason import WORDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scp.voip.calls import Note
     from scp.voip.decision import Step
     from scp.voip.messages import Freed
@@ -26,7 +32,11 @@ if TYPE_CHECKING:
 MOST: Final = 2000
 """Events that wait; the oldest is forgotten for a new one."""
 AT_ONCE: Final = 200
-"""Events in a request."""
+"""Events in a request, at the most."""
+OCTETS: Final = 48_000
+"""Octets of a request, and one event more: the node takes 65,536 (``api.max_body``)."""
+RATE: Final = 20
+"""Calls a second that are followed."""
 KEEP: Final = 5.0
 """Seconds that an event is kept while nobody looks."""
 SOON: Final = 0.25
@@ -36,6 +46,7 @@ PROBE: Final = 1.0
 REST: Final = 30.0
 """Seconds that the node is left alone after it has refused a request, or not answered one."""
 
+_encode: Final = msgspec.json.Encoder().encode
 PROXY: Final = "SIP proxy"
 NODE: Final = "gsmSCF (node)"
 DEVICES: Final = "devices"
@@ -52,13 +63,18 @@ class CallEvents:
     Args:
         scp: the node.
 
+        clock: seconds since 1970.
+
     Attributes:
         forgotten: events that came while too many waited.
     """
 
-    def __init__(self, scp: ScpLink) -> None:
+    def __init__(self, scp: ScpLink, clock: Callable[[], float] = time.time) -> None:
         self.forgotten = 0
         self._scp = scp
+        self._clock = clock
+        self._allowance, self._refilled = float(RATE), clock()
+        self._followed: dict[str, None] = {}
         self._waiting: deque[tuple[float, Note, Event, str]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._wanted = False
@@ -69,7 +85,16 @@ class CallEvents:
             self._task.cancel()
 
     def invited(self, note: Note, asked: InviteAsked, source: str) -> None:
-        """A call came from a trunk or a device."""
+        """A call came from a trunk or a device: it is followed, if not too many are."""
+        now = self._clock()
+        self._allowance = min(RATE, self._allowance + RATE * (now - self._refilled))
+        self._refilled = now
+        if self._allowance < 1:
+            return
+        self._allowance -= 1
+        if len(self._followed) == MOST:
+            del self._followed[next(iter(self._followed))]
+        self._followed[note.call] = None
         self._add(note, asked, source)
 
     def minutes(self, note: Note, seconds: int) -> None:
@@ -85,10 +110,14 @@ class CallEvents:
         self._add(note, event)
 
     def _add(self, note: Note, event: Event, source: str = "") -> None:
+        if note.call not in self._followed:
+            return
+        if isinstance(event, Ended | Failed):
+            del self._followed[note.call]
         if len(self._waiting) == MOST:
             self._waiting.popleft()
             self.forgotten += 1
-        self._waiting.append((time.time(), note, event, source))
+        self._waiting.append((self._clock(), note, event, source))
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -104,8 +133,14 @@ class CallEvents:
 
     async def _send(self) -> float:
         """Send some of it, or ask whether to; return after how many seconds to go on."""
-        count = min(AT_ONCE, len(self._waiting)) if self._wanted else 0
-        events = [sip_event(*self._waiting[at]) for at in range(count)]
+        batch = list(islice(self._waiting, AT_ONCE)) if self._wanted else []
+        events: list[SipEvent] = []
+        octets = 0
+        for each in batch:
+            if octets > OCTETS:
+                break
+            events.append(sip_event(*each))
+            octets += len(_encode(events[-1]))
         try:
             answer = await self._scp.send(tell_sip_events(events))
         except (ApiError, TransportError):
@@ -114,14 +149,16 @@ class CallEvents:
             await asyncio.sleep(REST)
             return SOON
         was, self._wanted = self._wanted, answer.wanted
-        if was and answer.wanted:
-            for _ in range(min(count, len(self._waiting))):
-                self._waiting.popleft()
-        elif not answer.wanted:
-            oldest = time.time() - KEEP
+        if not answer.wanted:
+            oldest = self._clock() - KEEP
             while self._waiting and self._waiting[0][0] < oldest:
                 self._waiting.popleft()
-        return SOON if answer.wanted else PROBE
+            return PROBE
+        if was:
+            for each in batch[: len(events)]:
+                if self._waiting and self._waiting[0] is each:
+                    self._waiting.popleft()
+        return SOON
 
 
 def sip_event(when: float, note: Note, event: Event, source: str) -> SipEvent:

@@ -13,7 +13,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 NEEDS_BROWSER = pytest.mark.skipif(
     BROWSER is None, reason="neither chromium nor chromium-headless-shell is installed"
 )
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 
 
 @contextlib.contextmanager
