@@ -24,7 +24,6 @@ def test_the_pages_lines_run_as_they_stand(tmp_path: Path) -> None:
     config = page.swapped(config, swaps) + f'[telemetry]\nmetrics = "127.0.0.1:{metrics}"\n'
     (tmp_path / "map.toml").write_text(config)
     swaps = (
-        ("127.0.0.1:9464", f"127.0.0.1:{metrics}"),
         ("127.0.0.1:2906", f"127.0.0.1:{hlr}"),
         ("camel-scp msc", f"camel-scp msc --to 127.0.0.1:{msc}"),
     )

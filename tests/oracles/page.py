@@ -21,7 +21,7 @@ def run(lines: str, folder: Path, *, at_error: str = "kill $NODE", at_end: str =
     """Run lines in bash, which ends at the first that fails, and return what they print.
 
     Args:
-        lines: they find ``camel-scp`` in the PATH, and leave ``node.log``.
+        lines: they find ``camel-scp`` in the PATH.
         folder: where they run.
         at_error: what ends the programs that they have started.
         at_end: what is waited for.
@@ -37,6 +37,6 @@ def run(lines: str, folder: Path, *, at_error: str = "kill $NODE", at_end: str =
     done = subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=300
     )
-    log = folder / "node.log"
-    assert done.returncode == 0, done.stdout + done.stderr + (log.read_text() if log.exists() else "")
+    logs = [f"{log.name}:\n{log.read_text(errors='replace')}" for log in folder.glob("*.log")]
+    assert done.returncode == 0, "\n".join([done.stdout, done.stderr, *logs])
     return done.stdout
