@@ -286,11 +286,35 @@ RUNTIME: Final = (
         text="Nobody read them, or the disk was full: the node goes on, and says how many when it can.",
     ),
 )
+VOIP: Final = (
+    Panel("Kamailio asks", gauge("scp_voip_link_up"), "{{instance}} {{kamailio}}", kind="stat"),
+    Panel("Shared store answers", gauge("scp_voip_store_up"), "{{instance}}", kind="stat"),
+    Panel("Calls, by why they went where", rate("scp_voip_calls_total", "reason"), "{{reason}}", "cps"),
+    Panel("Calls under way", gauge("scp_voip_dialogs"), "{{kamailio}}"),
+    Panel("Time to the decision, median", quantile(0.5, "scp_voip_decision_seconds"), "p50", "s"),
+    Panel("Time to the decision, 99 %", quantile(0.99, "scp_voip_decision_seconds"), "p99", "s"),
+    Panel("Reservations", rate("scp_voip_charging_total", "result"), "{{result}}", "reqps"),
+    Panel(
+        "What Kamailio dropped, refused or decided alone",
+        rate("scp_voip_kamailio_total", "what"),
+        "{{what}}",
+        "ops",
+        text="Counted by each Kamailio, and told to every brain: look at one instance.",
+    ),
+    Panel("Identities with a device", gauge("scp_voip_identities_bound"), "{{instance}}"),
+    Panel("Identities", gauge("scp_voip_identities"), "{{instance}}"),
+    Panel(
+        "Registrations told to the node", rate("scp_voip_registrations_told_total", "result"), "{{result}}"
+    ),
+    Panel("Devices asked about", rate("scp_voip_device_checks_total", "admitted"), "{{admitted}}", "ops"),
+)
 DASHBOARDS: Final = {
     "service": ("camel-scp: service", SERVICE),
     "signalling": ("camel-scp: signalling", SIGNALLING),
     "runtime": ("camel-scp: runtime", RUNTIME),
 }
+VOIP_DASHBOARDS: Final = {"voip": ("camel-scp: VoIP service", VOIP)}
+"""Of brains; in a folder of their own, for whoever runs no VoIP service."""
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -310,14 +334,15 @@ def panel(number: int, one: Panel) -> dict[str, Any]:
 
 def dashboard(name: str) -> str:
     """Return a dashboard's JSON (Grafana's schema 39: Grafana 11)."""
-    title, panels = DASHBOARDS[name]
+    title, panels = {**DASHBOARDS, **VOIP_DASHBOARDS}[name]
+    instances = "scp_voip_identities" if name in VOIP_DASHBOARDS else "scp_build_info"
     variables = [
         {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Prometheus"},
         {
             "name": "instance",
             "type": "query",
             "datasource": SOURCE,
-            "query": "label_values(scp_build_info, instance)",
+            "query": f"label_values({instances}, instance)",
             "includeAll": True,
             "multi": True,
             "allValue": ".*",
@@ -343,3 +368,5 @@ def dashboard(name: str) -> str:
 if __name__ == "__main__":
     for each in DASHBOARDS:
         (HERE / f"{each}.json").write_text(dashboard(each), encoding="utf-8")
+    for each in VOIP_DASHBOARDS:
+        (HERE / "voip" / f"{each}.json").write_text(dashboard(each), encoding="utf-8")

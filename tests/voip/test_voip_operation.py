@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,9 @@ import yaml
 from voip_lab import free_ports, free_tcp_port, unavailable
 
 from oracles.waiting import wait_until
+from scp.voip.config import loads
 from scp.voip.directory import Directory
+from scp.voip.kamailio import settings
 from scp.voip.messages import Counted
 from scp.voip.metrics import VoipMetrics
 
@@ -50,11 +53,70 @@ def test_prometheus_takes_the_alerts() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
-def test_the_unit_is_readable() -> None:
-    unit = ROOT / "deploy" / "systemd" / "camel-scp-voip.service"
+@pytest.mark.parametrize("name", ["camel-scp-voip.service", "camel-scp-kamailio.service"])
+def test_the_unit_is_readable(name: str) -> None:
+    unit = ROOT / "deploy" / "systemd" / name
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
     lines = [line for line in done.stderr.splitlines() if unit.name in line and "not executable" not in line]
-    assert [line for line in lines if "Command /opt" not in line] == []
+    missing = ("Command /opt", "Command /usr/sbin/kamailio")
+    assert [line for line in lines if not any(one in line for one in missing)] == []
+
+
+ENVIRON = {"CAMEL_SCP_VOIP_TOKEN": "a token"}
+
+
+def test_the_compose_file_names_files_that_exist() -> None:
+    folder = ROOT / "deploy" / "container"
+    services = yaml.safe_load((folder / "voip-compose.yml").read_text())["services"]
+    assert set(services) == {"kamailio-settings", "kamailio", "brain"}
+    for service in services.values():
+        assert (folder / service["build"]["context"] / service["build"]["dockerfile"]).exists()
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert not source.startswith(".") or (folder / source).exists(), source
+    config = loads((folder / "voip.toml").read_text(), ENVIRON)
+    assert settings(config)
+    packages = (folder / "Containerfile.kamailio").read_text()
+    needed = re.findall(r"^kamailio\S*", (ROOT / "deploy" / "setup.sh").read_text(), re.MULTILINE)
+    assert needed
+    assert all(f" {package} " in packages for package in needed), needed
+
+
+def test_each_of_two_pods_knows_the_other(tmp_path: Path) -> None:
+    found = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "camel-scp-voip.yml").read_text())
+    kinds = {each["kind"]: each for each in found}
+    pod = kinds["StatefulSet"]["spec"]["template"]["spec"]
+    (make,) = pod["initContainers"]
+    made = []
+    for number in (0, 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name, text in kinds["ConfigMap"]["data"].items():
+            (folder / name).write_text(text)
+        script = make["command"][-1].partition("camel-scp voip")[0]
+        script = script.replace("/template", str(folder)).replace("/etc/camel-scp", f"{folder}/made")
+        (folder / "made").mkdir()
+        pod_name = {"POD": f"camel-scp-voip-{number}", "PATH": os.environ["PATH"]}
+        subprocess.run(["/bin/sh", "-ec", script], check=True, env=pod_name)
+        made.append(loads((folder / "made" / "voip.toml").read_text(), ENVIRON))
+    one, two = made
+    assert one.voip.name != two.voip.name
+    assert one.sip.kamailios == (two.sip.brain,)
+    assert two.sip.kamailios == (one.sip.brain,)
+    assert (one.sip.peers, two.sip.peers) == ((two.sip.replication,), (one.sip.replication,))
+    assert {one["name"] for one in pod["containers"]} == {"kamailio", "brain"}
+    volumes = {volume["name"] for volume in pod["volumes"]}
+    for container in (make, *pod["containers"]):
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+
+
+def test_the_dashboard_shows_what_exists() -> None:
+    file = ROOT / "deploy" / "grafana" / "voip" / "voip.json"
+    make = runpy.run_path(str(ROOT / "deploy" / "grafana" / "make.py"))
+    assert file.read_text() == make["dashboard"]("voip"), "run deploy/grafana/make.py"
+    shown = set(re.findall(r"scp_voip_\w+", file.read_text()))
+    assert shown
+    assert shown <= names()
 
 
 @pytest.mark.skipif(bool(unavailable()), reason=unavailable())
