@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from scp.telemetry.metrics import Metrics
 
 TICK: Final = 0.25
-"""Seconds between two looks at what is new."""
+"""Seconds between two looks at the nodes beside this one, and at whether calls may be kept."""
 OVERVIEW_EVERY: Final = 4
 """Ticks between two snapshots of the node."""
 ALERTS_EVERY: Final = round(EVERY / TICK)
 """Ticks between two samples for the alerts."""
+CALLS_EVERY: Final = 2
+"""Ticks between two looks at what calls are new."""
 MOST_WATCHERS: Final = 32
 """Streams that can be open at a time."""
 LINGER: Final = 30.0
@@ -114,17 +116,22 @@ class Hub:
         """
         self._open()
         try:
-            seen, turn, nodes = min(after, self.calls.count), 0, self._nodes.revision
+            seen, turn, nodes = min(after, self.calls.count), 0, -1
             while not self._stopping and (not seconds or turn * TICK < seconds):
-                if turn % OVERVIEW_EVERY == 0 or nodes != self._nodes.revision:
+                told = b""
+                if (
+                    nodes != self._nodes.revision or self._ticks % OVERVIEW_EVERY == 0
+                ):  # for all streams at once
                     nodes = self._nodes.revision
                     if not allowed():
                         return
-                    yield b"event: overview\ndata: " + self.snapshot(context) + b"\n\n"
-                turn += 1
-                if new := self.calls.since(seen):
+                    told = b"event: overview\ndata: " + self.snapshot(context) + b"\n\n"
+                if (not turn or self._ticks % CALLS_EVERY == 0) and (new := self.calls.since(seen)):
                     seen = self.calls.count
-                    yield self._told(new, seen)
+                    told += self._told(new, seen)
+                if told:
+                    yield told
+                turn += 1
                 await self._ticked.wait()
         finally:
             self._close()
