@@ -469,7 +469,7 @@ class DialogueRunner(DialogueHooks[State]):
         if state.journal is None or (last and not state.answered):
             self.provider.send(dialogue.path, octets, return_on_error=not last)
         else:
-            state.journal.outgoing.append((octets, last))
+            state.journal.send(octets, last=last)
         if not state.answered:
             state.answered = True
             self.first_sent(state, last=last)

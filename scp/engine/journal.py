@@ -71,7 +71,6 @@ class Journalled:
         decision: of the first answer.
         heard: invoke id of the peer's last operation, -1: there was none.
         took_us: microseconds from the InitialDP to that.
-        outgoing: messages that wait: octets, and whether it is a TC-END.
         writing: writes that are not acknowledged.
         waits_until: when the messages leave all the same, ``inf``: none waits.
         began: when the first of those writes began.
@@ -80,6 +79,7 @@ class Journalled:
     """
 
     __slots__ = (
+        "_outgoing",
         "began",
         "call",
         "decision",
@@ -88,7 +88,6 @@ class Journalled:
         "fence",
         "heard",
         "journal",
-        "outgoing",
         "tid",
         "took_us",
         "value",
@@ -107,7 +106,7 @@ class Journalled:
         self.decision: Any = None
         self.heard = -1
         self.took_us = 0
-        self.outgoing: list[tuple[bytes, bool]] = []
+        self._outgoing: list[tuple[bytes, bool]] | None = None  # an empty list is 56 octets a held call
         self.writing = 0
         self.waits_until = inf
         self.began = 0.0
@@ -115,9 +114,25 @@ class Journalled:
         self.written = False
 
     @property
+    def outgoing(self) -> list[tuple[bytes, bool]]:
+        """Messages that wait: octets, and whether it is a TC-END."""
+        return [] if self._outgoing is None else self._outgoing
+
+    def send(self, octets: bytes, *, last: bool) -> None:
+        """Have a message wait; ``last``: it is a TC-END."""
+        if self._outgoing is None:
+            self._outgoing = []
+        self._outgoing.append((octets, last))
+
+    def take_outgoing(self) -> list[tuple[bytes, bool]]:
+        """Return the messages that wait, and have none wait any more."""
+        messages, self._outgoing = self.outgoing, None
+        return messages
+
+    @property
     def settled(self) -> bool:
         """Whether the record says all that there is to say."""
-        return self.written and not (self.writing or self.dirty or self.outgoing)
+        return self.written and not (self.writing or self.dirty or self._outgoing)
 
     def keep(self, value: object) -> None:
         """Note a new state."""
@@ -237,7 +252,7 @@ class Journal:
 
     def drop_messages(self, entry: Journalled) -> None:
         """Forget what was to be sent: the peer has ended the dialogue."""
-        entry.outgoing.clear()
+        entry.take_outgoing()
         entry.waits_until = inf
 
     def over(self, entry: Journalled) -> None:
@@ -337,9 +352,7 @@ class Journal:
         """Send what waits."""
         entry.waits_until = inf
         if entry.outgoing and entry.call is not None:
-            messages = entry.outgoing
-            entry.outgoing = []
-            self._user.send_written(entry.call, messages)
+            self._user.send_written(entry.call, entry.take_outgoing())
 
     def _unjournalled(self, entry: Journalled) -> None:
         if entry.outgoing:
