@@ -42,7 +42,7 @@ REQUESTS = st.builds(
 
 
 @given(st.lists(REQUESTS, min_size=20, max_size=20))
-@examples(2, phases=[Phase.generate])  # tshark takes half a second: nothing is made smaller
+@examples(1, phases=[Phase.generate])  # tshark takes half a second: nothing is made smaller
 def test_tshark_and_the_library_read_what_is_asked(requests) -> None:
     writes = []
     for number, each in enumerate(requests):
@@ -82,8 +82,8 @@ def test_tshark_finds_what_is_wrong() -> None:
     """Without which its silence would say nothing."""
     good = watchdog(OURS, 1, 2)
     bad = good[:25] + b"\x00\x00\xff" + good[28:]
-    assert problems([Octets(good, sent=True)]) == (1, [])
-    assert problems([Octets(bad, sent=True)])[1]
+    (found,) = problems([Octets(good, sent=True, connection=1), Octets(bad, sent=True)])[1]
+    assert found.endswith(bad.hex())
 
 
 def test_the_base_protocols_messages() -> None:

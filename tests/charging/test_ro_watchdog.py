@@ -58,7 +58,7 @@ WORDS = {Action.ASK: "SendWatchdog", Action.MOVE: "FailOver", Action.CLOSE: "Clo
 
 
 @given(st.booleans(), st.lists(st.sampled_from(["timer", "dwa", "other"]), max_size=24))
-@examples(150)
+@examples(60)
 def test_it_does_what_the_standard_says(back, inputs) -> None:
     ours, model = Watchdog(back=back), Model(back)
     for each in inputs:
