@@ -54,6 +54,7 @@ CALLS = {
     ("DELETE", "/v1/traces/11234567"): "trace",
     ("PUT", "/v1/authorizations/11234567"): "authorization",
     ("DELETE", "/v1/authorizations/11234567"): "authorization",
+    ("DELETE", "/v1/registrations/11234567"): "registration",
     ("PUT", "/v1/forwarding/11234567"): "forwarding",
     ("DELETE", "/v1/roaming/11234567"): "forwarding",
     ("GET", "/v1/charging/accounts/11234567"): "charging",
@@ -169,6 +170,11 @@ def test_a_subscriber_is_looked_up_changed_and_tried(tab: Tab, node: Served) -> 
     page.fill("label:has-text('VLR') input", "491710000001")
     page.click("text=Try it")
     page.wait_for_selector("p:has-text('connect 9911234567, forwarded-roaming')")
+    page.select_option("label:has-text('Forward') select", "always")
+    page.wait_for_selector("dd:has-text('on, always')")
+    assert node.ask("GET", "/v1/forwarding/11234567")["when"] == "always"
+    page.select_option("label:has-text('Forward') select", "roaming")
+    page.wait_for_selector("dd:has-text('on, roaming')")
     page.click("text=Switch forwarding off")
     page.wait_for_selector("text=Switch forwarding on")
     assert node.ask("GET", "/v1/forwarding/11234567")["enabled"] is False

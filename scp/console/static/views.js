@@ -332,6 +332,8 @@ function Subscriber({ msisdn, calls, session }) {
     <div class="row">
       ${may("authorization") && found !== undefined ? html`<button onClick=${() => change(found && found.authorized ? "DELETE" : "PUT", `/v1/authorizations/${msisdn}`, found && found.authorized ? undefined : {})}>${found && found.authorized ? "End the authorization" : "Authorize"}</button>` : null}
       ${may("forwarding") && found ? html`<button onClick=${() => change("PUT", `/v1/forwarding/${msisdn}`, { enabled: !found.forwarding, when: found.when, locations: found.locations || [] })}>Switch forwarding ${found.forwarding ? "off" : "on"}</button>` : null}
+      ${may("forwarding") && found && found.when !== "locations" ? html`<label>Forward<select value=${found.when} onChange=${event => change("PUT", `/v1/forwarding/${msisdn}`, { enabled: found.forwarding, when: event.target.value })}><option value="always">always</option><option value="roaming">while roaming</option></select></label>` : null}
+      ${may("registration") && found && found.registered ? html`<button onClick=${() => confirm(`End the registration of ${msisdn}? Its forwarding ends too.`) && change("DELETE", `/v1/registrations/${msisdn}`)}>End the registration</button>` : null}
       ${may("forwarding") && found && found.roaming !== null ? html`<button onClick=${() => change("DELETE", `/v1/roaming/${msisdn}`)}>Forget where the subscriber is</button>` : null}
       ${may("trace") ? html`<button onClick=${() => trace ? change("DELETE", `/v1/traces/${msisdn}`) : change("PUT", `/v1/traces/${msisdn}`, {})}>${trace ? "End the trace" : "Trace for ten minutes"}</button>` : null}
     </div>
