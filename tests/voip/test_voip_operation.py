@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -177,3 +178,25 @@ def test_the_pages_commands_make_a_service_that_a_phone_registers_at(tmp_path: P
     finally:
         os.killpg(shell.pid, signal.SIGTERM)
         shell.wait(120)
+
+
+def test_the_clients_pages_commands_make_a_device_join(tmp_path: Path) -> None:
+    page = (ROOT / "deploy" / "voip-clients.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```sh\nmake set-up && PATH.*?\n(cat >voip.*?)```", page, re.DOTALL)
+    api, smpp, metrics = free_ports(3)
+    lines = lines.replace("8082", str(api)).replace("2775", str(smpp))
+    lines = lines.replace("camel-scp smsc", f"{sys.executable} -m scp.cli smsc --listen 127.0.0.1:{smpp}")
+    lines = lines.replace("camel-scp voip", f"{sys.executable} -m scp.cli voip")
+    lines = lines.replace("\nEND", f'\n[telemetry]\nmetrics = "127.0.0.1:{metrics}"\nEND', 1)
+    shell = subprocess.Popen(
+        ["bash", "-c", lines], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert shell.stdout is not None
+        said = shell.stdout.read()
+        made = json.loads(said[said.index('{"device"') :])
+        assert (made["msisdn"], made["user"]) == ("46701234567", made["device"])
+        assert len(made["password"]) == 24
+    finally:
+        os.killpg(shell.pid, signal.SIGTERM)
+        shell.wait(60)
