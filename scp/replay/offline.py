@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Final, final
 
 from scp.capture.wire.transaction import read_transaction, with_ids
 from scp.domain.lookup import Pending
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from scp.domain.decision import Decision
-    from scp.domain.numbers import Numbering
     from scp.domain.whereabouts import Located
     from scp.ports import LocationWaiter, SubscriberLookup
+    from scp.replay.places import HlrSettings
     from scp.services.api import Service
     from scp.stack.tcap import Dialogue
     from ss7.cap.codec import Codec
@@ -85,20 +85,6 @@ class _Timer:
     def cancel(self) -> None:
         """Have it not come."""
         self.action = None
-
-
-class HlrSettings(NamedTuple):
-    """How a node asks HLRs where subscribers are: `[map]`.
-
-    Attributes:
-        numbering: of the node.
-        deadline: seconds that a call waits.
-        max_age: seconds for which a place is remembered.
-    """
-
-    numbering: Numbering
-    deadline: float
-    max_age: float
 
 
 @final

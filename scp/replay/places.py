@@ -8,7 +8,7 @@ flag of the replayed calls that follow it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from msgspec.structs import replace
 
@@ -40,6 +40,20 @@ _ASKED_WITHIN: float = 0.9
 """Of the time that a call waits for a place: if nobody asked the HLR by then, nobody did."""
 _DETACHES = frozenset({MS_INITIATED_IMSI_DETACH, NETWORK_INITIATED_IMSI_DETACH})
 _MINUTE = 60.0
+
+
+class HlrSettings(NamedTuple):
+    """How a node asks HLRs where subscribers are: `[map]`.
+
+    Attributes:
+        numbering: of the node.
+        deadline: seconds that a call waits.
+        max_age: seconds for which a place is remembered.
+    """
+
+    numbering: Numbering
+    deadline: float
+    max_age: float
 
 
 @final

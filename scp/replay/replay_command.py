@@ -188,7 +188,8 @@ def _replay_here(
     ssns: Collection[int],
 ) -> None:
     """Replay through the service in this process, on the capture's clock."""
-    from scp.replay.offline import HlrSettings, Replay
+    from scp.replay.offline import Replay
+    from scp.replay.places import HlrSettings
     from scp.replay.tables import progress
 
     hlr = None

@@ -50,6 +50,7 @@ def new_ledger(request: pytest.FixtureRequest, fresh: str) -> NewLedger:
     return lambda: RedisLedger(parse_redis_url(f"{lab.url}?{fresh}"), "scp-1")
 
 
+@pytest.mark.hypothesis
 def test_any_sequence_of_asked_steps_agrees_with_the_embedded_ledger(new_ledger: NewLedger) -> None:
     steps = st.lists(
         st.tuples(st.integers(0, 2), st.sampled_from(ASKED), st.integers(0, 120), st.integers(0, 300)),
