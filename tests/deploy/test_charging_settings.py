@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from scp.config.charging import Chf
+from scp.config.charging import Chf, Ro
 from scp.config.engine import Journal
 from scp.services.charging_policy import ChargingPolicy
 from scp.services.voip_forwarding import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 HELD = {"rescue", "no_answer_s", "quiet_s", "announce", "call_information"}
+SERVERS = {"deadline_ms", "tx_ms", "watchdog_s", "reconnect_s", "failure_handling", "session_failover"}
 PATIENCE = {"deadline_ms", "attempt_ms", "breaker_failures", "breaker_rest_s"}
 
 
@@ -44,6 +45,7 @@ def default(kind: Any, name: str) -> str:
     [
         ("charged-calls.md", "services.NAME.charging", ChargingPolicy, None),
         ("charged-calls.md", "charging.chf", Chf, PATIENCE),
+        ("charged-calls.md", "charging.ro", Ro, SERVERS),
         ("held-calls.md", "journal", Journal, None),
         ("held-calls.md", "services.NAME", Settings, HELD),
     ],
