@@ -10,15 +10,15 @@ import asyncio
 import contextlib
 import re
 import time
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, final
 
 import msgspec
 from msgspec.structs import replace
 
-from scp import client
 from scp.client import ApiError, TransportError
 from scp.telemetry.logs import get_logger
 from scp.voip import decision
+from scp.voip.at_mobile import AtMobile
 from scp.voip.call_events import CallEvents
 from scp.voip.calls import Note, note_of, opened, reference, sealed
 from scp.voip.charges import Charges
@@ -43,7 +43,6 @@ from scp.voip.messages import (
     Kept,
     MessageAsked,
     PassAsked,
-    Passed,
     PlanAnswer,
     Retell,
     Taken,
@@ -54,14 +53,16 @@ from scp.voip.messages import (
 from scp.voip.reason import Reason
 from scp.voip.registrations import Registrations
 from scp.voip.store import StoreError
+from scp.voip.trunks import trunk_finder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from scp.voip.config import VoipConfig
     from scp.voip.directory import Directory
     from scp.voip.evapi import Evapi
     from scp.voip.feed import Feed
+    from scp.voip.message_user import MessageUser
     from scp.voip.messages import Freed, Heard, Said
     from scp.voip.metrics import VoipMetrics
     from scp.voip.rows import Row
@@ -70,33 +71,13 @@ if TYPE_CHECKING:
 
 LONGEST_CALL: Final = 14_400
 """Seconds after which Kamailio ends any call."""
-MOST_AT_MOBILE: Final = 100_000
-"""Calls at the mobile that are remembered."""
 COUNT_EVERY: Final = 5.0
 """Seconds between two questions to the Kamailios what they have counted."""
-PASS_SECONDS: Final = 30
-"""How long the node lets a call to the mobile pass."""
 TIMER_SET: Final = 1.0
 """Seconds after the answer by which Kamailio has set the dialog's timer, so that it can be changed."""
 EXTEND_BEFORE: Final = 20.0
 """Seconds before minutes run out when more are asked for; of short grants the last third."""
 _USER_OF_URI: Final = re.compile(r"sips?:([^@;>]+)@")
-
-
-class MessageUser(Protocol):
-    """What hears of text messages."""
-
-    def registered(self, msisdn: str, device: str) -> None:
-        """A device has registered for an identity."""
-        ...
-
-    async def asked(self, link: Evapi, asked: MessageAsked) -> None:
-        """A device sends one; to be answered by `Taken`."""
-        ...
-
-    async def delivered(self, done: Delivered) -> None:
-        """A device has answered one."""
-        ...
 
 
 @final
@@ -128,7 +109,7 @@ class Brain:
         self.feed: Feed | None = None
         self.metrics = metrics
         self._rules = config.rules
-        self._trunks = _networks(config)
+        self._trunks = trunk_finder(config)
         self._store = store
         self._scp = scp
         self._links: set[Evapi] = set()
@@ -139,7 +120,7 @@ class Brain:
         self._charges = None if scp is None else Charges(scp, metrics, self._log, self._start)
         self._events = None if scp is None else CallEvents(scp)
         self._talking: dict[str, asyncio.Event] = {}
-        self._at_mobile: dict[tuple[str, str], str] = {}
+        self._at_mobile = AtMobile(scp, metrics, self._log)
         self._waiting = 0
         self._born = int(time.time())
         self._calls = 0
@@ -148,7 +129,7 @@ class Brain:
         """Go on with what a reload may change: rules, trunks, accounts; return what does not fit."""
         before, self.config = self.config, config
         self._rules = config.rules
-        self._trunks = _networks(config)
+        self._trunks = trunk_finder(config)
         self.registrations.grace = config.voip.grace_s
         devices = {one.id: one.device(config.voip.domain) for one in config.devices}
         for gone in {one.id for one in before.devices} - devices.keys():
@@ -237,7 +218,7 @@ class Brain:
         elif isinstance(message, MessageAsked):
             self._message(link, message)
         elif isinstance(message, PassAsked):
-            self._start(self._pass(link, message))
+            self._start(self._at_mobile.grant(link, message))
         elif isinstance(message, Delivered):
             if self.inbox is not None:
                 self._start(self.inbox.delivered(message))
@@ -358,7 +339,7 @@ class Brain:
 
     def _invite(self, link: Evapi, asked: InviteAsked) -> None:
         came = time.perf_counter()
-        call = self._second_round(self._call_of(asked))
+        call = self._at_mobile.second_round(self._call_of(asked), self._rules)
         plan = decision.decide(call, self.directory, self._rules)
         self._calls += 1
         name = f"{self.config.voip.name}-{self._born:x}-{self._calls:x}"
@@ -447,34 +428,11 @@ class Brain:
         note = opened(freed.note)
         if note is None:
             return
-        if len(self._at_mobile) < MOST_AT_MOBILE:
-            self._at_mobile[note.a, note.b] = note.call
+        self._at_mobile.began(note)
         if self._events is not None:
             self._events.went_on(note, freed)
         if self._charges is not None and freed.by in (-1, link.number):
             self._start(self._charges.release(note))
-
-    async def _pass(self, link: Evapi, asked: PassAsked) -> None:
-        """Have the node let a call to the mobile pass; it goes on whatever the node says."""
-        note = opened(asked.note)
-        if note is not None and self._scp is not None:
-            caller = note.a if decision.is_e164(note.a) else None
-            try:
-                await self._scp.send(
-                    client.grant_pass(note.b, note.call, caller=caller, seconds=PASS_SECONDS)
-                )
-            except (ApiError, TransportError) as error:
-                self.metrics.passes["failed"] += 1
-                self._log.warning("no pass", call=note.call, what=str(error))
-            else:
-                self.metrics.passes["granted"] += 1
-        link.say(Passed(asked.ti, asked.tl))
-
-    async def _withdraw(self, note: Note) -> None:
-        """Take back the pass of a call that is over: where the gateway kept redirection data it is unused."""
-        if self._scp is not None:
-            with contextlib.suppress(ApiError, TransportError):  # it ends by itself
-                await self._scp.send(client.withdraw_pass(note.b, note.call))
 
     def _ended(self, link: Evapi, end: Ended | Failed) -> None:
         """Forget a call, and settle it if that is ours to do."""
@@ -484,10 +442,8 @@ class Brain:
         note = note_of(end, *self._numbers(end))
         if self._events is not None:
             self._events.went_on(note, end)
-        if self._at_mobile.get((note.a, note.b)) == end.call:
-            del self._at_mobile[note.a, note.b]
-            if self._rules.passes:
-                self._start(self._withdraw(note))
+        if self._at_mobile.over(note, end.call) and self._rules.passes:
+            self._start(self._at_mobile.withdraw(note))
         over = self._talking.get(end.call)
         if over is not None:
             over.set()
@@ -516,21 +472,6 @@ class Brain:
         diverted = _USER_OF_URI.findall(plain(asked.diversion))
         trunk = "" if device else self._trunk_of(asked.src)
         return Call(plain(asked.to), caller, trunk, device, tuple(diverted), time.time())
-
-    def _second_round(self, call: Call) -> Call:
-        """Return a call as diverted by the number that it is to, if it is the one that is at the mobile now.
-
-        Some gateways drop redirection data: the node steers our own call to the mobile here again, and it
-        would go round for as long as the caller waits. While the first one is under way, the same caller's
-        second call to the same number is that.
-        """
-        if not call.trunk or not self._at_mobile:
-            return call
-        number = decision.e164(call.to.removeprefix(self._rules.mark), self._rules.numbering)
-        caller = decision.calling(call.caller, self._rules.numbering)
-        if not caller or (caller, number) not in self._at_mobile:
-            return call
-        return replace(call, diverted_by=(*call.diverted_by, f"+{number}"))
 
     def _trunk_of(self, address: str) -> str:
         """Return the name of the trunk that an address is of; Kamailio has seen that it is one."""
@@ -657,23 +598,3 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _networks(config: VoipConfig) -> Callable[[str], str]:
-    """Return a function from an address to the name of the trunk that it is of, "" if it is of none."""
-    from ipaddress import ip_address, ip_network  # noqa: PLC0415
-
-    networks = [
-        (ip_network(network, strict=False), trunk.name)
-        for trunk in config.trunks
-        for network in trunk.addresses
-    ]
-
-    def find(text: str) -> str:
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return ""
-        return next((name for network, name in networks if address in network), "")
-
-    return find
