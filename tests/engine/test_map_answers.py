@@ -153,6 +153,21 @@ def test_every_operation_is_asked_down_to_the_version_that_is_taken(opcode, ever
         room.nothing_left()
 
 
+def on_the_way(room: MapRoom, lost: int = 0) -> list[Any]:
+    """What the HLR's link brings from now on; the message with the number ``lost`` gets lost."""
+    heard: list[Any] = []
+    received = room.near.received
+
+    def taken(messages: Any) -> None:
+        for message in list(messages):
+            heard.append(message)
+            if len(heard) != lost:
+                received([message])
+
+    room.near.received = taken
+    return heard
+
+
 @pytest.mark.parametrize("size", [200, 400, 2000])
 @pytest.mark.parametrize("in_continue", [False, True])
 def test_a_result_in_segments_of_any_length_is_put_together(
@@ -168,37 +183,21 @@ def test_a_result_in_segments_of_any_length_is_put_together(
     room = MapRoom(READY, recorder=everything_sent)
     room.known(BOB)
     room.script.accepts_first = in_continue
-    pieces = 0
-    send = room.far.machine.send
-
-    def counted(*arguments: Any, **fields: Any) -> Any:
-        nonlocal pieces
-        pieces += 1
-        return send(*arguments, **fields)
-
-    room.far.machine.send = counted
+    heard = on_the_way(room)
     answer = asked(room, Opcode.ANY_TIME_INTERROGATION, 3)
     assert answer.outcome is Outcome.RESULT
     assert answer.value == result
-    assert pieces >= max(2, size // 250) - (size < 250)
+    assert len(heard) >= max(2, size // 250) - (size < 250)
     room.nothing_left()
 
 
 def test_segments_of_which_one_is_lost_are_no_answer() -> None:
     room = MapRoom(READY, max_message=90)
     room.known(BOB)
-    send = room.far.machine.send
-    sent = 0
-
-    def lossy(*arguments: Any, **fields: Any) -> Any:
-        nonlocal sent
-        sent += 1
-        return True if sent == 2 else send(*arguments, **fields)
-
-    room.far.machine.send = lossy
+    heard = on_the_way(room, lost=2)
     [argument, _] = QUESTIONS[Opcode.ANY_TIME_INTERROGATION]
     answers = ask(room, Opcode.ANY_TIME_INTERROGATION, argument, seconds=1.0)
-    assert sent > 1
+    assert len(heard) > 1
     room.advance(1.1)
     assert [each.outcome for each in answers] == [Outcome.TIMEOUT]
 
