@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 RESULTS: Final = ("answered", "refused", "unavailable")
 """What comes of a request: carried out, answered with an error, or not answered at all in time."""
 
+MOST_OPEN: Final = 1 << 20
+"""Sessions that are remembered."""
+
 
 class RoUnavailableError(Exception):
     """No answer, or none that can be read.
@@ -135,6 +138,12 @@ class RoClient:
         self._clock = clock
         self._timers = timers
         self._end = random.getrandbits(32)
+
+    def opened(self, session: str) -> None:
+        """Note that a session is open here."""
+        self.open.add(session)
+        if len(self.open) > MOST_OPEN:  # of calls that other nodes have ended
+            self.open.pop()
 
     async def start(self) -> None:
         """Connect to every server, and stay so."""

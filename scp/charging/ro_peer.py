@@ -141,6 +141,8 @@ class RoPeer:
             end = self._next_end()
             gone = self._link.ask(self._next_hop(), lambda hop: disconnect(self._identity, hop, end))
             await asyncio.wait((gone,), timeout=0.5)
+            if not gone.cancel() and not gone.cancelled():
+                gone.exception()  # the server hung up first, which is all the same
         if self._link is not None:
             self._down(self._link, "the node stops")
 

@@ -140,7 +140,7 @@ class RoSessions:
         handling = self._handling
         if answer.handling is not None and answer.handling in list(FailureHandling):
             handling = FailureHandling(answer.handling)
-        self._client.open.add(name)
+        self._client.opened(name)
         host = "" if " " in answer.host else answer.host
         return Session(name, host, moves, handling), self._granted(new, answer, seconds)
 
@@ -243,7 +243,7 @@ class RoSessions:
             raise
         self._unanswered.pop(key, None)
         if unanswered.request.type is RequestType.UPDATE:
-            self._client.open.add(name)
+            self._client.opened(name)
         return answer
 
     def _granted(self, of: Reservation, answer: Answer, asked: int) -> Granted | Denied:
