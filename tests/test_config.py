@@ -158,6 +158,12 @@ def test_what_is_wrong_with_an_online_charging_system_is_said_by_its_key(more: s
 def test_who_charges_is_described() -> None:
     text = describe(loads(MINIMAL + RO, {}))
     assert "reservations by the online charging system at ocs.example:3868; " in text
+    sms = '[sms_control]\nservice_keys = [7]\nsmsc = "46709000099"\n[sms_control.charging]\n'
+    with pytest.raises(ConfigError, match=r"sms_control\.charging\.tariffs: one or more are needed"):
+        loads(MINIMAL + sms, {})
+    text = describe(loads(MINIMAL + RO + sms, {}))
+    assert "short messages that are paid for: " in text
+    assert ", by the online charging system; " in text
 
 
 def test_example_names_every_key_with_its_default() -> None:

@@ -94,10 +94,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
             if not (self.messages.map.service_centre or self.sccp.global_title):
                 yield Fault("messages.map.service_centre", "required, as there is no sccp.global_title")
         paid = None if self.sms_control is None else self.sms_control.charging
-        if paid is not None and not paid.tariffs and self.charging.chf is None:
+        if paid is not None and not paid.tariffs and self.charging.elsewhere is None:
             yield Fault(
                 "sms_control.charging.tariffs",
-                "one or more are needed, as there is no charging.chf: all else is denied",
+                "one or more are needed, as there is no charging.chf or charging.ro: all else is denied",
             )
         yield from self._network_faults()
         yield from switch_faults(self.switches)

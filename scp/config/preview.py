@@ -10,6 +10,7 @@ from scp.domain.switches import ChargedTime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scp.config.charging import Charging
     from scp.config.m3ua import Peer
     from scp.config.model import Config
     from scp.config.networks import Network
@@ -78,7 +79,7 @@ def describe(config: Config) -> str:
         if (paid := sms.charging) is not None:
             lines.append(
                 f"short messages that are paid for: {', '.join(paid.pays)}, by "
-                f"{'the charging function' if config.charging.chf else f'{len(paid.tariffs)} tariffs'}; "
+                f"{_who(config.charging) or f'{len(paid.tariffs)} tariffs'}; "
                 f"unreported ones: {paid.unreported}"
             )
     if (messages := config.messages) is not None:
@@ -147,12 +148,15 @@ def _journal(config: Config) -> str:
     return words
 
 
+def _who(charging: Charging) -> str:
+    """Return which other system charges, "" if none does."""
+    return "" if charging.elsewhere is None else f"the {charging.elsewhere[0]}"
+
+
 def _charging(config: Config) -> str:
     charging = config.charging
-    if charging.chf is not None:
-        who = f"by the charging function at {charging.chf.url}"
-    elif charging.ro is not None:
-        who = f"by the online charging system at {', '.join(str(each) for each in charging.ro.servers)}"
+    if charging.elsewhere is not None:
+        who = f"by {_who(charging)} at {charging.elsewhere[1]}"
     elif charging.tariffs:
         who = f"by {len(charging.tariffs)} tariffs in {charging.currency}"
     else:

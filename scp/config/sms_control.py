@@ -43,7 +43,7 @@ class SmsCharging(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         pays: which messages: sent ones, by the recipient's number; received ones, by the number of the VLR.
         free: prefixes of such numbers, E.164 or as dialled, that cost nothing.
-        tariffs: without ``charging.chf``; a number that none has is denied.
+        tariffs: without ``charging.chf`` and ``charging.ro``; a number that none has is denied.
         denial_cause: RP-Cause of a message that can't be paid: 21 is short message transfer rejected.
         down: what a message gets while charging does not answer: it is refused (RP-Cause 41, temporary
             failure), or goes on unpaid.
