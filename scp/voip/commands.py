@@ -56,6 +56,12 @@ def check(file: Annotated[Path, typer.Argument(help="voip.toml")]) -> None:
         typer.echo(f"Kamailio listens at {one}")
     typer.echo(f"the brain connects to {config.sip.brain}")
     typer.echo(f"calls go out to {trunk.target} ({trunk.name})" if trunk is not None else "no calls go out")
+    if config.api is not None:
+        joins = "devices join by a PIN" if config.admission is not None else "nobody joins"
+        typer.echo(f"the API listens at {config.api.listen}, {len(config.api.keys)} keys; {joins}")
+    if config.messages is not None:
+        smscs = ", ".join(map(str, config.messages.smpp.addresses))
+        typer.echo(f"text messages go by SMPP to {smscs} as {config.messages.smpp.system_id}")
     typer.echo(f"the node is {config.scp.url}" if config.scp is not None else "no node is told or asked")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -259,6 +260,23 @@ def test_a_users_rules_hold_for_the_next_call_and_events_tell_of_it(
         assert (waiting.sender, waiting.text, waiting.devices) == (HUGO, "Lunch?", ("kate-phone",))
         operator.send(voip.delete_identity(KATE))
     lab.unbind(hugo.user, HUGO, port, password=hugo.password)
+
+
+@with_lab
+def test_a_reload_takes_keys_over(lab: Lab) -> None:
+    assert lab.brain is not None
+    before = lab.extra
+    with client.Client(lab.url, "former-token") as former:
+        problem("unauthenticated", 401, former, voip.identity(ALICE))
+        lab.extra = before.replace('until = "2020-01-01"', 'until = "2999-12-31"')
+        for extra, works in ((lab.extra, True), (before, False)):
+            lab.extra, reloads = extra, len(lab.said("reloaded"))
+            lab.write()
+            lab.brain.send_signal(signal.SIGHUP)
+            lab.wait_said("reloaded", reloads + 1)
+            if works:
+                assert former.send(voip.identity(ALICE)).msisdn == ALICE
+        problem("unauthenticated", 401, former, voip.identity(ALICE))
 
 
 @with_lab
