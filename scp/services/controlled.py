@@ -241,7 +241,7 @@ class Control:
                     await self._next_quota()  # the switch has reported the period of no answer, and goes on
         elif after is Phase.OVER:
             if event is Event.CLEARED and self.held.money is not Money.FREE:
-                self._change(cleared_ms=self._ms(report))
+                self._change(cleared_ms=self.held.cleared_ms or self._ms(report))
             elif row.action in _LAST:
                 self._change(informs=0)
             await self._cleared(reports=self.profile.abandon_report or not abandoned(report))
@@ -323,7 +323,11 @@ class Control:
         taken = measure(held.meter, report.measured)
         if report.active and taken.used < held.meter.allowed - TENTHS:
             return None  # that of a period before, again: this one ends when all of it is used
-        self._change(meter=metering.reported(taken, self._ms(came) if report.active else 0))
+        if report.active:
+            self._change(meter=metering.reported(taken, self._ms(came)))
+        else:  # that is how long it was: no clock counts any more
+            end = taken.answered + taken.used * MS_OF_TENTH if taken.answered else 0
+            self._change(meter=metering.reported(taken), cleared_ms=end)
         if taken.used and held.phase in _RINGS:  # its answer was not reported, or to nobody
             self.target = self._facts = None
             self._change(phase=Phase.TALKING)
@@ -396,7 +400,7 @@ class Control:
         held = self.held
         meter = held.meter
         if not meter.answered:
-            return "reported" if held.missed else None
+            return "reported" if held.missed and meter.pending else None
         if event in _UNREADABLE:  # that period counts as used already
             return GRANTED
         if not meter.pending:

@@ -389,6 +389,29 @@ def test_what_tells_a_forwarded_call_says_who_pays(by: ForwardedBy, other: Forwa
         assert paid.account == "46700000002"
 
 
+def test_a_call_whose_node_dies_as_it_settles_is_charged_by_its_last_report() -> None:
+    """Another node hears of the end seconds later; its clock adds nothing to what the switch has measured."""
+    call = Charged(wrap=Keeps).answered()
+    call.used(30)
+    call.call.keep = lambda value, keep=call.call.keep: call.ended or keep(value)
+    settling: list[bytes] = []
+    answer = call._answer
+
+    def dies(request: Any) -> Any:
+        if isinstance(request, Settle) and not settling:
+            settling.append(call.call.kept)
+        return answer(request)
+
+    call._answer = dies  # type: ignore[method-assign]
+    call.used(42.5, active=False)
+    other = Charged(wrap=Keeps).answered()
+    other.settled.clear()
+    other.resumed(settling[0])
+    USER.epoch += 7.0
+    other.event(EventTypeBCSM.O_DISCONNECT)
+    assert other.settled == [425]
+
+
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
