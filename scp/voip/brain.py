@@ -71,6 +71,8 @@ if TYPE_CHECKING:
 
 LONGEST_CALL: Final = 14_400
 """Seconds after which Kamailio ends any call."""
+SWEEP_SECONDS: Final = 1.0
+"""After which a brain that was started is asked, whatever of the levels it has not been told."""
 COUNT_EVERY: Final = 5.0
 """Seconds between two questions to the Kamailios what they have counted."""
 TIMER_SET: Final = 1.0
@@ -113,6 +115,7 @@ class Brain:
         self._store = store
         self._scp = scp
         self._links: set[Evapi] = set()
+        self._awaited: dict[Evapi, set[str]] = {}  # of links that are open: whose level is not told yet
         self._tasks: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._counting: asyncio.TimerHandle | None = None
@@ -172,6 +175,20 @@ class Brain:
 
     # --- scp.voip.evapi.LinkUser ---
 
+    def opened(self, link: Evapi) -> bool:
+        """See `LinkUser`: who is bound has to be known before the first question."""
+        believed = self.registrations.believed()
+        if self._links or not believed:
+            return False
+        self._awaited[link] = set(believed)
+        self._sweep(link)
+        asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._hello, link)
+        return True
+
+    def _hello(self, link: Evapi) -> None:
+        if self._awaited.pop(link, None) is not None:
+            link.hello()
+
     def linked(self, link: Evapi) -> None:
         """See `LinkUser`."""
         self.metrics.links[link.address] = True
@@ -180,8 +197,6 @@ class Brain:
         self._log.info("linked", kamailio=link.address)
         if others:  # it may have been started just now, and has not heard from them who is bound
             asyncio.get_running_loop().call_later(SYNC_SECONDS, self._sweep, link)
-        else:
-            self._sweep(link)
         if self._counting is None:
             self._count()
 
@@ -197,6 +212,7 @@ class Brain:
 
     def unlinked(self, link: Evapi, why: str) -> None:
         """See `LinkUser`."""
+        self._awaited.pop(link, None)
         if link in self._links:
             self._links.discard(link)
             for other in self._links:
@@ -254,8 +270,15 @@ class Brain:
     def _bindings(self, link: Evapi, told: Bindings) -> None:
         found = _USER_OF_URI.match(plain(told.aor))
         msisdn = found[1].removeprefix("+") if found else ""
-        if self.directory.identity(msisdn) is None:
-            return
+        if self.directory.identity(msisdn) is not None:
+            self._level(link, told, msisdn)
+        awaited = self._awaited.get(link)
+        if awaited is not None:
+            awaited.discard(msisdn)
+            if not awaited:
+                self._hello(link)
+
+    def _level(self, link: Evapi, told: Bindings, msisdn: str) -> None:
         before = self.directory.bindings(msisdn)
         if before != told.count:
             self._log.info("bindings", number=msisdn, count=told.count)

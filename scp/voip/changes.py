@@ -63,6 +63,9 @@ async def _listen(store: Store, brain: Brain, accounts: Accounts, changed: Calla
         for row in await asyncio.to_thread(store.differences, brain.directory):
             changed(row)
         await asyncio.to_thread(accounts.read)
+        # a Redis that has lost its data: the next brain that starts asks for the bindings of these
+        told = [(msisdn, True) for msisdn in brain.registrations.told_registered()]
+        await asyncio.to_thread(store.mark_registered, told)
         brain.metrics.store_up = True
         while True:
             message = await channel.get_message(timeout=ASK_SECONDS)

@@ -25,6 +25,10 @@ RECONNECT_MOST: Final = 5.0
 class LinkUser(Protocol):
     """What hears what a link brings."""
 
+    def opened(self, link: Evapi) -> bool:
+        """The connection is there. True: the user says `Evapi.hello` once it is ready to be asked."""
+        ...
+
     def linked(self, link: Evapi) -> None:
         """Kamailio takes this brain's answers from now on."""
         ...
@@ -132,11 +136,16 @@ class Evapi:
             return str(error) or "no answer", False
         self._connection = connection
         self.up = True
-        self.say(Hello(self._name))
+        if not self._user.opened(self):
+            self.hello()
         try:
             return await connection.lost, True
         finally:
             self._drop()
+
+    def hello(self) -> None:
+        """Have Kamailio ask us from now on."""
+        self.say(Hello(self._name))
 
     def _drop(self) -> None:
         self.up = False

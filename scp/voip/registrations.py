@@ -57,6 +57,10 @@ class Registrations:
         """Return the identities that the node takes for registered: the SIP side is asked about each."""
         return [msisdn for msisdn, state in self._states.items() if state.told is not False]
 
+    def told_registered(self) -> list[str]:
+        """Return the identities that the node was told are registered."""
+        return [msisdn for msisdn, state in self._states.items() if state.told]
+
     def count(self, msisdn: str, bindings: int, now: float) -> None:
         """Hear how many bindings an identity has."""
         state = self._states.get(msisdn)

@@ -57,6 +57,6 @@ class Pair:
     def troubles(self) -> list[str]:
         """As `Lab.troubles`, but for what each loses when another one dies."""
         expected = re.compile(
-            r"unable to find dialog for|cannot read the client message|dmq .*(disabl|delet|fail|remov|not 200)|notification_peer|tm_callback"
+            r"unable to find dialog for|transaction is not suspended|cannot read the client message|dmq .*(disabl|delet|fail|remov|not 200)|notification_peer|tm_callback"
         )
         return [one for lab in self.labs for one in lab.troubles() if not expected.search(one)]

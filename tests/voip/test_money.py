@@ -201,6 +201,9 @@ class TwoSeconds:
         elif not self.ready.done():
             self.ready.set_result(None)
 
+    def opened(self, link: Evapi) -> bool:
+        return False
+
     def unreadable(self, link: Evapi, why: str) -> None:
         raise AssertionError(why)
 

@@ -5,6 +5,7 @@ CAMEL_SCP_KILLS sets how often each of the five is killed; `make voip-kills` has
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -47,7 +48,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("several")
     with redis_lab.single(folder) as redis:
         made = Pair(folder, {ALICE: ["alice-phone"]}, redis, grace=5, decision=1000)
-        made.labs[0].node.write(LEDGER)
+        node = made.labs[0].node
+        node.write(LEDGER)
+        many = "rate = 100000\nburst = 100000\n[[api.keys]]"  # requests a second: a call takes three
+        node.file.write_text(node.file.read_text().replace("[[api.keys]]", many, 1))
         for lab in made.labs:
             lab.extra = "[charging]\nminutes = 1\n"
             lab.write()
@@ -125,7 +129,9 @@ def test_whoever_is_killed_no_call_is_cut_none_refused_and_books_are_right(pair:
     def legs() -> dict[str, client.VoipRecord]:
         return {one.call_id: one for one in all_cdrs(first) if isinstance(one, client.VoipRecord)}
 
-    wait_until(lambda: len(legs()) >= 2 * CALLS, 30)
+    waited = 30 + 60 * (ROUNDS > 1)
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: len(legs()) >= 2 * CALLS, waited)
     assert len(legs()) == 2 * CALLS, "one record a call, whichever Kamailio and brain had it"
     charges = [one for one in all_cdrs(first) if isinstance(one, client.Charge)]
     paid = {one.reservation: one.charged for one in charges if one.charged}
