@@ -208,7 +208,7 @@ _encode: Final = msgspec.json.Encoder().encode
 def etag_of(body: bytes) -> str:
     """Return the strong ETag of a representation: the same octets have the same tag, on every node.
 
-    It is a hash of what is shown, so a change is refused only where it would overwrite what the other has seen.
+    It is a hash of what is shown: a change is refused only where it would overwrite what the other has seen.
     """
     return f'"{hashlib.blake2b(body, digest_size=9).hexdigest()}"'
 
