@@ -12,7 +12,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Final, final
 
-import msgspec
 from msgspec.structs import replace
 
 from scp.client import ApiError, TransportError
@@ -23,7 +22,6 @@ from scp.voip.call_events import CallEvents
 from scp.voip.calls import Note, note_of, opened, reference, sealed
 from scp.voip.charges import Charges
 from scp.voip.decision import Call, Plan, aor
-from scp.voip.directory import Device, Identity
 from scp.voip.feed import CallView
 from scp.voip.kamailio import SYNC_SECONDS
 from scp.voip.messages import (
@@ -65,7 +63,6 @@ if TYPE_CHECKING:
     from scp.voip.message_user import MessageUser
     from scp.voip.messages import Freed, Heard, Said
     from scp.voip.metrics import VoipMetrics
-    from scp.voip.rows import Row
     from scp.voip.scp_link import ScpLink
     from scp.voip.store import Store
 
@@ -319,44 +316,6 @@ class Brain:
     def _ask_others(self, link: Evapi, address: str) -> None:
         for other in self._links - {link}:
             other.say(Count(plain(address)))
-
-    # --- what other brains write ---
-
-    def changed(self, row: Row) -> None:
-        """Hear of a record that another brain has written, or this one.
-
-        Raises:
-            ValueError: it can't be read (`msgspec.DecodeError`), or does not fit into the directory.
-        """
-        if row.kind == "identity":
-            self._identity_changed(row)
-        elif row.kind == "device":
-            self._device_changed(row)
-
-    def _identity_changed(self, row: Row) -> None:
-        if any(one.msisdn == row.id for one in self.config.identities):
-            return
-        if row.body is None:
-            if self.directory.identity(row.id) is not None:
-                self.leave(row.id)
-            return
-        identity = msgspec.json.decode(row.body, type=Identity)
-        if self.directory.identity(row.id) != identity:
-            self.directory.put_identity(identity)
-
-    def _device_changed(self, row: Row) -> None:
-        if any(one.id == row.id for one in self.config.devices):
-            return
-        device = None if row.body is None else msgspec.json.decode(row.body, type=Device)
-        before = self.directory.device(row.id)
-        if before == device:
-            return
-        if before is not None:
-            self.forget(row.id)
-        if device is None:
-            self.directory.remove_device(row.id)
-        else:
-            self.directory.put_device(device)
 
     # --- calls ---
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from scp.telemetry.logs import get_logger
+from scp.voip.directory import Device, Identity
 from scp.voip.rows import CHANGES, Row, StoreError, change
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def follow(store: Store, brain: Brain, accounts: Accounts) -> None:
 
     def changed(row: Row) -> None:
         try:
-            brain.changed(row)
+            apply(brain, row)
             accounts.changed(row)
         except (msgspec.DecodeError, ValueError) as error:
             log.error("unreadable record", what=f"{row.kind} {row.id}: {error}")  # noqa: TRY400 - said in words
@@ -76,3 +77,43 @@ async def _listen(store: Store, brain: Brain, accounts: Accounts, changed: Calla
             except msgspec.DecodeError:
                 continue  # somebody else's
             changed(row)
+
+
+def apply(brain: Brain, row: Row) -> None:
+    """Have a brain's directory as a record says that another brain has written, or this one.
+
+    Raises:
+        ValueError: it can't be read (`msgspec.DecodeError`), or does not fit into the directory.
+    """
+    if row.kind == "identity":
+        _identity(brain, row)
+    elif row.kind == "device":
+        _device(brain, row)
+
+
+def _identity(brain: Brain, row: Row) -> None:
+    if any(one.msisdn == row.id for one in brain.config.identities):
+        return  # the file's stands
+    before = brain.directory.identity(row.id)
+    if row.body is None:
+        if before is not None:
+            brain.leave(row.id)
+        return
+    identity = msgspec.json.decode(row.body, type=Identity)
+    if before != identity:
+        brain.directory.put_identity(identity)
+
+
+def _device(brain: Brain, row: Row) -> None:
+    if any(one.id == row.id for one in brain.config.devices):
+        return
+    device = None if row.body is None else msgspec.json.decode(row.body, type=Device)
+    before = brain.directory.device(row.id)
+    if before == device:
+        return
+    if before is not None:
+        brain.forget(row.id)
+    if device is None:
+        brain.directory.remove_device(row.id)
+    else:
+        brain.directory.put_device(device)
