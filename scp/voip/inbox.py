@@ -145,6 +145,10 @@ class Inbox:
             self._log.info("message not delivered", message=one.id, number=one.msisdn)
             with contextlib.suppress(StoreError):
                 await self._keep((), remove=(one,))
+        for sent in [each for each in self._sent.values() if each.at_ms < before - 86_400_000]:
+            del self._sent[sent.id]  # nobody knows any more what became of it
+            with contextlib.suppress(StoreError):
+                await self._keep((), remove=(sent,))
 
     async def _page(self, texts: Texts) -> bool:
         """Take what has happened since; return whether there may be more."""
