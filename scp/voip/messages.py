@@ -122,6 +122,7 @@ class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
 
     All brains hear it, the one with the number ``by`` does what there is to do; -1: whoever hears it.
     ``begun`` and ``over`` are answer and end to the microsecond, as seconds with a fraction, "" if not known.
+    ``cut``: "1" if Kamailio has ended it, since the granted time was used up.
     """
 
     call: str
@@ -134,11 +135,19 @@ class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
     by: int = -1
     begun: str = ""
     over: str = ""
+    cut: str = "0"
 
     @property
     def seconds(self) -> int:
-        """How long it was talked."""
-        return max(0, self.at - self.start)
+        """How long it was talked: a begun second is a whole one.
+
+        Where the granted time was used up it is the nearest one: Kamailio's timer has ticks of its own.
+        """
+        try:
+            millionths = round((float(self.over) - float(self.begun)) * 1e6)
+        except ValueError:
+            millionths = (self.at - self.start) * 1_000_000
+        return max(0, (millionths + (500_000 if self.cut == "1" else 999_999)) // 1_000_000)
 
 
 class Failed(Struct, frozen=True, tag_field="m", tag="failed"):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scp.domain.numbers import Numbering
 from scp.voip.decision import Call, Plan, Rules, decide
 from scp.voip.directory import Device, DeviceState, Directory, Identity, Mobile
+from scp.voip.messages import Ended
 from scp.voip.reason import WORDS, Reason
 
 NUMBERING = Numbering(country_code="46", never_steer=frozenset({"911"}))
@@ -172,3 +173,16 @@ def test_an_identity_with_a_device_takes_less_than_a_kibibyte() -> None:
     finally:
         tracemalloc.stop()
     assert taken / count < 1024
+
+
+@given(st.integers(0, 10**9), st.integers(0, 999_999), st.integers(0, 4 * 3_600 * 10**6))
+def test_a_begun_second_of_talk_is_a_whole_one_and_a_timer_ends_at_the_nearest(
+    since: int, part: int, talked: int
+) -> None:
+    began, over = (since * 10**6 + part, since * 10**6 + part + talked)
+    texts = [f"{at // 10**6}.{at % 10**6:06}" for at in (began, over)]
+    for cut, seconds in (("0", -(-talked // 10**6)), ("1", (talked + 500_000) // 10**6)):
+        end = Ended("1", "", "", "", began // 10**6, over // 10**6, begun=texts[0], over=texts[1], cut=cut)
+        assert end.seconds == seconds
+    assert Ended("1", "", "", "", since, since + 7).seconds == 7
+    assert Ended("1", "", "", "", since, since - 1).seconds == 0  # a clock that was set back
