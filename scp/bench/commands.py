@@ -197,7 +197,8 @@ def _show(report: Report) -> None:
     if report.results:
         console.print(_saturation(report))
         console.print(_latency(report))
-        console.print(_ratios(report))
+        if ratios(report):
+            console.print(_ratios(report))
     if report.codec:
         console.print(_codec(report))
         console.print(_parts(report))

@@ -7,6 +7,7 @@ Diameter (capabilities, watchdogs, every AVP) is the library's, which nothing of
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ from diameter.node.application import Application
 
 from oracles.servers import free_tcp_port
 from scp.charging.ro_client import RoClient
+
+# Its threads go on for a moment after a test, when the root logger's stream may be closed.
+logging.getLogger("diameter").propagate = False
+logging.getLogger("diameter").addHandler(logging.NullHandler())
 
 REALM: Final = "charging.example"
 CLIENT: Final = "scp1.charging.example"
