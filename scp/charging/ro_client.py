@@ -13,14 +13,17 @@ from scp.charging.fault_state import FaultState
 from scp.charging.ro_messages import (
     MOVE,
     UNKNOWN_SESSION,
+    Code,
+    Command,
     credit_control,
     credit_control_request,
     denial,
+    optional,
     read_answer,
 )
 from scp.charging.ro_peer import PeerLostError, RoPeer
 from scp.charging.ro_watchdog import Health
-from ss7.diameter import RETRANSMITTED
+from ss7.diameter import RETRANSMITTED, find, read_text
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from scp.charging.ro_messages import Answer, Identity, Request
+    from ss7.diameter import Message
 
 RESULTS: Final = ("answered", "refused", "unavailable")
 """What comes of a request: carried out, answered with an error, or not answered at all in time."""
@@ -239,12 +243,27 @@ class RoClient:
         self.repeated += again
         try:
             async with asyncio.timeout(seconds):
-                return read_answer(
-                    await peer.ask(lambda hop: credit_control_request(avps, hop, sending.end, flags))
-                )
+                message = await peer.ask(lambda hop: credit_control_request(avps, hop, sending.end, flags))
+                return _other(message, request) or read_answer(message)
         except TimeoutError:
             return f"no answer in {seconds:.1f} s"
         except PeerLostError as error:
             return str(error)
         except DecodeError as error:
             return f"the answer can't be read: {error}"
+
+
+def _other(message: Message, request: Request) -> str:
+    """Return in words why a message is no answer to a request, although its Hop-by-Hop id says so; "": it is.
+
+    An error may leave out both AVPs (RFC 6733 §7.2); where they are, they are the request's (RFC 8506 §3.2).
+    """
+    if message.command != Command.CREDIT_CONTROL:
+        return f"its answer is of the command {message.command}"
+    session = find(message.avps, Code.SESSION_ID)
+    if session is not None and read_text(session) != request.session:
+        return "its answer is of another session"
+    number = optional(message.avps, Code.CC_REQUEST_NUMBER)
+    if number is not None and number != request.number:
+        return f"its answer is of the request {number}, not {request.number}"
+    return ""

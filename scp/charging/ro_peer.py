@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 MOST_OCTETS: Final = 65_536
 """A longer message is no answer of credit control."""
+MOST_WAITING: Final = 1 << 23
+"""Octets that wait for a server that does not read, whatever it asks: then its connection is given up."""
 JITTER: Final = 2.0
 """Seconds that Tw varies by either way, so that servers are not asked by all at once (RFC 3539 §3.4.1)."""
 
@@ -201,10 +203,10 @@ class RoPeer:
         self.fault = ""
         self._told.report("")
         self._watchdog = Watchdog(back=self._was_up)
+        self._set_timer()
         if self._was_up:
             self._ask_watchdog()
         self._was_up = True
-        self._set_timer()
 
     def _failed(self, why: str) -> None:
         self.fault = why
@@ -308,19 +310,21 @@ class _Link(asyncio.Protocol):
         self.local = str(transport.get_extra_info("sockname")[0]).partition("%")[0]
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
+        buffer = self._buffer + data
+        at, end = 0, len(buffer)
         try:
-            while len(self._buffer) >= 4 and not self.closed:
-                length = message_length(self._buffer)
+            while end - at >= 4 and not self.closed:
+                length = message_length(buffer[at : at + 4])
                 if length > MOST_OCTETS:
                     self._peer.lost(self, f"it sends a message of {length} octets")
                     return
-                if len(self._buffer) < length:
-                    return
-                octets, self._buffer = self._buffer[:length], self._buffer[length:]
-                self._take(decode_message(octets))
+                if end - at < length:
+                    break
+                at += length
+                self._take(decode_message(buffer[at - length : at]))
         except DecodeError as error:
             self._peer.lost(self, f"what it sends can't be read: {error}")
+        self._buffer = buffer[at:]
 
     def _take(self, message: Message) -> None:
         waiting = None
@@ -349,8 +353,12 @@ class _Link(asyncio.Protocol):
 
     def send(self, octets: bytes) -> None:
         """Send a message."""
-        if self._transport is not None and not self.closed:
-            self._transport.write(octets)
+        if self._transport is None or self.closed:
+            return
+        self._transport.write(octets)
+        if self._transport.get_write_buffer_size() > MOST_WAITING:
+            self._transport.abort()
+            self._peer.lost(self, f"it leaves {MOST_WAITING} octets unread")
 
     def lose(self, why: str) -> None:
         """Tell all who wait that no answer comes."""
