@@ -37,6 +37,10 @@ LONGEST: Final = 1 << 14
 """Octets of a frame; a TCAP message is shorter (29.078 §14.2.2.1.5)."""
 MOST_WAITING: Final = 1 << 20
 """Octets that wait for a node that does not read: then its link is closed."""
+HELLO_SECONDS: Final = 5.0
+"""How long one that connects may take to show the token."""
+MOST_STRANGERS: Final = 256
+"""Connections that have not shown it yet; the oldest is hung up on. There are at most 255 other nodes."""
 
 _HEADER: Final = Struct(">IB")
 _TID: Final = 4
@@ -74,12 +78,15 @@ class _Connection(asyncio.Protocol):
         self.open: deque[tuple[bytes, bytes]] = deque()  # messages that were brought and not answered for
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Show the other node's token."""
         self._transport = cast("asyncio.Transport", transport)
         if self.node is not None:
             self.send(HELLO, self.node.token.encode())
+        else:
+            self._patience = asyncio.get_running_loop().call_later(HELLO_SECONDS, self.abort)
 
     def send(self, kind: int, octets: bytes) -> None:
         """Send a frame."""
@@ -116,6 +123,8 @@ class _Connection(asyncio.Protocol):
                 if not self.trusted:
                     self.abort()
                     return
+                self._be_patient()
+                self.relay.trusts(self)
                 self.send(HELLO, b"")
             else:
                 self._framed(kind, frame[:_TID], frame[_TID:])
@@ -135,8 +144,15 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's
         """Forget it."""
+        self._be_patient()
         self._transport = None
         self.relay.lost(self)
+
+    def _be_patient(self) -> None:
+        """Wait for the token no more."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 @final
@@ -159,6 +175,7 @@ class Relay:
         self.port = 0
         self._presence: Presence | None = None
         self._incoming: set[_Connection] = set()
+        self._strangers: dict[_Connection, None] = {}
         self._server: asyncio.Server | None = None
         self._tasks: dict[int, tuple[NodeAddress, asyncio.Task[None]]] = {}
 
@@ -199,7 +216,7 @@ class Relay:
         for _, task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
-        for link in (*self.links.values(), *self._incoming):
+        for link in (*self.links.values(), *self._incoming, *self._strangers):
             link.abort()
         if self._server is not None:
             self._server.close()
@@ -211,9 +228,15 @@ class Relay:
         if before is not None:
             before.abort()
 
+    def trusts(self, connection: _Connection) -> None:
+        """Note that one that connected is a node."""
+        self._strangers.pop(connection, None)
+        self._incoming.add(connection)
+
     def lost(self, connection: _Connection) -> None:
         """Note that a connection is gone."""
         self._incoming.discard(connection)
+        self._strangers.pop(connection, None)
         node = connection.node
         if node is not None:
             if self.links.get(node.instance) is connection:
@@ -223,7 +246,11 @@ class Relay:
 
     def _accepted(self) -> Any:
         connection = _Connection(self, None)
-        self._incoming.add(connection)
+        self._strangers[connection] = None
+        if len(self._strangers) > MOST_STRANGERS:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.abort()
         return connection
 
     async def _keep_up(self, node: NodeAddress) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from types import SimpleNamespace
 
 import pytest
 
 from oracles.waiting import until
+from scp.failover import relay as relay_module
 from scp.failover.presence import NodeAddress
 from scp.failover.relay import HELLO, LONGEST, MESSAGE, Relay
 
@@ -107,6 +109,34 @@ def test_who_is_no_node_is_hung_up_on(octets: bytes) -> None:
         writer.close()
         assert there.got == []
         assert connecting.up(2), "others are not hurt"
+        await connecting.close()
+        await listening.close()
+
+    asyncio.run(main())
+
+
+def test_connections_that_show_no_token_are_few_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a file descriptor, which links to switches and stores need too."""
+    monkeypatch.setattr(relay_module, "HELLO_SECONDS", 0.2)
+    monkeypatch.setattr(relay_module, "MOST_STRANGERS", 8)
+
+    async def main() -> None:
+        listening, there, connecting, here, _ = await two()
+        strangers = []
+        for number in range(40):
+            reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+            writer.write(struct.pack(">IB", LONGEST, HELLO) + bytes(number))  # half a frame
+            strangers.append((reader, writer))
+            assert len(listening._strangers) <= 8
+        async with asyncio.timeout(30):
+            for reader, writer in strangers:
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+                writer.close()
+        await until(lambda: not listening._strangers)
+        assert connecting.send(2, TID, b"goes on")
+        await until(lambda: there.got == [(TID, b"goes on")])
+        assert not here.back
         await connecting.close()
         await listening.close()
 
