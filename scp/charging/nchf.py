@@ -233,5 +233,5 @@ def read_response(octets: bytes) -> ChargingDataResponse:
     """Return the answer; raise `ChfUnavailableError` if it can't be read."""
     try:
         return _decode(octets)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ChfUnavailableError(f"the answer can't be read: {error}") from None

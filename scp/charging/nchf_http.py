@@ -158,7 +158,7 @@ class ChfClient:
 def _cause(response: httpx.Response) -> str:
     try:
         return msgspec.json.decode(response.content, type=ProblemDetails).cause
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 

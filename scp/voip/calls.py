@@ -58,7 +58,7 @@ def opened(text: str) -> Note | None:
     """Return the note that was `sealed`, None if it is none."""
     try:
         return _decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, msgspec.DecodeError, RecursionError):  # the last: nested too deep
         return None
 
 

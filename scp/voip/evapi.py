@@ -170,7 +170,7 @@ class Evapi:
         for octets in strings:
             try:
                 message = heard(octets)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:  # the latter: nested too deep
                 self._user.unreadable(self, str(error))
                 continue
             self._user.heard(self, message)

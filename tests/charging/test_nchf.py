@@ -7,11 +7,12 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+import httpx
 import pytest
 from chf import ROOT, Chf
 
-from scp.charging.nchf import NchfCharging
-from scp.charging.nchf_http import ChfClient
+from scp.charging.nchf import NchfCharging, read_response
+from scp.charging.nchf_http import ChfClient, ChfUnavailableError, _cause
 from scp.charging.nchf_messages import NfIdentification
 from scp.domain.breaker import Breaker, Circuit
 from scp.domain.reservation import State, reservation_id
@@ -313,3 +314,9 @@ def test_expiry() -> None:
         assert (await desk.system.release("00" + "ff" * 8, 1)).denied is Denied.UNKNOWN_RESERVATION
 
     run(body)
+
+
+def test_an_answer_that_is_nested_too_deep_is_none() -> None:
+    with pytest.raises(ChfUnavailableError, match="the answer can't be read"):
+        read_response(b'{"more":' + b'{"a":' * 5000)
+    assert _cause(httpx.Response(400, content=b'{"a":' * 5000)) == ""

@@ -1,0 +1,89 @@
+"""What comes over the link to Kamailio and is no message: each is told, and the link works on or is made anew."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+
+from oracles.waiting import until
+from scp.voip.calls import opened
+from scp.voip.evapi import Evapi
+from scp.voip.messages import Bindings, Heard
+from scp.voip.netstrings import MAX_OCTETS, netstring
+
+GOOD = netstring(b'{"m":"bindings","aor":"sip:1@x","count":1}')
+DEEP = b'{"m":"bindings","aor":"","count":1,"more":' + b'{"a":' * 5000
+MESSAGES = (
+    DEEP,
+    b"[" * MAX_OCTETS,
+    b'{"a":' * 10_000,
+    b"",
+    b"\xff\x00",
+    b"{}",
+    b"1",
+    b'{"m":"nobody"}',
+    b'{"m":"bindings","aor":1,"count":"x"}',
+    b'{"m":"bindings","aor":"\\ud800","count":1}',
+    b'{"m":"bindings","aor":"x","count":' + b"9" * 5000 + b"}",
+)
+STREAMS = (b"GET / HTTP/1.1\r\n\r\n", b"65537:", b"-1:x,", b"3:abcd", b"00000000:", b"\xb2:xx,")
+
+
+class User:
+    """A `LinkUser` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.got: list[Heard] = []
+        self.wrong: list[str] = []
+        self.gone = 0
+
+    def opened(self, _link: Evapi) -> bool:
+        return True
+
+    def linked(self, link: Evapi) -> None: ...
+
+    def heard(self, _link: Evapi, message: Heard) -> None:
+        self.got.append(message)
+
+    def unreadable(self, _link: Evapi, why: str) -> None:
+        self.wrong.append(why)
+
+    def unlinked(self, _link: Evapi, _why: str) -> None:
+        self.gone += 1
+
+
+def test_what_is_no_message_is_told_and_the_next_one_is_heard() -> None:
+    async def main() -> None:
+        writers: list[asyncio.StreamWriter] = []
+        server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
+        user = User()
+        link = Evapi("127.0.0.1", server.sockets[0].getsockname()[1], "lied-to", user)
+        running = asyncio.create_task(link.run())
+        await until(lambda: writers and link.up)
+        for count, message in enumerate(MESSAGES, 1):
+            writers[-1].write(netstring(message) + GOOD)
+            await until(lambda count=count: len(user.got) == count or user.gone)
+            assert (len(user.wrong), user.gone) == (count, 0), message[:40]
+        assert set(user.got) == {Bindings("sip:1@x", 1)}
+        for count, octets in enumerate(STREAMS, 1):
+            writers[-1].write(octets)
+            await until(lambda count=count: user.gone == count and len(writers) == count + 1 and link.up)
+            writers[-1].write(GOOD[:7])  # a half one, the rest behind
+            writers[-1].write(GOOD[7:])
+            await until(lambda count=count: len(user.got) == len(MESSAGES) + count)
+        assert len(user.wrong) == len(MESSAGES) + len(STREAMS)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        for writer in writers:
+            writer.close()
+        server.close()
+
+    asyncio.run(main())
+
+
+def test_a_note_that_is_none_is_none() -> None:
+    deep = base64.urlsafe_b64encode(b'{"a":' * 5000).decode()
+    for text in ("", "x", "=" * 9, "\x00", "é", deep):
+        assert opened(text) is None
