@@ -48,6 +48,7 @@ from scp.config.reader import Reader
 from scp.config.services import service_faults
 from scp.services.voip_forwarding import Settings
 from scp.voip.config import VoipConfig
+from scp.voip.config import loads as voip_loads
 
 MINIMAL = """
 [node]
@@ -653,3 +654,12 @@ def test_a_secret_that_is_not_there_hides_no_other_fault() -> None:
         "api.keys[1].sha256",
         "store.deadline_ms",
     ]
+
+
+@pytest.mark.parametrize("read", [loads, voip_loads])
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000 + "]" * 5000])
+def test_a_value_that_toml_reads_no_further_is_a_fault(read: Any, value: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        read(f"[node]\nname = {value}\n", {})
+    (fault,) = raised.value.faults
+    assert fault.reason.startswith("not TOML")

@@ -38,8 +38,10 @@ def loads(text: str, environ: Mapping[str, str] | None = None) -> Config:
     """Read a configuration; as `load`."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also an integer of more digits than Python converts
         raise ConfigError([Fault("", f"not TOML: {error}")]) from error
+    except RecursionError:
+        raise ConfigError([Fault("", "not TOML that can be read: it is nested too deep")]) from None
     reader = Reader(os.environ if environ is None else environ)
     config: Any = reader.struct(Config, table, "")
     services = table.get("services")
