@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from scp.client import VoipLeg
-from scp.voip.messages import Ended, Failed
+from scp.voip.messages import Ended, Failed, precise
 
 NORMAL_CLEARING: Final = 16
 """Q.850 cause value."""
@@ -77,12 +77,10 @@ def note_of(end: Ended | Failed, b: str, a: str) -> Note:
     return Note(end.call, a, b, began * 1000)
 
 
-def _milliseconds(precise: str, whole: int) -> int:
+def _milliseconds(text: str, whole: int) -> int:
     """Return a time of Kamailio in milliseconds: from seconds with a fraction, else from whole ones."""
-    try:
-        return int(float(precise) * 1000)
-    except ValueError:
-        return whole * 1000
+    seconds = precise(text, whole)
+    return whole * 1000 if seconds is None else int(seconds * 1000)
 
 
 def leg_of(note: Note, end: Ended | Failed) -> VoipLeg:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import hashlib
 import secrets
@@ -25,7 +24,7 @@ from scp.common.tasks import end_tasks
 from scp.domain.message import FINAL, State
 from scp.ports import StoreError as MessageStoreError
 from scp.telemetry.logs import get_logger
-from scp.voip.cpim import CPIM, PLAIN, Unreadable, delivery_report, text_of
+from scp.voip.cpim import CPIM, PLAIN, delivery_report, text_of
 from scp.voip.decision import aor, e164, is_barred
 from scp.voip.directory import DeviceState
 from scp.voip.messages import Deliver, Delivered, MessageAsked, Taken, plain
@@ -297,7 +296,7 @@ class Inbox:
         own = plain(asked.from_).removeprefix("+")
         try:
             body = text_of(plain(asked.type), base64.b64decode(asked.body))
-        except (Unreadable, binascii.Error) as error:
+        except ValueError as error:  # `Unreadable`, or no base64
             self._log.info("a device's message can't be read", device=plain(asked.device), what=str(error))
             return 415, "Unsupported Media Type"
         digest = hashlib.blake2b(f"{asked.call_id}\0{asked.cseq}\0{asked.device}".encode(), digest_size=10)

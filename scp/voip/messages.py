@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 NULL: Final = "<null>"
 """What Kamailio writes for a value that is not there."""
+_APART: Final = 60.0
+"""Seconds that two times of the same moment may differ by, at most."""
 
 
 # --- from Kamailio; texts of SIP are percent-encoded ---
@@ -143,10 +145,10 @@ class Ended(Struct, frozen=True, tag_field="m", tag="ended"):
 
         Where the granted time was used up it is the nearest one: Kamailio's timer has ticks of its own.
         """
-        try:
-            millionths = round((float(self.over) - float(self.begun)) * 1e6)
-        except ValueError:
-            millionths = (self.at - self.start) * 1_000_000
+        begun, over = precise(self.begun, self.start), precise(self.over, self.at)
+        millionths = (self.at - self.start) * 1_000_000
+        if begun is not None and over is not None:
+            millionths = round((over - begun) * 1e6)
         return max(0, (millionths + (500_000 if self.cut == "1" else 999_999)) // 1_000_000)
 
 
@@ -198,6 +200,15 @@ def heard(octets: bytes) -> Heard:
     """Return a message of Kamailio; raises `msgspec.DecodeError` with what is wrong with it."""
     message: Heard = _decode(octets)
     return message
+
+
+def precise(text: str, whole: int) -> float | None:
+    """Return a time with its fraction, in seconds; None: there is none, or none near its whole seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if abs(seconds - whole) < _APART else None  # neither NaN nor infinity
 
 
 def plain(text: str) -> str:

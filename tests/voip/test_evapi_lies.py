@@ -6,10 +6,12 @@ import asyncio
 import base64
 import contextlib
 
+import pytest
+
 from oracles.waiting import until
-from scp.voip.calls import opened
+from scp.voip.calls import leg_of, note_of, opened
 from scp.voip.evapi import Evapi
-from scp.voip.messages import Bindings, Heard
+from scp.voip.messages import Bindings, Ended, Heard
 from scp.voip.netstrings import MAX_OCTETS, netstring
 
 GOOD = netstring(b'{"m":"bindings","aor":"sip:1@x","count":1}')
@@ -87,3 +89,20 @@ def test_a_note_that_is_none_is_none() -> None:
     deep = base64.urlsafe_b64encode(b'{"a":' * 5000).decode()
     for text in ("", "x", "=" * 9, "\x00", "é", deep):
         assert opened(text) is None
+
+
+@pytest.mark.parametrize(
+    "begun", ["", "x", "inf", "-inf", "nan", "1e400", "1e300", "-1", "9" * 4000, "1700000900.0"]
+)
+def test_a_time_that_no_clock_has_said_is_the_whole_second(begun: str) -> None:
+    """The record of such a call is settled, or Kamailio would tell its end for ever."""
+    at = 1_700_000_000
+    for end in (
+        Ended("c", "", "46", "47", at, at + 10, begun=begun, over=f"{at + 10}.5"),
+        Ended("c", "", "46", "47", at, at + 10, begun=f"{at}.5", over=begun),
+        Ended("c", "", "46", "47", at, at + 10, begun=begun, over=begun),
+    ):
+        assert end.seconds == 10
+        leg = leg_of(note_of(end, "47", "46"), end)
+        assert leg.answered_ms // 1000 == at
+        assert leg.ended_ms // 1000 == at + 10
