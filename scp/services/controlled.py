@@ -35,8 +35,9 @@ from ss7.isup import RedirectingReason
 
 if TYPE_CHECKING:
     from scp.domain.call import CallFacts
-    from scp.domain.meter import Period
+    from scp.domain.meter import Meter, Period
     from scp.services.api import Call
+    from scp.services.charge_control import ChargeReport
     from scp.services.charging_policy import ChargingPolicy, Paid
     from scp.services.held_call import HeldCall, Plan
 
@@ -49,6 +50,8 @@ REPORT_SECONDS: Final = 5.0
 """How long a call information report is waited for once the call is over."""
 PERIOD_SLACK_MS: Final = 10_000
 """Milliseconds that a period's report may be late: it is counted from answer, known to the tenth at best."""
+_SLACK: Final = 600
+"""Tenths of a second that a gsmSSF may have counted beyond the node's clock, whose answer came late."""
 
 
 @final
@@ -297,10 +300,27 @@ class Control:
             return charge.Event.STILL_SILENT if again else charge.Event.SILENT
         return refusal(report)
 
+    def _read(self, came: Report) -> tuple[ChargeReport | None, Meter]:
+        """Return what an ApplyChargingReport says, and the meter with it; None: it can't be read, or be true.
+
+        A gsmSSF counts from the answer (§11.3.1.1): what is beyond both the period and the time since then,
+        it has not counted. Were it taken, one wrong number would cost the account all it has.
+        """
+        meter = self.held.meter
+        report = read_report(came.argument, self.call.context.version)
+        if report is None:
+            return None, meter
+        measure = metering.measured_period if self.profile.by_period else metering.measured
+        taken = measure(meter, report.measured)
+        longest = (self._ms(came) - meter.answered) // MS_OF_TENTH + _SLACK
+        if meter.answered and taken.used > max(longest, meter.allowed, meter.used):
+            return None, meter
+        return report, taken
+
     def _reported(self, came: Report) -> charge.Event | None:
         """Take an ApplyChargingReport."""
         held = self.held
-        report = read_report(came.argument, self.call.context.version)
+        report, taken = self._read(came)
         if report is None and not held.meter.pending:
             return None  # whatever it is, none is due
         if held.due_ms or held.tested:
@@ -319,8 +339,6 @@ class Control:
             return None
         if not held.meter.pending:
             return None  # it came before
-        measure = metering.measured_period if self.profile.by_period else metering.measured
-        taken = measure(held.meter, report.measured)
         if report.active and taken.used < held.meter.allowed - TENTHS:
             return None  # that of a period before, again: this one ends when all of it is used
         if report.active:

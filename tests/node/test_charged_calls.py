@@ -750,3 +750,26 @@ def test_1_a_subscriber_says_whether_and_where_to_calls_are_rescued(everything_s
         assert [words.split()[1].rstrip(",") for words in connects[1:]] == ([to] if to else [])
 
     run(body, service="rescue = true", tariff=ABROAD, recorder=everything_sent)
+
+
+@pytest.mark.parametrize("time", [bytes.fromhex("0d2f00"), bytes.fromhex("00ffff")])
+@pytest.mark.parametrize("active", [True, False])
+def test_a_report_of_more_than_there_was_time_for_costs_no_more_than_the_period(monkeypatch, time, active):
+    """864,000 tenths are the longest time that the type has: it would cost all that the account has."""
+    inside = (
+        b"\xa1"
+        + bytes((2 + len(time), 0x80, len(time)))
+        + time
+        + b"\x82\x01"
+        + (b"\xff" if active else b"\x00")
+    )
+    said = b"\xa0" + bytes((5 + len(inside),)) + b"\xa0\x03\x81\x01\x01" + inside
+    monkeypatch.setattr(simulated, "charging_report", lambda *_args, **_more: said)
+
+    async def body(lab: Lab) -> None:
+        await lab.call(originating(Attempt(ring=3.0, talk=72.3 if active else 25.0)), ANY)
+        (record,) = await lab.records()
+        assert record["charge"] == 3
+        assert await lab.account() == (17, 0)
+
+    run(body)
