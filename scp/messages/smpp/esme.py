@@ -37,6 +37,8 @@ THROTTLED_LONGEST: Final = 30.0
 CONNECT_SECONDS: Final = 10.0
 
 # What a refusal means for a message; what is not here is for good (§5.1.3).
+MOST_DELIVERIES: Final = 1000
+"""deliver_sm that may be unanswered at once; more are refused for the time being."""
 _TAKEN: Final[dict[int, Taken]] = {
     Status.RTHROTTLED: Taken.BUSY,
     Status.RMSGQFUL: Taken.BUSY,
@@ -322,6 +324,9 @@ class Esme:
         """Take a deliver_sm."""
         if pdu.command != Command.DELIVER_SM or not isinstance(pdu.body, Text) or self._user is None:
             link.respond(pdu, Status.RINVBNDSTS)
+            return
+        if len(self._answering) >= MOST_DELIVERIES:
+            link.respond(pdu, Status.RX_T_APPN, Name())
             return
         task = asyncio.create_task(self._deliver(link, pdu, pdu.body))
         self._answering.add(task)

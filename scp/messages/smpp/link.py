@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LAST_SEQUENCE: Final = 0x7FFF_FFFF  # §5.1.4
+MOST_WAITING: Final = 1 << 20
+"""Octets that wait for an end that does not read, whatever it asks: then its connection is given up."""
 
 
 class LinkLostError(Exception):
@@ -75,7 +77,7 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._waiting: dict[int, tuple[asyncio.Future[Pdu], asyncio.TimerHandle]] = {}
+        self._waiting: dict[int, tuple[asyncio.Future[Pdu], asyncio.TimerHandle, int]] = {}
         self._sequence = 0
         self._heard = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -102,7 +104,7 @@ class Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         waiting, self._waiting = self._waiting, {}
-        for future, timer in waiting.values():
+        for future, timer, _ in waiting.values():
             timer.cancel()
             if not future.done():
                 future.set_exception(LinkLostError(self.reason))
@@ -158,7 +160,7 @@ class Link(asyncio.Protocol):
         octets = encode(pdu._replace(sequence=sequence))
         future: asyncio.Future[Pdu] = self._loop.create_future()
         timer = self._loop.call_later(self._response, self._no_response, sequence)
-        self._waiting[sequence] = (future, timer)
+        self._waiting[sequence] = (future, timer, pdu.command | RESPONSE)
         assert self._transport is not None
         self._transport.write(octets)
         return await future
@@ -194,6 +196,8 @@ class Link(asyncio.Protocol):
     def _write(self, pdu: Pdu) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode(pdu))
+            if self._transport.get_write_buffer_size() > MOST_WAITING:
+                self.abort(f"the other end leaves {MOST_WAITING} octets unread")
 
     def _take(self, octets: bytes) -> None:
         command, sequence = sequence_of(octets)
@@ -221,19 +225,23 @@ class Link(asyncio.Protocol):
             self._user.request(self, pdu)
 
     def _answered(self, sequence: int, answer: Pdu | LinkLostError) -> None:
-        future, timer = self._waiting.pop(sequence, (None, None))
-        if future is None or timer is None:
+        found = self._waiting.pop(sequence, None)
+        if found is None:
             return  # it came too late, or nobody asked
+        future, timer, command = found
         timer.cancel()
         if future.done():
             return
-        if isinstance(answer, Pdu):
-            future.set_result(answer)
-        else:
+        if isinstance(answer, LinkLostError):
             future.set_exception(answer)
+        elif answer.command == command or (answer.command == Command.GENERIC_NACK and answer.status):
+            future.set_result(answer)
+        else:  # §3.2: a response has its request's sequence number and command; generic_nack is no consent
+            words = f"its response is of the command 0x{answer.command:08x}, status 0x{answer.status:02x}"
+            future.set_exception(LinkLostError(words))
 
     def _no_response(self, sequence: int) -> None:
-        future, _ = self._waiting.pop(sequence)
+        future, *_ = self._waiting.pop(sequence)
         if not future.done():
             future.set_exception(LinkLostError(f"no response within {self._response:g} s"))
 

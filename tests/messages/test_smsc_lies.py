@@ -1,0 +1,192 @@
+"""An SMSC that lies: nothing that it did not take counts as taken, and nothing of it grows here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from oracles.waiting import PATIENCE, until
+from scp.message_ports import Piece, Receipt, Taken
+from scp.messages.queue import MessageQueue
+from scp.messages.smpp import esme as esme_module
+from scp.messages.smpp import link as link_module
+from scp.messages.smpp.esme import Esme, EsmeSettings
+from scp.messages.smpp.pdu import RESPONSE, Command, Name, Octets, Pdu, Status, Text, decode, encode
+from scp.store.messages_sqlite import SqliteMessages
+from scp.telemetry.null import NullTelemetry
+
+Lie = Callable[[Pdu], bytes]
+
+
+def response(asked: Pdu, command: int, status: int = 0, name: str = "1") -> bytes:
+    return encode(Pdu(command, asked.sequence, status, Name(name) if command & 0xFF < 9 else None))
+
+
+def right(asked: Pdu) -> bytes:
+    body = None if asked.command in (Command.ENQUIRE_LINK, Command.UNBIND) else Name("1")
+    return encode(Pdu(asked.command | RESPONSE, asked.sequence, 0, body))
+
+
+class Liar:
+    """Right about everything but submit_sm, which is answered by the next of its lies."""
+
+    def __init__(self) -> None:
+        self.lies: list[Lie] = []
+        self.flood = b""  # written for ever behind the bind
+        self.binds = 0
+        self.answered: list[Pdu] = []
+        self.port = 0
+        self.writer: asyncio.StreamWriter | None = None
+        self._server: asyncio.Server | None = None
+
+    async def up(self) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._server = await asyncio.start_server(self._serve, sock=listener)
+        self.port = listener.getsockname()[1]
+
+    def down(self) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while True:
+                head = await reader.readexactly(4)
+                asked = decode(head + await reader.readexactly(int.from_bytes(head, "big") - 4))
+                if asked.is_response:
+                    self.answered.append(asked)
+                    continue
+                lie = self.lies.pop(0) if self.lies and asked.command == Command.SUBMIT_SM else right
+                writer.write(lie(asked))
+                if asked.command == Command.BIND_TRANSCEIVER:
+                    self.writer = writer
+                    self.binds += 1
+                    while self.flood:
+                        writer.write(self.flood)
+                        await writer.drain()
+        writer.close()
+
+
+class Nobody:
+    """A `TextMessagesUser` that keeps nothing for ever, until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.most = self.now = 0
+
+    def ready(self) -> None: ...
+
+    async def receipt(self, _receipt: Receipt) -> None: ...
+
+    async def received(self, _piece: Piece) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await self.go.wait()
+        self.now -= 1
+
+
+def run(body: Callable[[Liar, Esme], Awaitable[None]]) -> None:
+    async def main() -> None:
+        liar = Liar()
+        await liar.up()
+        settings = EsmeSettings([("127.0.0.1", liar.port)], "scp", "secret", response=0.5)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await body(liar, Esme(settings, random.Random(1), lambda _words, _trouble: None))
+        finally:
+            liar.flood = b""
+            liar.down()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        lambda asked: response(asked, Command.GENERIC_NACK),
+        lambda asked: response(asked, Command.ENQUIRE_LINK | RESPONSE),
+        lambda asked: response(asked, Command.UNBIND | RESPONSE),
+        lambda asked: response(asked, Command.DELIVER_SM | RESPONSE),
+        lambda asked: response(asked, Command.BIND_TRANSCEIVER | RESPONSE),
+        lambda asked: encode(Pdu(0x80000099, asked.sequence, 0, Octets(b"x"))),
+        lambda asked: response(asked._replace(sequence=asked.sequence + 1), Command.SUBMIT_SM | RESPONSE),
+        lambda asked: response(asked, Command.SUBMIT_SM | RESPONSE)[:-1],
+        lambda _: b"",
+        lambda _: b"\xff" * 64,
+        lambda _: bytes(64),
+    ],
+)
+def test_what_is_no_response_to_it_leaves_a_message_in_doubt(
+    lie: Lie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(esme_module, "FIRST_PAUSE", 0.01)
+
+    async def body(liar: Liar, esme: Esme) -> None:
+        queue = MessageQueue(
+            SqliteMessages(":memory:"),
+            esme,
+            node="scp-1",
+            retention_ms=10**9,
+            repeat=False,
+            failed=lambda _: None,
+            telemetry=NullTelemetry(),
+        )
+        message = queue.new("m", "Example", "46701234567", "Hello", 60_000, receipt=True, fingerprint="f")
+        await esme.start(Nobody())
+        await until(lambda: not esme.missing)
+        liar.lies.append(lie)
+        assert (await esme.submit(message, 0)).taken is Taken.DOUBT
+        await until(lambda: not esme.missing)
+        assert liar.writer is not None
+        if esme.binds[Command.BIND_TRANSCEIVER] is not None and liar.binds == 1:
+            liar.writer.close()  # half a PDU would be the beginning of the next one
+            await until(lambda: liar.binds == 2 and not esme.missing)
+        assert (await esme.submit(message, 0)).taken is Taken.SENT
+        await esme.close()
+
+    run(body)
+
+
+def test_an_smsc_that_asks_and_never_reads_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "MOST_WAITING", 1 << 16)
+    monkeypatch.setattr(esme_module, "FIRST_PAUSE", 0.01)
+
+    async def body(liar: Liar, esme: Esme) -> None:
+        liar.flood = encode(Pdu(Command.ENQUIRE_LINK, 1)) * 1000
+        await esme.start(Nobody())
+        await until(lambda: "leaves 65536 octets unread" in esme.last_error)
+        liar.flood = b""
+        bound = liar.binds
+        await until(lambda: liar.binds > bound and not esme.missing)
+        await esme.close()
+
+    run(body)
+
+
+def test_deliveries_that_are_not_kept_in_time_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(esme_module, "MOST_DELIVERIES", 10)
+
+    async def body(liar: Liar, esme: Esme) -> None:
+        user = Nobody()
+        await esme.start(user)
+        await until(lambda: not esme.missing)
+        assert liar.writer is not None
+        text = Text(source="46701", destination="46702", short_message=b"Hello")
+        liar.writer.write(
+            b"".join(encode(Pdu(Command.DELIVER_SM, number, 0, text)) for number in range(1, 31))
+        )
+        await until(lambda: len(liar.answered) == 20)
+        assert {each.status for each in liar.answered} == {Status.RX_T_APPN}
+        user.go.set()
+        await until(lambda: len(liar.answered) == 30)
+        assert [each.status for each in liar.answered[20:]] == [Status.ROK] * 10
+        assert user.most == 10
+        await esme.close()
+
+    run(body)
