@@ -167,6 +167,29 @@ def test_who_charges_is_described() -> None:
     assert ", by the online charging system; " in text
 
 
+def test_a_typing_error_in_a_services_name_is_not_taken_for_missing_service_keys() -> None:
+    with pytest.raises(ConfigError) as wrong:
+        loads(
+            MINIMAL
+            + "[services.controlled]\nservice_keys = [2]\n[services.controled.charging]\nfirst_s = 60\n",
+            {},
+        )
+    assert "services.controled.service_keys: " in str(wrong.value)
+    assert str(wrong.value).endswith("; did you mean services.controlled?")
+    with pytest.raises(ConfigError) as wrong:
+        loads(MINIMAL + "[services.controlled]\n", {})
+    assert str(wrong.value).endswith("service keys is needed")
+
+
+def test_tariffs_are_counted_in_words_that_agree() -> None:
+    tariffs = [
+        '[[charging.tariffs]]\nprefix = "46"\nprice = 60\n',
+        '[[charging.tariffs]]\nprefix = "47"\nprice = 60\n',
+    ]
+    assert "reservations by 1 tariff in EUR" in describe(loads(MINIMAL + tariffs[0], {}))
+    assert "reservations by 2 tariffs in EUR" in describe(loads(MINIMAL + "".join(tariffs), {}))
+
+
 def test_example_names_every_key_with_its_default() -> None:
     def tables(kind: type[msgspec.Struct]):
         yield kind

@@ -158,7 +158,8 @@ def _charging(config: Config) -> str:
     if charging.elsewhere is not None:
         who = f"by {_who(charging)} at {charging.elsewhere[1]}"
     elif charging.tariffs:
-        who = f"by {len(charging.tariffs)} tariffs in {charging.currency}"
+        count = len(charging.tariffs)
+        who = f"by {count} tariff{'s' if count > 1 else ''} in {charging.currency}"
     else:
         who = "denied: there are no tariffs"
     kept = f"kept {charging.retention_days} days" if charging.call_records else "not made of call attempts"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,11 +13,18 @@ if TYPE_CHECKING:
 
 MAX_SERVICE_KEY: Final = 2**31 - 1  # 29.078 §5.1: ServiceKey is MAP's Integer4
 MARKED_SERVICES: Final = frozenset({"voip-forwarding"})
+BUILT_IN: Final = ("controlled", "voip-forwarding")
 
 
 def default_services() -> dict[str, dict[str, Any]]:
     """Return what ``[services]`` is without the table: numbers marked with 99, for service key 100."""
     return {"voip-forwarding": {"service_keys": [100], "prefix": "99"}}
+
+
+def _meant(name: str, tables: dict[str, Any]) -> str:
+    """Return which service a table without service keys is perhaps meant for: its name has a typing error."""
+    near = difflib.get_close_matches(name, sorted({*BUILT_IN, *tables} - {name}), n=1)
+    return f"; did you mean services.{near[0]}?" if near and name not in BUILT_IN else ""
 
 
 def service_faults(tables: dict[str, Any]) -> Iterator[Fault]:
@@ -29,7 +37,9 @@ def service_faults(tables: dict[str, Any]) -> Iterator[Fault]:
             continue
         keys = table.get("service_keys")
         if not isinstance(keys, list) or not keys:
-            yield Fault(f"{path}.service_keys", "a list of one or more service keys is needed")
+            yield Fault(
+                f"{path}.service_keys", "a list of one or more service keys is needed" + _meant(name, tables)
+            )
             keys = []
         for index, key in enumerate(keys):
             at = f"{path}.service_keys[{index}]"
