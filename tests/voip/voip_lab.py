@@ -136,7 +136,7 @@ class Sipp:
         ]
         command += ["-s", service] if service else []
         for name, value in keys.items():
-            command += [f"-{name}", value] if name in ("au", "ap", "r") else ["-key", name, value]
+            command += [f"-{name}", value] if name in ("au", "ap", "r", "rtcheck") else ["-key", name, value]
         self._output = Path(f"{self._base}.out").open("wb")  # noqa: SIM115 - closed in ended()
         self.process = subprocess.Popen(
             command, stdout=self._output, stderr=subprocess.STDOUT, cwd=lab.folder
