@@ -77,7 +77,10 @@ def kamailio_config(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise fail(f"{output}: {error.strerror}") from None
 
 
 @app.command("status")

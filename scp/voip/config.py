@@ -106,6 +106,9 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True):
         """Yield what does not fit."""
         if not self.listen:
             yield Fault("listen", "one or more are needed")
+        for index, one in enumerate(self.listen):
+            if not 0 < int(one.rpartition(":")[2]) < 65_536:
+                yield Fault(f"listen[{index}]", f"{one}: ports are from 1 to 65535")
         if bool(self.peers) is not bool(self.replication):
             yield Fault("replication", "goes together with peers")
         if self.replication in self.peers:
@@ -167,7 +170,7 @@ class ScpLink(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         url: base URL.
-        token: with the scopes registration, forwarding, passes, read and, with charging, charging.
+        token: with the scopes registration, forwarding, passes, read, charging (for calls' records too).
         deadline_ms: of a reservation before a call is put through.
         at_once: requests that may be under way.
     """
@@ -373,9 +376,12 @@ def loads(text: str, environ: Mapping[str, str] | None = None) -> VoipConfig:
     return config
 
 
+_OWN_TABLES: Final = frozenset({b"[voip]", b"[sip]", b"[[identities]]", b"[[devices]]", b"[admission]"})
+
+
 def is_voip(path: Path) -> bool:
-    """Return whether a file is the VoIP service's: it has a table ``[voip]``."""
+    """Return whether a file is the VoIP service's: it has a table that only ``voip.toml`` has."""
     try:
-        return any(line.strip() == b"[voip]" for line in path.read_bytes().splitlines())
+        return any(line.partition(b"#")[0].strip() in _OWN_TABLES for line in path.read_bytes().splitlines())
     except OSError:
         return False

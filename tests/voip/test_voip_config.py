@@ -231,3 +231,26 @@ def test_the_store_gives_back_what_it_took(url: str) -> None:
 def test_ha1_is_that_of_rfc_7616() -> None:
     # RFC 2617 §3.5's example, whose response is known
     assert ha1_of("Mufasa", "testrealm@host.com", "Circle Of Life") == "939e7578ed9e3c518a452acee763bce9"
+
+
+def test_a_port_that_is_none_is_named() -> None:
+    found = faults(MINIMAL + '[sip]\nlisten = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:99999"]\n')
+    assert found == {"sip.listen[1]": "tcp:127.0.0.1:99999: ports are from 1 to 65535"}
+
+
+def test_a_voip_toml_whose_first_table_is_misspelt_is_not_taken_for_the_nodes(tmp_path: Path) -> None:
+    file = tmp_path / "voip.toml"
+    file.write_text(MINIMAL.replace("[voip]", "[viop]") + "[sip]\n")
+    said = CliRunner().invoke(app, ["check", str(file)])
+    assert said.exit_code == 2
+    assert "viop: unknown key; did you mean voip?" in said.output
+    assert "m3ua" not in said.output
+
+
+def test_settings_that_cant_be_written_are_said_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "voip.toml"
+    file.write_text(MINIMAL)
+    where = tmp_path / "none" / "settings.cfg"
+    said = CliRunner().invoke(app, ["voip", "kamailio-config", "-c", str(file), "-o", str(where)])
+    assert said.exit_code == 2
+    assert f"{where}: No such file or directory" in said.output

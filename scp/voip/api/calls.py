@@ -193,7 +193,9 @@ def _needs(scopes: frozenset[Scope]) -> Guard:
                 wanted = " ".join(sorted(scopes))
                 challenge = f'{_REALM}, error="insufficient_scope", scope="{wanted}"'
                 raise ProblemError(
-                    MISSING_SCOPE, f"{caller.name} lacks {wanted}", headers={"WWW-Authenticate": challenge}
+                    MISSING_SCOPE,
+                    f"{caller.name} has no scope of: {', '.join(sorted(scopes))}",
+                    headers={"WWW-Authenticate": challenge},
                 )
         else:
             context.slow_down(source_of(connection))

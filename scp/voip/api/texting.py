@@ -27,6 +27,8 @@ BEAT: Final = 15.0
 NOT_SENT: Final = define(
     "message-refused", 409, "The message can't be sent", "'detail' has the SIP status for it."
 )
+INCOMPLETE: Final = 484
+"""Address Incomplete (RFC 3261 §21.4.22)."""
 NO_STREAM: Final = define("too-many-followers", 503, "Too many follow events", "[api] streams limits them.")
 
 
@@ -77,7 +79,8 @@ async def send_text(
     device = caller.device.id if caller is not None and caller.device is not None else ""
     name, code, words = await context.inbox.send(own, device, data.to, data.text)
     if code >= 300:
-        raise ProblemError(NOT_SENT, f"{code} {words}")
+        hint = f": {data.to} is read as if it was dialled; E.164 is with a plus" if code == INCOMPLETE else ""
+        raise ProblemError(NOT_SENT, f"{code} {words}{hint}")
     return answer(TextAccepted(name), 202)
 
 
