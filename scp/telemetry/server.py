@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from prometheus_client.core import Metric
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 Scope: TypeAlias = "dict[str, Any]"
 Send: TypeAlias = "Callable[[dict[str, Any]], Awaitable[None]]"
@@ -85,16 +86,24 @@ class _OneRequest(H11Protocol):
     """A connection of a scraper: one request, `TIMEOUT` seconds, `MAX_CONNECTIONS` at a time."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, unless there are too many."""
+        """Begin; where there are too many, the one that has been silent longest makes room, if one is."""
         super().connection_made(transport)
+        self.since = self.loop.time()
         if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
+            silent = [each for each in self.connections if isinstance(each, _OneRequest) and each.silent]
+            min(silent, key=lambda each: (each is self, each.since)).transport.abort()
         self._limit = self.loop.call_later(TIMEOUT, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._limit.cancel()
         super().connection_lost(exc)
+
+    @property
+    def silent(self) -> bool:
+        """Whether no request has come."""
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn leaves out that there may be none yet
+        return cycle is None and not self.transport.is_closing()
 
 
 @final

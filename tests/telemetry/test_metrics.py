@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,7 +20,7 @@ from scp.telemetry import catalogue
 from scp.telemetry.catalogue import CATALOGUE, Kind
 from scp.telemetry.histogram import Histogram
 from scp.telemetry.metrics import Metrics
-from scp.telemetry.server import MetricsServer, process_collectors, render, watch_loop
+from scp.telemetry.server import MAX_CONNECTIONS, MetricsServer, process_collectors, render, watch_loop
 
 FORWARDED = Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS, "990011234567")
 
@@ -289,6 +290,24 @@ def test_a_client_that_goes_or_says_nothing_harms_nobody(monkeypatch: pytest.Mon
         monkeypatch.undo()  # a scrape on a busy machine may take longer than that
         head, _ = await ask(server.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200" in head
+        await server.close()
+
+    asyncio.run(main())
+
+
+def test_connections_that_say_nothing_make_room_for_a_scrape() -> None:
+    async def main() -> None:
+        server = MetricsServer("127.0.0.1", 0, [metrics()])
+        await server.start()
+        silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3 * MAX_CONNECTIONS)]
+        head, _ = await ask(server.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" in head
+        for reader, writer in silent[:MAX_CONNECTIONS]:  # the oldest were hung up on
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+            writer.close()
+        for _, writer in silent:
+            writer.close()
         await server.close()
 
     asyncio.run(main())
