@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import re
 import shutil
@@ -323,6 +324,21 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
+_KINDS: Final = {socket.SOCK_DGRAM: "UDP", socket.SOCK_STREAM: "TCP"}
+
+
+def _taken(host: str, port: int, kind: socket.SocketKind) -> bool:
+    """Whether another program has this port; 0 is a free one."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
 def _accepts(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((HERE, port)) == 0
@@ -474,6 +490,10 @@ async def keep(
     bob = Account("bob", "46701234567", ("bob-phone",), token_urlsafe(9))
     host = lan_address()
     listen = (host, HERE) if host != HERE else (HERE,)
+    wanted = [(one, sip, kind) for one in listen for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
+    wanted += [(HERE, port, socket.SOCK_STREAM) for port in ports]
+    if in_use := [f"{_KINDS[kind]} {one}:{port}" for one, port, kind in wanted if _taken(one, port, kind)]:
+        raise OSError(f"another program has {', '.join(in_use)}: end it first (ss -lntup names it)")
     async with ended_by_term(), VoipService(node_config, (ALICE, bob), listen, sip, ports) as service:
         provisioning = Provisioning(host, service.sip)
         server = await provisioning.start()
@@ -484,7 +504,9 @@ async def keep(
                 words = f"  address {address}  authentication user {device}  password {account.password}"
                 console.print(words, markup=False, soft_wrap=True)
         url = provisioning.url(DOMAIN, ALICE.msisdn, ALICE.devices[0], ALICE.password)
-        console.print(f"\nLinphone takes {ALICE.devices[0]}'s account from this QR code ({url}):\n")
+        console.print(
+            f"\nLinphone takes {ALICE.devices[0]}'s account from this QR code ({url}):\n", soft_wrap=True
+        )
         console.print(qr_code(url), markup=False, soft_wrap=True)
         console.print(_HOW_TO_CALL.format(host=HERE, service=service), markup=False, soft_wrap=True)
         async with server:

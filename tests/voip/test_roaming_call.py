@@ -6,6 +6,7 @@ import asyncio
 import io
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -196,6 +197,19 @@ def test_the_service_that_was_left_running_ends_with_all_it_started(tmp_path: Pa
     finally:
         process.kill()
         process.wait(10)
+
+
+def test_ports_that_others_have_are_named_before_anything_starts() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.create_server(("127.0.0.1", 0)) as api,
+    ):
+        udp.bind(("127.0.0.1", 0))
+        sip, taken = udp.getsockname()[1], api.getsockname()[1]
+        with pytest.raises(
+            OSError, match=f"has .*UDP 127.0.0.1:{sip}, .*TCP 127.0.0.1:{taken}: end it first"
+        ):
+            asyncio.run(demo_voip.keep(demo.CONFIG, Console(file=io.StringIO()), sip, (0, taken)))
 
 
 def cmdline(file: Path) -> bytes:

@@ -196,6 +196,8 @@ def test_what_the_operator_sets_and_what_is_refused(lab: Lab, operator: client.C
     problem("not-set", 404, operator, voip.identity("46702000014"))
     problem("configured", 409, operator, voip.put_identity(ALICE))
     problem("configured", 409, operator, voip.revoke_device("alice-phone"))
+    short = problem("message-refused", 409, operator, voip.send_text(ALICE, "46700000001", "Hello"))
+    assert "46700000001 is read as if it was dialled" in short.problem.detail
     problem("invalid", 422, operator, voip.make_device("x", ("46702999999",)))
     with client.Client(lab.url, "trunk-token") as gateway:
         assert gateway.send(voip.reachability(ALICE)).by == "cs"
