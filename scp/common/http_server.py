@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from typing import TYPE_CHECKING, final
 
@@ -70,10 +71,16 @@ def listen(host: str, port: int) -> socket.socket:
     would wait 40 ms for the client's delayed ACK.
 
     Raises:
-        OSError: the address can't be listened on.
+        OSError: the address can't be listened on; its text has the address and why.
     """
     both = not host and socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    try:
+        listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    except OSError as error:  # create_server adds the address to strerror, as a Python tuple
+        reason = error.strerror or str(error)
+        if error.errno is not None and not isinstance(error, socket.gaierror):
+            reason = os.strerror(error.errno)
+        raise OSError(f"{host or '*'} port {port}: {reason.lower()}") from error
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

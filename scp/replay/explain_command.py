@@ -137,7 +137,8 @@ def _asked(
         with Client(base, token_of(token)) as client:
             shown: JsonDict = msgspec.to_builtins(client.send(call))
     except ApiError as error:
-        faults = "".join(f"; {each.path}: {each.reason}" for each in error.problem.errors)
+        said = [f"{each.path}: {each.reason}" for each in error.problem.errors]
+        faults = "".join(f"; {each}" for each in said if each not in str(error))  # its detail has the first
         raise fail(f"{base}: {error}{faults}") from None
     except TransportError as error:
         raise fail(f"{base}: {error}; does a node run there, with [api] in its configuration?") from None
