@@ -294,10 +294,12 @@ class Accounts:
         config = self.config
         if isinstance(record, Identity):
             there = any(one.msisdn == record.msisdn for one in config.identities)
+            where = f"{record.msisdn} is in [[identities]]"
         else:
             there = any(one.id == record.id for one in config.devices)
+            where = f"{record.id} is in [[devices]]"
         if there:
-            raise RefusedError(CONFIGURED)
+            raise RefusedError(CONFIGURED, f"{where}: change it there, then SIGHUP to the brain")
 
     async def put_identity(self, identity: Identity) -> Identity | None:
         """Have this identity; return what it was.

@@ -194,7 +194,8 @@ def test_what_the_operator_sets_and_what_is_refused(lab: Lab, operator: client.C
     fault = problem("invalid", 422, operator, voip.put_identity("46702000014", presentation="46850000009"))
     assert fault.problem.errors[0].path == "presentation"
     problem("not-set", 404, operator, voip.identity("46702000014"))
-    problem("configured", 409, operator, voip.put_identity(ALICE))
+    fixed = problem("configured", 409, operator, voip.put_identity(ALICE))
+    assert fixed.problem.detail.startswith(f"{ALICE} is in [[identities]]")
     problem("configured", 409, operator, voip.revoke_device("alice-phone"))
     short = problem("message-refused", 409, operator, voip.send_text(ALICE, "46700000001", "Hello"))
     assert "46700000001 is read as if it was dialled" in short.problem.detail
