@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RETRY_FIRST: Final = 0.5
 RETRY_MOST: Final = 30.0
 """Seconds until a settlement that the node did not answer is sent again; doubled with each attempt."""
+TRIED_AGAIN: Final = (401, 403, 429, 500, 502, 503, 504)
+"""What the node answers without a word on the settlement; a token without its scopes can be mended."""
 
 
 class Minutes(NamedTuple):
@@ -135,9 +137,10 @@ class Charges:
             except TransportError as error:
                 self._log.warning("not settled yet", path=call.path, what=str(error))
             except ApiError as error:
-                if error.problem.status not in (429, 500, 502, 503, 504):
+                if error.problem.status not in TRIED_AGAIN:
                     self._log.info("settled otherwise", path=call.path, what=str(error))
                     return False
+                self._log.warning("not settled yet", path=call.path, what=str(error))
             else:
                 return True
             await asyncio.sleep(wait)

@@ -55,6 +55,10 @@ class ScpLink:
             except client.TransportError as error:
                 self.trouble = str(error)
                 raise
+            except client.ApiError as error:
+                if error.problem.status in (401, 403):
+                    self.trouble = f"the node refuses the token: {error}"
+                raise
         finally:
             self._room.release()
         self.trouble = ""
