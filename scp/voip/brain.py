@@ -216,6 +216,7 @@ class Brain:
                 other.say(Retell())  # what that one had told no brain, this one knows as well
         was_up = self.metrics.links.get(link.address)
         self.metrics.links[link.address] = False
+        self.metrics.kamailios.pop(link.address, None)  # one that was started again counts from 0
         if was_up is not False:
             self._log.warning("link down", kamailio=link.address, what=why)
 

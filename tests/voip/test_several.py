@@ -120,7 +120,9 @@ def deaths(pair: Pair) -> Iterator[Callable[[], None]]:
         yield redis
 
 
+@pytest.mark.skipif("CAMEL_SCP_KILLS" not in os.environ, reason="made by make voip-kills")
 def test_whoever_is_killed_no_call_is_cut_none_refused_and_books_are_right(pair: Pair, phone: int) -> None:
+    """Under load a death may meet a message in flight that nobody repeats: a command, not a part of each run."""
     first = pair.labs[0]
     patience = 30 + 2 * CALLS // RATE
     loose = {"patience": patience, "rtcheck": "loose"}  # what comes over another Kamailio has other Vias
