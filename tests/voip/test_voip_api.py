@@ -47,8 +47,9 @@ def operator(lab: Lab) -> Iterator[client.Client]:
 def hugo(lab: Lab, smsc: SmscThread) -> voip.Credentials:
     """What Hugo's phone has got by joining."""
     with client.Client(lab.url) as stranger:
+        before = len(smsc.taken(HUGO))  # a module's tests may be made in two parts, and he joins anew
         asked = stranger.send(voip.enrol(HUGO, "Hugo's phone"))
-        return stranger.send(voip.confirm_enrolment(asked, smsc.pin(HUGO)))
+        return stranger.send(voip.confirm_enrolment(asked, smsc.pin(HUGO, before + 1)))
 
 
 def problem(kind: str, status: int, made: client.Client, call: client.Call[Any]) -> ApiError:
