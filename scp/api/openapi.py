@@ -136,16 +136,20 @@ def needs(scope: Scope) -> Guard:
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         context = context_of(connection)
         authenticate(connection, context.keyring, context.limiter, scope)
-        for name in connection.query_params if connection.scope["query_string"] else ():
-            if name not in _query_names(handler):
-                raise invalid(name, "there is no such query parameter")
+        refuse_unknown_query(connection, handler)
 
     return guard
 
 
+def refuse_unknown_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse a query parameter that a call does not have; one that is mistyped must not go unnoticed."""
+    for name in connection.query_params if connection.scope["query_string"] else ():
+        if name not in _query_names(handler):
+            raise invalid(name, "there is no such query parameter")
+
+
 @lru_cache(maxsize=256)
 def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
-    """Return the query parameters that a call has; one that is mistyped must not go unnoticed."""
     fields = handler.parsed_fn_signature.parameters.items()
     return frozenset(
         field.kwarg_definition.name or name

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
 from scp.messages.queue import MessageQueue
-from scp.messages.smpp.esme import Esme, EsmeSettings
+from scp.messages.smpp.esme import Esme
+from scp.messages.smpp.settings import esme_settings
 from scp.store.messages_open import open_messages
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def text_messaging(
 
 
 def _esme(smpp: Smpp, random: Random, told: Callable[[str, bool], None]) -> Esme:
-    return Esme(_settings(smpp), random, lambda words, trouble: told(f"SMSC: {words}", trouble))
+    return Esme(esme_settings(smpp), random, lambda words, trouble: told(f"SMSC: {words}", trouble))
 
 
 def _by_map(config: Config, messages: Messages) -> MapMessages:
@@ -88,34 +88,3 @@ def _by_map(config: Config, messages: Messages) -> MapMessages:
     assert config.map is not None
     title = messages.map.service_centre or config.sccp.global_title or ""
     return MapMessages(title, config.map.hlr or "", messages.map.window)
-
-
-def _settings(smpp: Smpp) -> EsmeSettings:
-    return EsmeSettings(
-        addresses=[(address.host, address.port) for address in smpp.addresses],
-        system_id=smpp.system_id,
-        password=smpp.password.reveal(),
-        system_type=smpp.system_type,
-        separate=smpp.bind == "separate",
-        window=smpp.window,
-        rate=smpp.rate,
-        enquire_link=smpp.enquire_link_s,
-        response=smpp.response_s,
-        long=smpp.long,
-        latin1=smpp.default_alphabet == "latin1",
-        source_ton=-1 if smpp.source_ton is None else smpp.source_ton,
-        source_npi=-1 if smpp.source_npi is None else smpp.source_npi,
-        tls=smpp_tls(smpp),
-        server_name=None if smpp.tls is None else smpp.tls.server_name,
-        receipt_ids=smpp.receipt_ids,
-    )
-
-
-def smpp_tls(smpp: Smpp) -> ssl.SSLContext | None:
-    """Return what secures the connection to the SMSC, None if nothing does; raises `OSError`."""
-    if smpp.tls is None:
-        return None
-    context = ssl.create_default_context(cafile=smpp.tls.ca)
-    if smpp.tls.certificate is not None:
-        context.load_cert_chain(smpp.tls.certificate, smpp.tls.key)
-    return context

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from scp.app.duplicate_nodes import this_process, who_is_there
-from scp.app.messages import smpp_tls
 from scp.app.settings import node_settings
 from scp.config import Fault
+from scp.messages.smpp.settings import smpp_tls
 from scp.ports import StoreError
 from scp.services.registry import ServiceConfigError, build_services, installed
 from scp.store.ledger_open import open_ledger

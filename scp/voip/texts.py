@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import ssl
 from typing import TYPE_CHECKING, final
 
 from scp.messages.queue import MessageQueue
-from scp.messages.smpp.esme import Esme, EsmeSettings
+from scp.messages.smpp.esme import Esme
+from scp.messages.smpp.settings import esme_settings
 from scp.store.messages_sqlite import SqliteMessages
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from scp.config import Smpp
     from scp.domain.message import Message
     from scp.voip.config import VoipConfig
     from scp.voip.config_api import Messages
@@ -51,7 +50,7 @@ class Texts:
         self._log = log
         self._metrics = metrics
         self.arrived = asyncio.Event()
-        self.esme = Esme(settings_of(config.smpp), random.Random(), self._told)  # noqa: S311 - jitter
+        self.esme = Esme(esme_settings(config.smpp), random.Random(), self._told)  # noqa: S311 - jitter
         self.queue = MessageQueue(
             SqliteMessages(path),
             self.esme,
@@ -138,33 +137,3 @@ def path_of(config: VoipConfig) -> str:
         return given
     path = config.store.url.removeprefix("sqlite:")
     return path if path == ":memory:" else f"{path}.messages"
-
-
-def settings_of(smpp: Smpp) -> EsmeSettings:
-    """Return what the ESME needs to know; raises `OSError` for a certificate that can't be read."""
-    return EsmeSettings(
-        addresses=[(address.host, address.port) for address in smpp.addresses],
-        system_id=smpp.system_id,
-        password=smpp.password.reveal(),
-        system_type=smpp.system_type,
-        separate=smpp.bind == "separate",
-        window=smpp.window,
-        rate=smpp.rate,
-        enquire_link=smpp.enquire_link_s,
-        response=smpp.response_s,
-        long=smpp.long,
-        latin1=smpp.default_alphabet == "latin1",
-        source_ton=-1 if smpp.source_ton is None else smpp.source_ton,
-        source_npi=-1 if smpp.source_npi is None else smpp.source_npi,
-        tls=_tls(smpp),
-        server_name=None if smpp.tls is None else smpp.tls.server_name,
-    )
-
-
-def _tls(smpp: Smpp) -> ssl.SSLContext | None:
-    if smpp.tls is None:
-        return None
-    context = ssl.create_default_context(cafile=smpp.tls.ca)
-    if smpp.tls.certificate is not None:
-        context.load_cert_chain(smpp.tls.certificate, smpp.tls.key)
-    return context

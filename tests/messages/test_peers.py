@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 import smpp34
+from msgspec.structs import fields, replace
 
 from oracles.servers import free_tcp_port
 from oracles.waiting import PATIENCE, until
+from scp.config.messages import Smpp, SmppTls
+from scp.config.values import HostPort, Secret
 from scp.domain.message import State
 from scp.messages.queue import MessageQueue
 from scp.messages.smpp.esme import Esme, EsmeSettings
 from scp.messages.smpp.pdu import Command
 from scp.messages.smpp.receipts import other_spellings
+from scp.messages.smpp.settings import esme_settings
 from scp.simulator.smsc import Smsc, SmscSettings
 from scp.store.messages_sqlite import SqliteMessages
 
@@ -342,3 +346,33 @@ def test_what_is_no_smpp_costs_its_sender_only(octets: bytes) -> None:
         await side.until(State.DELIVERED)
 
     run(body)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("addresses", (HostPort("127.0.0.2", 1),)),
+        ("system_id", "other"),
+        ("password", Secret("other")),
+        ("system_type", "other"),
+        ("bind", "separate"),
+        ("window", 3),
+        ("rate", 7.0),
+        ("enquire_link_s", 9.0),
+        ("response_s", 11.0),
+        ("long", "sar"),
+        ("default_alphabet", "latin1"),
+        ("source_ton", 1),
+        ("source_npi", 1),
+        ("receipt_ids", "hex"),
+        ("tls", SmppTls()),
+    ],
+)
+def test_each_key_of_the_table_reaches_the_esme(key: str, value: object) -> None:
+    table = Smpp((HostPort("127.0.0.1", 2775),), "scp")
+    assert esme_settings(replace(table, **{key: value})) != esme_settings(table)
+
+
+def test_no_key_of_the_table_is_left_out_above() -> None:
+    (mark,) = test_each_key_of_the_table_reaches_the_esme.pytestmark  # type: ignore[attr-defined]
+    assert {key for key, _ in mark.args[1]} == {field.name for field in fields(Smpp)}

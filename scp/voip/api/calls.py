@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, final
 
 from litestar.openapi import ResponseSpec
-from litestar.params import QueryParameter
 from msgspec import Struct
 
 from scp.api.auth import bearer
 from scp.api.body import JsonBody
-from scp.api.openapi import BEARER, CHANGES, Options, problems
+from scp.api.openapi import BEARER, CHANGES, Options, problems, refuse_unknown_query
 from scp.api.problems import (
     INTERNAL,
     INVALID,
@@ -28,7 +26,6 @@ from scp.api.problems import (
     Kind,
     ProblemError,
     define,
-    invalid,
 )
 from scp.common.token_buckets import TokenBuckets
 from scp.voip.config_api import Scope
@@ -199,21 +196,9 @@ def _needs(scopes: frozenset[Scope]) -> Guard:
                 )
         else:
             context.slow_down(source_of(connection))
-        for name in connection.query_params if connection.scope["query_string"] else ():
-            if name not in _query_names(handler):
-                raise invalid(name, "there is no such query parameter")
+        refuse_unknown_query(connection, handler)
 
     return guard
-
-
-@lru_cache(maxsize=256)
-def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
-    fields = handler.parsed_fn_signature.parameters.items()
-    return frozenset(
-        field.kwarg_definition.name or name
-        for name, field in fields
-        if isinstance(field.kwarg_definition, QueryParameter)
-    )
 
 
 def require_own(connection: ASGIConnection[Any, Any, Any, Any], msisdn: str) -> None:
