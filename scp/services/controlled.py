@@ -50,6 +50,8 @@ REPORT_SECONDS: Final = 5.0
 """How long a call information report is waited for once the call is over."""
 PERIOD_SLACK_MS: Final = 10_000
 """Milliseconds that a period's report may be late: it is counted from answer, known to the tenth at best."""
+CLOCKS_APART_MS: Final = 1_000
+"""Milliseconds by which a period has to be over to count as reported to nobody."""
 _SLACK: Final = 600
 """Tenths of a second that a gsmSSF may have counted beyond the node's clock, whose answer came late."""
 
@@ -168,6 +170,10 @@ class Control:
         event = event_of(report)
         if self.held.missed and report.kind is ReportKind.RESULT:  # of ActivityTest: the switch has the call
             self._change(missed=False)
+            counts = self.held.phase is Phase.TALKING and self.held.money is Money.COUNTING
+            due_ms = self._due_ms() if counts else 0
+            if due_ms and self._ms() >= due_ms - PERIOD_SLACK_MS + CLOCKS_APART_MS:
+                await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
         if self.held.informs and await self._informed(report, event):
             return
         if self.held.money in (Money.COUNTING, Money.CLOSING):

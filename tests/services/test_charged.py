@@ -412,6 +412,24 @@ def test_a_call_whose_node_dies_as_it_settles_is_charged_by_its_last_report() ->
     assert other.settled == [425]
 
 
+@pytest.mark.parametrize(("passed", "granted"), [(29.0, []), (33.0, [[Opcode.APPLY_CHARGING]])])
+def test_a_period_that_ended_while_no_node_was_there_is_used_and_the_next_is_given_at_once(
+    passed: float, granted: list[list[Opcode]]
+) -> None:
+    """The switch has the call, and its report went to the dead node: without a period it would go on unlimited."""
+    call = Charged(wrap=Keeps).answered()
+    USER.epoch += passed
+    call.resumed(call.call.kept)
+    sent = len(call.sent)
+    call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST)
+    assert call.sent[sent:] == granted
+    sent = len(call.sent)
+    call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST)
+    assert call.sent[sent:] == []
+    call.used(40, active=False)
+    assert call.settled == [400]
+
+
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
