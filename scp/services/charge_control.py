@@ -103,7 +103,6 @@ _SILENT: Final = "does the switch still know the call (§11.1)"
 _ALIVE: Final = "it does, and has lost the period: given anew, since nothing is free (§11.2.2.1)"
 _LOST: Final = "nobody reports any more (§11.1.1)"
 _TOLD: Final = "reports that are due are still sent (§11.26.2.1), and in TC-END nobody would take them"
-_AGAIN: Final = "it is over already"
 
 TABLE: Final[Mapping[tuple[Money, Event], Row]] = {
     (Money.COUNTING, Event.USED): Row(Action.ASK, Money.COUNTING, _ANSWERS),
@@ -121,7 +120,7 @@ TABLE: Final[Mapping[tuple[Money, Event], Row]] = {
     (Money.COUNTING, Event.STILL_SILENT): Row(Action.ASSUME, Money.COUNTING, _ALIVE),
     (Money.COUNTING, Event.LOST): Row(Action.SETTLE_LOST, Money.DONE, _LOST),
     (Money.COUNTING, Event.TOLD): Row(Action.RELEASE, Money.CLOSING, _TOLD),
-    (Money.CLOSING, Event.USED): Row(Action.NOTHING, Money.CLOSING, _AGAIN),
+    (Money.CLOSING, Event.USED): Row(Action.SETTLE_CLOCK, Money.DONE, _NOT_DUE),
     (Money.CLOSING, Event.ENDED): Row(Action.SETTLE, Money.DONE, _LAST),
     (Money.CLOSING, Event.EXPIRED): Row(Action.SETTLE, Money.DONE, _EXPIRED),
     (Money.CLOSING, Event.FRUITLESS): Row(Action.SETTLE, Money.DONE, _LAST),

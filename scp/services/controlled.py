@@ -333,7 +333,7 @@ class Control:
             self._change(tested=False, due_ms=0)
         if report is None:
             ends = self._policy.unreadable_report == "release"
-            self._change(meter=metering.reported(metering.assumed(held.meter)))
+            self._assume()
             return charge.Event.UNREADABLE_ENDS if ends else charge.Event.UNREADABLE
         if (
             not report.active
@@ -375,8 +375,8 @@ class Control:
         if action is charge.Action.ASK:
             await self._next_quota()
         elif action is charge.Action.ASSUME:
-            taken = metering.reported(metering.assumed(self.held.meter))
-            self._change(meter=taken, tested=False, due_ms=0)
+            self._assume()
+            self._change(tested=False, due_ms=0)
             await self._next_quota()
             meter = self.held.meter
             if meter.pending and meter.answered:  # from now on: the switch has lost the one before
@@ -400,6 +400,13 @@ class Control:
             await self._settle(self._lost(event))
         elif event is charge.Event.REFUSED and self.held.phase is not Phase.TALKING:
             self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
+
+    def _assume(self) -> None:
+        """Count the whole period as used; where the switch was to end the call then, no clock counts on."""
+        meter = self.held.meter
+        if meter.releasing and meter.answered:
+            self._change(cleared_ms=meter.answered + meter.allowed * MS_OF_TENTH)
+        self._change(meter=metering.reported(metering.assumed(meter)))
 
     def _by_the_clock(self, most: int = 0) -> str | None:
         """Count the time since the last report by the node's clock; return `Charge.charged_by`.
