@@ -27,8 +27,6 @@ ACCOUNTS: Final = 1000
 BALANCE: Final = 10**12
 AT_ONCE: Final = 32
 """Calls under way in the closed loop."""
-REQUESTS: Final = 3
-"""Of a call."""
 _TOKEN: Final = "a-token-of-a-benchmark"  # noqa: S105 - of a node that lives for seconds
 _CONFIG: Final = """\
 [node]

@@ -54,7 +54,6 @@ class Template:
         reference_at = _hole(base, built(scenario, reference=two), one, two)
         number_at = _hole(base, built(other), number, other_number)
         number_end = number_at + len(number)
-        self.number_octets = len(number)
         self._heads = [base[:sls_at] + bytes((sls,)) + base[sls_at + 1 : tid_at] for sls in range(SLS_VALUES)]
         tid_end = tid_at + _TID_OCTETS
         reference_end = reference_at + _TID_OCTETS

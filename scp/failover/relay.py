@@ -173,7 +173,6 @@ class Relay:
         self.user = user
         self.links: dict[int, _Connection] = {}
         self.port = 0
-        self._presence: Presence | None = None
         self._incoming: set[_Connection] = set()
         self._strangers: dict[_Connection, None] = {}
         self._server: asyncio.Server | None = None
@@ -187,7 +186,6 @@ class Relay:
 
     def follow(self, presence: Presence) -> None:
         """Connect to the nodes that are running; to be called whenever others are."""
-        self._presence = presence
         for instance, (node, task) in list(self._tasks.items()):
             if presence.nodes.get(instance) != node:
                 task.cancel()

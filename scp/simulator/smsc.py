@@ -161,11 +161,6 @@ class Smsc:
             )
             self._hand_over(Pdu(Command.DELIVER_SM, 0, 0, body), "")
 
-    @property
-    def undelivered(self) -> int:
-        """How many deliver_sm are still to be taken by an ESME."""
-        return len(self._to_deliver)
-
     def _hand_over(self, pdu: Pdu, message_id: str) -> None:
         self._to_deliver.append((pdu, message_id))
         self._deliverable.set()

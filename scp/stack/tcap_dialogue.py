@@ -57,21 +57,12 @@ EVENT_NAMES: Final = (
 )
 
 # Actions
-REFUSE: Final = 0
-INDICATE: Final = 1
-INDICATE_AND_ABORT: Final = 2
+REFUSE: Final = 0  # discard what was received, send nothing
+INDICATE: Final = 1  # to the TC-user
+INDICATE_AND_ABORT: Final = 2  # to the TC-user, and send ABORT
 SEND: Final = 3
-SEND_FIRST: Final = 4
+SEND_FIRST: Final = 4  # with dialogue portion
 SEND_NOTHING: Final = 5
-
-ACTION_NAMES: Final = (
-    "refuse: discard what was received, send nothing",
-    "indicate to the TC-user",
-    "indicate to the TC-user, send ABORT",
-    "send",
-    "send with dialogue portion",
-    "send nothing",
-)
 
 TRANSITIONS: Final[dict[tuple[int, int], tuple[int, int]]] = {
     # Figure A.5/Q.774 sheets 2 and 3
@@ -123,19 +114,8 @@ END: Final = 2
 U_ABORT: Final = 3
 P_ABORT: Final = 4
 NOTICE: Final = 5
-CANCEL: Final = 6
-TIMEOUT: Final = 7
-
-INDICATION_NAMES: Final = (
-    "TC-BEGIN",
-    "TC-CONTINUE",
-    "TC-END",
-    "TC-U-ABORT",
-    "TC-P-ABORT",
-    "TC-NOTICE",
-    "TC-L-CANCEL",
-    "idle limit",
-)
+CANCEL: Final = 6  # TC-L-CANCEL
+TIMEOUT: Final = 7  # the idle limit; ours
 
 
 @final

@@ -27,11 +27,6 @@ from ss7.rose import (
 if TYPE_CHECKING:
     from scp.stack.tcap_dialogue import Dialogue
 
-CLASS_1: Final = 1
-CLASS_2: Final = 2
-CLASS_3: Final = 3
-CLASS_4: Final = 4
-
 REPORTS_SUCCESS: Final = (False, True, False, True, False)
 """By operation class (Q.771 §2.3.1.1): 1 reports both, 2 failure, 3 success, 4 nothing. Index 0 is no class.
 

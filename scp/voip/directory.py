@@ -203,10 +203,6 @@ class Directory:
         else:
             self._bound.pop(msisdn, None)
 
-    def unbind_all(self) -> None:
-        """Know of no binding: the SIP side is another one, or has lost them."""
-        self._bound.clear()
-
     # --- what is read ---
 
     def identity(self, msisdn: str) -> Identity | None:

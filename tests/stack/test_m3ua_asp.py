@@ -1025,7 +1025,7 @@ def test_two_ipsps_that_both_ask_meet() -> None:
 # ── the tables ──────────────────────────────────────────────
 
 
-def test_tables_are_whole_and_drawn() -> None:
+def test_tables_are_whole() -> None:
     assert all(row.clause for row in [*ROWS.values(), *sgp_table.ROWS.values()])
     entered = {row.next for row in ROWS.values()} | set(WISHES.values())
     assert entered == set(Phase)
@@ -1035,11 +1035,6 @@ def test_tables_are_whole_and_drawn() -> None:
             assert (phase, asp_table.Input.T_ACK) in ROWS
     for phase in (Phase.DOWN, Phase.INACTIVE):
         assert (phase, Goal.ACTIVE) in WISHES
-    drawing = asp_table.diagram()
-    assert drawing.startswith("stateDiagram-v2\n")
-    assert drawing.count("-->") == len(ROWS) + len(WISHES)
-    assert "    ASPUP_SENT --> INACTIVE: ASPUP_ACK (§4.3.4.1)\n" in drawing
-    assert sgp_table.diagram().count("-->") == len(sgp_table.ROWS)
 
 
 # ── any sequence of events ──────────────────────────────────

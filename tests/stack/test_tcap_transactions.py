@@ -72,7 +72,6 @@ def test_every_row_of_the_table_leads_on():
     for (state, event), (action, after) in dha.TRANSITIONS.items():
         assert dha.STATE_NAMES[state] != "closed"
         assert dha.EVENT_NAMES[event]
-        assert dha.ACTION_NAMES[action]
         assert action != dha.REFUSE
         assert after != dha.IDLE
     reached = {after for _, after in dha.TRANSITIONS.values()} | {dha.IDLE}

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 from ss7.errors import DecodeError
 from ss7.sms.alphabet import ESCAPE, from_septets, to_septets
 
-MOST_PARTS: Final = 255
 OCTETS: Final = 140
 _HEADER_8BIT: Final = 0x00  # information elements of TS 23.040 §9.2.3.24
 _HEADER_16BIT: Final = 0x08

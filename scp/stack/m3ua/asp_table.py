@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from scp.stack.m3ua.events import AspState
-from scp.stack.m3ua.table import Action, Row, mermaid
+from scp.stack.m3ua.table import Action, Row
 from ss7.m3ua import ASPAC, ASPDN, ASPIA, ASPUP, REG_REQ
 
 
@@ -214,8 +214,3 @@ WISHES: Final[dict[tuple[Phase, Goal], Phase]] = {
     (Phase.PROBING, Goal.DOWN): Phase.ASPIA_SENT,
 }
 """(phase, goal) → the phase to go to without waiting for anything."""
-
-
-def diagram() -> str:
-    """The ASP's table as a Mermaid state diagram."""
-    return mermaid(ROWS, WISHES)

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from scp.stack.m3ua.events import AspState, AsState
-from scp.stack.m3ua.table import Action, Row, mermaid
+from scp.stack.m3ua.table import Action, Row
 
 
 class Peer(Enum):
@@ -89,8 +89,3 @@ AS_ROWS: Final[dict[tuple[AsState, Change], AsState]] = {
     (AsState.PENDING, Change.GONE): AsState.DOWN,
 }
 """(AS, change) → next state. A change without a row changes nothing."""
-
-
-def diagram() -> str:
-    """The table of the ASP's states at the gateway as a Mermaid state diagram."""
-    return mermaid(ROWS)

@@ -1,17 +1,9 @@
-"""State tables and their picture: the rows are the machine, the diagram is drawn from the rows."""
+"""What the rows of the state tables are made of."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-State = TypeVar("State", bound=Enum)
-Cause = TypeVar("Cause", bound=Enum)
-Goal = TypeVar("Goal", bound=Enum)
+from typing import NamedTuple
 
 
 class Action(Enum):
@@ -40,16 +32,3 @@ class Row(NamedTuple):
     next: Enum
     clause: str
     why: str
-
-
-def mermaid(
-    rows: Mapping[tuple[State, Cause], Row], wishes: Mapping[tuple[State, Goal], State] | None = None
-) -> str:
-    """Draw a table as a Mermaid state diagram; ``wishes``: transitions an administrative wish takes."""
-    lines = ["stateDiagram-v2"]
-    for (state, cause), row in rows.items():
-        label = " / ".join([cause.name, *[action.value for action in row.actions]])
-        lines.append(f"    {state.name} --> {row.next.name}: {label} (§{row.clause})")
-    for (state, goal), target in (wishes or {}).items():
-        lines.append(f"    {state.name} --> {target.name}: wish {goal.name}")
-    return "\n".join(lines) + "\n"
