@@ -140,6 +140,21 @@ class Route(Struct, frozen=True):
     payer: str
 
 
+class OneTimeNumber(Struct, frozen=True):
+    """A number that the identity's mobile dials once; its call goes on to ``to``."""
+
+    number: str
+    msisdn: str
+    to: str
+    expires_ms: int
+
+
+class OneTimeNumbers(Struct, frozen=True):
+    """The one-time numbers of an identity that are valid, the oldest first."""
+
+    numbers: tuple[OneTimeNumber, ...]
+
+
 class VoipCall(Struct, frozen=True):
     """One of the latest calls; times in milliseconds since 1970-01-01 UTC."""
 
@@ -192,6 +207,8 @@ _DEVICE: Final = Reader(Device)
 _DEVICES: Final = Reader(Devices)
 _REACHABILITY: Final = Reader(Reachability)
 _ROUTE: Final = Reader(Route)
+_ONE_TIME: Final = Reader(OneTimeNumber)
+_ALL_ONE_TIME: Final = Reader(OneTimeNumbers)
 _CALLS: Final = Reader(VoipCalls)
 _TEXT: Final = Reader(TextAccepted)
 _WAITING: Final = Reader(WaitingTexts)
@@ -316,6 +333,21 @@ def try_route(
         "at_ms": at_ms,
     }
     return json_call("POST", path_of("routes"), _ROUTE, body)
+
+
+def one_time_number(msisdn: str, to: str) -> Call[OneTimeNumber]:
+    """Return the call that has a number given which the identity's mobile dials once, to get to a target."""
+    return json_call("POST", path_of("one-time-numbers"), _ONE_TIME, {"msisdn": msisdn, "to": to})
+
+
+def one_time_numbers(msisdn: str) -> Call[OneTimeNumbers]:
+    """Return the call that reads an identity's one-time numbers."""
+    return Call("GET", path_of("identities", msisdn, "one-time-numbers"), _ALL_ONE_TIME)
+
+
+def withdraw_one_time_number(msisdn: str, number: str) -> Call[None]:
+    """Return the call that takes a one-time number back."""
+    return Call("DELETE", path_of("identities", msisdn, "one-time-numbers", number), NOTHING)
 
 
 def voip_calls(msisdn: str | None = None, limit: int = 100) -> Call[VoipCalls]:

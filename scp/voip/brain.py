@@ -48,6 +48,7 @@ from scp.voip.messages import (
     Welcome,
     plain,
 )
+from scp.voip.one_time import OneTimeNumbers
 from scp.voip.reason import Reason
 from scp.voip.registrations import Registrations
 from scp.voip.store import StoreError
@@ -121,6 +122,7 @@ class Brain:
         self._events = None if scp is None else CallEvents(scp)
         self._talking: dict[str, asyncio.Event] = {}
         self._at_mobile = AtMobile(scp, metrics, self._log)
+        self.one_time = OneTimeNumbers(config, directory, store)
         self._waiting = 0
         self._born = int(time.time())
         self._calls = 0
@@ -130,6 +132,7 @@ class Brain:
         before, self.config = self.config, config
         self._rules = config.rules
         self._trunks = trunk_finder(config)
+        self.one_time.adopt(config)
         self.registrations.grace = config.voip.grace_s
         devices = {one.id: one.device(config.voip.domain) for one in config.devices}
         for gone in {one.id for one in before.devices} - devices.keys():
@@ -322,7 +325,16 @@ class Brain:
 
     def _invite(self, link: Evapi, asked: InviteAsked) -> None:
         came = time.perf_counter()
-        call = self._at_mobile.second_round(self._call_of(asked), self._rules)
+        call = self._call_of(asked)
+        if self.one_time.number_of(call):
+            self._start(self._claimed(link, asked, call, came))
+        else:
+            self._decide(link, asked, self._at_mobile.second_round(call, self._rules), came)
+
+    async def _claimed(self, link: Evapi, asked: InviteAsked, call: Call, came: float) -> None:
+        self._decide(link, asked, await self.one_time.claimed(call), came)
+
+    def _decide(self, link: Evapi, asked: InviteAsked, call: Call, came: float) -> None:
         plan = decision.decide(call, self.directory, self._rules)
         self._calls += 1
         name = f"{self.config.voip.name}-{self._born:x}-{self._calls:x}"

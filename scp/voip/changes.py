@@ -64,6 +64,7 @@ async def _listen(store: Store, brain: Brain, accounts: Accounts, changed: Calla
         for row in await asyncio.to_thread(store.differences, brain.directory):
             changed(row)
         await asyncio.to_thread(accounts.read)
+        await asyncio.to_thread(brain.one_time.read)
         # a Redis that has lost its data: the next brain that starts asks for the bindings of these
         told = [(msisdn, True) for msisdn in brain.registrations.told_registered()]
         await asyncio.to_thread(store.mark_registered, told)
@@ -89,6 +90,8 @@ def apply(brain: Brain, row: Row) -> None:
         _identity(brain, row)
     elif row.kind == "device":
         _device(brain, row)
+    elif row.kind == "one-time":
+        brain.one_time.changed(row)
 
 
 def _identity(brain: Brain, row: Row) -> None:

@@ -56,6 +56,8 @@ def check(file: Annotated[Path, typer.Argument(help="voip.toml")]) -> None:
         typer.echo(f"Kamailio listens at {one}")
     typer.echo(f"the brain connects to {config.sip.brain}")
     typer.echo(f"calls go out to {trunk.target} ({trunk.name})" if trunk is not None else "no calls go out")
+    if config.one_time is not None:
+        typer.echo(f"{len(config.one_time.all())} one-time numbers, each for {config.one_time.seconds} s")
     if config.api is not None:
         joins = "devices join by a PIN" if config.admission is not None else "nobody joins"
         typer.echo(f"the API listens at {config.api.listen}, {len(config.api.keys)} keys; {joins}")

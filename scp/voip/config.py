@@ -165,6 +165,59 @@ class Calls(Struct, frozen=True, forbid_unknown_fields=True):
     classes: dict[str, tuple[Prefix, ...]] = msgspec.field(default_factory=dict)
 
 
+MOST_ONE_TIME: Final = 10_000
+"""One-time numbers in all."""
+
+
+class OneTime(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[one_time]``: numbers of the gateway's that stand for one call each.
+
+    Attributes:
+        numbers: E.164 digits, or the first and the last of a range: "46810000000-46810000099".
+        seconds: how long a number may be called after it was given.
+        of_identity: numbers that an identity may have at a time.
+    """
+
+    numbers: tuple[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[1-9][0-9]{4,14}(-[1-9][0-9]{4,14})?\Z",
+                description='E.164 digits, or the first and the last of a range: "46810000000-46810000099"',
+            ),
+        ],
+        ...,
+    ]
+    seconds: _seconds(5, 600) = 30  # type: ignore[valid-type]
+    of_identity: Annotated[int, Meta(ge=1, le=100, description="from 1 to 100")] = 3
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what does not fit."""
+        count = 0
+        for index, one in enumerate(self.numbers):
+            first, _, last = one.partition("-")
+            if last and (len(first) != len(last) or last < first):
+                yield Fault(f"numbers[{index}]", f"{last} is no number behind {first}, with as many digits")
+            else:
+                count += int(last or first) - int(first) + 1
+        if not 0 < count <= MOST_ONE_TIME:
+            yield Fault("numbers", f"has {count} numbers; from 1 to {MOST_ONE_TIME} are possible")
+
+    def has(self, number: str) -> int:
+        """Return the place in `numbers` that has a number, -1 if none has."""
+        for index, one in enumerate(self.numbers):
+            first, _, last = one.partition("-")
+            if int(first) <= int(number) <= int(last or first):
+                return index
+        return -1
+
+    def all(self) -> tuple[str, ...]:
+        """Return every number, each once."""
+        ranges = (one.partition("-")[::2] for one in self.numbers)
+        found = (str(n) for first, last in ranges for n in range(int(first), int(last or first) + 1))
+        return tuple(dict.fromkeys(found))
+
+
 class ScpLink(Struct, frozen=True, forbid_unknown_fields=True):
     """``[scp]``: the node's HTTP API.
 
@@ -237,6 +290,7 @@ class VoipConfig(Struct, frozen=True, forbid_unknown_fields=True):
     sip: Sip = Sip()
     trunks: tuple[Trunk, ...] = ()
     calls: Calls = Calls()
+    one_time: OneTime | None = None
     scp: ScpLink | None = None
     charging: Charging | None = None
     store: Store = Store()
@@ -323,6 +377,9 @@ def _account_faults(config: VoipConfig) -> Iterator[Fault]:
             if not barred.isdigit() and barred not in config.calls.classes:
                 yield Fault(f"identities[{index}].barred[{place}]", f"calls.classes has no {barred}")
     numbers = {number for one in config.identities for number in (one.msisdn, *one.dids, *one.shared)}
+    for number in sorted(numbers if config.one_time is not None else ()):
+        if config.one_time is not None and (index := config.one_time.has(number)) >= 0:
+            yield Fault(f"one_time.numbers[{index}]", f"{number} is an identity's already")
     for index, device in enumerate(config.devices):
         for place, msisdn in enumerate(device.identities):
             if msisdn not in msisdns:
@@ -333,6 +390,8 @@ def _account_faults(config: VoipConfig) -> Iterator[Fault]:
     for index, did in enumerate(config.admission.dids if config.admission is not None else ()):
         if did in numbers:
             yield Fault(f"admission.dids[{index}]", f"{did} is an identity's already")
+        if config.one_time is not None and config.one_time.has(did) >= 0:
+            yield Fault(f"admission.dids[{index}]", f"{did} is a number of one_time.numbers, too")
 
 
 def _weak(password: str, device: DeviceTable) -> str:

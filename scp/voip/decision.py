@@ -32,6 +32,8 @@ class Call(Struct, frozen=True):
         device: id of the device that it came from, "" if it came by a trunk.
         diverted_by: user parts of the addresses that diverted it before, the last one first.
         at: when, in seconds since 1970-01-01 UTC.
+        behalf: MSISDN of the identity whose call it is that came by a trunk to a one-time number; "": the
+            number is nobody's; None: the call came to no such number.
     """
 
     to: str
@@ -40,6 +42,7 @@ class Call(Struct, frozen=True):
     device: str = ""
     diverted_by: tuple[str, ...] = ()
     at: float = 0.0
+    behalf: str | None = None
 
 
 class Rules(Struct, frozen=True):
@@ -131,7 +134,12 @@ class Plan(Struct, frozen=True):
 
 def decide(call: Call, directory: Directory, rules: Rules) -> Plan:
     """Return what is to happen to a call."""
-    return (_from_trunk if call.trunk else _from_device)(call, directory, rules)
+    if call.behalf == "":
+        path = (Condition("one-time", call.to, Reason.SPENT),)
+        return Plan(
+            Reason.SPENT, path, code=404, text="Not Found", caller=calling(call.caller, rules.numbering)
+        )
+    return (_from_trunk if call.trunk and not call.behalf else _from_device)(call, directory, rules)
 
 
 # --- from the switch ---
@@ -263,7 +271,9 @@ def _from_device(call: Call, directory: Directory, rules: Rules) -> Plan:
     path: list[Condition] = []
     own = call.caller.removeprefix("+")
     identity = directory.identity(own)
-    admitted = identity is not None and bool(directory.admits(call.device, own))
+    if call.behalf:
+        path.append(Condition("one-time", call.behalf, "yes"))
+    admitted = identity is not None and (bool(call.behalf) or bool(directory.admits(call.device, own)))
     path.append(_condition("caller", call.caller, admitted, Reason.UNKNOWN_CALLER))
     if identity is None or not admitted:
         return Plan(Reason.UNKNOWN_CALLER, tuple(path), code=403, text="Forbidden")

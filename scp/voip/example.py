@@ -51,6 +51,11 @@ ring_s = 25                           # then the call goes to the mobile
 emergency = ["112"]                   # beside numbering.never_steer
 # classes = { premium = ["46900", "46939"] }   # what identities bar by a name
 
+[one_time]                            # numbers that a device asks for, to dial over the mobile network
+numbers = ["46810000000-46810000099"] # the gateway sends calls to them here
+seconds = 30                          # how long one may be called
+of_identity = 3                       # at a time
+
 [scp]                                 # the node's HTTP API; without it nobody is registered there
 url = "http://127.0.0.1:8080"
 token = "env:CAMEL_SCP_VOIP_TOKEN"    # scopes: registration, forwarding, passes, charging, read

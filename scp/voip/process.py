@@ -139,7 +139,7 @@ class Service:
         inbox.start()
         stack.push_async_callback(inbox.stop)
         accounts = Accounts(brain, store, texts, scp)
-        for fault in (*accounts.faults, *inbox.faults):
+        for fault in (*accounts.faults, *inbox.faults, *brain.one_time.faults):
             log.error("unreadable record", what=fault)
         if store.shared:
             metrics.store_up = True

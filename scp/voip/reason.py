@@ -27,6 +27,7 @@ class Reason(StrEnum):
     BLOCKED = "blocked"
     QUIET = "quiet"
     NO_GATEWAY = "no-gateway"
+    SPENT = "spent"
 
 
 WORDS: Final[dict[Reason, str]] = {
@@ -48,4 +49,5 @@ WORDS: Final[dict[Reason, str]] = {
     Reason.BLOCKED: "The called subscriber does not take calls of this caller.",
     Reason.QUIET: "The called subscriber is not to be disturbed now.",
     Reason.NO_GATEWAY: "The number is outside, and there is no gateway.",
+    Reason.SPENT: "A one-time number that is used, too old, or not this caller's.",
 }

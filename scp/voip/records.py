@@ -26,6 +26,22 @@ class Quarantine(Struct, frozen=True, forbid_unknown_fields=True):
     until_ms: int
 
 
+class OneTime(Struct, frozen=True, forbid_unknown_fields=True):
+    """A one-time number that is given.
+
+    Attributes:
+        number: E.164 digits.
+        msisdn: the identity whose call comes to it.
+        to: where that call goes, as the identity's devices dial it.
+        until_ms: it is valid until then, in milliseconds since 1970-01-01 UTC.
+    """
+
+    number: str
+    msisdn: str
+    to: str
+    until_ms: int
+
+
 class Inbound(Struct, frozen=True, forbid_unknown_fields=True):
     """A text message that waits for devices.
 

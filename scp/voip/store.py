@@ -12,7 +12,7 @@ import msgspec
 
 from scp.voip.admission import Enrolment
 from scp.voip.directory import Device, Directory, Identity
-from scp.voip.records import Cursor, Inbound, Quarantine, Sent, Token
+from scp.voip.records import Cursor, Inbound, OneTime, Quarantine, Sent, Token
 from scp.voip.rows import RedisRows, Row, SqliteRows, StoreError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "StoreError"]
 
-AnyRecord: TypeAlias = Identity | Device | Token | Enrolment | Quarantine | Inbound | Cursor | Sent
-Record = TypeVar("Record", Identity, Device, Token, Enrolment, Quarantine, Inbound, Cursor, Sent)
+AnyRecord: TypeAlias = Identity | Device | Token | Enrolment | Quarantine | OneTime | Inbound | Cursor | Sent
+Record = TypeVar("Record", Identity, Device, Token, Enrolment, Quarantine, OneTime, Inbound, Cursor, Sent)
 
 _KINDS: Final[dict[type, tuple[str, str]]] = {
     Identity: ("identity", "msisdn"),
@@ -31,6 +31,7 @@ _KINDS: Final[dict[type, tuple[str, str]]] = {
     Token: ("token", "sha256"),
     Enrolment: ("enrolment", "id"),
     Quarantine: ("quarantine", "number"),
+    OneTime: ("one-time", "number"),
     Inbound: ("inbound", "id"),
     Cursor: ("cursor", "name"),
     Sent: ("sent", "id"),
@@ -110,15 +111,18 @@ class Store:
         put: Iterable[AnyRecord] = (),
         remove: Iterable[AnyRecord] = (),
         expect: Iterable[AnyRecord] = (),
+        absent: Iterable[AnyRecord] = (),
     ) -> bool:
         """Keep and forget records, all or none, if those of `expect` are there just as they are given.
 
         Returns:
-            False if one of them is not: nothing was changed.
+            False if one of them is not, or one with the key of one of `absent` is there: nothing was changed.
         """
         rows = [Row(*_key(one), None) for one in remove]
         rows += [Row(*_key(one), self._encode(one)) for one in put]
-        return self._rows.write(rows, [Row(*_key(one), self._encode(one)) for one in expect])
+        expected = [Row(*_key(one), self._encode(one)) for one in expect]
+        expected += [Row(*_key(one), None) for one in absent]
+        return self._rows.write(rows, expected)
 
     def registered(self) -> list[str]:
         """Return the identities that the node was told are registered."""

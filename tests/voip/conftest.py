@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sip_tshark import complaints
@@ -12,7 +14,7 @@ from text_lab import SmscThread
 from text_lab import smsc as an_smsc
 from voip_lab import PASSWORD, Lab, free_ports
 
-from oracles import tshark
+from oracles import redis_lab, tshark
 from scp import client
 
 ALICE, BOB, CAROL, DAVE = "11234567", "46701234567", "46701234568", "46701234569"
@@ -47,10 +49,23 @@ scopes = ["operator", "trunk"]
 until = "2020-01-01"
 [admission]
 dids = ["46850000001", "46850000002", "46850000003", "46850000004", "46850000005"]
+[one_time]
+numbers = ["46810000000-46810000099"]
 [messages.smpp]
 addresses = ["127.0.0.1:{smsc}"]
 system_id = "voip"
 """
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:{tmp_path / 'voip.db'}"
+        return
+    if not shutil.which("redis-server"):
+        pytest.skip("redis-server is not installed")
+    with redis_lab.single(tmp_path) as lab:
+        yield lab.url
 
 
 @pytest.fixture(scope="session")

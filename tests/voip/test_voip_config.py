@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 from voip_lab import PASSWORD, ROOT, unavailable
 
-from oracles import redis_lab
 from scp.cli import app
 from scp.config import ConfigError
 from scp.voip.config import ha1_of, loads
@@ -106,6 +104,7 @@ def test_the_example_can_be_used_and_names_every_key() -> None:
         config.voip,
         config.sip,
         config.calls,
+        config.one_time,
         config.scp,
         config.charging,
         config.store,
@@ -177,17 +176,6 @@ def test_what_is_no_netstring_is_refused(octets: bytes) -> None:
 
 def test_texts_of_sip() -> None:
     assert (plain("%3cnull%3e"), plain("<null>"), plain("a%22b%5c"), plain("+46")) == ("", "", 'a"b\\', "+46")
-
-
-@pytest.fixture(params=["sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:{tmp_path / 'voip.db'}"
-        return
-    if not shutil.which("redis-server"):
-        pytest.skip("redis-server is not installed")
-    with redis_lab.single(tmp_path) as lab:
-        yield lab.url
 
 
 def test_a_change_is_made_if_what_it_expects_is_there(url: str) -> None:

@@ -30,7 +30,7 @@ from scp.common.http_server import HttpServer, listen
 from scp.ports import StoreError as MessageStoreError
 from scp.telemetry.logs import get_logger
 from scp.version import VERSION
-from scp.voip.api import devices, enrolments, health, identities, routing, texting
+from scp.voip.api import devices, enrolments, health, identities, one_time, routing, texting
 from scp.voip.api.calls import ApiContext, caller_of, context_of, source_of
 from scp.voip.store import StoreError
 
@@ -49,6 +49,7 @@ ROUTERS: Final[Sequence[ControllerRouterHandler]] = (
     *identities.HANDLERS,
     *devices.HANDLERS,
     *routing.HANDLERS,
+    *one_time.HANDLERS,
     *texting.HANDLERS,
 )
 GRACE: Final = 5

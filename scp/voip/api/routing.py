@@ -111,6 +111,8 @@ async def try_route(
         raise invalid("trunk", "either trunk or device is needed")
     at = time.time() if data.at_ms is None else data.at_ms / 1000
     wanted = Call(data.to, data.caller, data.trunk, device, data.diverted_by, at)
+    if context.brain.one_time.number_of(wanted):
+        wanted = context.brain.one_time.seen(wanted)
     plan = decision.decide(wanted, context.brain.directory, context.brain.config.rules)
     return answer(_shown(plan))
 
