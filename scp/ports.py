@@ -512,7 +512,7 @@ class Telemetry(Protocol):
         ...
 
     def dialogue_closed(self, outcome: str) -> None:
-        """A dialogue is over, by one of `scp.telemetry.catalogue.OUTCOMES`."""
+        """A dialogue is over, by one of `scp.telemetry.label_values.OUTCOMES`."""
         ...
 
     def discard(self, layer: str, reason: str) -> None:

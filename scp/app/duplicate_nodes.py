@@ -25,7 +25,7 @@ from msgspec import Struct
 from scp.common.tasks import end_tasks
 from scp.ports import TRANSIENT, StoreError
 from scp.store.open import membership_of, open_store
-from scp.telemetry.catalogue import IDENTITIES
+from scp.telemetry.label_values import IDENTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -13,7 +13,8 @@ from scp.domain.armed import ArmState
 from scp.engine.network import INDICATORS
 from scp.failover.counters import FailoverCounters
 from scp.held_call_ports import Kept
-from scp.telemetry import catalogue as c
+from scp.telemetry import label_values as v
+from scp.telemetry import state_catalogue as c
 from scp.telemetry.logs import lines_lost
 from scp.telemetry.metrics import Metrics, counter, gauge
 
@@ -56,7 +57,7 @@ def metrics_for(config: Config, services: list[str]) -> Metrics:
 
 @final
 class NodeMetrics(Collector):
-    """The collector of `scp.telemetry.catalogue.STATE_CATALOGUE`."""
+    """The collector of `scp.telemetry.state_catalogue.STATE_CATALOGUE`."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -78,15 +79,15 @@ class NodeMetrics(Collector):
                 for states in (
                     [each.application_server or "unknown" for each in link.servers.values() or (link,)],
                 )
-                for state in c.AS_STATES
+                for state in v.AS_STATES
             ],
         )
         destinations = ((link.name, link.destinations.values()) for link in links)
-        yield gauge(c.DESTINATIONS, _by_state(destinations, c.DESTINATION_STATES))
+        yield gauge(c.DESTINATIONS, _by_state(destinations, v.DESTINATION_STATES))
         paths = ((link.name, link.paths.values()) for link in links)
-        yield gauge(c.PATHS, _by_state(paths, c.PATH_STATES))
-        found = Counter(_state(each, c.SUBSYSTEM_STATES) for each in node.subsystems().values())
-        yield gauge(c.SUBSYSTEMS, [((state,), found[state]) for state in c.SUBSYSTEM_STATES])
+        yield gauge(c.PATHS, _by_state(paths, v.PATH_STATES))
+        found = Counter(_state(each, v.SUBSYSTEM_STATES) for each in node.subsystems().values())
+        yield gauge(c.SUBSYSTEMS, [((state,), found[state]) for state in v.SUBSYSTEM_STATES])
         yield gauge(c.CDRS_WAITING, [((), 0 if sink is None else sink.waiting)])
         yield from _of_charging(node.charging)
         counts = {} if node.map is None or node.map.arming is None else node.map.arming.counts
@@ -105,7 +106,7 @@ class NodeMetrics(Collector):
         declines = {} if node.cap is None else node.cap.declines
         yield counter(c.DECLINES, [((link.name,), declines.get(link.name, 0)) for link in links])
         unreadable = {} if node.cap is None else node.cap.unreadable
-        labels = [(link.name, parameter) for link in links for parameter in c.PARAMETERS]
+        labels = [(link.name, parameter) for link in links for parameter in v.PARAMETERS]
         yield counter(c.UNREADABLE, [(pair, unreadable.get(pair, 0)) for pair in labels])
         signalling = () if node.signalling is None else node.signalling.links
         yield counter(
@@ -123,11 +124,11 @@ def _of_charging(service: ChargingService) -> Iterator[Metric]:
     oldest = 0.0 if service.sink is None else service.sink.oldest_seconds
     yield gauge(c.CDRS_OLDEST, [((), oldest)])
     yield gauge(c.LEDGER_USABLE, [((), int(not service.ledger_fault()))])
-    results = dict.fromkeys(c.CHF_RESULTS, 0) if service.function is None else service.function.results
-    yield counter(c.CHF_REQUESTS, [((result,), results[result]) for result in c.CHF_RESULTS])
+    results = dict.fromkeys(v.CHF_RESULTS, 0) if service.function is None else service.function.results
+    yield counter(c.CHF_REQUESTS, [((result,), results[result]) for result in v.CHF_RESULTS])
     servers = service.servers
-    results = dict.fromkeys(c.CHF_RESULTS, 0) if servers is None else servers.results
-    yield counter(c.RO_REQUESTS, [((result,), results[result]) for result in c.CHF_RESULTS])
+    results = dict.fromkeys(v.CHF_RESULTS, 0) if servers is None else servers.results
+    yield counter(c.RO_REQUESTS, [((result,), results[result]) for result in v.CHF_RESULTS])
     yield counter(c.RO_REPEATED, [((), 0 if servers is None else servers.repeated)])
     yield gauge(c.RO_MISSING, [((), 0 if servers is None else servers.missing)])
 
@@ -140,13 +141,13 @@ def _of_messages(messaging: TextMessaging | None) -> Iterator[Metric]:
 
 
 def _duplicates(duplicates: DuplicateDetector | None) -> list[tuple[tuple[str, ...], float]]:
-    return [((kind,), 0 if duplicates is None else len(duplicates.found[kind])) for kind in c.IDENTITIES]
+    return [((kind,), 0 if duplicates is None else len(duplicates.found[kind])) for kind in v.IDENTITIES]
 
 
 def _of_guardian(guardian: Guardian | None) -> Iterator[Metric]:
     counters = FailoverCounters() if guardian is None else guardian.counters.read()
     current = "off" if guardian is None else "lost" if guardian.lost else "armed"
-    yield gauge(c.GUARDIAN, [((state,), int(state == current)) for state in c.GUARDIAN_STATES])
+    yield gauge(c.GUARDIAN, [((state,), int(state == current)) for state in v.GUARDIAN_STATES])
     yield counter(c.KILLS, [((), counters.kills)])
     yield counter(c.KILLED_CALLS, [((), counters.answered)])
 
@@ -157,19 +158,20 @@ def _of_held_calls(service: HeldCallsService | None) -> Iterator[Metric]:
     yield gauge(c.HELD_CALLS, [((), 0 if journal is None else journal.open)])
     writes = {} if journal is None else journal.writes
     yield counter(
-        c.JOURNAL_WRITES, [((result,), writes.get(Kept(result), 0)) for result in c.JOURNAL_RESULTS]
+        c.JOURNAL_WRITES, [((result,), writes.get(Kept(result), 0)) for result in v.JOURNAL_RESULTS]
     )
     yield counter(c.JOURNAL_SECONDS, [((), 0.0 if journal is None else journal.seconds)])
     yield counter(c.UNJOURNALLED, [((), 0 if journal is None else journal.unjournalled)])
     counts = {} if adoption is None else adoption.counts
-    yield counter(c.HELD_EVENTS, [((event,), counts.get(event, 0)) for event in c.HELD_EVENT_NAMES])
+    yield counter(c.HELD_EVENTS, [((event,), counts.get(event, 0)) for event in v.HELD_EVENT_NAMES])
 
 
 def _of_recording(recording: RecordingStatus) -> Iterator[Metric]:
-    yield gauge(c.RECORDING, [((state,), int(state == recording.state)) for state in c.RECORDING_STATES])
+    yield gauge(c.RECORDING, [((state,), int(state == recording.state)) for state in v.RECORDING_STATES])
     messages = recording.messages
     yield counter(
-        c.RECORDED, [((label,), messages.get(words, 0)) for words, label in c.RECORDING_RESULTS.items()]
+        c.RECORDED,
+        [((label,), messages.get(words, 0)) for words, label in v.RECORDING_RESULTS.items()],
     )
     yield counter(c.RECORDED_OCTETS, [((), recording.octets)])
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from scp.domain.armed import ArmState
 from scp.engine.status import ComponentStatus
-from scp.telemetry.catalogue import IDENTITIES
+from scp.telemetry.label_values import IDENTITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import final
 
 from scp.telemetry import catalogue as c
-from scp.telemetry.catalogue import OTHER
+from scp.telemetry import label_values as v
 from scp.telemetry.histogram import Histogram
+from scp.telemetry.label_values import OTHER
 
 
 @final
@@ -21,10 +22,10 @@ class MapCounts:
     """
 
     def __init__(self) -> None:
-        self.enquiries = {each: dict.fromkeys(c.ENQUIRY_OUTCOMES, 0) for each in c.ENQUIRY_OPERATIONS}
+        self.enquiries = {each: dict.fromkeys(v.ENQUIRY_OUTCOMES, 0) for each in v.ENQUIRY_OPERATIONS}
         self.seconds = Histogram(c.ENQUIRY.buckets)
-        self.places = dict.fromkeys(c.PLACE_RESULTS, 0)
-        self.events = {each: dict.fromkeys(c.MOBILITY_RESULTS, 0) for each in c.MOBILITY_EVENTS}
+        self.places = dict.fromkeys(v.PLACE_RESULTS, 0)
+        self.events = {each: dict.fromkeys(v.MOBILITY_RESULTS, 0) for each in v.MOBILITY_EVENTS}
 
     def enquiry(self, operation: str, outcome: str, seconds: float) -> None:
         """An enquiry is over."""

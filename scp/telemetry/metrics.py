@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from scp.telemetry import catalogue as c
-from scp.telemetry.catalogue import OTHER
+from scp.telemetry import label_values as v
 from scp.telemetry.histogram import Histogram
+from scp.telemetry.label_values import OTHER
 from scp.telemetry.map_metrics import MapCounts
 
 if TYPE_CHECKING:
@@ -51,34 +52,34 @@ class Metrics:
         self.restart_needed = 0
         self._build = (version, platform.python_version(), codec, "yes" if compiled else "no")
         self._calls: dict[str, dict[Reason, dict[Action, int]]] = {}
-        self.know_services((*services, c.NO_SERVICE, OTHER))
+        self.know_services((*services, v.NO_SERVICE, OTHER))
         self._answer = Histogram(c.ANSWER_BUCKETS)
         self._buckets = self._answer.buckets
         self._answer_sum = 0.0
         self._open = 0
-        self._outcomes = dict.fromkeys(c.OUTCOMES, 0)
+        self._outcomes = dict.fromkeys(v.OUTCOMES, 0)
         self._operations = {
-            direction: dict.fromkeys((*c.OPERATION_NAMES, -1), 0) for direction in c.DIRECTIONS
+            direction: dict.fromkeys((*v.OPERATION_NAMES, -1), 0) for direction in v.DIRECTIONS
         }
         self._discards = {
-            layer: dict.fromkeys(reasons, 0) for layer, reasons in c.DISCARD_REASONS_BY_LAYER.items()
+            layer: dict.fromkeys(reasons, 0) for layer, reasons in v.DISCARD_REASONS_BY_LAYER.items()
         }
         self._messages = {
-            peer: {direction: dict.fromkeys(c.MESSAGE_TYPES, 0) for direction in c.DIRECTIONS}
+            peer: {direction: dict.fromkeys(v.MESSAGE_TYPES, 0) for direction in v.DIRECTIONS}
             for peer in (*peers, OTHER)
         }
         self._states = dict.fromkeys(peers, "down")
-        self._store = {operation: Histogram(c.STORE_BUCKETS) for operation in c.STORE_OPERATIONS}
-        self._store_errors = dict.fromkeys(c.STORE_ERROR_KINDS, 0)
-        self._reservations = dict.fromkeys(c.RESERVATION_RESULTS, 0)
-        self._cdrs = dict.fromkeys(c.CDR_RESULTS, 0)
-        self._messages_by_state = dict.fromkeys(c.MESSAGE_RESULTS, 0)
-        self._submissions = dict.fromkeys(c.SUBMISSION_RESULTS, 0)
-        self._controlled = dict.fromkeys(c.CONTROLLED_OUTCOMES, 0)
+        self._store = {operation: Histogram(c.STORE_BUCKETS) for operation in v.STORE_OPERATIONS}
+        self._store_errors = dict.fromkeys(v.STORE_ERROR_KINDS, 0)
+        self._reservations = dict.fromkeys(v.RESERVATION_RESULTS, 0)
+        self._cdrs = dict.fromkeys(v.CDR_RESULTS, 0)
+        self._messages_by_state = dict.fromkeys(v.MESSAGE_RESULTS, 0)
+        self._submissions = dict.fromkeys(v.SUBMISSION_RESULTS, 0)
+        self._controlled = dict.fromkeys(v.CONTROLLED_OUTCOMES, 0)
         self._unmatched_receipts = 0
         self._map = MapCounts()
         self._lag = Histogram(c.LAG_BUCKETS)
-        self._reloads = dict.fromkeys(c.RELOAD_RESULTS, 0)
+        self._reloads = dict.fromkeys(v.RELOAD_RESULTS, 0)
         self._reload_ok = True
         self._reload_at = 0.0
 
@@ -108,7 +109,7 @@ class Metrics:
         self._open += 1
 
     def dialogue_closed(self, outcome: str) -> None:
-        """A dialogue is over, by one of `scp.telemetry.catalogue.OUTCOMES`."""
+        """A dialogue is over, by one of `scp.telemetry.label_values.OUTCOMES`."""
         self._open -= 1
         self._outcomes[outcome if outcome in self._outcomes else OTHER] += 1
 
@@ -129,7 +130,7 @@ class Metrics:
 
     def asp_state(self, peer: str, state: str) -> None:
         """An ASP changed its state; a peer that is not configured has none to show."""
-        if peer in self._states and state in c.ASP_STATES:
+        if peer in self._states and state in v.ASP_STATES:
             self._states[peer] = state
 
     def store(self, operation: str, seconds: float, error: str = "") -> None:
@@ -187,7 +188,7 @@ class Metrics:
         for service in names:
             if service not in self._calls:
                 reasons: dict[Reason, dict[Action, int]] = {}
-                for action, reason in c.call_pairs(service):
+                for action, reason in v.call_pairs(service):
                     reasons.setdefault(reason, {})[action] = 0
                 self._calls[service] = reasons
 
@@ -242,7 +243,7 @@ class Metrics:
         yield counter(
             c.OPERATIONS_TOTAL,
             (
-                ((c.OPERATION_NAMES.get(opcode, OTHER), direction), count)
+                ((v.OPERATION_NAMES.get(opcode, OTHER), direction), count)
                 for direction, counts in self._operations.items()
                 for opcode, count in counts.items()
             ),
@@ -270,7 +271,7 @@ class Metrics:
             (
                 ((peer, state), int(state == current))
                 for peer, current in self._states.items()
-                for state in c.ASP_STATES
+                for state in v.ASP_STATES
             ),
         )
         yield _histogram(c.STORE, (((name,), histogram) for name, histogram in self._store.items()))

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from real_prometheus import DASHBOARDS, DEPLOY, FASTER, RULES, faster, panels
 
-from scp.telemetry.catalogue import CATALOGUE, STATE_CATALOGUE, Kind
+from scp.telemetry.catalogue import CATALOGUE, Kind
+from scp.telemetry.state_catalogue import STATE_CATALOGUE
 
 CASES = DEPLOY / "prometheus" / "camel-scp.test.yml"
 RUNBOOK = (DEPLOY / "runbook.md").read_text(encoding="utf-8")

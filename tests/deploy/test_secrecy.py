@@ -14,7 +14,8 @@ from real_node import TOKEN, RealNode, eventually, http, sha256
 from oracles.servers import redis_server
 from oracles.waiting import wait_until
 from scp.simulator.scenario import Scenario
-from scp.telemetry.catalogue import CATALOGUE, STATE_CATALOGUE
+from scp.telemetry.catalogue import CATALOGUE
+from scp.telemetry.state_catalogue import STATE_CATALOGUE
 from ss7.digits import isup_octets
 
 PASSWORD = "redis-p4ssw0rd-9c1d"

@@ -16,7 +16,7 @@ from oracles.waiting import PATIENCE
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
 from scp.store import redis_errors, sqlite_base
-from scp.telemetry import catalogue
+from scp.telemetry import catalogue, label_values
 from scp.telemetry.catalogue import CATALOGUE, Kind
 from scp.telemetry.histogram import Histogram
 from scp.telemetry.metrics import Metrics
@@ -57,8 +57,8 @@ def test_a_store_s_errors_are_counted_by_their_kind() -> None:
                     kinds = call.args[1:] if name == "StoreError" else call.args
                     constants = [node for kind in kinds for node in ast.walk(kind)]
                     named.update(node.value for node in constants if isinstance(node, ast.Constant))
-    assert named - {"config"} <= {*catalogue.STORE_ERROR_KINDS}
-    assert {*catalogue.STORE_ERROR_KINDS} <= named | {catalogue.OTHER}
+    assert named - {"config"} <= {*label_values.STORE_ERROR_KINDS}
+    assert {*label_values.STORE_ERROR_KINDS} <= named | {label_values.OTHER}
 
 
 def test_what_is_collected_is_the_catalogue_in_its_order() -> None:
@@ -97,8 +97,8 @@ def test_promtool_has_nothing_to_say() -> None:
 def test_every_reason_has_actions_and_every_pair_starts_at_0() -> None:
     found = samples(metrics())
     for reason in Reason:
-        assert catalogue.actions_for(reason)
-        for action in catalogue.actions_for(reason):
+        assert label_values.actions_for(reason)
+        for action in label_values.actions_for(reason):
             labels = (("action", action.value), ("reason", reason.value), ("service", "voip-forwarding"))
             assert found["scp_calls_total", labels] == 0
     assert all(
@@ -107,12 +107,12 @@ def test_every_reason_has_actions_and_every_pair_starts_at_0() -> None:
 
 
 def test_pairs_are_those_that_make_sense() -> None:
-    assert catalogue.actions_for(Reason.FORWARDED_ROAMING) == (Action.CONNECT,)
-    assert catalogue.actions_for(Reason.UNKNOWN_SUBSCRIBER) == (Action.CONTINUE,)
-    assert catalogue.actions_for(Reason.STORE_TIMEOUT) == (Action.CONTINUE, Action.RELEASE)
-    assert catalogue.actions_for(Reason.UNKNOWN_SERVICE_KEY) == (Action.ERROR,)
-    assert (Action.ERROR, Reason.UNKNOWN_SERVICE_KEY) in catalogue.call_pairs("none")
-    assert (Action.CONNECT, Reason.FORWARDED_ALWAYS) not in catalogue.call_pairs("none")
+    assert label_values.actions_for(Reason.FORWARDED_ROAMING) == (Action.CONNECT,)
+    assert label_values.actions_for(Reason.UNKNOWN_SUBSCRIBER) == (Action.CONTINUE,)
+    assert label_values.actions_for(Reason.STORE_TIMEOUT) == (Action.CONTINUE, Action.RELEASE)
+    assert label_values.actions_for(Reason.UNKNOWN_SERVICE_KEY) == (Action.ERROR,)
+    assert (Action.ERROR, Reason.UNKNOWN_SERVICE_KEY) in label_values.call_pairs("none")
+    assert (Action.CONNECT, Reason.FORWARDED_ALWAYS) not in label_values.call_pairs("none")
 
 
 # --- counting ---
@@ -254,7 +254,7 @@ def test_scrape() -> None:
     families = {family.name: family for family in text_string_to_metric_families(body.decode())}
     assert {spec.name.removesuffix("_total") for spec in CATALOGUE} <= set(families)
     assert body.count(b"# TYPE scp_m3ua_messages_total ") == 1
-    assert len(families["scp_m3ua_messages"].samples) == 3 * 2 * len(catalogue.MESSAGE_TYPES)
+    assert len(families["scp_m3ua_messages"].samples) == 3 * 2 * len(label_values.MESSAGE_TYPES)
 
 
 @pytest.mark.parametrize(
