@@ -1,9 +1,9 @@
 """The gsmSSF of one call, without I/O: instructions in, reports out (TS 29.078 §11, TS 23.078 §4.5).
 
-Its charged time is in `scp.simulator.charged`, its gsmSRF in `scp.simulator.resource`. Call party handling
-and an assisting gsmSSF are not played; an operation that asks for them is refused, as by a gsmSSF without
-that capability. What is due happens at the time when it is due, however late `Ssf.tick` comes: a call of
-72.3 s has 72.3 s on the busiest machine.
+What is armed is in `scp.simulator.armed_events`, its charged time in `scp.simulator.charged`, its gsmSRF in
+`scp.simulator.resource`. Call party handling and an assisting gsmSSF are not played; an operation that asks
+for them is refused, as by a gsmSSF without that capability. What is due happens at the time when it is due,
+however late `Ssf.tick` comes: a call of 72.3 s has 72.3 s on the busiest machine.
 
 `Ssf.outbox` has the components to send, in order, and `Ssf.closing` says whether the dialogue is closed with
 them; `Ssf.take` takes one TC message of both.
@@ -14,6 +14,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
+from scp.simulator.armed_events import ArmedEvents, leg_number
 from scp.simulator.bcsm import (
     CALLED,
     CALLING,
@@ -31,7 +32,6 @@ from scp.simulator.scenario import DefaultHandling, Ending, Finish
 from scp.simulator.states import (
     ABANDONS,
     CLOSES_LEG,
-    DISARMED_AT_ANSWER,
     Closing,
     Instruction,
     Phase,
@@ -115,7 +115,7 @@ class Ssf:
         self.cause = -1
         self.faults: list[str] = []
         self._model = MODELS[scenario.trigger]
-        self._armed: dict[tuple[Event, int], MonitorMode] = {}
+        self._armed = ArmedEvents(self._model, keeps_abandon=scenario.keeps_abandon)
         self._tssf_length = scenario.tssf
         self._tssf = now + scenario.tssf
         self._abandon = now + scenario.abandon_after if scenario.abandon_after >= 0 else inf
@@ -124,7 +124,6 @@ class Ssf:
         self._routed_at = now
         self._answered_at = inf
         self._no_answer = inf
-        self._ring_limit = 0
         self._now = now
         self._failed = False
         self._reports = 0
@@ -241,31 +240,11 @@ class Ssf:
     # --- operations ---
 
     def _arm(self, argument: RequestReportBCSMEventArg, invoke_id: int, now: float) -> None:  # noqa: ARG002 - one signature for all
-        for armed in argument.bcsm_events:
-            event, leg = armed.event_type_bcsm, _leg(armed.leg_id)
-            if event not in self._model.events:
-                self._refuse(invoke_id, ErrorCode.UNEXPECTED_DATA_VALUE, f"event {event} isn't this call's")
-                return
-            if leg not in (0, CALLING, CALLED):
-                self._refuse(invoke_id, ErrorCode.UNKNOWN_LEG_ID, f"leg {leg} of event {event}")
-                return
-            if self.state is State.MONITORING and armed.monitor_mode is MonitorMode.INTERRUPTED:
-                why = "an EDP-R can't be armed while the call goes on (TS 29.078 §11.27.2.1)"
-                self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, why)
-                return
-        for armed in argument.bcsm_events:
-            event = armed.event_type_bcsm
-            assert isinstance(event, Event)
-            leg = _leg(armed.leg_id) or self._model.default_leg(event)
-            for one in (leg,) if leg else (CALLING, CALLED):
-                if armed.monitor_mode is MonitorMode.TRANSPARENT:
-                    self._armed.pop((event, one), None)
-                else:
-                    self._armed[event, one] = armed.monitor_mode
-            if event is self._model.endings[Ending.NO_ANSWER].event:
-                criteria = armed.dp_specific_criteria
-                timed = criteria is not None and criteria.name == "applicationTimer"
-                self._ring_limit = int(criteria.value) if criteria is not None and timed else 0
+        fault = self._armed.fault(argument, monitoring=self.state is State.MONITORING)
+        if fault is None:
+            self._armed.arm(argument)
+        else:
+            self._refuse(invoke_id, *fault)
 
     def _connect(self, argument: ConnectArg, invoke_id: int, now: float) -> None:
         unexpected = ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE
@@ -311,7 +290,7 @@ class Ssf:
         period = Period(
             time.max_call_period_duration * _TENTH,
             release=time.release_if_duration_exceeded or v2 is not None,
-            leg=_leg(argument.party_to_charge),
+            leg=leg_number(argument.party_to_charge),
             switch=inf if time.tariff_switch_interval is None else float(time.tariff_switch_interval),
         )
         refused = self.charged.apply(period, now)
@@ -326,7 +305,7 @@ class Ssf:
             self._refuse(invoke_id, ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, why)
 
     def _request_information(self, argument: CallInformationRequestArg, invoke_id: int, now: float) -> None:  # noqa: ARG002
-        leg = _leg(argument.leg_id)
+        leg = leg_number(argument.leg_id)
         if leg in self._information:
             why = "call information of this leg is already asked for"
             self._refuse(invoke_id, ErrorCode.TASK_REFUSED, why)
@@ -346,7 +325,7 @@ class Ssf:
         if argument.name != "allRequests":
             self._not_played(argument, invoke_id, now)
             return
-        self._armed.clear()
+        self._armed.modes.clear()
         self._information.clear()
         self.charged.cancel()
 
@@ -433,9 +412,9 @@ class Ssf:
         self._answered_at = self._abandon = inf
         self._next_event = now + self.scenario.attempt(self._attempts).ring
         self._attempts += 1
-        if self._ring_limit and now + self._ring_limit < self._next_event:
+        if self._armed.ring_limit and now + self._armed.ring_limit < self._next_event:
             # TS 29.078 §11.27.1.1.
-            self._no_answer = now + self._ring_limit
+            self._no_answer = now + self._armed.ring_limit
 
     def _party_acts(self, now: float) -> None:
         self._next_event = self._no_answer = inf
@@ -468,14 +447,14 @@ class Ssf:
             self.cause = happening.cause
             self._report_charge(now, active=False, released=False, abandoned=event in ABANDONS)
             self.charged.cleared(now)
-        mode = self._armed.pop((event, happening.leg), None)
+        mode = self._armed.modes.pop((event, happening.leg), None)
         if mode is not None:
             cause = happening.cause if closes and happening.leg else -1
             request = mode is MonitorMode.INTERRUPTED
             report = event_report(event, happening.leg, request=request, cause=cause)
             at = first if self.scenario.event_first else len(self.outbox)
             self.outbox.insert(at, Report(Opcode.EVENT_REPORT_BCSM, report))
-        self._disarm_after(event, happening.leg)
+        self._armed.disarm_after(event, happening.leg)
         if closes:
             self._report_information(now, (CALLING, CALLED) if happening.leg == CALLING else (CALLED,))
         if mode is MonitorMode.INTERRUPTED:
@@ -489,19 +468,6 @@ class Ssf:
         else:
             self._talk(now)
 
-    def _disarm_after(self, event: Event, leg: int) -> None:
-        if event is self._model.answer:
-            kept = ABANDONS if self.scenario.keeps_abandon else frozenset()
-            gone = [key for key in self._armed if key[0] in DISARMED_AT_ANSWER - kept]
-        elif event in CLOSES_LEG and leg == CALLED:
-            gone = [key for key in self._armed if key[1] == CALLED]
-        elif event in CLOSES_LEG:
-            gone = list(self._armed)
-        else:
-            gone = []
-        for key in gone:
-            del self._armed[key]
-
     def _period_over(self, now: float) -> None:
         """The charged period is at its end (TS 29.078 §11.3.2.1)."""
         period = self.charged.pending
@@ -509,7 +475,7 @@ class Ssf:
         self._report_charge(now, active=not period.release, released=period.release)
         if period.release:
             self.cause = NORMAL_CLEARING
-            self._armed.clear()
+            self._armed.modes.clear()
             self._report_information(now, (CALLING, CALLED))
             self.charged.cleared(now)
             self._over()
@@ -556,7 +522,7 @@ class Ssf:
 
     def _reporting(self) -> bool:
         """Whether an event is armed or a report pending; an answered call may be given a further period."""
-        return bool(self._armed or self.charged.pending or self._information) or self._answered_at < inf
+        return bool(self._armed.modes or self.charged.pending or self._information) or self._answered_at < inf
 
     def _over(self) -> None:
         self.phase = Phase.OVER
@@ -574,7 +540,7 @@ class Ssf:
         self._resource_gone()
         self.assisted = ""
         self.state = State.IDLE
-        self._armed.clear()
+        self._armed.modes.clear()
         self._information.clear()
         self.charged.cancel()
         self.charged.cleared(self._now)
@@ -608,8 +574,3 @@ class Ssf:
         Opcode.FURNISH_CHARGING_INFORMATION: _note,
         Opcode.CALL_GAP: _note,
     }
-
-
-def _leg(choice: Any) -> int:
-    """Return the number of a LegID or of one of its halves; 0 if it is not given."""
-    return int(choice.value[0]) if choice is not None else 0

@@ -179,7 +179,7 @@ def test_abandon_stays_armed_at_answer_in_some_switches(keeps):
     play.run(until=2)
     play.say(arm(Event.T_ABANDON, mode=MonitorMode.TRANSPARENT))
     assert play.ssf.phase is Phase.ACTIVE
-    assert (Event.T_ABANDON, CALLING) not in play.ssf._armed
+    assert (Event.T_ABANDON, CALLING) not in play.ssf._armed.modes
 
 
 def test_reports_can_be_missing_or_come_twice():
