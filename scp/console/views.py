@@ -96,13 +96,17 @@ class AttemptRecords(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """Whose token it is, what it may do, on which node; ``devices``: the VoIP service is asked for them."""
+    """Whose token it is, what it may do, until which day, on which node.
+
+    ``devices``: the VoIP service is asked for them.
+    """
 
     key: str
     scopes: tuple[str, ...]
     node: str
     version: str
     devices: bool = False
+    until: str | None = None
 
 
 def attempt_view(kept: KeptCall) -> AttemptView:
