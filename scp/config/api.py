@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta, Struct
 
 from scp.config.reader import Fault
-from scp.config.value_types import Name
+from scp.config.value_types import Day, Name, day_faults, end_of_day_ms
 from scp.config.values import HostPort, Secret
 
 if TYPE_CHECKING:
@@ -37,18 +37,26 @@ class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):
         name: whose it is, in logs.
         sha256: of the token, 64 hexadecimal digits.
         scopes: what it may do.
+        until: the last day on which it is valid, in UTC; without it, for good.
     """
 
     name: Name
     sha256: Secret
     scopes: frozenset[Scope]
+    until: Day | None = None
 
     def faults(self) -> Iterator[Fault]:
-        """Yield a hash that is none, without showing it, and a key that may do nothing."""
+        """Yield a hash that is none, without showing it, a key that may do nothing, a day that is none."""
         if re.fullmatch(r"[0-9a-fA-F]{64}", self.sha256.reveal(), re.ASCII) is None:
             yield Fault("sha256", "must be 64 hexadecimal digits: the token's SHA-256")
         if not self.scopes:
             yield Fault("scopes", f"at least one is needed, of {', '.join(Scope)}")
+        yield from day_faults("until", self.until)
+
+    @property
+    def until_ms(self) -> int:
+        """When it is not valid any more, in milliseconds since 1970-01-01 UTC."""
+        return end_of_day_ms(self.until)
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):

@@ -323,6 +323,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # name = "operator"
 # sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token
 # scopes = ["authorization","registration","forwarding","charging","read","trace","calls","messages","passes"]
+# until = "2027-12-31"                 # its last day, UTC
 
 [telemetry]
 metrics = "127.0.0.1:9464"            # where Prometheus scrapes

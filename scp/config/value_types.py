@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 from msgspec import Meta
@@ -34,6 +35,29 @@ Caller: TypeAlias = Annotated[
         description="the first digits of a global title, or a point code as zone-area-point",
     ),
 ]
+
+Day: TypeAlias = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}\Z", description="YYYY-MM-DD")]
+NEVER_MS: Final = 1 << 62
+"""A time that does not come, in milliseconds since 1970."""
+
+
+def end_of_day_ms(day: str | None) -> int:
+    """Return when a day is over in UTC, in milliseconds since 1970; `NEVER_MS` for none.
+
+    Raises:
+        ValueError: the calendar has no such day.
+    """
+    if day is None:
+        return NEVER_MS
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() + 86_400) * 1000
+
+
+def day_faults(key: str, day: str | None) -> Iterator[Fault]:
+    """Yield a fault if the calendar has no such day."""
+    try:
+        end_of_day_ms(day)
+    except ValueError:
+        yield Fault(key, f"{day} is no day")
 
 
 def one_or_more(value: Value | tuple[Value, ...]) -> tuple[Value, ...]:

@@ -149,6 +149,11 @@ class Accounts:
         device = self._directory.device(found.device)
         return None if device is None or device.state is DeviceState.REVOKED else device
 
+    def expired(self, token: str) -> bool:
+        """Whether a token is a device's that was valid until a time that is over."""
+        found = self._tokens.get(hashed(token))
+        return found is not None and found.until_ms <= self._wall()
+
     # --- joining ---
 
     async def enrol(self, msisdn: str, label: str, source: str) -> Asked:

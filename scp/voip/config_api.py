@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from scp.config import Fault, HostPort, Secret, Smpp, Tls
-from scp.config.value_types import Name
+from scp.config.value_types import Day, Name, day_faults, end_of_day_ms
 from scp.voip.admission import Limits
 from scp.voip.directory import E164
 
@@ -37,7 +36,7 @@ class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     sha256: Secret
     scopes: frozenset[Scope]
-    until: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}\Z", description="YYYY-MM-DD")] | None = None
+    until: Day | None = None
 
     def faults(self) -> Iterator[Fault]:
         """Yield a hash that is none, without showing it, scopes that no key has, a day that is none."""
@@ -45,18 +44,12 @@ class ApiKey(Struct, frozen=True, forbid_unknown_fields=True):
             yield Fault("sha256", "must be 64 hexadecimal digits: the token's SHA-256")
         if not self.scopes or Scope.OWN in self.scopes:
             yield Fault("scopes", "one or more of operator, trunk; own is of devices, by admission")
-        if self.until is not None:
-            try:
-                datetime.fromisoformat(self.until)
-            except ValueError:
-                yield Fault("until", f"{self.until} is no day")
+        yield from day_faults("until", self.until)
 
     @property
     def until_ms(self) -> int:
         """When it is not valid any more, in milliseconds since 1970-01-01 UTC."""
-        if self.until is None:
-            return 1 << 62
-        return int(datetime.fromisoformat(self.until).replace(tzinfo=UTC).timestamp() + 86_400) * 1000
+        return end_of_day_ms(self.until)
 
 
 class Api(Struct, frozen=True, forbid_unknown_fields=True):

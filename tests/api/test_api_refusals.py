@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import httpx
 import pytest
 from api_node import KEYS, OPERATOR, READER, SLOW, VOIP, Served, key
 from api_node import served as serve
+from msgspec.structs import replace
 
 from scp.api import limited_log
+from scp.api.auth import Keyring
 from scp.api.problems import KINDS
 from scp.common.report_limiter import ReportLimiter
 from scp.config import Scope
@@ -75,6 +78,28 @@ def test_without_a_valid_token(shared: Served, what: str, header: str | None) ->
     assert response.headers["www-authenticate"].startswith('Bearer realm="camel-scp"')
     assert last_refusal(shared)["who"] == ""
     assert OPERATOR not in shared.audit.read_text()
+
+
+def test_a_key_is_valid_until_its_last_day_is_over() -> None:
+    until = datetime(2026, 12, 31, tzinfo=UTC)
+    now = [until.timestamp() + 86_399.999]
+    dated = replace(key("dated", OPERATOR, Scope.READ), until="2026-12-31")
+    keyring = Keyring([dated, key("reader", READER, Scope.READ)], lambda: now[0])
+    assert keyring.holder(OPERATOR) is dated
+    now[0] += 0.001
+    assert keyring.holder(OPERATOR) is None
+    assert keyring.known(OPERATOR) is dated
+    assert keyring.holder(READER) is not None
+    assert [each.path for each in replace(dated, until="2026-02-30").faults()] == ["until"]
+
+
+def test_a_key_that_has_expired_is_told_so(tmp_path: Path) -> None:
+    past = replace(key("past", OPERATOR, *Scope), until="2020-01-01")
+    with serve(tmp_path, keys=(past,)) as served:
+        response = ask(served, "authorize", bearer(OPERATOR))
+        detail = refused(served, response, 401, "unauthenticated")["detail"]
+        assert detail == "the token of key past has expired: its last day was 2020-01-01 (UTC)"
+        assert 'error="invalid_token"' in response.headers["www-authenticate"]  # RFC 6750 §3.1
 
 
 @pytest.mark.parametrize("what", BODIES)

@@ -21,6 +21,7 @@ TOKENS = {
     "operator": "operator-token",
     "reader": "reader-token",
     "voip": "voip-token",
+    "past": "past-token",
     "leaver": "leaver-token",
 }
 CONFIG = """\
@@ -66,8 +67,11 @@ SCOPES = {
     "operator": ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"],
     "reader": ["read"],
     "voip": ["registration"],
+    "past": ["authorization", "registration", "forwarding", "charging", "read", "trace", "calls"],
     "leaver": ["read"],
 }
+UNTIL = {"past": "2020-01-01"}
+"""Last days of keys."""
 
 
 class Served(NamedTuple):
@@ -133,6 +137,7 @@ def running_node(
     for key, token in TOKENS.items():
         sha256 = hashlib.sha256(token.encode()).hexdigest()
         config += KEY.format(name=key, sha256=sha256, scopes=json.dumps(SCOPES[key]))
+        config += f'until = "{UNTIL[key]}"\n' if key in UNTIL else ""
     (folder / "scp.toml").write_text(config + more)
     with (folder / "node.log").open("w") as log:
         process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 import time
@@ -384,6 +385,7 @@ def test_a_session_ends_and_leaves_nothing(browser: Any, node: Served) -> None:
 def test_a_key_that_is_none_or_lacks_the_scope_is_refused(node: Served, call: tuple[str, str]) -> None:
     held = {name for name, scopes in SCOPES.items() if CALLS[call] in scopes}
     refused = {None: 401, "wrong": 401} | {TOKENS[name]: 403 for name in SCOPES.keys() - held}
+    refused[TOKENS["past"]] = 401
     assert 403 in refused.values()
     for token, status in refused.items():
         with pytest.raises(HTTPError) as caught:
@@ -391,6 +393,8 @@ def test_a_key_that_is_none_or_lacks_the_scope_is_refused(node: Served, call: tu
         with caught.value as answered:
             assert answered.code == status
             assert answered.headers["Content-Type"] == "application/problem+json"
+            detail = json.load(answered)["detail"]
+        assert ("the token of key past has expired" in detail) == (token == TOKENS["past"])
 
 
 def reloaded(node: Served, text: str) -> None:
@@ -403,14 +407,17 @@ def reloaded(node: Served, text: str) -> None:
 
 
 @NEEDS_BROWSER
-def test_a_key_that_is_withdrawn_ends_the_session_that_it_opened(browser: Any, node: Served) -> None:
+@pytest.mark.parametrize("how", ["its key was withdrawn", "has expired: its last day was 2020-01-01 (UTC)"])
+def test_a_key_that_is_withdrawn_or_expires_ends_the_session_that_it_opened(
+    browser: Any, node: Served, how: str
+) -> None:
     text = (node.folder / "scp.toml").read_text()
     before, _, _ = text.rpartition("[[api.keys]]")
     assert 'name = "leaver"' in text.removeprefix(before)
     opened = Tab(browser, node.url, TOKENS["leaver"])
-    reloaded(node, before)
+    reloaded(node, text + 'until = "2020-01-01"\n' if "expired" in how else before)
     try:
-        opened.page.wait_for_selector("text=The token is not accepted any more.")
+        opened.page.wait_for_selector(f".notice:has-text('{how}')")
         assert opened.page.evaluate("JSON.stringify(sessionStorage)") == "{}"
         with pytest.raises(HTTPError) as caught:
             node.ask("GET", "/v1/session", token=TOKENS["leaver"])

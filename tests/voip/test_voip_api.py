@@ -271,7 +271,8 @@ def test_a_reload_takes_keys_over(lab: Lab) -> None:
     assert lab.brain is not None
     before = lab.extra
     with client.Client(lab.url, "former-token") as former:
-        problem("unauthenticated", 401, former, voip.identity(ALICE))
+        late = problem("unauthenticated", 401, former, voip.identity(ALICE))
+        assert late.problem.detail == "the token of key former has expired: its last day was 2020-01-01 (UTC)"
         lab.extra = before.replace('until = "2020-01-01"', 'until = "2999-12-31"')
         for extra, works in ((lab.extra, True), (before, False)):
             lab.extra, reloads = extra, len(lab.said("reloaded"))

@@ -45,7 +45,7 @@ export async function look(path) {
   }
 }
 
-// Follow /v1/events until stop() is called; take(kind, data) for each event, state("open" | "lost" | "refused").
+// Follow /v1/events until stop() is called; take(kind, data) for each event, state("open" | "lost" | "refused", why).
 export function follow(take, state) {
   let stopped = false, after = 0, abort = null;
   async function once() {
@@ -72,7 +72,7 @@ export function follow(take, state) {
     while (!stopped) {
       try { await once(); } catch (problem) {
         if (stopped) return;
-        if (problem.status === 401 || problem.status === 403) { state("refused"); return; }
+        if (problem.status === 401 || problem.status === 403) { state("refused", problem.message); return; }
       }
       if (stopped) return;
       state("lost");

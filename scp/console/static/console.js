@@ -13,6 +13,16 @@ function place() {
   return { page: page in PAGES ? page : "overview", id: id ? decodeURIComponent(id) : "", query: new URLSearchParams(query || "") };
 }
 
+// Why a session ended: what the API said, and what it means where the key is not in the configuration any more.
+const ended = why => why === "unknown token" ? "The token is not accepted any more: its key was withdrawn, or has another token now." : `The session has ended: ${why}.`;
+const DAY = 86_400_000, SOON = 14;
+
+// Until when a key is valid, where that is soon.
+function Until({ day }) {
+  const left = day ? Math.ceil((Date.parse(day + "T00:00:00Z") + DAY - Date.now()) / DAY) : SOON + 1;
+  return left > SOON ? null : html`<span class="pill warn">the key expires ${left <= 1 ? "today" : `in ${left} days`}</span>`;
+}
+
 function Login({ done, why }) {
   const [text, type] = useState("");
   const [problem, fail] = useState(why);
@@ -42,9 +52,9 @@ function Console({ session, leave }) {
         const fresh = data[0].number <= known && data[data.length - 1].number <= known ? [] : data.filter(each => each.number > known);
         return [...fresh.reverse(), ...before].slice(0, MOST_CALLS);
       });
-    }, now => {
+    }, (now, why) => {
       setState(now);
-      if (now === "refused") leave("The token is not accepted any more.");
+      if (now === "refused") leave(ended(why));
       if (now === "lost") { setHistory([]); setCalls([]); }
     });
     return () => { stop(); removeEventListener("hashchange", moved); };
@@ -60,7 +70,7 @@ function Console({ session, leave }) {
   };
   return html`<header><span class="node">${session.node}</span>
       ${overview && state === "open" ? html`<span class=${"pill " + overview.status}>${{ pass: "in order", warn: "look at it", fail: "takes no calls" }[overview.status]}</span>` : html`<span class="pill fail" role="alert">no connection to the node</span>`}
-      <span class="dim">${session.version} · key ${session.key}</span>
+      <span class="dim">${session.version} · key ${session.key}</span> <${Until} day=${session.until} />
       <nav aria-label="Pages">${Object.entries(PAGES).map(([name, words]) => html`<a href=${"#/" + name} aria-current=${at.page === name ? "page" : undefined}>${words}</a>`)}
       <button onClick=${() => leave("")}>Sign out</button></nav></header>
     <main tabindex="-1">${pages[at.page]()}</main>`;
@@ -69,7 +79,7 @@ function Console({ session, leave }) {
 function App() {
   const [session, set] = useState(undefined);
   const [why, say] = useState("");
-  useEffect(() => { token() ? ask("GET", "/v1/session").then(set, () => { forget(); set(null); }) : set(null); }, []);
+  useEffect(() => { token() ? ask("GET", "/v1/session").then(set, problem => leave(problem.status === 401 ? ended(problem.message) : problem.message)) : set(null); }, []);
   function leave(reason) { forget(); say(reason); set(null); }
   if (session === undefined) return null;
   return session ? html`<${Console} session=${session} leave=${leave} />` : html`<${Login} key=${why} why=${why} done=${set} />`;

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from litestar.openapi import ResponseSpec
 from msgspec import Struct
 
-from scp.api.auth import bearer
+from scp.api.auth import bearer, expired
 from scp.api.body import JsonBody
 from scp.api.openapi import BEARER, CHANGES, Options, problems, refuse_unknown_query
 from scp.api.problems import (
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["ResponseSpec"]
 
 _REALM: Final = 'Bearer realm="camel-scp-voip"'
+_INVALID: Final = f'{_REALM}, error="invalid_token"'
 NOT_YOURS: Final = define(
     "not-yours", 403, "It belongs to somebody else", "A device's token is for its own numbers and devices."
 )
@@ -114,15 +115,20 @@ class ApiContext:
         for expected, key in self._keys:  # all are compared, whichever fits
             if hmac.compare_digest(expected, digest):
                 found = key
-        if found is not None and found.until_ms > self._wall() * 1000:
-            return Caller(found.name, found.scopes)
+        if found is not None:
+            if found.until_ms > self._wall() * 1000:
+                return Caller(found.name, found.scopes)
+            raise ProblemError(
+                UNAUTHENTICATED, expired(found.name, found.until), headers={"WWW-Authenticate": _INVALID}
+            )
         device = self.accounts.holder(token)
         if device is not None:
             return Caller(device.id, _OWN, device)
+        late = self.accounts.expired(token)
         raise ProblemError(
             UNAUTHENTICATED,
-            "the token is unknown, or not valid any more",
-            headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
+            "the device's token has expired" if late else "unknown token, or one that was revoked",
+            headers={"WWW-Authenticate": _INVALID},
         )
 
     def slow_down(self, name: str) -> None:
