@@ -47,6 +47,7 @@ from scp.voip.messages import (
     Unbind,
     Welcome,
     plain,
+    wants_privacy,
 )
 from scp.voip.one_time import OneTimeNumbers
 from scp.voip.reason import Reason
@@ -466,7 +467,8 @@ class Brain:
             caller = asserted[1] if asserted else caller
         diverted = _USER_OF_URI.findall(plain(asked.diversion))
         trunk = "" if device else self._trunk_of(asked.src)
-        return Call(plain(asked.to), caller, trunk, device, tuple(diverted), time.time())
+        hidden = not device and wants_privacy(plain(asked.privacy), plain(asked.from_))
+        return Call(plain(asked.to), caller, trunk, device, tuple(diverted), time.time(), hidden=hidden)
 
     def _trunk_of(self, address: str) -> str:
         """Return the name of the trunk that an address is of; Kamailio has seen that it is one."""
@@ -483,6 +485,7 @@ class Brain:
                 timeout=note.granted_s,
                 steps=plan.steps,
                 headers=plan.headers,
+                sender=plan.sender,
                 reply=plan.code,
                 text=plan.text,
             )
@@ -494,8 +497,9 @@ class Brain:
         if self.feed is not None:
             called = plan.called or plan.number
             source = call.trunk or call.device
-            view = CallView(note.call, "decided", plan.reason, note.a, called, source, note.started_ms)
-            self.feed.call(view)
+            shown = "" if plan.hidden else note.a  # who is called may see it
+            view = CallView(note.call, "decided", plan.reason, shown, called, source, note.started_ms)
+            self.feed.call(view, note.a)
         self.metrics.decided(plan.reason, seconds)
         self._log.info(
             "call",

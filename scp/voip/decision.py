@@ -6,10 +6,12 @@ every condition that was looked at, so that a dry run can show why.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from scp.domain.numbers import Nature, Numbering
 from scp.voip.directory import Identity, Mobile
@@ -18,6 +20,8 @@ from scp.voip.reason import Reason
 if TYPE_CHECKING:
     from scp.voip.directory import Directory
 
+ANONYMOUS: Final = "sip:anonymous@anonymous.invalid"
+"""The From of who is not shown (RFC 3323 §4.1.1.3)."""
 MOBILE_SECONDS: Final = 60
 """How long a mobile or a number outside may ring; the network has a timer of its own."""
 
@@ -34,6 +38,7 @@ class Call(Struct, frozen=True):
         at: when, in seconds since 1970-01-01 UTC.
         behalf: MSISDN of the identity whose call it is that came by a trunk to a one-time number; "": the
             number is nobody's; None: the call came to no such number.
+        hidden: the caller is not to be shown to the called party (RFC 3323 §4.2).
     """
 
     to: str
@@ -43,6 +48,7 @@ class Call(Struct, frozen=True):
     diverted_by: tuple[str, ...] = ()
     at: float = 0.0
     behalf: str | None = None
+    hidden: bool = False
 
 
 class Rules(Struct, frozen=True):
@@ -112,6 +118,8 @@ class Plan(Struct, frozen=True):
         steps: to be tried in order; none: `code` is answered.
         code: SIP status with its words in `text`, 0 where there are steps.
         headers: for every step.
+        sender: URI that stands in From, "" for the one that came.
+        hidden: the called party is not to know who calls.
         called: MSISDN of the identity that is called, "" if it is none of ours.
         caller: E.164 digits of the caller, "" if not known.
         payer: account that pays, "" if the call costs nothing.
@@ -125,6 +133,8 @@ class Plan(Struct, frozen=True):
     code: int = 0
     text: str = ""
     headers: str = ""
+    sender: str = ""
+    hidden: bool = False
     called: str = ""
     caller: str = ""
     payer: str = ""
@@ -161,27 +171,27 @@ def _from_trunk(call: Call, directory: Directory, rules: Rules) -> Plan:
     path.append(_condition("first-round", ", ".join(call.diverted_by), not came_back, Reason.CAME_BACK))
     if came_back:
         return Plan(Reason.CAME_BACK, tuple(path), code=480, text="Temporarily Unavailable")
-    if turned_away := _by_user_rules(identities, number, caller, call.at, path):
+    if turned_away := _by_user_rules(identities, number, caller, call, path):
         return turned_away
-    wanted = tuple(one for one in identities if not _minds(one, caller, call.at))
-    return _to_identities(wanted, number, caller, directory, rules, path)
+    wanted = tuple(one for one in identities if not _minds(one, caller, call))
+    return _to_identities(wanted, number, caller, call.hidden, directory, rules, path)
 
 
 def _by_user_rules(
-    identities: tuple[Identity, ...], number: str, caller: str, at: float, path: list[Condition]
+    identities: tuple[Identity, ...], number: str, caller: str, call: Call, path: list[Condition]
 ) -> Plan | None:
     """Return what becomes of a call that the called user does not want, None if nobody minds.
 
     Of a shared number all have to mind: else those ring who do not (`_to_identities`).
     """
     called = identities[0].msisdn
-    blocked = all(one.rules.blocks(caller) for one in identities)
-    path.append(_condition("not-blocked", caller, not blocked, Reason.BLOCKED))
+    blocked = all(one.rules.blocks(caller, hidden=call.hidden) for one in identities)
+    path.append(_condition("not-blocked", "withheld" if call.hidden else caller, not blocked, Reason.BLOCKED))
     if blocked:
         return Plan(
             Reason.BLOCKED, tuple(path), code=603, text="Decline", called=called, caller=caller, number=number
         )
-    quiet = all(_minds(one, caller, at) for one in identities)
+    quiet = all(_minds(one, caller, call) for one in identities)
     path.append(_condition("not-quiet", identities[0].zone, not quiet, Reason.QUIET))
     if quiet:
         return Plan(
@@ -196,8 +206,9 @@ def _by_user_rules(
     return None
 
 
-def _minds(identity: Identity, caller: str, at: float) -> bool:
-    return identity.rules.blocks(caller) or identity.rules.is_quiet(caller, at, identity.zone)
+def _minds(identity: Identity, caller: str, call: Call) -> bool:
+    rules = identity.rules
+    return rules.blocks(caller, hidden=call.hidden) or rules.is_quiet(caller, call.at, identity.zone)
 
 
 def _unknown(
@@ -218,6 +229,7 @@ def _to_identities(
     identities: tuple[Identity, ...],
     number: str,
     caller: str,
+    hidden: bool,
     directory: Directory,
     rules: Rules,
     path: list[Condition],
@@ -228,6 +240,8 @@ def _to_identities(
     path.append(_condition("device", str(count), bool(bound), Reason.NO_DEVICE))
     why = "no-answer" if bound else "unavailable"
     own = _mobile(f"+{first.msisdn}", _outside(first.msisdn, "", rules), why, rules)
+    if hidden:  # the gateway is trusted with it, devices are not (RFC 3325 §7)
+        own = replace(own, headers=own.headers + _asserted(caller, rules))
     mobile = (own,) if rules.gateway and first.mobile is not Mobile.NEVER else ()
     rings = _rings(bound, first, own, rules)
     if not rings and not mobile:
@@ -238,7 +252,9 @@ def _to_identities(
         Reason.RINGS_DEVICES if rings else Reason.NO_DEVICE,
         tuple(path),
         (*rings, *mobile),
-        headers=_asserted(caller, rules),
+        headers="" if hidden else _asserted(caller, rules),
+        sender=ANONYMOUS if hidden else "",
+        hidden=hidden,
         called=first.msisdn,
         caller=caller,
         payer=(first.payer or first.msisdn) if rings else "",
@@ -259,7 +275,7 @@ def _rings(bound: list[Identity], first: Identity, mobile: Step, rules: Rules) -
             aor=addresses[0],
             more=tuple(addresses[1:]),
             branch=mobile.uri if along else "",
-            headers=mobile.headers if along else "",
+            headers=_WITHOUT_CALLER.sub("", mobile.headers) if along else "",
         ),
     )
 
@@ -280,7 +296,7 @@ def _from_device(call: Call, directory: Directory, rules: Rules) -> Plan:
     emergency = call.to in rules.emergency
     path.append(Condition("emergency", call.to, "yes" if not emergency else Reason.EMERGENCY))
     if emergency:
-        return _out(Reason.EMERGENCY, identity, call.to, call.to, rules, path)
+        return _out(Reason.EMERGENCY, identity, call, call.to, call.to, rules, path)
     alias = directory.by_alias(call.to)
     number = alias.msisdn if alias is not None else e164(call.to, rules.numbering)
     path.append(_condition("number", call.to, bool(number), Reason.UNUSABLE_NUMBER))
@@ -291,22 +307,27 @@ def _from_device(call: Call, directory: Directory, rules: Rules) -> Plan:
     if barred:
         return Plan(Reason.BARRED, tuple(path), code=403, text="Barred", caller=own, number=number)
     identities = directory.called(number)
-    if identities and (turned_away := _by_user_rules(identities, number, own, call.at, path)):
+    shown = _shown(identity, rules)
+    call = replace(call, hidden=shown.hidden)
+    if identities and (turned_away := _by_user_rules(identities, number, own, call, path)):
         return turned_away
-    wanted = tuple(one for one in identities if not _minds(one, own, call.at))
+    wanted = tuple(one for one in identities if not _minds(one, own, call))
     bound = [one for one in wanted if directory.bindings(one.msisdn)]
     path.append(_condition("device", str(len(bound)), bool(bound), Reason.NO_DEVICE))
     if not bound:
-        return _out(Reason.TO_GATEWAY, identity, number, "", rules, path)
+        return _out(Reason.TO_GATEWAY, identity, call, number, "", rules, path)
     first = wanted[0]
     own_mobile = _mobile(f"+{first.msisdn}", _outside(first.msisdn, "", rules), "no-answer", rules)
+    own_mobile = replace(own_mobile, headers=own_mobile.headers + shown.trusted)
     rings = _rings(bound, first, own_mobile, rules)
     last = (own_mobile,) if rules.gateway and first.mobile is not Mobile.NEVER else ()
     return Plan(
         Reason.TO_DEVICE,
         tuple(path),
         (*rings, *last),
-        headers=_shown(identity, rules),
+        headers=shown.headers,
+        sender=_sender(identity, call, rules),
+        hidden=shown.hidden,
         called=first.msisdn,
         caller=own,
         number=number,
@@ -321,29 +342,65 @@ def is_barred(identity: Identity, number: str, rules: Rules) -> bool:
     return any(number.startswith(classes.get(one, one)) for one in identity.barred)
 
 
-def _shown(identity: Identity, rules: Rules) -> str:
-    """Return the headers that say who calls, as the user wants it (RFC 3323 §4.2, RFC 3325 §9.3)."""
-    number = identity.presentation if identity.presentation[0].isdigit() else identity.msisdn
-    privacy = "Privacy: id\r\n" if identity.presentation == "withheld" else ""
-    return _asserted(number, rules) + privacy
+class _Shown(NamedTuple):
+    """What says who calls: headers for all, those for the gateway alone, and whether devices may not know."""
+
+    headers: str
+    trusted: str
+    hidden: bool
+
+
+def _shown(identity: Identity, rules: Rules) -> _Shown:
+    """Return what says who calls, as the user wants it (RFC 3323 §4.2).
+
+    A withheld number goes to the gateway, which is trusted with it, and to no device (RFC 3325 §7).
+    """
+    if identity.presentation == "withheld":
+        return _Shown("Privacy: id\r\n", _asserted(identity.msisdn, rules), hidden=True)
+    return _Shown(_asserted(_presented(identity), rules), "", hidden=False)
+
+
+def _presented(identity: Identity) -> str:
+    return identity.presentation if identity.presentation[0].isdigit() else identity.msisdn
+
+
+def _sender(identity: Identity, call: Call, rules: Rules) -> str:
+    """Return the URI for From: phones show it, whatever P-Asserted-Identity says."""
+    if identity.presentation == "withheld":
+        return ANONYMOUS
+    presented = _presented(identity)
+    as_it_came = presented == identity.msisdn and not call.behalf
+    return "" if as_it_came else aor(presented, rules.domain)
 
 
 def _out(
-    reason: Reason, identity: Identity, number: str, as_dialled: str, rules: Rules, path: list[Condition]
+    reason: Reason,
+    identity: Identity,
+    call: Call,
+    number: str,
+    as_dialled: str,
+    rules: Rules,
+    path: list[Condition],
 ) -> Plan:
-    """Go out by the gateway, as the caller's own number."""
+    """Go out by the gateway, as the caller wants to be shown; an emergency call shows its own number."""
     own = identity.msisdn
     if not rules.gateway:
         path.append(Condition("gateway", "", Reason.NO_GATEWAY))
         return Plan(Reason.NO_GATEWAY, tuple(path), code=503, text="Service Unavailable", caller=own)
     uri = f"sip:{as_dialled or _outside(number, '', rules)}@{rules.gateway}"
+    emergency = reason is Reason.EMERGENCY
+    if emergency:
+        identity = replace(identity, presentation="own")
+    shown = _shown(identity, rules)
     return Plan(
         reason,
         tuple(path),
         (Step(MOBILE_SECONDS, uri=uri),),
-        headers=_shown(identity, rules),
+        headers=shown.headers + shown.trusted,
+        sender=_sender(identity, call, rules),
+        hidden=shown.hidden,
         caller=own,
-        payer="" if reason is Reason.EMERGENCY else identity.payer or own,
+        payer="" if emergency else identity.payer or own,
         number=number,
     )
 
@@ -401,6 +458,10 @@ def _mobile(who: str, number: str, why: str, rules: Rules) -> Step:
 def _asserted(caller: str, rules: Rules) -> str:
     """Return the header that says who calls (RFC 3325 §9.1), as far as it is known."""
     return f"P-Asserted-Identity: <sip:+{caller}@{rules.domain}>\r\n" if caller else ""
+
+
+_WITHOUT_CALLER: Final = re.compile(r"P-Asserted-Identity: [^\r]*\r\n")
+"""Devices get what the mobile gets that rings with them."""
 
 
 def _condition(name: str, value: str, holds: bool, otherwise: str) -> Condition:

@@ -26,7 +26,8 @@ WAITING: Final = 500
 class CallView(Struct, frozen=True):
     """A call; times in milliseconds since 1970-01-01 UTC.
 
-    ``state``: decided, answered, ended, failed (never answered). ``reason`` is why it went where it went.
+    ``state``: decided, answered, ended, failed (never answered). ``reason`` is why it went where it went,
+    ``caller`` empty where the number is withheld.
     """
 
     id: str
@@ -54,7 +55,8 @@ class Feed:
     """See the module."""
 
     def __init__(self) -> None:
-        self.calls: OrderedDict[str, CallView] = OrderedDict()
+        self._calls: OrderedDict[str, tuple[CallView, str]] = OrderedDict()
+        """By its id each call, and who makes it, shown or not."""
         self._events: deque[Event] = deque(maxlen=KEPT)
         self._seq = time.time_ns() // 1_000_000  # grows over restarts as well
         self._readers: dict[asyncio.Queue[Event | None], frozenset[str] | None] = {}
@@ -118,28 +120,29 @@ class Feed:
 
     # --- calls ---
 
-    def call(self, view: CallView) -> None:
-        """Hear of a call's decision."""
-        self.calls[view.id] = view
-        if len(self.calls) > MOST_CALLS:
-            self.calls.popitem(last=False)
-        self._tell(view)
+    def call(self, view: CallView, caller: str) -> None:
+        """Hear of a call's decision, and who makes it."""
+        self._calls[view.id] = (view, caller)
+        if len(self._calls) > MOST_CALLS:
+            self._calls.popitem(last=False)
+        self._tell(view, caller)
 
     def went_on(self, call: str, state: str, **times: int) -> None:
         """Hear that a call has come to another state."""
-        view = self.calls.get(call)
-        if view is not None:
-            self.calls[call] = view = replace(view, state=state, **times)
-            self._tell(view)
+        found = self._calls.get(call)
+        if found is not None:
+            view, caller = replace(found[0], state=state, **times), found[1]
+            self._calls[call] = (view, caller)
+            self._tell(view, caller)
 
-    def _tell(self, view: CallView) -> None:
-        self.publish("call", [one for one in (view.caller, view.called) if one], view)
+    def _tell(self, view: CallView, caller: str) -> None:
+        self.publish("call", [one for one in (caller, view.called) if one], view)
 
     def calls_of(self, msisdns: frozenset[str] | None, most: int) -> list[CallView]:
         """Return the latest calls of these numbers (None: of all), newest first."""
         found = []
-        for view in reversed(self.calls.values()):
-            if msisdns is None or view.caller in msisdns or view.called in msisdns:
+        for view, caller in reversed(self._calls.values()):
+            if msisdns is None or caller in msisdns or view.called in msisdns:
                 found.append(view)
                 if len(found) == most:
                     break

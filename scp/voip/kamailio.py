@@ -59,6 +59,7 @@ def _values(config: VoipConfig) -> Iterator[tuple[str, str]]:
     yield "MARK_PREFIX", config.calls.mark or "[^0-9]{16}"
     yield "INTERNATIONAL_PREFIX", "|".join(map(re.escape, numbering.international_prefixes))
     yield "NATIONAL_PREFIX", re.escape(numbering.national_prefix)
+    yield "EMERGENCY_NUMBERS", "|".join(map(re.escape, sorted(config.rules.emergency))) or "[^0-9]{16}"
     yield "COUNTRY_CODE", numbering.country_code
     yield "HIDE_KEY", sip.hide_key.reveal() if sip.hide_key is not None else ""
     yield "MOST_BRAINS", str(MOST_BRAINS)

@@ -42,6 +42,12 @@ class DeviceAsked(Struct, frozen=True, tag_field="m", tag="device"):
     src: str
 
 
+def wants_privacy(privacy: str, sender: str) -> bool:
+    """Return whether a caller is not to be shown: by Privacy (RFC 3323 §4.2, RFC 3325 §9.3) or From."""
+    wanted = {one.strip().lower() for one in privacy.replace(",", ";").split(";")}
+    return not wanted.isdisjoint(("id", "user", "header", "session")) or sender.lower() == "anonymous"
+
+
 class InviteAsked(Struct, frozen=True, tag_field="m", tag="invite"):
     """What is to happen to this call? Answered by `PlanAnswer`."""
 
@@ -54,6 +60,7 @@ class InviteAsked(Struct, frozen=True, tag_field="m", tag="invite"):
     from_: str = msgspec.field(name="from", default="")
     from_host: str = ""
     pai: str = ""
+    privacy: str = ""
     device: str = ""
     diversion: str = ""
     history: str = ""
@@ -235,7 +242,10 @@ class Ha1Answer(Struct, frozen=True, tag_field="m", tag="ha1"):
 
 
 class PlanAnswer(Struct, frozen=True, omit_defaults=True, tag_field="m", tag="plan"):
-    """What is to happen to a call; ``timeout`` seconds after the answer it is ended, 0: not by us."""
+    """What is to happen to a call; ``timeout`` seconds after the answer it is ended, 0: not by us.
+
+    ``sender`` is the URI for From, "" for the one that came.
+    """
 
     ti: int
     tl: int
@@ -243,6 +253,7 @@ class PlanAnswer(Struct, frozen=True, omit_defaults=True, tag_field="m", tag="pl
     note: str = ""
     steps: tuple[Step, ...] = ()
     headers: str = ""
+    sender: str = ""
     timeout: int = 0
     reply: int = 0
     text: str = ""

@@ -75,11 +75,11 @@ class UserRules(Struct, frozen=True, forbid_unknown_fields=True):
         """Return whether a caller, E.164 digits or "" if not known, is let in whatever else is set."""
         return bool(caller) and bool(self.let_in) and caller.startswith(self.let_in)
 
-    def blocks(self, caller: str) -> bool:
-        """Return whether a caller is turned away."""
+    def blocks(self, caller: str, *, hidden: bool = False) -> bool:
+        """Return whether a caller is turned away; ``hidden``: the caller does not show the number."""
         if self.lets_in(caller):
             return False
-        if self.only_let_in or (not caller and self.block_unknown):
+        if self.only_let_in or ((hidden or not caller) and self.block_unknown):
             return True
         return bool(caller) and bool(self.blocked) and caller.startswith(self.blocked)
 
