@@ -14,6 +14,7 @@ from litestar.dto import AbstractDTO
 from litestar.typing import FieldDefinition
 
 from scp.api.problems import MALFORMED, UNSUPPORTED, ProblemError, invalid
+from scp.services.tables import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -71,10 +72,56 @@ def fault(text: str, kind: type[Any]) -> ProblemError:
     field = _FIELD.search(reason)
     if field:
         path = f"{path}.{field['name']}" if path else field["name"]
-        reason = "there is no such field" if field["fault"] == "unknown" else "required, but not given"
+        reason = "required, but not given"
+        if field["fault"] == "unknown":
+            names = _names(msgspec.inspect.type_info(kind), at["path"] if at else "")
+            reason = f"there is no such field{did_you_mean(field['name'], names) if names else ''}"
     elif reason.startswith(_UNREADABLE):
-        reason = _expected(msgspec.inspect.type_info(kind), path) or reason
+        reason = _expected(msgspec.inspect.type_info(kind), path) or in_words(reason)
+    else:
+        reason = in_words(reason)
     return invalid(path or "body", reason)
+
+
+_NOUNS: Final = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_WRONG_KIND: Final = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`$")
+_OUT_OF_BOUNDS: Final = re.compile(
+    r"Expected `(?P<kind>\w+)`(?: \| null)?(?P<length> of length)? (?P<sign>[<>]=?) (?P<bound>\S+)$"
+)
+_SIGNS: Final = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+
+
+def in_words(text: str) -> str:
+    """Return what msgspec says of a value without the names of its types."""
+    if found := _WRONG_KIND.match(text):
+        wanted = " or ".join(_NOUNS.get(one, one) for one in found["wanted"].split(" | "))
+        return f"expected {wanted}, not {_NOUNS.get(found['got'], found['got'])}"
+    if found := _OUT_OF_BOUNDS.match(text):
+        counted = (
+            {"str": " characters", "array": " entries"}.get(found["kind"], "") if found["length"] else ""
+        )
+        return f"expected {_SIGNS[found['sign']]} {found['bound']}{counted}"
+    if text.startswith("Expected `str` matching regex"):
+        return "not in the form that /docs has for it"
+    return text
+
+
+def _names(info: msgspec.inspect.Type, path: str) -> tuple[str, ...]:
+    """Return the names of the fields of what is at a path of a type; none if it has no fields."""
+    for step in _STEP.findall(path):
+        info, _ = _inner(*_plain(info, ""), step)
+    info, _ = _plain(info, "")
+    return (
+        tuple(one.encode_name for one in info.fields) if isinstance(info, msgspec.inspect.StructType) else ()
+    )
 
 
 def _expected(info: msgspec.inspect.Type, path: str) -> str:

@@ -13,6 +13,7 @@ from litestar.exceptions import (
 from msgspec import Struct
 from msgspec.inspect import IntType, Metadata, StructType, UnionType, type_info
 
+from scp.api.body import in_words
 from scp.api.http_semantics import methods_at
 from scp.api.problems import (
     INVALID,
@@ -68,7 +69,7 @@ def _invalid(error: ValidationException) -> ProblemError:
 def _field_error(name: str, reason: str) -> FieldError:
     if name == "data":  # a body that is not there; one that is, `scp.api.body` reads
         return FieldError("body", "required, but not given")
-    return FieldError(name, reason)
+    return FieldError(name, in_words(reason))
 
 
 def complete(app: Litestar) -> None:

@@ -89,7 +89,7 @@ class TableReader:
         names = kind.__struct_fields__
         for key in table:
             if key not in names:
-                self._fault(_join(path, key), f"unknown key{_did_you_mean(key, names)}")
+                self._fault(_join(path, key), f"unknown key{did_you_mean(key, names)}")
         hints = typing.get_type_hints(kind, include_extras=True)
         values: dict[str, Any] = {}
         for field in msgspec.structs.fields(kind):
@@ -199,7 +199,8 @@ def _as_list(item: Any, value: object, path: str) -> str:
     return f", [{_shown(value)}]" if isinstance(value, (str, int)) else ""
 
 
-def _did_you_mean(key: str, names: tuple[str, ...]) -> str:
+def did_you_mean(key: str, names: tuple[str, ...]) -> str:
+    """Return what follows on "there is no such key": the name that is nearest, else all that there are."""
     close = get_close_matches(key, names, 1, 0.6)
     if close:
         return f"; did you mean {close[0]}?"

@@ -40,9 +40,12 @@ SHOWN: Final = "_shown"
 _NUMBER: Final = re.compile(r"[0-9]{7,}")
 _U32: Final = "[0-9]{1,10}(?![0-9])"
 # Or what is digits and nobody's number: a reservation's id (`scp.domain.reservation.reservation_id`:
-# hexadecimal, every third has such a run), and M3UA's fields of 32 bits with their names.
+# hexadecimal, every third has such a run), of the VoIP service those of enrolments, devices, texts and calls
+# (NAME-TIME-COUNT), and M3UA's fields of 32 bits with their names.
+_VOIP_CALL: Final = "[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,6}){0,3}-[67][0-9a-f]{7}-[0-9a-f]{1,8}"
 _NUMBER_OR_OTHER: Final = re.compile(
-    rf"\b[0-9a-f]{{32}}\b|message length {_U32}(?: of {_U32})?"
+    rf"\b[0-9a-f]{{32}}\b|\b(?:enr|sip)-[0-9a-f]{{20}}\b|\bd-[0-9a-f]{{16}}\b|\b{_VOIP_CALL}\b"
+    rf"|message length {_U32}(?: of {_U32})?"
     rf"|(?:network appearance|routing contexts?) {_U32}(?:, {_U32})*|[0-9]{{7,}}"
 )
 # Values that are digits or hexadecimal without being anybody's number.

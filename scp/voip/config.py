@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import re
 import tomllib
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
@@ -106,9 +108,13 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True):
         """Yield what does not fit."""
         if not self.listen:
             yield Fault("listen", "one or more are needed")
-        for index, one in enumerate(self.listen):
-            if not 0 < int(one.rpartition(":")[2]) < 65_536:
-                yield Fault(f"listen[{index}]", f"{one}: ports are from 1 to 65535")
+        for key, given in (("listen", self.listen), ("peers", self.peers)):
+            for index, one in enumerate(given):
+                if fault := _listen_fault(one):
+                    yield Fault(f"{key}[{index}]", fault)
+        for key in ("advertise", "replication"):
+            if (text := getattr(self, key)) and (fault := _listen_fault(text)):
+                yield Fault(key, fault)
         if bool(self.peers) is not bool(self.replication):
             yield Fault("replication", "goes together with peers")
         if self.replication in self.peers:
@@ -117,6 +123,24 @@ class Sip(Struct, frozen=True, forbid_unknown_fields=True):
         for key in ("tls_certificate", "tls_key"):
             if secure and not getattr(self, key):
                 yield Fault(key, "required, since listen has tls: or wss:")
+
+
+def _host_fault(host: str) -> str:
+    """Return in words what is wrong with a host, "" if it is an IP address or may be a name."""
+    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+        try:
+            ip_address(host.strip("[]"))
+        except ValueError:
+            return f"{host} is neither an IP address nor a host name"
+    return ""
+
+
+def _listen_fault(text: str) -> str:
+    """Return in words what is wrong with ``TRANSPORT:HOST:PORT`` or ``HOST:PORT``, "" if nothing is."""
+    host, _, port = re.sub(r"^(udp|tcp|tls|ws|wss):", "", text).rpartition(":")
+    if not (port.isdigit() and port.isascii() and 0 < int(port[:6]) < 65_536):
+        return f"{text}: ports are from 1 to 65535"
+    return _host_fault(host)
 
 
 class Trunk(Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +163,22 @@ class Trunk(Struct, frozen=True, forbid_unknown_fields=True):
     transport: Literal["udp", "tcp", "tls"] = "udp"
     numbers: Literal["+", "international"] = "+"
     passes: bool = True
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield addresses that are none."""
+        if not self.addresses:
+            yield Fault("addresses", "one or more are needed: nobody's calls would be taken")
+        for index, one in enumerate(self.addresses):
+            try:
+                ip_network(one, strict=False)
+            except ValueError:
+                yield Fault(
+                    f"addresses[{index}]", f"{one} is no IP address, nor one with the length of its prefix"
+                )
+        if self.host is not None and (fault := _host_fault(self.host)):
+            name, _, port = self.host.rpartition(":")
+            beside = f'; the port stands beside it: host = "{name}", port = {port}'
+            yield Fault("host", fault + (beside if port.isdigit() and ":" not in name else ""))
 
     @property
     def target(self) -> str:

@@ -140,6 +140,18 @@ def test_what_a_level_shows_of_calls() -> None:
         ("/1b432f6f6e909612345f3fe9dac2b1e7/commit", "/1b432f6f6e909612345f3fe9dac2b1e7/commit"),
         ("1b432f6f6e90961234567fe9dac2b1e7", "1b432f6f6e90961234567fe9dac2b1e7"),
         ("12345678901234567890123456789012", "1234" + "x" * 28),
+        # So are those of the VoIP service's enrolments, devices, texts and calls.
+        (
+            "/v1/enrolments/enr-5fbba1b0da12345678e9/confirmation",
+            "/v1/enrolments/enr-5fbba1b0da12345678e9/confirmation",
+        ),
+        ("/v1/devices/d-1234567890abcdef 46701234567", "/v1/devices/d-1234567890abcdef 4670xxxxxxx"),
+        ("sip-12345678901234567890", "sip-12345678901234567890"),
+        ("voip-1-69123456-1b voip-1-6912345f-1", "voip-1-69123456-1b voip-1-6912345f-1"),
+        (
+            "phone-46701234567 d-46701234567 voip-1-46701234-1",
+            "phone-4670xxxxxxx d-4670xxxxxxx voip-1-4670xxxx-1",
+        ),
         ("1b432f6f6e90961234567fe9dac2b1e7f", "1b432f6f6e9096xxxxxxxfe9dac2b1e7f"),
     ],
 )

@@ -226,6 +226,46 @@ def test_a_port_that_is_none_is_named() -> None:
     assert found == {"sip.listen[1]": "tcp:127.0.0.1:99999: ports are from 1 to 65535"}
 
 
+@pytest.mark.parametrize(
+    ("table", "path", "words"),
+    [
+        ('host = "abc:99999"', "host", 'stands beside it: host = "abc", port = 99999'),
+        ('host = "10.0.0.5:5060"', "host", 'stands beside it: host = "10.0.0.5", port = 5060'),
+        ('host = "10.0.0.256"', "host", "10.0.0.256 is neither an IP address nor a host name"),
+        ('host = "2001:db8::g"', "host", "2001:db8::g is neither an IP address nor a host name"),
+        ('addresses = ["10.0.0.1", "abc"]', "addresses[1]", "abc is no IP address"),
+        ('addresses = ["10.0.0.1/33"]', "addresses[0]", "10.0.0.1/33 is no IP address"),
+        ('addresses = ["999.1.1.1"]', "addresses[0]", "999.1.1.1 is no IP address"),
+        ("addresses = []", "addresses", "one or more are needed"),
+    ],
+)
+def test_addresses_of_trunks_that_are_none_are_named(table: str, path: str, words: str) -> None:
+    addresses = "" if table.startswith("addresses") else 'addresses = ["10.0.0.1"]\n'
+    found = faults(MINIMAL + f'[[trunks]]\nname = "a"\n{addresses}{table}\n')
+    assert list(found) == [f"trunks[0].{path}"]
+    assert words in found[f"trunks[0].{path}"]
+
+
+@pytest.mark.parametrize(
+    "trunk", ['host = "2001:db8::1"', 'host = "gw.example"', 'host = "10.0.0.5"\nport = 5070', ""]
+)
+def test_addresses_of_trunks_that_are_some_are_taken(trunk: str) -> None:
+    loads(MINIMAL + f'[[trunks]]\nname = "a"\naddresses = ["10.0.0.1/28", "2001:db8::/64"]\n{trunk}\n', {})
+
+
+def test_where_kamailio_listens_is_looked_at() -> None:
+    found = faults(
+        MINIMAL + '[sip]\nlisten = ["udp:10.0.0.256:5060"]\nadvertise = "10.0.0.1"\n'
+        'replication = "udp:10.0.0.1:0"\npeers = ["udp:10.0.0.2:70000"]\n'
+    )
+    assert found == {
+        "sip.listen[0]": "10.0.0.256 is neither an IP address nor a host name",
+        "sip.advertise": "10.0.0.1: ports are from 1 to 65535",
+        "sip.replication": "udp:10.0.0.1:0: ports are from 1 to 65535",
+        "sip.peers[0]": "udp:10.0.0.2:70000: ports are from 1 to 65535",
+    }
+
+
 def test_a_voip_toml_whose_first_table_is_misspelt_is_not_taken_for_the_nodes(tmp_path: Path) -> None:
     file = tmp_path / "voip.toml"
     file.write_text(MINIMAL.replace("[voip]", "[viop]") + "[sip]\n")
