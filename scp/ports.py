@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
+    from scp.domain.armed import Armed, ArmedChange, ArmState
     from scp.domain.cdr import Bundle, Record
     from scp.domain.decision import Decision
     from scp.domain.lookup import Found, Pending
@@ -440,6 +441,42 @@ class CdrStore(Protocol):
 
     async def forget(self, before_ms: int, most: int) -> int:
         """Drop the oldest records if they were kept before; return how many."""
+        ...
+
+
+class ArmedStore(Protocol):
+    """Which M-CSIs are armed; nodes may share it. Raises `StoreError`."""
+
+    async def open(self) -> None:
+        """Open it."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+    async def wanted(self) -> dict[str, bool]:
+        """Return all that are known: MSISDN and `Armed.on`."""
+        ...
+
+    async def get(self, msisdns: Sequence[str]) -> list[Armed | None]:
+        """Return what is known of each, in their order."""
+        ...
+
+    async def change(self, changes: Sequence[ArmedChange]) -> list[bool]:
+        """Compare and set, each for itself; return which were done, durably. A claim of these is over."""
+        ...
+
+    async def claim(self, now_ms: int, until_ms: int, most: int) -> tuple[list[Armed], int]:
+        """Take what is due, the longest first: until ``until_ms``, or `change`, nobody else gets it.
+
+        Returns:
+            What was taken, at most ``most``, and when the next is due, 0: none ever.
+        """
+        ...
+
+    async def counts(self) -> dict[ArmState, int]:
+        """Return how many subscribers there are in each state."""
         ...
 
 

@@ -38,8 +38,8 @@ class Desk(Protocol):
         """Have moves of a subscriber told, or no more; return "" or in words why the HLR does not."""
         ...
 
-    def armed(self, msisdn: str) -> Known | None:
-        """Return what is known of a subscriber's M-CSI; None: nothing."""
+    async def armed(self, msisdn: str) -> Known | None:
+        """Return what is known of a subscriber's M-CSI; None: nothing. Raises `StoreError`."""
         ...
 
     def roaming(self, vlr: str) -> bool | None:
@@ -126,11 +126,11 @@ def whereabouts_router(desk: Desk) -> Router:
         **call(Scope.READ, NOT_SET, tag=_TAG),
     )
     async def armed(msisdn: Msisdn) -> Response[MCsi]:
-        """Return whether VLRs tell of the subscriber's moves, as this node has arranged it. Scope: read."""
+        """Return whether VLRs tell of the subscriber's moves, as the nodes have arranged it. Scope: read."""
         number = msisdn_of(msisdn)
-        known = desk.armed(number)
+        known = await desk.armed(number)
         if known is None:
-            raise ProblemError(NOT_SET, f"number {number}: this node has not asked the HLR")
+            raise ProblemError(NOT_SET, f"number {number}: the HLR was not asked to arm its M-CSI")
         is_armed = known.on and known.state is ArmState.ARMED
         return answer(MCsi(is_armed, known.state, known.reason, known.at_ms))
 

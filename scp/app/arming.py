@@ -2,8 +2,12 @@
 
 The HLR is asked (anyTimeModification: activate the M-CSI) once for each such subscriber: when the record is
 written by the API, and when a scan of the store finds it, at the node's start and every ``scan_s``. What it
-said is kept in a file. Its refusals are asked again a day later, its silences after pauses that double. When
-an HLR tells that an M-CSI is switched off (noteSubscriberDataModified) it is asked again.
+said is kept in a store. Its refusals are asked again a day later, its silences after pauses that double; if
+there was no way to it, as soon as there is one. When an HLR tells that an M-CSI is switched off
+(noteSubscriberDataModified) it is asked again.
+
+**Several nodes** share the store. A node claims a subscriber before it asks, so that no other does; if it
+dies, its claims end after `CLAIM_SECONDS`, and others ask.
 """
 
 from __future__ import annotations
@@ -12,30 +16,33 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, final
 
 from scp.common.tasks import end_tasks
 from scp.common.token_buckets import TokenBuckets
-from scp.domain.armed import Armed, ArmState, after, wanted
+from scp.domain.armed import Armed, ArmState, after, hastened, switched_off, wanted, wished
+from scp.domain.map_results import Outcome
 from scp.engine.arming import not_active, refusal
-from scp.ports import StoreError
+from scp.ports import TRANSIENT, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from scp.config.map import Arming
     from scp.domain.subscriber import Subscriber
     from scp.engine.enquiries import Answer
-    from scp.ports import SubscriberStore
-    from scp.store.armed_sqlite import SqliteArmed
+    from scp.ports import ArmedStore, SubscriberStore
 
 _SLICE: Final = 250
-_PACE_SECONDS: Final = 0.1
-"""How long results gather before they are written."""
 _RETRY_SECONDS: Final = 5.0
-OWN_CHANGE_MS: Final = 60_000
-"""What the HLR tells so soon after it was asked is the echo of that."""
+_POLL_SECONDS: Final = 5.0
+"""How often it is asked what other nodes have left."""
+_COUNT_SECONDS: Final = 1.0
+_PATH_SECONDS: Final = 0.5
+"""How often it is looked whether there is a way to the HLR again."""
+_MOST_UNREACHABLE: Final = 10_000
+CLAIM_SECONDS: Final = 60.0
+"""Longer than an HLR is waited for (TS 29.002 §17.1.2: 30 s)."""
 
 
 @final
@@ -44,43 +51,45 @@ class ArmingKeeper:
 
     Args:
         settings: ``[map.arming]``.
-        store: has the subscribers.
-        file: what is known.
+        subscribers: all of them.
+        store: what is known.
         ask: asks the HLR to switch a subscriber's M-CSI on or off.
-        failed: told what the file or the store begins to fail with.
+        reachable: whether there is a way to a subscriber's HLR now.
+        failed: told what a store begins to fail with.
         wall: seconds since 1970-01-01 UTC.
         steady: seconds that nobody sets.
 
     Attributes:
-        counts: subscribers by state.
+        counts: subscribers by state, of all nodes.
         last_refusal: in words, "" if there was none.
     """
 
     def __init__(
         self,
         settings: Arming,
-        store: SubscriberStore,
-        file: SqliteArmed,
+        subscribers: SubscriberStore,
+        store: ArmedStore,
         ask: Callable[[str, bool], Awaitable[Answer]],
+        reachable: Callable[[str], bool],
         failed: Callable[[str], None],
         wall: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts: Counter[ArmState] = Counter()
         self.last_refusal = ""
-        self.fault = ""
+        self._faults: dict[str, str] = {}
         self._settings = settings
+        self._subscribers = subscribers
         self._store = store
-        self._file = file
         self._ask = ask
+        self._reachable = reachable
         self._failed = failed
         self._wall = wall
         self._steady = steady
         self._bucket = TokenBuckets(settings.rate, max(1.0, settings.rate))
-        self._known: dict[str, Armed] = {}
-        self._due: list[tuple[int, str]] = []
-        self._asking: set[str] = set()
-        self._changed: dict[str, Armed | None] = {}
+        self._wishes: dict[str, bool] = {}
+        self._off: set[str] = set()
+        self._unreachable: set[str] = set()
         self._came = asyncio.Event()
         self._dirty = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -90,61 +99,29 @@ class ArmingKeeper:
 
     def noted(self, records: Iterable[Subscriber]) -> None:
         """Take records that were written, or found."""
-        now = self._now()
         for record in records:
-            known = self._known.get(record.msisdn)
-            if wanted(record):
-                if known is None or not known.on:
-                    self._set(Armed(record.msisdn, at_ms=now, due_ms=now))
-            elif known is not None and known.on:
-                self._drop(record.msisdn, now)
+            self._wish(record.msisdn, on=wanted(record))
 
     def told(self, msisdn: str, active: bool | None) -> None:
         """Take what an HLR tells of an M-CSI (None: nothing): one that is switched off is armed again."""
-        known, now = self._known.get(msisdn), self._now()
-        if active is not False or known is None or not known.on or known.state is not ArmState.ARMED:
-            return
-        if now - known.at_ms >= OWN_CHANGE_MS:
-            self._set(Armed(msisdn, True, ArmState.WAITING, "switched off at the HLR", 0, now, now))
-
-    def of(self, msisdn: str) -> Armed | None:
-        """Return what is known of a subscriber."""
-        return self._known.get(msisdn)
-
-    def asked_by_hand(self, msisdn: str, answer: Answer, *, on: bool) -> None:
-        """Take what came of a question that somebody else asked; it counts as ours."""
-        if on or msisdn in self._known:
-            self._result(Armed(msisdn, on), answer)
-
-    def _drop(self, msisdn: str, now: int) -> None:
-        """Forget who is not wanted any more; with ``disarm`` the HLR is told first."""
-        known = self._known[msisdn]
-        if self._settings.disarm and known.state is ArmState.ARMED:
-            self._set(Armed(msisdn, False, ArmState.WAITING, "", 0, now, now))
-        else:
-            self._forget(msisdn)
-
-    def _set(self, armed: Armed) -> None:
-        before = self._known.get(armed.msisdn)
-        if before is not None:
-            self.counts[before.state] -= 1
-        self.counts[armed.state] += 1
-        self._known[armed.msisdn] = armed
-        self._changed[armed.msisdn] = armed
-        self._dirty.set()
-        self._schedule(armed)
-
-    def _schedule(self, armed: Armed) -> None:
-        if armed.due_ms:
-            heappush(self._due, (armed.due_ms, armed.msisdn))
-            self._came.set()
-
-    def _forget(self, msisdn: str) -> None:
-        before = self._known.pop(msisdn, None)
-        if before is not None:
-            self.counts[before.state] -= 1
-            self._changed[msisdn] = None
+        if active is False:
+            self._off.add(msisdn)
             self._dirty.set()
+
+    async def of(self, msisdn: str) -> Armed | None:
+        """Return what is known of a subscriber; raises `StoreError`."""
+        [known] = await self._store.get([msisdn])
+        return known
+
+    async def asked_by_hand(self, msisdn: str, answer: Answer, *, on: bool) -> None:
+        """Take what came of a question that somebody else asked; it counts as ours. Raises `StoreError`."""
+        known = await self.of(msisdn)
+        if on or known is not None:
+            await self._store.change([(msisdn, known, self._result(Armed(msisdn, on), answer))])
+
+    def _wish(self, msisdn: str, *, on: bool) -> None:
+        self._wishes[msisdn] = on
+        self._dirty.set()
 
     def _now(self) -> int:
         return int(self._wall() * 1000)
@@ -152,91 +129,142 @@ class ArmingKeeper:
     # --- the work ---
 
     async def start(self) -> None:
-        """Open the file and begin; raises `StoreError`."""
-        await self._file.open()
-        for armed in await self._file.load():
-            self._known[armed.msisdn] = armed
-            self.counts[armed.state] += 1
-            self._schedule(armed)
-        self._tasks = [asyncio.create_task(each) for each in (self._scan(), self._work(), self._write())]
+        """Open the store and begin; raises `StoreError` for what will not mend by itself."""
+        try:
+            await self._store.open()
+        except StoreError as error:
+            if error.kind not in TRANSIENT:
+                raise
+        works = (self._scanned, self._worked, self._written, self._counted, self._hastened)
+        self._tasks = [asyncio.create_task(self._repeated(each)) for each in works]
 
     async def stop(self) -> None:
-        """End, and keep what is known."""
+        """End; what was asked and not answered is asked again, by another node or after the next start."""
         await end_tasks(*self._tasks, *self._questions)
         self._tasks = []
-        with contextlib.suppress(StoreError):
-            await self._written()
-        await self._file.close()
+        if self._wishes or self._off:
+            with contextlib.suppress(StoreError):
+                await self._write_wishes()
+        await self._store.close()
 
-    async def _scan(self) -> None:
-        """Look through all records, now and again."""
+    async def _repeated(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Do a piece of work again and again, after a pause where a store failed."""
         while True:
-            pause = self._settings.scan_s
             try:
-                await self.scan()
+                await work()
             except StoreError as error:
-                self._fails(f"subscribers can't be read: {error}")
-                pause = _RETRY_SECONDS
-            await asyncio.sleep(pause)
+                self._fails(work.__name__, str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self._fails(work.__name__, "")
+
+    async def _scanned(self) -> None:
+        await self.scan()
+        await asyncio.sleep(self._settings.scan_s)
 
     async def scan(self) -> None:
         """Look through all records; raises `StoreError`."""
-        found: set[str] = set()
+        known = await self._store.wanted()
         number = 0
-        async for record in self._store.scan():
-            if wanted(record):
-                found.add(record.msisdn)
-                self.noted((record,))
+        async for record in self._subscribers.scan():
+            if wanted(record) and not known.pop(record.msisdn, False):
+                self._wish(record.msisdn, on=True)
             number += 1
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
-        now = self._now()
-        for msisdn in [each.msisdn for each in self._known.values() if each.on and each.msisdn not in found]:
-            now_there = await self._store.get(msisdn)  # it may have been written behind the scan
-            if now_there is None or not wanted(now_there):
-                self._drop(msisdn, now)
+        for msisdn in [each for each, on in known.items() if on]:
+            record_now = await self._subscribers.get(msisdn)  # it may have been written behind the scan
+            if record_now is None or not wanted(record_now):
+                self._wish(msisdn, on=False)
 
-    async def _work(self) -> None:
-        """Ask what is due, no faster than the rate, so many at a time."""
-        while True:
-            wait = self._next_wait()
-            if wait > 0:
-                self._came.clear()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(None if wait == _FOREVER else wait):
-                        await self._came.wait()
-                continue
-            if not self._bucket.take("", self._steady()):
-                await asyncio.sleep(1 / self._settings.rate)
-                continue
-            _, msisdn = heappop(self._due)
-            armed = self._known.get(msisdn)
-            if armed is not None and 0 < armed.due_ms <= self._now() and msisdn not in self._asking:
-                self._asking.add(msisdn)
+    async def _written(self) -> None:
+        await self._dirty.wait()
+        self._dirty.clear()
+        try:
+            await self._write_wishes()
+        except StoreError:
+            self._dirty.set()
+            raise
+        self._came.set()
+
+    async def _write_wishes(self) -> None:
+        """Write what is wanted, and what HLRs told, where that changes something."""
+        while self._wishes or self._off:
+            names = list(dict.fromkeys([*self._wishes, *self._off]))[:_SLICE]
+            known = dict(zip(names, await self._store.get(names), strict=True))
+            now = self._now()
+            wishes = {name: self._wishes.pop(name) for name in names if name in self._wishes}
+            off = self._off.intersection(names)
+            self._off -= off
+            changes = []
+            for name, before in known.items():
+                new = before
+                if name in wishes:
+                    disarm = self._settings.disarm
+                    new = wished(new, name, on=wishes[name], disarm=disarm, now_ms=now)
+                if name in off:
+                    new = switched_off(new, now)
+                if new != before:
+                    changes.append((name, before, new))
+            again = {change[0] for change in changes}
+            try:
+                done = await self._store.change(changes)
+                again -= {change[0] for change, each in zip(changes, done, strict=True) if each}
+            finally:  # what another was quicker to change is looked at again; newer wishes stand
+                self._wishes = {name: on for name, on in wishes.items() if name in again} | self._wishes
+                self._off |= off & again
+
+    async def _worked(self) -> None:
+        """Claim what is due, so many at a time, and ask, no faster than the rate; wait if nothing is due."""
+        room = self._settings.window - len(self._questions)
+        wait, rate = _POLL_SECONDS, self._settings.rate
+        self._came.clear()
+        if room > 0:
+            most, now = min(room, max(1, int(rate))), self._now()
+            until = now + int((CLAIM_SECONDS + (most + 1) / rate) * 1000)
+            claimed, next_due = await self._store.claim(now, until, most)
+            for armed in claimed:
+                await self._token()
                 task = asyncio.create_task(self._ask_one(armed))
                 self._questions.add(task)
-                task.add_done_callback(self._questions.discard)
+                task.add_done_callback(self._asked)
+            if claimed:
+                return
+            if next_due:
+                wait = min(wait, max(0.001, (next_due - now) / 1000))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._came.wait()
 
-    def _next_wait(self) -> float:
-        """Return how many seconds there is nothing to do: until somebody comes, if it is `_FOREVER`."""
-        if not self._due or len(self._asking) >= self._settings.window:
-            return _FOREVER
-        return (self._due[0][0] - self._now()) / 1000
+    async def _token(self) -> None:
+        """Wait until the rate allows one more question."""
+        while not self._bucket.take("", self._steady()):  # noqa: ASYNC110 - time brings it
+            await asyncio.sleep(1 / self._settings.rate)
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._questions.discard(task)
+        self._came.set()
 
     async def _ask_one(self, armed: Armed) -> None:
-        try:
-            answer = await self._ask(armed.msisdn, armed.on)
-        finally:
-            self._asking.discard(armed.msisdn)
-            self._came.set()
-        known = self._known.get(armed.msisdn)
-        if known is None or known.on is not armed.on:
-            if known is not None:
-                self._schedule(known)  # somebody has changed his mind meanwhile
-            return
-        self._result(known, answer)
+        """Ask, and keep what came of it: while the store fails as long as the claim holds."""
+        ends = self._steady() + CLAIM_SECONDS
+        answer = await self._ask(armed.msisdn, armed.on)
+        unserved = answer.outcome in _UNDELIVERED and not self._reachable(armed.msisdn)
+        if unserved and len(self._unreachable) < _MOST_UNREACHABLE:
+            self._unreachable.add(armed.msisdn)
+        new = self._result(armed, answer)
+        while self._steady() < ends:
+            try:
+                await self._store.change([(armed.msisdn, armed, new)])  # not done: a newer wish, due at once
+            except StoreError as error:
+                self._fails("_ask_one", str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self._fails("_ask_one", "")
+                return
 
-    def _result(self, armed: Armed, answer: Answer) -> None:
+    def _result(self, armed: Armed, answer: Answer) -> Armed | None:
+        """Return what is known after an answer, None: nothing any more."""
         reason = refusal(answer) or (not_active(answer.value) if armed.on else "")
         settings = self._settings
         new = after(
@@ -251,40 +279,35 @@ class ArmingKeeper:
         if new.state is ArmState.REFUSED:
             self.last_refusal = reason
         if not new.on and new.state is not ArmState.WAITING:
-            self._forget(new.msisdn)  # it is switched off, or the HLR does not do that
-        else:
-            self._set(new)
+            return None  # it is switched off, or the HLR does not do that
+        return new
 
-    async def _write(self) -> None:
-        while True:
-            await self._dirty.wait()
-            await asyncio.sleep(_PACE_SECONDS)
-            self._dirty.clear()
-            try:
-                await self._written()
-            except StoreError as error:
-                self._fails(str(error))
-                await asyncio.sleep(_RETRY_SECONDS)
-                self._dirty.set()
-            else:
-                self._fails("")
+    async def _hastened(self) -> None:
+        """Have asked at once who waits since there was no way to the HLR, and there is one again."""
+        await asyncio.sleep(_PATH_SECONDS)
+        names = [each for each in self._unreachable if self._reachable(each)][:_SLICE]
+        if names:
+            now = self._now()
+            known = zip(names, await self._store.get(names), strict=True)
+            changes = [(name, before, hastened(before, now)) for name, before in known]
+            await self._store.change([each for each in changes if each[1] != each[2]])
+            self._unreachable.difference_update(names)
+            self._came.set()
 
-    async def _written(self) -> None:
-        changed, self._changed = self._changed, {}
-        try:
-            await self._file.put(
-                [each for each in changed.values() if each is not None],
-                [msisdn for msisdn, each in changed.items() if each is None],
-            )
-        except StoreError:
-            self._changed = {**changed, **self._changed}
-            raise
+    async def _counted(self) -> None:
+        self.counts = Counter(await self._store.counts())
+        await asyncio.sleep(_COUNT_SECONDS)
 
-    def _fails(self, why: str) -> None:
-        if why != self.fault:
-            self.fault = why
-            if why:
-                self._failed(why)
+    def _fails(self, work: str, why: str) -> None:
+        before = self.fault
+        self._faults[work] = why
+        if self.fault and self.fault != before:
+            self._failed(self.fault)
+
+    @property
+    def fault(self) -> str:
+        """What the stores fail with, "" if they do not."""
+        return next(filter(None, self._faults.values()), "")
 
 
-_FOREVER: Final = 1e9
+_UNDELIVERED: Final = frozenset({Outcome.UNREACHABLE, Outcome.UNDELIVERABLE})

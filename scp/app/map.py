@@ -16,9 +16,9 @@ from scp.engine.alerts import ALERT_CONTEXTS, Alerts
 from scp.engine.arming import arming, not_active, refusal
 from scp.engine.enquiries import Enquiries
 from scp.engine.mobility import CONTEXTS_SERVED, Mobility
-from scp.engine.whereabouts import Places
+from scp.engine.whereabouts import HLR_SSN, Places
 from scp.ports import StoreError, VersionConflictError
-from scp.store.armed_sqlite import SqliteArmed, armed_path
+from scp.store.armed_open import open_armed
 from ss7.map.codec import FAST, VERSIONS
 from ss7.map.contexts import (
     ANY_TIME_INFO_ENQUIRY,
@@ -219,9 +219,14 @@ class MapParts:
             users.add(self.mobility, settings.ssn, CONTEXTS_SERVED)
         self.arming: ArmingKeeper | None = None
         if settings.arming is not None:
-            path = armed_path(settings.arming.state, config.store.url.reveal(), config.node.name)
+            state = settings.arming.state
             self.arming = ArmingKeeper(
-                settings.arming, store, SqliteArmed(path), self._ask_arming, arming_failed
+                settings.arming,
+                store,
+                open_armed(state and state.reveal(), config.store.url.reveal()),
+                self._ask_arming,
+                self._reachable,
+                arming_failed,
             )
             if self.mobility is not None:
                 self.mobility.subscriptions = self.arming
@@ -245,10 +250,10 @@ class MapParts:
         return await waiting.place if isinstance(place, Pending) else place
 
     async def arm(self, msisdn: str, *, on: bool) -> str:
-        """Have the HLR switch a subscriber's M-CSI; return "" or why it does not."""
+        """Have the HLR switch a subscriber's M-CSI; return "" or why it does not. Raises `StoreError`."""
         answer = await self._ask_arming(msisdn, on)
         if self.arming is not None:
-            self.arming.asked_by_hand(msisdn, answer, on=on)
+            await self.arming.asked_by_hand(msisdn, answer, on=on)
         return refusal(answer) or (not_active(answer.value) if on else "")
 
     async def _ask_arming(self, msisdn: str, on: bool) -> Answer:
@@ -257,9 +262,13 @@ class MapParts:
         answer = self.enquiries.ask(question, waiting, self._clock())
         return await waiting.answer if isinstance(answer, Pending) else answer
 
-    def armed(self, msisdn: str) -> Armed | None:
-        """Return what is known of a subscriber's M-CSI; None: nothing."""
-        return None if self.arming is None else self.arming.of(msisdn)
+    def _reachable(self, msisdn: str) -> bool:
+        """Whether there is a way to a subscriber's HLR now."""
+        return self.enquiries.reaches(self._hlr or msisdn, HLR_SSN)
+
+    async def armed(self, msisdn: str) -> Armed | None:
+        """Return what is known of a subscriber's M-CSI; None: nothing. Raises `StoreError`."""
+        return None if self.arming is None else await self.arming.of(msisdn)
 
     async def start(self) -> None:
         """Begin to arm M-CSIs; raises `StoreError`."""

@@ -17,6 +17,7 @@ from scp.config import Fault
 from scp.messages.smpp.settings import smpp_tls
 from scp.ports import StoreError
 from scp.services.registry import ServiceConfigError, build_services, installed
+from scp.store.armed_open import open_armed
 from scp.store.ledger_open import open_ledger
 from scp.store.messages_open import open_messages
 from scp.store.open import open_store
@@ -105,6 +106,12 @@ def _urls(config: Config) -> Iterator[Fault]:
                 smpp_tls(config.messages.smpp)
         except OSError as error:
             yield Fault("messages.smpp.tls", str(error))
+    if config.map is not None and config.map.arming is not None:
+        state = config.map.arming.state
+        try:
+            open_armed(state and state.reveal(), store)
+        except (StoreError, ValueError) as error:
+            yield Fault("map.arming.state", str(error))
     ledger = config.charging.ledger
     try:
         open_ledger(ledger and ledger.reveal(), store, config.node.name)

@@ -183,7 +183,7 @@ def _hlr(parts: MapParts, now: float) -> ComponentStatus:
 
 
 def _arming(keeper: ArmingKeeper, now: float) -> ComponentStatus:
-    """M-CSIs are wrong where the HLR refuses some, or the file can't be written."""
+    """M-CSIs are wrong where the HLR refuses some, or the store fails."""
     counts = keeper.counts
     refused, waiting = counts[ArmState.REFUSED], counts[ArmState.WAITING]
     return ComponentStatus(

@@ -154,7 +154,7 @@ nature = "keep"                       # keep | unknown | national | internationa
 # refused_s = 86400.0                 # a refusal is asked again after this
 # scan_s = 3600.0                     # all subscribers are looked through so often; the API's writes at once
 # disarm = false                      # switch it off again for who does not forward while roaming any more
-# state = "sqlite:/var/lib/camel-scp/armed.db"   # what was done; without it PATH.armed beside the store
+# state = "sqlite:/var/lib/camel-scp/armed.db"   # without it in the store's Redis, or PATH.armed
 
 # [announcements]                     # what a switch plays (its gsmSRF), by names that services know
 # no-credit = { id = 5, cause = 31 }  # the message's number there; the cause of a release after it

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from scp.config.reader import Fault
 from scp.config.value_types import Caller, GlobalTitle, Seconds
-from scp.config.values import PointCode
+from scp.config.values import PointCode, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,8 @@ class Arming(Struct, frozen=True, forbid_unknown_fields=True):
         refused_s: after which a refusal is asked again.
         scan_s: how often all subscribers are looked through; what the API writes here is seen at once.
         disarm: have the M-CSI switched off again for who does not forward while roaming any more.
-        state: the file that keeps what was done, ``sqlite:PATH``; without it beside the store's (PATH.armed),
-            or with Redis NODE.armed in the working directory.
+        state: where is kept what was done: as ``store.url``; without it in the store's Redis, which several
+            nodes share, or for SQLite in a file beside the store's (PATH.armed).
     """
 
     rate: Annotated[float, Meta(gt=0, le=1000)] = 10.0
@@ -39,7 +39,7 @@ class Arming(Struct, frozen=True, forbid_unknown_fields=True):
     refused_s: Pause = 86_400.0
     scan_s: Pause = 3600.0
     disarm: bool = False
-    state: str | None = None
+    state: Secret | None = None
 
 
 class Map(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,8 +83,5 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True):
         for index, caller in enumerate(self.allowed_callers):
             if "-" in caller:
                 yield Fault(f"allowed_callers[{index}]", "a prefix of global titles is needed, no point code")
-        if self.arming is not None:
-            if not self.mobility:
-                yield Fault("mobility", "must be true with [map.arming]: else what VLRs tell is not taken")
-            if self.arming.state is not None and not self.arming.state.startswith("sqlite:"):
-                yield Fault("arming.state", "must be sqlite:PATH or sqlite::memory:")
+        if self.arming is not None and not self.mobility:
+            yield Fault("mobility", "must be true with [map.arming]: else what VLRs tell is not taken")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from scp.domain.map_results import Outcome
 from scp.domain.subscriber import Subscriber, When
@@ -41,7 +42,12 @@ class Armed(Struct, frozen=True, gc=False, array_like=True):
     at_ms: int = 0
 
 
+ArmedChange: TypeAlias = tuple[str, Armed | None, Armed | None]
+"""An MSISDN, what has to be known of it, and what is to be known instead; None: nothing."""
+
 FIRST_PAUSE_MS: Final = 30_000
+OWN_CHANGE_MS: Final = 60_000
+"""What the HLR tells so soon after it was asked is the echo of that."""
 LIMITED_PAUSE_MS: Final = 2_000
 _DOUBLINGS: Final = 16
 TEMPORARY_ERRORS: Final = frozenset({34, 51})
@@ -52,6 +58,41 @@ _ANSWERED: Final = frozenset({Outcome.ERROR, Outcome.REJECT, Outcome.CONTEXT})
 def wanted(record: Subscriber) -> bool:
     """Return whether a record's condition is about moves, so that its VLRs should tell of them."""
     return record.forwarding and record.when is When.ROAMING
+
+
+def wished(known: Armed | None, msisdn: str, *, on: bool, disarm: bool, now_ms: int) -> Armed | None:
+    """Return what is known once a record wants its M-CSI armed, or does not (any more).
+
+    Args:
+        known: before.
+        msisdn: whose.
+        on: whether it is wanted.
+        disarm: whether the HLR is told that it is not wanted any more.
+        now_ms: the time.
+    """
+    if on:
+        return known if known is not None and known.on else Armed(msisdn, at_ms=now_ms, due_ms=now_ms)
+    if known is None or not known.on:
+        return known
+    if disarm and known.state is not ArmState.REFUSED:
+        return Armed(msisdn, on=False, at_ms=now_ms, due_ms=now_ms)
+    return None
+
+
+def switched_off(known: Armed | None, now_ms: int) -> Armed | None:
+    """Return what is known once an HLR has told that an M-CSI is off: one that was armed is armed again."""
+    if known is None or not known.on or known.state is not ArmState.ARMED:
+        return known
+    if now_ms - known.at_ms < OWN_CHANGE_MS:
+        return known
+    return Armed(known.msisdn, reason="switched off at the HLR", due_ms=now_ms, at_ms=now_ms)
+
+
+def hastened(known: Armed | None, now_ms: int) -> Armed | None:
+    """Return what is known once the HLR can be reached again: who waits is due."""
+    if known is None or known.state is not ArmState.WAITING or known.due_ms <= now_ms:
+        return known
+    return replace(known, due_ms=now_ms)
 
 
 def after(
@@ -80,6 +121,8 @@ def after(
         return Armed(msisdn, on, ArmState.ARMED, "", 0, 0, now_ms)
     if outcome is Outcome.LIMITED:  # nothing was sent
         return Armed(msisdn, on, ArmState.WAITING, reason, armed.tries, now_ms + LIMITED_PAUSE_MS, now_ms)
+    if outcome is Outcome.UNREACHABLE:  # likewise; another node may have a link
+        return Armed(msisdn, on, ArmState.WAITING, reason, armed.tries, now_ms + FIRST_PAUSE_MS, now_ms)
     if outcome is Outcome.RESULT or (outcome in _ANSWERED and code not in TEMPORARY_ERRORS):
         return Armed(msisdn, on, ArmState.REFUSED, reason, 0, now_ms + refused_ms, now_ms)
     pause = min(FIRST_PAUSE_MS << min(armed.tries, _DOUBLINGS), most_pause_ms)

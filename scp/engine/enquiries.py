@@ -212,6 +212,11 @@ class Enquiries:
         self._provider.flush()
         return PENDING
 
+    def reaches(self, title: str, ssn: int) -> bool:
+        """Whether a question has a way now: a link, and a subsystem not known to be out of service."""
+        called = Address(ssn=ssn, global_title=GlobalTitle(title)).encode()
+        return self._provider.reaches(called, self._own(self.ssn), self._otherwise, ssn)
+
     def _told(self, question: Question, outcome: Outcome) -> Answer:
         self._telemetry.enquiry(BY_OPCODE[question.opcode].name, outcome, 0.0)
         return Answer(outcome)

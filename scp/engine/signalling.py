@@ -331,6 +331,11 @@ class Signalling:
         link = choose(self.links, link, network, dpc, sls, now)
         return ReturnPath(link, network.sccp.settings.point_codes[0], dpc, sls, called, calling, -1, network)
 
+    def reaches(self, called: bytes, calling: bytes, otherwise: int, ssn: int) -> bool:
+        """See `DialogueOpener`."""
+        path = self.path(called, calling, otherwise, 0)
+        return path is not None and (path.dpc, ssn) not in path.network.sccp.prohibited_subsystems()
+
     def keep(self, path: object) -> object:
         """Return the path for a dialogue that is held: one object for all with the same values."""
         return self._paths.shared(path) if isinstance(path, ReturnPath) else path

@@ -75,6 +75,10 @@ class DialogueOpener(TcProvider, Protocol):
         """
         ...
 
+    def reaches(self, called: bytes, calling: bytes, otherwise: int, ssn: int) -> bool:
+        """Whether there is such a way now; subsystem ``ssn`` at its end is not known to be out of service."""
+        ...
+
 
 def owed(indication: Indication) -> list[bytes]:
     """Return the Reject components that TCAP wants sent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from pycrate_asn1dir.TCAP_MAPv2v3 import MAP_MS_DataTypes
 
 from oracles import virtual_time
 from scp.app.arming import ArmingKeeper
+from scp.common.tasks import end_tasks
 from scp.config.map import Arming
 from scp.domain.armed import ArmState
 from scp.domain.map_results import Outcome
@@ -70,6 +72,7 @@ class Hlr:
         self.answers: list[Answer] = []
         self.answer = DONE
         self.delay = 0.0
+        self.reachable = True
         self.open = self.most_open = 0
 
     async def ask(self, msisdn: str, on: bool) -> Answer:
@@ -91,8 +94,8 @@ class Node:
         await self.store.put_many(records)
         self.keeper.noted(records)
 
-    def state(self, msisdn: str = ROAMER.msisdn) -> ArmState | None:
-        known = self.keeper.of(msisdn)
+    async def state(self, msisdn: str = ROAMER.msisdn) -> ArmState | None:
+        known = await self.keeper.of(msisdn)
         return None if known is None else known.state
 
 
@@ -109,6 +112,7 @@ def story(
             store,
             SqliteArmed(path),
             hlr.ask,
+            lambda msisdn: hlr.reachable,
             lambda why: None,
             lambda: EPOCH + loop.time(),
             loop.time,
@@ -137,10 +141,10 @@ def test_who_roams_and_forwards_is_armed_once_and_nobody_else() -> None:
         await node.write(ROAMER)  # again, as any write of the record is
         await asyncio.sleep(10_000)  # scans go by
         assert [each[1:] for each in node.hlr.asked] == [(ROAMER.msisdn, True)]
-        assert node.keeper.counts == {ArmState.ARMED: 1, ArmState.WAITING: 0}
+        assert node.keeper.counts == Counter({ArmState.ARMED: 1})
         await node.write(replace(always, when=When.ROAMING))
         await asyncio.sleep(1)
-        assert node.state("46701") is ArmState.ARMED
+        assert await node.state("46701") is ArmState.ARMED
 
     story(work)
 
@@ -168,7 +172,7 @@ def test_a_start_finds_who_is_there_and_a_restart_asks_nothing_again(tmp_path: P
     ("answer", "pauses"),
     [
         (Answer(Outcome.TIMEOUT), [30, 60, 120, 200, 200]),
-        (Answer(Outcome.UNREACHABLE), [30, 60, 120, 200, 200]),
+        (Answer(Outcome.UNREACHABLE), [30, 30, 30, 30, 30]),
         (Answer(Outcome.ERROR, None, int(ErrorCode.SYSTEM_FAILURE)), [30, 60, 120, 200, 200]),
         (Answer(Outcome.ERROR, None, int(ErrorCode.RESOURCE_LIMITATION)), [30, 60, 120, 200, 200]),
         (Answer(Outcome.LIMITED), [2, 2, 2, 2, 2]),
@@ -187,12 +191,12 @@ def test_it_is_asked_again_by_what_was_wrong(answer: Answer, pauses: list[int]) 
         found = [round(after - before) for before, after in pairwise(times)]
         assert found == pauses
         refused = pauses[0] == 1000
-        assert node.state() is (ArmState.REFUSED if refused else ArmState.WAITING)
-        assert node.keeper.of(ROAMER.msisdn).reason.startswith("HLR: ")  # type: ignore[union-attr]
+        assert await node.state() is (ArmState.REFUSED if refused else ArmState.WAITING)
+        assert (await node.keeper.of(ROAMER.msisdn)).reason.startswith("HLR: ")  # type: ignore[union-attr]
         assert bool(node.keeper.last_refusal) is refused
         node.hlr.answer = DONE
         await asyncio.sleep(1001)
-        assert node.state() is ArmState.ARMED
+        assert await node.state() is ArmState.ARMED
 
     story(work, most_pause_s=200.0, refused_s=1000.0)
 
@@ -215,10 +219,10 @@ def test_who_does_not_want_it_any_more(disarm: bool) -> None:
         await node.write(replace(ROAMER, forwarding=False))
         await asyncio.sleep(1)
         assert [on for _, _, on in node.hlr.asked] == [True, False][: 1 + disarm]
-        assert node.state() is None
+        assert await node.state() is None
         await node.write(ROAMER)
         await asyncio.sleep(1)
-        assert node.state() is ArmState.ARMED
+        assert await node.state() is ArmState.ARMED
 
     story(work, disarm=disarm)
 
@@ -232,7 +236,7 @@ def test_a_change_of_mind_while_the_hlr_is_asked() -> None:
         await asyncio.sleep(1)
         await node.write(ROAMER)
         await asyncio.sleep(60)
-        assert node.state() is ArmState.ARMED
+        assert await node.state() is ArmState.ARMED
 
     story(work)
 
@@ -251,7 +255,7 @@ def test_an_m_csi_that_the_hlr_switches_off_is_armed_again() -> None:
         node.keeper.told(ROAMER.msisdn, False)
         await asyncio.sleep(1)
         assert len(node.hlr.asked) == 2
-        assert node.state() is ArmState.ARMED
+        assert await node.state() is ArmState.ARMED
 
     story(work)
 
@@ -261,7 +265,76 @@ def test_a_result_that_says_the_m_csi_is_off_is_a_refusal() -> None:
         node.hlr.answer = Answer(Outcome.RESULT, AnyTimeModificationRes(camel_subscription_info=OFF))
         await node.write(ROAMER)
         await asyncio.sleep(1)
-        assert node.state() is ArmState.REFUSED
+        assert await node.state() is ArmState.REFUSED
         assert node.keeper.last_refusal == "HLR: the M-CSI is not active"
 
     story(work)
+
+
+def test_who_could_not_be_reached_is_asked_as_soon_as_there_is_a_way() -> None:
+    async def work(node: Node) -> None:
+        node.hlr.reachable, node.hlr.answer = False, Answer(Outcome.UNREACHABLE)
+        await node.write(*many(20))
+        await asyncio.sleep(3)
+        assert node.keeper.counts == Counter({ArmState.WAITING: 20})
+        assert len(node.hlr.asked) == 20
+        node.hlr.reachable, node.hlr.answer = True, DONE
+        await asyncio.sleep(2.5)  # in place of half a minute
+        assert len(node.hlr.asked) == 40
+        await asyncio.sleep(1)
+        assert node.keeper.counts == Counter({ArmState.ARMED: 20})
+        await asyncio.sleep(100)
+        assert len(node.hlr.asked) == 40
+
+    story(work, rate=20.0)
+
+
+def test_what_sccp_returns_while_there_is_a_way_waits_its_time() -> None:
+    async def work(node: Node) -> None:
+        node.hlr.answer = Answer(Outcome.UNDELIVERABLE)
+        await node.write(ROAMER)
+        await asyncio.sleep(29)
+        assert len(node.hlr.asked) == 1
+
+    story(work)
+
+
+def test_nodes_share_what_is_to_be_armed_and_one_that_dies_leaves_nobody_unarmed() -> None:
+    records = many(200)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        subscribers, armed = SqliteStore(":memory:"), SqliteArmed(":memory:")
+        await subscribers.open()
+        await subscribers.put_many(records)
+        hlrs = [Hlr(), Hlr()]
+
+        def keeper(hlr: Hlr) -> ArmingKeeper:
+            clocks = (lambda: EPOCH + loop.time(), loop.time)
+            return ArmingKeeper(
+                Arming(rate=20.0), subscribers, armed, hlr.ask, lambda who: True, lambda why: None, *clocks
+            )
+
+        keepers = [keeper(hlr) for hlr in hlrs]
+        for hlr in hlrs:
+            hlr.delay = 0.3
+        for each in keepers:
+            await each.start()
+        await asyncio.sleep(2)
+        hlrs[0].delay = 1000.0  # what it asks from now on is not answered before it dies
+        await asyncio.sleep(1)
+        lost = [msisdn for _, msisdn, _ in hlrs[0].asked if (await armed.get([msisdn]))[0].state != "armed"]  # type: ignore[union-attr]
+        assert 0 < len(lost) <= 16
+        died = loop.time()
+        await end_tasks(*keepers[0]._tasks, *keepers[0]._questions)  # as the kernel ends a process
+        await asyncio.sleep(59 - 1)
+        asked = [msisdn for hlr in hlrs for _, msisdn, _ in hlr.asked]
+        assert sorted(asked) == [each.msisdn for each in records]  # both together: each once
+        await asyncio.sleep(15)
+        assert keepers[1].counts == Counter({ArmState.ARMED: 200})
+        again = [msisdn for when, msisdn, _ in hlrs[1].asked if when > died + 50]
+        assert sorted(again) == sorted(lost)
+        await keepers[1].stop()
+        await subscribers.close()
+
+    virtual_time.run(main())
