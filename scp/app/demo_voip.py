@@ -28,6 +28,7 @@ from scp import client
 from scp.app.event_log import EventLog
 from scp.app.node import Node
 from scp.app.phone_account import Provisioning, qr_code
+from scp.client import voip
 from scp.config import loads
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
@@ -37,14 +38,8 @@ from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario
 from scp.telemetry.null import NullTelemetry
 from scp.voip import config as voip_config
-from scp.voip.brain import Brain
-from scp.voip.directory import Directory
-from scp.voip.evapi import Evapi
 from scp.voip.kamailio import settings
-from scp.voip.metrics import VoipMetrics
-from scp.voip.process import fill
-from scp.voip.scp_link import ScpLink
-from scp.voip.store import Store
+from scp.voip.process import Service
 from ss7.isup import NatureOfAddress
 
 if TYPE_CHECKING:
@@ -98,6 +93,18 @@ token = "{token}"
 minutes = 5
 [store]
 url = "sqlite::memory:"
+[telemetry]
+metrics = "127.0.0.1:{metrics}"
+log_level = "warning"
+"""
+CLIENTS: Final = """
+[api]
+listen = "127.0.0.1:{port}"
+rate = 100.0
+[[api.keys]]
+name = "operator"
+sha256 = "{sha256}"
+scopes = ["operator"]
 """
 ACCOUNT: Final = """
 [[identities]]
@@ -154,7 +161,8 @@ class VoipService:
         accounts: whom Kamailio knows.
         listen: addresses of Kamailio, host only.
         sip: its port; 0: a free one.
-        ports: for M3UA and the API; 0: free ones.
+        ports: for M3UA, the node's API, the brain's metrics and the brain's API; 0: free ones.
+        clients: the brain has its API, and by it the accounts are made (`join`); else they stand in its file.
     """
 
     def __init__(
@@ -163,10 +171,13 @@ class VoipService:
         accounts: tuple[Account, ...],
         listen: tuple[str, ...] = (HERE,),
         sip: int = 0,
-        ports: tuple[int, int] = (0, 0),
+        ports: tuple[int, int, int, int] = (0, 0, 0, 0),
+        *,
+        clients: bool = False,
     ) -> None:
         tcp = [given or free_port(HERE, socket.SOCK_STREAM) for given in (*ports, 0, 0)]
-        self.m3ua, self.api_port, self.evapi, self.metrics_port = tcp
+        self.m3ua, self.api_port, self.metrics_port, self.clients_port, self.evapi, self.node_metrics = tcp
+        self._clients = clients
         self.sip = sip or free_port(HERE, socket.SOCK_DGRAM)
         self.gateway_port = free_port(GATEWAY, socket.SOCK_DGRAM)
         self.token = token_urlsafe()
@@ -193,7 +204,7 @@ class VoipService:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="camel-scp-voip-")))
         sha256 = hashlib.sha256(self.token.encode()).hexdigest()
         text = self._node_config.format(
-            m3ua=self.m3ua, api=self.api_port, metrics=self.metrics_port, sha256=sha256, controlled=LEDGER
+            m3ua=self.m3ua, api=self.api_port, metrics=self.node_metrics, sha256=sha256, controlled=LEDGER
         )
         node = Node(loads(text), SystemRandom(), NullTelemetry(), EventLog(), entry_points=())
         await node.start(None)
@@ -219,7 +230,11 @@ class VoipService:
             gateway_port=self.gateway_port,
             api=self.api_port,
             token=self.token,
+            metrics=self.metrics_port,
         )
+        if self._clients:
+            sha256 = hashlib.sha256(self.token.encode()).hexdigest()
+            return text + CLIENTS.format(port=self.clients_port, sha256=sha256)
         for one in self.accounts:
             text += ACCOUNT.format(msisdn=one.msisdn, name=one.name)
             for device in one.devices:
@@ -240,20 +255,19 @@ class VoipService:
             raise OSError(f"Kamailio does not start: {said[-2000:]}")
 
     async def _start_brain(self, config: voip_config.VoipConfig) -> None:
-        assert config.scp is not None
-        directory, store = Directory(), Store(config.store.url)
-        fill(directory, store, config)
-        self.directory = directory
-        self.voip_metrics = VoipMetrics(directory)
-        scp = ScpLink(config.scp.url, config.scp.token.reveal(), 2.0, config.scp.at_once)
-        self.brain = Brain(config, directory, store, self.voip_metrics, scp)
-        link = Evapi(HERE, self.evapi, config.voip.name, self.brain)
-        running = asyncio.ensure_future(link.run())
-        self._stack.callback(store.close)
-        self._stack.push_async_callback(scp.close)
-        self._stack.callback(running.cancel)
-        self._stack.push_async_callback(self.brain.stop, 3.0)
+        service = await Service.started(config, self._stack)
+        self.voip_metrics = service.brain.metrics
+        self._stack.push_async_callback(service.brain.stop, 3.0)
+        (link,) = service.links
         await until(lambda: self.voip_metrics.links.get(link.address, False) and link.started > 0)
+
+    async def join(self, account: Account) -> list[voip.Credentials]:
+        """Make an account by the brain's API, as its operator; return what its devices get."""
+        url = f"http://{HERE}:{self.clients_port}"
+        async with client.AsyncClient(url, self.token) as operator:
+            await operator.send(voip.put_identity(account.msisdn, aliases=[account.name]))
+            made = [voip.make_device(one, (account.msisdn,), one) for one in account.devices]
+            return [await operator.send(one) for one in made]
 
     async def sipp(self, scenario: str, host: str, port: int, **keys: str) -> Sipp:
         """Start a sipp that plays a scenario of deploy/kamailio/sipp once."""
@@ -477,7 +491,10 @@ async def ended_by_term() -> AsyncIterator[None]:
 
 
 async def keep(
-    node_config: str, console: Console, sip: int = 5060, ports: tuple[int, int] = (2905, 8080)
+    node_config: str,
+    console: Console,
+    sip: int = 5060,
+    ports: tuple[int, int, int, int] = (2905, 8080, 9465, 8082),
 ) -> None:
     """Leave a node, the brain and Kamailio running with two accounts, and say how to use them.
 
@@ -485,30 +502,33 @@ async def keep(
         node_config: as `VoipService`.
         console: where it is said.
         sip: port of Kamailio.
-        ports: for M3UA and the API.
+        ports: as `VoipService`.
     """
-    bob = Account("bob", "46701234567", ("bob-phone",), token_urlsafe(9))
+    bob = Account("bob", "46701234567", ("bob-phone",), "")
     host = lan_address()
     listen = (host, HERE) if host != HERE else (HERE,)
     wanted = [(one, sip, kind) for one in listen for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
     wanted += [(HERE, port, socket.SOCK_STREAM) for port in ports]
     if in_use := [f"{_KINDS[kind]} {one}:{port}" for one, port, kind in wanted if _taken(one, port, kind)]:
         raise OSError(f"another program has {', '.join(in_use)}: end it first (ss -lntup names it)")
-    async with ended_by_term(), VoipService(node_config, (ALICE, bob), listen, sip, ports) as service:
+    async with (
+        ended_by_term(),
+        VoipService(node_config, (ALICE, bob), listen, sip, ports, clients=True) as service,
+    ):
         provisioning = Provisioning(host, service.sip)
         server = await provisioning.start()
         console.print(f"\nSIP proxy and registrar: {host}:{service.sip}, UDP or TCP; domain {DOMAIN}\n")
-        for account in service.accounts:
-            for device in account.devices:
-                address = f"sip:+{account.msisdn}@{DOMAIN}"
-                words = f"  address {address}  authentication user {device}  password {account.password}"
-                console.print(words, markup=False, soft_wrap=True)
-        url = provisioning.url(DOMAIN, ALICE.msisdn, ALICE.devices[0], ALICE.password)
-        console.print(
-            f"\nLinphone takes {ALICE.devices[0]}'s account from this QR code ({url}):\n", soft_wrap=True
-        )
+        joined = [one for account in service.accounts for one in await service.join(account)]
+        for one in joined:
+            words = f"  address {one.aor}  authentication user {one.user}  password {one.password}"
+            console.print(words, markup=False, soft_wrap=True)
+        first = joined[0]
+        url = provisioning.url(DOMAIN, first.msisdn, first.user, first.password)
+        console.print(f"\nLinphone takes {first.user}'s account from this QR code ({url}):\n", soft_wrap=True)
         console.print(qr_code(url), markup=False, soft_wrap=True)
-        console.print(_HOW_TO_CALL.format(host=HERE, service=service), markup=False, soft_wrap=True)
+        api = f"http://{HERE}:{service.clients_port}"
+        how = _HOW_TO_CALL.format(host=HERE, service=service, api=api, own=first.token)
+        console.print(how, markup=False, soft_wrap=True)
         async with server:
             await asyncio.Event().wait()
 
@@ -521,7 +541,14 @@ As the switch, while Alice is abroad:
   sipp {{host}}:{{service.sip}} -sf deploy/kamailio/sipp/gateway_calls.xml -i {GATEWAY} -m 1 -d 5000 \\
        -s 9900{ALICE.msisdn} -key caller 46700000009 -key reference none
 
-The node's API: http://{{host}}:{{service.api_port}}/docs, bearer token {{service.token}}
+As {ALICE.devices[0]}'s app, with its own token: what is known of Alice; and nothing is to ring.
+
+  curl -H 'Authorization: Bearer {{own}}' {{api}}/v1/identities/{ALICE.msisdn}
+  curl -X PUT -H 'Authorization: Bearer {{own}}' -H 'Content-Type: application/json' \\
+       -d '{{{{"quiet": true}}}}' {{api}}/v1/identities/{ALICE.msisdn}/rules
+
+The VoIP service's API: {{api}}/docs, its metrics: http://{{host}}:{{service.metrics_port}}/metrics
+The node's API: http://{{host}}:{{service.api_port}}/docs. Operator's token for both: {{service.token}}
 Kamailio's log: {{service.folder}}/kamailio.log. Ctrl-C ends it all."""
 
 

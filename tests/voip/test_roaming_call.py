@@ -147,9 +147,10 @@ def test_the_service_is_left_running_with_accounts_that_a_phone_can_use() -> Non
     console = Console(record=True, quiet=False, highlight=False, file=io.StringIO())
 
     async def run() -> str:
-        ports = free_ports(2)
+        m3ua, api, metrics, clients = free_ports(4)
         sip = free_tcp_port()
-        keeping = asyncio.ensure_future(demo_voip.keep(demo.CONFIG, console, sip, (ports[0], ports[1])))
+        ports = (m3ua, api, metrics, clients)
+        keeping = asyncio.ensure_future(demo_voip.keep(demo.CONFIG, console, sip, ports))
         try:
             await demo_voip.until(lambda: keeping.done() or "Ctrl-C" in console.export_text(clear=False))
             said = console.export_text(clear=False)
@@ -161,6 +162,18 @@ def test_the_service_is_left_running_with_accounts_that_a_phone_can_use() -> Non
             command += [word for key, value in keys.items() for word in ("-key", key, value)]
             sipp = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
             assert await sipp.wait() == 0
+            # what an app and an operator ask, as it is printed
+            asks = re.findall(r"curl ((?:[^\n]*\\\n)?[^\n]*)", said)
+            assert len(asks) == 2
+            for asked in asks:
+                pipe = asyncio.subprocess.PIPE
+                shell = await asyncio.create_subprocess_shell(f"curl -sf {asked}", stdout=pipe)
+                answer, _ = await shell.communicate()
+                assert shell.returncode == 0, asked
+                assert b'"msisdn":"11234567"' in answer or b'"quiet":true' in answer
+            (page,) = re.findall(r"its metrics: (\S+/metrics)", said)
+            async with httpx.AsyncClient(trust_env=False) as http:
+                assert "scp_voip_identities 2.0" in (await http.get(page)).text
             return said
         finally:
             keeping.cancel()
@@ -172,10 +185,10 @@ def test_the_service_is_left_running_with_accounts_that_a_phone_can_use() -> Non
 
 
 def test_the_service_that_was_left_running_ends_with_all_it_started(tmp_path: Path) -> None:
-    m3ua, api, sip = *free_ports(2), free_tcp_port()
+    ports, sip = tuple(free_ports(4)), free_tcp_port()
     code = (
         "import asyncio; from rich.console import Console; from scp.app import demo, demo_voip;"
-        f"asyncio.run(demo_voip.keep(demo.CONFIG, Console(width=200), {sip}, ({m3ua}, {api})))"
+        f"asyncio.run(demo_voip.keep(demo.CONFIG, Console(width=200), {sip}, {ports}))"
     )
     out = tmp_path / "out"
     with out.open("wb") as output:
@@ -209,7 +222,7 @@ def test_ports_that_others_have_are_named_before_anything_starts() -> None:
         with pytest.raises(
             OSError, match=f"has .*UDP 127.0.0.1:{sip}, .*TCP 127.0.0.1:{taken}: end it first"
         ):
-            asyncio.run(demo_voip.keep(demo.CONFIG, Console(file=io.StringIO()), sip, (0, taken)))
+            asyncio.run(demo_voip.keep(demo.CONFIG, Console(file=io.StringIO()), sip, (0, taken, 0, 0)))
 
 
 def cmdline(file: Path) -> bytes:
