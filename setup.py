@@ -45,6 +45,7 @@ HOT = (
     "scp/services/call_control.py",
     "scp/services/charge_control.py",
     "scp/services/controlled.py",
+    "scp/services/held_call.py",
     "scp/services/idp.py",
     "scp/services/instructions.py",
     "scp/services/cdr_row.py",

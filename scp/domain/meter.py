@@ -22,10 +22,7 @@ its next report (§11.2.2.1), so that nothing is free.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-from msgspec import Struct
-from msgspec.structs import replace
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from scp.domain.quota import TENTHS, Usage, whole_seconds
 
@@ -41,8 +38,9 @@ ZONES: Final = 900
 """Clocks of the world are whole multiples of so many seconds apart."""
 
 
-class Meter(Struct, frozen=True, gc=False, array_like=True):
-    """What a switch has measured of a call, and what it may.
+@final
+class Meter:
+    """What a switch has measured of a call, and what it may: a value, of which changed ones are made.
 
     Attributes:
         granted: tenths of a second since answer that are paid for.
@@ -61,19 +59,99 @@ class Meter(Struct, frozen=True, gc=False, array_like=True):
         zone: seconds that the tariff's clock is ahead of UTC.
     """
 
-    granted: int = 0
-    last: bool = False
-    at: int = 0
-    since: int = 0
-    before: tuple[tuple[int, int], ...] = ()
-    mark: int = -1
-    passed: int = 0
-    switch_at: int = 0
-    allowed: int = 0
-    pending: bool = False
-    releasing: bool = False
-    answered: int = 0
-    zone: int = 0
+    __slots__ = (
+        "allowed",
+        "answered",
+        "at",
+        "before",
+        "granted",
+        "last",
+        "mark",
+        "passed",
+        "pending",
+        "releasing",
+        "since",
+        "switch_at",
+        "zone",
+    )
+
+    def __init__(
+        self,
+        granted: int = 0,
+        last: bool = False,
+        at: int = 0,
+        since: int = 0,
+        before: tuple[tuple[int, int], ...] = (),
+        mark: int = -1,
+        passed: int = 0,
+        switch_at: int = 0,
+        allowed: int = 0,
+        pending: bool = False,
+        releasing: bool = False,
+        answered: int = 0,
+        zone: int = 0,
+    ) -> None:
+        self.granted = granted
+        self.last = last
+        self.at = at
+        self.since = since
+        self.before = before
+        self.mark = mark
+        self.passed = passed
+        self.switch_at = switch_at
+        self.allowed = allowed
+        self.pending = pending
+        self.releasing = releasing
+        self.answered = answered
+        self.zone = zone
+
+    def values(self) -> tuple[object, ...]:
+        """Return all attributes, in the order of the arguments: what is journalled."""
+        return (
+            self.granted,
+            self.last,
+            self.at,
+            self.since,
+            self.before,
+            self.mark,
+            self.passed,
+            self.switch_at,
+            self.allowed,
+            self.pending,
+            self.releasing,
+            self.answered,
+            self.zone,
+        )
+
+    def copy(self) -> Meter:
+        """Return one like it, to be changed before anybody sees it."""
+        return Meter(
+            self.granted,
+            self.last,
+            self.at,
+            self.since,
+            self.before,
+            self.mark,
+            self.passed,
+            self.switch_at,
+            self.allowed,
+            self.pending,
+            self.releasing,
+            self.answered,
+            self.zone,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all attributes."""
+        return isinstance(other, Meter) and self.values() == other.values()
+
+    def __hash__(self) -> int:
+        """Hash them."""
+        return hash(self.values())
+
+    def __repr__(self) -> str:
+        """Show them, for a test that fails."""
+        return f"Meter{self.values()}"
 
     @property
     def used(self) -> int:
@@ -86,14 +164,21 @@ class Meter(Struct, frozen=True, gc=False, array_like=True):
     @property
     def usage(self) -> Usage:
         """What was used."""
+        return Usage(self.stretches)
+
+    @property
+    def stretches(self) -> tuple[tuple[int, int], ...]:
+        """See `Usage`."""
         since, at = self.since, self.at
+        if not self.before and not self.passed:
+            return ((since, at),) if since else ()
         stretches = self.before
         if self.passed and not self.before and self.answered:  # the tariff switched while it rang
             begins = max(at * TENTHS, _tenths(self.answered) + self.zone * TENTHS)
             lead = min(since, -begins % TENTHS)  # up to the next second
             since, at = since - lead, -(-begins // TENTHS)
             stretches = ((lead, at if since else at - 1),)
-        return Usage(tuple(each for each in (*stretches, (since, at)) if each[0]))
+        return tuple([each for each in (*stretches, (since, at)) if each[0]])
 
 
 class Measured(NamedTuple):
@@ -124,19 +209,60 @@ class Period(NamedTuple):
     switch_s: int = 0
 
 
-def granted(meter: Meter, grant: QuotaGrant, now: int = 0) -> Meter:
-    """Take a grant: what it says in all counts; ``now`` in milliseconds since 1970-01-01 UTC."""
+def granted(meter: Meter, grant: QuotaGrant, now: int = 0, longest: int = 0) -> Meter:
+    """Take a grant: what it says in all counts.
+
+    Args:
+        meter: of the call.
+        grant: what is granted.
+        now: milliseconds since 1970-01-01 UTC.
+        longest: seconds of the longest call, for which nothing more will be granted; 0: any.
+    """
     at, zone = meter.at, meter.zone
     if not at and grant.at:
         at = grant.at
         zone = (at - now // 1000 + ZONES // 2) // ZONES * ZONES if now else 0
     seconds = max(meter.granted, grant.seconds * TENTHS)
-    return replace(meter, granted=seconds, last=meter.last or grant.last, at=at, zone=zone)
+    after = meter.copy()
+    after.granted = seconds
+    after.last = meter.last or grant.last or 0 < longest <= grant.seconds
+    after.at = at
+    after.zone = zone
+    return after
+
+
+def paid(meter: Meter, tenths: int, *, last: bool = False) -> Meter:
+    """Return the meter with so many tenths since answer at the least, the ``last``, or as it was before."""
+    after = meter.copy()
+    after.granted = max(meter.granted, tenths)
+    after.last = meter.last or last
+    return after
 
 
 def answered(meter: Meter, now: int) -> Meter:
     """Note that the switch's count stands where it stands at ``now``, in milliseconds since 1970."""
-    return replace(meter, answered=now - meter.used * _TENTH_MS)
+    after = meter.copy()
+    after.answered = now - meter.used * _TENTH_MS
+    return after
+
+
+def _counted(meter: Meter, since: int) -> Meter:
+    """Return the meter with `Meter.since`."""
+    after = meter.copy()
+    after.since = since
+    return after
+
+
+def _switched(meter: Meter, before: tuple[tuple[int, int], ...], since: int, mark: int) -> Meter:
+    """Return the meter once the tariff has switched as the gsmSSF was told; see `Meter` for the rest."""
+    after = meter.copy()
+    after.before = before
+    after.since = since
+    after.mark = mark
+    after.at = meter.switch_at
+    after.passed = meter.passed + 1
+    after.switch_at = 0
+    return after
 
 
 def _tenths(ms: int) -> int:
@@ -163,15 +289,9 @@ def until(meter: Meter, now: int) -> Meter:
     if meter.switch_at:
         first = max(0, _tenths((meter.switch_at - meter.zone) * 1000 - reached))
         if first < more:
-            return replace(
-                meter,
-                before=(*meter.before, (meter.since + first, meter.at)),
-                since=more - first,
-                at=meter.switch_at,
-                passed=meter.passed + 1,
-                switch_at=0,
-            )
-    return replace(meter, since=meter.since + more)
+            before = (*meter.before, (meter.since + first, meter.at))
+            return _switched(meter, before, more - first, meter.mark)
+    return _counted(meter, meter.since + more)
 
 
 def measured(meter: Meter, report: Measured) -> Meter:
@@ -184,26 +304,18 @@ def measured(meter: Meter, report: Measured) -> Meter:
     if not report.switched:
         if meter.passed:
             return meter  # it is older than the switch
-        return replace(meter, since=max(meter.since, report.since))
+        return _counted(meter, max(meter.since, report.since))
     if not (meter.passed or meter.switch_at):  # the gsmSSF was told of none: all of it counts
-        return replace(meter, since=max(meter.since, report.since + (report.interval or 0)))
+        return _counted(meter, max(meter.since, report.since + (report.interval or 0)))
     if not meter.switch_at or _repeated(meter, report):
-        return replace(meter, since=max(meter.since, report.since))
+        return _counted(meter, max(meter.since, report.since))
     if report.interval is None:
         if meter.passed:  # the switch that it speaks of is the one before
-            return replace(meter, since=max(meter.since, report.since))
+            return _counted(meter, max(meter.since, report.since))
         before = meter.before  # it came before the answer
     else:
         before = (*meter.before, (report.interval, meter.at))
-    return replace(
-        meter,
-        before=before,
-        since=report.since,
-        mark=report.since,
-        at=meter.switch_at,
-        passed=meter.passed + 1,
-        switch_at=0,
-    )
+    return _switched(meter, before, report.since, report.since)
 
 
 def _repeated(meter: Meter, report: Measured) -> bool:
@@ -217,16 +329,8 @@ def measured_period(meter: Meter, report: Measured) -> Meter:
         return meter
     if report.switched and report.interval is not None and meter.switch_at:
         before = (*meter.before, (meter.since + report.interval, meter.at))
-        return replace(
-            meter,
-            before=before,
-            since=report.since,
-            mark=report.since,
-            at=meter.switch_at,
-            passed=meter.passed + 1,
-            switch_at=0,
-        )
-    return replace(meter, since=meter.since + report.since)
+        return _switched(meter, before, report.since, report.since)
+    return _counted(meter, meter.since + report.since)
 
 
 def reported(meter: Meter, now: int = 0) -> Meter:
@@ -237,7 +341,11 @@ def reported(meter: Meter, now: int = 0) -> Meter:
         now: milliseconds since 1970-01-01 UTC, if the call goes on.
     """
     at = now - meter.used * _TENTH_MS if now and meter.used else meter.answered
-    return replace(meter, pending=False, releasing=False, answered=at)
+    after = meter.copy()
+    after.pending = False
+    after.releasing = False
+    after.answered = at
+    return after
 
 
 def next_period(meter: Meter, grant: QuotaGrant, withheld: int, most: int = MOST_PERIOD) -> Period | None:
@@ -269,13 +377,13 @@ def next_period(meter: Meter, grant: QuotaGrant, withheld: int, most: int = MOST
 
 def applied(meter: Meter, period: Period, at: int) -> Meter:
     """Note that a period was given to the switch, when the tariff's clock was ``at``."""
-    return replace(
-        meter,
-        allowed=meter.used + period.tenths,
-        pending=True,
-        releasing=period.release,
-        switch_at=at + period.switch_s if period.switch_s else meter.switch_at,
-    )
+    after = meter.copy()
+    after.allowed = meter.used + period.tenths
+    after.pending = True
+    after.releasing = period.release
+    if period.switch_s:
+        after.switch_at = at + period.switch_s
+    return after
 
 
 def anew(meter: Meter) -> Meter:
@@ -283,18 +391,7 @@ def anew(meter: Meter) -> Meter:
 
     The gsmSSF has reported the period of the attempt that failed, and forgotten it (§11.2.2.1).
     """
-    return replace(
-        meter,
-        pending=False,
-        releasing=False,
-        switch_at=0,
-        allowed=0,
-        since=0,
-        before=(),
-        passed=0,
-        mark=-1,
-        answered=0,
-    )
+    return Meter(meter.granted, meter.last, meter.at, zone=meter.zone)
 
 
 def wanted(meter: Meter, withheld: int, more: int) -> int:
@@ -311,4 +408,4 @@ def wanted(meter: Meter, withheld: int, more: int) -> int:
 def assumed(meter: Meter) -> Meter:
     """Return the meter of a period whose report is missing, or can't be read: all of it was used."""
     missing = meter.allowed - meter.used
-    return replace(meter, since=meter.since + missing) if missing > 0 else meter
+    return _counted(meter, meter.since + missing) if missing > 0 else meter

@@ -129,7 +129,7 @@ class Call(Protocol):
         """Say what of the service's state another node needs to go on with the call, should this one die.
 
         Where there is a journal it is written with the next wait, before anything leaves that was put into
-        the outbox since. It is a small msgspec Struct (``array_like``), which
+        the outbox since. It is a small msgspec Struct (``array_like``), or has ``values()``, a tuple, which
         `scp.services.api.ResumableService.resume` gets back. A service that keeps nothing holds calls that
         end with the node.
         """

@@ -7,17 +7,14 @@ of a call is a `HeldCall`, a value: with the InitialDP it is all that another no
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING, Final, final
-
-from msgspec.structs import replace
 
 from scp.domain import meter as metering
 from scp.domain.call import Trigger
 from scp.domain.cdr import Charge, Cleared
 from scp.domain.outcome import Action as Decided
 from scp.domain.outcome import Decision
-from scp.domain.quota import TENTHS, UNUSED, ChargingFailure, QuotaDenial, QuotaGrant, QuotaRequest, Settled
+from scp.domain.quota import TENTHS, UNUSED, ChargingFailure, QuotaDenial, QuotaGrant, Settled
 from scp.domain.reason import Reason
 from scp.domain.reservation import reservation_id
 from scp.domain.switches import STANDARD
@@ -36,6 +33,7 @@ from ss7.isup import RedirectingReason
 if TYPE_CHECKING:
     from scp.domain.call import CallFacts
     from scp.domain.meter import Meter, Period
+    from scp.domain.quota import QuotaRequest
     from scp.services.api import Call
     from scp.services.charge_control import ChargeReport
     from scp.services.charging_policy import ChargingPolicy, Paid
@@ -109,7 +107,7 @@ class Control:
         self.target = connect
         if held.reason >= 0:
             self.target = line(self.call.idp, self.facts, RedirectingReason(held.reason), held.number)
-        self._change(missed=True)
+        self._change().missed = True
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
             await self._next_quota()  # the answer was awaited when the other node died
         return self._run()
@@ -118,7 +116,8 @@ class Control:
         """Reserve the first quota; None: the call is denied, and over."""
         policy = self._policy
         session = reservation_id(paid.account, self.call.id)
-        self._change(session=session, money=Money.COUNTING, reserved=True)
+        after = self._change()
+        after.session, after.money, after.reserved = session, Money.COUNTING, True
         request = self._request(policy.first_s)
         now = self.call.now
         answer = await Reserve(request, now + min(UNANSWERED, policy.deadline_s))
@@ -126,7 +125,7 @@ class Control:
             self.call.invoke(Opcode.RESET_TIMER, ResetTimerArg(policy.reset_timer_s))
             answer = await Reserve(request, now + policy.deadline_s)
         if isinstance(answer, QuotaDenial):
-            self._change(reserved=False)
+            self._change().reserved = False
             await self._deny(Reason.CHARGING_DENIED)
             return None
         if isinstance(answer, ChargingFailure) and policy.down == "release":
@@ -136,7 +135,8 @@ class Control:
         return self._taken(answer)
 
     async def _deny(self, reason: Reason) -> None:
-        self._change(phase=Phase.OVER, money=Money.DONE)
+        after = self._change()
+        after.phase, after.money = Phase.OVER, Money.DONE
         await deny(self.call, self.plan, self._policy, reason)
 
     def _arm(self) -> None:
@@ -146,7 +146,7 @@ class Control:
         self.call.invoke(Opcode.REQUEST_REPORT_BCSM_EVENT, events)
         if self.plan.information:
             self.call.invoke(Opcode.CALL_INFORMATION_REQUEST, INFORMATION)
-            self._change(informs=self.held.informs + 1)
+            self._change().informs = self.held.informs + 1
 
     def _go(self) -> None:
         if self.target is None:
@@ -169,7 +169,7 @@ class Control:
         """Step both tables with a report."""
         event = event_of(report)
         if self.held.missed and report.kind is ReportKind.RESULT:  # of ActivityTest: the switch has the call
-            self._change(missed=False)
+            self._change().missed = False
             counts = self.held.phase is Phase.TALKING and self.held.money is Money.COUNTING
             due_ms = self._due_ms() if counts else 0
             if due_ms and self._ms() >= due_ms - PERIOD_SLACK_MS + CLOCKS_APART_MS:
@@ -186,12 +186,14 @@ class Control:
         held = self.held
         if isinstance(report.argument, CallInformationReportArg):
             tenths = information_in(report.argument)[1] or 0
-            self._change(informs=held.informs - 1, connected=tenths if held.meter.answered else 0)
+            after = self._change()
+            after.informs = held.informs - 1
+            after.connected = tenths if held.meter.answered else 0
             if held.money is Money.CLOSING and not (held.meter.pending or self.held.informs):
                 await self._step(charge.Event.CLEARED_REPORTED)
             return True
         if event is Event.LOST or (event is Event.QUIET and held.phase is Phase.OVER):
-            self._change(informs=0)
+            self._change().informs = 0
         return False
 
     @property
@@ -219,7 +221,7 @@ class Control:
             return
         if event is Event.QUIET and self.held.money is not Money.FREE:
             if self.held.money is Money.DONE:
-                self._change(phase=Phase.OVER)
+                self._change().phase = Phase.OVER
             return  # the table of the money has tested
         row = None if event is None else TABLE.get((self.held.phase, event))
         if row is None:
@@ -227,10 +229,10 @@ class Control:
         after = row.next
         if after is Phase.OVER and event in _REFUSALS and self.held.money is Money.COUNTING:
             after = Phase.PLAIN  # a call that is paid for stays under control
-        self._change(phase=after)
+        self._change().phase = after
         if row.action is Action.RESCUE:
             reason = reason_of(report)
-            self._change(reason=int(reason))
+            self._change().reason = int(reason)
             self.target = line(self.call.idp, self.facts, reason, self.held.number)
             self._arm()
             self._recharge()
@@ -245,14 +247,14 @@ class Control:
         if after is Phase.TALKING:
             self.target = self._facts = None
             if self.held.money is Money.COUNTING:
-                self._change(meter=metering.answered(self.held.meter, self._ms(report)))
+                self._change().meter = metering.answered(self.held.meter, self._ms(report))
                 if not self.held.meter.pending:
                     await self._next_quota()  # the switch has reported the period of no answer, and goes on
         elif after is Phase.OVER:
             if event is Event.CLEARED and self.held.money is not Money.FREE:
-                self._change(cleared_ms=self.held.cleared_ms or self._ms(report))
+                self._change().cleared_ms = self.held.cleared_ms or self._ms(report)
             elif row.action in _LAST:
-                self._change(informs=0)
+                self._change().informs = 0
             await self._cleared(reports=self.profile.abandon_report or not abandoned(report))
 
     def _ms(self, report: Report | None = None) -> int:
@@ -269,7 +271,7 @@ class Control:
         self.call.invoke(Opcode.RELEASE_CALL, cause)
         self.call.note(Cleared(cause_value(cause)))
         self.call.decided(Decision(Decided.RELEASE, Reason.RELEASED_BY_OPERATOR))
-        self._change(phase=Phase.OVER)
+        self._change().phase = Phase.OVER
 
     # -- money ----------------------------------------------------------------------------------------------
 
@@ -299,7 +301,7 @@ class Control:
             return charge.Event.TOLD if self.held.meter.pending else None  # `_control` settles
         if event is Event.LOST:
             if not (self.held.meter.pending or self.held.cleared_ms):
-                self._change(cleared_ms=self._ms(report))
+                self._change().cleared_ms = self._ms(report)
             return charge.Event.LOST
         if event is Event.QUIET:
             again = self.held.phase is Phase.TALKING and self.held.tested
@@ -330,7 +332,7 @@ class Control:
         if report is None and not held.meter.pending:
             return None  # whatever it is, none is due
         if held.due_ms or held.tested:
-            self._change(tested=False, due_ms=0)
+            self._timely()
         if report is None:
             ends = self._policy.unreadable_report == "release"
             self._assume()
@@ -341,22 +343,23 @@ class Control:
             and not report.measured.since
             and not report.measured.switched
         ):
-            self._change(unreported=False)  # of the attempt before
+            self._change().unreported = False  # of the attempt before
             return None
         if not held.meter.pending:
             return None  # it came before
         if report.active and taken.used < held.meter.allowed - TENTHS:
             return None  # that of a period before, again: this one ends when all of it is used
         if report.active:
-            self._change(meter=metering.reported(taken, self._ms(came)))
+            self._change().meter = metering.reported(taken, self._ms(came))
         else:  # that is how long it was: no clock counts any more
             end = taken.answered + taken.used * MS_OF_TENTH if taken.answered else 0
-            self._change(meter=metering.reported(taken), cleared_ms=end)
+            after = self._change()
+            after.meter, after.cleared_ms = metering.reported(taken), end
         if taken.used and held.phase in _RINGS:  # its answer was not reported, or to nobody
             self.target = self._facts = None
-            self._change(phase=Phase.TALKING)
+            self._change().phase = Phase.TALKING
         if report.expired:
-            self._change(phase=Phase.OVER)
+            self._change().phase = Phase.OVER
             self.call.note(Cleared())
             self.call.decided(_ENDED)
             return charge.Event.EXPIRED
@@ -370,25 +373,26 @@ class Control:
         row = charge.TABLE.get((self.held.money, event))
         if row is None:
             return
-        self._change(money=row.next)
+        self._change().money = row.next
         action = row.action
         if action is charge.Action.ASK:
             await self._next_quota()
         elif action is charge.Action.ASSUME:
             self._assume()
-            self._change(tested=False, due_ms=0)
+            self._timely()
             await self._next_quota()
             meter = self.held.meter
             if meter.pending and meter.answered:  # from now on: the switch has lost the one before
                 more = (meter.allowed - meter.used) * MS_OF_TENTH
-                self._change(due_ms=self._ms() + more + PERIOD_SLACK_MS)
+                self._change().due_ms = self._ms() + more + PERIOD_SLACK_MS
         elif action is charge.Action.RELEASE:
             self._release(event)
         elif action is charge.Action.TEST:
             self.call.invoke(Opcode.ACTIVITY_TEST)
             now_ms, due_ms = self._ms(), self._due_ms()
             if due_ms <= now_ms:  # not before the report is due: then it is only asked for the call
-                self._change(tested=True, due_ms=now_ms + PERIOD_SLACK_MS if due_ms else 0)
+                after = self._change()
+                after.tested, after.due_ms = True, now_ms + PERIOD_SLACK_MS if due_ms else 0
         elif action is charge.Action.SETTLE:
             await self._settle()
         elif action is charge.Action.SETTLE_CLOCK:
@@ -401,12 +405,17 @@ class Control:
         elif event is charge.Event.REFUSED and self.held.phase is not Phase.TALKING:
             self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
 
+    def _timely(self) -> None:
+        """Note that no report is late."""
+        after = self._change()
+        after.tested, after.due_ms = False, 0
+
     def _assume(self) -> None:
         """Count the whole period as used; where the switch was to end the call then, no clock counts on."""
         meter = self.held.meter
         if meter.releasing and meter.answered:
-            self._change(cleared_ms=meter.answered + meter.allowed * MS_OF_TENTH)
-        self._change(meter=metering.reported(metering.assumed(meter)))
+            self._change().cleared_ms = meter.answered + meter.allowed * MS_OF_TENTH
+        self._change().meter = metering.reported(metering.assumed(meter))
 
     def _by_the_clock(self, most: int = 0) -> str | None:
         """Count the time since the last report by the node's clock; return `Charge.charged_by`.
@@ -423,7 +432,7 @@ class Control:
             meter = metering.assumed(held.meter)
         if meter.used == held.meter.used:
             return None
-        self._change(meter=meter)
+        self._change().meter = meter
         return by
 
     def _lost(self, event: charge.Event) -> str | None:
@@ -437,7 +446,7 @@ class Control:
         if not meter.pending:
             return self._by_the_clock()
         if self._policy.lost_call == GRANTED:
-            self._change(meter=metering.assumed(meter))
+            self._change().meter = metering.assumed(meter)
             return GRANTED
         if held.cleared_ms or held.missed or held.connected:
             return self._by_the_clock(most=max(meter.allowed, meter.used))
@@ -450,7 +459,7 @@ class Control:
         self.call.note(Cleared(self._policy.denial_cause))
         if event is charge.Event.SPENT:
             self.call.decided(_ENDED)
-        self._change(phase=Phase.OVER)
+        self._change().phase = Phase.OVER
 
     async def _next_quota(self) -> None:
         """Ask for more unless there is none, and give the switch its next period.
@@ -487,48 +496,26 @@ class Control:
         return self.held.meter.pending
 
     def _request(self, seconds: int) -> QuotaRequest:
-        held, policy = self.held, self._policy
-        assert held.paid is not None
-        slack = 0 if held.phase is Phase.TALKING else self.plan.patience.no_answer + ceil(policy.deadline_s)
-        return QuotaRequest(
-            held.session,
-            held.paid.account,
-            held.session,
-            held.paid.a_number,
-            held.paid.b_number,
-            min(seconds, policy.longest_s),
-            replace(held.meter.usage, told=held.told),
-            policy.least_s,
-            slack,
-        )
+        return self.held.request(seconds, self._policy, self.plan.patience.no_answer)
 
     def _taken(self, answer: QuotaGrant | QuotaDenial | ChargingFailure) -> QuotaGrant:
         """Take an answer; return what is granted by it, or by the policy for charging that is down."""
         held, policy = self.held, self._policy
         if isinstance(answer, QuotaGrant):
-            last = answer.last or answer.seconds >= policy.longest_s
-            meter = metering.granted(held.meter, replace(answer, last=last), self._ms())
-            self._change(
-                meter=meter,
-                reserved=True,
-                grace=False,
-                tariff=answer.tariff or held.tariff,
-                held=answer.held,
-                told=held.meter.used // TENTHS,
-            )
+            self.held = held.granted(answer, self._ms(), policy.longest_s)
             return answer
         none = QuotaGrant(held.session, 0)
         if isinstance(answer, ChargingFailure):
             more = policy.grace_s if not held.grace else 0
             more = policy.next_s if policy.down == "free" else more
             if more:
-                free = held.meter.used + more * TENTHS
-                meter = replace(held.meter, granted=max(held.meter.granted, free))
-                self._change(meter=meter, grace=True, reserved=held.reserved and bool(held.held))
+                after = self._change()
+                after.meter, after.grace = metering.paid(held.meter, held.meter.used + more * TENTHS), True
+                after.reserved = held.reserved and bool(held.held)
                 return none
         if isinstance(answer, QuotaDenial):
-            self._change(told=held.meter.used // TENTHS)
-        self._change(meter=replace(held.meter, last=True))
+            self._change().told = held.meter.used // TENTHS
+        self._change().meter = metering.paid(held.meter, 0, last=True)
         return none
 
     def _apply(self, grant: QuotaGrant) -> bool:
@@ -539,7 +526,7 @@ class Control:
         if period is None:
             return False
         self._send(period)
-        self._change(meter=metering.applied(held.meter, period, grant.at))
+        self._change().meter = metering.applied(held.meter, period, grant.at)
         return True
 
     def _send(self, period: Period) -> None:
@@ -556,7 +543,8 @@ class Control:
         """Put ApplyCharging for another attempt into the message; a report is due once (§11.3.2.1)."""
         held = self.held
         if held.money is Money.COUNTING:
-            self._change(meter=metering.anew(held.meter), unreported=held.meter.pending)
+            after = self._change()
+            after.meter, after.unreported = metering.anew(held.meter), held.meter.pending
             self._apply(QuotaGrant(held.session, 0))
 
     def _due_ms(self) -> int:
@@ -570,8 +558,10 @@ class Control:
     async def _settle(self, by: str | None = None) -> None:
         """Charge what was used, once; ``by``: see `Charge.charged_by`."""
         held = self.held
-        self.call.keep(replace(held, money=Money.CLOSING))
-        used = replace(held.meter.usage, told=held.told)
+        kept = held.copy()
+        kept.money = Money.CLOSING
+        self.call.keep(kept)
+        used = held.usage
         until = self.call.now + SETTLE_SECONDS
         if used.tenths and not held.reserved:  # charging was away, and may be back
             await Reserve(self._request(used.seconds), until)
@@ -580,8 +570,10 @@ class Control:
         tariff = held.tariff or None
         self.call.note(Charge(held.session, used.tenths * 100, charged, held.held, tariff, by))
 
-    def _change(self, **changes: object) -> None:
-        self.held = replace(self.held, **changes)
+    def _change(self) -> HeldCall:
+        """Return the state that counts from now on, like the one before: what changes is set at once."""
+        self.held = self.held.copy()
+        return self.held
 
 
 async def deny(call: Call, plan: Plan, policy: ChargingPolicy, reason: Reason) -> None:

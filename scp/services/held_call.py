@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from math import ceil
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
-from msgspec import Struct
-
+from scp.domain import meter as metering
 from scp.domain.meter import Meter
+from scp.domain.quota import TENTHS, QuotaRequest, Usage
 from scp.domain.switches import Switches
 from scp.services.call_control import Phase
 from scp.services.charge_control import Money
@@ -16,6 +17,7 @@ from scp.services.charging_policy import ChargingPolicy, Paid
 
 if TYPE_CHECKING:
     from scp.domain.announcement import Announcement
+    from scp.domain.quota import QuotaGrant
 
 
 class Patience(NamedTuple):
@@ -30,8 +32,12 @@ class Patience(NamedTuple):
     quiet: float
 
 
-class HeldCall(Struct, frozen=True, gc=False, array_like=True):
-    """The state of a call under control.
+NEW: Final = Meter()
+
+
+@final
+class HeldCall:
+    """The state of a call under control: a value, of which changed ones are made.
 
     Attributes:
         phase: of the call.
@@ -57,25 +63,149 @@ class HeldCall(Struct, frozen=True, gc=False, array_like=True):
         connected: what the last of them said of the answered call: tenths of a second; 0: nothing.
     """
 
-    phase: Phase = Phase.PLAIN
-    reason: int = -1
-    money: Money = Money.FREE
-    meter: Meter = Meter()
-    session: str = ""
-    paid: Paid | None = None
-    reserved: bool = False
-    grace: bool = False
-    unreported: bool = False
-    tested: bool = False
-    tariff: str = ""
-    held: int = 0
-    told: int = 0
-    due_ms: int = 0
-    number: str = ""
-    cleared_ms: int = 0
-    missed: bool = False
-    informs: int = 0
-    connected: int = 0
+    __slots__ = (
+        "cleared_ms",
+        "connected",
+        "due_ms",
+        "grace",
+        "held",
+        "informs",
+        "meter",
+        "missed",
+        "money",
+        "number",
+        "paid",
+        "phase",
+        "reason",
+        "reserved",
+        "session",
+        "tariff",
+        "tested",
+        "told",
+        "unreported",
+    )
+
+    def __init__(
+        self,
+        phase: Phase = Phase.PLAIN,
+        reason: int = -1,
+        money: Money = Money.FREE,
+        meter: Meter = NEW,
+        session: str = "",
+        paid: Paid | None = None,
+        reserved: bool = False,
+        grace: bool = False,
+        unreported: bool = False,
+        tested: bool = False,
+        tariff: str = "",
+        held: int = 0,
+        told: int = 0,
+        due_ms: int = 0,
+        number: str = "",
+        cleared_ms: int = 0,
+        missed: bool = False,
+        informs: int = 0,
+        connected: int = 0,
+    ) -> None:
+        self.phase = phase
+        self.reason = reason
+        self.money = money
+        self.meter = meter
+        self.session = session
+        self.paid = paid
+        self.reserved = reserved
+        self.grace = grace
+        self.unreported = unreported
+        self.tested = tested
+        self.tariff = tariff
+        self.held = held
+        self.told = told
+        self.due_ms = due_ms
+        self.number = number
+        self.cleared_ms = cleared_ms
+        self.missed = missed
+        self.informs = informs
+        self.connected = connected
+
+    def values(self) -> tuple[object, ...]:
+        """Return all attributes, in the order of the arguments: what is journalled."""
+        return (
+            self.phase,
+            self.reason,
+            self.money,
+            self.meter.values(),
+            self.session,
+            self.paid,
+            self.reserved,
+            self.grace,
+            self.unreported,
+            self.tested,
+            self.tariff,
+            self.held,
+            self.told,
+            self.due_ms,
+            self.number,
+            self.cleared_ms,
+            self.missed,
+            self.informs,
+            self.connected,
+        )
+
+    def copy(self) -> HeldCall:
+        """Return one like it, to be changed before anybody sees it."""
+        return HeldCall(
+            self.phase,
+            self.reason,
+            self.money,
+            self.meter,
+            self.session,
+            self.paid,
+            self.reserved,
+            self.grace,
+            self.unreported,
+            self.tested,
+            self.tariff,
+            self.held,
+            self.told,
+            self.due_ms,
+            self.number,
+            self.cleared_ms,
+            self.missed,
+            self.informs,
+            self.connected,
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """What was used, and what of it the charging system was told of."""
+        return Usage(self.meter.stretches, self.told)
+
+    def request(self, seconds: int, policy: ChargingPolicy, no_answer: int) -> QuotaRequest:
+        """Return the request for so many seconds in all; ``no_answer``: how many a party may ring."""
+        paid = self.paid
+        assert paid is not None
+        return QuotaRequest(
+            self.session,
+            paid.account,
+            self.session,
+            paid.a_number,
+            paid.b_number,
+            min(seconds, policy.longest_s),
+            self.usage,
+            policy.least_s,
+            0 if self.phase is Phase.TALKING else no_answer + ceil(policy.deadline_s),
+        )
+
+    def granted(self, grant: QuotaGrant, now_ms: int, longest_s: int) -> HeldCall:
+        """Return the call once a grant was taken; see `metering.granted`."""
+        after = self.copy()
+        after.meter = metering.granted(self.meter, grant, now_ms, longest_s)
+        after.reserved = True
+        after.grace = False
+        after.tariff = grant.tariff or self.tariff
+        after.held = grant.held
+        after.told = self.meter.used // TENTHS
+        return after
 
 
 class Plan(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from msgspec import Meta, Struct, msgpack
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from scp.domain import passes
@@ -31,6 +31,7 @@ from scp.services.call_control import ARMED_SINCE, Phase
 from scp.services.charging_policy import ChargingPolicy, Paid, listed, paid_by
 from scp.services.controlled import Control, deny, put_through
 from scp.services.held_call import HeldCall, Patience, Plan
+from scp.services.held_stored import read_held
 from scp.services.idp import calling_e164, read_call
 from scp.services.instructions import connect_argument
 from scp.services.settings import read_settings
@@ -205,10 +206,7 @@ class ControllingForwarding(VoipForwarding):
         decision = call.decision
         connects = decision is not None and decision.action is _CONNECT
         connect = connect_argument(call.idp, decision, st=self.st) if connects and decision else None
-        return Control(call, facts, self.plan, _decode_state(state)).resume(connect)
-
-
-_decode_state: Final = msgpack.Decoder(HeldCall).decode
+        return Control(call, facts, self.plan, read_held(state)).resume(connect)
 
 
 NO_MARK: Final = "#DE#"

@@ -336,7 +336,7 @@ class Keeps:
         return getattr(self.inner, name)
 
     def keep(self, value: Any) -> None:
-        self.kept = msgpack.encode(value)
+        self.kept = msgpack.encode(value.values())
 
 
 @pytest.mark.hypothesis

@@ -89,7 +89,12 @@ class StoredRecord(HeldRecord, array_like=True, frozen=True, gc=False):
     state: Raw
 
 
-encode: Final = msgspec.msgpack.Encoder().encode
+def _values(state: Any) -> object:
+    """Return what of a service's state is encoded, where that is no type of msgspec's."""
+    return state.values()
+
+
+encode: Final = msgspec.msgpack.Encoder(enc_hook=_values).encode
 """Return a `HeldRecord` as octets."""
 _version: Final = msgspec.msgpack.Decoder(_Version).decode
 _decode: Final = msgspec.msgpack.Decoder(StoredRecord).decode
