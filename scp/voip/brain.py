@@ -193,10 +193,11 @@ class Brain:
     def linked(self, link: Evapi) -> None:
         """See `LinkUser`."""
         self.metrics.links[link.address] = True
+        again = link in self._links  # nothing was heard of us for long: levels were told meanwhile
         others = bool(self._links - {link})
         self._links.add(link)
         self._log.info("linked", kamailio=link.address)
-        if others:  # it may have been started just now, and has not heard from them who is bound
+        if again or others:  # it may have been started just now, and has not heard from them who is bound
             asyncio.get_running_loop().call_later(SYNC_SECONDS, self._sweep, link)
         if self._counting is None:
             self._count()

@@ -154,10 +154,11 @@ class Evapi:
         self._connection = None
 
     def say(self, message: Said) -> bool:
-        """Send a message; False if there is no connection."""
-        if self._connection is None or self._connection.transport is None:
+        """Send a message; False if there is no connection any more."""
+        transport = None if self._connection is None else self._connection.transport
+        if transport is None or transport.is_closing():  # uvloop's raises then
             return False
-        self._connection.transport.write(netstring(self._encode(message)))
+        transport.write(netstring(self._encode(message)))
         return True
 
     def _received(self, data: bytes) -> None:

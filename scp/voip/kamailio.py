@@ -19,6 +19,8 @@ MOST_BRAINS: Final = 16
 """Connections that evapi takes."""
 RETELL_SECONDS: Final = 20
 """After which a call's end that no brain has kept is told again."""
+SILENT_SECONDS: Final = 12
+"""A brain that has said nothing for as long hangs: each asks for counters every 5 s (`scp.voip.brain`)."""
 SYNC_SECONDS: Final = 2
 """Within which a Kamailio that was started has from the others what they know."""
 
@@ -64,6 +66,7 @@ def _values(config: VoipConfig) -> Iterator[tuple[str, str]]:
     yield "HIDE_KEY", sip.hide_key.reveal() if sip.hide_key is not None else ""
     yield "MOST_BRAINS", str(MOST_BRAINS)
     yield "RETELL_SECONDS", str(RETELL_SECONDS)
+    yield "SILENT_SECONDS", str(SILENT_SECONDS)
     yield "DMQ_SOCKET", sip.replication
     yield "DMQ_ADDRESS", f"sip:{sip.replication.partition(':')[2]}"
     for number, peer in enumerate(sip.peers, 1):
