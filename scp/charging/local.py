@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from scp.charging.grants import (
-    answered_once,
-    granted,
-    new_reservation,
-    no_extension,
-    repeated,
-    settled,
-    without_asking,
-)
+from scp.charging.grants import granted, new_reservation, no_extension, repeated
+from scp.charging.on_ledger import LedgerCharging
 from scp.domain.reservation import Event, Reservation, Result, Step
 from scp.ports import Denied, Grant
 
@@ -24,20 +17,18 @@ if TYPE_CHECKING:
 
 TRIES: Final = 5
 """How often a smaller grant is tried while others take from the same balance."""
-EXPIRE_AT_ONCE: Final = 500
 
 
 @final
-class LocalCharging:
-    """`scp.ports.ChargingSystem` on a ledger.
+class LocalCharging(LedgerCharging):
+    """`scp.ports.ChargingSystem` by the node's own tariffs.
 
     Args:
         ledger: where the money is.
         tariffs: what calls cost.
         wall: milliseconds since 1970-01-01 UTC.
         local: seconds of the clock that tariffs go by, for such milliseconds.
-        grace_ms: how long after its last second a reservation waits to be committed.
-        max_seconds: the most that one reservation may grant.
+        grace_ms, max_seconds: see `LedgerCharging`.
     """
 
     def __init__(
@@ -50,22 +41,11 @@ class LocalCharging:
         grace_ms: int,
         max_seconds: int,
     ) -> None:
-        self._ledger = ledger
+        super().__init__(ledger, wall, grace_ms=grace_ms, max_seconds=max_seconds)
         self._tariffs = tariffs
-        self._wall = wall
         self._local = local
-        self._grace_ms = grace_ms
-        self._max_seconds = max_seconds
 
-    async def create(self, request: ChargingRequest) -> Grant:
-        """See `scp.ports.ChargingSystem`."""
-        return await answered_once(self._ledger, request, await self._create(request), self._wall())
-
-    async def _create(self, request: ChargingRequest) -> Grant:
-        before = await self._ledger.reservation(request.id)
-        answer = without_asking(before, request, self._max_seconds)
-        if answer is not None:
-            return answer
+    async def _granted(self, request: ChargingRequest) -> Grant:
         tariff = self._tariffs.find(request.b_number)
         if tariff is None:
             return Grant(None, Denied.NO_TARIFF)
@@ -73,7 +53,7 @@ class LocalCharging:
         new = new_reservation(request, now, self._local(now), tariff)
         seconds = request.seconds
         for _ in range(TRIES):
-            outcome = await self._ledger.reserve(new, self._hold(Event.RESERVE, new, tariff, seconds, now))
+            outcome = await self._ledger.reserve(new, self._hold(Event.RESERVE, new, tariff, seconds))
             if outcome.result is Result.REPEATED and outcome.reservation is not None:
                 return repeated(outcome.reservation, request.fingerprint)
             if outcome.result is not Result.INSUFFICIENT or outcome.account is None:
@@ -93,7 +73,7 @@ class LocalCharging:
         if found is None or found.tariff is None:  # made by a charging function, and it is gone
             return Grant(found, Denied.CLOSED)
         while seconds > found.granted_seconds:
-            hold = self._hold(Event.EXTEND, found, found.tariff, seconds, self._wall())
+            hold = self._hold(Event.EXTEND, found, found.tariff, seconds)
             outcome = await self._ledger.step(reservation_id, hold)
             if outcome.result is not Result.INSUFFICIENT or outcome.account is None:
                 return granted(outcome)
@@ -101,31 +81,5 @@ class LocalCharging:
             seconds = found.tariff.affordable_seconds(spendable, seconds - 1, found.local_start, step)
         return Grant(found, Denied.INSUFFICIENT)
 
-    async def release(self, reservation_id: str, used_seconds: int | None) -> Grant:
-        """See `scp.ports.ChargingSystem`."""
-        found = await self._ledger.reservation(reservation_id)
-        if found is None:
-            return Grant(None, Denied.UNKNOWN_RESERVATION)
-        if used_seconds is None:
-            return granted(await self._ledger.step(reservation_id, Step(Event.RELEASE, self._wall())))
-        cost = 0 if found.tariff is None else found.tariff.cost(used_seconds, found.local_start)
-        outcome = await self._ledger.step(
-            reservation_id, Step(Event.COMMIT, self._wall(), cost, used_seconds)
-        )
-        return settled(outcome, used_seconds)
-
-    async def expire(self, now_ms: int) -> int:
-        """See `scp.ports.ChargingSystem`."""
-        due = await self._ledger.due(now_ms, EXPIRE_AT_ONCE)
-        for each in due:
-            await self._ledger.step(each, Step(Event.EXPIRE, now_ms))
-        return len(due)
-
-    def _hold(self, event: Event, of: Reservation, tariff: Tariff, seconds: int, now: int) -> Step:
-        return Step(
-            event,
-            now,
-            tariff.cost(seconds, of.local_start),
-            seconds,
-            of.created_ms + seconds * 1000 + self._grace_ms,
-        )
+    def _hold(self, event: Event, of: Reservation, tariff: Tariff, seconds: int) -> Step:
+        return self._step(event, of, seconds, cost=tariff.cost(seconds, of.local_start))

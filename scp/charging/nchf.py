@@ -18,16 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
-from scp.charging.grants import (
-    answered_once,
-    granted,
-    new_reservation,
-    no_extension,
-    repeated,
-    settled,
-    without_asking,
-)
-from scp.charging.local import EXPIRE_AT_ONCE
+from scp.charging.grants import granted, new_reservation, no_extension, repeated
 from scp.charging.nchf_http import GONE, ChfRefusedError, ChfUnavailableError
 from scp.charging.nchf_messages import (
     DENIALS,
@@ -40,7 +31,8 @@ from scp.charging.nchf_messages import (
     UsedUnit,
     granted_seconds,
 )
-from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step
+from scp.charging.on_ledger import LedgerCharging
+from scp.domain.reservation import Event, Reservation, Result
 from scp.ports import Denied, Grant, StoreError
 
 if TYPE_CHECKING:
@@ -55,17 +47,14 @@ _decode: Final = msgspec.json.Decoder(ChargingDataResponse).decode
 
 
 @final
-class NchfCharging:
+class NchfCharging(LedgerCharging):
     """`scp.ports.ChargingSystem` behind which a CHF charges.
 
     Args:
         client: reaches the CHF.
-        ledger: keeps the reservations.
+        ledger, wall, grace_ms, max_seconds: see `LedgerCharging`.
         consumer: our identification at the CHF.
         rating_group: of these calls, agreed with the CHF's operator.
-        wall: milliseconds since 1970-01-01 UTC.
-        grace_ms: how long after its last second a reservation waits to be committed.
-        max_seconds: the most that one reservation may grant.
         carry_on: grant what is asked for while the CHF can't be reached (FailureHandling CONTINUE, TS 32.290
             §5.2.2); such calls have a CDR without the CHF's reference, to be rated from that.
     """
@@ -82,24 +71,13 @@ class NchfCharging:
         max_seconds: int,
         carry_on: bool,
     ) -> None:
+        super().__init__(ledger, wall, grace_ms=grace_ms, max_seconds=max_seconds)
         self._client = client
-        self._ledger = ledger
         self._consumer = consumer
         self._group = rating_group
-        self._wall = wall
-        self._grace_ms = grace_ms
-        self._max_seconds = max_seconds
         self._carry_on = carry_on
 
-    async def create(self, request: ChargingRequest) -> Grant:
-        """See `scp.ports.ChargingSystem`."""
-        return await answered_once(self._ledger, request, await self._create(request), self._wall())
-
-    async def _create(self, request: ChargingRequest) -> Grant:
-        before = await self._ledger.reservation(request.id)
-        known = without_asking(before, request, self._max_seconds)
-        if known is not None:
-            return known
+    async def _granted(self, request: ChargingRequest) -> Grant:
         now = self._wall()
         seconds, reference = request.seconds, ""
         draft = new_reservation(request, now, 0, None)
@@ -157,28 +135,12 @@ class NchfCharging:
             await self._ledger.step(reservation_id, self._step(Event.EXTEND, found, total, answer[1]))
         )
 
-    async def release(self, reservation_id: str, used_seconds: int | None) -> Grant:
-        """See `scp.ports.ChargingSystem`; raises `StoreError` while the CHF can't be told."""
-        found = await self._ledger.reservation(reservation_id)
-        if found is None:
-            return Grant(None, Denied.UNKNOWN_RESERVATION)
-        takes_part = found.state in OPEN or (used_seconds is not None and found.state is State.EXPIRED)
-        if takes_part:
-            try:
-                await self._close(found, used_seconds)
-            except ChfUnavailableError as error:
-                raise StoreError(f"charging function: {error}", "charging-unavailable") from None
-        if used_seconds is None:
-            return granted(await self._ledger.step(reservation_id, Step(Event.RELEASE, self._wall())))
-        step = Step(Event.COMMIT, self._wall(), 0, used_seconds)
-        return settled(await self._ledger.step(reservation_id, step), used_seconds)
-
-    async def expire(self, now_ms: int) -> int:
-        """See `scp.ports.ChargingSystem`. The CHF ends its sessions by its own clock."""
-        due = await self._ledger.due(now_ms, EXPIRE_AT_ONCE)
-        for each in due:
-            await self._ledger.step(each, Step(Event.EXPIRE, now_ms))
-        return len(due)
+    async def _tell_end(self, found: Reservation, used_seconds: int | None) -> None:
+        """See `LedgerCharging`; raises `StoreError` while the CHF can't be told."""
+        try:
+            await self._close(found, used_seconds)
+        except ChfUnavailableError as error:
+            raise StoreError(f"charging function: {error}", "charging-unavailable") from None
 
     async def _abandon(self, reservation: Reservation) -> None:
         """Release a session that nothing will be charged to; what can't be told, the CHF's clock ends."""
@@ -214,14 +176,6 @@ class NchfCharging:
             ),
             ImsInformation((f"tel:+{reservation.a_number}",), f"tel:+{reservation.b_number}"),
         )
-
-    def _step(self, event: Event, of: Reservation, seconds: int, validity: int | None) -> Step:
-        wait = seconds * 1000 + self._grace_ms
-        now = self._wall()
-        expires = (
-            of.created_ms + wait if validity is None else max(of.created_ms + wait, now + validity * 1000)
-        )
-        return Step(event, now, 0, seconds, expires)
 
 
 def session_path(reservation: Reservation) -> str:

@@ -13,20 +13,12 @@ from typing import TYPE_CHECKING, final
 
 from msgspec.structs import replace
 
-from scp.charging.grants import (
-    answered_once,
-    granted,
-    new_reservation,
-    no_extension,
-    repeated,
-    settled,
-    without_asking,
-)
-from scp.charging.local import EXPIRE_AT_ONCE
+from scp.charging.grants import granted, new_reservation, no_extension, repeated
+from scp.charging.on_ledger import LedgerCharging
 from scp.charging.ro_client import RoUnavailableError
 from scp.charging.ro_messages import FailureHandling, Used
 from scp.charging.ro_sessions import Granted, Session
-from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step
+from scp.domain.reservation import Event, Reservation, Result
 from scp.ports import Denied, Grant, StoreError
 
 if TYPE_CHECKING:
@@ -39,15 +31,12 @@ _NOTHING = (Used(0),)
 
 
 @final
-class RoCharging:
+class RoCharging(LedgerCharging):
     """`scp.ports.ChargingSystem` behind which an online charging system charges.
 
     Args:
         sessions: at the servers.
-        ledger: keeps the reservations.
-        wall: milliseconds since 1970-01-01 UTC.
-        grace_ms: how long after its last second a reservation waits to be committed.
-        max_seconds: the most that one reservation may grant.
+        ledger, wall, grace_ms, max_seconds: see `LedgerCharging`.
     """
 
     def __init__(
@@ -59,21 +48,10 @@ class RoCharging:
         grace_ms: int,
         max_seconds: int,
     ) -> None:
+        super().__init__(ledger, wall, grace_ms=grace_ms, max_seconds=max_seconds)
         self._sessions = sessions
-        self._ledger = ledger
-        self._wall = wall
-        self._grace_ms = grace_ms
-        self._max_seconds = max_seconds
 
-    async def create(self, request: ChargingRequest) -> Grant:
-        """See `scp.ports.ChargingSystem`."""
-        return await answered_once(self._ledger, request, await self._create(request), self._wall())
-
-    async def _create(self, request: ChargingRequest) -> Grant:
-        before = await self._ledger.reservation(request.id)
-        known = without_asking(before, request, self._max_seconds)
-        if known is not None:
-            return known
+    async def _granted(self, request: ChargingRequest) -> Grant:
         new = new_reservation(request, self._wall(), 0, None)
         try:
             session, answer = await self._sessions.begin(new, request.seconds)
@@ -115,38 +93,19 @@ class RoCharging:
             return Grant(outcome.reservation or found, answer)
         return granted(outcome)
 
-    async def release(self, reservation_id: str, used_seconds: int | None) -> Grant:
-        """See `scp.ports.ChargingSystem`; raises `StoreError` while no server can be told."""
-        found = await self._ledger.reservation(reservation_id)
-        if found is None:
-            return Grant(None, Denied.UNKNOWN_RESERVATION)
-        takes_part = found.state in OPEN or (used_seconds is not None and found.state is State.EXPIRED)
-        if takes_part and found.reference:
-            try:
-                await self._end(found, used_seconds or 0)
-            except RoUnavailableError as error:
-                raise StoreError(f"online charging system: {error}", Denied.UNAVAILABLE) from None
-        if used_seconds is None:
-            return granted(await self._ledger.step(reservation_id, Step(Event.RELEASE, self._wall())))
-        step = Step(Event.COMMIT, self._wall(), 0, used_seconds)
-        return settled(await self._ledger.step(reservation_id, step), used_seconds)
+    async def _tell_end(self, found: Reservation, used_seconds: int | None) -> None:
+        """See `LedgerCharging`; raises `StoreError` while no server can be told."""
+        if not found.reference:
+            return
+        try:
+            await self._end(found, used_seconds or 0)
+        except RoUnavailableError as error:
+            raise StoreError(f"online charging system: {error}", Denied.UNAVAILABLE) from None
 
     async def _end(self, found: Reservation, used_seconds: int) -> None:
         if self._sessions.unanswered(found):
             await self._sessions.update(found, _NOTHING, 0, 1)
-            step = self._step(Event.EXTEND, found, found.granted_seconds, None)
+            step = self._step(Event.EXTEND, found, found.granted_seconds)
             outcome = await self._ledger.step(found.id, step)
             found = outcome.reservation or found
         await self._sessions.end(found, (Used(used_seconds),))
-
-    async def expire(self, now_ms: int) -> int:
-        """See `scp.ports.ChargingSystem`. The system ends its sessions by its own clock (Tcc)."""
-        due = await self._ledger.due(now_ms, EXPIRE_AT_ONCE)
-        for each in due:
-            await self._ledger.step(each, Step(Event.EXPIRE, now_ms))
-        return len(due)
-
-    def _step(self, event: Event, of: Reservation, seconds: int, validity: int | None) -> Step:
-        now = self._wall()
-        until = of.created_ms + seconds * 1000 + self._grace_ms
-        return Step(event, now, 0, seconds, until if validity is None else max(until, now + validity * 1000))
