@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from scp.charging.clock import local_clock
 from scp.charging.fault_state import FaultState
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from scp.domain.outcome import Step
     from scp.domain.reservation import Account
     from scp.ports import ChargingSystem, ChargingTelemetry, Ledger, QuotaSystem
+
+
+_SETTLES_WITHIN: Final = 5.0
+"""Seconds in which a node has settled what it waited for."""
 
 
 class Told(Protocol):
@@ -70,12 +74,13 @@ def charging_service(
     quotas: QuotaSystem
     if charging.ro is not None:
         servers = _ro_client(config, charging.ro, random, told)
-        system, quotas = _ro(charging, charging.ro, ledger, servers)
+        system, quotas = _ro(config, charging.ro, ledger, servers)
     elif charging.chf is not None:
         function = _client(charging.chf, random, _named("charging function", told))
-        system, quotas = _chf(charging, charging.chf, ledger, function)
+        system, quotas = _chf(config, charging.chf, ledger, function)
     else:
         system, quotas = _local(config, ledger)
+    sms = None if config.sms_control is None else config.sms_control.charging
     requests = FaultState(_named("requests to the ledger", told))
     swept = "expiry, and CDRs of what was charged"
     wanted = bool(charging.tariffs) or function is not None or servers is not None
@@ -93,6 +98,7 @@ def charging_service(
         requests=requests,
         function=function,
         servers=servers,
+        charges_unreported=sms is not None and sms.unreported == "charge",
     )
     if isinstance(quotas, LocalQuotas):
         quotas.charged = service.charged
@@ -138,8 +144,15 @@ def _local(config: Config, ledger: Ledger) -> tuple[ChargingSystem, QuotaSystem]
     grace_ms, most = charging.grace_s * 1000, charging.max_minutes * MINUTE
     return (
         LocalCharging(ledger, tariffs, wall_ms, local, grace_ms=grace_ms, max_seconds=most),
-        LocalQuotas(ledger, tariffs, wall_ms, local, grace_ms=grace_ms, messages=messages),
+        LocalQuotas(ledger, tariffs, wall_ms, local, grace_ms=_grace_ms(config), messages=messages),
     )
+
+
+def _grace_ms(config: Config) -> int:
+    """Return how long a reservation waits to be settled: a message's longer than its report is waited for."""
+    sms = None if config.sms_control is None else config.sms_control.charging
+    wait = 0.0 if sms is None else sms.deadline_s + sms.report_s + _SETTLES_WITHIN
+    return int(max(config.charging.grace_s, wait) * 1000)
 
 
 def _client(chf: Chf, random: Random, failed: Callable[[str], None]) -> ChfClient:
@@ -162,22 +175,20 @@ def _client(chf: Chf, random: Random, failed: Callable[[str], None]) -> ChfClien
         raise StoreError(f"charging.chf: {error}", "config") from None
 
 
-def _chf(
-    charging: Charging, chf: Chf, ledger: Ledger, client: ChfClient
-) -> tuple[ChargingSystem, QuotaSystem]:
+def _chf(config: Config, chf: Chf, ledger: Ledger, client: ChfClient) -> tuple[ChargingSystem, QuotaSystem]:
     from scp.charging.nchf import NchfCharging  # noqa: PLC0415 - as above
     from scp.charging.nchf_messages import NfIdentification  # noqa: PLC0415
     from scp.charging.nchf_quotas import NchfQuotas  # noqa: PLC0415
 
     identity = NfIdentification(chf.functionality, chf.consumer)
-    grace_ms = charging.grace_s * 1000
+    charging = config.charging
     minutes = NchfCharging(
         client,
         ledger,
         identity,
         chf.rating_group,
         wall_ms,
-        grace_ms=grace_ms,
+        grace_ms=charging.grace_s * 1000,
         max_seconds=charging.max_minutes * MINUTE,
         carry_on=chf.failure_handling == "continue",
     )
@@ -187,7 +198,7 @@ def _chf(
         identity,
         chf.rating_group,
         wall_ms,
-        grace_ms=grace_ms,
+        grace_ms=_grace_ms(config),
         message_group=chf.message_rating_group,
     )
     return minutes, quotas
@@ -223,7 +234,7 @@ def _ro_client(config: Config, ro: Ro, random: Random, told: Told) -> RoClient:
     )
 
 
-def _ro(charging: Charging, ro: Ro, ledger: Ledger, client: RoClient) -> tuple[ChargingSystem, QuotaSystem]:
+def _ro(config: Config, ro: Ro, ledger: Ledger, client: RoClient) -> tuple[ChargingSystem, QuotaSystem]:
     from scp.charging.ro import RoCharging  # noqa: PLC0415 - as above
     from scp.charging.ro_messages import FailureHandling  # noqa: PLC0415
     from scp.charging.ro_quotas import RoQuotas  # noqa: PLC0415
@@ -231,10 +242,10 @@ def _ro(charging: Charging, ro: Ro, ledger: Ledger, client: RoClient) -> tuple[C
 
     handling = FailureHandling[ro.failure_handling.upper().replace("-", "_")]
     sessions = RoSessions(client, wall_ms, moves=ro.session_failover, handling=handling)
-    grace_ms, most = charging.grace_s * 1000, charging.max_minutes * MINUTE
+    grace_ms, most = config.charging.grace_s * 1000, config.charging.max_minutes * MINUTE
     return (
         RoCharging(sessions, ledger, wall_ms, grace_ms=grace_ms, max_seconds=most),
-        RoQuotas(sessions, ledger, wall_ms, grace_ms=grace_ms),
+        RoQuotas(sessions, ledger, wall_ms, grace_ms=_grace_ms(config)),
     )
 
 

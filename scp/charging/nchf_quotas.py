@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import replace
@@ -37,7 +37,7 @@ from scp.charging.nchf_messages import (
 )
 from scp.charging.unopened import UnopenedSessions
 from scp.domain.quota import MOST_SWITCH, TENTHS, UNUSED, QuotaDenial, QuotaGrant, Settled, divided
-from scp.domain.reservation import OPEN, Event, Reservation, State, Step
+from scp.domain.reservation import MESSAGE, OPEN, Event, Reservation, State, Step
 from scp.ports import Denied, StoreError
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
     from scp.charging.nchf_messages import ChargingDataResponse
     from scp.domain.quota import QuotaAnswer, QuotaRequest, Usage
     from scp.ports import Ledger
-
-MESSAGE: Final = "message"
-"""The fingerprint of a short message's reservation: it says which units its session counts in."""
 
 
 class _Update(NamedTuple):

@@ -192,6 +192,15 @@ class QuotaDesk:
         elif isinstance(answer, Settled):
             self._telemetry.reservation("committed" if answer.seconds else "released")
 
+    async def settle_left(self, session: str, used: Usage | None) -> None:
+        """Settle a session that another node has left; what can't be settled now is owed."""
+        answer: QuotaAnswer | StoreError
+        try:
+            answer = await self._system.settle(session, used)
+        except StoreError as error:
+            answer = error
+        self._settled(session, used, answer)
+
     async def settle_owed(self) -> None:
         """Try to settle what is owed, the oldest first, until one fails."""
         for session, used in list(self.owed.items()):

@@ -15,7 +15,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from scp.domain.quota import QuotaDenial, QuotaGrant, Settled
-from scp.domain.reservation import OPEN, Event, Reservation, Result, State, Step, Stepped, shortened
+from scp.domain.reservation import MESSAGE, OPEN, Event, Reservation, Result, State, Step, Stepped, shortened
 from scp.ports import Denied, LedgerSteps, StoreError
 
 if TYPE_CHECKING:
@@ -213,6 +213,7 @@ class _Asking:
                 created_ms=self._now,
                 local_start=self._at,
                 tariff=tariff,
+                fingerprint=MESSAGE if request.message else "",
             )
 
     def begin(self) -> None:

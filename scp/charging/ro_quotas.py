@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from scp.charging.ro_client import RoUnavailableError
 from scp.charging.ro_messages import FailureHandling
-from scp.charging.ro_sessions import MESSAGE, Granted, Session, told_in
+from scp.charging.ro_sessions import Granted, Session, told_in
 from scp.charging.unopened import UnopenedSessions
 from scp.domain.quota import MOST_SWITCH, TENTHS, UNUSED, QuotaDenial, QuotaGrant, Settled
-from scp.domain.reservation import OPEN, Event, Reservation, State, Step
+from scp.domain.reservation import MESSAGE, OPEN, Event, Reservation, State, Step
 from scp.ports import Denied, StoreError
 
 if TYPE_CHECKING:

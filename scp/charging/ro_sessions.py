@@ -25,6 +25,7 @@ from scp.charging.ro_messages import (
     unit_of,
 )
 from scp.domain.quota import divided
+from scp.domain.reservation import MESSAGE
 from scp.ports import Denied
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 MOST_UNANSWERED: Final = 100_000
 """Requests that are remembered to be sent again; beyond it the oldest is forgotten."""
-MESSAGE: Final = "message"
-"""The fingerprint of a short message's reservation: it says which units its session counts in."""
 _MOVES: Final = "m"
 _HANDLING: Final = "tcr"
 """How `FailureHandling` is written in a reference."""

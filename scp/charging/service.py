@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, final
 from scp.charging.fault_state import FaultState
 from scp.common.tasks import end_tasks
 from scp.domain.cdr import charge_record
+from scp.domain.quota import TENTHS, Usage
+from scp.domain.reservation import MESSAGE, OPEN
 from scp.ports import StoreError
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class ChargingService:
         function: reaches the operator's charging function; None: there is none.
         servers: reaches the operator's online charging system; None: there is none.
         steady: seconds that nobody sets.
+        charges_unreported: whether a short message is charged of which nothing was reported.
 
     Attributes:
         quotas: charges calls under control; None: nobody set it.
@@ -80,6 +83,7 @@ class ChargingService:
         function: ChfClient | None = None,
         servers: RoClient | None = None,
         steady: Callable[[], float] = time.monotonic,
+        charges_unreported: bool = False,
     ) -> None:
         self.ledger = ledger
         self.cdrs = cdrs
@@ -90,6 +94,7 @@ class ChargingService:
         self.wall = wall
         self._retention_ms = retention_ms
         self._steady = steady
+        self._charges_unreported = charges_unreported
         self._clocks = (0, 0.0)
         self._forget_at = 0.0
         self._failed = failed
@@ -176,13 +181,27 @@ class ChargingService:
         await self.ledger.recorded([each.id for each in charged])
 
     async def sweep(self) -> None:
-        """Expire what is due, write the CDRs that are missing."""
+        """Settle messages that a node has left, expire what else is due, write the CDRs that are missing."""
         now = self.wall()
+        if self.quotas is not None:
+            await self._settle_messages(self.quotas, now)
         while await self.system.expire(now):
             pass
         if self.quotas is not None:
             await self.quotas.settle_owed()
         await self.record()
+
+    async def _settle_messages(self, quotas: QuotaDesk, now: int) -> None:
+        """Settle short messages whose node died before it heard what became of them.
+
+        Their time is longer than a node waits for the report. What is done about one that nobody reports is
+        done about them: nothing says more of them.
+        """
+        for each in await self.ledger.due(now, AT_ONCE):
+            found = await self.ledger.reservation(each)
+            if found is not None and found.fingerprint == MESSAGE and found.state in OPEN:
+                used = Usage(((TENTHS, found.local_start),)) if self._charges_unreported else None
+                await quotas.settle_left(each, used)
 
     async def forget(self) -> None:
         """Drop CDRs and reservations that are kept no longer."""

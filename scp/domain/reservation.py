@@ -116,6 +116,9 @@ OPEN: Final = frozenset({State.RESERVED, State.EXTENDED})
 """States in which money is held."""
 
 
+MESSAGE: Final = "message"
+"""The fingerprint of a short message's reservation: it counts in messages, not in seconds."""
+
 BUCKETS: Final = 64
 """Accounts are spread over so many buckets; what belongs to one account lies in one bucket, and so on one
 server of a cluster, where it changes at once."""

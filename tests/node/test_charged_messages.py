@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
 from charged_lab import CALLED, CALLER, Lab, run
 
 from scp.domain.call import Trigger
+from scp.engine.timers import Deadlines
+from scp.services.message_record import MessageEnd as Ended
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.message import Message, MessageEnd
 from scp.simulator.msc import PlannedCall
@@ -66,6 +70,34 @@ def test_what_became_of_a_message_is_what_it_costs(everything_sent, message, ver
         assert await lab.account() == (20 - costs, 0)
 
     run(body, more=SMS, recorder=everything_sent)
+
+
+@pytest.mark.parametrize(("unreported", "costs"), [("refund", 0), ("charge", 5)])
+@pytest.mark.parametrize("grace", [1, 300])
+def test_a_message_whose_node_died_is_as_one_of_which_nothing_is_reported(unreported, costs, grace) -> None:
+    async def body(lab: Lab) -> None:
+        sending = asyncio.create_task(send(lab, Message(end=MessageEnd.SILENT)))
+        while not len(lab.node._sms._waiting):  # noqa: ASYNC110 - time is virtual
+            await asyncio.sleep(0.01)
+        lab.node._sms._waiting = Deadlines(lambda message: message.due)  # who waits for the report is gone
+        assert await lab.account() == (20, 5)
+        await asyncio.sleep(90)  # as long as a node waits that lives: nobody takes it from that
+        assert await lab.account() == (20, 5)
+        await asyncio.sleep(max(grace - 90, 0) + 10)
+        assert await lab.account() == (20 - costs, 0)
+        await lab.node.charging.record()
+        records = [json.loads(each.json) for each in await lab.node.charging.cdrs.page(0, 99)]
+        charged = [each["charged"] for each in records if each["kind"] == "charge"]
+        assert charged == ([costs] if costs else [])
+        sending.cancel()
+        (dialogue,) = lab.node.signalling.tcap._dialogues.values()
+        lab.node._sms._over(
+            dialogue.user, Ended("submitted")
+        )  # the report that comes at last, to who died not at all
+        await asyncio.sleep(1)
+        assert await lab.account() == (20 - costs, 0)  # it is settled once
+
+    run(body, more=SMS.replace("pays", f'unreported = "{unreported}"\npays'), charging=f"grace_s = {grace}")
 
 
 def test_messages_and_calls_are_paid_from_one_account_until_it_is_empty() -> None:
