@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from litestar import Litestar, Request, Response
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
-from litestar.di import Provide
 from litestar.exceptions import (
     HTTPException,
 )
@@ -19,7 +18,8 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from scp.api import changes, decisions, docs, health, imports, passes, subscribers
 from scp.api.audit import Audit, call
 from scp.api.auth import Keyring, RateLimiter
-from scp.api.context import Context, NodeView, key_name
+from scp.api.context import Constant, Context, NodeView, key_name
+from scp.api.direct import DirectCalls
 from scp.api.framework import complete, problem_of, went_away
 from scp.api.limited_log import log_limited
 from scp.api.openapi import BEARER, CHANGES
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ControllerRouterHandler
 
+    from scp.api.direct import Errors
     from scp.config import Api
 
 ROUTERS: Final[Sequence[ControllerRouterHandler]] = (
@@ -90,16 +91,17 @@ def build_app(
         RateLimiter(config.rate, config.burst, time.monotonic),
         audit or Audit(config.audit),
     )
+    errors: Errors = {
+        ProblemError: _problem,
+        StoreError: _store_failed,
+        HTTPException: _framework_error,
+        Exception: _bug,
+    }
     app = Litestar.from_config(
         AppConfig(
             route_handlers=[*ROUTERS, *routers],
-            dependencies={"context": Provide(_context)},
-            exception_handlers={
-                ProblemError: _problem,
-                StoreError: _store_failed,
-                HTTPException: _framework_error,
-                Exception: _bug,
-            },
+            dependencies={"context": Constant(context)},
+            exception_handlers={**errors},
             state=State({"context": context}),
             request_max_body_size=config.max_body,
             logging_config=None,
@@ -107,6 +109,7 @@ def build_app(
         )
     )
     complete(app)
+    app.state["direct"] = DirectCalls(app, context, errors)
     return app
 
 
@@ -137,12 +140,6 @@ def _openapi() -> OpenAPIConfig:
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         use_handler_docstrings=True,
     )
-
-
-async def _context(state: State) -> Context:
-    context = state["context"]
-    assert isinstance(context, Context)
-    return context
 
 
 # --- errors ---

@@ -14,12 +14,12 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter
 from msgspec import Meta, Struct
 
 from scp.api import cdrs
-from scp.api.context import Context, key_name
+from scp.api.context import Constant, Context, key_name
 from scp.api.openapi import IdempotencyKey, Msisdn, answer, call, documented, e164, msisdn_of
 from scp.api.problems import KEY_REUSED, NOT_SET, OTHERWISE, Kind, ProblemError, define, invalid
 from scp.charging.service import ChargingService
@@ -366,10 +366,6 @@ async def put_credit(
 
 def charging_router(service: ChargingService) -> Router:
     """Return the calls on charging of a node."""
-
-    async def the_room() -> ChargingService:
-        return service
-
     return Router(
         "/v1",
         route_handlers=[
@@ -377,5 +373,5 @@ def charging_router(service: ChargingService) -> Router:
             *(get_account, put_credit),
             *cdrs.HANDLERS,
         ],
-        dependencies={"charging": Provide(the_room)},
+        dependencies={"charging": Constant(service)},
     )

@@ -4,6 +4,7 @@
 - A slow client (header, body, or reading the response) is disconnected. An open connection costs its client
   nothing, and the node a file descriptor, which links and stores need too.
 - When all connections are taken, the one that has been idle longest makes room for a new one.
+- A plain request that comes in one piece is answered past h11 (`scp.api.direct`), which sees nothing of it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import h11
 import msgspec
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from scp.api.direct import octets_of
 from scp.api.limited_log import log_limited
 from scp.api.problems import MALFORMED, MEDIA_TYPE, Kind, define
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     import asyncio
 
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+
+    from scp.api.direct import Asked, DirectCalls
 
 CONNECTIONS = 512
 """Connections at once, and so requests."""
@@ -61,6 +66,9 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in the base
         """Begin, or make room first."""
         super().connection_made(transport)
+        self._direct: DirectCalls | None = getattr(self.config.loaded_app, "direct", None)
+        self._behind: bytearray | None = None  # what came behind a request that is answered past h11
+        self._last = False
         self._patience = REQUEST_SECONDS
         self._looked = self.loop.time()
         self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
@@ -74,9 +82,64 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
+        if self._behind is not None:
+            self._behind += data
+            if len(self._behind) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            return
         if self.answering:
             self._patience = min(REQUEST_SECONDS, self._patience + len(data) / BODY_RATE)
+        elif self._begin(data):
+            return
         super().data_received(data)
+
+    def _begin(self, data: bytes) -> bool:
+        """Begin to answer a request past h11; return whether it is one that can be."""
+        direct = self._direct
+        if direct is None or self.flow.write_paused or not self._at_rest():
+            return False
+        asked = direct.read(data, self.client, self.scheme or "http")
+        if asked is None:
+            return False
+        self._unset_keepalive_if_required()
+        self._behind = bytearray()
+        task = self.loop.create_task(self._answer(direct, asked))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+        return True
+
+    def _at_rest(self) -> bool:
+        """Return whether h11 has all of what came before, and nothing of what comes now."""
+        conn = self.conn
+        return conn.our_state is h11.IDLE and conn.their_state is h11.IDLE and not conn.trailing_data[0]
+
+    async def _answer(self, direct: DirectCalls, asked: Asked) -> None:
+        status, headers, body = await direct.answer(asked)
+        behind, self._behind = self._behind, None
+        self.server_state.total_requests += 1
+        self._patience = REQUEST_SECONDS
+        if self.transport.is_closing():
+            return
+        if self._last:
+            headers.append(("connection", "close"))
+        self.transport.write(octets_of(status, headers, body, self.server_state.default_headers))
+        if self._last:
+            self.transport.close()
+            return
+        self.flow.resume_reading()
+        if behind:
+            self.data_received(bytes(behind))
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def shutdown(self) -> None:
+        """Close, once the answer to a request in progress is sent."""
+        if self._behind is not None:
+            self._last = True
+        else:
+            super().shutdown()
 
     def on_response_complete(self) -> None:
         """Begin anew: uvicorn goes on with the next request, if it is here already."""
@@ -99,12 +162,14 @@ class Connection(H11Protocol):
     def answering(self) -> bool:
         """Whether a request came whose answer is not complete."""
         cycle: RequestResponseCycle | None = self.cycle  # uvicorn leaves out that there may be none yet
-        return cycle is not None and not cycle.response_complete
+        return self._behind is not None or (cycle is not None and not cycle.response_complete)
 
     def _owes(self) -> bool:
         """Return whether the client has to act now."""
         if self.flow.write_paused or not self.answering:
             return True
+        if self._behind is not None:
+            return False
         return self.cycle.more_body and not self.flow.read_paused
 
     def _look(self) -> None:

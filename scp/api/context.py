@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol, final
 
+from litestar.di import Provide
+
 from scp.api.auth import Keyring, RateLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from litestar.connection import ASGIConnection
 
@@ -115,6 +117,20 @@ class Context:
     def store(self) -> SubscriberStore:
         """Where the records are."""
         return self.node.store
+
+
+class Constant(Provide):
+    """A dependency that is the same for every request: ``get`` returns it.
+
+    It is in the function alone: Litestar copies dependencies with all that they hold.
+    """
+
+    def __init__(self, value: object) -> None:
+        async def held() -> Any:
+            return value
+
+        super().__init__(held)
+        self.get: Callable[[], object] = lambda: value
 
 
 def context_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Context:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from litestar import Litestar
     from litestar.types import HTTPScope, Receive, Send
 
+    from scp.api.direct import DirectCalls
+
 _AUTHORITY: Final = re.compile(r"https?://[^/]*", re.IGNORECASE)
 _ANYTHING: Final = "*"
 """The target of an OPTIONS that is for the server as a whole (RFC 9112 §3.2.4)."""
@@ -21,10 +23,15 @@ class HttpSemantics:
     - HEAD is GET, and uvicorn keeps the body back (RFC 9110 §9.3.2: every GET has its HEAD).
     - OPTIONS names the methods of a path (§9.3.7); Litestar has those of one handler only.
     - A target in absolute form has to be taken by every server (RFC 9112 §3.2.2).
+
+    Args:
+        app: the API's own.
+        direct: what a `scp.api.connections.Connection` may answer past this; None: nothing.
     """
 
-    def __init__(self, app: Litestar) -> None:
+    def __init__(self, app: Litestar, direct: DirectCalls | None = None) -> None:
         self._app = app
+        self.direct = direct
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer OPTIONS, pass everything else on."""

@@ -12,12 +12,12 @@ from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 from msgspec import Meta, Raw, Struct
 
 from scp.api.charging import key_of
-from scp.api.context import Context, key_name
+from scp.api.context import Constant, Context, key_name
 from scp.api.openapi import answer, call, documented, e164, msisdn_of
 from scp.api.problems import KEY_REUSED, NOT_SET, ProblemError, invalid
 from scp.config import Messages, Scope
@@ -190,15 +190,8 @@ async def get_message(queue: NamedDependency[MessageQueue], message: MessageId) 
 
 def messages_router(queue: MessageQueue, defaults: Messages) -> Router:
     """Return the calls on text messages of a node."""
-
-    async def the_queue() -> MessageQueue:
-        return queue
-
-    async def the_defaults() -> Messages:
-        return defaults
-
     return Router(
         "/v1",
         route_handlers=[send_message, get_events, get_message],
-        dependencies={"queue": Provide(the_queue), "defaults": Provide(the_defaults)},
+        dependencies={"queue": Constant(queue), "defaults": Constant(defaults)},
     )

@@ -46,6 +46,8 @@ BEARER: Final = "bearer"
 """The name of the security scheme in the OpenAPI document."""
 CHANGES: Final = "changes"
 """The handlers' option that says: a refusal of this call belongs into the audit."""
+SCOPE: Final = "scope"
+"""The handlers' option that says which scope a key must have."""
 
 Msisdn: TypeAlias = Annotated[
     str,
@@ -122,7 +124,7 @@ def call(
         guards=[needs(scope)],
         security=[{BEARER: [str(scope)]}],
         responses=responses,
-        opt={CHANGES: changes},
+        opt={CHANGES: changes, SCOPE: scope},
         tags=[tag],
     )
     if body:

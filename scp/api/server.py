@@ -73,7 +73,7 @@ async def serve_api(
         raise OSError(f"api.tls.{fault}")
     app = build_app(config, node, routers)
     settings = uvicorn.Config(
-        HttpSemantics(app),
+        HttpSemantics(app, app.state["direct"]),
         http=Connection,
         ws="none",
         lifespan="off",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -82,49 +83,56 @@ class Desk:
         return [json.loads(line) for line in self._audit.read_text().splitlines()]
 
 
+@asynccontextmanager
+async def serving(directory: Path) -> AsyncIterator[Desk]:
+    """A node that charges, and its API."""
+    audit = directory / "audit.jsonl"
+    ledger = SqliteLedger(":memory:")
+    desk: Desk
+    system = LocalCharging(
+        ledger,
+        TariffTable([Tariff("46", 12, setup=5), Tariff("4685", 1, per_seconds=1)]),
+        lambda: desk.now,
+        lambda at: at // 1000,
+        grace_ms=60_000,
+        max_seconds=3600,
+    )
+    room = ChargingService(
+        ledger,
+        SqliteCdrStore(":memory:"),
+        system,
+        None,
+        node="scp-test",
+        currency="SEK",
+        retention_ms=10**12,
+        failed=lambda trouble: None,
+        wall=lambda: desk.now,
+    )
+    config = Api(
+        listen=HostPort("127.0.0.1", 0),
+        keys=(*KEYS, key("service", SERVICE, Scope.CHARGING)),
+        audit=str(audit),
+        rate=1e6,
+        burst=1_000_000,
+    )
+    node = FakeNode()
+    await node.store.open()
+    server = await serve_api(config, node, [charging_router(room)])
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        desk = Desk(http, room, audit)
+        await room.start()
+        try:
+            yield desk
+        finally:
+            await server.close()
+            await room.stop()
+            await node.store.close()
+
+
 def run(directory: Path, body: Callable[[Desk], Awaitable[None]]) -> None:
     async def main() -> None:
-        audit = directory / "audit.jsonl"
-        ledger = SqliteLedger(":memory:")
-        desk: Desk
-        system = LocalCharging(
-            ledger,
-            TariffTable([Tariff("46", 12, setup=5), Tariff("4685", 1, per_seconds=1)]),
-            lambda: desk.now,
-            lambda at: at // 1000,
-            grace_ms=60_000,
-            max_seconds=3600,
-        )
-        room = ChargingService(
-            ledger,
-            SqliteCdrStore(":memory:"),
-            system,
-            None,
-            node="scp-test",
-            currency="SEK",
-            retention_ms=10**12,
-            failed=lambda trouble: None,
-            wall=lambda: desk.now,
-        )
-        config = Api(
-            listen=HostPort("127.0.0.1", 0),
-            keys=(*KEYS, key("service", SERVICE, Scope.CHARGING)),
-            audit=str(audit),
-            rate=1e6,
-            burst=1_000_000,
-        )
-        node = FakeNode()
-        await node.store.open()
-        server = await serve_api(config, node, [charging_router(room)])
-        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
-            desk = Desk(http, room, audit)
-            await room.start()
-            try:
-                await body(desk)
-            finally:
-                await server.close()
-                await room.stop()
-                await node.store.close()
+        async with serving(directory) as desk:
+            await body(desk)
 
     asyncio.run(main())
 

@@ -1,0 +1,263 @@
+"""Requests that are answered past h11 and Litestar get what these would have answered, to the octet."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import pytest
+from api_node import OPERATOR, READER
+from hypothesis import Phase, given
+from hypothesis import strategies as st
+from test_api_charging import CDR, ORDER, SERVICE, A, Desk, run, serving
+
+from oracles.examples import examples
+from oracles.waiting import PATIENCE
+from scp.api import direct
+from scp.client import commit, credit, reserve
+
+JSON = "application/json"
+NUMBERS = (A, "46700000009", "+4670", "4670 1", "12", "x")
+PATHS = (
+    *(
+        f"/v1/{part}/{number}"
+        for part in ("authorizations", "registrations", "forwarding")
+        for number in NUMBERS
+    ),
+    *(f"/v1/{part}/{A}" for part in ("roaming", "subscribers", "charging/accounts", "nothing")),
+    "/v1/charging/reservations",
+    "/v1/charging/reservations/unknown",
+    "/v1/charging/reservations/unknown/commit",
+    f"/v1/charging/accounts/{A}/credits/p1",
+    f"/v1/charging/accounts/{A}/credits/%20",
+    "/v1/cdrs",
+    "/v1/cdrs/related?to=x1",
+    "/v1/cdrs?limit=0",
+    "/v1/decisions",
+    "/livez",
+    "//livez",
+    "*",
+)
+BODIES: tuple[object, ...] = (
+    {},
+    {"aor": "sip:alice@voip.example"},
+    {"aor": "sip:alice@voip.example", "forwarding_number": A},
+    {"enabled": True},
+    {"enabled": False, "when": "always"},
+    {"enabled": "true"},
+    {"roaming": True},
+    {"amount": 1000},
+    {"amount": -5000},
+    {"minutes": 7},
+    {"used_seconds": 61},
+    ORDER,
+    ORDER | {"minutes": 1441},
+    ORDER | {"b_number": "112"},
+    ORDER | {"more": 1},
+    CDR,
+    CDR | {"ended_ms": 0},
+    CDR | {"cause": 16},
+    {"msisdn": A, "b_number": "46850000002"},
+    [],
+    None,
+)
+HEADERS = (
+    "Idempotency-Key: one",
+    'Idempotency-Key: "two"',
+    f"Idempotency-Key: {'k' * 256}",
+    "If-Match: *",
+    'If-Match: "x"',
+    "If-None-Match: *",
+    "Accept: text/csv",
+    "Accept: */*",
+    "Content-Encoding: gzip",
+    "Cookie: a=b",
+    "Connection: close",
+    "Connection: keep-alive",
+    "X-Empty:",
+    "Accept:  spaces \t",
+)
+
+
+class Wanted(NamedTuple):
+    """A request, as a client means it."""
+
+    method: str
+    path: str
+    token: str
+    kind: str
+    body: bytes
+    headers: tuple[str, ...]
+
+    def octets(self, *more: str) -> bytes:
+        lines = [f"{self.method} {self.path} HTTP/1.1", "Host: x", *more, *self.headers]
+        lines += [f"Authorization: {self.token}"] if self.token else []
+        lines += [f"Content-Type: {self.kind}"] if self.kind else []
+        lines += [f"Content-Length: {len(self.body)}"] if self.body or self.method in ("PUT", "POST") else []
+        return "\r\n".join((*lines, "", "")).encode() + self.body
+
+
+GOOD: tuple[tuple[str, str, object], ...] = (
+    *(("PUT", f"/v1/authorizations/{number}", {}) for number in NUMBERS[:2]),
+    *(("PUT", f"/v1/registrations/{number}", {"aor": "sip:alice@voip.example"}) for number in NUMBERS[:2]),
+    *(("PUT", f"/v1/forwarding/{number}", {"enabled": True}) for number in NUMBERS[:2]),
+    *(("GET", f"/v1/forwarding/{number}", None) for number in NUMBERS[:2]),
+    ("GET", f"/v1/subscribers/{A}", None),
+    ("DELETE", f"/v1/registrations/{A}", None),
+    ("POST", "/v1/charging/reservations", ORDER),
+    ("POST", "/v1/cdrs", CDR),
+    ("GET", f"/v1/charging/accounts/{A}", None),
+    ("GET", "/v1/charging/reservations/unknown", None),
+)
+
+
+def requests(chance: Random, count: int) -> list[Wanted]:
+    """Requests of which half are in order, and the others anything."""
+    found = []
+    for _ in range(count):
+        if chance.random() < 0.5:
+            method, path, value = chance.choice(GOOD)
+            body = b"" if value is None else json.dumps(value).encode()
+            found.append(Wanted(method, path, f"Bearer {OPERATOR}", JSON if body else "", body, ()))
+            continue
+        found.append(
+            Wanted(
+                chance.choice(("GET", "PUT", "POST", "DELETE", "PATCH", "HEAD")),
+                chance.choice(PATHS),
+                chance.choice(
+                    (
+                        *[f"Bearer {OPERATOR}"] * 6,
+                        f"bearer  {SERVICE}",
+                        f"Bearer {READER}",
+                        "Bearer x",
+                        "Basic x",
+                        "",
+                    )
+                ),
+                chance.choice((*[JSON] * 6, "Application/JSON; charset=utf-8", "text/plain", "")),
+                chance.choice(
+                    (
+                        *(json.dumps(each).encode() for each in BODIES),
+                        b"",
+                        b"{",
+                        b"\xff",
+                        b'{"amount": 1e400}',
+                    )
+                ),
+                tuple(chance.choices(HEADERS, k=chance.randrange(3))),
+            )
+        )
+    return found
+
+
+PAYS = Wanted(
+    "PUT",
+    f"/v1/charging/accounts/{A}/credits/p1",
+    f"Bearer {OPERATOR}",
+    "application/json",
+    b'{"amount":100000}',
+    (),
+)
+
+
+def keyed(one: Wanted) -> Wanted:
+    """A request whose reservation has no random id."""
+    if not one.path.endswith("reservations") or any("Idem" in each for each in one.headers):
+        return one
+    return one._replace(headers=("Idempotency-Key: three",))
+
+
+async def ask(desk: Desk, octets: bytes, *, head: bool) -> tuple[str, list[str], bytes]:
+    """Return status line, headers but for the date, body."""
+    reader, writer = await asyncio.open_connection(desk.http.base_url.host, desk.http.base_url.port)
+    try:
+        writer.write(octets)
+        async with asyncio.timeout(PATIENCE):
+            status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+            headers = [line for line in lines if not line.lower().startswith("date:")]
+            named = dict(line.lower().split(": ", 1) for line in headers)
+            body = await reader.readexactly(0 if head else int(named.get("content-length", "0")))
+    finally:
+        writer.close()
+    return status, headers, body
+
+
+@given(st.integers(0, 1 << 32))
+@examples(2, phases=(Phase.explicit, Phase.generate))
+def test_the_answer_is_what_litestar_answers(seed: int) -> None:
+    """Two nodes get the same requests, one of them in a form that is always left to h11 and Litestar."""
+    with pytest.MonkeyPatch.context() as patch:
+        counted = counting(patch)
+        asyncio.run(both_answer(requests(Random(seed), 100)))
+    assert len(counted) > 30
+
+
+async def both_answer(wanted: list[Wanted]) -> None:
+    async with AsyncExitStack() as stack:
+        desks = []
+        for _ in range(2):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            desks.append(await stack.enter_async_context(serving(folder)))
+        plain, usual = desks
+        for one in (PAYS, *map(keyed, wanted)):
+            head = one.method == "HEAD"
+            got = await ask(plain, one.octets(), head=head)
+            due = await ask(usual, one.octets("TE: trailers"), head=head)
+            assert got == due, one
+        lines = [[line | {"timestamp": ""} for line in desk.audited()] for desk in desks]
+        assert lines[0] == lines[1]
+        assert await plain.account() == await usual.account()
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which calls were answered past Litestar, by their handlers' names."""
+    return counting(monkeypatch)
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    names: list[str] = []
+    answer = direct.DirectCalls.answer
+
+    async def counts(
+        self: direct.DirectCalls, asked: direct.Asked
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        names.append(asked.call.handler.handler_name)
+        return await answer(self, asked)
+
+    monkeypatch.setattr(direct.DirectCalls, "answer", counts)
+    return names
+
+
+def test_calls_that_our_client_makes_go_past_litestar(tmp_path: Path, counted: list[str]) -> None:
+    async def body(desk: Desk) -> None:
+        async with desk.client(OPERATOR) as client:
+            await client.send(credit(A, "p1", 1000))
+            made = await client.send(reserve("c1", A, "46850000002", 5))
+            assert made.id is not None
+            await client.send(commit(made.id, 10))
+        assert counted == ["put_credit", "reserve", "commit"][-len(counted) :]
+
+    run(tmp_path, body)
+
+
+def test_requests_behind_one_that_is_answered_past_h11(tmp_path: Path) -> None:
+    async def body(desk: Desk) -> None:
+        reader, writer = await asyncio.open_connection(desk.http.base_url.host, desk.http.base_url.port)
+        one = PAYS._replace(method="GET", path=f"/v1/charging/accounts/{A}", body=b"", kind="")
+        writer.write(PAYS.octets())
+        writer.write(one.octets())
+        await writer.drain()
+        writer.write(one.octets("TE: trailers") + one.octets() + one.octets("Connection: close"))
+        async with asyncio.timeout(PATIENCE):
+            said = await reader.read()
+        writer.close()
+        assert said.count(b"HTTP/1.1 201 Created") == 1
+        assert said.count(b"HTTP/1.1 200 OK") == 4
+
+    run(tmp_path, body)
