@@ -7,7 +7,6 @@ store, and what a call has used is in the end that Kamailio keeps until it is to
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import time
 from typing import TYPE_CHECKING, Final, final
@@ -33,7 +32,6 @@ from scp.voip.messages import (
     Delivered,
     DeviceAsked,
     Ended,
-    Extend,
     Failed,
     Forget,
     Ha1Answer,
@@ -53,6 +51,7 @@ from scp.voip.one_time import OneTimeNumbers
 from scp.voip.reason import Reason
 from scp.voip.registrations import Registrations
 from scp.voip.store import StoreError
+from scp.voip.talking import Talking
 from scp.voip.trunks import trunk_finder
 
 if TYPE_CHECKING:
@@ -68,16 +67,10 @@ if TYPE_CHECKING:
     from scp.voip.scp_link import ScpLink
     from scp.voip.store import Store
 
-LONGEST_CALL: Final = 14_400
-"""Seconds after which Kamailio ends any call."""
 SWEEP_SECONDS: Final = 1.0
 """After which a brain that was started is asked, whatever of the levels it has not been told."""
 COUNT_EVERY: Final = 5.0
 """Seconds between two questions to the Kamailios what they have counted."""
-TIMER_SET: Final = 1.0
-"""Seconds after the answer by which Kamailio has set the dialog's timer, so that it can be changed."""
-EXTEND_BEFORE: Final = 20.0
-"""Seconds before minutes run out when more are asked for; of short grants the last third."""
 _USER_OF_URI: Final = re.compile(r"sips?:([^@;>]+)@")
 
 
@@ -118,11 +111,11 @@ class Brain:
         self._tasks: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._counting: asyncio.TimerHandle | None = None
-        self._log = get_logger(voip=config.voip.name)
-        self._charges = None if scp is None else Charges(scp, metrics, self._log, self._start)
+        self.log = get_logger(voip=config.voip.name)
+        self._charges = None if scp is None else Charges(scp, metrics, self.log, self._start)
         self._events = None if scp is None else CallEvents(scp)
-        self._talking: dict[str, asyncio.Event] = {}
-        self._at_mobile = AtMobile(scp, metrics, self._log)
+        self._talking = None if self._charges is None else Talking(self, self._charges)
+        self._at_mobile = AtMobile(scp, metrics, self.log)
         self.one_time = OneTimeNumbers(config, directory, store)
         self._waiting = 0
         self._born = int(time.time())
@@ -196,7 +189,7 @@ class Brain:
         again = link in self._links  # nothing was heard of us for long: levels were told meanwhile
         others = bool(self._links - {link})
         self._links.add(link)
-        self._log.info("linked", kamailio=link.address)
+        self.log.info("linked", kamailio=link.address)
         if again or others:  # it may have been started just now, and has not heard from them who is bound
             asyncio.get_running_loop().call_later(SYNC_SECONDS, self._sweep, link)
         if self._counting is None:
@@ -223,12 +216,12 @@ class Brain:
         self.metrics.links[link.address] = False
         self.metrics.kamailios.pop(link.address, None)  # one that was started again counts from 0
         if was_up is not False:
-            self._log.warning("link down", kamailio=link.address, what=why)
+            self.log.warning("link down", kamailio=link.address, what=why)
 
     def unreadable(self, link: Evapi, why: str) -> None:
         """See `LinkUser`."""
         self.metrics.unreadable += 1
-        self._log.warning("unreadable message", kamailio=link.address, what=why)
+        self.log.warning("unreadable message", kamailio=link.address, what=why)
 
     def heard(self, link: Evapi, message: Heard) -> None:
         """See `LinkUser`."""
@@ -266,9 +259,7 @@ class Brain:
         link.say(Ha1Answer(asked.ti, asked.tl, ha1))
         self.metrics.admitted["yes" if ha1 else "no"] += 1
         if not ha1:
-            self._log.info(
-                "device refused", device=user, number=number, method=asked.method, source=asked.src
-            )
+            self.log.info("device refused", device=user, number=number, method=asked.method, source=asked.src)
 
     def _bindings(self, link: Evapi, told: Bindings) -> None:
         found = _USER_OF_URI.match(plain(told.aor))
@@ -284,7 +275,7 @@ class Brain:
     def _level(self, link: Evapi, told: Bindings, msisdn: str) -> None:
         before = self.directory.bindings(msisdn)
         if before != told.count:
-            self._log.info("bindings", number=msisdn, count=told.count)
+            self.log.info("bindings", number=msisdn, count=told.count)
             if self.feed is not None:
                 self.feed.publish("bindings", (msisdn,), {"msisdn": msisdn, "count": told.count})
         if before and not told.count and len(self._links) > 1:
@@ -385,40 +376,10 @@ class Brain:
         note = opened(answered.note)
         if note is not None and self._events is not None:
             self._events.went_on(note, answered)
-        if note is None or not note.reservation or note.call in self._talking or self.draining:
+        if note is None or not note.reservation or self._talking is None or self.draining:
             return
-        self._talking[note.call] = asyncio.Event()
-        go_on = self._unlimited if answered.free == "1" else self._extended
-        self._start(go_on(link, note, answered))
-
-    async def _unlimited(self, link: Evapi, note: Note, answered: Answered) -> None:
-        """Let a call that takes no minutes go on for as long as any call may."""
-        if not await _within(TIMER_SET, self._talking[note.call]):
-            link.say(Extend(answered.entry, answered.id, LONGEST_CALL))
-        self._talking.pop(note.call, None)
-
-    async def _extended(self, link: Evapi, note: Note, answered: Answered) -> None:
-        """Ask for further minutes when some of those granted are left, as long as the call goes on."""
-        if self._charges is None:
-            return
-        granted = note.granted_s
-        over = self._talking[note.call]
-        try:
-            while not over.is_set() and self.config.charging is not None:
-                ends = answered.at + granted
-                ask = ends - min(EXTEND_BEFORE, granted / 3)
-                if await _within(ask - time.time(), over):
-                    return
-                total = await self._charges.extend(
-                    note.reservation, -(-granted // 60) + self.config.charging.minutes
-                )
-                if total <= granted or over.is_set():
-                    return  # the dialog ends when what was granted is used up
-                granted = total
-                left = answered.at + granted - int(time.time())
-                link.say(Extend(answered.entry, answered.id, max(1, left)))
-        finally:
-            self._talking.pop(note.call, None)
+        if note.call not in self._talking:
+            self._start(self._talking.look_after(link, note, answered))
 
     def _freed(self, link: Evapi, freed: Freed) -> None:
         """A call goes on to the mobile."""
@@ -441,9 +402,8 @@ class Brain:
             self._events.went_on(note, end)
         if self._at_mobile.over(note, end.call) and self._rules.passes:
             self._start(self._at_mobile.withdraw(note))
-        over = self._talking.get(end.call)
-        if over is not None:
-            over.set()
+        if self._talking is not None:
+            self._talking.over(end.call)
         if end.by in (-1, link.number):
             self._start(self._settled(link, note, end))
 
@@ -502,7 +462,7 @@ class Brain:
             view = CallView(note.call, "decided", plan.reason, shown, called, source, note.started_ms)
             self.feed.call(view, note.a)
         self.metrics.decided(plan.reason, seconds)
-        self._log.info(
+        self.log.info(
             "call",
             call=note.call,
             reason=plan.reason,
@@ -538,15 +498,15 @@ class Brain:
                 await self._scp.tell(identity, msisdn, aor(msisdn, self._rules.domain), registered)
         except (ApiError, TransportError) as error:
             self.metrics.told["failed"] += 1
-            self._log.warning("node not told", number=msisdn, registered=registered, what=str(error))
+            self.log.warning("node not told", number=msisdn, registered=registered, what=str(error))
             self.registrations.failed(msisdn, _now())
         else:
             self.metrics.told["registered" if registered else "deregistered"] += 1
-            self._log.info("node told", number=msisdn, registered=registered)
+            self.log.info("node told", number=msisdn, registered=registered)
             try:
                 await asyncio.to_thread(self._store.mark_registered, [(msisdn, registered)])
             except StoreError as error:  # the node knows; a restart tells it again, in vain
-                self._log.warning("not kept what the node was told", number=msisdn, what=str(error))
+                self.log.warning("not kept what the node was told", number=msisdn, what=str(error))
             self.registrations.told(msisdn, registered, _now())
         self._go_on()
 
@@ -560,15 +520,15 @@ class Brain:
     def _done(self, task: asyncio.Future[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self._log.error("a task failed", exc_info=task.exception())
+            self.log.error("a task failed", exc_info=task.exception())
 
     async def stop(self, limit: float) -> bool:
         """Let what is under way finish, for so many seconds; False if it did not."""
         self.draining = True
         if self._events is not None:
             self._events.stop()
-        for over in self._talking.values():
-            over.set()  # the next brain is told of these calls, and goes on
+        if self._talking is not None:
+            self._talking.stop()
         for timer in (self._timer, self._counting):
             if timer is not None:
                 timer.cancel()
@@ -586,14 +546,6 @@ def _without_minutes(plan: Plan, why: Reason, denied: str) -> Plan:
         return replace(plan, reason=why, steps=plan.fallback)
     code, text = (402, "Payment Required") if why is Reason.NO_CREDIT else (503, "Service Unavailable")
     return replace(plan, reason=why, steps=(), code=code, text=text)
-
-
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    """Wait for an event so many seconds; return whether it has happened."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(max(0.0, seconds)):
-            await event.wait()
-    return event.is_set()
 
 
 def _now() -> float:

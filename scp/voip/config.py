@@ -281,10 +281,16 @@ class Charging(Struct, frozen=True, forbid_unknown_fields=True):
         minutes: asked for before a call is put through.
         denied: what becomes of a marked call without minutes: "mobile" sends it back to the switch, "refuse"
             answers 402; a device's call is always refused.
+        warn_s: so many seconds before a call ends for want of minutes its subscriber is told; 0: not.
+        warning: what the subscriber's phones get as a text message then; "": none, events tell it anyhow.
     """
 
     minutes: Annotated[int, Meta(ge=1, le=1440, description="minutes, from 1 to 1440")] = 60
     denied: Literal["mobile", "refuse"] = "mobile"
+    warn_s: _seconds(0, 60) = 20  # type: ignore[valid-type]
+    warning: Annotated[str, Meta(max_length=140, description="up to 140 characters")] = (
+        "Your call ends in {seconds} s: your minutes are used up."
+    )
 
 
 class Store(Struct, frozen=True, forbid_unknown_fields=True):

@@ -65,6 +65,8 @@ at_once = 16                          # requests under way
 [charging]                            # without it calls cost nothing
 minutes = 60                          # asked for before a call is put through
 denied = "mobile"                     # mobile: back to the switch | refuse: 402
+warn_s = 20                           # before a call ends for want of minutes its subscriber is told; 0: not
+warning = "Your call ends in {seconds} s: your minutes are used up."   # "": by an event alone
 
 [store]
 url = "sqlite:voip.db"                # several brains: "redis://10.0.0.9:6379/1"

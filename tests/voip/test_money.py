@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Iterator
 
@@ -135,6 +136,45 @@ def test_without_minutes_the_mobile_rings(lab: Lab) -> None:
     for each in (lab.gateway_calls("990011234567"), mobile):
         each.ended()
     assert lab.said("call")[-1]["reason"] == "no-credit"
+
+
+@contextlib.contextmanager
+def charging(lab: Lab, table: str) -> Iterator[None]:
+    """Have the brain go by another table for a while."""
+
+    def reload(extra: str) -> None:
+        reloads = len(lab.said("reloaded"))
+        lab.extra = extra
+        lab.write()
+        assert lab.brain is not None
+        lab.brain.send_signal(signal.SIGHUP)
+        lab.wait_said("reloaded", reloads + 1)
+
+    before = lab.extra
+    reload(table)
+    try:
+        yield
+    finally:
+        reload(before)
+
+
+def test_who_pays_is_told_before_the_minutes_run_out(lab: Lab) -> None:
+    balance(lab, PRICE)
+    phone = lab.bound("alice-phone", ALICE)
+    answers = lab.device("answers", phone)
+    with charging(lab, '[charging]\nminutes = 1\nwarn_s = 59\nwarning = "{seconds} s are left."\n'):
+        calls = lab.gateway_calls("990011234567", scenario="gateway_is_cut")
+        wait_until(lambda: bool(answers.received("MESSAGE")))
+        for one in lab.rpc("dlg.list"):
+            if one["state"] == 4:  # confirmed
+                lab.rpc("dlg.end_dlg", one["h_entry"], one["h_id"])
+        for each in (calls, answers):
+            each.ended()
+    said = lab.said("minutes run out", number=ALICE)[-1]
+    message = answers.received("MESSAGE")[0]
+    assert f"\n\n{said['seconds']} s are left." in message
+    assert 0 < said["seconds"] <= 59
+    assert header(message, "From")[0].startswith("<sip:voip.example>")
 
 
 def test_a_brain_that_is_killed_while_they_talk_charges_once(lab: Lab) -> None:

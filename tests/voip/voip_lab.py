@@ -363,16 +363,15 @@ class Lab:
         self._read[name] = len(text)
         return lines
 
-    def rpc(self, method: str) -> dict[str, Any]:
+    def rpc(self, method: str, *values: Any) -> Any:
         """What Kamailio answers to a command over its FIFO."""
         name = f"answer-{os.getpid()}-{self.counted()}"
         answer = Path("/tmp") / name
         os.mkfifo(answer, 0o666)
         try:
-            command = {"jsonrpc": "2.0", "method": method, "id": 1, "reply_name": name}
+            command = {"jsonrpc": "2.0", "method": method, "params": values, "id": 1, "reply_name": name}
             (self.folder / "kamailio.fifo").write_text(json.dumps(command) + "\n")
-            result: dict[str, Any] = json.loads(answer.read_text())["result"]
-            return result
+            return json.loads(answer.read_text()).get("result")
         finally:
             answer.unlink(missing_ok=True)
 
