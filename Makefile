@@ -13,6 +13,9 @@ COVERAGE_FLOOR := 95
 SUB := $(MAKE) --no-print-directory
 # Suites that also run on what mypyc made of the code; $(wildcard): a suite that is not there yet is not an error.
 COMPILED_SUITES := $(wildcard tests/ss7 tests/domain tests/stack tests/services tests/engine tests/conformance)
+# Whole nodes with held and charged calls, which run on compiled code too, and are too slow to be traced.
+COMPILED_NODES := $(wildcard $(addprefix tests/node/test_,charged_calls.py charged_elsewhere.py switch_profiles.py rescued_calls.py \
+  captured_calls.py announcements.py held_calls.py money_model.py) tests/failover/test_held_calls_survive.py)
 TRACED_SUITES := $(COMPILED_SUITES) tests/capture
 SOURCES := $(shell find codecs scp -name '*.py')
 COMPILED := PYTHONPATH=$(CURDIR)/build/compiled CAMEL_SCP_TESTED=compiled
@@ -83,13 +86,13 @@ unit-alone: set-up
 	$(BIN)/pytest -m alone 2>&1 | tee build/test-alone.log
 
 unit-compiled: compiled
-	$(COMPILED) $(PYTEST) -o pythonpath=build/compiled $(COMPILED_SUITES) 2>&1 | tee build/test-compiled.log
+	$(COMPILED) $(PYTEST) -o pythonpath=build/compiled $(COMPILED_SUITES) $(COMPILED_NODES) 2>&1 | tee build/test-compiled.log
 
 # Slices: make thorough SUITES="tests/ss7 tests/stack"; a finding again: with the SEED that was printed.
 SUITES ?= tests
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 TIMES ?= 50
-COMPILED_SLICES = $(if $(filter tests,$(SUITES)),$(COMPILED_SUITES),$(filter $(COMPILED_SUITES) $(COMPILED_SUITES:%=%/%),$(SUITES)))
+COMPILED_SLICES = $(if $(filter tests,$(SUITES)),$(COMPILED_SUITES) $(COMPILED_NODES),$(filter $(COMPILED_SUITES) $(COMPILED_SUITES:%=%/%) $(COMPILED_NODES),$(SUITES)))
 thorough: SEED := $(SEED)
 thorough: export PYTHONHASHSEED = $(SEED)
 thorough: export CAMEL_SCP_THOROUGH = $(TIMES)

@@ -17,7 +17,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from scp.domain.outcome import Action, Decision
 from scp.services.api import NextReport, Release, Report, ReportKind
+from scp.services.charging_policy import denial
 from ss7.cap.interaction import (
     CollectedDigits,
     CollectedInfo,
@@ -38,9 +40,12 @@ from ss7.isup import EncodingScheme, GenericDigits, GenericNumber, NatureOfAddre
 
 if TYPE_CHECKING:
     from scp.domain.announcement import Announcement
+    from scp.domain.reason import Reason
     from scp.services.api import Call
+    from scp.services.charging_policy import ChargingPolicy
+    from scp.services.held_call import Plan
 
-__all__ = ["ANNOUNCES_SINCE", "Collected", "Heard", "announce", "collect"]
+__all__ = ["ANNOUNCES_SINCE", "Collected", "Heard", "announce", "collect", "deny", "put_through"]
 
 ANNOUNCES_SINCE: Final = 2
 """The CAP version that has ConnectToResource."""
@@ -106,6 +111,22 @@ async def collect(call: Call, prompt: Announcement, least: int, most: int) -> Co
         return Collected(heard, GenericDigits.decode(received.value).digits)
     except DecodeError:
         return Collected(heard)
+
+
+async def deny(call: Call, plan: Plan, policy: ChargingPolicy, reason: Reason) -> None:
+    """Release a call that is not to be connected, once the caller has heard why."""
+    call.decided(Decision(Action.RELEASE, reason))
+    cause = policy.denial_cause
+    if plan.denied is not None:
+        if await announce(call, plan.denied) is Heard.OVER:
+            return
+        cause = plan.denied.cause or cause
+    call.invoke(Opcode.RELEASE_CALL, denial(cause))
+
+
+async def put_through(call: Call, plan: Plan) -> Heard:
+    """Have the caller hear that the call is being put through, if they are to."""
+    return Heard.NOT if plan.connecting is None else await announce(call, plan.connecting)
 
 
 def _reached(call: Call, announcement: Announcement, opcode: Opcode, argument: Any) -> bool:

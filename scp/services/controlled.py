@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 from scp.domain import meter as metering
 from scp.domain.call import Trigger
 from scp.domain.cdr import Charge, Cleared
+from scp.domain.meter import Period
 from scp.domain.outcome import Action as Decided
 from scp.domain.outcome import Decision
 from scp.domain.quota import TENTHS, UNUSED, ChargingFailure, QuotaDenial, QuotaGrant, Settled
@@ -19,7 +20,7 @@ from scp.domain.reason import Reason
 from scp.domain.reservation import reservation_id
 from scp.domain.switches import STANDARD
 from scp.services import charge_control as charge
-from scp.services.announcing import Heard, announce
+from scp.services.announcing import Heard, deny, put_through
 from scp.services.api import Extend, NextReport, Release, Report, ReportKind, Reserve, ServiceRun, Settle
 from scp.services.call_control import INFORMATION, TABLE, Action, Event, Phase, abandoned, armed, event_of
 from scp.services.call_progress import cause_value, information_in
@@ -32,7 +33,7 @@ from ss7.isup import RedirectingReason
 
 if TYPE_CHECKING:
     from scp.domain.call import CallFacts
-    from scp.domain.meter import Meter, Period
+    from scp.domain.meter import Meter
     from scp.domain.quota import QuotaRequest
     from scp.services.api import Call
     from scp.services.charge_control import ChargeReport
@@ -108,6 +109,8 @@ class Control:
         if held.reason >= 0:
             self.target = line(self.call.idp, self.facts, RedirectingReason(held.reason), held.number)
         self._change().missed = True
+        if held.phase is Phase.OVER and held.money is Money.CLOSING:  # ReleaseCall may not have left
+            self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
             await self._next_quota()  # the answer was awaited when the other node died
         return self._run()
@@ -168,18 +171,28 @@ class Control:
     async def _take(self, report: Report) -> None:
         """Step both tables with a report."""
         event = event_of(report)
-        if self.held.missed and report.kind is ReportKind.RESULT:  # of ActivityTest: the switch has the call
-            self._change().missed = False
-            counts = self.held.phase is Phase.TALKING and self.held.money is Money.COUNTING
-            due_ms = self._due_ms() if counts else 0
-            if due_ms and self._ms() >= due_ms - PERIOD_SLACK_MS + CLOCKS_APART_MS:
-                await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
+        if report.kind is ReportKind.RESULT and report.opcode == Opcode.ACTIVITY_TEST:
+            await self._there()
         if self.held.informs and await self._informed(report, event):
             return
         if self.held.money in (Money.COUNTING, Money.CLOSING):
             await self._charge(report, event)
         if self.held.phase is not Phase.OVER or report.kind is ReportKind.TOLD:
             await self._control(report, event)
+
+    async def _there(self) -> None:
+        """The switch has said that it has the call (§11.1); what it said before may be lost."""
+        held, missed = self.held, self.held.missed
+        self._change().missed = False
+        if held.money is not Money.COUNTING or not held.meter.pending:
+            return
+        if (
+            held.phase in _RINGS
+        ):  # or is answered, its period over: it takes another; else it refuses (§11.2.2.2)
+            self._send(Period(held.meter.allowed, held.meter.releasing))
+            self._change().tested = True
+        elif missed and 0 < self._due_ms() <= self._ms() + PERIOD_SLACK_MS - CLOCKS_APART_MS:
+            await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
 
     async def _informed(self, report: Report, event: Event | None) -> bool:
         """Take a call information report, or note that none will come; return whether it was one."""
@@ -403,7 +416,9 @@ class Control:
         elif action is charge.Action.SETTLE_LOST:
             await self._settle(self._lost(event))
         elif event is charge.Event.REFUSED and self.held.phase is not Phase.TALKING:
-            self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
+            if not self.held.tested:
+                self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
+            self._change().tested = False
 
     def _timely(self) -> None:
         """Note that no report is late."""
@@ -559,7 +574,8 @@ class Control:
         """Charge what was used, once; ``by``: see `Charge.charged_by`."""
         held = self.held
         kept = held.copy()
-        kept.money = Money.CLOSING
+        kept.money, kept.meter, kept.connected = Money.CLOSING, metering.reported(held.meter), 0
+        kept.cleared_ms = held.meter.answered + held.meter.used * MS_OF_TENTH  # a successor settles the same
         self.call.keep(kept)
         used = held.usage
         until = self.call.now + SETTLE_SECONDS
@@ -574,22 +590,6 @@ class Control:
         """Return the state that counts from now on, like the one before: what changes is set at once."""
         self.held = self.held.copy()
         return self.held
-
-
-async def deny(call: Call, plan: Plan, policy: ChargingPolicy, reason: Reason) -> None:
-    """Release a call that is not to be connected, once the caller has heard why."""
-    call.decided(Decision(Decided.RELEASE, reason))
-    cause = policy.denial_cause
-    if plan.denied is not None:
-        if await announce(call, plan.denied) is Heard.OVER:
-            return
-        cause = plan.denied.cause or cause
-    call.invoke(Opcode.RELEASE_CALL, denial(cause))
-
-
-async def put_through(call: Call, plan: Plan) -> Heard:
-    """Have the caller hear that the call is being put through, if they are to."""
-    return Heard.NOT if plan.connecting is None else await announce(call, plan.connecting)
 
 
 SETTLE_SECONDS: Final = 30.0

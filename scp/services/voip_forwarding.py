@@ -25,11 +25,11 @@ from scp.domain.rules import (
     Rules,
 )
 from scp.domain.subscriber import Subscriber
-from scp.services.announcing import Heard
+from scp.services.announcing import Heard, deny, put_through
 from scp.services.api import Call, ClaimPass, Locate, Lookup, NodeSettings, ServiceRun
 from scp.services.call_control import ARMED_SINCE, Phase
 from scp.services.charging_policy import ChargingPolicy, Paid, listed, paid_by
-from scp.services.controlled import Control, deny, put_through
+from scp.services.controlled import Control
 from scp.services.held_call import HeldCall, Patience, Plan
 from scp.services.held_stored import read_held
 from scp.services.idp import calling_e164, read_call

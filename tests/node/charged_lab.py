@@ -16,12 +16,13 @@ from test_node import READY, Counts, Words
 from oracles import virtual_time
 from scp import config
 from scp.app import charging as wiring
+from scp.app import node as node_of_app
 from scp.app.call_path import add_link
 from scp.app.node import Node
-from scp.engine import scheduler
 from scp.engine.return_path import ReturnPath
 from scp.net.loopback import pair
 from scp.simulator import dialogue
+from scp.simulator import msc as msc_of_simulator
 from scp.simulator.endpoint import Endpoint, Side
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.msc import Msc, PlannedCall
@@ -187,7 +188,8 @@ def run(
 
     async def main():
         loop = asyncio.get_running_loop()
-        clocks.enter_context(patch.object(scheduler, "time", SimpleNamespace(monotonic=loop.time)))
+        for module in (node_of_app, msc_of_simulator):
+            clocks.enter_context(patch.object(module, "LoopTime", virtual_time.LoopTime))
         clocks.enter_context(
             patch.object(dialogue, "time", SimpleNamespace(perf_counter=loop.time, monotonic=loop.time))
         )

@@ -64,6 +64,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return future
 
 
+class LoopTime:
+    """The node's source of time, in place of `scp.engine.scheduler.LoopTime`: the loop's own, also where code is compiled."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.time = loop.time
+        self.call_at = loop.call_at
+        self.call_soon = loop.call_soon
+
+
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run it as `asyncio.run` does, in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

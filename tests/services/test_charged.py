@@ -458,6 +458,50 @@ def test_a_period_that_ended_while_no_node_was_there_is_used_and_the_next_is_giv
     assert call.settled == [400]
 
 
+def test_an_answer_and_a_period_that_are_lost_leave_no_call_without_a_limit() -> None:
+    """The switch has the call; whether it rings or is talked in for long is not known: one of them takes a period."""
+    call = Charged(wrap=Keeps)
+    call.resumed(call.call.kept)
+    call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST)
+    assert call.sent[-1] == [Opcode.APPLY_CHARGING]
+    sent = len(call.sent)
+    call.report(ReportKind.ERROR, opcode=Opcode.APPLY_CHARGING, code=12)  # it rings: the period is pending
+    assert call.sent[sent:] == []
+    call.used(60)  # it was answered, of which nobody has heard
+    assert call.sent[sent:] == [[Opcode.APPLY_CHARGING]]
+    call.used(70, active=False)
+    assert call.settled == [700]
+
+
+def test_a_release_that_died_with_its_node_is_said_again() -> None:
+    call = Charged(60, wrap=Keeps).answered()
+    call.used(30)
+    kept = call.call.kept
+    call.report(ReportKind.TOLD, argument=Release(b"\x80\x90"))
+    assert call.call.kept != kept
+    call.resumed(call.call.kept)
+    assert call.sent[-1] == [Opcode.RELEASE_CALL]
+    call.used(42.5, active=False)
+    assert call.settled == [425]
+
+
+def test_who_settles_in_the_place_of_a_dead_node_settles_the_same() -> None:
+    """The clock has said how long the call was; it goes on while nobody is there, and counts no more."""
+    call = Charged(wrap=Keeps).answered()
+    answer, settling = call._answer, []
+    call._answer = lambda request: (settling.append(call.call.kept), answer(request))[1]  # type: ignore[method-assign]
+    call.call.inner.queue(Report(ReportKind.END))
+    USER.epoch += 20.0
+    call.event(EventTypeBCSM.O_DISCONNECT)
+    (charged,) = call.settled
+    other = Charged(wrap=Keeps).answered()
+    other.settled.clear()
+    USER.epoch += 7.0
+    other.resumed(settling[-1])
+    other.report(ReportKind.END)
+    assert (charged, other.settled) == (200, [200])
+
+
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
