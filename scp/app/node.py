@@ -135,9 +135,7 @@ class Node:
         if config.journal.enabled:
             self.held = HeldCallsService(config, self.store, random, event_log.journal)
         self._attachments: list[Attachment] = []
-        self._onlooker: AnswerObserver | None = None
         self._console: Hub | None = None
-        self._watching: RecentCalls | None = None
         self._devices: Devices | None = None
         self._sms: SmsControlUser | None = None
         self.config_file: Path | None = None
@@ -346,21 +344,18 @@ class Node:
         )
 
     def _observer(self, observer: AnswerObserver | None) -> AnswerObserver | None:
-        """Return the observer of all answers: the CDRs' sink, ``observer``, a console, as far as they are."""
-        self._onlooker = observer
-        watching = (self.charging.sink, observer, self._watching)
-        found: AnswerObserver | None = None
-        for each in watching:
-            if each is not None:
-                found = each if found is None else FanOut(found, each)
-        return found
+        """Return the observer of all answers: the CDRs' sink, ``observer``, both, or none."""
+        sink = self.charging.sink
+        if sink is None or observer is None:
+            return sink or observer
+        return FanOut(sink, observer)
 
     def watch_calls(self, calls: RecentCalls | None) -> None:
-        """Show every answer and every message to ``calls`` from now on; None: to nobody."""
-        self._watching = calls
+        """Show answers and every message to ``calls`` from now on; None: to nobody."""
         self.tracing.watch(calls)
         if self.cap is not None:
-            self.cap.observers.observer = self._observer(self._onlooker)
+            self.cap.observers.sample = None if calls is None else calls.sample
+            self.cap.observers.onlooker = calls
         if self._sms is not None:
             self._sms.observer = None if calls is None else partial(self._show_message, calls)
 

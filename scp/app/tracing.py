@@ -59,7 +59,7 @@ class BatchTaker(Protocol):
         ...
 
     def said(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
-        """Take what goes out."""
+        """Take what goes out; the list is the sender's, and changes afterwards."""
         ...
 
 
@@ -126,7 +126,7 @@ class Tracing:
     def said(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
         """See `scp.engine.observers.Tap`."""
         if self._watcher is not None:
-            self._watcher.said(link, messages[:])
+            self._watcher.said(link, messages)
         if self._takers:
             self._show(link, messages, sent=True)
 

@@ -7,9 +7,9 @@ neither observer nor tap is set.
 Kept with a call is what the node asked the HLR for it: a MAP dialogue that began after the call did, and
 names the called subscriber. Short messages under control are kept like calls.
 
-What it costs a call that is not kept: one look at its reason and one at an allowance, which a timer fills
-again. Messages are not decoded before somebody opens their call. A kept call's BEGIN is found by its
-transaction id among the latest `LOOK_BACK` messages, what follows by its DTID.
+A call that is not kept is not told (`scp.engine.sampling.Sample`, which a timer fills again). Messages are
+not decoded before somebody opens their call. A kept call's BEGIN is found by its transaction id among the
+latest `LOOK_BACK` messages, what follows by its DTID.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scp.capture.tracer import shown
 from scp.capture.wire.messages import Reader
 from scp.capture.wire.transaction import read_transaction
 from scp.domain.cdr import ATTEMPT_ROW, CallAttempt, attempt_of
-from scp.domain.reason import FAILURES
+from scp.engine.sampling import Sample
 from scp.services.cdr_row import attempt_row
 from scp.services.idp import read_call
 from scp.stack.tcap_dialogue import CLOSED
@@ -93,7 +93,7 @@ class KeptCall:
 
 @final
 class RecentCalls:
-    """An `scp.engine.observers.AnswerObserver` and an `scp.app.tracing.Taker` of batches.
+    """An `scp.engine.observers.AnswerObserver` of a sample and an `scp.app.tracing.BatchTaker`.
 
     Args:
         node: the node's name, for the records.
@@ -102,18 +102,17 @@ class RecentCalls:
         asks: whether the node asks an HLR for calls.
 
     Attributes:
-        unseen: calls that were answered but not kept, since the node started.
+        sample: how many more calls are to be kept.
     """
 
     def __init__(
         self, node: str, numbering: Numbering, wall: Callable[[], float], *, asks: bool = False
     ) -> None:
         self.numbering = numbering
-        self.unseen = 0
+        self.sample = Sample()
+        self.sample.others, self.sample.failed = RATE, FAILURE_RATE
         self._node = node
         self._wall = wall
-        self._allowance = RATE
-        self._failure_allowance = FAILURE_RATE
         self._calls: deque[KeptCall] = deque(maxlen=MOST)
         self._count = 0
         self._heard: deque[tuple[float, str, Sequence[tuple[int, bytes]]]] = deque()
@@ -128,16 +127,20 @@ class RecentCalls:
         return self._count
 
     @property
+    def unseen(self) -> int:
+        """How many calls were answered but not kept, since the node started."""
+        return self.sample.left_out
+
+    @property
     def kept(self) -> int:
         """How many calls are kept now."""
         return len(self._calls)
 
     def refill(self, seconds: float) -> None:
         """Allow what ``seconds`` of time allow; called by a timer."""
-        self._allowance = min(RATE, self._allowance + max(1, round(RATE * seconds)))
-        self._failure_allowance = min(
-            FAILURE_RATE, self._failure_allowance + max(1, round(FAILURE_RATE * seconds))
-        )
+        sample = self.sample
+        sample.others = min(RATE, sample.others + max(1, round(RATE * seconds)))
+        sample.failed = min(FAILURE_RATE, sample.failed + max(1, round(FAILURE_RATE * seconds)))
 
     def forget(self) -> None:
         """Keep nothing: nobody looks any more."""
@@ -152,9 +155,7 @@ class RecentCalls:
     def answered(
         self, dialogue: Dialogue, service: str, idp: InitialDPArg | None, decision: Decision, seconds: float
     ) -> None:
-        """Keep the call if it failed, or as far as the rate allows."""
-        if not self._allowed(decision.reason in FAILURES):
-            return
+        """Keep a call of the sample."""
         row = attempt_row((self._wall(), service, idp, decision, seconds), self.numbering)
         kept = self._keep(dialogue, row, seconds)
         if self._asks and idp is not None:
@@ -162,21 +163,9 @@ class RecentCalls:
         self._follow(kept, dialogue)
 
     def message(self, dialogue: Dialogue, row: Row, seconds: float) -> None:
-        """Keep a short message as a call; see `answered`."""
-        if self._allowed(row[_REASON] in FAILURES):
+        """Keep a short message as a call if it is of the sample."""
+        if self.sample.takes(row[_REASON]):
             self._follow(self._keep(dialogue, row, seconds), dialogue)
-
-    def _allowed(self, failed: bool) -> bool:
-        """Whether one more may be kept."""
-        if failed:
-            if self._failure_allowance:
-                self._failure_allowance -= 1
-                return True
-        elif self._allowance:
-            self._allowance -= 1
-            return True
-        self.unseen += 1
-        return False
 
     def _keep(self, dialogue: Dialogue, row: Row, seconds: float) -> KeptCall:
         self._count += 1
@@ -238,11 +227,11 @@ class RecentCalls:
                 self._take(now, link, octets, sent=False)
 
     def said(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
-        """Keep what is said in calls that are kept."""
-        now = self._wall()
+        """Keep what is said in calls that are kept; ``messages`` is the sender's, and changes afterwards."""
         if self._asks:
-            self._sent.append((now, link, messages))
+            self._sent.append((self._wall(), link, messages[:]))
         if self._open:
+            now = self._wall()
             for _, octets in messages:
                 self._take(now, link, octets, sent=True)
 

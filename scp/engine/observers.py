@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scp.domain.decision import Decision
+    from scp.engine.sampling import Sample
     from scp.ports import Telemetry
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
@@ -52,6 +53,8 @@ class ObserverHub:
     Attributes:
         observer: shown the first answer of every dialogue; None: nobody looks.
         watcher: shown how calls go on whose dialogues are held; None: nobody looks.
+        sample: which first answers ``onlooker`` is shown; None: nobody looks.
+        onlooker: see ``sample``.
     """
 
     def __init__(
@@ -64,6 +67,8 @@ class ObserverHub:
     ) -> None:
         self.observer = observer
         self.watcher = watcher
+        self.sample: Sample | None = None
+        self.onlooker: AnswerObserver | None = None
         self._telemetry = telemetry
         self._clock = clock
         self._on_bug = on_bug
@@ -77,6 +82,11 @@ class ObserverHub:
         if self.observer is not None:
             try:
                 self.observer.answered(dialogue, service, idp, decision, seconds)
+            except Exception as bug:  # noqa: BLE001 - see above
+                self._on_bug(OBSERVER, bug)
+        if self.sample is not None and self.sample.takes(decision.reason) and self.onlooker is not None:
+            try:
+                self.onlooker.answered(dialogue, service, idp, decision, seconds)
             except Exception as bug:  # noqa: BLE001 - see above
                 self._on_bug(OBSERVER, bug)
 

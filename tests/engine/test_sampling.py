@@ -10,9 +10,11 @@ import pytest
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import FAILURES, Reason
 from scp.engine.admission import SHED, Admission, Limits
-from scp.engine.sampling import Sampled
+from scp.engine.observers import OBSERVER, ObserverHub
+from scp.engine.sampling import Sample, Sampled
 from scp.stack.tcap import Tcap
 from scp.stack.tcap_settings import TcapSettings
+from scp.telemetry.null import NullTelemetry
 
 FINE = Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS)
 
@@ -80,3 +82,35 @@ def test_a_node_with_too_much_to_do_shows_none() -> None:
     log = Log(inf)
     log.admission.level = SHED
     assert log.calls(5) == log.calls(5, Decision(Action.CONTINUE, Reason.STORE_TIMEOUT)) == 0
+
+
+class Broken:
+    """An observer that raises."""
+
+    def answered(self, dialogue: Any, service: str, idp: Any, decision: Decision, seconds: float) -> None:
+        raise ZeroDivisionError
+
+
+def test_who_looks_is_told_of_the_sample_alone_and_may_fail() -> None:
+    log, sample, bugs = Log(0.0), Sample(), []
+    hub = ObserverHub(NullTelemetry(), lambda: 1.0, None, None, lambda name, bug: bugs.append((name, bug)))
+    dialogue = Tcap(TcapSettings()).open(None, b"", 0.0)
+
+    def calls(count: int, reason: Reason = FINE.reason) -> int:
+        before = len(log.seen)
+        for _ in range(count):
+            hub.tell(dialogue, "voip-forwarding", None, Decision(Action.CONTINUE, reason), 0.5)
+        return len(log.seen) - before
+
+    assert calls(3) == 0, "nobody looks"
+    hub.sample, hub.onlooker = sample, log
+    assert calls(3) == 0, "nothing is wanted yet"
+    sample.others, sample.failed = 2, 3
+    assert calls(10) == 2
+    for reason in FAILURES:
+        sample.failed = 3
+        assert calls(10, reason) == 3
+    assert (sample.others, sample.failed, sample.left_out) == (0, 0, 3 + 8 + 7 * len(FAILURES))
+    sample.others, hub.onlooker = 5, Broken()
+    calls(1)
+    assert [(name, type(bug)) for name, bug in bugs] == [(OBSERVER, ZeroDivisionError)]
