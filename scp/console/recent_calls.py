@@ -7,7 +7,7 @@ neither observer nor tap is set.
 Kept with a call is what the node asked the HLR for it: a MAP dialogue that began after the call did, and
 names the called subscriber. Short messages under control are kept like calls.
 
-A call that is not kept is not told (`scp.engine.sampling.Sample`, which a timer fills again). Messages are
+A call that is not kept is not told (`scp.engine.observers.Sample`, which a timer fills again). Messages are
 not decoded before somebody opens their call. A kept call's BEGIN is found by its transaction id among the
 latest `LOOK_BACK` messages, what follows by its DTID.
 """
@@ -24,7 +24,7 @@ from scp.capture.tracer import shown
 from scp.capture.wire.messages import Reader
 from scp.capture.wire.transaction import read_transaction
 from scp.domain.cdr import ATTEMPT_ROW, CallAttempt, attempt_of
-from scp.engine.sampling import Sample
+from scp.engine.observers import Sample
 from scp.services.cdr_row import attempt_row
 from scp.services.idp import read_call
 from scp.stack.tcap_dialogue import CLOSED

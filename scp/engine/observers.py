@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 
+from scp.domain.reason import FAILURES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scp.domain.decision import Decision
-    from scp.engine.sampling import Sample
+    from scp.domain.reason import Reason
     from scp.ports import Telemetry
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
@@ -31,6 +33,36 @@ class AnswerObserver(Protocol):
         says whether that was all, or the service holds the dialogue.
         """
         ...
+
+
+@final
+class Sample:
+    """How many calls somebody who looks wants to be shown: a timer adds some, each that is shown takes one.
+
+    A call that is not wanted costs a look at its reason and a comparison: it is not even told.
+
+    Attributes:
+        failed: how many more of those that failed.
+        others: how many more of those with which nothing was wrong.
+        left_out: calls that were not shown.
+    """
+
+    def __init__(self) -> None:
+        self.failed = 0
+        self.others = 0
+        self.left_out = 0
+
+    def takes(self, reason: Reason) -> bool:
+        """Whether a call that ended with this reason is to be shown; if so it is counted as shown."""
+        if reason in FAILURES:
+            if self.failed > 0:
+                self.failed -= 1
+                return True
+        elif self.others > 0:
+            self.others -= 1
+            return True
+        self.left_out += 1
+        return False
 
 
 OBSERVER: Final = "observer"

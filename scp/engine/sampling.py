@@ -1,4 +1,4 @@
-"""Selects calls for who reads them: those that failed, and of the others as many as a reader can follow."""
+"""Selects calls for the call log: those that failed, and of the others as many as a reader can follow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.domain.decision import Decision
-    from scp.domain.reason import Reason
     from scp.engine.admission import Admission
     from scp.engine.observers import AnswerObserver
     from scp.stack.tcap import Dialogue
@@ -59,33 +58,3 @@ class Sampled:
                 return False
         self._allowance -= 1.0
         return True
-
-
-@final
-class Sample:
-    """How many calls somebody who looks wants to be shown: a timer adds some, each that is shown takes one.
-
-    A call that is not wanted costs a look at its reason and a comparison: it is not even told.
-
-    Attributes:
-        failed: how many more of those that failed.
-        others: how many more of those with which nothing was wrong.
-        left_out: calls that were not shown.
-    """
-
-    def __init__(self) -> None:
-        self.failed = 0
-        self.others = 0
-        self.left_out = 0
-
-    def takes(self, reason: Reason) -> bool:
-        """Whether a call that ended with this reason is to be shown; if so it is counted as shown."""
-        if reason in FAILURES:
-            if self.failed > 0:
-                self.failed -= 1
-                return True
-        elif self.others > 0:
-            self.others -= 1
-            return True
-        self.left_out += 1
-        return False

@@ -10,8 +10,8 @@ import pytest
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import FAILURES, Reason
 from scp.engine.admission import SHED, Admission, Limits
-from scp.engine.observers import OBSERVER, ObserverHub
-from scp.engine.sampling import Sample, Sampled
+from scp.engine.observers import OBSERVER, ObserverHub, Sample
+from scp.engine.sampling import Sampled
 from scp.stack.tcap import Tcap
 from scp.stack.tcap_settings import TcapSettings
 from scp.telemetry.null import NullTelemetry
