@@ -63,13 +63,16 @@ class Audit:
 
     def changed(self, who: str, what: str, before: object, after: object, **more: Any) -> None:
         """Write that ``who`` did ``what``; ``before`` and ``after`` are the records, None for none."""
-        self.changes.add(self._now(), who, what, before, after)
-        self._write({"result": "changed", "who": who, "what": what, "before": before, "after": after, **more})
+        now = self._now()
+        self.changes.add(now, who, what, before, after)
+        line = {"result": "changed", "who": who, "what": what, "before": before, "after": after, **more}
+        self._write(line, now)
 
     def refused(self, who: str, what: str, status: int, problem: str, **more: Any) -> None:
         """Write that ``who`` ("" for a stranger) wanted ``what`` and got ``problem``; nothing was changed."""
         self._write(
-            {"result": "refused", "who": who, "what": what, "status": status, "problem": problem, **more}
+            {"result": "refused", "who": who, "what": what, "status": status, "problem": problem, **more},
+            self._now(),
         )
 
     def close(self) -> None:
@@ -77,11 +80,11 @@ class Audit:
         if self._file is not None:
             self._file.close()
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, line: dict[str, Any], now: datetime) -> None:
         if self._file is None:
             get_logger().info(EVENT, **{key: msgspec.to_builtins(value) for key, value in line.items()})
         else:
-            self._file.write(_encode({"timestamp": self._now().isoformat(), "event": EVENT, **line}).decode())
+            self._file.write(_encode({"timestamp": now.isoformat(), "event": EVENT, **line}).decode())
 
 
 def _last_lines(path: str) -> list[bytes]:

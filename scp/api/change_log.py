@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, final
 
 import msgspec
@@ -12,8 +13,7 @@ from msgspec import Struct
 from scp.config import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
+    from collections.abc import Callable, Iterable
 
 MOST: Final = 2000
 """Changes that are remembered; the oldest is forgotten for a new one."""
@@ -36,28 +36,37 @@ _NEEDED: Final = (
 
 
 class Change(Struct, frozen=True):
-    """One change: ``time`` in UTC, ``who`` has the key's name, ``before`` and ``after`` the record."""
+    """One change: ``time`` in UTC, ``who`` has the key's name, ``before`` and ``after`` the record.
+
+    ``node`` is the other node through whose API it came, "" for this one.
+    """
 
     time: str
     who: str
     what: str
     before: Any
     after: Any
+    node: str = ""
 
 
 @final
 class ChangeLog:
-    """The latest changes, and which number each is of."""
+    """The latest changes, and which number each is of.
+
+    Attributes:
+        told: called with each change that is made here; None: nobody else is told.
+    """
 
     def __init__(self) -> None:
+        self.told: Callable[[Change], None] | None = None
         self._latest: deque[tuple[str, Change]] = deque(maxlen=MOST)
 
     def add(self, time: datetime, who: str, what: str, before: object, after: object) -> None:
         """Remember a change."""
-        number = _number_in(after) or _number_in(before) or _number_of(what)
-        self._latest.append(
-            (number, Change(time.isoformat(timespec="milliseconds"), who, what, before, after))
-        )
+        change = Change(_to_ms(time), who, what, before, after)
+        self._keep(change)
+        if self.told is not None:
+            self.told(change)
 
     def recall(self, lines: Iterable[bytes]) -> None:
         """Remember what audit lines say; what is none, or says of a refusal, is passed over."""
@@ -68,9 +77,22 @@ class ChangeLog:
                 continue
             if said.result != "changed":
                 continue
-            number = _number_in(said.after) or _number_in(said.before) or _number_of(said.what)
-            change = Change(said.timestamp, said.who, said.what, said.before, said.after)
-            self._latest.append((number, change))
+            self._keep(Change(_to_ms(said.timestamp), said.who, said.what, said.before, said.after))
+
+    def merge(self, changes: Iterable[Change]) -> None:
+        """Remember changes that others have told, in the order of time; what is known is not told twice."""
+        known = {_key(change) for _, change in self._latest}
+        fresh = [each for each in changes if _key(each) not in known]
+        if not fresh:
+            return
+        both = [*(change for _, change in self._latest), *fresh]
+        self._latest.clear()
+        for each in sorted(both, key=lambda change: change.time):
+            self._keep(each)
+
+    def _keep(self, change: Change) -> None:
+        number = _number_in(change.after) or _number_in(change.before) or _number_of(change.what)
+        self._latest.append((number, change))
 
     def of(self, number: str, scopes: frozenset[Scope], most: int) -> tuple[Change, ...]:
         """Return the latest changes of a number ("": of any) that a key with these scopes may see."""
@@ -86,7 +108,7 @@ class ChangeLog:
 class _Line(Struct, frozen=True):
     """What is read of an audit line."""
 
-    timestamp: str
+    timestamp: datetime
     result: str
     who: str
     what: str
@@ -95,6 +117,14 @@ class _Line(Struct, frozen=True):
 
 
 _decode: Final = msgspec.json.Decoder(_Line).decode
+
+
+def _to_ms(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _key(change: Change) -> tuple[str, str, str, str]:
+    return change.node, change.time, change.who, change.what
 
 
 def _number_in(record: object) -> str:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 
 class ChangeList(Struct, frozen=True):
-    """Changes, the latest first."""
+    """Changes, the latest first; ``problem``: why those through other nodes' APIs may lack."""
 
     changes: tuple[Change, ...]
+    problem: str = ""
 
 
 Number: TypeAlias = Annotated[
@@ -37,14 +38,16 @@ async def show_changes(
     number: Number = None,
     limit: Limit = 100,
 ) -> Response[ChangeList]:
-    """Return the latest changes through this node's API, of a number or of all. Scope: read.
+    """Return the latest changes through the API, of a number or of all. Scope: read.
 
+    They are those of all nodes on the same Redis; with SQLite, of this node.
     Those of money are shown to keys with the scope charging, of traces with trace, of held calls with calls,
     of messages with messages. They are the latest 2,000; with `[api] audit` those before a start are there.
     """
     key: ApiKey = request.scope["auth"]
     wanted = "" if number is None else msisdn_of(number, "number")
-    return answer(ChangeList(context.audit.changes.of(wanted, key.scopes, limit)))
+    problem = "" if context.shared is None else await context.shared.pull()
+    return answer(ChangeList(context.audit.changes.of(wanted, key.scopes, limit), problem))
 
 
 HANDLERS: Final[tuple[Any, ...]] = (show_changes,)

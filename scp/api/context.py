@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
 
     from scp.api.audit import Audit
+    from scp.api.shared_changes import SharedChanges
     from scp.config import Api, ApiKey
     from scp.domain.call import CallFacts
     from scp.domain.outcome import Decision, Step
@@ -107,6 +108,7 @@ class Context:
         self.keyring = keyring
         self.limiter = limiter
         self.audit = audit
+        self.shared: SharedChanges | None = None  # what other nodes tell
 
     def adopt(self, config: Api) -> None:
         """Take over another configuration's keys and rates; what was asked so far counts no more."""

@@ -12,6 +12,7 @@ import uvicorn
 from scp.api.app import build_app
 from scp.api.connections import Connection
 from scp.api.http_semantics import HttpSemantics
+from scp.api.shared_changes import SharedChanges
 from scp.api.tls import tls_faults
 from scp.common.http_server import HttpServer, listen
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from litestar.types.asgi_types import HTTPRequestEvent
 
     from scp.api.context import Context, NodeView
+    from scp.api.shared_changes import Stream
     from scp.config import Api
 
 GRACE: Final = 5
@@ -49,9 +51,15 @@ class ApiServer:
         """Take over the keys and rates of ``config``."""
         self._context.adopt(config)
 
+    def share(self, stream: Stream, node: str) -> None:
+        """Tell other nodes of changes, and show theirs; ``node`` is this one's name."""
+        self._context.shared = SharedChanges(self._context.audit.changes, stream, node)
+
     async def close(self) -> None:
         """Take no more requests, answer those in progress, and stop."""
         await self._server.close()
+        if self._context.shared is not None:
+            await self._context.shared.stop()
 
 
 async def serve_api(

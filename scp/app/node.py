@@ -35,7 +35,7 @@ from scp.ports import ChargingTelemetry, MapTelemetry, StoreError
 from scp.services.charge_explained import payment, typed_party
 from scp.services.registry import build_services, installed
 from scp.services.whereabouts import asking_of
-from scp.store.open import membership_of, open_store
+from scp.store.open import changes_of, membership_of, open_store
 from scp.telemetry.metrics import Metrics
 from scp.telemetry.number_traces import Traces
 
@@ -208,6 +208,8 @@ class Node:
             if config.api.console:
                 routers.append(self._console_router())
             self.api = await serve_api(config.api, self, routers)
+            if (changes := changes_of(self.store)) is not None:
+                self.api.share(changes, self.name)
             if self._console is not None:
                 self._console.start()
 

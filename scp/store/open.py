@@ -12,6 +12,7 @@ from scp.store.sqlite_base import MEMORY
 if TYPE_CHECKING:
     from scp.held_call_ports import HeldCalls
     from scp.ports import SubscriberStore, Telemetry
+    from scp.store.redis_changes import RedisChanges
     from scp.store.redis_membership import Membership
 
 
@@ -46,6 +47,11 @@ SCHEMES: Final[dict[str, _Opener]] = {
 def membership_of(store: SubscriberStore) -> Membership | None:
     """Return the nodes that share a store; None where no other node can have it (SQLite)."""
     return getattr(store, "membership", None)
+
+
+def changes_of(store: SubscriberStore) -> RedisChanges | None:
+    """Return what nodes that share a store tell of changes; None where no other node can have it (SQLite)."""
+    return getattr(store, "changes", None)
 
 
 def open_held_calls(store_url: str) -> HeldCalls:

@@ -22,6 +22,7 @@ from scp.domain.lookup import PENDING, StoreFailure
 from scp.ports import TRANSIENT, StoreError
 from scp.store.record_format import SCHEMA, RecordError, check, unpack
 from scp.store.redis_cache import ABSENT, Cache
+from scp.store.redis_changes import RedisChanges
 from scp.store.redis_deployment import deployment_of
 from scp.store.redis_errors import answered, kind_of
 from scp.store.redis_lookup import LookupLink, Watchers
@@ -105,6 +106,7 @@ class RedisStore:
     Attributes:
         cache: what was read, if the URL says ``cached=true``.
         membership: the nodes that share the store.
+        changes: what they tell of changes through their APIs.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class RedisStore:
         watchers = Watchers(self._link_changed, self._invalidated, self._timed)
         self._deployment = deployment_of(url, watchers)
         self.membership = Membership(self._deployment.client, url.prefix)
+        self.changes = RedisChanges(self._deployment.client, url.prefix)
         self._use(Keys(url.prefix, 1))
         self._nowhere = [LookupLink(_nowhere, Watchers())]
         self._links = self._nowhere

@@ -482,6 +482,12 @@ def test_another_node_stands_beside_until_it_is_killed(phone: Tab, node: Served,
         page.wait_for_selector("[aria-label='Node scp-twin'] .pill:has-text('does not work')")
         assert page.get_attribute("[aria-label='Node scp-twin'] a", "href") == twin.url + "/console"
         assert "no ASP is active" in page.inner_text("[aria-label='Node scp-twin']")
+        twin.ask("PUT", "/v1/authorizations/46701234599", {})
+        while not node.ask("GET", "/v1/changes?number=46701234599")["changes"]:
+            time.sleep(0.02)
+        page.goto(f"{node.url}/console#/subscriber?number=46701234599")
+        page.wait_for_selector("[aria-label='Recent changes'] td:has-text('operator at scp-twin')")
+        page.click("nav >> text=Overview")
         twin.process.kill()
         page.wait_for_selector("[aria-label='Node scp-twin'] .pill:has-text('gone')")
     assert "does its process run" in page.inner_text("[aria-label='Node scp-twin']")

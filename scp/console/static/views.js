@@ -293,6 +293,7 @@ function Subscriber({ msisdn, calls, session }) {
   const [account, setAccount] = useState(null);
   const [trace, setTrace] = useState(null);
   const [changes, setChanges] = useState([]);
+  const [lacks, setLacks] = useState("");
   const [reserved, setReserved] = useState([]);
   const [devices, setDevices] = useState(null);
   const [problem, fail] = useState("");
@@ -300,8 +301,9 @@ function Subscriber({ msisdn, calls, session }) {
   async function load() {
     try {
       set(await look(`/v1/subscribers/${msisdn}`));
-      const said = (await ask("GET", `/v1/changes?number=${msisdn}&limit=50`)).changes;
+      const { changes: said, problem: lacks } = await ask("GET", `/v1/changes?number=${msisdn}&limit=50`);
       setChanges(said);
+      setLacks(lacks);
       if (may("charging")) {
         setAccount(await look(`/v1/charging/accounts/${msisdn}`));
         const ids = [...new Set(said.filter(each => MONEY.test(each.what) && each.after && each.after.id).map(each => each.after.id))].slice(0, 10);
@@ -343,8 +345,9 @@ function Subscriber({ msisdn, calls, session }) {
     ${reserved.length ? html`<h2>Reservations</h2><div class="scroll" tabindex="0" role="region" aria-label="Reservations"><table><thead><tr><th scope="col">Call</th><th scope="col">State</th><th scope="col" class="number">Granted</th><th scope="col" class="number">Used</th><th scope="col" class="number">Charged</th></tr></thead>
       <tbody>${reserved.map(each => html`<tr key=${each.id}><td class="mono">${each.call_id}</td><td>${each.state}</td><td class="number">${each.granted_seconds} s</td><td class="number">${each.used_seconds} s</td><td class="number">${money(each.charged, each.currency)}</td></tr>`)}</tbody></table></div>` : null}
     <h2>Recent changes</h2>
+    ${lacks ? html`<p class="notice">Those through other nodes may lack: ${lacks}</p>` : null}
     ${changes.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Recent changes"><table><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
-      <tbody>${changes.flatMap((each, at) => differences(each).map(([name, before, after], line) => html`<tr key=${`${at} ${name}`}><td class="dim">${line ? "" : since(each.time)}</td><td>${line ? "" : each.who}</td><td>${line ? "" : each.what}</td><td>${name}</td><td class="mono">${before}</td><td class="mono">${after}</td></tr>`))}</tbody></table></div>` : html`<p class="dim">None through this node's API that it remembers: the latest 2,000 of all numbers, and those before its start if it keeps an audit file.</p>`}
+      <tbody>${changes.flatMap((each, at) => differences(each).map(([name, before, after], line) => html`<tr key=${`${at} ${name}`}><td class="dim">${line ? "" : since(each.time)}</td><td>${line ? "" : each.who}${!line && each.node ? html` <span class="dim">at ${each.node}</span>` : null}</td><td>${line ? "" : each.what}</td><td>${name}</td><td class="mono">${before}</td><td class="mono">${after}</td></tr>`))}</tbody></table></div>` : html`<p class="dim">None among the latest 2,000 of all numbers.</p>`}
     <${WhatIf} msisdn=${msisdn} />
     <h2>Calls since this console looks</h2>
     ${recent.length ? html`<${CallTable} calls=${recent} />` : html`<p class="dim">None.</p>`}`;
