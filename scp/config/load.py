@@ -25,23 +25,12 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
     Raises:
         ConfigError: with every fault that was found; the caller names the file.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
-    except OSError as error:
-        raise ConfigError([Fault("", error.strerror or str(error))]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([Fault("", f"not UTF-8 at octet {error.start}")]) from error
-    return loads(text, environ)
+    return loads(file_text(path), environ)
 
 
 def loads(text: str, environ: Mapping[str, str] | None = None) -> Config:
     """Read a configuration; as `load`."""
-    try:
-        table = tomllib.loads(text)
-    except ValueError as error:  # also an integer of more digits than Python converts
-        raise ConfigError([Fault("", f"not TOML: {error}")]) from error
-    except RecursionError:
-        raise ConfigError([Fault("", "not TOML that can be read: it is nested too deep")]) from None
+    table = toml_table(text)
     reader = Reader(os.environ if environ is None else environ)
     config: Any = reader.struct(Config, table, "")
     services = table.get("services")
@@ -51,3 +40,23 @@ def loads(text: str, environ: Mapping[str, str] | None = None) -> Config:
         raise ConfigError(reader.faults)
     assert isinstance(config, Config)
     return config
+
+
+def file_text(path: str | Path) -> str:
+    """Return the text of a file; raise `ConfigError` if it can't be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
+    except OSError as error:
+        raise ConfigError([Fault("", error.strerror or str(error))]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Fault("", f"not UTF-8 at octet {error.start}")]) from error
+
+
+def toml_table(text: str) -> dict[str, Any]:
+    """Return the tables of a TOML text; raise `ConfigError` if it is none."""
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # also an integer of more digits than Python converts
+        raise ConfigError([Fault("", f"not TOML: {error}")]) from error
+    except RecursionError:
+        raise ConfigError([Fault("", "not TOML that can be read: it is nested too deep")]) from None

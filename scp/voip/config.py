@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import os
 import re
-import tomllib
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from scp.config import Fault, HostPort, Secret
+from scp.config.load import file_text, toml_table
 from scp.config.node import Telemetry
 from scp.config.reader import ConfigError, Reader
 from scp.config.value_types import Address, Name, Port
@@ -456,25 +456,13 @@ def ha1_of(device: str, domain: str, password: str) -> str:
 
 def load(path: str | Path, environ: Mapping[str, str] | None = None) -> VoipConfig:
     """Read ``voip.toml``; raises `scp.config.ConfigError` with every fault that was found."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError([Fault("", error.strerror or str(error))]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([Fault("", f"not UTF-8 at octet {error.start}")]) from error
-    return loads(text, environ)
+    return loads(file_text(path), environ)
 
 
 def loads(text: str, environ: Mapping[str, str] | None = None) -> VoipConfig:
     """Read it from text; as `load`."""
-    try:
-        table = tomllib.loads(text)
-    except ValueError as error:  # also an integer of more digits than Python converts
-        raise ConfigError([Fault("", f"not TOML: {error}")]) from error
-    except RecursionError:
-        raise ConfigError([Fault("", "not TOML that can be read: it is nested too deep")]) from None
     reader = Reader(os.environ if environ is None else environ)
-    config: Any = reader.struct(VoipConfig, table, "")
+    config: Any = reader.struct(VoipConfig, toml_table(text), "")
     if reader.faults:
         raise ConfigError(reader.faults)
     assert isinstance(config, VoipConfig)

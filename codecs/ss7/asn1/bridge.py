@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, final
 from msgspec.structs import astuple
 
 from ss7.asn1.node import Declined
-from ss7.asn1.primitives import joined
+from ss7.asn1.primitives import element_at, joined
 from ss7.asn1.schema import (
-    CONSTRUCTED,
     STRINGS,
     BitStringType,
     BooleanType,
@@ -31,25 +30,14 @@ from ss7.asn1.schema import (
     TextType,
     Type,
     alternatives,
+    constructed_bit,
 )
 from ss7.asn1.tables import node
-from ss7.ber import REASONS, encode_element, read_element
+from ss7.ber import encode_element
 from ss7.errors import DecodeError, EncodeError
 
 if TYPE_CHECKING:
     from collections.abc import Container
-
-
-def _element(octets: bytes, offset: int, stop: int) -> tuple[int, int, int, int]:
-    tag, start, end, after = read_element(octets, offset, stop)
-    if after < 0:
-        reason, clause = REASONS[after]
-        raise DecodeError(reason, offset, clause)
-    return tag, start, end, after
-
-
-def _form(tag: int) -> int:
-    return CONSTRUCTED if tag <= 0xFF else CONSTRUCTED << 8
 
 
 def _written(component: Component, value: Any) -> bool:
@@ -100,12 +88,12 @@ class Bridge:
                 found = rank, component
         if found is not None:
             return found
-        other_form = tag ^ (CONSTRUCTED if tag <= 0xFF else CONSTRUCTED << 8)
+        other_form = tag ^ constructed_bit(tag)
         for rank, component in enumerate(components):
             for known, _, inner in alternatives(component):
                 if known != other_form:
                     continue
-                if not isinstance(inner.type, STRINGS) or known & _form(known):
+                if not isinstance(inner.type, STRINGS) or known & constructed_bit(known):
                     raise DecodeError(f"{inner.identifier} in the wrong form", offset, "X.690 §8.1.2.5")
                 if rank not in seen:
                     return rank, component
@@ -118,7 +106,7 @@ class Bridge:
         Raises:
             DecodeError: ``octets`` are not one element of the component's type.
         """
-        tag, start, end, after = _element(octets, 0, len(octets))
+        tag, start, end, after = element_at(octets, 0, len(octets))
         if after != len(octets):
             raise DecodeError("more than one element where one is expected", after, self._clause)
         return self._prune_element(component, tag, octets, start, end)
@@ -155,11 +143,11 @@ class Bridge:
         if isinstance(kind, ListType):
             return self._prune_list(kind, octets, start, end)
         if isinstance(kind, ChoiceType):
-            inner, at, stop, after = _element(octets, start, end)
+            inner, at, stop, after = element_at(octets, start, end)
             if after != end:
                 raise DecodeError("more than one element where one is expected", after, self._clause)
             return self._prune_element(Component("", -1, kind), inner, octets, at, stop)
-        if isinstance(kind, STRINGS) and tag & _form(tag):
+        if isinstance(kind, STRINGS) and tag & constructed_bit(tag):
             return joined(octets, start, end, bits=isinstance(kind, BitStringType)), None
         return octets[start:end], None
 
@@ -169,7 +157,7 @@ class Bridge:
         seen: set[int] = set()
         offset = start
         while offset < end:
-            tag, at, stop, after = _element(octets, offset, end)
+            tag, at, stop, after = element_at(octets, offset, end)
             found = self._match(kind.components, tag, offset, seen)
             if found is None:
                 if not kind.extensible or tag == 0:
@@ -192,7 +180,7 @@ class Bridge:
         """Return the value of a component that pycrate does not get to see."""
         if isinstance(component.type, OpaqueType):
             return put_aside
-        _, start, stop, _ = _element(part, 0, len(part))
+        _, start, stop, _ = element_at(part, 0, len(part))
         placed = self._restore(component.type, part, start, stop, put_aside)
         try:
             return node(component.type, self._clause).decode(placed, 0, len(placed))
@@ -206,10 +194,10 @@ class Bridge:
         fields: list[bytes] = []
         offset = start
         for item in aside:
-            tag, at, end, offset = _element(octets, offset, stop)
+            tag, at, end, offset = element_at(octets, offset, stop)
             parts: list[bytes] = []
             while at < end:
-                inner, begin, finish, after = _element(octets, at, end)
+                inner, begin, finish, after = element_at(octets, at, end)
                 value = item["value"] if inner == 0xA1 else octets[begin:finish]
                 parts.append(encode_element(inner, value))
                 at = after
@@ -221,7 +209,7 @@ class Bridge:
         aside: list[Any] = []
         offset = start
         while offset < end:
-            tag, at, stop, offset = _element(octets, offset, end)
+            tag, at, stop, offset = element_at(octets, offset, end)
             part, put_aside = self._prune_element(kind.element, tag, octets, at, stop)
             parts.append(part)
             aside.append(put_aside)
@@ -362,7 +350,7 @@ class Bridge:
 
     def graft(self, component: Component, octets: bytes, value: Any) -> bytes:
         """Return pycrate's octets of an element with the version's tags and what pycrate can't represent."""
-        tag, start, end, _ = _element(octets, 0, len(octets))
+        tag, start, end, _ = element_at(octets, 0, len(octets))
         return self._graft_element(component, tag, octets, start, end, value)
 
     def _graft_element(
@@ -381,13 +369,13 @@ class Bridge:
         if isinstance(kind, SequenceType):
             return self._graft_sequence(kind, octets, start, end, value)
         if isinstance(kind, ChoiceType):
-            tag, at, stop, _ = _element(octets, start, end)
+            tag, at, stop, _ = element_at(octets, start, end)
             return self._graft_element(Component("", -1, kind), tag, octets, at, stop, value)
         if isinstance(kind, ListType):
             parts: list[bytes] = []
             offset = start
             for item in value:
-                tag, at, stop, offset = _element(octets, offset, end)
+                tag, at, stop, offset = element_at(octets, offset, end)
                 parts.append(self._graft_element(kind.element, tag, octets, at, stop, item))
             return b"".join(parts)
         return octets[start:end]
@@ -403,6 +391,6 @@ class Bridge:
             if self._aside(component):
                 parts.append(encode_element(component.tag, node(component.type, self._clause).encode(item)))
                 continue
-            tag, at, stop, offset = _element(octets, offset, end)
+            tag, at, stop, offset = element_at(octets, offset, end)
             parts.append(self._graft_element(component, tag, octets, at, stop, item))
         return b"".join(parts)

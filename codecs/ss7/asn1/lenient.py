@@ -12,9 +12,8 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple, final
 
 from ss7.asn1.node import Declined
-from ss7.asn1.primitives import joined
+from ss7.asn1.primitives import bad_element, joined
 from ss7.asn1.schema import (
-    CONSTRUCTED,
     STRINGS,
     BitStringType,
     ChoiceType,
@@ -25,9 +24,10 @@ from ss7.asn1.schema import (
     SequenceType,
     Type,
     alternatives,
+    constructed_bit,
 )
 from ss7.asn1.tables import node
-from ss7.ber import REASONS, encode_integer, read_element, read_tag
+from ss7.ber import encode_integer, read_element, read_tag
 from ss7.errors import DecodeError
 
 _BY_TAG: Final[dict[int, tuple[tuple[Component, ...], dict[int, Component]]]] = {}
@@ -125,7 +125,7 @@ class _Reader:
         tag, start, stop, after = read_element(octets, 0, len(octets))
         try:
             if after < 0:
-                raise _bad(after, 0)
+                raise bad_element(after, 0)
             value = (
                 self._sequence(kind, start, stop, "", outermost=True)
                 if isinstance(kind, SequenceType) and tag == component.tag
@@ -163,7 +163,7 @@ class _Reader:
             return kind.cls(chosen.identifier, self._element(chosen, tag, at, start, stop, path))
         if isinstance(kind, OneOfType):
             for _, alternative in kind.alternatives:
-                if tag in (alternative.tag, alternative.tag ^ _form(tag)):
+                if tag in (alternative.tag, alternative.tag ^ constructed_bit(tag)):
                     return self._element(alternative, tag, at, start, stop, path)
             raise self._unexpected(tag, at)
         self._check_tag(component, tag, at)
@@ -182,7 +182,7 @@ class _Reader:
         octets = self._octets
         strings = isinstance(kind, STRINGS)
         try:
-            if strings and tag & _form(tag):
+            if strings and tag & constructed_bit(tag):
                 whole = joined(octets, start, stop, bits=isinstance(kind, BitStringType))
                 return self._string(kind, whole, 0, len(whole))
             if strings:
@@ -305,16 +305,16 @@ class _Reader:
     def _next(self, offset: int, stop: int) -> tuple[int, int, int, int]:
         tag, begin, end, after = read_element(self._octets, offset, stop)
         if after < 0:
-            raise _bad(after, offset)
+            raise bad_element(after, offset)
         return tag, begin, end, after
 
     def _check_tag(self, component: Component, tag: int, offset: int) -> None:
         """Raise unless ``tag`` is the component's; strings may be constructed (X.690 §8.6.1, §8.7.1)."""
         if tag == component.tag:
             return
-        if tag != component.tag ^ _form(tag):
+        if tag != component.tag ^ constructed_bit(tag):
             raise self._unexpected(tag, offset)
-        if tag & _form(tag) == 0 or not isinstance(component.type, STRINGS):
+        if tag & constructed_bit(tag) == 0 or not isinstance(component.type, STRINGS):
             raise DecodeError(f"{component.identifier} in the wrong form", offset, "X.690 §8.1.2.5")
 
     def _unexpected(self, tag: int, offset: int) -> DecodeError:
@@ -328,20 +328,10 @@ def _match(components: tuple[Component, ...], tag: int) -> Component | None:
         by_tag: dict[int, Component] = {}
         for component in reversed(components):
             for known, _, _ in alternatives(component):
-                by_tag[known] = by_tag[known ^ _form(known)] = component
+                by_tag[known] = by_tag[known ^ constructed_bit(known)] = component
         found = _BY_TAG[id(components)] = (components, by_tag)
     return found[1].get(tag)
 
 
 def _joined_path(path: str, identifier: str) -> str:
     return f"{path}.{identifier}" if path else identifier
-
-
-def _form(tag: int) -> int:
-    return CONSTRUCTED if tag <= 0xFF else CONSTRUCTED << 8
-
-
-def _bad(code: int, offset: int) -> DecodeError:
-    """Return the error of a negative offset of `ss7.ber`."""
-    reason, clause = REASONS[code]
-    return DecodeError(reason, offset, clause)

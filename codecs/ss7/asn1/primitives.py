@@ -210,10 +210,7 @@ def joined(octets: bytes, start: int, stop: int, *, bits: bool, depth: int = 0) 
     segments: list[bytes] = []
     offset = start
     while offset < stop:
-        tag, begin, end, after = read_element(octets, offset, stop)
-        if after < 0:
-            reason, clause = REASONS[after]
-            raise DecodeError(reason, offset, clause)
+        tag, begin, end, after = element_at(octets, offset, stop)
         if tag == universal:
             segments.append(octets[begin:end])
         elif tag == universal | _CONSTRUCTED:
@@ -226,3 +223,17 @@ def joined(octets: bytes, start: int, stop: int, *, bits: bool, depth: int = 0) 
     if not segments or not all(segments) or any(segment[0] for segment in segments[:-1]):
         raise DecodeError("bad constructed bit string", start, "X.690 §8.6.4")
     return segments[-1][:1] + b"".join([segment[1:] for segment in segments])
+
+
+def element_at(octets: bytes, offset: i64, stop: i64) -> tuple[i64, i64, i64, i64]:
+    """Do `ss7.ber.read_element`; raise `DecodeError` if there is none that can be read."""
+    tag, start, end, after = read_element(octets, offset, stop)
+    if after < 0:
+        raise bad_element(after, offset)
+    return tag, start, end, after
+
+
+def bad_element(code: i64, offset: i64) -> DecodeError:
+    """Return the error of a negative offset of `ss7.ber`."""
+    reason, clause = REASONS[code]
+    return DecodeError(reason, offset, clause)

@@ -342,6 +342,11 @@ _MARKED: Final[dict[type, Callable[[Any], Type]]] = {
 }
 
 
+def constructed_bit(tag: int) -> int:
+    """Return the bit of a tag that says that the element is constructed (X.690 §8.1.2.5)."""
+    return CONSTRUCTED if tag <= 0xFF else CONSTRUCTED << 8
+
+
 def alternatives(
     component: Component,
 ) -> tuple[tuple[int, tuple[tuple[type[Choice], str], ...], Component], ...]:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, final
 from msgspec.structs import astuple
 
 from ss7.asn1.node import Declined, Node
-from ss7.asn1.primitives import OctetsNode
+from ss7.asn1.primitives import OctetsNode, bad_element
 from ss7.ber import (
     INDEFINITE,
-    REASONS,
     TRUNCATED,
     encode_length,
     encode_tag,
@@ -138,14 +137,14 @@ class SequenceNode(Node):
                 tag = tag << 8 | octets[at]
                 at += 1
             if at >= stop:
-                raise _bad_element(TRUNCATED, offset)
+                raise bad_element(TRUNCATED, offset)
             length: i64 = octets[at]
             at += 1
             if length >= 0x80:
                 length, at = _long_length(octets, at - 1, stop)
             end = at + length
             if end > stop:
-                raise _bad_element(TRUNCATED, offset)
+                raise bad_element(TRUNCATED, offset)
             entry = entries.get(tag)
             if entry is None:
                 self._unknown(tag, offset)
@@ -313,17 +312,11 @@ class OneOfNode(Node):
         return put.node.element(put.tag, value)
 
 
-def _bad_element(code: i64, offset: i64) -> DecodeError:
-    """Return the error of a negative offset of `ss7.ber`."""
-    reason, clause = REASONS[code]
-    return DecodeError(reason, offset, clause)
-
-
 def _long_length(octets: bytes, offset: i64, stop: i64) -> tuple[i64, i64]:
     """Return length and offset of the contents of an element whose length octets are not the short form."""
     length, at = read_length(octets, offset, stop)
     if at < 0:
-        raise _bad_element(at, offset)
+        raise bad_element(at, offset)
     if length == INDEFINITE:
         raise Declined
     return length, at
@@ -333,7 +326,7 @@ def _element(octets: bytes, offset: i64, stop: i64) -> tuple[i64, i64, i64, i64]
     """Return tag, start and stop of the contents, and offset of the next element; raise if there is none."""
     tag, start, end, after = read_element(octets, offset, stop)
     if after < 0:
-        raise _bad_element(after, offset)
+        raise bad_element(after, offset)
     if after != end:
         raise Declined
     return tag, start, end, after

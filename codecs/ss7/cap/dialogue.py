@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from ss7.asn1.declare import Enumerated, Tag
 from ss7.asn1.lenient import read
+from ss7.asn1.primitives import element_at
 from ss7.asn1.schema import EnumeratedType, Type, describe
-from ss7.ber import REASONS, read_element
 from ss7.cap.common import Integer4
 from ss7.cap.contexts import LATEST
 from ss7.errors import DecodeError
@@ -72,7 +72,7 @@ def user_information(octets: bytes) -> list[Information]:
     found = []
     offset = 0
     while offset < len(octets):
-        tag, start, stop, after = _element(octets, offset, len(octets))
+        tag, start, stop, after = element_at(octets, offset, len(octets))
         if tag != _EXTERNAL:
             raise DecodeError("user information that is no EXTERNAL", offset, _CLAUSE)
         found.append(_external(octets, start, stop))
@@ -85,7 +85,7 @@ def _external(octets: bytes, start: int, stop: int) -> Information:
     reference, encoding, contents = b"", b"", b""
     offset = start
     while offset < stop:
-        tag, begin, end, after = _element(octets, offset, stop)
+        tag, begin, end, after = element_at(octets, offset, stop)
         if tag == _OBJECT_IDENTIFIER:
             reference = octets[begin:end]
         encoding = octets[offset:after]
@@ -94,11 +94,3 @@ def _external(octets: bytes, start: int, stop: int) -> Information:
     syntax = SYNTAXES.get(reference)
     value = read(syntax[1], contents, "TS 29.078 §5.7").value if syntax is not None and contents else None
     return Information(reference, encoding, value)
-
-
-def _element(octets: bytes, offset: int, stop: int) -> tuple[int, int, int, int]:
-    tag, start, end, after = read_element(octets, offset, stop)
-    if after < 0:
-        reason, clause = REASONS[after]
-        raise DecodeError(reason, offset, clause)
-    return tag, start, end, after
