@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from oracles.cdrs import run, voip
 from oracles.waiting import until
 from scp.charging import sink as sink_module
 from scp.charging.bundles import TOGETHER
@@ -20,7 +21,7 @@ from scp.charging.export import export
 from scp.charging.sink import SLICE, CdrSink
 from scp.cli import app
 from scp.domain.call import Trigger
-from scp.domain.cdr import COLUMNS, Bundle, CallAttempt, ChargeRecord, VoipRecord
+from scp.domain.cdr import COLUMNS, Bundle, CallAttempt, ChargeRecord
 from scp.domain.decision import Action, Decision
 from scp.domain.numbers import Numbering
 from scp.domain.reason import Reason
@@ -56,18 +57,6 @@ def attempt(number: int = 1, **fields) -> CallAttempt:
     return CallAttempt(**plain | fields)
 
 
-def voip(number: int = 1, **fields) -> VoipRecord:
-    plain = {
-        "id": f"voip-{number}",
-        "call_id": "c",
-        "a_number": "1",
-        "b_number": "2",
-        "started_ms": 1,
-        "ended_ms": 2,
-    }
-    return VoipRecord(**plain | fields)
-
-
 def charge(number: int = 1, **fields) -> ChargeRecord:
     plain = {
         "id": f"charge-{number}",
@@ -83,18 +72,6 @@ def charge(number: int = 1, **fields) -> ChargeRecord:
         "used_seconds": 5,
     }
     return ChargeRecord(**plain | fields)
-
-
-def run(body, path: str = ":memory:", **options) -> None:
-    async def main() -> None:
-        store = SqliteCdrStore(path, **options)
-        await store.open()
-        try:
-            await body(store)
-        finally:
-            await store.close()
-
-    asyncio.run(main())
 
 
 def ids(records) -> list[str]:

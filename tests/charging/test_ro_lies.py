@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import socket
 import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from oracles.lying_server import LyingServer
 from oracles.waiting import until
 from scp.charging import ro_peer
 from scp.charging.ro_client import RoClient, RoUnavailableError, Sending, Timers
@@ -72,27 +72,16 @@ def grant(seconds: int, *more: bytes) -> bytes:
     return group(Code.MULTIPLE_SERVICES, unit, number(Code.RATING_GROUP, 7))
 
 
-class Liar:
+class Liar(LyingServer):
     """A server: right about its capabilities and watchdogs; credit control is answered by the next of its lies."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lies: list[Lie] = []
         self.after = b""  # what a connection gets behind its capabilities
         self.reads = True
-        self.port = 0
-        self._server: asyncio.Server | None = None
 
-    async def up(self) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self._server = await asyncio.start_server(self._serve, sock=listener)
-        self.port = listener.getsockname()[1]
-
-    def down(self) -> None:
-        assert self._server is not None
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 head = await reader.readexactly(4)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from oracles.lying_server import LyingServer
 from oracles.waiting import PATIENCE, until
 from scp.message_ports import Piece, Receipt, Taken
 from scp.messages.queue import MessageQueue
@@ -32,29 +32,18 @@ def right(asked: Pdu) -> bytes:
     return encode(Pdu(asked.command | RESPONSE, asked.sequence, 0, body))
 
 
-class Liar:
+class Liar(LyingServer):
     """Right about everything but submit_sm, which is answered by the next of its lies."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lies: list[Lie] = []
         self.flood = b""  # written for ever behind the bind
         self.binds = 0
         self.answered: list[Pdu] = []
-        self.port = 0
         self.writer: asyncio.StreamWriter | None = None
-        self._server: asyncio.Server | None = None
 
-    async def up(self) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self._server = await asyncio.start_server(self._serve, sock=listener)
-        self.port = listener.getsockname()[1]
-
-    def down(self) -> None:
-        assert self._server is not None
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 head = await reader.readexactly(4)

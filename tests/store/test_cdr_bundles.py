@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracles.cdrs import run, voip
 from oracles.examples import examples
-from scp.domain.cdr import ATTEMPT_ROW, Bundle, CallAttempt, ChargeRecord, VoipRecord, leg
+from scp.domain.cdr import ATTEMPT_ROW, Bundle, CallAttempt, ChargeRecord, leg
 from scp.ports import StoredCdr, StoreError
 from scp.store import cdr_bundles, cdr_file
 from scp.store.cdr_file import CdrFile
@@ -51,18 +52,6 @@ def called(reference: str, msc: str = "46700000001") -> tuple:
     return row(call_reference=reference, msc_address=msc)
 
 
-def voip(number: int = 1, **fields) -> VoipRecord:
-    plain = {
-        "id": f"voip-{number}",
-        "call_id": "c",
-        "a_number": "1",
-        "b_number": "2",
-        "started_ms": 1,
-        "ended_ms": 2,
-    }
-    return VoipRecord(**plain | fields)
-
-
 def charge(number: int = 1, **fields) -> ChargeRecord:
     amounts = {"reserved_ms": 1, "ended_ms": 2, "granted_seconds": 60, "used_seconds": 5}
     names = {
@@ -74,18 +63,6 @@ def charge(number: int = 1, **fields) -> ChargeRecord:
         "reservation": "00",
     }
     return ChargeRecord(id=f"charge-{number}", **amounts | names | fields)
-
-
-def run(body, path: str | CdrFile = ":memory:", **options) -> None:
-    async def main() -> None:
-        store = SqliteCdrStore(path, **options)
-        await store.open()
-        try:
-            await body(store)
-        finally:
-            await store.close()
-
-    asyncio.run(main())
 
 
 def ids(records: list[StoredCdr]) -> list[str]:

@@ -7,7 +7,6 @@ import logging
 from math import inf
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,16 +16,6 @@ from scp.telemetry import logs
 from ss7.isup import CallingPartyNumber
 
 FORWARDED = Decision(Action.CONNECT, Reason.FORWARDED_ALWAYS, "990011234567")
-
-
-@pytest.fixture(autouse=True)
-def _leave_logging_as_it_was():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:

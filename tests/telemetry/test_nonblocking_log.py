@@ -9,22 +9,11 @@ import logging
 import os
 
 import pytest
-import structlog
 
 from scp.telemetry import logs
 from scp.telemetry.nonblocking_log import NonblockingStream
 
 LINE = json.dumps({"event": "x" * 1000}) + "\n"
-
-
-@pytest.fixture(autouse=True)
-def _leave_logging_as_it_was():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

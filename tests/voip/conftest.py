@@ -118,3 +118,19 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory, smsc: SmscThread) -> It
     if not tshark.available():
         messages = [octets for one in made.sipps for octets in one.octets()]
         assert complaints(messages, folder) == [], "of what Kamailio has sent in all these tests"
+
+
+@pytest.fixture(scope="module")
+def lab(shared_lab: Lab) -> Iterator[Lab]:
+    shared_lab.troubles()
+    yield shared_lab
+    assert shared_lab.troubles() == []
+
+
+@pytest.fixture
+def phone(lab: Lab) -> Iterator[int]:
+    """Where Alice's phone is called."""
+    port = lab.bound("alice-phone", ALICE)
+    lab.wait_said("bindings", number=ALICE, count=1)
+    yield port
+    lab.unbind("alice-phone", ALICE, port)

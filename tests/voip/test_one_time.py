@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -115,13 +114,6 @@ def test_of_two_brains_one_claims_and_no_number_is_given_twice(url: str) -> None
 
 
 # --- with Kamailio, the node and a switch ---
-
-
-@pytest.fixture(scope="module")
-def lab(shared_lab: Lab) -> Iterator[Lab]:
-    shared_lab.troubles()
-    yield shared_lab
-    assert shared_lab.troubles() == []
 
 
 def dialled(lab: Lab, number: str) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
 from random import Random
 
 import pytest
-from voip_lab import DEVICE, DOMAIN, PASSWORD, Lab, Sipp, free_tcp_port, header, unavailable
+from voip_lab import DEVICE, DOMAIN, PASSWORD, Lab, Sipp, free_tcp_port, header, refused, unavailable
 
 from oracles.waiting import wait_until
 from scp import client
@@ -22,22 +21,6 @@ from ss7.isup import NatureOfAddress
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
 ALICE, BOB, CAROL, DAVE = "11234567", "46701234567", "46701234568", "46701234569"
-
-
-@pytest.fixture(scope="module")
-def lab(shared_lab: Lab) -> Iterator[Lab]:
-    shared_lab.troubles()
-    yield shared_lab
-    assert shared_lab.troubles() == []
-
-
-@pytest.fixture
-def phone(lab: Lab) -> Iterator[int]:
-    """Where Alice's phone is called."""
-    port = lab.bound("alice-phone", ALICE)
-    lab.wait_said("bindings", number=ALICE, count=1)
-    yield port
-    lab.unbind("alice-phone", ALICE, port)
 
 
 def forwarded(lab: Lab, msisdn: str) -> bool:
@@ -62,12 +45,6 @@ def records(lab: Lab) -> int:
     """How many legs of calls the node has a record of."""
     found = lab.api.send(client.cdrs(0, limit=1000)).cdrs
     return sum(isinstance(one, client.VoipRecord) for one in found)
-
-
-def refused(sipp: Sipp, status: str) -> None:
-    sipp.process.wait(120)
-    assert sipp.received(f"SIP/2.0 {status}"), sipp.messages()[-1]
-    sipp.stop()
 
 
 def test_nobody_answers_and_the_mobile_rings(lab: Lab, phone: int) -> None:

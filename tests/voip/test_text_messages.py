@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,13 +13,6 @@ from scp.voip.cpim import CPIM, PLAIN, Unreadable, delivery_report, text_of
 
 ALICE, BOB, CAROL, OUTSIDE = "11234567", "46701234567", "46701234568", "4915700000001"
 with_devices = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
-
-
-@pytest.fixture(scope="module")
-def lab(shared_lab: Lab) -> Iterator[Lab]:
-    shared_lab.troubles()
-    yield shared_lab
-    assert shared_lab.troubles() == []
 
 
 def sends(lab: Lab, text: str, to: str, *, scenario: str = "sends_message", own: str = BOB) -> Sipp:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from voip_lab import DEVICE, DOMAIN, Lab, Sipp, free_tcp_port, header, unavailable
+from voip_lab import DEVICE, DOMAIN, Lab, Sipp, free_tcp_port, header, refused, unavailable
 
 from oracles.waiting import wait_until
 from scp import client
@@ -175,13 +175,6 @@ with_lab = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
 
 @pytest.fixture(scope="module")
-def lab(shared_lab: Lab) -> Iterator[Lab]:
-    shared_lab.troubles()
-    yield shared_lab
-    assert shared_lab.troubles() == []
-
-
-@pytest.fixture(scope="module")
 def operator(lab: Lab) -> Iterator[client.Client]:
     with client.Client(lab.url, "operator-token") as made:
         yield made
@@ -196,15 +189,6 @@ def zoe(lab: Lab, operator: client.Client) -> voip.Credentials:
     return operator.send(voip.make_device("zoe-phone", (ZOE,)))
 
 
-@pytest.fixture
-def phone(lab: Lab) -> Iterator[int]:
-    """Where Alice's phone is called."""
-    port = lab.bound("alice-phone", ALICE)
-    lab.wait_said("bindings", number=ALICE, count=1)
-    yield port
-    lab.unbind("alice-phone", ALICE, port)
-
-
 def dials(lab: Lab, number: str, device: str, msisdn: str, password: str) -> Sipp:
     return Sipp(
         lab,
@@ -217,12 +201,6 @@ def dials(lab: Lab, number: str, device: str, msisdn: str, password: str) -> Sip
         au=device,
         ap=password,
     )
-
-
-def refused(sipp: Sipp, status: str) -> None:
-    sipp.process.wait(120)
-    assert sipp.received(f"SIP/2.0 {status}"), sipp.messages()[-1]
-    sipp.stop()
 
 
 @with_lab

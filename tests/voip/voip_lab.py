@@ -200,6 +200,13 @@ def header(message: str, name: str) -> list[str]:
     return re.findall(rf"^{name}: *(.*?)\r?$", message, re.MULTILINE | re.IGNORECASE)
 
 
+def refused(sipp: Sipp, status: str) -> None:
+    """Wait for its end, which is that it was refused so."""
+    sipp.process.wait(120)
+    assert sipp.received(f"SIP/2.0 {status}"), sipp.messages()[-1]
+    sipp.stop()
+
+
 class Lab:
     """All of it."""
 
