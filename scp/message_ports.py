@@ -1,4 +1,4 @@
-"""Protocols of text messages: what carries them, where they are kept, who takes what comes in."""
+"""Protocols of text messages: what carries them, keeps them, and takes those that come in."""
 
 from __future__ import annotations
 

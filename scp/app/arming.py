@@ -283,7 +283,7 @@ class ArmingKeeper:
         return new
 
     async def _hastened(self) -> None:
-        """Have asked at once who waits since there was no way to the HLR, and there is one again."""
+        """Ask at once for what waited for a way to the HLR, now that there is one."""
         await asyncio.sleep(_PATH_SECONDS)
         names = [each for each in self._unreachable if self._reachable(each)][:_SLICE]
         if names:

@@ -120,7 +120,7 @@ def attachment(
         peer: of the configuration.
         user: its link, or what stands before it.
         status: told what happens.
-        telemetry: who counts.
+        telemetry: counts.
         random: for pauses.
         framer: makes the framer of each TCP connection.
     """

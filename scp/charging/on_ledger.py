@@ -17,7 +17,7 @@ EXPIRE_AT_ONCE: Final = 500
 
 
 class LedgerCharging:
-    """A charging system but for who decides: the node's own tariffs, or a function of the operator's.
+    """A charging system, but for what grants and charges: own tariffs, or a function of the operator's.
 
     Args:
         ledger: keeps the reservations.
@@ -43,7 +43,7 @@ class LedgerCharging:
         raise NotImplementedError
 
     async def release(self, reservation_id: str, used_seconds: int | None) -> Grant:
-        """See `scp.ports.ChargingSystem`; raises `StoreError` while the one that charges can't be told."""
+        """See `scp.ports.ChargingSystem`; raises `StoreError` while what charges can't be told."""
         found = await self._ledger.reservation(reservation_id)
         if found is None:
             return Grant(None, Denied.UNKNOWN_RESERVATION)
@@ -56,7 +56,7 @@ class LedgerCharging:
         return settled(await self._ledger.step(reservation_id, step), used_seconds)
 
     async def _tell_end(self, found: Reservation, used_seconds: int | None) -> None:
-        """Tell the one that charges what was used; None: nothing. Raises `StoreError` if that can't be."""
+        """Tell what charges how much was used; None: nothing. Raises `StoreError` if that can't be."""
 
     async def expire(self, now_ms: int) -> int:
         """See `scp.ports.ChargingSystem`. A function of the operator's ends its sessions by its own clock."""

@@ -91,7 +91,7 @@ class RoClient:
 
     Args:
         addresses: the servers', the first that is well is asked.
-        identity: who we are.
+        identity: of this node.
         random: of ids, and of watchdogs.
         clock: monotonic seconds.
         timers: how long things may take.

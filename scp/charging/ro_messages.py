@@ -155,7 +155,7 @@ _AS: Final = 6
 
 
 class Identity(NamedTuple):
-    """Who we are, and what of a server we want.
+    """The identity of this node, and what it asks of a server.
 
     Attributes:
         host: our Origin-Host.

@@ -57,7 +57,7 @@ class RoPeer:
 
     Args:
         address: its host and port.
-        identity: who we are.
+        identity: of this node.
         random: spreads the watchdogs.
         next_end: returns an End-to-End id that no request has had lately.
         tw: seconds of silence after which it is asked whether it is there.
@@ -361,7 +361,7 @@ class _Link(asyncio.Protocol):
             self._peer.lost(self, f"it leaves {MOST_WAITING} octets unread")
 
     def lose(self, why: str) -> None:
-        """Tell all who wait that no answer comes."""
+        """Tell all that wait that no answer comes."""
         waiting, self.waiting = self.waiting, {}
         for each in waiting.values():
             if not each.done():

@@ -61,6 +61,8 @@ class Lazy(TyperGroup):
         command = get_command(found)
         command.name = cmd_name
         command.epilog = epilog(cmd_name)
+        for name, inner in getattr(command, "commands", {}).items():
+            inner.epilog = epilog(cmd_name, name)
         return command
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "demo": (("camel-scp demo --keep", "the node stays up: open its /docs and /metrics"),),
+    "demo": (
+        ("camel-scp demo --keep", "the node stays up: open its /docs and /metrics"),
+        ("camel-scp demo --voip", "with Kamailio, for softphones; where it is not installed: make voip"),
+    ),
     "serve": (("camel-scp serve -c scp.toml", "log on stdout, a JSON object a line"),),
     "check": (("camel-scp check scp.toml", "before a start, and before SIGHUP"),),
-    "example": (("camel-scp example > scp.toml", "to begin with"),),
+    "example": (
+        ("camel-scp example > scp.toml", "to begin with"),
+        ("camel-scp example --voip > voip.toml", "of the VoIP service"),
+    ),
     "msc": (
         ("camel-scp msc --b 0011234567", "a call to the node at 127.0.0.1:2905, and its ladder"),
         (
@@ -93,6 +99,7 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("camel-scp voip -c voip.toml", "the brain of the VoIP service"),
         ("camel-scp voip check voip.toml", "before a start, and before SIGHUP"),
         ("camel-scp voip kamailio-config -c voip.toml -o settings.cfg", "what Kamailio includes"),
+        ("camel-scp voip status -c voip.toml", "whether Kamailio asks the brain, and what went wrong"),
     ),
     "bench": (
         ("camel-scp bench --quick steer reference", "two scenarios, in a minute"),
@@ -104,6 +111,14 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 """By command: a command line, and what it is for."""
 
 
-def epilog(name: str) -> str:
-    """Return the end of a command's help, a paragraph an example, as typer takes it."""
-    return "\n\n".join(("Examples:", *(f"{line}   ({what})" for line, what in EXAMPLES[name])))
+def epilog(name: str, of: str = "") -> str:
+    """Return the end of a command's help, a paragraph an example, as typer takes it.
+
+    Args:
+        name: of the command.
+        of: of one of its commands; "": all examples.
+    """
+    shown = (
+        f"{line}   ({what})" for line, what in EXAMPLES[name] if f"camel-scp {name} {of}".strip() in line
+    )
+    return "\n\n".join(("Examples:", *shown))

@@ -147,13 +147,13 @@ nature = "keep"                       # keep | unknown | national | internationa
 # mobility = true                     # take noteMM-Event: it sets the roaming flag
 # allowed_callers = ["4670"]          # prefixes of titles that may send it; none: all that [sccp] allows
 # check_sender = true                 # the VLR that it names has to be of its sender's network
-# [map.arming]                        # have HLRs arm M-CSIs of who forwards while roaming; without it by hand
+# [map.arming]                        # have HLRs arm M-CSIs of those that forward abroad; without it by hand
 # rate = 10.0                         # questions a second …
 # window = 16                         # … and open at once
 # most_pause_s = 3600.0               # an HLR that does not answer is asked after pauses up to this
 # refused_s = 86400.0                 # a refusal is asked again after this
 # scan_s = 3600.0                     # all subscribers are looked through so often; the API's writes at once
-# disarm = false                      # switch it off again for who does not forward while roaming any more
+# disarm = false                      # switch it off again for those that do so no more
 # state = "sqlite:/var/lib/camel-scp/armed.db"   # without it in the store's Redis, or PATH.armed
 
 # [announcements]                     # what a switch plays (its gsmSRF), by names that services know

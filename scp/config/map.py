@@ -28,7 +28,7 @@ class Arming(Struct, frozen=True, forbid_unknown_fields=True):
         most_pause_s: the longest pause between attempts that the HLR does not answer.
         refused_s: after which a refusal is asked again.
         scan_s: how often all subscribers are looked through; what the API writes here is seen at once.
-        disarm: have the M-CSI switched off again for who does not forward while roaming any more.
+        disarm: have the M-CSI switched off again for subscribers that do not forward while roaming any more.
         state: where is kept what was done: as ``store.url``; without it in the store's Redis, which several
             nodes share, or for SQLite in a file beside the store's (PATH.armed).
     """

@@ -1,4 +1,4 @@
-"""``[node]`` and ``[telemetry]``: who this process is, and how it shows what it does."""
+"""``[node]`` and ``[telemetry]``: the identity of this process, and how it shows what it does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OtherIndicator(StrEnum):
 
 
 class Node(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[node]``: who this process is.
+    """``[node]``: the identity of this process.
 
     Attributes:
         point_code: our own.

@@ -106,7 +106,7 @@ def describe(config: Config) -> str:
 
 
 def _network(config: Config, name: str, network: Network) -> Iterator[str]:
-    """Yield what the node is in a network, and who leads there if there are several."""
+    """Yield what the node is in a network, and which peers lead there if there are several networks."""
     codes = ", ".join(f"{code} ({int(code)})" for code in (network.point_code, *network.also))
     others = "answered with it" if network.other_network_indicator is OtherIndicator.ANSWER else "discarded"
     if config.networks:

@@ -119,7 +119,7 @@ class _InFlight:
 
     Attributes:
         question: what was asked.
-        askers: who wait for the answer.
+        askers: what waits for the answer.
         began: when it was asked first, seconds.
         context: application context of the present try.
         due: when it is given up, seconds.

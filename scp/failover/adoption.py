@@ -184,7 +184,7 @@ class Adoption:
         task.add_done_callback(self._tasks.discard)
 
     async def _find(self, tid: bytes, denied: int) -> None:
-        """Find out who has a transaction, and serve or pass on the messages that wait for that."""
+        """Find out which node has a transaction, and serve or pass on the messages that wait for that."""
         owner = NOBODY
         left = False
         try:

@@ -52,7 +52,7 @@ def _seconds(low: int, high: int) -> Any:
 
 
 class Voip(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[voip]``: who this brain is.
+    """``[voip]``: the identity of this process, the brain.
 
     Attributes:
         domain: of all addresses of record; also the realm of SIP's digest.

@@ -81,7 +81,7 @@ class _Connection(asyncio.Protocol):
 
 @final
 class Evapi:
-    """A link that connects, says who we are, and connects again.
+    """A link that connects, says which brain it is, and connects again.
 
     Args:
         host: of Kamailio's evapi.

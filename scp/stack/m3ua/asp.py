@@ -194,7 +194,7 @@ class Asp(Link):
                 if action is Action.RESEND:
                     self._request(server, now)
                 elif action is Action.HOLD_OFF:
-                    server.sends = False  # who refuses us does not hold us active, whatever DATA it sent
+                    server.sends = False  # one that refuses us does not hold us active, whatever DATA it sent
                     if not server.held:  # else refusals of DATA could put the next request off for ever
                         server.held = True
                         server.timer = now + self.settings.timers.retry

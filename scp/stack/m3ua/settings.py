@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Role(Enum):
-    """How we stand to the peer; who connects is the transport's business (§1.4.8)."""
+    """How we stand to the peer; which side connects is the transport's business (§1.4.8)."""
 
     ASP = "asp"
     IPSP = "ipsp"  # single exchange (§4.3.4.1.2): the peer may ask as well as we

@@ -354,7 +354,7 @@ class Sgp(Link):
 
     def _manage_keys(self, message: Message, octets: bytes) -> None:
         if self.settings.keys is None:
-            # §4.4.1: who does not do registration says that it does not know the class.
+            # §4.4.1: a gateway without registration says that it does not know the class.
             code = ErrorCode.UNSUPPORTED_MESSAGE_CLASS
             self._refuse(code, DiscardReason.UNEXPECTED, octets, "routing key management is not configured")
         elif self._state is AspState.DOWN:
