@@ -135,6 +135,10 @@ class Call(Protocol):
         """
         ...
 
+    def discard(self, reason: str) -> None:
+        """Count a report that the service does nothing with; reasons are those of the metric of discards."""
+        ...
+
     def note(self, fact: object) -> None:
         """Hand a fact about the call to its record: what it cost, of whom it was reserved."""
         ...

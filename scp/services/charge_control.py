@@ -38,6 +38,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+PERIOD_SLACK_MS: Final = 10_000
+"""Milliseconds that a period's report may be late: it is counted from answer, known to the tenth at best."""
+CLOCKS_APART_MS: Final = 1_000
+"""Milliseconds by which a period has to be over to count as reported to nobody."""
+RINGS_S: Final = 240
+"""Seconds: no network has a call ring for longer."""
+UNREADABLE_REPORT: Final = "unreadable-charging-report"
+IMPOSSIBLE_REPORT: Final = "impossible-charging-report"
+"""It tells of more time than has passed."""
+REPORT_NOT_DUE: Final = "charging-report-not-due"
+"""What is reported twice, or though nothing was asked (§11.2.2.2: one ApplyCharging has one report)."""
+REPORTS_DISCARDED: Final = (UNREADABLE_REPORT, IMPOSSIBLE_REPORT, REPORT_NOT_DUE)
+"""Why charging reports are discarded; see `scp.services.call.Call.discard`."""
+
+
 class Money(IntEnum):
     """Where the charging of a call stands."""
 

@@ -47,10 +47,6 @@ UNANSWERED: Final = 0.25
 MS_OF_TENTH: Final = 100
 REPORT_SECONDS: Final = 5.0
 """How long a call information report is waited for once the call is over."""
-PERIOD_SLACK_MS: Final = 10_000
-"""Milliseconds that a period's report may be late: it is counted from answer, known to the tenth at best."""
-CLOCKS_APART_MS: Final = 1_000
-"""Milliseconds by which a period has to be over to count as reported to nobody."""
 _SLACK: Final = 600
 """Tenths of a second that a gsmSSF may have counted beyond the node's clock, whose answer came late."""
 
@@ -191,7 +187,7 @@ class Control:
         ):  # or is answered, its period over: it takes another; else it refuses (§11.2.2.2)
             self._send(Period(held.meter.allowed, held.meter.releasing))
             self._change().tested = True
-        elif missed and 0 < self._due_ms() <= self._ms() + PERIOD_SLACK_MS - CLOCKS_APART_MS:
+        elif missed and 0 < self._due_ms() <= self._ms() + charge.PERIOD_SLACK_MS - charge.CLOCKS_APART_MS:
             await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
 
     async def _informed(self, report: Report, event: Event | None) -> bool:
@@ -218,6 +214,8 @@ class Control:
         """Return until when the next report is waited for."""
         call, held = self.call, self.held
         quiet = call.now + self.plan.patience.quiet
+        if held.money is Money.COUNTING and held.phase in _RINGS:  # or is it talked in?
+            quiet = min(quiet, call.now + charge.RINGS_S + held.meter.allowed / TENTHS)
         if held.money is Money.CLOSING or (held.money is Money.DONE and held.phase is not Phase.OVER):
             return call.now + self._policy.report_s
         if held.phase is Phase.OVER:  # a call information report is due
@@ -280,7 +278,7 @@ class Control:
         """Release the call because somebody wants it."""
         if self.held.phase is Phase.OVER:
             return
-        cause = report.argument.cause if isinstance(report.argument, Release) else _NO_CAUSE
+        cause = report.argument.cause if isinstance(report.argument, Release) else b""
         self.call.invoke(Opcode.RELEASE_CALL, cause)
         self.call.note(Cleared(cause_value(cause)))
         self.call.decided(Decision(Decided.RELEASE, Reason.RELEASED_BY_OPERATOR))
@@ -330,11 +328,13 @@ class Control:
         meter = self.held.meter
         report = read_report(came.argument, self.call.context.version)
         if report is None:
+            self.call.discard(charge.UNREADABLE_REPORT)
             return None, meter
         measure = metering.measured_period if self.profile.by_period else metering.measured
         taken = measure(meter, report.measured)
         longest = (self._ms(came) - meter.answered) // MS_OF_TENTH + _SLACK
         if meter.answered and taken.used > max(longest, meter.allowed, meter.used):
+            self.call.discard(charge.IMPOSSIBLE_REPORT)
             return None, meter
         return report, taken
 
@@ -358,10 +358,9 @@ class Control:
         ):
             self._change().unreported = False  # of the attempt before
             return None
-        if not held.meter.pending:
-            return None  # it came before
-        if report.active and taken.used < held.meter.allowed - TENTHS:
-            return None  # that of a period before, again: this one ends when all of it is used
+        if not held.meter.pending or (report.active and taken.used < held.meter.allowed - TENTHS):
+            self.call.discard(charge.REPORT_NOT_DUE)
+            return None  # it came before: a period ends when all of it is used
         if report.active:
             self._change().meter = metering.reported(taken, self._ms(came))
         else:  # that is how long it was: no clock counts any more
@@ -397,7 +396,7 @@ class Control:
             meter = self.held.meter
             if meter.pending and meter.answered:  # from now on: the switch has lost the one before
                 more = (meter.allowed - meter.used) * MS_OF_TENTH
-                self._change().due_ms = self._ms() + more + PERIOD_SLACK_MS
+                self._change().due_ms = self._ms() + more + charge.PERIOD_SLACK_MS
         elif action is charge.Action.RELEASE:
             self._release(event)
         elif action is charge.Action.TEST:
@@ -405,7 +404,7 @@ class Control:
             now_ms, due_ms = self._ms(), self._due_ms()
             if due_ms <= now_ms:  # not before the report is due: then it is only asked for the call
                 after = self._change()
-                after.tested, after.due_ms = True, now_ms + PERIOD_SLACK_MS if due_ms else 0
+                after.tested, after.due_ms = True, now_ms + charge.PERIOD_SLACK_MS if due_ms else 0
         elif action is charge.Action.SETTLE:
             await self._settle()
         elif action is charge.Action.SETTLE_CLOCK:
@@ -568,7 +567,7 @@ class Control:
         meter = held.meter
         if held.due_ms or not (meter.answered and meter.pending):
             return held.due_ms
-        return meter.answered + meter.allowed * MS_OF_TENTH + PERIOD_SLACK_MS
+        return meter.answered + meter.allowed * MS_OF_TENTH + charge.PERIOD_SLACK_MS
 
     async def _settle(self, by: str | None = None) -> None:
         """Charge what was used, once; ``by``: see `Charge.charged_by`."""
@@ -597,7 +596,6 @@ SETTLE_SECONDS: Final = 30.0
 
 _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
 _ENDED: Final = Decision(Decided.RELEASE, Reason.CHARGING_ENDED)
-_NO_CAUSE: Final = b""
 _LAST: Final = frozenset({Action.GO_ON, Action.CONNECT})
 """What ends the dialogue with it: nothing is reported any more."""
 _RINGS: Final = frozenset({Phase.VOIP, Phase.RESCUE, Phase.PLAIN})

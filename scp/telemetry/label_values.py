@@ -16,6 +16,7 @@ from scp.domain.reason import Reason
 from scp.domain.whereabouts import LocateFailure
 from scp.message_ports import Taken
 from scp.ports import Denied
+from scp.services.charge_control import REPORTS_DISCARDED
 from scp.stack.m3ua.events import DiscardReason
 from scp.stack.sccp_settings import Discard as SccpDiscard
 from scp.stack.tcap_settings import ABORTED_REASONS, DISCARD_REASONS, REFUSED_REASONS
@@ -146,6 +147,7 @@ DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
             "report-queue",
             "unexpected-assist",
         ),
+        *REPORTS_DISCARDED,
         *("internal-error", OTHER),
     ),
     "map": (

@@ -25,11 +25,15 @@ class Nowhere:
 
     tcap = Tcap(TcapSettings())
 
+    def __init__(self) -> None:
+        self.discards: list[tuple[str, str]] = []
+
     def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None: ...
     def keep(self, path: object) -> object: ...
     def wake_at(self, due: float) -> None: ...
     def flush(self) -> None: ...
-    def discard(self, layer: str, reason: str) -> None: ...
+    def discard(self, layer: str, reason: str) -> None:
+        self.discards.append((layer, reason))
 
 
 USER = CapUser(Nowhere(), {}, Snapshot({}), FAST, NullTelemetry(), lambda: 0.0, on_bug=lambda *_: None)

@@ -19,7 +19,7 @@ from scp.domain.quota import ChargingFailure, QuotaDenial, QuotaGrant, Settled
 from scp.engine.cap.dialogue import CapDialogue
 from scp.services.api import Extend, Lookup, NextReport, Release, Report, ReportKind, Reserve, Settle
 from scp.services.call_control import INFORMATION
-from scp.services.charge_control import TABLE, Action, Event, Money, read_report
+from scp.services.charge_control import REPORTS_DISCARDED, TABLE, Action, Event, Money, read_report
 from scp.services.charging_policy import ChargingPolicy, ForwardedBy, paid_by
 from scp.services.idp import read_call
 from scp.services.voip_forwarding import controlled
@@ -28,6 +28,7 @@ from scp.simulator.idp import initial_dp
 from scp.simulator.reports import charging_report, information_report
 from scp.simulator.scenario import Scenario
 from scp.stack.tcap import Dialogue
+from scp.telemetry.label_values import DISCARD_REASONS_BY_LAYER
 from ss7.cap.charging import decode_contained
 from ss7.cap.contexts import BY_VERSION
 from ss7.cap.location import LocationInformation
@@ -456,6 +457,24 @@ def test_a_period_that_ended_while_no_node_was_there_is_used_and_the_next_is_giv
     assert call.sent[sent:] == []
     call.used(40, active=False)
     assert call.settled == [400]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (lambda call: call.report(ReportKind.INVOKE, **UNREADABLE), "unreadable-charging-report"),
+        (lambda call: call.used(86_400), "impossible-charging-report"),
+        (lambda call: call.used(10), "charging-report-not-due"),
+    ],
+)
+def test_a_report_that_is_not_taken_is_counted(said: Any, reason: str) -> None:
+    call = Charged().answered()
+    USER.provider.discards.clear()
+    call.used(30)
+    assert USER.provider.discards == []
+    said(call)
+    assert USER.provider.discards == [("cap", reason)]
+    assert {*REPORTS_DISCARDED} <= {*DISCARD_REASONS_BY_LAYER["cap"]}
 
 
 def test_an_answer_and_a_period_that_are_lost_leave_no_call_without_a_limit() -> None:

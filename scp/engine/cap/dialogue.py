@@ -192,6 +192,10 @@ class CapDialogue(DialogueState):
                 self.journal.took_us = int((self.now - self.started) * 1e6)
         self.journal.keep(value)
 
+    def discard(self, reason: str) -> None:
+        """Count a report that the service does nothing with."""
+        self.runner.provider.discard("cap", reason)
+
     def note(self, fact: object) -> None:
         """Hand a fact about the call to its record."""
         self.runner.noted(self, fact)
