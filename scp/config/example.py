@@ -317,7 +317,7 @@ grace_s = 300                         # after its last minute, time to ring incl
 # key = "/etc/camel-scp/api.key"
 # client_ca = "/etc/camel-scp/clients.pem"   # ask clients for certificates
 # [api.voip]                          # the VoIP service's API: devices on the console's subscriber page
-# url = "http://127.0.0.1:8081"
+# url = "http://127.0.0.1:8082"
 # token = "…"                         # of a key there with the scope operator
 # [[api.keys]]
 # name = "operator"
