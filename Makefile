@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload bench-voip voip-kills held-kills fuzz bench-replay messages clean unit-pure unit-rest unit-alone coverage-all
+.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload bench-voip voip-kills held-kills fuzz bench-replay messages map-load clean unit-pure unit-rest unit-alone coverage-all
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -152,6 +152,12 @@ MESSAGES ?= 10000
 KILLS ?= 100
 messages: set-up ## MESSAGES=10000 text messages through an SMSC, with KILLS=100 of either side: each delivered once or reported
 	@PYTHONPATH=codecs:.:tests $(BIN)/python tests/messages/kill_run.py $(MESSAGES) $(KILLS)
+
+RATE ?= 1000
+SECONDS_OF_LOAD ?= 60
+map-load: compiled ## what a node makes of 1,000 O-CSI calls/s whose places are asked, and of 1,000 noteMM-Events/s
+	@for what in calls events; do \
+	  PYTHONPATH=$(CURDIR)/build/compiled:.:tests $(BIN)/python tests/node/map_load.py $$what $(RATE) $(SECONDS_OF_LOAD); done
 
 bench-replay: compiled ## how fast a capture is replayed, beside how fast tshark decodes it
 	@$(COMPILED) $(BIN)/camel-scp bench replay

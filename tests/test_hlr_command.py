@@ -38,6 +38,14 @@ def test_a_subscriber_in_words() -> None:
         (["--subscriber", "46701234567,age=old"], "age is a number, not 'old'"),
         (["--note", "46701234567,event=moved"], "event is one of update, attach, detach"),
         (["--versions", "2,x"], "'2,x' is no list of MAP versions"),
+        (["--versions", "4"], "'4' is no list of MAP versions"),
+        (["--subscriber", "46701234567,vlr=abc"], "vlr is up to 15 digits (E.164), not 'abc'"),
+        (["--note", "46701234567,sender=+46"], "sender is up to 15 digits (E.164), not '+46'"),
+        (["--subscriber", "46701234567,cell=1-2"], "cell is MCC-MNC-LAC-CI, as 240-01-4660-22136, not '1-2'"),
+        (["--subscriber", "46701234567,cell=240-01-99999-1"], "area code or cell identity 99999"),
+        (["--subscriber", "46701234567,imsi=bob"], "IMSI of other than 5 to 16 decimal digits"),
+        (["--subscriber", "46701234567,error=999"], "MAP has no error 999"),
+        (["--subscriber", "1234567890123456"], "an MSISDN has 5 to 15 digits"),
     ],
 )
 def test_a_wrong_option_is_said_in_words(options: list[str], said: str) -> None:

@@ -72,6 +72,25 @@ def test_how_the_switch_behaves(monkeypatch: pytest.MonkeyPatch) -> None:
     assert held.prearranged_end
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--b", "abc"], "--b 'abc': no code for 'a' in a number (Q.763 §3.9)"),
+        (["--b", "11234567", "--b", "x"], "--b 'x': no code for 'x'"),
+        (["--trigger", "originating", "--b", "+46701"], "--b '+46701': no code for '+'"),
+        (["--a", "bob"], "--a 'bob': no code for 'b'"),
+        (["--vlr", "here"], "--vlr 'here': no code for 'h'"),
+        (["--cell", "1-2"], "--cell '1-2': cell '1-2' is not MCC-MNC-LAC-CI"),
+        (["--imsi", "1"], "--imsi '1': IMSI of other than 5 to 16"),
+        (["--load", "--b", "abc"], "--b 'abc'"),
+    ],
+)
+def test_what_has_no_encoding_is_said_before_anything_is_connected(options: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, ["msc", *options])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
+
+
 def test_a_short_message_in_place_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[PlannedCall] = []
 

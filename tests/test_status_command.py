@@ -207,3 +207,11 @@ def test_ages_are_in_their_two_largest_units() -> None:
         "3 d 4 h",
     ]
     assert ago(seconds=-5) == "0 s"
+
+
+def test_a_node_that_does_not_run_is_said_in_words() -> None:
+    for words in (["status", "--url"], ["explain", "--b", "+46701234567", "--node"]):
+        done = CliRunner().invoke(app, [*words, f"http://127.0.0.1:{free_ports(1)[0]}"])
+        assert done.exit_code == 2
+        assert "connection refused: nothing listens there; " in done.output
+        assert "Errno" not in done.output

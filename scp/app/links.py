@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias, final
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from scp.config.m3ua import PYSCTP
 from scp.net.reconnect import Backoff
@@ -30,6 +33,22 @@ if TYPE_CHECKING:
     from scp.ports import Telemetry, TransportUser
 
 Attachment: TypeAlias = Connector | Listener | SctpConnector | SctpListener
+
+
+_ADVICE: Final = {
+    errno.EADDRINUSE: "another program has it (ss -lntup names it), or this file gives it twice",
+    errno.EADDRNOTAVAIL: "this machine does not have the address (ip address lists those that it has)",
+    errno.EACCES: "a port below 1024 needs the capability net_bind_service",
+}
+
+
+def why_not(peer: Peer, error: OSError) -> str:
+    """Return in words why a peer's addresses can't be used, and what to do."""
+    number = 0 if isinstance(error, socket.gaierror) else error.errno or 0
+    if not number:
+        return str(error.strerror or error)
+    where = f"{', '.join(peer.local) or '*'} port {peer.port}: {os.strerror(number).lower()}"
+    return f"{where}; {_ADVICE[number]}" if number in _ADVICE else where
 
 
 def routing_key(peer: Peer, point_code: int) -> Key | None:

@@ -12,7 +12,7 @@ from scp.app.call_path import add_link, call_path
 from scp.app.charging import charge_steps, charging_service
 from scp.app.duplicate_nodes import duplicate_detector
 from scp.app.held_calls import HeldCallsService
-from scp.app.links import attachment
+from scp.app.links import attachment, why_not
 from scp.app.messages import text_messaging
 from scp.app.overload import limits_of, memory_of, pressure_on
 from scp.app.preload import preload
@@ -326,7 +326,7 @@ class Node:
             try:
                 await attached.start()
             except OSError as error:
-                raise OSError(f"m3ua.peers[{number}]: {error}") from None
+                raise OSError(f"m3ua.peers[{number}]: {why_not(peer, error)}") from None
         self._pressure.start()
 
     def _attached(self, number: int, peer: Peer, link: Link) -> Attachment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 from dataclasses import dataclass
 from random import SystemRandom
@@ -13,9 +14,11 @@ import typer
 import uvloop
 
 from scp.command import FAILED, fail, say
-from scp.simulator.hlr_script import Script, Subscriber
+from scp.simulator.hlr_script import Script, Subscriber, location_of
 from scp.simulator.options import WHERE, Signalling, grouped, option
+from ss7.address import Imsi
 from ss7.errors import EncodeError
+from ss7.map.errors import ERROR_NAMES
 from ss7.map.location import IMSI_ATTACH, LOCATION_UPDATE_OTHER_VLR, MS_INITIATED_IMSI_DETACH
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 DEFAULT: Final = "127.0.0.1:2905"
 _KNOWS: Final = "What it knows"
 _DOES: Final = "What it does"
+_CELL: Final = re.compile(r"[0-9]{3}-[0-9]{2,3}-[0-9]{1,5}-[0-9]{1,5}", re.ASCII).fullmatch
 _EVENTS: Final = {
     "update": LOCATION_UPDATE_OTHER_VLR,
     "attach": IMSI_ATTACH,
@@ -31,6 +35,7 @@ _EVENTS: Final = {
 }
 _NUMBERS: Final[dict[str, type]] = {"age": int, "error": int, "service_key": int, "delay": float}
 _SWITCHES: Final = frozenset({"detached", "busy", "silent"})
+_MOST_DIGITS: Final = 15
 _TEXTS: Final = frozenset({"imsi", "vlr", "cell"})
 
 
@@ -103,8 +108,8 @@ def hlr(
 
 def _versions(text: str) -> tuple[int, ...]:
     """Return the MAP versions of ``3,2``."""
-    if not all(each.isdecimal() for each in text.split(",")):
-        raise ValueError(f"{text!r} is no list of MAP versions")
+    if not all(each in {"1", "2", "3"} for each in text.split(",")):
+        raise ValueError(f"{text!r} is no list of MAP versions: 1, 2 and 3, as 3,2")
     return tuple(int(each) for each in text.split(","))
 
 
@@ -137,7 +142,27 @@ def subscriber_of(text: str) -> tuple[Subscriber, dict[str, str]]:
             raise ValueError(f"{text!r}: {key!r} is none of {known}")
     if beside.get("event", "update") not in _EVENTS:
         raise ValueError(f"{text!r}: event is one of {', '.join(_EVENTS)}")
-    return Subscriber(msisdn=msisdn, **fields), beside
+    subscriber = Subscriber(msisdn=msisdn, **fields)
+    _check(text, subscriber, beside.get("sender", ""))
+    return subscriber, beside
+
+
+def _check(text: str, subscriber: Subscriber, sender: str) -> None:
+    """See that all that is said of a subscriber has an encoding; raises `ValueError`."""
+    if not 5 <= len(subscriber.msisdn) <= _MOST_DIGITS:
+        raise ValueError(f"{text!r}: an MSISDN has 5 to {_MOST_DIGITS} digits (E.164), with the country code")
+    if subscriber.error >= 0 and subscriber.error not in ERROR_NAMES:
+        raise ValueError(f"{text!r}: MAP has no error {subscriber.error} (TS 29.002 §17.6)")
+    for key, value in (("vlr", subscriber.vlr), ("sender", sender)):
+        if value and not (value.isdecimal() and len(value) <= _MOST_DIGITS):
+            raise ValueError(f"{text!r}: {key} is up to {_MOST_DIGITS} digits (E.164), not {value!r}")
+    if subscriber.cell and not _CELL(subscriber.cell):
+        raise ValueError(f"{text!r}: cell is MCC-MNC-LAC-CI, as 240-01-4660-22136, not {subscriber.cell!r}")
+    try:
+        location_of(subscriber)
+        Imsi(subscriber.imsi).encode()
+    except EncodeError as error:
+        raise ValueError(f"{text!r}: {error}") from None
 
 
 def _run(

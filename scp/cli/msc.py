@@ -16,6 +16,7 @@ from scp.bench.load import LoadCall, LoadPlan, LoadReport, run_load
 from scp.command import FAILED, fail, say
 from scp.domain.call import Trigger
 from scp.simulator.expect import Action, Expectation
+from scp.simulator.idp import initial_dp
 from scp.simulator.ladder import ladder_of
 from scp.simulator.message import CONTEXTS, Message, MessageEnd
 from scp.simulator.msc import PlannedCall, run_calls
@@ -222,6 +223,7 @@ def msc(
     endpoints = [signalling.endpoint(each) for each in where]
     scenario = _scenario(call, party, reports)
     numbers = call.b or [_B_NUMBER]
+    _check(scenario, numbers)
     expected = Expectation(
         action=answer.expect, number=answer.expect_number, within=answer.within, charged=answer.charge
     )
@@ -309,6 +311,21 @@ def _scenario(call: Call, party: Party, reports: Reports) -> Scenario:
         external_srf=reports.external_srf,
         digits=party.digits,
     )
+
+
+_OPTIONS: Final = {"--a": "a_number", "--imsi": "imsi", "--vlr": "vlr", "--cell": "cell"}
+"""Options whose values are encoded, and the scenario's fields that have them."""
+
+
+def _check(scenario: Scenario, numbers: list[str]) -> None:
+    """See that all values have an encoding, before anything is connected; leave with what is wrong if not."""
+    plain = Scenario(version=scenario.version, b_nature=scenario.b_nature, trigger=scenario.trigger)
+    given = [(name, field, getattr(scenario, field)) for name, field in _OPTIONS.items()]
+    for name, field, value in (*given, *(("--b", "b_number", number) for number in numbers)):
+        try:
+            initial_dp(msgspec.structs.replace(plain, **{field: value}), b"\0")
+        except EncodeError as error:
+            raise typer.BadParameter(f"{name} {value!r}: {error}") from None
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

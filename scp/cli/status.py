@@ -100,13 +100,15 @@ def _listens(config: Path) -> tuple[HostPort, bool]:
 def _get(url: str, ca: Path | None) -> httpx.Response:
     import httpx
 
+    from scp.client.connection import in_words
+
     token = os.environ.get(TOKEN, "")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     verify = ssl.create_default_context(cafile=None if ca is None else str(ca))
     try:
         answer = httpx.get(url, headers=headers, timeout=10, verify=verify)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise fail(f"{url}: {error}; is the node running, and its [api] there?") from None
+        raise fail(f"{url}: {in_words(error)}; is the node running, and its [api] there?") from None
     if answer.status_code in (401, 403):
         raise fail(f"{url}: refused; put a token with the scope read into {TOKEN}")
     return answer

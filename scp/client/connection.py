@@ -24,6 +24,18 @@ class HttpError(Exception):
     """There was no response, or none that can be read."""
 
 
+def in_words(error: BaseException) -> str:
+    """Return why there was no response, without the number of a system's error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError) or "Errno 111" in str(cause):
+            return "connection refused: nothing listens there"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
+
+
 class Response(NamedTuple):
     """A response; names of headers are in small letters."""
 
@@ -258,7 +270,7 @@ class Pool:
             self._open -= 1
             self._next()
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-                raise HttpError(str(error)) from error
+                raise HttpError(in_words(error)) from error
             raise
         self._all.add(connection)
         return connection

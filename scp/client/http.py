@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 import httpx
 
 from scp.client.call import Call, Received, TransportError, received
-from scp.client.connection import HttpError, Pool
+from scp.client.connection import HttpError, Pool, in_words
 
 if TYPE_CHECKING:
     import ssl
@@ -53,9 +53,7 @@ class Client:
         try:
             response = self._http.request(call.method, call.path, content=call.body, headers=call.headers)
         except httpx.HTTPError as error:
-            raise TransportError(
-                f"{call.method} {call.path}: {str(error) or type(error).__name__}"
-            ) from error
+            raise TransportError(f"{call.method} {call.path}: {in_words(error)}") from error
         return received(call, response.status_code, response.headers, response.content)
 
     def close(self) -> None:

@@ -82,7 +82,10 @@ def explain(
         )
     else:
         if ask:
-            raise fail("--ask needs a running node, which reaches the HLR: give --node, and no --config")
+            raise fail(
+                "--ask has a running node ask the HLR, and nothing is asked from here: "
+                "start the node (camel-scp serve), give its API's URL by --node, and no --config or --store"
+            )
         idp = _request(capture, frame, a, b) if capture else None
         key = service_key if idp is None or service_key >= 0 else idp.service_key
         service: Any = None
@@ -141,7 +144,8 @@ def _asked(
         faults = "".join(f"; {each}" for each in said if each not in str(error))  # its detail has the first
         raise fail(f"{base}: {error}{faults}") from None
     except TransportError as error:
-        raise fail(f"{base}: {error}; does a node run there, with [api] in its configuration?") from None
+        why = "--ask has a running node ask the HLR; " if ask else ""
+        raise fail(f"{why}{base}: {error}; does a node run there, with [api] in its configuration?") from None
     return shown
 
 

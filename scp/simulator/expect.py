@@ -122,6 +122,8 @@ def faults_of(answer: Answer, expected: Expectation, context: bytes) -> list[str
         faults.append(f"{answer.action} instead of {expected.action}")
     elif answer.action is Action.NOTHING and expected.action is None:
         faults.append("no answer")
+    elif answer.action is Action.ABORT and expected.action is None:
+        faults.append(f"no decision: the dialogue was aborted, {answer.words}")
     if expected.number and answer.number != expected.number:
         faults.append(f"number {answer.number or 'none'} instead of {expected.number}")
     if expected.nature >= 0 and answer.nature != expected.nature:

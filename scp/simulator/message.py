@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from msgspec import Struct
 
+from scp.engine.enquiries import refuses_context
 from scp.simulator.describe import describe_component, problem_name
 from scp.simulator.expect import Action, Answer, abort_answer, faults_of
 from scp.simulator.idp import TYPE_OF_NUMBER, location_of
@@ -170,6 +171,11 @@ class MessageDialogue:
             answer = abort_answer(indication.cause, indication.portion, self._seconds())
             self._step(False, "TC-U-ABORT" if indication.kind == dha.U_ABORT else "TC-P-ABORT", answer.words)
             self._first(answer)
+            if refuses_context(indication) and self._expected.action is None:
+                self.result.faults.append(
+                    f"it does not control short messages in CAP v{self._scenario.version}: "
+                    "a camel-scp node does with [sms_control]"
+                )
 
     def finish(self) -> CallResult:
         """Return the result; to be called once, when the dialogue is over."""

@@ -59,10 +59,21 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+@contextmanager
+def _faults_said() -> Iterator[None]:
+    """Say what went wrong with a store or a file, and exit."""
+    from scp.store.transfer import TransferError  # noqa: PLC0415 - a command imports what it needs, when it runs
+
+    try:
+        yield
+    except (StoreError, TransferError) as error:
+        say(str(error))
+        raise typer.Exit(FAILED) from None
+
+
 def _with_store(url: str, work: Callable[[SubscriberStore], Awaitable[T]], *, read_only: bool) -> T:
-    """Run ``work`` on the open store; say what went wrong and exit if something does."""
-    from scp.store.open import open_store  # noqa: PLC0415 - a command imports what it needs, when it runs
-    from scp.store.transfer import TransferError  # noqa: PLC0415
+    """Run ``work`` on the open store; raises `StoreError` and `TransferError`."""
+    from scp.store.open import open_store  # noqa: PLC0415 - as above
 
     async def main() -> T:
         store = open_store(url, read_only=read_only)
@@ -72,15 +83,26 @@ def _with_store(url: str, work: Callable[[SubscriberStore], Awaitable[T]], *, re
         finally:
             await store.close()
 
-    try:
-        with _rare_collections():
-            return asyncio.run(main())
-    except (StoreError, TransferError) as error:
-        say(str(error))
-        raise typer.Exit(FAILED) from None
+    with _rare_collections():
+        return asyncio.run(main())
 
 
-def _bar(unit: str) -> Progress:
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """Show how far it is; where it fails before the first record, nothing."""
+    with _progress() as progress:
+        try:
+            yield progress
+        except Exception:
+            progress.live.transient = not any(task.completed for task in progress.tasks)
+            raise
+
+
+def _progress() -> Progress:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
@@ -90,8 +112,13 @@ def _bar(unit: str) -> Progress:
         TimeRemainingColumn,
     )
 
-    columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[said]}"))
-    return Progress(*columns, TextColumn(unit), TimeRemainingColumn(), console=Console(stderr=True))
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("records: {task.fields[said]}"),
+    )
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
 
 
 @app.command("import")
@@ -119,7 +146,7 @@ def import_(
             say(f"{file}:{number}: {why}")
 
     started = time.monotonic()
-    with _bar("records") as bar:
+    with _faults_said(), _bar() as bar:
         task = bar.add_task("import", total=file.stat().st_size if file.exists() else 0, said="0")
 
         def moved(state: State) -> None:
@@ -130,7 +157,8 @@ def import_(
 
         state = _with_store(url, work, read_only=False)
     seconds = time.monotonic() - started
-    typer.echo(f"{state.records} records in {seconds:.1f} s, {state.refused} lines refused")
+    refusals = _counted(state.refused, "line")
+    typer.echo(f"{_counted(state.records, 'record')} in {seconds:.1f} s, {refusals} refused")
     raise typer.Exit(FAILED if state.refused else 0)
 
 
@@ -148,7 +176,7 @@ def export_(
         raise typer.BadParameter("a file's name is needed, - is none: what is interrupted is taken up there")
     url = _url(store, config)
     started = time.monotonic()
-    with _bar("records") as bar:
+    with _faults_said(), _bar() as bar:
 
         async def work(opened: SubscriberStore) -> int:
             task = bar.add_task("export", total=await opened.count(), said="0")
@@ -159,7 +187,7 @@ def export_(
             return await export(opened, file, restart=restart, moved=moved)
 
         number = _with_store(url, work, read_only=True)
-    typer.echo(f"{number} records in {time.monotonic() - started:.1f} s")
+    typer.echo(f"{_counted(number, 'record')} in {time.monotonic() - started:.1f} s")
 
 
 @app.command()
@@ -179,7 +207,8 @@ def show(
     async def work(opened: SubscriberStore) -> Subscriber | None:
         return await opened.get(digits)
 
-    record = _with_store(_url(store, config), work, read_only=True)
+    with _faults_said():
+        record = _with_store(_url(store, config), work, read_only=True)
     if record is None:
         say(f"no record for {digits}")
         raise typer.Exit(FAILED)

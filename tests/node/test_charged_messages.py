@@ -122,3 +122,15 @@ def test_without_charging_nothing_is_armed() -> None:
         assert await lab.account() == (20, 0)
 
     run(body, more="[sms_control]\nservice_keys = [100]\n")
+
+
+def test_a_node_that_does_not_control_messages_is_a_fault_that_says_so() -> None:
+    async def body(lab: Lab) -> None:
+        scenario = Scenario(version=3, a_number=CALLER, b_number=CALLED, b_nature=4)
+        [result] = await lab.msc.run([PlannedCall(scenario, Expectation(), Message())], 1, None)
+        assert result.faults == [
+            "no decision: the dialogue was aborted, application context refused",
+            "it does not control short messages in CAP v3: a camel-scp node does with [sms_control]",
+        ]
+
+    run(body)

@@ -129,4 +129,5 @@ def test_an_hlr_that_would_be_asked_is_said(tmp_path: Path) -> None:
     assert '"place"' not in path
     done = runner.invoke(app, [*ask, "originating", "--ask"])
     assert done.exit_code != 0
-    assert "--ask needs a running node" in done.stderr
+    assert "--ask has a running node ask the HLR" in done.stderr
+    assert "start the node" in done.stderr

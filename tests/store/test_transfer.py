@@ -195,3 +195,12 @@ def test_commands_that_fail(tmp_path: Path) -> None:
     assert "30 lines refused" in done.output
     assert done.output.count("msisdn") == 20
     assert runner.invoke(app, ["show", "46700000001", "--store", store]).exit_code == 1
+    wrong.write_text('{"msisdn": "46700000001"}\n')
+    done = runner.invoke(app, ["import", str(wrong), "--store", store, "--restart"])
+    assert "\n1 record in " in f"\n{done.stdout}"
+    for words in (
+        [str(wrong), "--store", "sqlite:/nonexistent/x"],
+        [str(tmp_path / "none"), "--store", store],
+    ):
+        done = runner.invoke(app, ["import", *words])
+        assert (done.exit_code, "No such file" in done.stderr, "records: " in done.stderr) == (1, True, False)
