@@ -32,6 +32,8 @@ RATE = int(os.environ.get("CAMEL_SCP_KILLS_RATE", "10"))
 BETWEEN = RATE // 2 if ROUNDS == 1 else 5 * RATE
 """Calls that are answered between two deaths."""
 CALLS = 5 * ROUNDS * BETWEEN
+MANY = 300
+"""Calls under way of which one datagram can't tell."""
 PRICE = 60
 CREDIT = 1_000_000
 LEDGER = """
@@ -179,6 +181,30 @@ def test_a_kamailio_that_dies_between_a_request_and_its_response_takes_no_call_a
     wait_until(lambda: len(legs(first)) > before)
     assert len(legs(first)) == before + 1
     assert pair.troubles() == []
+
+
+def test_a_kamailio_that_is_started_again_hears_of_all_calls(pair: Pair, phone: int) -> None:
+    """Of more than one datagram holds: it has to know a call when its BYE comes this way. No brain has decided these."""
+    first, second = pair.labs
+    for lab in pair.labs:
+        lab.stop_brain()
+    answers = first.device("answers_and_stays", phone, calls=MANY, pause=1, rtcheck="loose")
+    callers = first.gateway_calls("990011234567", calls=MANY, r="100", pause=1_000_000, rtcheck="loose")
+    wait_until(lambda: answers.count("ACK") == MANY)
+    second.kill_kamailio()
+    second.start_kamailio()
+    wait_until(lambda: len(calls_known(second)) >= MANY)
+    assert calls_known(second) == calls_known(first)
+    callers.stop()
+    answers.stop()
+    for lab in pair.labs:
+        lab.start_brain()
+    assert pair.troubles() == []
+
+
+def calls_known(lab: Lab) -> set[str]:
+    """The Call-IDs of calls under way that a Kamailio knows of, its own and others'."""
+    return {one["name"] for part in lab.rpc("htable.dump", "calls") for one in part["slot"]}
 
 
 def udp_waiting(port: int) -> bool:
