@@ -6,11 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from scp.telemetry.logs import get_logger
 from scp.voip.directory import Device, Identity
+from scp.voip.redis_servers import ERRORS
 from scp.voip.rows import CHANGES, Row, StoreError, change
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ RECONNECT_MOST: Final = 5.0
 """Seconds between two attempts to connect."""
 ASK_SECONDS: Final = 5.0
 """After which a server that says nothing is asked whether it is there."""
-ANSWER_SECONDS: Final = 5.0
 
 
 async def follow(store: Store, brain: Brain, accounts: Accounts) -> None:
@@ -43,7 +41,7 @@ async def follow(store: Store, brain: Brain, accounts: Accounts) -> None:
     while True:
         try:
             await _listen(store, brain, accounts, changed)
-        except (RedisError, OSError, StoreError, TimeoutError) as error:
+        except (*ERRORS, OSError, StoreError, TimeoutError) as error:
             if wait == RECONNECT_FIRST:
                 log.warning("the store does not answer: calls go on by what was read", what=str(error))
         await asyncio.sleep(wait)
@@ -52,13 +50,7 @@ async def follow(store: Store, brain: Brain, accounts: Accounts) -> None:
 
 
 async def _listen(store: Store, brain: Brain, accounts: Accounts, changed: Callable[[Row], None]) -> None:
-    client = Redis.from_url(
-        store.url,
-        socket_connect_timeout=ANSWER_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
-        health_check_interval=int(ASK_SECONDS),
-        protocol=2,
-    )
+    client = await store.listener()
     async with client, client.pubsub(ignore_subscribe_messages=True) as channel:
         await channel.subscribe(CHANGES)
         for row in await asyncio.to_thread(store.differences, brain.directory):

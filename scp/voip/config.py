@@ -299,8 +299,9 @@ class Store(Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[
         str,
         Meta(
-            pattern=r"^(sqlite:|rediss?://).+\Z",
-            description="sqlite:PATH or, for several brains, redis://HOST:PORT/DATABASE",
+            pattern=r"^(sqlite:|rediss?://|rediss?\+sentinel://|rediss?\+cluster://).+\Z",
+            description="sqlite:PATH or, for several brains, redis://HOST:PORT/DATABASE, "
+            "redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT,HOST:PORT",
         ),
     ] = "sqlite:voip.db"
 

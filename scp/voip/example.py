@@ -69,7 +69,8 @@ warn_s = 20                           # before a call ends for want of minutes i
 warning = "Your call ends in {seconds} s: your minutes are used up."   # "": by an event alone
 
 [store]
-url = "sqlite:voip.db"                # several brains: "redis://10.0.0.9:6379/1"
+url = "sqlite:voip.db"                # several brains: "redis://10.0.0.9:6379/1",
+# or "redis+sentinel://10.0.0.9,10.0.0.10,10.0.0.11/mymaster", "redis+cluster://10.0.0.9,10.0.0.10"
 
 [api]                                 # HTTP API for devices, operator and gateways; without it there is none
 listen = "127.0.0.1:8082"

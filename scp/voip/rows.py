@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast, final
 
 import msgspec
-import redis
+
+from scp.voip.redis_servers import ERRORS, connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +20,6 @@ CREATE TABLE IF NOT EXISTS records (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS registered (msisdn TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-ANSWER_SECONDS: Final = 5.0
-"""How long Redis may take."""
 AT_ONCE: Final = 1000
 """Rows that are read from Redis in one piece."""
 
@@ -150,8 +149,9 @@ while at <= #ARGV do
 end
 return 1
 """
-"""Hash, id and body of what is expected, then of what is written, with its message; no body: not there."""
-_REGISTERED: Final = "camel-scp:voip:registered"
+"""Hash, id and body of what is expected, then of what is written, with its message; no body: not there. KEYS:
+one of the service's, which says the server."""
+_MARK: Final = "for n = 1, #ARGV, 2 do redis.call(ARGV[n], KEYS[1], ARGV[n + 1]) end return 1"
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(tuple[str, str, bytes | None]).decode
 
@@ -161,67 +161,75 @@ class RedisRows:
     """Rows of a Redis: a hash for each kind. What is written is told to all brains in the same transaction.
 
     Args:
-        url: ``redis://…`` or ``rediss://…`` as redis-py takes it; its database is the service's own.
+        url: ``redis://…`` or ``rediss://…`` as redis-py takes it, ``redis+sentinel://…`` or ``redis+cluster://…``
+            as the node's store does; its database is the service's own.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         try:
-            self._redis = redis.Redis.from_url(
-                url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, protocol=2
-            )
+            self._servers = connected(url)
+            self._redis = self._servers.client
             self._redis.ping()
-            self._change = self._redis.register_script(_CHANGE)
-        except (redis.RedisError, ValueError) as error:
+        except (*ERRORS, ValueError) as error:
             raise StoreError(f"store.url: {error}") from None
+        self.registered_key = f"{self._servers.prefix}:registered"
 
     def read(self, kind: str) -> Iterator[tuple[str, bytes]]:
         """See `Rows`."""
         try:
-            found = self._redis.hscan_iter(_hash(kind), count=AT_ONCE)
+            found = self._redis.hscan_iter(self._hash(kind), count=AT_ONCE)
             for name, body in cast("Iterable[tuple[bytes, bytes]]", found):
                 yield name.decode(), body
-        except redis.RedisError as error:
+        except ERRORS as error:
             raise StoreError(f"redis: {error}") from None
 
     def write(self, rows: Sequence[Row], expected: Sequence[Row] = ()) -> bool:
         """See `Rows`."""
         words: list[str | bytes | int] = [len(expected)]
         for one in expected:
-            words += [_hash(one.kind), one.id, b"" if one.body is None else one.body]
+            words += [self._hash(one.kind), one.id, b"" if one.body is None else one.body]
         for one in rows:
-            words += [_hash(one.kind), one.id, b"" if one.body is None else one.body, _encode(one)]
-        try:
-            return bool(self._change(args=words))
-        except redis.RedisError as error:
-            raise StoreError(f"redis: {error}") from None
+            words += [self._hash(one.kind), one.id, b"" if one.body is None else one.body, _encode(one)]
+        return bool(self._acknowledged("EVAL", _CHANGE, 1, self.registered_key, *words))
 
     def registered(self) -> list[str]:
         """See `Rows`."""
         try:
-            return [one.decode() for one in cast("set[bytes]", self._redis.smembers(_REGISTERED))]
-        except redis.RedisError as error:
+            found = cast("set[bytes]", self._redis.smembers(self.registered_key))
+            return [one.decode() for one in found]
+        except ERRORS as error:
             raise StoreError(f"redis: {error}") from None
 
     def mark(self, changes: Sequence[tuple[str, bool]]) -> None:
         """See `Rows`."""
-        with self._redis.pipeline(transaction=True) as work:
-            for msisdn, yes in changes:
-                (work.sadd if yes else work.srem)(_REGISTERED, msisdn)
-            try:
-                work.execute()
-            except redis.RedisError as error:
-                raise StoreError(f"redis: {error}") from None
+        words = [word for msisdn, yes in changes for word in ("SADD" if yes else "SREM", msisdn)]
+        self._acknowledged("EVAL", _MARK, 1, self.registered_key, *words)
 
     def close(self) -> None:
         """See `Rows`."""
         self._redis.close()
 
+    def _hash(self, kind: str) -> str:
+        return f"{self._servers.prefix}:{kind}"
+
+    def _acknowledged(self, *words: str | bytes | int) -> Any:
+        """Return the reply to a write once enough replicas have it; raises `StoreError`."""
+        _, _, acks, ack_ms = self._servers
+        try:
+            if not acks:
+                return self._redis.execute_command(*words)
+            with self._redis.pipeline(transaction=False) as work:  # WAIT is about its own connection's writes
+                work.execute_command(*words)
+                work.execute_command("WAIT", acks, ack_ms)
+                done, have = work.execute()
+        except ERRORS as error:
+            raise StoreError(f"redis: {error}") from None
+        if have < acks:
+            raise StoreError(f"redis: {have} replicas have the write, {acks} must (acks)")
+        return done
+
 
 def change(message: bytes) -> Row:
     """Return what a message of the channel tells; raises `msgspec.DecodeError`."""
     return Row(*_decode(message))
-
-
-def _hash(kind: str) -> str:
-    return f"camel-scp:voip:{kind}"

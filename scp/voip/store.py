@@ -13,10 +13,13 @@ import msgspec
 from scp.voip.admission import Enrolment
 from scp.voip.directory import Device, Directory, Identity
 from scp.voip.records import Cursor, Inbound, OneTime, Quarantine, Sent, Token
+from scp.voip.redis_servers import listener
 from scp.voip.rows import RedisRows, Row, SqliteRows, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from redis.asyncio import Redis
 
     from scp.voip.rows import Rows
 
@@ -44,7 +47,7 @@ class Store:
     """The directory's records.
 
     Args:
-        url: ``sqlite:PATH``, ``sqlite::memory:`` or ``redis://…``.
+        url: ``sqlite:PATH``, ``sqlite::memory:``, or of a Redis: see `scp.voip.rows.RedisRows`.
 
     Raises:
         StoreError: it can't be opened.
@@ -53,9 +56,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url
         self._rows: Rows = (
-            RedisRows(url)
-            if url.startswith(("redis:", "rediss:"))
-            else SqliteRows(url.removeprefix("sqlite:"))
+            RedisRows(url) if url.startswith("redis") else SqliteRows(url.removeprefix("sqlite:"))
         )
         self._encode = msgspec.json.Encoder().encode
 
@@ -63,6 +64,12 @@ class Store:
     def shared(self) -> bool:
         """Whether other brains may write it too."""
         return isinstance(self._rows, RedisRows)
+
+    async def listener(self) -> Redis:
+        """Return a client that hears what brains write; raises `redis.RedisError`."""
+        return await listener(
+            self.url, self._rows.registered_key if isinstance(self._rows, RedisRows) else ""
+        )
 
     def load(self, directory: Directory) -> list[str]:
         """Fill a directory; return what is unreadable or does not fit, in words."""

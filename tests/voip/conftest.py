@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from sip_tshark import complaints
 from text_lab import SmscThread
 from text_lab import smsc as an_smsc
@@ -57,15 +59,29 @@ system_id = "voip"
 """
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="session", params=["sqlite", "single", "sentinel", "cluster"])
+def servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[redis_lab.Lab | None]:
+    """Redis servers for all tests of a store; None: a file."""
     if request.param == "sqlite":
-        yield f"sqlite:{tmp_path / 'voip.db'}"
+        yield None
         return
     if not shutil.which("redis-server"):
         pytest.skip("redis-server is not installed")
-    with redis_lab.single(tmp_path) as lab:
-        yield lab.url
+    with getattr(redis_lab, request.param)(tmp_path_factory.mktemp(request.param)) as lab:
+        yield lab
+
+
+@pytest.fixture
+def url(servers: redis_lab.Lab | None, tmp_path: Path) -> str:
+    """Of an empty store."""
+    if servers is None:
+        return f"sqlite:{tmp_path / 'voip.db'}"
+    for each in servers.servers:
+        with contextlib.suppress(redis.exceptions.ReadOnlyError):  # a replica
+            each.client().flushall()
+    return servers.url
 
 
 @pytest.fixture(scope="session")
