@@ -47,6 +47,7 @@ kamailio-extra-modules ~ has_kamailio_module evapi ~ its link to the brain
 kamailio-tls-modules ~ has_kamailio_module tls ~ SIP over TLS
 kamailio-websocket-modules ~ has_kamailio_module websocket ~ SIP over websockets
 sip-tester ~ has sipp ~ SIP devices and gateways in tests
+baresip-core ~ has baresip ~ a softphone in tests
 chromium-headless-shell ~ has chromium || has chromium-headless-shell ~ looking at the pages of the console and of reports as a browser does
 END
 }

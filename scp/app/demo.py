@@ -255,7 +255,9 @@ async def _run(console: Console, *, keep: bool) -> bool:
     page = MetricsServer("127.0.0.1", metrics_port, (metrics,))
     await page.start()
     await node.start(latest)
-    console.print(f"A node of camel-scp listens for M3UA on 127.0.0.1:{m3ua} and an MSC connects to it.")
+    console.print(
+        f"A node of camel-scp (gsmSCF) listens for M3UA on 127.0.0.1:{m3ua}; an MSC connects to it."
+    )
     api = client.AsyncClient(f"http://127.0.0.1:{api_port}", token)
     outcomes: list[tuple[Card, CallResult, bool]] = []
     rang = False
@@ -360,7 +362,7 @@ async def _play(
     decision = latest.decision
     passed = result.passed and decision is not None and decision.reason is card.reason
     notes = [(at - result.began, text) for at, text in till.notes if at >= result.began] if till else []
-    console.print(ladder_of(result, notes=notes), markup=False)
+    console.print(ladder_of(result, notes=notes), markup=False, soft_wrap=True)
     if decision is not None:
         console.print(f"{'why':>12}  {decision.reason}: {explain(decision.reason)}")
         if await _dry_run_differs(card, api):

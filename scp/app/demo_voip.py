@@ -246,10 +246,17 @@ class VoipService:
         (self.folder / "settings.cfg").write_text(settings(config), encoding="utf-8")
         options = ("-DD", "-E", "-m", "64", "-f", str(self.folder / "kamailio.cfg"), "-Y", str(self.folder))
         log = self._stack.enter_context((self.folder / "kamailio.log").open("wb"))
-        process = await asyncio.create_subprocess_exec(program("kamailio"), *options, stdout=log, stderr=log)
+        process = await asyncio.create_subprocess_exec(
+            program("kamailio"),
+            *options,
+            stdout=log,
+            stderr=log,
+            cwd=self.folder,  # it includes the settings.cfg of where it is started, if there is one
+        )
         self._stack.push_async_callback(process.wait)
         self._stack.callback(lambda: process.terminate() if process.returncode is None else None)
-        await until(lambda: process.returncode is not None or _accepts(self.evapi))
+        started = "Kamailio takes the brain's connection"
+        await until(lambda: process.returncode is not None or _accepts(self.evapi), started)
         if process.returncode is not None:
             said = (self.folder / "kamailio.log").read_text(errors="replace")
             raise OSError(f"Kamailio does not start: {said[-2000:]}")
@@ -259,7 +266,10 @@ class VoipService:
         self.voip_metrics = service.brain.metrics
         self._stack.push_async_callback(service.brain.stop, 3.0)
         (link,) = service.links
-        await until(lambda: self.voip_metrics.links.get(link.address, False) and link.started > 0)
+        linked = self.voip_metrics.links
+        await until(
+            lambda: linked.get(link.address, False) and link.started > 0, "the brain is linked to Kamailio"
+        )
 
     async def join(self, account: Account) -> list[voip.Credentials]:
         """Make an account by the brain's API, as its operator; return what its devices get."""
@@ -325,17 +335,23 @@ class Sipp:
             at = datetime.fromisoformat(when).timestamp()
             words = message.partition("\n")[0]
             shown = words.removeprefix("SIP/2.0 ").removesuffix(" SIP/2.0").replace("sip:", "")
-            shown = shown.partition("@")[0] if not words.startswith("SIP/2.0") else shown
+            if not words.startswith("SIP/2.0"):
+                method, _, uri = shown.partition(" ")
+                user, found_user, _ = uri.partition("@")
+                shown = f"{method} {user}" if found_user else method
             reason = re.search(r"^Reason: *(.*?)\r?$", message, re.MULTILINE)
             ends = (party, "Kamailio") if "sent" in how else ("Kamailio", party)
             yield at, *ends, shown, f"Reason: {reason[1]}" if reason else ""
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when the condition holds; raises TimeoutError when it does not in time."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - what other programs do sets no event
-            await asyncio.sleep(0.02)
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Return when the condition holds; raises TimeoutError with what it is if it does not in time."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():  # noqa: ASYNC110 - what other programs do sets no event
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise TimeoutError(f"{PATIENCE:.0f} s without that {what}") from None
 
 
 _KINDS: Final = {socket.SOCK_DGRAM: "UDP", socket.SOCK_STREAM: "TCP"}
@@ -373,10 +389,11 @@ async def show(node_config: str, console: Console) -> bool:
     """Play the roaming call and show it; whether all was as it should be."""
     async with VoipService(node_config, (ALICE,)) as service:
         phone, tablet = [await service.register(device, ALICE) for device in ALICE.devices]
-        await until(lambda: service.voip_metrics.told["registered"] > 0)
+        told = service.voip_metrics.told
+        await until(lambda: told["registered"] > 0, "the node is told that Alice is registered")
         rings = await service.sipp("rings", HERE, phone)
         answers = await service.sipp("answers", HERE, tablet, d="300")
-        await until(lambda: _binds(phone) and _binds(tablet))
+        await until(lambda: _binds(phone) and _binds(tablet), "phone and tablet listen")
         started = time.time()
         result = await _ask(service)
         number = result.answer.number
@@ -401,7 +418,15 @@ async def show(node_config: str, console: Console) -> bool:
         ]
         for each in wrong:
             console.print(f"{'WRONG':>12}  {each}", markup=False)
+        if not wrong:
+            console.print(_WHAT_WAS_SEEN, markup=False, soft_wrap=True)
         return not wrong
+
+
+_WHAT_WAS_SEEN: Final = f"""\
+{"why":>12}  Alice's phone and tablet rang at once; the tablet answered, and the phone shows no missed call.
+{"":>12}  Minutes were reserved before they rang, and what was talked is charged, each begun second.
+{"":>12}  At the node the switch's attempt, the leg and the charge are one call: GET /v1/cdrs/related"""
 
 
 async def _ask(service: VoipService) -> CallResult:
@@ -443,7 +468,8 @@ def _ladder(
         source, target = (MSC, SCF) if step.outward else (SCF, MSC)
         if not step.message.startswith("local"):
             names = " + ".join(words.split(" ", 1)[0] for words in step.components)
-            ladder.message(started + step.seconds, source, target, f"{step.message} {names}".strip())
+            text = f"{step.message} {names}".strip()
+            ladder.message(started + step.seconds, source, target, text, *step.components)
     seen = [one for party, sipp in parties.items() for one in sipp.messages(party)]
     seen += [
         (record.reserved_ms / 1000, SCF, SCF, f"reserved {record.granted_seconds} s for {record.account}", "")

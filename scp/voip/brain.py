@@ -502,7 +502,8 @@ class Brain:
             self.registrations.failed(msisdn, _now())
         else:
             self.metrics.told["registered" if registered else "deregistered"] += 1
-            self.log.info("node told", number=msisdn, registered=registered)
+            if self._scp is not None:
+                self.log.info("node told", number=msisdn, registered=registered)
             try:
                 await asyncio.to_thread(self._store.mark_registered, [(msisdn, registered)])
             except StoreError as error:  # the node knows; a restart tells it again, in vain

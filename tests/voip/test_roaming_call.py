@@ -152,7 +152,9 @@ def test_the_service_is_left_running_with_accounts_that_a_phone_can_use() -> Non
         ports = (m3ua, api, metrics, clients)
         keeping = asyncio.ensure_future(demo_voip.keep(demo.CONFIG, console, sip, ports))
         try:
-            await demo_voip.until(lambda: keeping.done() or "Ctrl-C" in console.export_text(clear=False))
+            await demo_voip.until(
+                lambda: keeping.done() or "Ctrl-C" in console.export_text(clear=False), "all runs"
+            )
             said = console.export_text(clear=False)
             password = re.findall(r"user bob-phone  password (\S+)", said)[0]
             keys = {"domain": DOMAIN, "device": "bob-phone", "contact": "127.0.0.1:9", "expires": "300"}

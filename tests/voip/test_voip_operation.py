@@ -126,7 +126,7 @@ def test_the_pages_commands_make_a_service_that_a_phone_registers_at(tmp_path: P
     sip, (evapi,) = free_tcp_port(), free_ports(1)
     lines = lines.replace("5060", str(sip)).replace("8448", str(evapi))
     # a pipeline's `&` takes the whole list with it: the programs are found by their files
-    script = lines.replace("[[identities]]", '[telemetry]\nmetrics = "127.0.0.1:0"\n[[identities]]')
+    script = lines.replace("[[identities]]", '[telemetry]\nmetrics = "127.0.0.1:0"\n[[identities]]', 1)
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin"
     shell = subprocess.Popen(
@@ -175,6 +175,17 @@ def test_the_pages_commands_make_a_service_that_a_phone_registers_at(tmp_path: P
         done = subprocess.run(register, cwd=tmp_path, capture_output=True, check=False)
         assert done.returncode == 0, done.stdout
         wait_until(lambda: '"bindings"' in (tmp_path / "brain.log").read_text())
+        if shutil.which("baresip"):
+            (ring,) = re.findall(r"```sh\n(phone\(\) \{.*?)```", PAGE, re.DOTALL)
+            said = subprocess.run(
+                ["timeout", "60", "bash", "-euc", ring.replace("5060", str(sip))],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert "Incoming call from:  sip:+46701234567@voip.example" in said.stdout, said.stderr
+            assert '"reason":"to-device"' in (tmp_path / "brain.log").read_text()
     finally:
         os.killpg(shell.pid, signal.SIGTERM)
         shell.wait(120)

@@ -302,7 +302,7 @@ class Lab:
         ]
         with (self.folder / "kamailio.log").open("ab") as output:
             self.kamailio = process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd=self.folder
             )
         wait_until(lambda: process.poll() is not None or answers_tcp(self.evapi))
         assert process.poll() is None, self.kamailio_log()
