@@ -72,12 +72,15 @@ metrics = "{metrics}"
 _API: Final = """
 [api]
 listen = "127.0.0.1:{port}"
+rate = 1000000
+burst = 1000000
+audit = "audit.log"
 [[api.keys]]
 name = "bench"
 sha256 = "{sha256}"
-scopes = ["read"]
+scopes = ["authorization", "charging", "read"]
 """
-TOKEN: Final = "bench-console"  # noqa: S105 - of a node of ours, for as long as it is measured
+TOKEN: Final = "bench-api"  # noqa: S105 - of a node of ours, for as long as it is measured
 """Opens the API of a node that has one."""
 _CHARGED: Final = """
 [services.voip-forwarding.charging]
@@ -92,6 +95,9 @@ _TARIFFS: Final = """
 [[charging.tariffs]]
 prefix = "33"
 price = 6
+[[charging.tariffs]]
+prefix = "468"
+price = 60
 """
 _PATIENT: Final = "delay_ms = 900\nrefuse_ms = 5000"
 _SERVICE: Final = '[services.{name}]\nservice_keys = [100]\nprefix = "{prefix}"'
@@ -197,7 +203,7 @@ def node(
     sheds: bool = False,
     path: Sequence[Path] = (),
     instance: int = 0,
-    console: bool = False,
+    api: bool = False,
     tree: Tree = OWN,
 ) -> Iterator[Server]:
     """Run ``camel-scp serve``.
@@ -215,11 +221,11 @@ def node(
             calls outstanding all the time.
         path: folders where more distributions are, with services in them.
         instance: ``node.instance``: nodes of one AS must differ in it.
-        console: whether it has an API, with the console.
+        api: whether it has an API, with the console.
         tree: the code that it runs.
     """
     port, metrics = free_port(), f"127.0.0.1:{free_port()}"
-    api = free_port() if console else 0
+    listens = free_port() if api else 0
     home = folder / name
     home.mkdir()
     config = home / "scp.toml"
@@ -236,13 +242,13 @@ def node(
             instance=instance,
             overload="" if sheds else _PATIENT,
             records="true" if records else "false",
-            api=_API.format(port=api, sha256=hashlib.sha256(TOKEN.encode()).hexdigest()) if console else "",
+            api=_API.format(port=listens, sha256=hashlib.sha256(TOKEN.encode()).hexdigest()) if api else "",
         ),
         encoding="utf-8",
     )
     command = python(tree, "scp.cli", "serve", "-c", str(config))
     with _running(command, home / "log", core, environment([*path, *tree.places])) as pid:
-        yield Server(pid, port, f"http://{metrics}/metrics", api)
+        yield Server(pid, port, f"http://{metrics}/metrics", listens)
 
 
 @contextmanager
@@ -255,13 +261,6 @@ def redis(folder: Path, core: int) -> Iterator[Server]:
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with _running(command, folder / "redis.log", core, {}, "Ready to accept connections") as pid:
         yield Server(pid, port)
-
-
-@contextmanager
-def program(command: list[str], log: Path, core: int) -> Iterator[int]:
-    """Run a node by its command, and give the id of its process."""
-    with _running(command, log, core, {}) as pid:
-        yield pid
 
 
 def free_port() -> int:

@@ -105,7 +105,7 @@ class Testbed:
                 path=path,
                 records=scenario.records,
                 charged=scenario.charged,
-                console=console,
+                api=console,
                 tree=tree,
             )
         )
