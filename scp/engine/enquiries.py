@@ -28,6 +28,7 @@ from scp.domain.lookup import PENDING
 from scp.domain.map_results import Outcome
 from scp.stack import tcap_dialogue as tc
 from scp.stack.tcap import DialogueLimitError
+from ss7.ber import encode_element, read_element
 from ss7.errors import DecodeError, EncodeError
 from ss7.map.codec import FAST
 from ss7.map.contexts import BY_NUMBER, ApplicationContext, earlier
@@ -124,9 +125,10 @@ class _InFlight:
         context: application context of the present try.
         due: when it is given up, seconds.
         outcome: what came in before the dialogue was over, None: nothing yet.
+        part: the result so far, where it comes in several components; b"": none.
     """
 
-    __slots__ = ("askers", "began", "context", "due", "outcome", "question")
+    __slots__ = ("askers", "began", "context", "due", "outcome", "part", "question")
 
     def __init__(
         self, question: Question, asker: Asker, began: float, due: float, context: ApplicationContext
@@ -137,6 +139,7 @@ class _InFlight:
         self.due = due
         self.context = context
         self.outcome: Answer | None = None
+        self.part = b""
 
 
 _VERSIONS_REMEMBERED: Final = 4096
@@ -279,8 +282,8 @@ class Enquiries:
         for component in indication.components:
             self._component(flight, component)
         if kind == tc.CONTINUE:
-            if flight.outcome is None and not indication.components and not indication.rejects:
-                return  # it accepts the dialogue; the result is to come
+            if flight.outcome is None and not indication.rejects and _all_parts(indication):
+                return  # it accepts the dialogue; the result is to come, or the rest of it
             answer = flight.outcome or Answer(Outcome.REJECT)
             self._provider.send(dialogue.path, self._tcap.end(dialogue, []))
         elif refuses_context(indication):
@@ -316,10 +319,12 @@ class Enquiries:
         version = flight.context.version
         opcode = opcode_in(flight.question.opcode, version)
         if isinstance(component, ReturnResult):
+            octets = _joined(flight.part, component.parameter) if flight.part else component.parameter
             if not component.last:
+                flight.part = octets[:_MOST_RESULT]
                 return
             try:
-                value = FAST.decode_result(opcode, component.parameter, version)
+                value = FAST.decode_result(opcode, octets, version)
             except DecodeError:
                 self._provider.discard("map", "undecodable-result")
                 flight.outcome = Answer(Outcome.UNREADABLE, version=version)
@@ -349,6 +354,7 @@ class Enquiries:
         self._versions[key] = lower.version
         flight.context = lower
         flight.outcome = None
+        flight.part = b""
         try:
             failed = self._send(flight, now)
         except EncodeError:
@@ -386,6 +392,30 @@ def refuses_context(indication: Indication) -> bool:
         and isinstance(portion, Aare)
         and portion.diagnostic == CONTEXT_NOT_SUPPORTED
     )
+
+
+def _all_parts(indication: Indication) -> bool:
+    """Whether all components are parts of a result, but not its last one."""
+    return all(isinstance(each, ReturnResult) and not each.last for each in indication.components)
+
+
+def _joined(first: bytes, second: bytes) -> bytes:
+    """Return a result whose elements came in two components (Q.774 §3.2.1.1.2).
+
+    Both have to be one constructed element; else they are not joined, and the decoder says what is wrong.
+    """
+    heads = [read_element(octets, 0, len(octets)) for octets in (first, second)]
+    whole = all(head[3] == len(octets) for head, octets in zip(heads, (first, second), strict=True))
+    tag = heads[0][0]
+    if not whole or tag != heads[1][0] or tag > _ONE_OCTET or not tag & _CONSTRUCTED:
+        return first + second
+    contents = first[heads[0][1] : heads[0][2]] + second[heads[1][1] : heads[1][2]]
+    return encode_element(tag, contents)
+
+
+_ONE_OCTET: Final = 0xFF
+_CONSTRUCTED: Final = 0x20
+_MOST_RESULT: Final = 65_536
 
 
 def _destination(title: str) -> str:

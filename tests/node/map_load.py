@@ -219,7 +219,7 @@ def main() -> None:
     [port] = free_ports(1)
     with tempfile.TemporaryDirectory() as folder:
         made = node(Path(folder), port)
-        count = count_for(rate) if what == "calls" else 5 * rate
+        count = count_for(rate) if what == "calls" else 20 * rate
         asyncio.run(provision(made.settings["store"], count))
         with made.running():
             pid = made.process.pid  # type: ignore[union-attr]
