@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class NodeView(Protocol):
-    """What the API wants to know of the node that it runs in."""
+    """What the API needs of the node that it runs in."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Where a subscriber is, asked of the HLR for somebody; and the HLR told to have its VLRs tell of moves."""
+"""Asks the HLR where a subscriber is, and has it arm the M-CSI by which VLRs report moves."""
 
 from __future__ import annotations
 

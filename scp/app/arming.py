@@ -1,4 +1,4 @@
-"""Has VLRs tell of the moves of whoever forwards calls while roaming, once a subscriber is provisioned.
+"""Has HLRs arm M-CSIs, so that VLRs report the moves of subscribers that forward calls while roaming.
 
 The HLR is asked (anyTimeModification: activate the M-CSI) once for each such subscriber: when the record is
 written by the API, and when a scan of the store finds it, at the node's start and every ``scan_s``. What it

@@ -1,4 +1,4 @@
-"""The demo's calls that stay under control: one is rescued, one is ended by its money; and what that was."""
+"""The demo's calls that stay under control: one is rescued, one ends when its money is used up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a node speaks MAP: enquiries, places of subscribers, what VLRs tell, and the writer of that."""
+"""A node's MAP: enquiries, places of subscribers, reports of VLRs, and what writes these to the store."""
 
 from __future__ import annotations
 

@@ -504,7 +504,7 @@ class DialogueRunner(DialogueHooks[State]):
         self._leave(state, held=held)
 
     def stop(self, state: State) -> None:
-        """Close a coroutine that nobody needs any more, and forget it."""
+        """Close a coroutine whose result is not needed, and drop its dialogue."""
         self._shut(state)
         self._leave(state, held=state.answered)
 

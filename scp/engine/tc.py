@@ -37,7 +37,7 @@ class TcProvider(Protocol):
         ...
 
     def keep(self, path: object) -> object:
-        """Return what stands for a dialogue's path while the dialogue is held."""
+        """Return a smaller value that serves as a dialogue's path while the dialogue is held."""
         ...
 
     def wake_at(self, due: float) -> None:

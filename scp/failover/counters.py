@@ -47,7 +47,7 @@ _decode: Final = msgspec.json.Decoder(FailoverCounters).decode
 
 @final
 class FailoverCountersFile:
-    """The file. The node reads it; its guardian writes it, when the node is dead.
+    """The file. The node reads it; its guardian writes it, once the node has died.
 
     It is opened and has its size when the node starts: a disk that is full by then, or a folder that is gone,
     keeps nobody from noting a death, and a dead node makes no file that was not there.

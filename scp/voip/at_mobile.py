@@ -1,4 +1,4 @@
-"""Calls that are at the mobile now: the node lets each pass, and none of them goes round.
+"""Calls that are at the mobile now: the node lets each pass, and none of them is steered here again.
 
 Some gateways drop redirection data: the node would steer our own call to the mobile here again. So it is told
 to let the call pass, once, before it leaves. If that fails, a second call of the same caller to the same

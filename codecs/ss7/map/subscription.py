@@ -1,4 +1,4 @@
-"""What a subscriber subscribes to: anyTimeModification and noteSubscriberDataModified (TS 29.002 §17.7.1).
+"""CSIs and services of a subscriber: anyTimeModification, noteSubscriberDataModified (TS 29.002 §17.7.1).
 
 Of services that nothing here acts on, the elements stay octets (`Opaque`).
 """
