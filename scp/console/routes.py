@@ -15,7 +15,7 @@ from scp.api.context import Context
 from scp.api.openapi import answer, call
 from scp.api.problems import ProblemError, define
 from scp.config import Scope
-from scp.console import attempts, page
+from scp.console import attempts, one_message, page
 from scp.console.alerts import AlertList
 from scp.console.attempts import TAG
 from scp.console.hub import MOST_WATCHERS
@@ -117,7 +117,7 @@ def console_router(console: LookedAt, captures: Captures) -> Router:
         return console
 
     page.read_files()
-    handlers = [*page.HANDLERS, *HANDLERS, *attempts.HANDLERS, *captures.handlers()]
+    handlers = [*page.HANDLERS, *HANDLERS, *attempts.HANDLERS, *one_message.HANDLERS, *captures.handlers()]
     if console.devices is not None:
         handlers.append(console.devices.handler())
     return Router("/", route_handlers=handlers, dependencies={"console": Provide(provided)})

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,7 @@ CALLS = {
     ("POST", "/v1/captures/anonymised"): "trace",
     ("POST", "/v1/decisions"): "read",
     ("GET", "/v1/discards"): "read",
+    ("POST", "/v1/octets/decoded"): "read",
     ("GET", "/v1/subscribers/11234567"): "read",
     ("GET", "/v1/calls"): "calls",
     ("DELETE", "/v1/calls/00000001"): "calls",
@@ -123,6 +125,10 @@ def test_a_call_is_found_opened_and_explained_in_three_clicks(tab: Tab, node: Se
     page = tab.page
     page.click("nav >> text=Calls")
     page.fill("input[type=search]", "11234567")
+    page.select_option("label:has-text('Switch') select", "46709000002")
+    page.select_option("label:has-text('Service') select", "voip-forwarding")
+    assert node.ask("GET", "/v1/attempts?number=11234567&switch=4670900")["attempts"] != []
+    assert node.ask("GET", "/v1/attempts?number=11234567&switch=4670901")["attempts"] == []
     page.click(".calls tbody tr:first-child a")
     page.wait_for_selector("text=begin: initialDP")
     shown = page.inner_text("main")
@@ -136,6 +142,9 @@ def test_a_call_is_found_opened_and_explained_in_three_clicks(tab: Tab, node: Se
     assert detail["call"]["over"]
     assert detail["messages"][-1]["tcap"]["type"] == "end"
     assert detail["call"]["attempt"]["number"] == "990011234567"
+    page.click("text=Trace 11234567 for ten minutes")
+    page.click("text=End the trace of 11234567")
+    page.wait_for_selector("text=Trace 11234567 for ten minutes")
     page.click(".arrow summary >> nth=1")
     page.wait_for_selector(".arrow >> nth=1 >> text=990011234567")
     assert serious(page) == []
@@ -170,7 +179,13 @@ def test_a_subscriber_is_looked_up_changed_and_tried(tab: Tab, node: Served) -> 
     page.wait_for_selector("text=sip:+11234567@voip.example")
     page.fill("label:has-text('VLR') input", "491710000001")
     page.click("text=Try it")
-    page.wait_for_selector("p:has-text('connect 9911234567, forwarded-roaming')")
+    page.wait_for_selector(".steps .end:has-text('connect 9911234567, forwarded-roaming')")
+    page.select_option("label:has-text('This number') select", "yes")
+    page.fill("label:has-text('as dialled') input", "112")
+    page.click("text=Try it")
+    own = {"a_number": "+11234567", "b_number": "112", "trigger": "originating", "vlr": "491710000001"}
+    said = node.ask("POST", "/v1/decisions", own)
+    page.wait_for_selector(f".steps .end:has-text('{said['action']}, {said['reason']}')")
     page.select_option("label:has-text('Forward') select", "always")
     page.wait_for_selector("dd:has-text('on, always')")
     assert node.ask("GET", "/v1/forwarding/11234567")["when"] == "always"
@@ -183,9 +198,9 @@ def test_a_subscriber_is_looked_up_changed_and_tried(tab: Tab, node: Served) -> 
     page.wait_for_selector("text=Switch forwarding off")
     assert serious(page) == []
     latest = page.inner_text("[aria-label='Recent changes'] tbody tr:first-child")
-    assert latest.split("\t")[1:] == [
+    assert re.split(r"[\t\n]+", latest.strip())[1:] == [
         "operator",
-        "PUT /v1/forwarding/11234567",
+        "forwarding set",
         "forwarding",
         "false",
         "true",
@@ -245,6 +260,21 @@ def test_health_shows_alerts_with_their_runbook_and_what_the_file_says_otherwise
         file.write_text(before)
     assert node.ask("GET", "/v1/configuration")["at_reload"] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
+@NEEDS_BROWSER
+def test_what_was_discarded_is_shown_decoded(phone: Tab, node: Served) -> None:
+    with socket.create_connection(("127.0.0.1", node.m3ua)) as peer:
+        peer.sendall(bytes.fromhex("0100090900000008"))  # no such class (RFC 4666 §3.1.3)
+        while not (kinds := node.ask("GET", "/v1/discards")["discards"]):
+            time.sleep(0.02)
+    page = phone.page
+    page.click("nav >> text=Health")
+    page.click(f"summary:has-text('{kinds[0]['reason']}')")
+    page.click(".sample summary")
+    page.click(".sample .fields button:has-text('message class')")
+    assert page.inner_text(".sample .marked").strip() == "09"
+    assert serious(page) == []
 
 
 @NEEDS_BROWSER

@@ -44,8 +44,8 @@ function Lane({ event, parties }) {
 // What stands behind a message: its fields, its octets, what it says in words.
 export function Behind({ event }) {
   return html`${event.details ? html`<dl class="facts">${Object.entries(event.details).map(([name, value]) => html`<div><dt>${name}</dt><dd class="mono">${value}</dd></div>`)}</dl>` : null}
-    ${event.decoded ? html`<pre tabindex="0">${JSON.stringify(event.decoded, null, 2)}</pre>` : null}
-    ${event.octets ? html`<${Octets} octets=${event.octets} parts=${event.parts} />` : null}`;
+    ${event.octets ? html`<${Octets} octets=${event.octets} parts=${event.parts} />` : null}
+    ${event.decoded ? html`<details class="json" open=${!event.octets}><summary>All of it as JSON</summary><pre tabindex="0">${JSON.stringify(event.decoded, null, 2)}</pre></details>` : null}`;
 }
 
 function Rung({ event, parties, first }) {

@@ -10,8 +10,10 @@ export function verdictWords(who) {
   return { same: "same answer", different: "different answer", unanswered: "no answer in the capture", silent: who === "we" ? "no answer of ours" : "no answer of the node's" };
 }
 
-export function Steps({ path }) {
-  return html`<ol class="steps">${path.map(step => html`<li class=${step.outcome === "yes" || step.condition === "connect" ? "" : "stop"}>${condition(step)} <span class="mono">${step.value}</span> <span class="dim">${step.condition} → ${step.outcome}</span></li>`)}</ol>`;
+// A decision as the way that it took: a question a stop, and where it ends.
+export function Steps({ path, children }) {
+  const went = step => step.outcome === "yes" || step.condition === "connect";
+  return html`<ol class="steps">${path.map(step => html`<li class=${went(step) ? "" : "stop"}>${condition(step)} <span class="mono">${step.value}</span> <span class=${"pill " + (went(step) ? "pass" : "fail")}>${step.outcome}</span> <span class="dim">${step.condition}</span></li>`)}${children ? html`<li class="end">${children}</li>` : null}</ol>`;
 }
 
 // The capture's messages, and our answers where they are others, as events of a ladder.

@@ -1,7 +1,7 @@
 // The pages of the console.
 import { html, useEffect, useState } from "./preact.js";
 import { ask, look } from "./api.js";
-import { clock, Ladder, rungs } from "./ladder.js";
+import { Behind, clock, Ladder, rungs, words } from "./ladder.js";
 import { Steps } from "./replays.js";
 
 const number = value => value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
@@ -15,6 +15,10 @@ function money(amount, currency) {
   } catch { return `${amount || 0} minor units of ${currency}`; } // no currency's code
 }
 const STATES = { pass: "in order", warn: "look at it", fail: "does not work" };
+const GROUPS = { "m3ua:association": "association", "m3ua:asp": "ASP", "m3ua:as": "AS", "m3ua:destination": "destination", "m3ua:network-indicator": "network indicator", "sctp:path": "SCTP path", "sccp:subsystem": "subsystem",
+  "store:records": "subscribers' records", "charging:records": "CDRs", "charging:ledger": "accounts and reservations", "charging:function": "charging", "map:hlr": "HLR", "map:arming": "what the HLR is to tell", "messages:smsc": "SMSC", "messages:queue": "text messages",
+  "node:guardian": "guardian process", "node:identity": "twins: nodes that have the same", "node:journal": "journal of held calls", "node:recording": "recording of messages", "node:traces": "numbers traced" };
+const named = group => GROUPS[group] || group;
 const PICTURE = ["m3ua:association", "m3ua:asp", "m3ua:as"];
 
 // ---- rates: what changed between two snapshots
@@ -86,10 +90,10 @@ function Network({ overview }) {
   return html`<div class="network" aria-label="Who is connected to whom">
     <div class="column peers">
       ${links.map(each => html`<${Box} key=${each.name} check=${each.check} title=${each.name} more=${each.more} open=${open} />`)}
-      ${beyond.map(({ group, check }) => html`<${Box} key=${group + check.componentId} check=${check} title=${`${group.split(":")[1]} ${check.componentId}`} open=${open} />`)}
+      ${beyond.map(({ group, check }) => html`<${Box} key=${group + check.componentId} check=${check} title=${`${named(group)} ${check.componentId}`} open=${open} />`)}
     </div>
     <div class="column self"><div class=${"box " + overview.status}><b>${overview.name}</b><small>${overview.why_not_ready.length ? overview.why_not_ready.join("; ") : "takes calls"}</small></div></div>
-    <div class="column parts">${parts.map(({ group, check }) => html`<${Box} key=${group + check.componentId} check=${check} title=${check.componentId} more=${group} open=${open} />`)}</div>
+    <div class="column parts">${parts.map(({ group, check }) => html`<${Box} key=${group + check.componentId} check=${check} title=${check.componentId} more=${named(group)} open=${open} />`)}</div>
   </div><${Fault} shown=${shown} close=${() => open(null)} />`;
 }
 
@@ -151,7 +155,7 @@ export function CallTable({ calls }) {
       <td><a href=${`#/calls/${call.attempt.id}`}>${clock(call.attempt.received_ms)}</a></td>
       <td class="mono">${call.attempt.a_number || "–"}</td><td class="mono">${call.attempt.b_number || "–"}</td>
       <td>${call.attempt.action} <span class="mono">${call.attempt.number || ""}</span></td>
-      <td title=${call.explanation}>${call.attempt.reason}</td><td class="number">${call.answer_ms.toFixed(1)}</td></tr>`)}</tbody></table>`;
+      <td title=${call.explanation}>${call.attempt.reason}</td><td class="number">${call.answer_ms.toFixed(1)}<span class="unit"> ms</span></td></tr>`)}</tbody></table>`;
 }
 
 function HeldCalls() {
@@ -173,16 +177,20 @@ function HeldCalls() {
 }
 
 export function CallsPage({ calls, overview, query, session }) {
-  const [wanted, want] = useState({ digits: query.get("number") || "", reason: query.get("reason") || "", failed: query.get("failed") === "yes" });
+  const [wanted, want] = useState({ digits: query.get("number") || "", reason: query.get("reason") || "", msc: query.get("switch") || "", service: query.get("service") || "", failed: query.get("failed") === "yes" });
   const [paused, pause] = useState(null);
   const shown = (paused || calls).filter(each =>
     (!wanted.failed || each.failed) && (!wanted.reason || each.attempt.reason === wanted.reason) &&
-    (!wanted.digits || [each.attempt.a_number, each.attempt.b_number, each.attempt.number || "", each.attempt.msc_address || "", each.attempt.service].some(text => text && text.includes(wanted.digits))));
-  const reasons = [...new Set([...calls.map(each => each.attempt.reason), wanted.reason])].filter(Boolean).sort();
+    (!wanted.msc || each.attempt.msc_address === wanted.msc) && (!wanted.service || each.attempt.service === wanted.service) &&
+    (!wanted.digits || [each.attempt.a_number, each.attempt.b_number, each.attempt.number || ""].some(text => text && text.includes(wanted.digits))));
+  const seen = (name, chosen) => [...new Set([...calls.map(each => each.attempt[name]), chosen])].filter(Boolean).sort();
+  const choice = (title, key, name, all) => html`<label>${title}<select value=${wanted[key]} onChange=${event => want({ ...wanted, [key]: event.target.value })}><option value="">${all}</option>${seen(name, wanted[key]).map(each => html`<option value=${each}>${each}</option>`)}</select></label>`;
   return html`<h1>Calls</h1>
     <form class="row" onSubmit=${event => event.preventDefault()}>
-      <label>Number, switch or service<input type="search" value=${wanted.digits} onInput=${event => want({ ...wanted, digits: event.target.value.replace(/^\+|\s/g, "") })} /></label>
-      <label>Reason<select value=${wanted.reason} onChange=${event => want({ ...wanted, reason: event.target.value })}><option value="">every reason</option>${reasons.map(each => html`<option value=${each}>${each}</option>`)}</select></label>
+      <label>Number<input type="search" value=${wanted.digits} onInput=${event => want({ ...wanted, digits: event.target.value.replace(/^\+|\s/g, "") })} /></label>
+      ${choice("Reason", "reason", "reason", "every reason")}
+      ${choice("Switch", "msc", "msc_address", "every switch")}
+      ${choice("Service", "service", "service", "every service")}
       <label>Show<select value=${wanted.failed ? "failed" : ""} onChange=${event => want({ ...wanted, failed: event.target.value === "failed" })}><option value="">all</option><option value="failed">failed only</option></select></label>
       <button type="button" aria-pressed=${paused ? "true" : "false"} onClick=${() => pause(paused ? null : calls)}>${paused ? "Go on" : "Hold still"}</button>
     </form>
@@ -229,12 +237,27 @@ export function CallPage({ id, session }) {
   return html`<h1>${attempt.a_number || "?"} → ${attempt.b_number || "?"}: <span class=${found.call.failed ? "fail" : ""}>${attempt.action}, ${attempt.reason}</span></h1>
     <p>${found.call.explanation}</p>
     <dl class="facts">${Object.entries(facts).map(([name, value]) => html`<div><dt>${name}</dt><dd class="mono">${value}</dd></div>`)}</dl>
-    <div class="row">${attempt.b_number ? html`<a href=${`#/subscriber?number=${encodeURIComponent(steps && e164(steps) || attempt.b_number)}`}>Subscriber called</a>` : null}</div>
+    <div class="row">${attempt.b_number ? html`<a class="button" href=${`#/subscriber?number=${encodeURIComponent(steps && e164(steps) || attempt.b_number)}`}>Subscriber called</a>` : null}
+      ${session.scopes.includes("trace") && steps && e164(steps) ? html`<${Trace} msisdn=${e164(steps)} />` : null}</div>
     <h2>Messages</h2><${Ladder} events=${rungs(found.messages, found.sip)} />
     ${found.left_out ? html`<p class="dim">${found.left_out} more are not kept.</p>` : null}
     ${found.sip_call ? html`<p class="dim">The VoIP service's id of the call: <span class="mono">${found.sip_call}</span></p>` : null}
     ${session.scopes.includes("charging") ? html`<h2>Records</h2>${records.length ? records.map(each => html`<${Record} key=${each.seq} record=${each} />`) : html`<p class="dim">None is kept yet: a held call's is when it is over.</p>`}` : null}
     ${steps ? html`<h2>Decided now, it would be</h2><${Path} run=${steps} />` : null}`;
+}
+
+// Begins or ends a trace of a number: the log then has each message of its calls.
+function Trace({ msisdn }) {
+  const [trace, set] = useState(null);
+  const [problem, fail] = useState("");
+  const path = `/v1/traces/${msisdn}`;
+  const load = () => look(path).then(set, error => fail(error.message));
+  useEffect(() => { load(); }, [msisdn]);
+  async function turn() {
+    try { await (trace ? ask("DELETE", path) : ask("PUT", path, {})); fail(""); } catch (error) { fail(error.message); }
+    load();
+  }
+  return html`<button aria-pressed=${trace ? "true" : "false"} onClick=${turn}>${trace ? `End the trace of ${msisdn}` : `Trace ${msisdn} for ten minutes`}</button>${problem ? html`<span class="fail" role="alert">${problem}</span>` : null}`;
 }
 
 const TIMES = /_ms$/;
@@ -271,8 +294,7 @@ function decisionOf(found) {
 const e164 = run => (run.path.find(step => step.condition === "subscriber") || {}).value || "";
 
 export function Path({ run }) {
-  return html`<p><b>${run.action}${run.number ? " " + run.number : ""}</b>, ${run.reason}: ${run.explanation}</p>
-    <${Steps} path=${run.path} />`;
+  return html`<${Steps} path=${run.path}><b>${run.action}${run.number ? " " + run.number : ""}</b>, ${run.reason}: ${run.explanation}<//>`;
 }
 
 // ---- subscriber
@@ -291,7 +313,6 @@ const MONEY = /^(reserve|extend|commit|release|credit )/;
 function Subscriber({ msisdn, calls, session }) {
   const [found, set] = useState(undefined);
   const [account, setAccount] = useState(null);
-  const [trace, setTrace] = useState(null);
   const [changes, setChanges] = useState([]);
   const [lacks, setLacks] = useState("");
   const [reserved, setReserved] = useState([]);
@@ -310,7 +331,6 @@ function Subscriber({ msisdn, calls, session }) {
         setReserved((await Promise.all(ids.map(id => look(`/v1/charging/reservations/${encodeURIComponent(id)}`)))).filter(Boolean));
       }
       if (session.devices) setDevices(await look(`/v1/devices/${msisdn}`));
-      if (may("trace")) setTrace(await look(`/v1/traces/${msisdn}`));
       fail("");
     } catch (error) { fail(error.message); }
   }
@@ -337,7 +357,7 @@ function Subscriber({ msisdn, calls, session }) {
       ${may("forwarding") && found && found.when !== "locations" ? html`<label>Forward<select value=${found.when} onChange=${event => change("PUT", `/v1/forwarding/${msisdn}`, { enabled: found.forwarding, when: event.target.value })}><option value="always">always</option><option value="roaming">while roaming</option></select></label>` : null}
       ${may("registration") && found && found.registered ? html`<button onClick=${() => confirm(`End the registration of ${msisdn}? Its forwarding ends too.`) && change("DELETE", `/v1/registrations/${msisdn}`)}>End the registration</button>` : null}
       ${may("forwarding") && found && found.roaming !== null ? html`<button onClick=${() => change("DELETE", `/v1/roaming/${msisdn}`)}>Forget where the subscriber is</button>` : null}
-      ${may("trace") ? html`<button onClick=${() => trace ? change("DELETE", `/v1/traces/${msisdn}`) : change("PUT", `/v1/traces/${msisdn}`, {})}>${trace ? "End the trace" : "Trace for ten minutes"}</button>` : null}
+      ${may("trace") ? html`<${Trace} msisdn=${msisdn} />` : null}
     </div>
     ${may("authorization") && may("charging") ? html`<${Credit} msisdn=${msisdn} account=${account} change=${change} />` : null}
     ${devices ? html`<h2>Devices</h2>${devices.problem ? html`<p class="notice">The VoIP service does not say: ${devices.problem}</p>` : html`<p>${devices.registered} registered now</p>
@@ -346,13 +366,17 @@ function Subscriber({ msisdn, calls, session }) {
       <tbody>${reserved.map(each => html`<tr key=${each.id}><td class="mono">${each.call_id}</td><td>${each.state}</td><td class="number">${each.granted_seconds} s</td><td class="number">${each.used_seconds} s</td><td class="number">${money(each.charged, each.currency)}</td></tr>`)}</tbody></table></div>` : null}
     <h2>Recent changes</h2>
     ${lacks ? html`<p class="notice">Those through other nodes may lack: ${lacks}</p>` : null}
-    ${changes.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Recent changes"><table><thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
-      <tbody>${changes.flatMap((each, at) => differences(each).map(([name, before, after], line) => html`<tr key=${`${at} ${name}`}><td class="dim">${line ? "" : since(each.time)}</td><td>${line ? "" : each.who}${!line && each.node ? html` <span class="dim">at ${each.node}</span>` : null}</td><td>${line ? "" : each.what}</td><td>${name}</td><td class="mono">${before}</td><td class="mono">${after}</td></tr>`))}</tbody></table></div>` : html`<p class="dim">None among the latest 2,000 of all numbers.</p>`}
+    ${changes.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Recent changes"><table class="stack changes"><thead><tr><th scope="col">When, UTC</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
+      <tbody>${changes.flatMap((each, at) => differences(each).map(([name, before, after], line) => html`<tr key=${`${at} ${name}`} class=${line ? "more" : ""}><td class="dim when">${line ? "" : moment(each.time)}</td><td>${line ? "" : each.who}${!line && each.node ? html` <span class="dim">at ${each.node}</span>` : null}</td><td title=${each.what}>${line ? "" : done(each.what)}</td><td>${name}</td><td class="mono" data-name="before">${before}</td><td class="mono" data-name="after">${after}</td></tr>`))}</tbody></table></div>` : html`<p class="dim">None among the latest 2,000 of all numbers.</p>`}
     <${WhatIf} msisdn=${msisdn} />
     <h2>Calls since this console looks</h2>
     ${recent.length ? html`<${CallTable} calls=${recent} />` : html`<p class="dim">None.</p>`}`;
 }
 
+const moment = text => since(text).replace(" UTC", "");
+const DONE = [[/^PUT .*authorizations/, "authorized"], [/^DELETE .*authorizations/, "authorization ended"], [/^PUT .*registrations/, "registered"], [/^DELETE .*registrations/, "registration ended"], [/^PUT .*forwarding/, "forwarding set"],
+  [/^PUT .*roaming/, "place set"], [/^DELETE .*roaming/, "place forgotten"], [/^PUT .*traces/, "trace begun"], [/^DELETE .*traces/, "trace ended"], [/^DELETE .*calls/, "call released"], [/^POST .*import/, "import"]];
+const done = what => (DONE.find(([pattern]) => pattern.test(what)) || [0, what])[1];
 const plainly = value => value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
 
 // What a change has changed: [field, before, after].
@@ -379,24 +403,33 @@ function Credit({ msisdn, account, change }) {
     <label>Payment's id<input required maxlength="128" value=${payment} onInput=${event => name(event.target.value)} /></label><button>Add</button></form>`;
 }
 
+const TRIGGERS = { terminating: "as a call to this number (terminating)", originating: "at the caller's switch (originating)", forwarded: "after a diversion (forwarded)" };
+
+// What would happen to a call to this number, or from it, there: a dry run of the node, nothing is changed.
 function WhatIf({ msisdn }) {
-  const [form, set] = useState({ trigger: "terminating", vlr: "", redirecting_number: "" });
+  const [form, set] = useState({ calls: "no", other: "", trigger: "terminating", vlr: "", redirecting_number: "" });
   const [run, setRun] = useState(null);
   const [problem, fail] = useState("");
+  const type = name => event => set({ ...form, [name]: event.target.value });
+  const plain = text => text.replace(/^\+|\s/g, "");
+  const own = form.calls === "yes";
   async function go(event) {
-    if (event) event.preventDefault();
-    const body = { b_number: "+" + msisdn, trigger: form.trigger };
-    if (form.vlr) body.vlr = form.vlr.replace(/^\+|\s/g, "");
-    if (form.redirecting_number) { body.redirecting_number = form.redirecting_number; body.redirections = 1; }
-    try { setRun(await ask("POST", "/v1/decisions", body)); fail(""); } catch (error) { fail(error.message); }
+    event.preventDefault();
+    const body = own ? { a_number: "+" + msisdn, b_number: form.other.trim(), trigger: "originating" } : { b_number: "+" + msisdn, trigger: form.trigger };
+    if (!own && form.other.trim()) body.a_number = form.other.trim();
+    if (form.vlr) body.vlr = plain(form.vlr);
+    if (!own && form.redirecting_number) { body.redirecting_number = form.redirecting_number; body.redirections = 1; }
+    try { setRun(await ask("POST", "/v1/decisions", body)); fail(""); } catch (error) { setRun(null); fail(error.message); }
   }
-  return html`<h2>What would happen if this number were called now</h2>
+  return html`<h2>What would happen now, there</h2>
     <form class="row" onSubmit=${go}>
-      <label>Trigger<select value=${form.trigger} onChange=${event => set({ ...form, trigger: event.target.value })}>${["terminating", "originating", "forwarded"].map(each => html`<option value=${each}>${each}</option>`)}</select></label>
-      <label>VLR number of the call<input inputmode="tel" value=${form.vlr} onInput=${event => set({ ...form, vlr: event.target.value })} /></label>
-      <label>Redirecting number<input inputmode="tel" value=${form.redirecting_number} onInput=${event => set({ ...form, redirecting_number: event.target.value })} /></label>
+      <label>This number<select value=${form.calls} onChange=${type("calls")}><option value="no">is called</option><option value="yes">calls</option></select></label>
+      <label>${own ? "Number called, as dialled" : "Calling number"}<input inputmode="tel" required=${own} value=${form.other} onInput=${type("other")} /></label>
+      ${own ? null : html`<label>The switch asks<select value=${form.trigger} onChange=${type("trigger")}>${Object.entries(TRIGGERS).map(([each, words]) => html`<option value=${each}>${words}</option>`)}</select></label>`}
+      <label>There: VLR number<input inputmode="tel" value=${form.vlr} onInput=${type("vlr")} /></label>
+      ${own ? null : html`<label>Redirecting number<input inputmode="tel" value=${form.redirecting_number} onInput=${type("redirecting_number")} /></label>`}
       <button class="primary">Try it</button></form>
-    ${problem ? html`<p class="notice" role="alert">${problem}</p>` : null}${run ? html`<${Path} run=${run} />` : null}`;
+    ${problem ? html`<p class="notice" role="alert">${problem}</p>` : null}${run ? html`<${Path} run=${run} />` : html`<p class="dim">Nothing is changed, and no switch is asked.</p>`}`;
 }
 
 // ---- health
@@ -441,16 +474,29 @@ export function HealthPage({ overview }) {
   const checks = Object.entries(overview.checks).flatMap(([group, each]) => each.map(check => ({ group, check }))).sort((a, b) => order(a.check) - order(b.check));
   return html`<h1>Health: <span class=${overview.status}>${STATES[overview.status]}</span></h1>
     ${overview.why_not_ready.map(reason => html`<p class="notice">${reason}</p>`)}
-    <div class="scroll" tabindex="0" role="region" aria-label="Checks"><table><thead><tr><th scope="col">Part</th><th scope="col">State</th><th scope="col">Since</th><th scope="col">What to check</th></tr></thead><tbody>
-      ${checks.map(({ group, check }) => html`<tr key=${group + check.componentId}><td>${check.componentId} <span class="dim">${group}</span></td>
-        <td><span class=${"pill " + check.status}>${STATES[check.status]}</span> ${check.observedValue}</td><td class="dim">${since(check.time)}</td>
-        <td>${check.check || ""} ${check.lastError ? html`<span class="dim">last error: ${check.lastError}</span>` : null}</td></tr>`)}</tbody></table></div>
+    <div class="scroll" tabindex="0" role="region" aria-label="Checks"><table class="stack"><thead><tr><th scope="col">Part</th><th scope="col">State</th><th scope="col">Since, UTC</th><th scope="col">What to check</th></tr></thead><tbody>
+      ${checks.map(({ group, check }) => html`<tr key=${group + check.componentId}><td>${check.componentId} <span class="dim">${named(group)}</span></td>
+        <td><span class=${"pill " + check.status}>${STATES[check.status]}</span> ${check.observedValue}</td><td class="dim when">${moment(check.time)}</td>
+        <td>${check.check || ""} ${check.lastError ? html`<span class="dim">last error: ${check.lastError}, ${since(check.lastErrorTime)}</span>` : null}</td></tr>`)}</tbody></table></div>
     <${Alerts} /><${Configuration} />
     <h2>Discarded messages</h2>
     ${problem ? html`<p class="notice">${problem}</p>` : null}
     ${discards && !discards.length ? html`<p class="dim">None since the node started.</p>` : null}
     ${(discards || []).map(each => html`<details><summary><b>${number(each.count)}</b> ${each.layer}: ${each.reason}</summary>
-      ${each.samples.map(sample => html`<p class="dim">${sample.time} from ${sample.peer}, ${sample.size} octets</p><pre tabindex="0">${sample.hex}</pre>`)}</details>`)}`;
+      ${each.samples.length ? null : html`<p class="dim">No sample of it is kept.</p>`}
+      ${each.samples.map(sample => html`<${DiscardedSample} sample=${sample} />`)}</details>`)}`;
+}
+
+// A message that was discarded, decoded as far as it can be when somebody opens it.
+function DiscardedSample({ sample }) {
+  const [read, set] = useState(null);
+  const [problem, fail] = useState("");
+  const open = event => { if (event.currentTarget.open && !read) ask("POST", "/v1/octets/decoded", { hex: sample.hex }).then(set, error => fail(error.message)); };
+  const known = read && Object.keys(read.message).length;
+  return html`<details class="sample" onToggle=${open}><summary><span class="dim">${since(sample.time)}</span> from ${sample.peer}, ${sample.size} octets${known ? ": " + words(read.message) : ""}</summary>
+    ${problem ? html`<p class="notice">${problem}</p>` : null}
+    ${read ? read.faults.map(fault => html`<p class="fail">${fault}</p>`) : null}
+    ${read ? html`<${Behind} event=${{ decoded: known ? read.message : null, octets: read.octets, parts: read.parts }} />` : null}</details>`;
 }
 
 const order = check => ["fail", "warn", "pass"].indexOf(check.status);
