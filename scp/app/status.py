@@ -272,6 +272,8 @@ def _journal(service: HeldCallsService, now: float) -> ComponentStatus:
     fault, counts = service.fault, adoption.counts
     part.since, part.last_error, part.last_error_at = fault.since, fault.last, fault.last_at
     part.state = f"{journal.open:,} journalled, {counts['adopted']:,} adopted so far"
+    if adoption.waiting:
+        part.state += f"; {adoption.waiting:,} of the process before are asked for once a peer is attached"
     if journal.unjournalled:
         part.state += f"; {journal.unjournalled:,} steps without a record"
     if service.presence is not None:

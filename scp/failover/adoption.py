@@ -133,6 +133,11 @@ class Adoption:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def waiting(self) -> int:
+        """How many calls of the process before this one nobody has looked at yet."""
+        return sum(1 for tid in self._before if self._signalling.tcap.find(tid) is None)
+
     # --- messages ---
 
     def stray(self, tid: bytes, octets: bytes, path: object) -> None:

@@ -19,9 +19,9 @@ from scp.common.tasks import end_tasks
 from scp.ports import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from scp.store.redis_membership import Membership
+    from scp.store.redis_membership import Member, Membership
 
 RENEW_SECONDS: Final = 1.0
 EXPIRES_MS: Final = 5_000
@@ -48,6 +48,16 @@ class NodeAddress(Struct, frozen=True):
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(NodeAddress).decode
+
+
+def addresses(members: Iterable[Member]) -> dict[int, NodeAddress]:
+    """Return the nodes among members, by instance; of two processes with one instance the later one."""
+    found: dict[int, NodeAddress] = {}
+    for member in sorted(members, key=lambda each: each.until_ms):
+        with contextlib.suppress(msgspec.MsgspecError):
+            node = _decode(member.node)
+            found[node.instance] = node
+    return found
 
 
 @final
@@ -90,13 +100,8 @@ class Presence:
         return instance in self.nodes
 
     async def _renew(self) -> None:
-        found: dict[int, NodeAddress] = {}
-        members = await self._membership.renew(IDENTITY, _encode(self.me), EXPIRES_MS)
-        for member in sorted(members, key=lambda each: each.until_ms):  # of two processes the later one
-            with contextlib.suppress(msgspec.MsgspecError):
-                node = _decode(member.node)
-                if node.instance != self.me.instance:
-                    found[node.instance] = node
+        found = addresses(await self._membership.renew(IDENTITY, _encode(self.me), EXPIRES_MS))
+        found.pop(self.me.instance, None)
         if found != self.nodes:
             self.nodes = found
             self._changed()

@@ -22,10 +22,13 @@ from collections import deque
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
 
+from scp.failover.presence import IDENTITY, addresses
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.failover.presence import NodeAddress, Presence
+    from scp.store.redis_membership import Membership
 
 HELLO: Final = 0
 MESSAGE: Final = 1
@@ -37,6 +40,9 @@ LONGEST: Final = 1 << 14
 """Octets of a frame; a TCAP message is shorter (29.078 §14.2.2.1.5)."""
 MOST_WAITING: Final = 1 << 20
 """Octets that wait for a node that does not read: then its link is closed."""
+BRING_SECONDS: Final = 1.0
+"""How long a message may take that is brought by what is no node."""
+_LOOK_SECONDS: Final = 0.005
 HELLO_SECONDS: Final = 5.0
 """How long one that connects may take to show the token."""
 MOST_STRANGERS: Final = 256
@@ -184,7 +190,7 @@ class Relay:
         self._server = await loop.create_server(self._accepted, host, port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def follow(self, presence: Presence) -> None:
+    def follow(self, presence: Presence | Bringer) -> None:
         """Connect to the nodes that are running; to be called whenever others are."""
         for instance, (node, task) in list(self._tasks.items()):
             if presence.nodes.get(instance) != node:
@@ -208,6 +214,11 @@ class Relay:
         link.open.append((tid, octets))
         link.send(MESSAGE, tid + octets)
         return True
+
+    def owes(self, instance: int) -> bool:
+        """Whether a node has not said what became of a message."""
+        link = self.links.get(instance)
+        return link is not None and bool(link.open)
 
     async def close(self) -> None:
         """Hang up everywhere."""
@@ -260,3 +271,53 @@ class Relay:
                     async with asyncio.timeout(CONNECT_SECONDS):
                         await loop.create_connection(make, node.host, node.port)
             await asyncio.sleep(RETRY_SECONDS)
+
+
+@final
+class Bringer:
+    """Brings messages to nodes for one that has died; the `RelayUser` to whom nothing is brought.
+
+    Args:
+        membership: of the nodes that share the store; None: there are no others.
+
+    Attributes:
+        nodes: that are known to run, by instance.
+    """
+
+    def __init__(self, membership: Membership | None) -> None:
+        self.nodes: dict[int, NodeAddress] = {}
+        self._membership = membership
+        self._relay = Relay("", self)
+        self._refused: set[tuple[bytes, bytes]] = set()
+
+    async def bring(self, instance: int, tid: bytes, octets: bytes) -> bool:
+        """Bring a node a message of its call; return whether it has served it. Raises `StoreError`."""
+        if self._membership is None:
+            return False
+        if instance not in self.nodes:
+            self.nodes = addresses(await self._membership.look(IDENTITY))
+            self._relay.follow(self)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BRING_SECONDS):
+                while not self._relay.send(instance, tid, octets):  # noqa: ASYNC110 - no link tells
+                    await asyncio.sleep(_LOOK_SECONDS)
+                while self._relay.owes(instance):  # noqa: ASYNC110 - likewise
+                    await asyncio.sleep(_LOOK_SECONDS)
+                return (tid, octets) not in self._refused
+        return False
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._relay.close()
+
+    def brought(self, tid: bytes, octets: bytes) -> bool:  # noqa: ARG002 - the protocol's
+        """See `RelayUser`."""
+        return False
+
+    def unknown(self, instance: int, tid: bytes, octets: bytes) -> None:  # noqa: ARG002
+        """See `RelayUser`."""
+        self._refused.add((tid, octets))
+
+    def perhaps_served(self, instance: int, tid: bytes, octets: bytes) -> None:  # noqa: ARG002
+        """See `RelayUser`."""
+        self._refused.add((tid, octets))

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 from scp.domain.lookup import StoreFailure
 from scp.engine.drain import drain
 from scp.engine.status import StatusBoard
+from scp.failover.relay import Bringer
 from scp.failover.traffic_ring import Kind
 from scp.held_call_ports import NOBODY
 from scp.net.sctp_association import SctpAssociation
 from scp.net.sctp_socket import SctpSocket
 from scp.net.tcp import Limits, TcpConnection
 from scp.ports import StoreError
-from scp.store.open import open_held_calls
+from scp.store.open import membership_of, open_held_calls
 from scp.telemetry.null import NullTelemetry
 from ss7 import m3ua, sccp, tcap
 from ss7.errors import DecodeError
@@ -277,6 +278,7 @@ class Leaver:
 
     def __init__(self, config: Config, signalling: Signalling) -> None:
         self._held = open_held_calls(config.store.url.reveal())
+        self._bringer = Bringer(membership_of(self._held))
         self._opened = False
         self._dead = config.node.instance
         self._signalling = signalling
@@ -300,6 +302,7 @@ class Leaver:
     async def close(self) -> None:
         """Leave the last messages, then let go of the store, which the next process may be waiting for."""
         await self.settle()
+        await self._bringer.close()
         if self._opened:
             await self._held.close()
 
@@ -329,10 +332,10 @@ class Leaver:
             entry = await self._held.get(tid)
             if entry is None:
                 self._signalling.refuse(octets, path)
-            elif entry.owner in (self._dead, NOBODY) and not await self._held.release(
-                tid, entry.fence, entry.owner, octets
-            ):
-                continue  # it was claimed meanwhile: a node that has the call must not lose it
+            elif entry.owner not in (self._dead, NOBODY):  # a node has adopted the call meanwhile
+                await self._bringer.bring(entry.owner, tid, octets)
+            elif not await self._held.release(tid, entry.fence, entry.owner, octets):
+                continue  # it was claimed just now: a node that has the call must not lose it
             del messages[0]
 
 

@@ -25,6 +25,7 @@ from scp.store.held_scripts import CLAIM, DELETE, DUE, HEAD, PUT, RELEASE
 from scp.store.redis_backed import RedisBacked
 from scp.store.redis_errors import answered
 from scp.store.redis_hot import HotCall, HotCalls, HotScript
+from scp.store.redis_membership import Membership
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +73,9 @@ class RedisHeldCalls(RedisBacked):
     Args:
         url: where, and how.
         clock: seconds since 1970.
+
+    Attributes:
+        membership: the nodes that share it.
     """
 
     def __init__(self, url: RedisUrl, clock: Callable[[], float] = time.time) -> None:
@@ -85,6 +89,7 @@ class RedisHeldCalls(RedisBacked):
         self._puts = [self._put.with_keys(keys) for keys in self._keys]
         self._deletes = [self._delete.with_keys(keys) for keys in self._keys]
         client = self._deployment.client
+        self.membership = Membership(client, url.prefix)
         self._claim = client.script(CLAIM)
         self._release = client.script(RELEASE)
         self._due = client.script(DUE)

@@ -44,7 +44,7 @@ SCHEMES: Final[dict[str, _Opener]] = {
 }
 
 
-def membership_of(store: SubscriberStore) -> Membership | None:
+def membership_of(store: SubscriberStore | HeldCalls) -> Membership | None:
     """Return the nodes that share a store; None where no other node can have it (SQLite)."""
     return getattr(store, "membership", None)
 

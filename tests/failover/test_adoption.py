@@ -114,6 +114,21 @@ def test_a_call_whose_time_has_come_is_asked_for_at_the_switch() -> None:
     run(scenario)
 
 
+def test_calls_of_the_process_before_are_counted_until_somebody_has_looked_at_them() -> None:
+    async def scenario(here: Adopting) -> None:
+        tid = here.room.tid(await here.call())
+        here.held._rows[tid] = here.held._rows[tid]._replace(owner=INSTANCE)
+        here.adoption._before = [tid]
+        assert here.adoption.waiting == 1
+        await here.sweep()
+        assert here.adoption.waiting == 1, "what its switch has to say first may still come"
+        await here.sweep()
+        assert here.adoption.waiting == 0
+        assert here.adoption.counts["adopted"] == 1
+
+    run(scenario)
+
+
 def test_a_call_whose_owner_lives_is_left_alone() -> None:
     async def scenario(here: Adopting) -> None:
         otid = await here.call()

@@ -1,4 +1,4 @@
-"""A guardian leaves a message of a call while another node adopts it: every order of their steps in the store."""
+"""A guardian leaves a message of a call, or brings it, while another node adopts it: every order of their steps."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ sys.path.append(str(Path(__file__).parents[1] / "engine"))  # held_room.py
 
 from held_room import INSTANCE, report
 from test_adoption import OTHER, Adopting
+from test_relay import Members
 
+from scp.failover import relay as relay_module
 from scp.failover import takeover
+from scp.failover.presence import NodeAddress
+from scp.failover.relay import Relay
 from scp.failover.takeover import Leaver
 from ss7 import tcap
 from ss7.cap.events import EventTypeBCSM as E
@@ -61,8 +65,9 @@ class Turns:
 class InTurn:
     """A store of held calls as one of them sees it."""
 
-    def __init__(self, store: Any, turns: Turns, who: str) -> None:
+    def __init__(self, store: Any, turns: Turns, who: str, *nodes: NodeAddress) -> None:
         self._store, self._turns, self._who = store, turns, who
+        self.membership = Members(*nodes)
 
     def __getattr__(self, name: str) -> Any:
         inner = getattr(self._store, name)
@@ -78,9 +83,10 @@ class InTurn:
         return step
 
 
+@pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize("order", ORDERS, ids=lambda each: "".join(who[0] for who in each))
 def test_the_call_is_the_adopters_and_what_the_guardian_had_is_served_once_or_never(
-    order: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    order: tuple[str, ...], links: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def race() -> None:
         here = Adopting()
@@ -88,7 +94,11 @@ def test_the_call_is_the_adopters_and_what_the_guardian_had_is_served_once_or_ne
         tid = here.room.tid(otid)
         turns = Turns(order)
         store = here.held
-        monkeypatch.setattr(takeover, "open_held_calls", lambda url: InTurn(store, turns, GUARDIAN))
+        relay = Relay("secret", here.adoption)
+        await relay.listen("127.0.0.1", 0)
+        nodes = [NodeAddress(INSTANCE, "adopter", "127.0.0.1", relay.port, "secret")] if links else []
+        monkeypatch.setattr(takeover, "open_held_calls", lambda url: InTurn(store, turns, GUARDIAN, *nodes))
+        monkeypatch.setattr(relay_module, "BRING_SECONDS", 30 if links else 0.01)
         here.adoption._held = InTurn(store, turns, ADOPTER)  # type: ignore[assignment]
         refused: list[bytes] = []
         config = SimpleNamespace(
@@ -118,17 +128,22 @@ def test_the_call_is_the_adopters_and_what_the_guardian_had_is_served_once_or_ne
         here.room.turn()
         here.adoption._held = store
         await here.sweep()
-        entry = await store.get(tid)
-        assert entry is not None
-        assert entry.owner == INSTANCE
-        assert not entry.left
-        assert here.adoption.counts["adopted"] == 1
-        assert not refused
-        # Left before the claim it is served, and the call rescued; else the adopter has gone on without it.
+        # Left before the claim it is served, and the call rescued; else it is brought to the adopter, which has gone on.
         left = order.index(ADOPTER, order.index(ADOPTER) + 1) > order.index(
             GUARDIAN, order.index(GUARDIAN) + 1
         )
+        entry = await store.get(tid)
+        assert (entry is None) == (links and not left)  # it is over, if so
+        assert entry is None or (entry.owner == INSTANCE and not entry.left)
+        assert here.adoption.counts["adopted"] == 1
+        assert not refused
+        assert here.adoption.counts["brought"] == (links and not left)
+        await guardian.close()
+        await relay.close()
         said = [each.opcodes for each in here.room.answers(otid)][1:]
-        assert said == ([[Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONNECT]] if left else [])
+        rescued = [Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONNECT]
+        assert said == (
+            [rescued] if left else [[Opcode.CONTINUE]] if links else []
+        )  # it has heard of an answer
 
     asyncio.run(race())

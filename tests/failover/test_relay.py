@@ -7,12 +7,14 @@ import contextlib
 import struct
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from oracles.waiting import until
 from scp.failover import relay as relay_module
-from scp.failover.presence import NodeAddress
-from scp.failover.relay import HELLO, LONGEST, MESSAGE, Relay
+from scp.failover.presence import IDENTITY, NodeAddress
+from scp.failover.relay import HELLO, LONGEST, MESSAGE, Bringer, Relay
+from scp.store.redis_membership import Member
 
 TID = b"\x02\x00\x00\x01"
 
@@ -139,5 +141,44 @@ def test_connections_that_show_no_token_are_few_and_short(monkeypatch: pytest.Mo
         assert not here.back
         await connecting.close()
         await listening.close()
+
+    asyncio.run(main())
+
+
+class Members:
+    """A `Membership` that only looks."""
+
+    def __init__(self, *nodes: NodeAddress) -> None:
+        self.nodes = nodes
+
+    async def look(self, identity: str) -> list[Member]:
+        assert identity == IDENTITY
+        return [Member(msgspec.json.encode(each), 0) for each in self.nodes]
+
+
+def test_what_a_guardian_has_is_brought_to_the_node_that_has_adopted_its_call() -> None:
+    async def main() -> None:
+        there = User(TID)
+        listening = Relay("secret", there)
+        await listening.listen("127.0.0.1", 0)
+        bringer = Bringer(Members(NodeAddress(2, "scp-2", "127.0.0.1", listening.port, "secret")))  # type: ignore[arg-type]
+        assert await bringer.bring(2, TID, b"first")
+        assert await bringer.bring(2, TID, b"second")
+        assert not await bringer.bring(2, b"\x02\x00\x00\x02", b"whose")
+        assert there.got == [(TID, b"first"), (TID, b"second")]
+        await bringer.close()
+        await listening.close()
+
+    asyncio.run(main())
+
+
+def test_a_node_that_is_not_there_keeps_a_guardian_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "BRING_SECONDS", 0.05)
+
+    async def main() -> None:
+        bringer = Bringer(Members())  # type: ignore[arg-type]
+        assert not await bringer.bring(2, TID, b"to nobody")
+        await bringer.close()
+        assert not await Bringer(None).bring(2, TID, b"to nobody")
 
     asyncio.run(main())

@@ -334,7 +334,8 @@ class Scene:
     def _heard(self, report: Report) -> None:
         if not self.alive or self.ended:
             return
-        if report.opcode == Opcode.APPLY_CHARGING_REPORT:
+        settling = isinstance(self.waits, Settle)  # what comes then is too late
+        if report.opcode == Opcode.APPLY_CHARGING_REPORT and not settling:
             time = decode_contained("CAMEL-CallResult", report.argument, 3).value.time_information.value
             if isinstance(time, int):
                 self.heard = max(self.heard, time)
