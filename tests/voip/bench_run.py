@@ -122,6 +122,8 @@ def measured(folder: Path, charged: bool) -> tuple[float, float, float]:
         away = lab.metric('scp_voip_calls_total{reason="rings-devices"}')
         if away < 0.99 * RATE * SECONDS:
             print(f"  only {away:.0f} of {RATE * SECONDS} calls were decided by the brain")
+        for each in lab.troubles()[:5]:
+            print(f"  in a log: {each}")
     kamailio, brain, node = (1e6 * one / (RATE * SECONDS) for one in spent)
     return kamailio, brain, node
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from voip_lab import DOMAIN, PATIENCE, Lab, header, unavailable
@@ -44,6 +45,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             running.api.send(client.authorize(msisdn))
         yield running
         assert running.troubles() == []
+    assert made.malformed() == []
 
 
 def balance(lab: Lab, amount: int) -> None:
@@ -158,6 +160,44 @@ def charging(lab: Lab, table: str) -> Iterator[None]:
         reload(before)
 
 
+def dialogs(lab: Lab) -> list[dict[str, Any]]:
+    """Kamailio's calls that are answered."""
+    return [one for one in lab.rpc("dlg.list") if one["state"] == 4]
+
+
+def cut(lab: Lab) -> None:
+    """Have Kamailio end what is under way."""
+    for one in dialogs(lab):
+        lab.rpc("dlg.end_dlg", one["h_entry"], one["h_id"])
+
+
+def lasts(lab: Lab) -> int:
+    """For how many seconds Kamailio lets the call that is under way go on in all."""
+    return sum(one["timeout"] - one["start_ts"] for one in dialogs(lab))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "table", "granted"),
+    [
+        (2, "minutes = 5", 2),  # what the account has
+        (10, "minutes = 1\nwarn_s = 59", 2),  # one, and one more before it is used up
+    ],
+)
+def test_a_call_goes_on_for_what_is_granted(lab: Lab, minutes: int, table: str, granted: int) -> None:
+    balance(lab, minutes * PRICE)
+    answers = lab.device("answers", lab.bound("alice-phone", ALICE))
+    with charging(lab, f"[charging]\n{table}\n"):
+        calls = lab.gateway_calls("990011234567", scenario="gateway_is_cut")
+        wait_until(lambda: granted * 60 <= lasts(lab) <= granted * 60 + 5)
+        cut(lab)
+        for each in (calls, answers):
+            each.ended()
+    (charge,) = (one for one in records(lab, last_call(lab)) if isinstance(one, client.Charge))
+    assert charge.granted_seconds == granted * 60
+    wait_until(lambda: lab.api.send(client.account(ALICE)).held == 0)
+    assert lab.api.send(client.account(ALICE)).balance == minutes * PRICE - charge.charged
+
+
 def test_who_pays_is_told_before_the_minutes_run_out(lab: Lab) -> None:
     balance(lab, PRICE)
     phone = lab.bound("alice-phone", ALICE)
@@ -165,9 +205,7 @@ def test_who_pays_is_told_before_the_minutes_run_out(lab: Lab) -> None:
     with charging(lab, '[charging]\nminutes = 1\nwarn_s = 59\nwarning = "{seconds} s are left."\n'):
         calls = lab.gateway_calls("990011234567", scenario="gateway_is_cut")
         wait_until(lambda: bool(answers.received("MESSAGE")))
-        for one in lab.rpc("dlg.list"):
-            if one["state"] == 4:  # confirmed
-                lab.rpc("dlg.end_dlg", one["h_entry"], one["h_id"])
+        cut(lab)
         for each in (calls, answers):
             each.ended()
     said = lab.said("minutes run out", number=ALICE)[-1]

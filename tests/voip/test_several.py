@@ -62,6 +62,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             made.labs[0].api.send(client.authorize(ALICE))
             made.labs[0].api.send(client.credit(ALICE, "payment", CREDIT))
             yield made
+        assert [one for lab in made.labs for one in lab.malformed()] == []
 
 
 def bound_at_both(pair: Pair, device: str, msisdn: str) -> int:

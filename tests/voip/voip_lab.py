@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from sip_tshark import complaints
+
+from oracles import tshark
 from oracles.servers import answers_tcp, free_tcp_port
 from oracles.waiting import PATIENCE, wait_until
 from scp import client
@@ -369,6 +372,11 @@ class Lab:
         lines = text[self._read[name] :].splitlines()
         self._read[name] = len(text)
         return lines
+
+    def malformed(self) -> list[str]:
+        """What tshark finds wrong with the messages that Kamailio has sent to sipp, nothing where there is no tshark."""
+        messages = [octets for one in self.sipps for octets in one.octets()]
+        return [] if tshark.available() else complaints(messages, self.folder)
 
     def rpc(self, method: str, *values: Any) -> Any:
         """What Kamailio answers to a command over its FIFO."""
