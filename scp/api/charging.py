@@ -286,8 +286,10 @@ async def commit(
     data: JSONBody[CommitBody],
 ) -> Response[ReservationView]:
     """Settle: charge what was used, at most what was granted, and free the rest. Scope: charging."""
-    view = _view(charging, await charging.system.release(reservation, data.used_seconds))
-    charging.committed()
+    grant = await charging.system.release(reservation, data.used_seconds)
+    view = _view(charging, grant)
+    if grant.reservation is not None and grant.reservation.state is State.COMMITTED:
+        charging.charged(grant.reservation)
     context.audit.changed(key_name(request), "commit", None, view)
     return answer(view)
 
