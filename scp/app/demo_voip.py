@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
 from datetime import datetime
@@ -553,7 +554,10 @@ async def keep(
         console.print(f"\nLinphone takes {first.user}'s account from this QR code ({url}):\n", soft_wrap=True)
         console.print(qr_code(url), markup=False, soft_wrap=True)
         api = f"http://{HERE}:{service.clients_port}"
-        how = _HOW_TO_CALL.format(host=HERE, service=service, api=api, own=first.token)
+        command = Path(sys.executable).with_name("camel-scp")
+        with contextlib.suppress(ValueError):
+            command = command.relative_to(Path.cwd())
+        how = _HOW_TO_CALL.format(host=HERE, service=service, api=api, own=first.token, program=command)
         console.print(how, markup=False, soft_wrap=True)
         async with server:
             await asyncio.Event().wait()
@@ -563,11 +567,11 @@ _HOW_TO_CALL: Final = f"""
 Register a softphone with one of these; from another one call sip:alice@{DOMAIN} or sip:bob@{DOMAIN}.
 As the switch, while Alice is abroad:
 
-  camel-scp msc --b 00{ALICE.msisdn} --vlr {FOREIGN_VLR}
+  {{program}} msc --b 00{ALICE.msisdn} --vlr {FOREIGN_VLR}
   sipp {{host}}:{{service.sip}} -sf deploy/kamailio/sipp/gateway_calls.xml -i {GATEWAY} -m 1 -d 5000 \\
        -s 9900{ALICE.msisdn} -key caller 46700000009 -key reference none
 
-As {ALICE.devices[0]}'s app, with its own token: what is known of Alice; and nothing is to ring.
+As {ALICE.devices[0]}'s app, with its own token: see what is known of Alice; have nothing ring.
 
   curl -H 'Authorization: Bearer {{own}}' {{api}}/v1/identities/{ALICE.msisdn}
   curl -X PUT -H 'Authorization: Bearer {{own}}' -H 'Content-Type: application/json' \\

@@ -18,7 +18,7 @@ from scp.telemetry.logs import get_logger
 from scp.voip import decision
 from scp.voip.at_mobile import AtMobile
 from scp.voip.call_events import CallEvents
-from scp.voip.calls import Note, note_of, opened, reference, sealed
+from scp.voip.calls import Note, milliseconds, note_of, opened, reference, sealed
 from scp.voip.charges import Charges
 from scp.voip.decision import Call, Plan, aor
 from scp.voip.feed import CallView
@@ -395,8 +395,10 @@ class Brain:
     def _ended(self, link: Evapi, end: Ended | Failed) -> None:
         """Forget a call, and settle it if that is ours to do."""
         if self.feed is not None:
-            state = "ended" if isinstance(end, Ended) else "failed"
-            self.feed.went_on(end.call, state, ended_ms=end.at * 1000)
+            times = {"ended_ms": milliseconds(end.over, end.at)}
+            if isinstance(end, Ended):
+                times["answered_ms"] = milliseconds(end.begun, end.start)
+            self.feed.went_on(end.call, "ended" if isinstance(end, Ended) else "failed", **times)
         note = note_of(end, *self._numbers(end))
         if self._events is not None:
             self._events.went_on(note, end)

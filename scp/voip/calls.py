@@ -77,7 +77,7 @@ def note_of(end: Ended | Failed, b: str, a: str) -> Note:
     return Note(end.call, a, b, began * 1000)
 
 
-def _milliseconds(text: str, whole: int) -> int:
+def milliseconds(text: str, whole: int) -> int:
     """Return a time of Kamailio in milliseconds: from seconds with a fraction, else from whole ones."""
     seconds = precise(text, whole)
     return whole * 1000 if seconds is None else int(seconds * 1000)
@@ -85,8 +85,8 @@ def _milliseconds(text: str, whole: int) -> int:
 
 def leg_of(note: Note, end: Ended | Failed) -> VoipLeg:
     """Return the record of a call's leg; its times are in order though they come from two clocks."""
-    answered = None if isinstance(end, Failed) else max(_milliseconds(end.begun, end.start), note.started_ms)
-    ended = max(_milliseconds(end.over, end.at), answered or note.started_ms)
+    answered = None if isinstance(end, Failed) else max(milliseconds(end.begun, end.start), note.started_ms)
+    ended = max(milliseconds(end.over, end.at), answered or note.started_ms)
     return VoipLeg(
         id=note.call,
         call_id=note.call,

@@ -131,7 +131,9 @@ class Feed:
         """Hear that a call has come to another state."""
         found = self._calls.get(call)
         if found is not None:
-            view, caller = replace(found[0], state=state, **times), found[1]
+            view, caller = found
+            after = {name: max(at, view.started_ms) for name, at in times.items()}  # some are whole seconds
+            view = replace(view, state=state, **after)
             self._calls[call] = (view, caller)
             self._tell(view, caller)
 

@@ -256,6 +256,8 @@ def test_a_users_rules_hold_for_the_next_call_and_events_tell_of_it(
             "quiet",
             "blocked",
         ]
+        latest = own.send(voip.voip_calls()).calls[0]
+        assert latest.started_ms <= (latest.answered_ms or 0) <= (latest.ended_ms or 0)
         own.send(voip.set_user_rules(HUGO, voip.UserRules()))
         operator.send(voip.put_identity(KATE))
         operator.send(voip.make_device("kate-phone", (KATE,)))
