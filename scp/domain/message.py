@@ -111,13 +111,25 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Received(Struct, frozen=True, kw_only=True):
-    """A text message that came from the carrier, addressed to a subscriber of ours; whole."""
+    """A text message that came from the carrier, addressed to a subscriber of ours; whole, or a part.
+
+    Attributes:
+        id: ours, unique.
+        sender: as it came.
+        recipient: as it came.
+        text: of it, or of the part.
+        at_ms: when it came.
+        coding: how a part's octets are coded: a sender may cut within a character; "" of a whole.
+        data: these octets.
+    """
 
     id: str
     sender: str
     recipient: str
     text: str
     at_ms: int
+    coding: str = ""
+    data: bytes = b""
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from scp.domain.message import Event
+from ss7.sms.parts import from_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,4 +39,9 @@ def joined(parts: Sequence[Received]) -> Received:
     Two halves of a character that a sender has put into two parts come together again.
     """
     last = max(parts, key=lambda part: part.at_ms)
-    return structs.replace(last, text="".join(part.text for part in parts))
+    coding = parts[0].coding
+    if coding and all(part.coding == coding for part in parts):
+        text = from_words(coding, b"".join([part.data for part in parts]))
+    else:
+        text = "".join([part.text for part in parts])
+    return structs.replace(last, text=text, coding="", data=b"")

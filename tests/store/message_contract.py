@@ -183,6 +183,22 @@ class MessageContract:
 
         self.run(new_store, body)
 
+    def test_a_character_that_was_cut_is_whole_again(self, new_store: NewStore) -> None:
+        octets = "a😀b".encode("utf-16-be")
+
+        async def body(store: MessageStore) -> None:
+            whole = None
+            for number, data in ((2, octets[4:]), (1, octets[:4])):
+                part = piece(number, "\ufffd")
+                kept = part._replace(whole=replace(part.whole, coding="ucs2", data=data))
+                whole = await store.receive(kept)
+            assert whole is not None
+            assert (whole.text, whole.coding, whole.data) == ("a😀b", "", b"")
+            [event] = await store.events(0, 9)
+            assert json.loads(event.json)["text"] == "a😀b"
+
+        self.run(new_store, body)
+
     def test_parts_that_come_in_are_one_message(self, new_store: NewStore) -> None:
         async def body(store: MessageStore) -> None:
             assert await store.receive(piece(2, "world")) is None

@@ -1,5 +1,8 @@
 """The GSM 7 bit default alphabet with its extension table (TS 23.038 §6.2.1), as septets and packed.
 
+Of the national language tables (§6.2.1.2, annex A) those of Turkish, Spanish and Portuguese are read: phones
+use them by themselves. A text in another's is read by the default tables, as by a phone without it.
+
 A septet is an octet with a value below 128. Packed, eight of them take seven octets (TS 23.038 §6.1.2.1.1).
 """
 
@@ -32,6 +35,65 @@ _SEPTETS: Final = {
 }
 
 
+LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_TURKISH: Final = (
+    "@£$¥€éùıòÇ\nĞğ\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bŞşßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    f"İ{LETTERS}ÄÖÑÜ§ç{LETTERS.lower()}äöñüà"
+)
+_PORTUGUESE: Final = (
+    "@£$¥êéúíóç\nÔô\rÁáΔ_ªÇÀ∞^\\€Ó|\x1bÂâÊÉ !\"#º%&'()*+,-./0123456789:;<=>?"
+    f"Í{LETTERS}ÃÕÚÜ§~{LETTERS.lower()}ãõ`üà"
+)
+_LOCKING: Final = {1: _TURKISH, 3: _PORTUGUESE}
+"""By language (TS 23.038 table 6.2.1.2.4.1): what replaces the default alphabet (annex A.3)."""
+_SINGLE: Final = {
+    1: {**_EXTENSION, 0x47: "Ğ", 0x49: "İ", 0x53: "Ş", 0x63: "ç", 0x67: "ğ", 0x69: "ı", 0x73: "ş"},  # noqa: RUF001
+    2: {
+        **_EXTENSION,
+        0x09: "ç",
+        0x41: "Á",
+        0x49: "Í",
+        0x4F: "Ó",
+        0x55: "Ú",
+        0x61: "á",
+        0x69: "í",
+        0x6F: "ó",
+        0x75: "ú",
+    },
+    3: {
+        **_EXTENSION,
+        0x05: "ê",
+        0x09: "ç",
+        0x0B: "Ô",
+        0x0C: "ô",
+        0x0E: "Á",
+        0x0F: "á",
+        0x12: "Φ",
+        0x13: "Γ",
+        0x15: "Ω",
+        0x16: "Π",
+        0x17: "Ψ",
+        0x18: "Σ",
+        0x19: "Θ",
+        0x1F: "Ê",
+        0x41: "À",
+        0x49: "Í",
+        0x4F: "Ó",
+        0x55: "Ú",
+        0x5B: "Ã",
+        0x5C: "Õ",
+        0x61: "Â",
+        0x69: "í",
+        0x6F: "ó",
+        0x75: "ú",
+        0x7B: "ã",
+        0x7C: "õ",
+        0x7F: "â",
+    },
+}
+"""… and what replaces the extension table (annex A.2)."""
+
+
 def to_septets(text: str) -> bytes | None:
     """Return a text's septets; None if a character is not in the alphabet."""
     found = [_SEPTETS.get(character) for character in text]
@@ -40,8 +102,13 @@ def to_septets(text: str) -> bytes | None:
     return b"".join([each for each in found if each is not None])
 
 
-def from_septets(septets: bytes) -> str:
+def from_septets(septets: bytes, locking: int = 0, single: int = 0) -> str:
     """Return the text of septets.
+
+    Args:
+        septets: an octet each.
+        locking: national language of the locking shift table, 0: the default one.
+        single: likewise of the single shift table, which follows escapes.
 
     An escape before a septet that the extension table does not have shows that septet's character of the
     basic table, and one before another escape or at the end a space (TS 23.038 §6.2.1.1, note 1).
@@ -50,17 +117,18 @@ def from_septets(septets: bytes) -> str:
         DecodeError: an octet is no septet.
     """
     text: list[str] = []
+    basic, extension = _LOCKING.get(locking, _BASIC), _SINGLE.get(single, _EXTENSION)
     escaped = False
     for offset, code in enumerate(septets):
         if code > 0x7F:
             raise DecodeError("an octet above 127 in the 7 bit alphabet", offset, "TS 23.038 §6.2.1")
         if escaped:
-            text.append(" " if code == ESCAPE else _EXTENSION.get(code, _BASIC[code]))
+            text.append(" " if code == ESCAPE else extension.get(code, basic[code]))
             escaped = False
         elif code == ESCAPE:
             escaped = True
         else:
-            text.append(_BASIC[code])
+            text.append(basic[code])
     if escaped:
         text.append(" ")
     return "".join(text)

@@ -15,6 +15,8 @@ from ss7.sms.alphabet import ESCAPE, from_septets, to_septets
 OCTETS: Final = 140
 _HEADER_8BIT: Final = 0x00  # information elements of TS 23.040 §9.2.3.24
 _HEADER_16BIT: Final = 0x08
+_SINGLE_SHIFT: Final = 0x24
+_LOCKING_SHIFT: Final = 0x25
 
 
 class Coding(StrEnum):
@@ -46,17 +48,38 @@ def coded(text: str) -> tuple[Coding, bytes]:
     return Coding.UCS2, text.encode("utf-16-be", "replace")
 
 
-def characters(coding: Coding, octets: bytes) -> str:
+class Languages(NamedTuple):
+    """National languages of the 7 bit alphabet's tables (TS 23.038 table 6.2.1.2.4.1); 0: the default."""
+
+    locking: int = 0
+    single: int = 0
+
+
+DEFAULT: Final = Languages()
+
+
+def characters(coding: Coding, octets: bytes, languages: Languages = DEFAULT) -> str:
     """Return the text of octets; lone surrogates and half units are shown as U+FFFD.
 
     Raises:
         DecodeError: an octet above 127 in the 7 bit alphabet.
     """
     if coding is Coding.GSM7:
-        return from_septets(octets)
+        return from_septets(octets, languages.locking, languages.single)
     if coding is Coding.LATIN1:
         return octets.decode("latin-1")
     return octets.decode("utf-16-be", "replace")
+
+
+def coding_words(coding: Coding, languages: Languages) -> str:
+    """Return in words how octets are coded; `from_words` reads it."""
+    return coding.value if languages == DEFAULT else f"{coding.value} {languages.locking} {languages.single}"
+
+
+def from_words(words: str, octets: bytes) -> str:
+    """Return the text of octets that are coded as `coding_words` says; raises as `characters`."""
+    coding, _, numbers = words.partition(" ")
+    return characters(Coding(coding), octets, Languages(*map(int, numbers.split())))
 
 
 def split(coding: Coding, octets: bytes) -> list[bytes]:
@@ -90,6 +113,20 @@ def _cut_short(coding: Coding, octets: bytes, start: int, end: int) -> int:
 def header(part: Concatenation) -> bytes:
     """Return the user data header of a part, its length octet first (TS 23.040 §9.2.3.24.1)."""
     return bytes((5, _HEADER_8BIT, 3, part.reference & 0xFF, part.total, part.number))
+
+
+def languages_of(octets: bytes) -> Languages:
+    """Return the languages that user data with a header name; to be called behind `without_header`."""
+    locking = single = 0
+    at, end = 1, octets[0] + 1
+    while at < end:
+        kind, length = octets[at], octets[at + 1]
+        if length == 1 and kind == _LOCKING_SHIFT:
+            locking = octets[at + 2]
+        elif length == 1 and kind == _SINGLE_SHIFT:
+            single = octets[at + 2]
+        at += 2 + length
+    return Languages(locking, single)
 
 
 def without_header(octets: bytes) -> tuple[Concatenation | None, bytes]:

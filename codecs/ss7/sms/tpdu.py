@@ -12,7 +12,15 @@ from typing import Final, NamedTuple, TypeAlias
 from ss7.digits import tbcd_digits, tbcd_octets
 from ss7.errors import DecodeError, EncodeError
 from ss7.sms.alphabet import from_septets, pack, to_septets, unpack
-from ss7.sms.parts import Coding, Concatenation, characters, header, without_header
+from ss7.sms.parts import (
+    DEFAULT,
+    Coding,
+    Concatenation,
+    characters,
+    header,
+    languages_of,
+    without_header,
+)
 
 MOST_OCTETS: Final = 140
 ALPHANUMERIC: Final = 5
@@ -86,9 +94,10 @@ class UserData(NamedTuple):
             DecodeError: the header is longer than the data.
         """
         part: Concatenation | None = None
-        rest = self.octets
+        rest, languages = self.octets, DEFAULT
         if self.has_header:
             part, rest = without_header(self.octets)
+            languages = languages_of(self.octets)
         coding = self.coding
         if coding is not Coding.GSM7:
             return part, characters(coding or Coding.LATIN1, rest)
@@ -97,7 +106,8 @@ class UserData(NamedTuple):
         if head > self.length:
             raise DecodeError("the user data header is longer than TP-UDL says", 0, "TS 23.040 §9.2.3.24")
         fill = head * 7 - taken * 8
-        return part, from_septets(unpack(rest, self.length - head, fill))
+        septets = unpack(rest, self.length - head, fill)
+        return part, from_septets(septets, languages.locking, languages.single)
 
 
 class Deliver(NamedTuple):

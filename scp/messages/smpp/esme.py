@@ -13,6 +13,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
+from msgspec.structs import replace
+
 from scp.domain.message import Received
 from scp.message_ports import Piece, Submission, Taken
 from scp.messages.smpp.link import Link, LinkLostError
@@ -20,7 +22,7 @@ from scp.messages.smpp.pdu import UDHI, Bind, Command, Name, Pdu, Status, Tag, T
 from scp.messages.smpp.receipts import incoming_of, is_receipt, receipt_of
 from scp.ports import StoreError
 from ss7.errors import DecodeError, EncodeError
-from ss7.sms.parts import Coding, Concatenation, coded, header, split
+from ss7.sms.parts import Coding, Concatenation, coded, coding_words, header, split
 
 if TYPE_CHECKING:
     import ssl
@@ -351,15 +353,28 @@ class Esme:
         link.respond(pdu, status, Name())
 
     def _piece(self, pdu: Pdu, text: Text) -> Piece:
-        found = incoming_of(pdu, text, self._default)
-        whole = Received(
-            id=f"in-{self._random.getrandbits(80):020x}",
-            sender=found.sender,
-            recipient=found.recipient,
-            text=found.text,
-            at_ms=self._wall(),
-        )
-        return Piece(whole) if found.part is None else Piece(whole, *found.part)
+        return piece_of(pdu, text, self._default, f"in-{self._random.getrandbits(80):020x}", self._wall())
+
+
+def piece_of(pdu: Pdu, text: Text, default: Coding, name: str, at_ms: int) -> Piece:
+    """Return the message, or the part of one, that a deliver_sm brings.
+
+    Args:
+        pdu: for its optional parameters.
+        text: its fields.
+        default: what data_coding 0 means.
+        name: the id of what came.
+        at_ms: when it came.
+
+    Raises:
+        DecodeError: its header or its text can't be read.
+    """
+    found = incoming_of(pdu, text, default)
+    whole = Received(id=name, sender=found.sender, recipient=found.recipient, text=found.text, at_ms=at_ms)
+    if found.part is None:
+        return Piece(whole)
+    coding = coding_words(found.coding, found.languages)
+    return Piece(replace(whole, coding=coding, data=found.octets), *found.part)
 
 
 def absolute_time(at_ms: int) -> str:

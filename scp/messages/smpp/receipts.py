@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from scp.domain.message import State
 from scp.message_ports import Receipt
 from scp.messages.smpp.pdu import RECEIPT, UDHI, Tag, Text
-from ss7.sms.parts import Coding, Concatenation, characters, without_header
+from ss7.sms.parts import (
+    DEFAULT,
+    Coding,
+    Concatenation,
+    Languages,
+    characters,
+    languages_of,
+    without_header,
+)
 
 if TYPE_CHECKING:
     from scp.messages.smpp.pdu import Pdu
@@ -55,6 +63,9 @@ class Incoming(NamedTuple):
     recipient: str
     text: str
     part: Concatenation | None
+    coding: Coding
+    languages: Languages
+    octets: bytes
 
 
 def is_receipt(text: Text) -> bool:
@@ -137,14 +148,19 @@ def incoming_of(pdu: Pdu, text: Text, default: Coding) -> Incoming:
     """
     octets = pdu.tlv(Tag.MESSAGE_PAYLOAD) or text.short_message
     part: Concatenation | None = None
+    languages = DEFAULT
     if text.esm_class & UDHI:
-        part, octets = without_header(octets)
+        header_and_text = octets
+        part, octets = without_header(header_and_text)
+        languages = languages_of(header_and_text)
     total, number = pdu.tlv(Tag.SAR_TOTAL_SEGMENTS), pdu.tlv(Tag.SAR_SEGMENT_SEQNUM)
     if part is None and total and number and 1 <= number[0] <= total[0]:
         reference = int.from_bytes(pdu.tlv(Tag.SAR_MSG_REF_NUM) or b"", "big")
         part = Concatenation(reference, total[0], number[0])
-    said = characters(_coding(text.data_coding, default), octets)
-    return Incoming(text.source.lstrip("+"), text.destination.lstrip("+"), said, part)
+    coding = _coding(text.data_coding, default)
+    said = characters(coding, octets, languages)
+    sender, recipient = text.source.lstrip("+"), text.destination.lstrip("+")
+    return Incoming(sender, recipient, said, part, coding, languages, octets)
 
 
 def _coding(data_coding: int, default: Coding) -> Coding:
