@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invoke, marked
 
 from oracles import virtual_time
-from oracles.apply_charging import time_duration_charging
 from oracles.examples import examples
 from oracles.waiting import until
 from scp.bench.answers import Case, Checker, backward
@@ -24,7 +23,7 @@ from scp.simulator.expect import Action, Expectation
 from scp.simulator.network import Network
 from scp.simulator.scenario import Scenario, Trigger
 from ss7 import m3ua, sccp, tcap
-from ss7.cap.charging import decode_contained
+from ss7.cap.charging import decode_contained, time_duration_charging
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import BY_VERSION
 from ss7.cap.events import EventTypeBCSM, MessageType

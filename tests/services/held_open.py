@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from oracles.apply_charging import time_duration_charging
 from scp.domain.decision import Action, Decision, Reason
 from scp.services.api import NextReport, ReportKind
 from scp.services.settings import read_settings
-from ss7.cap.charging import decode_contained
+from ss7.cap.charging import decode_contained, time_duration_charging
 from ss7.cap.operations import Opcode
 from ss7.cap.types import (
     LEG1,

@@ -6,7 +6,6 @@ from random import Random
 import pytest
 from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invoke, marked
 
-from oracles.apply_charging import time_duration_charging
 from oracles.waiting import PATIENCE
 from scp.net.loopback import pair
 from scp.net.tcp import Connector, Listener
@@ -18,6 +17,7 @@ from scp.simulator.network import Network
 from scp.simulator.scenario import Attempt, Ending, Finish, Scenario, Trigger
 from scp.telemetry.null import NullTelemetry
 from ss7 import tcap
+from ss7.cap.charging import time_duration_charging
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import BY_VERSION
 from ss7.cap.events import BCSMEvent, EventTypeBCSM, MonitorMode, RequestReportBCSMEventArg

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracles.apply_charging import time_duration_charging
 from oracles.examples import examples
 from scp.simulator.bcsm import CALLED, CALLING, MODELS, Event, MonitorMode
 from scp.simulator.call import Closing, Instruction, Phase, Report, Ssf, State
 from scp.simulator.scenario import Attempt, Ending, Finish, Scenario, Trigger
-from ss7.cap.charging import decode_contained
+from ss7.cap.charging import decode_contained, time_duration_charging
 from ss7.cap.codec import FAST
 from ss7.cap.errors import ErrorCode
 from ss7.cap.events import BCSMEvent, MessageType, RequestReportBCSMEventArg

@@ -9,7 +9,6 @@ from cap_strategies import values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracles.apply_charging import time_duration_charging
 from ss7.cap.charging import (
     CONTAINED,
     CamelCallResult,
@@ -18,6 +17,7 @@ from ss7.cap.charging import (
     contained_type,
     decode_contained,
     encode_contained,
+    time_duration_charging,
 )
 from ss7.cap.types import ReceivingSideID
 from ss7.errors import DecodeError, EncodeError

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from oracles import tshark
-from oracles.apply_charging import time_duration_charging
 from oracles.sigtran_pcap import Frame, Layer
 from ss7 import tcap
 from ss7.cap import types
 from ss7.cap.callgap import BasicGapCriteria, GapCriteria, GapIndicators, GapOnService
+from ss7.cap.charging import time_duration_charging
 from ss7.cap.codec import FAST
 from ss7.cap.common import BothwayThroughConnectionInd, ServiceInteractionIndicatorsTwo
 from ss7.cap.contexts import BY_TEXT, BY_VERSION
