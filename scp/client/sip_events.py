@@ -26,6 +26,7 @@ class SipEvent(Struct, frozen=True, omit_defaults=True):
         number: user part of the request URI, with the first event.
         call_reference: call reference number of the switch, hexadecimal, with the first event.
         msc_address: E.164 digits of the MSC that gave it.
+        octets: of a message as it came or went, hexadecimal; "" for what is told in words alone.
     """
 
     call: str
@@ -37,6 +38,7 @@ class SipEvent(Struct, frozen=True, omit_defaults=True):
     number: str = ""
     call_reference: str = ""
     msc_address: str = ""
+    octets: str = ""
 
 
 class Wanted(Struct, frozen=True):

@@ -42,6 +42,7 @@ from scp.voip.messages import (
     PlanAnswer,
     Retell,
     Taken,
+    Traced,
     Unbind,
     Welcome,
     plain,
@@ -247,6 +248,9 @@ class Brain:
             self.metrics.kamailios[link.address] = message
         elif isinstance(message, Answered):
             self._answered(link, message)
+        elif isinstance(message, Traced):
+            if self._events is not None:
+                self._events.traced(message)
         else:
             self._freed(link, message)
 
@@ -451,6 +455,7 @@ class Brain:
                 sender=plan.sender,
                 reply=plan.code,
                 text=plan.text,
+                trace=int(self._events is not None and self._events.traces(note)),
             )
         )
 

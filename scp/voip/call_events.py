@@ -1,24 +1,28 @@
 """What happens to calls, told to the node while somebody looks at its console.
 
-Followed are 20 calls a second at the most. An event costs such a call an entry in a bounded list. Words are
-made of it when it is sent, and it is sent while the node says that somebody looks. Otherwise the node is
-asked once a second, while there are calls, whether somebody does by now; events that are older than `KEEP`
-are forgotten.
+Followed are 20 calls a second at the most. While somebody looks, Kamailio tells each SIP message of those
+that come, as it came and went; answers to challenges and keys of media are masked. An event costs such a call
+an entry in a bounded list. Words are made of it when it is sent, and it is sent while the node says that
+somebody looks. Otherwise the node is asked once a second, while there are calls, whether somebody does by
+now; events that are older than `KEEP` are forgotten.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from base64 import b64decode
 from collections import deque
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 import msgspec
 
 from scp.client import ApiError, SipEvent, TransportError, tell_sip_events
 from scp.voip.decision import Plan
-from scp.voip.messages import Answered, Ended, Failed, InviteAsked, plain
+from scp.voip.messages import Answered, Ended, Failed, InviteAsked, Traced, plain, precise
 from scp.voip.reason import WORDS
 
 if TYPE_CHECKING:
@@ -52,7 +56,12 @@ NODE: Final = "gsmSCF (node)"
 DEVICES: Final = "devices"
 GATEWAY: Final = "gateway"
 
-Event: TypeAlias = "InviteAsked | Plan | Answered | Freed | Ended | Failed | int"
+MOST_OCTETS: Final = 4096
+"""Octets of a SIP message that are told; what is behind them is not."""
+_SECRET: Final = re.compile(rb"(\bresponse\s*=\s*\"?|\binline:)([^\",;|\s]+)", re.IGNORECASE)
+"""What answers a challenge (RFC 8760 §2.6), and keys of media (RFC 4568 §6.1)."""
+
+Event: TypeAlias = "InviteAsked | Plan | Answered | Freed | Ended | Failed | Traced | int"
 """What happened; a number: so many seconds were granted."""
 
 
@@ -75,9 +84,11 @@ class CallEvents:
         self._clock = clock
         self._allowance, self._refilled = float(RATE), clock()
         self._followed: dict[str, None] = {}
+        self._by_call_id: dict[str, tuple[Note, str, str]] = {}
         self._waiting: deque[tuple[float, Note, Event, str]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._wanted = False
+        self._heard = -inf  # when the node has said whether somebody looks
 
     def stop(self) -> None:
         """Tell nothing more."""
@@ -95,7 +106,24 @@ class CallEvents:
         if len(self._followed) == MOST:
             del self._followed[next(iter(self._followed))]
         self._followed[note.call] = None
+        if len(self._by_call_id) == MOST:
+            del self._by_call_id[next(iter(self._by_call_id))]
+        self._by_call_id[plain(asked.call_id)] = note, asked.src, source or GATEWAY
         self._add(note, asked, source)
+
+    def traces(self, note: Note) -> bool:
+        """Whether each message of a call is to be told: it is followed, and somebody looks, or may by now."""
+        unknown = self._clock() - self._heard > 2 * PROBE
+        return (self._wanted or unknown) and note.call in self._followed
+
+    def traced(self, message: Traced) -> None:
+        """Kamailio told a message of a call."""
+        found = self._by_call_id.get(plain(message.id))
+        if found is None:
+            return
+        note, address, source = found
+        party = source if message.peer == address else GATEWAY if source != GATEWAY else DEVICES
+        self._keep(note, message, party)
 
     def minutes(self, note: Note, seconds: int) -> None:
         """The node granted a call so many seconds; 0: none."""
@@ -114,6 +142,9 @@ class CallEvents:
             return
         if isinstance(event, Ended | Failed):
             del self._followed[note.call]
+        self._keep(note, event, source)
+
+    def _keep(self, note: Note, event: Event, source: str) -> None:
         if len(self._waiting) == MOST:
             self._waiting.popleft()
             self.forgotten += 1
@@ -148,7 +179,7 @@ class CallEvents:
             self._waiting.clear()  # it keeps no events: an older version, no console, or a scope is missing
             await asyncio.sleep(REST)
             return SOON
-        was, self._wanted = self._wanted, answer.wanted
+        was, self._wanted, self._heard = self._wanted, answer.wanted, self._clock()
         if not answer.wanted:
             oldest = self._clock() - KEEP
             while self._waiting and self._waiting[0][0] < oldest:
@@ -176,6 +207,8 @@ def sip_event(when: float, note: Note, event: Event, source: str) -> SipEvent:
             call_reference=note.reference,
             msc_address=note.msc,
         )
+    if isinstance(event, Traced):
+        return _message(note, event, source, precise(event.at, int(when)) or when)
     if isinstance(event, int):
         words = f"{event} s granted" if event else "no minutes"
         return SipEvent(note.call, ms, NODE, PROXY, words, {"reservation": note.reservation} if event else {})
@@ -186,6 +219,30 @@ def sip_event(when: float, note: Note, event: Event, source: str) -> SipEvent:
     if isinstance(event, Answered):
         return SipEvent(note.call, ms, GATEWAY if event.free == "1" else DEVICES, PROXY, "200 OK")
     return SipEvent(note.call, ms, PROXY, GATEWAY, "INVITE", {"for": "the mobile: it costs nothing here"})
+
+
+def _message(note: Note, told: Traced, party: str, when: float) -> SipEvent:
+    """Return a message as it came or went at ``when``; ``party`` is at the other end."""
+    try:
+        octets = _SECRET.sub(_hidden, b64decode(told.sip)[:MOST_OCTETS])
+    except ValueError:  # it was too long for Kamailio's buffer
+        octets = b""
+    first = octets.split(b"\r\n", 1)[0].decode("utf-8", "replace")
+    words = first.removeprefix("SIP/2.0 ") if first.startswith("SIP/2.0 ") else first.split(" ")[0]
+    came = told.way == "in"
+    return SipEvent(
+        note.call,
+        int(when * 1000),
+        party if came else PROXY,
+        PROXY if came else party,
+        words[:128],
+        {"first line": first[:500], "from" if came else "to": f"{told.peer} port {told.port}"},
+        octets=octets.hex(),
+    )
+
+
+def _hidden(found: re.Match[bytes]) -> bytes:
+    return found[1] + b"*" * len(found[2])
 
 
 def _ended(note: Note, ms: int, end: Ended | Failed) -> SipEvent:

@@ -185,8 +185,23 @@ class Counted(Struct, frozen=True, tag_field="m", tag="counted"):
     dialogs: int
 
 
+class Traced(Struct, frozen=True, tag_field="m", tag="sip"):
+    """A message of a call that is traced, as it came ("in") or went ("out"), in base64.
+
+    ``id`` is its Call-ID, ``at`` seconds since 1970 with a fraction, ``peer`` the address at the other end.
+    """
+
+    id: str
+    at: str
+    way: str
+    peer: str
+    port: int
+    sip: str
+
+
 Heard: TypeAlias = (
     Welcome
+    | Traced
     | Counted
     | DeviceAsked
     | InviteAsked
@@ -244,7 +259,7 @@ class Ha1Answer(Struct, frozen=True, tag_field="m", tag="ha1"):
 class PlanAnswer(Struct, frozen=True, omit_defaults=True, tag_field="m", tag="plan"):
     """What is to happen to a call; ``timeout`` seconds after the answer it is ended, 0: not by us.
 
-    ``sender`` is the URI for From, "" for the one that came.
+    ``sender`` is the URI for From, "" for the one that came. ``trace`` 1: each of its messages is to be told.
     """
 
     ti: int
@@ -257,6 +272,7 @@ class PlanAnswer(Struct, frozen=True, omit_defaults=True, tag_field="m", tag="pl
     timeout: int = 0
     reply: int = 0
     text: str = ""
+    trace: int = 0
 
 
 class Kept(Struct, frozen=True, tag_field="m", tag="kept"):

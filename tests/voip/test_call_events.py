@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -10,10 +11,11 @@ import msgspec
 
 from oracles import virtual_time
 from scp.client import ApiError, Call, Problem, Wanted
+from scp.console.sip_calls import SipCalls, SipEvent
 from scp.voip import call_events
 from scp.voip.call_events import CallEvents
 from scp.voip.calls import Note
-from scp.voip.messages import Ended, InviteAsked
+from scp.voip.messages import Ended, InviteAsked, Traced
 
 
 class Node:
@@ -100,6 +102,54 @@ def test_so_many_calls_a_second_are_followed_in_requests_that_the_node_takes() -
         events.invited(*invite("later"), "gateway")
         await asyncio.sleep(3)
         assert node.told[-1]["call"] == "later"
+
+    play(body)
+
+
+def sip(call: str, text: str, way: str = "in", peer: str = "192.0.2.7", at: str = "0.5") -> Traced:
+    octets = base64.b64encode(text.replace("\n", "\r\n").encode()).decode()
+    return Traced(f"{call}%40192.0.2.7", at, way, peer, 5060, octets)
+
+
+def test_messages_of_a_followed_call_are_told_as_they_came_and_went() -> None:
+    async def body(node: Node, events: CallEvents) -> None:
+        note, asked = invite("one")
+        events.invited(note, asked, "gateway")
+        assert events.traces(note)  # somebody may look: nobody has asked for long
+        await asyncio.sleep(1.5)
+        assert not events.traces(note)
+        node.wanted = True
+        await asyncio.sleep(1.5)
+        second, asked = invite("two")
+        events.invited(second, asked, "gateway")
+        assert events.traces(second)
+        events.traced(sip("two", "INVITE sip:1@x SIP/2.0\nFrom: ä\n\n", at="3.25"))
+        events.traced(sip("two", "SIP/2.0 180 Ringing\n\n", peer="192.0.2.99", at="nonsense"))
+        events.traced(sip("two", "BYE sip:1@x SIP/2.0\n" + "x" * 9000, "out", "192.0.2.99"))
+        events.traced(Traced("two%40192.0.2.7", "1", "in", "192.0.2.7", 5060, "x"))
+        events.traced(sip("two", 'ACK x SIP/2.0\nProxy-Authorization: Digest response="0a1b", x=1\n\n'))
+        events.traced(sip("two", "ACK x SIP/2.0\n\na=crypto:1 A inline:d0RmdmcmVCspeEc3|2^20\n"))
+        events.traced(sip("nobody's", "INVITE sip:1@x SIP/2.0\n\n"))
+        await asyncio.sleep(2)
+        told = [each for each in node.told if "first line" in each.get("details", {})]
+        assert [(each["source"], each["message"], each["target"]) for each in told] == [
+            ("gateway", "INVITE", "SIP proxy"),
+            ("devices", "180 Ringing", "SIP proxy"),
+            ("SIP proxy", "BYE", "devices"),
+            ("gateway", "", "SIP proxy"),
+            ("gateway", "ACK", "SIP proxy"),
+            ("gateway", "ACK", "SIP proxy"),
+        ]
+        assert b'response="****", x=1' in bytes.fromhex(told[4]["octets"])
+        assert b"inline:****************|2^20" in bytes.fromhex(told[5]["octets"])
+        assert bytes.fromhex(told[0]["octets"]).decode() == "INVITE sip:1@x SIP/2.0\r\nFrom: ä\r\n\r\n"
+        assert [each["time_ms"] for each in told] == [3250, 3000, 500, 1000, 500, 500]
+        assert len(told[2]["octets"]) == 2 * call_events.MOST_OCTETS
+        kept = SipCalls()
+        kept.take(msgspec.convert(told, list[SipEvent]))
+        kept.take(msgspec.convert(told, list[SipEvent]))
+        (events_kept,) = [call.events for call in kept._calls.values()]
+        assert len(events_kept) == 6
 
     play(body)
 

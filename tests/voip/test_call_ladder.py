@@ -76,7 +76,7 @@ def test_a_steered_call_shows_both_its_halves_and_what_is_recorded(lab: Lab, tab
     node = f"http://127.0.0.1:{lab.node.settings['api']}"
     with client.Client(node, "wrong") as stranger, pytest.raises(client.ApiError, match="401"):
         stranger.send(client.Call("GET", f"/v1/devices/{ALICE}", client.Reader(dict[str, Any])))
-    for shown in ("INVITE", "decided: rings-devices", "200 OK", "BYE"):
+    for shown in ("INVITE", "decided: rings-devices", "180 Ringing", "200 OK", "ACK", "BYE"):
         page.wait_for_selector(f".arrow summary:has-text('{shown}')")
     page.wait_for_selector("summary:has-text('SIP leg: 46700000099')")
     page.wait_for_selector("summary:has-text('attempt: connect 990011234567')")
@@ -87,10 +87,31 @@ def test_a_steered_call_shows_both_its_halves_and_what_is_recorded(lab: Lab, tab
         for word in ("initialDP", "INVITE", "200 OK", "BYE")
         if word in text
     ]
-    assert order == sorted(order)
-    assert len(order) == 4
+    assert order[0] == min(order)
     attempt = page.evaluate("location.hash").rpartition("/")[2]
     detail = lab.api.send(client.Call("GET", f"/v1/attempts/{attempt}", client.Reader(dict[str, Any])))
+    whole = [(each["source"], each["message"], each["target"]) for each in detail["sip"] if each["octets"]]
+    gateway, proxy, devices = detail["sip"][0]["source"], "SIP proxy", "devices"
+    went = iter(whole)
+    for expected in (
+        (gateway, "INVITE", proxy),
+        (proxy, "INVITE", devices),
+        (devices, "180 Ringing", proxy),
+        (proxy, "180 Ringing", gateway),
+        (devices, "200 OK", proxy),
+        (proxy, "200 OK", gateway),
+        (gateway, "ACK", proxy),
+        (proxy, "ACK", devices),
+    ):
+        assert expected in went, whole  # in this order
+    sent = next(each for each in detail["sip"] if (each["source"], each["message"]) == (proxy, "INVITE"))
+    assert b"Record-Route: <sip:" in bytes.fromhex(sent["octets"])
+    page.click(".arrow > summary:has-text('SIP proxy → devices'):has-text('INVITE')")
+    page.click(".fields button:has-text('Call-ID')")
+    marked = "".join(
+        page.eval_on_selector_all(".marked", "found => found.map(each => each.innerText.trim())")
+    )
+    assert bytes.fromhex(marked).startswith(b"Call-ID: ")
     assert detail["sip"][0]["details"]["X-Call-Reference"] == f"{REFERENCE.hex()};msc={Scenario().msc}"
     assert detail["sip"][1]["details"]["why"] == "The called subscriber's devices ring."
     kept = lab.api.send(client.Call("GET", f"/v1/attempts/{attempt}/records", client.Reader(dict[str, Any])))

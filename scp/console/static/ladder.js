@@ -23,8 +23,41 @@ export function rungs(messages, sip) {
     const other = party || SWITCH;
     return { time_ms, source: sent ? NODE : other, target: sent ? other : NODE, text: words(message), said: sentence(message), decoded, octets, parts, link };
   });
-  const sipped = (sip || []).map(event => ({ time_ms: event.time_ms, source: event.source, target: event.target, text: event.message, details: event.details }));
+  const whole = (sip || []).some(event => event.octets); // then what is told in words of a message says nothing new
+  const sipped = (sip || []).filter(event => !whole || event.octets || event.source === event.target || event.source === NODE)
+    .map(event => ({ time_ms: event.time_ms, source: event.source, target: event.target, text: event.message, details: event.details, ...(event.octets ? sipMessage(event.octets) : {}) }));
   return [...ss7, ...sipped].sort((a, b) => a.time_ms - b.time_ms);
+}
+
+// A SIP message: its lines (RFC 3261 §7) as fields, each with its octets, from the first line to the body.
+export function sipMessage(octets) {
+  const bytes = (octets.match(/../g) || []).map(each => parseInt(each, 16));
+  const text = new TextDecoder("latin1").decode(new Uint8Array(bytes)); // an octet a character: offsets stay
+  const readable = (from, to) => new TextDecoder().decode(new Uint8Array(bytes.slice(from, to)));
+  const parts = [];
+  let at = 0;
+  while (at < text.length) {
+    const end = text.indexOf("\r\n", at), to = end < 0 ? text.length : end + 2;
+    if (end === at) { // the empty line: what follows is the body
+      if (to < text.length) parts.push({ name: "body", from: to, to: text.length, value: "", parts: lines(text, to, readable) });
+      break;
+    }
+    const line = readable(at, end < 0 ? to : end), colon = line.indexOf(":");
+    parts.push(at && colon > 0 ? { name: line.slice(0, colon), from: at, to, value: line.slice(colon + 1).trim() } : { name: at ? "line" : "start line", from: at, to, value: line });
+    at = to;
+  }
+  return { octets, parts };
+}
+
+function lines(text, from, readable) {
+  const found = [];
+  for (let at = from; at < text.length;) {
+    const end = text.indexOf("\n", at), to = end < 0 ? text.length : end + 1;
+    const line = readable(at, to).trim();
+    found.push({ name: line.slice(0, 2) || "line", from: at, to, value: line.slice(2) });
+    at = to;
+  }
+  return found;
 }
 
 function partiesOf(events, first) {
