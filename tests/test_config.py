@@ -627,6 +627,24 @@ listen = ":8080"
     assert "service keys 7; calls are charged: first_s 60" in describe(loads(MINIMAL + charged, {}))
 
 
+def test_who_asks_for_places_is_said() -> None:
+    mobility = '[sccp]\nglobal_title = "46700000001"\n[map]\ngateway = "0-1-1"\n'
+    text = describe(loads(MINIMAL + mobility, {}))
+    assert (
+        "MAP, SSN 147: each subscriber's HLR is asked through 0-1-1 by no service: none has ask_hlr" in text
+    )
+    assert "moves that VLRs tell of are taken, of all callers; M-CSIs are armed by hand" in text
+    steering = '[services.voip-forwarding]\nservice_keys = [7]\nprefix = "99"\nask_hlr = "needed"\n'
+    more = 'hlr = "46700000006"\nallowed_callers = ["4670"]\n[map.arming]\n'
+    text = describe(loads(MINIMAL + steering + mobility + more, {}))
+    assert "the HLR 46700000006 is asked through 0-1-1 by voip-forwarding, within 300 ms" in text
+    assert "taken, of 4670…; M-CSIs are armed by the node, known in its own file" in text
+    redis = 'state = "redis://u:secret@127.0.0.1/0"\n'
+    text = describe(loads(MINIMAL + steering + mobility + more + redis, {}))
+    assert "known in Redis, which nodes share" in text
+    assert "secret" not in text
+
+
 # --- pysctp ---
 
 

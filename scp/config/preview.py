@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from scp.config.charging import Charging
     from scp.config.m3ua import Peer
+    from scp.config.map import Map
     from scp.config.model import Config
     from scp.config.networks import Network
     from scp.config.switches import Switch
@@ -70,6 +71,8 @@ def describe(config: Config) -> str:
     lines += [_switch(name, switch) for name, switch in config.switches.items()]
     lines.append(_journal(config))
     lines.append(_charging(config))
+    if config.map is not None:
+        lines += _map(config, config.map)
     if (sms := config.sms_control) is not None:
         keys = ", ".join(str(key) for key in sms.service_keys)
         lines.append(
@@ -128,6 +131,25 @@ def _switch(name: str, switch: Switch) -> str:
     odd = [f"charged time {switch.charged_time}"] if switch.charged_time != ChargedTime.SINCE_ANSWER else []
     odd += [] if switch.abandon_report else ["no charging report of abandoned calls"]
     return f"switches {name} ({', '.join(whose)}): {', '.join(odd) or 'as 29.078 has it'}"
+
+
+def _map(config: Config, settings: Map) -> Iterator[str]:
+    """Yield who is asked where subscribers are, by whom, and what VLRs may tell."""
+    asking = [name for name, table in config.services.items() if table.get("ask_hlr", "off") != "off"]
+    whom = f"the HLR {settings.hlr}" if settings.hlr else "each subscriber's HLR"
+    yield (
+        f"MAP, SSN {settings.ssn}: {whom} is asked through {settings.gateway} "
+        f"by {', '.join(asking) or 'no service: none has ask_hlr'}, within {settings.deadline_ms} ms; "
+        f"places are remembered {settings.max_age_s:g} s"
+    )
+    if settings.mobility:
+        tells = ", ".join(f"{each}…" for each in settings.allowed_callers) or "all callers"
+        armed = "by hand"
+        if (arming := settings.arming) is not None:
+            url = config.store.url if arming.state is None else arming.state
+            where = "its own file" if url.reveal().startswith("sqlite:") else "Redis, which nodes share"
+            armed = f"by the node, known in {where}"
+        yield f"moves that VLRs tell of are taken, of {tells}; M-CSIs are armed {armed}"
 
 
 def _paid(policy: object) -> str:
