@@ -1,4 +1,4 @@
-"""``camel-scp bench api``: charged calls over the HTTP API: minutes reserved, committed, the leg recorded.
+"""``camel-scp bench api``: charged calls over the HTTP API, and subscribers' flags written and read.
 
 The node has one processor, the clients another. Closed loop for how many and at what CPU time, then an open
 loop at half of that for the latency.
@@ -36,18 +36,20 @@ class Measured:
     """What was measured with one store.
 
     Attributes:
+        what: "calls", charged ones, or "flags", one written and read.
         store: "sqlite" or "redis".
-        calls_per_s: charged calls at saturation.
-        node_us: CPU time of the node a call, all its threads.
-        client_us: CPU time of `scp.client` a call.
-        rate: calls a second of the latency's run.
-        p50_ms: of a request, from when its call was due.
+        per_s: how many at saturation.
+        node_us: CPU time of the node each, all its threads.
+        client_us: CPU time of `scp.client` each.
+        rate: how many a second in the latency's run.
+        p50_ms: of a request.
         p99_ms: the same.
         wrong: requests without the answer that was due.
     """
 
+    what: str
     store: str
-    calls_per_s: float
+    per_s: float
     node_us: float
     client_us: float
     rate: float
@@ -70,7 +72,8 @@ def measure(seconds: float, tell: Callable[[str], None]) -> Iterator[Measured]:
                     url = f"redis://127.0.0.1:{stack.enter_context(server.redis(folder, cores[-1])).port}/0"
                 node = server.node(folder, cores[0], name="node", store=url, charged=True, api=True)
                 running = stack.enter_context(node)
-                yield asyncio.run(_measured(store, running, seconds))
+                for kind in (_Callers, _Switchers):
+                    yield asyncio.run(_measured(kind, store, running, seconds))
     finally:
         os.sched_setaffinity(0, cores)
 
@@ -79,45 +82,50 @@ class _Callers:
     """Clients that make charged calls: minutes reserved, then committed, the leg recorded.
 
     Attributes:
+        what: they do.
         made: calls so far.
         wrong: requests without the answer that was due.
         times: seconds of each request, while `timed`.
     """
+
+    what = "calls"
 
     def __init__(self, sender: client.AsyncClient) -> None:
         self.made = 0
         self.wrong = 0
         self.times: list[float] = []
         self.timed = False
-        self._sender = sender
-        self._accounts = [f"4670{number:07}" for number in range(ACCOUNTS)]
+        self.sender = sender
+        self.accounts = [f"4670{number:07}" for number in range(ACCOUNTS)]
 
-    async def pay_in(self) -> None:
+    async def prepare(self) -> None:
         """Give every caller a balance that lasts."""
-        for account in self._accounts:
-            await self._sender.send(client.credit(account, "payment", BALANCE))
+        await asyncio.gather(
+            *(self.sender.send(client.credit(account, "payment", BALANCE)) for account in self.accounts)
+        )
 
     async def call(self) -> None:
         """Make one call."""
         self.made += 1
-        name, account = f"c{self.made}", self._accounts[self.made % ACCOUNTS]
+        name, account = f"c{self.made}", self.accounts[self.made % ACCOUNTS]
         try:
-            given = await self._asked(client.reserve(name, account, CALLED, 5).once(name))
+            given = await self.asked(client.reserve(name, account, CALLED, 5).once(name))
             assert given.id is not None
-            done = await self._sender.send(client.commit(given.id, 61))
+            done = await self.asked(client.commit(given.id, 61))
             now = int(time.time() * 1000)
             leg = client.VoipLeg(
                 id=name, call_id=name, a_number=account, b_number=CALLED, started_ms=now - 61_000,
                 answered_ms=now - 61_000, ended_ms=now, cause=16, reservation=given.id,
             )  # fmt: skip
-            await self._asked(client.record_leg(leg))
+            await self.asked(client.record_leg(leg))
             self.wrong += done.charged != 61
         except (client.ApiError, client.TransportError):
             self.wrong += 1
 
-    async def _asked(self, request: client.Call[Answer]) -> Answer:
+    async def asked(self, request: client.Call[Answer]) -> Answer:
+        """Return the answer to a request; its time counts."""
         before = time.perf_counter()
-        answer = await self._sender.send(request)
+        answer = await self.sender.send(request)
         if self.timed:
             self.times.append(time.perf_counter() - before)
         return answer
@@ -144,10 +152,34 @@ class _Callers:
         return sorted(self.times)
 
 
-async def _measured(store: str, node: server.Server, seconds: float) -> Measured:
+class _Switchers(_Callers):
+    """Clients that switch a subscriber's forwarding and read what it is."""
+
+    what = "flags"
+
+    async def prepare(self) -> None:
+        """Register everybody."""
+        await asyncio.gather(*map(self._register, self.accounts))
+
+    async def _register(self, account: str) -> None:
+        await self.sender.send(client.authorize(account))
+        await self.sender.send(client.register(account, f"sip:+{account}@voip.example"))
+
+    async def call(self) -> None:
+        """Switch one and read it."""
+        self.made += 1
+        account, enabled = self.accounts[self.made % ACCOUNTS], self.made // ACCOUNTS % 2 == 0
+        try:
+            await self.asked(client.set_forwarding(account, enabled=enabled))
+            self.wrong += (await self.asked(client.forwarding(account))).enabled != enabled
+        except (client.ApiError, client.TransportError):
+            self.wrong += 1
+
+
+async def _measured(kind: type[_Callers], store: str, node: server.Server, seconds: float) -> Measured:
     async with client.AsyncClient(f"http://127.0.0.1:{node.api}", server.TOKEN) as sender:
-        callers = _Callers(sender)
-        await callers.pay_in()
+        callers = kind(sender)
+        await callers.prepare()
         await callers.saturate(seconds / 4)
         before, own, began = cpu_seconds(node.pid), time.process_time(), time.perf_counter()
         calls = await callers.saturate(seconds)
@@ -156,6 +188,6 @@ async def _measured(store: str, node: server.Server, seconds: float) -> Measured
         rate = calls / took / 2
         times = await callers.at_rate(rate, seconds)
     return Measured(
-        store, calls / took, used / calls * 1e6, own / calls * 1e6, rate,
+        kind.what, store, calls / took, used / calls * 1e6, own / calls * 1e6, rate,
         times[len(times) // 2] * 1e3, times[len(times) * 99 // 100] * 1e3, callers.wrong,
     )  # fmt: skip

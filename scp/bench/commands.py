@@ -115,11 +115,11 @@ def bench(
 def _api(*, seconds: float, json: bool) -> NoReturn:
     """Measure the HTTP API, print what came of it, and leave."""
     table = _table(
-        "Charged calls over the HTTP API: reserve, commit, leg",
-        "calls/s",
-        "node CPU µs a call",
-        "client CPU µs a call",
-        "at calls/s",
+        "The HTTP API: charged calls (reserve, commit, leg), flags (written, read)",
+        "a second",
+        "node CPU µs each",
+        "client CPU µs each",
+        "at a rate of",
         "p50 ms",
         "p99 ms",
         "wrong",
@@ -130,9 +130,9 @@ def _api(*, seconds: float, json: bool) -> NoReturn:
         for each in measure_api(seconds, lambda text: typer.echo(text, err=True)):
             found.append(each)
             wrong += each.wrong
-            figures = (each.calls_per_s, each.node_us, each.client_us, each.rate)
+            figures = (each.per_s, each.node_us, each.client_us, each.rate)
             cells = [f"{figure:,.0f}" for figure in figures] + [f"{each.p50_ms:.1f}", f"{each.p99_ms:.1f}"]
-            table.add_row(each.store, *cells, str(each.wrong))
+            table.add_row(f"{each.what}, {each.store}", *cells, str(each.wrong))
     except (OSError, ServerError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

@@ -78,7 +78,7 @@ audit = "audit.log"
 [[api.keys]]
 name = "bench"
 sha256 = "{sha256}"
-scopes = ["authorization", "charging", "read"]
+scopes = ["authorization", "registration", "forwarding", "charging", "read"]
 """
 TOKEN: Final = "bench-api"  # noqa: S105 - of a node of ours, for as long as it is measured
 """Opens the API of a node that has one."""

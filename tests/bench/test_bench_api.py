@@ -1,4 +1,4 @@
-"""The benchmark of the API: its charged calls are all right, and what it counts is there."""
+"""The benchmark of the API: its charged calls and flags are all right, and what it counts is there."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from scp.bench.api import measure
 
 def test_calls_are_charged_and_measured() -> None:
     said: list[str] = []
-    found = next(measure(0.2, said.append))
-    assert (found.store, found.wrong, said) == ("sqlite", 0, ["api: sqlite"])
-    assert found.calls_per_s > 0
-    assert 0 < found.p50_ms <= found.p99_ms
-    assert found.client_us > 0
+    measuring = measure(0.2, said.append)
+    for what in ("calls", "flags"):
+        found = next(measuring)
+        assert (found.what, found.store, found.wrong, said) == (what, "sqlite", 0, ["api: sqlite"])
+        assert found.per_s > 0
+        assert 0 < found.p50_ms <= found.p99_ms
+        assert found.client_us > 0
