@@ -434,7 +434,7 @@ class Brain:
             caller = asserted[1] if asserted else caller
         diverted = _USER_OF_URI.findall(plain(asked.diversion))
         trunk = "" if device else self._trunk_of(asked.src)
-        hidden = not device and wants_privacy(plain(asked.privacy), plain(asked.from_))
+        hidden = wants_privacy(plain(asked.privacy), plain(asked.from_))
         return Call(plain(asked.to), caller, trunk, device, tuple(diverted), time.time(), hidden=hidden)
 
     def _trunk_of(self, address: str) -> str:

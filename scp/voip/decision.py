@@ -293,6 +293,8 @@ def _from_device(call: Call, directory: Directory, rules: Rules) -> Plan:
     path.append(_condition("caller", call.caller, admitted, Reason.UNKNOWN_CALLER))
     if identity is None or not admitted:
         return Plan(Reason.UNKNOWN_CALLER, tuple(path), code=403, text="Forbidden")
+    if call.hidden:  # of this one call the user does not want to be shown
+        identity = replace(identity, presentation="withheld")
     emergency = call.to in rules.emergency
     path.append(Condition("emergency", call.to, "yes" if not emergency else Reason.EMERGENCY))
     if emergency:

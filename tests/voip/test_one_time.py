@@ -24,7 +24,7 @@ from scp.voip.one_time import NoNumberError, OneTimeNumbers
 from scp.voip.store import Store
 from ss7.isup import NatureOfAddress
 
-ALICE, BOB = "11234567", "46701234567"
+ALICE, BOB, EVA = "11234567", "46701234567", "46702000041"
 with_lab = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 CONFIG = '[voip]\ndomain = "voip.example"\n[numbering]\ncountry_code = "46"\n[one_time]\nnumbers = ["{}"]\n'
 
@@ -158,6 +158,15 @@ def test_bobs_mobile_dials_a_one_time_number_and_alices_phone_rings_once(lab: La
         assert header(invite, "P-Asserted-Identity") == [f"<sip:+{BOB}@voip.example>"]
         said = lab.said("call")[-1]
         assert (said["reason"], said["caller"], said["called"]) == ("to-device", BOB, ALICE)
+        # who withholds the number, does it here as well
+        operator.send(voip.put_identity(EVA, presentation="withheld"))
+        hidden = operator.send(voip.one_time_number(EVA, "0011234567")).number
+        says = f"none\r\nP-Asserted-Identity: <sip:+{EVA}@127.0.0.10>"
+        answers = lab.device("answers", phone)
+        for each in (lab.gateway_calls(f"00{hidden}", caller=EVA, reference=says), answers):
+            each.ended()
+        assert EVA not in answers.received("INVITE")[0]
+        operator.send(voip.delete_identity(EVA))
         # and so does that it is used
         lab.stop_brain(signal.SIGKILL)
         lab.start_brain()

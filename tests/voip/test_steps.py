@@ -38,6 +38,7 @@ def bob_dials(lab: Lab, number: str) -> Sipp:
         domain=DOMAIN,
         au="bob-phone",
         ap=PASSWORD,
+        privacy="none",
     )
 
 
@@ -155,8 +156,8 @@ def test_a_device_calls_a_subscriber_without_the_gateway(lab: Lab, phone: int) -
         each.ended()
     (invite,) = answers.received("INVITE")
     assert header(invite, "P-Asserted-Identity") == [f"<sip:+{BOB}@voip.example>"]
-    assert header(invite, "Diversion") == []
-    assert header(invite, "Proxy-Authorization") == []
+    for name in ("Diversion", "Proxy-Authorization", "Remote-Party-ID", "Privacy"):
+        assert header(invite, name) == []
 
 
 def test_a_device_calls_another_number_over_the_gateway_with_its_own(lab: Lab) -> None:

@@ -34,6 +34,7 @@ def test_a_device_that_calls_out_is_not_seen(shared_lab: Lab) -> None:
         domain=DOMAIN,
         au="bob-phone",
         ap=PASSWORD,
+        privacy="none",
     )
     for each in (calls, gateway):
         each.ended()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from voip_lab import DEVICE, DOMAIN, Lab, Sipp, free_tcp_port, header, refused, unavailable
 
 from oracles.waiting import wait_until
@@ -63,6 +64,14 @@ def test_a_withheld_number_is_for_the_gateway_alone() -> None:
         ANONYMOUS,
         f"Privacy: id\r\nP-Asserted-Identity: <sip:+{ALICE}@voip.example>\r\n",
     )
+
+
+def test_one_call_is_hidden_where_its_device_asks_for_it() -> None:
+    made = directory(dids=("46850000077",), presentation="46850000077")
+    call = Call(f"00{BOB}", f"+{ALICE}", device="alice-phone", hidden=True)
+    assert decide(call, made, RULES) == alice_dials(f"00{BOB}", presentation="withheld")
+    emergency = decide(replace(call, to="112"), made, RULES)
+    assert (emergency.sender, emergency.hidden) == ("", False)
 
 
 def test_a_number_of_its_own_is_shown_in_place_of_the_first() -> None:
@@ -189,7 +198,7 @@ def zoe(lab: Lab, operator: client.Client) -> voip.Credentials:
     return operator.send(voip.make_device("zoe-phone", (ZOE,)))
 
 
-def dials(lab: Lab, number: str, device: str, msisdn: str, password: str) -> Sipp:
+def dials(lab: Lab, number: str, device: str, msisdn: str, password: str, privacy: str = "none") -> Sipp:
     return Sipp(
         lab,
         "device_calls",
@@ -200,6 +209,7 @@ def dials(lab: Lab, number: str, device: str, msisdn: str, password: str) -> Sip
         domain=DOMAIN,
         au=device,
         ap=password,
+        privacy=privacy,
     )
 
 
@@ -249,6 +259,15 @@ def test_a_did_is_shown_in_place_of_the_number(
     (invite,) = answers.received("INVITE")
     assert header(invite, "P-Asserted-Identity") == ["<sip:+46850000031@voip.example>"]
     assert header(invite, "From")[0].startswith("<sip:+46850000031@voip.example>;tag=")
+    # of one call the device asks for privacy
+    answers = lab.device("answers", phone)
+    calls = dials(lab, "0011234567", "zoe-phone", ZOE, zoe.password, privacy="id")
+    for each in (calls, answers):
+        each.ended()
+    (invite,) = answers.received("INVITE")
+    assert header(invite, "Privacy") == ["id"]
+    for number in (ZOE, "46850000031", "46700000666"):
+        assert number not in invite
 
 
 @with_lab
