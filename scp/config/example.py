@@ -180,6 +180,7 @@ nature = "keep"                       # keep | unknown | national | internationa
 # next_s = 120                        # … and each further one
 # least_s = 1                         # fewer seconds are no first quota
 # withheld_s = 30                     # kept back until the money ends: the last period, with a tone
+# prefetch_s = 0                      # before a period's end: the next quota is asked for; 0: at its end
 # warning_s = 30                      # before the end, as CAP v4 tells the switch; 0: no tone
 # longest_s = 14400
 # denial_cause = 31                   # Q.850

@@ -22,12 +22,9 @@ its next report (§11.2.2.1), so that nothing is free.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import Final, NamedTuple, final
 
-from scp.domain.quota import TENTHS, Usage, whole_seconds
-
-if TYPE_CHECKING:
-    from scp.domain.quota import QuotaGrant
+from scp.domain.quota import TENTHS, QuotaGrant, Usage, whole_seconds
 
 MOST_PERIOD: Final = 864_000
 """The longest period of ApplyCharging, in 100 ms (TS 29.078 §5.1)."""
@@ -403,6 +400,21 @@ def wanted(meter: Meter, withheld: int, more: int) -> int:
         more: seconds.
     """
     return whole_seconds(meter.used + withheld) + more
+
+
+def ahead(meter: Meter, withheld: int, more: int) -> int:
+    """Return as `wanted`, for what will have been used at the end of the running period."""
+    return whole_seconds(meter.allowed + withheld) + more
+
+
+def later(grant: QuotaGrant, passed: int) -> QuotaGrant | None:
+    """Return a grant as it is so many seconds later; None: it grants nothing, or the tariff has switched."""
+    if not grant.seconds or 0 < grant.switch_s <= passed:
+        return None
+    switch = grant.switch_s and grant.switch_s - passed
+    then = grant.then_s and max(1, grant.then_s - passed)
+    at = grant.at and grant.at + passed
+    return QuotaGrant(grant.session, grant.seconds, grant.last, at, switch, then, grant.held, grant.tariff)
 
 
 def assumed(meter: Meter) -> Meter:

@@ -48,6 +48,8 @@ class ChargingPolicy(Struct, frozen=True, forbid_unknown_fields=True):
         least_s: fewer seconds than these are no first quota.
         withheld_s: how many are kept back until the money ends; less than both quotas. They are the call's
             last, with a warning tone at their beginning.
+        prefetch_s: how long before the end of a period the next quota is asked for, so that the switch gets
+            it at once when it has reported; 0: when the report is there.
         warning_s: how long before the end the caller is warned; 0: not. Where CAP v4 says it, that is.
         longest_s: the longest that a call may last.
         denial_cause: Q.850 cause of a call that can't be paid, or is barred.
@@ -70,6 +72,7 @@ class ChargingPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     next_s: Annotated[int, Meta(ge=1, le=86_400)] = 120
     least_s: Annotated[int, Meta(ge=1, le=86_400)] = 1
     withheld_s: Annotated[int, Meta(ge=0, le=1_200)] = 30
+    prefetch_s: Annotated[int, Meta(ge=0, le=600)] = 0
     warning_s: Annotated[int, Meta(ge=0, le=1_200)] = 30
     longest_s: Annotated[int, Meta(ge=1, le=86_400)] = 14_400
     denial_cause: Annotated[int, Meta(ge=1, le=127)] = 31
@@ -97,6 +100,9 @@ class ChargingPolicy(Struct, frozen=True, forbid_unknown_fields=True):
         least = min(self.first_s, self.next_s)
         if self.withheld_s >= least:
             raise ValueError(f"charging.withheld_s: must be less than the quotas, of which one has {least} s")
+        if self.prefetch_s and self.prefetch_s >= least - self.withheld_s:
+            period = least - self.withheld_s
+            raise ValueError(f"charging.prefetch_s: must be less than a period, of which one has {period} s")
         if self.least_s > self.first_s:
             raise ValueError("charging.least_s: must not be more than first_s")
         if self.longest_s < self.first_s:

@@ -62,7 +62,7 @@ class Control:
         held: the state to begin, or to go on with.
     """
 
-    __slots__ = ("_facts", "call", "held", "plan", "profile", "target")
+    __slots__ = ("_facts", "ahead", "ahead_at", "call", "held", "plan", "profile", "target")
 
     def __init__(self, call: Call, facts: CallFacts, plan: Plan, held: HeldCall) -> None:
         self.call = call
@@ -70,6 +70,8 @@ class Control:
         self.plan = plan
         self.held = held
         self.target: ConnectArg | None = None  # of the present attempt, until it is answered
+        self.ahead: QuotaGrant | None = None  # what was granted before the report was due, and when
+        self.ahead_at = 0.0
         self.profile = plan.switches.of(call.origin) if plan.switches else STANDARD
 
     @property
@@ -171,6 +173,9 @@ class Control:
             await self._there()
         if self.held.informs and await self._informed(report, event):
             return
+        if event is Event.QUIET and 0 < self._ahead_ms() <= self._ms():
+            await self._ask_ahead()
+            return
         if self.held.money in (Money.COUNTING, Money.CLOSING):
             await self._charge(report, event)
         if self.held.phase is not Phase.OVER or report.kind is ReportKind.TOLD:
@@ -221,6 +226,7 @@ class Control:
         if held.phase is Phase.OVER:  # a call information report is due
             return call.now + REPORT_SECONDS
         due_ms = self._due_ms() if held.money is Money.COUNTING else 0
+        due_ms = self._ahead_ms() or due_ms
         return min(quiet, call.now + max(0, due_ms - self._ms()) / 1000) if due_ms else quiet
 
     async def _control(self, report: Report, event: Event | None) -> None:
@@ -348,7 +354,7 @@ class Control:
             self._timely()
         if report is None:
             ends = self._policy.unreadable_report == "release"
-            self._assume()
+            self.held = self.held.assumed()
             return charge.Event.UNREADABLE_ENDS if ends else charge.Event.UNREADABLE
         if (
             not report.active
@@ -390,7 +396,7 @@ class Control:
         if action is charge.Action.ASK:
             await self._next_quota()
         elif action is charge.Action.ASSUME:
-            self._assume()
+            self.held = self.held.assumed()
             self._timely()
             await self._next_quota()
             meter = self.held.meter
@@ -424,47 +430,16 @@ class Control:
         after = self._change()
         after.tested, after.due_ms = False, 0
 
-    def _assume(self) -> None:
-        """Count the whole period as used; where the switch was to end the call then, no clock counts on."""
-        meter = self.held.meter
-        if meter.releasing and meter.answered:
-            self._change().cleared_ms = meter.answered + meter.allowed * MS_OF_TENTH
-        self._change().meter = metering.reported(metering.assumed(meter))
-
-    def _by_the_clock(self, most: int = 0) -> str | None:
-        """Count the time since the last report by the node's clock; return `Charge.charged_by`.
-
-        Args:
-            most: tenths since answer that it may come to; 0: any.
-        """
-        held = self.held
-        by, end = "clock", held.cleared_ms or self._ms()
-        if held.connected:
-            by, end = "call-information", held.meter.answered + held.connected * MS_OF_TENTH
-        meter = metering.until(held.meter, end)
-        if most and meter.used > most:
-            meter = metering.assumed(held.meter)
-        if meter.used == held.meter.used:
-            return None
-        self._change().meter = meter
+    def _by_the_clock(self) -> str | None:
+        """Count the time since the last report by the node's clock; return `Charge.charged_by`."""
+        self.held, by = self.held.until(self._ms())
         return by
 
     def _lost(self, event: charge.Event) -> str | None:
         """Count what can be known of a call whose last report is missing; return `Charge.charged_by`."""
-        held = self.held
-        meter = held.meter
-        if not meter.answered:
-            return "reported" if held.missed and meter.pending else None
-        if event in _UNREADABLE:  # that period counts as used already
-            return GRANTED
-        if not meter.pending:
-            return self._by_the_clock()
-        if self._policy.lost_call == GRANTED:
-            self._change().meter = metering.assumed(meter)
-            return GRANTED
-        if held.cleared_ms or held.missed or held.connected:
-            return self._by_the_clock(most=max(meter.allowed, meter.used))
-        return "reported"
+        granted = self._policy.lost_call == GRANTED
+        self.held, by = self.held.lost(self._ms(), granted=granted, unreadable=event in _UNREADABLE)
+        return by
 
     def _release(self, event: charge.Event) -> None:
         if event is charge.Event.TOLD:
@@ -484,6 +459,9 @@ class Control:
             return
         self.call.keep(self.held)
         held, policy = self.held, self._policy
+        grant = self._taken_ahead()
+        if grant is not None and self._apply(grant):
+            return
         if held.meter.last:
             if not self._apply(QuotaGrant(held.session, 0, last=True)):
                 await self._step(charge.Event.SPENT)
@@ -500,6 +478,27 @@ class Control:
             return
         if not self._apply(grant):
             await self._step(charge.Event.SPENT)
+
+    def _ahead_ms(self) -> int:
+        """Return when the next quota is asked for though the period is running, as `_ms`; 0: it is not."""
+        held = self.held
+        if held.money is not Money.COUNTING or not self._policy.prefetch_s or self.ahead is not None:
+            return 0
+        return held.ahead_ms(self._policy.prefetch_s)
+
+    async def _ask_ahead(self) -> None:
+        """Ask for the next quota; it is given once the period is reported (§11.2.2.2)."""
+        held, policy = self.held, self._policy
+        total = min(metering.ahead(held.meter, policy.withheld_s * TENTHS, policy.next_s), policy.longest_s)
+        self.ahead, self.ahead_at = QuotaGrant(held.session, 0), self.call.now  # asked for once a period
+        answer = await Extend(held.session, self._request(total), self.call.now + policy.deadline_s)
+        if not isinstance(answer, ChargingFailure):
+            self.ahead, self.ahead_at = self._taken(answer), self.call.now
+
+    def _taken_ahead(self) -> QuotaGrant | None:
+        """Return what was granted ahead, as it is now; None: nothing, or the tariff has switched since."""
+        ahead, self.ahead = self.ahead, None
+        return None if ahead is None else metering.later(ahead, int(self.call.now - self.ahead_at))
 
     async def _caught_up(self) -> bool:
         """Take the reports that came meanwhile; return whether the call needs no further period."""

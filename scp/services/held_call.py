@@ -1,7 +1,5 @@
 """A call under control as a value: its state, and what its service wants of it."""
 
-# ruff: noqa: TC001 - the annotations are read at run time
-
 from __future__ import annotations
 
 from math import ceil
@@ -13,7 +11,7 @@ from scp.domain.quota import TENTHS, QuotaRequest, Usage
 from scp.domain.switches import Switches
 from scp.services.call_control import Phase
 from scp.services.charge_control import Money
-from scp.services.charging_policy import ChargingPolicy, Paid
+from scp.services.charging_policy import GRANTED, ChargingPolicy, Paid
 
 if TYPE_CHECKING:
     from scp.domain.announcement import Announcement
@@ -33,6 +31,7 @@ class Patience(NamedTuple):
 
 
 NEW: Final = Meter()
+MS_OF_TENTH: Final = 100
 
 
 @final
@@ -206,6 +205,68 @@ class HeldCall:
         after.held = grant.held
         after.told = self.meter.used // TENTHS
         return after
+
+    def ahead_ms(self, seconds: int) -> int:
+        """Return when it is so many seconds to the period's end, as `due_ms`; 0: at no known time."""
+        meter = self.meter
+        if meter.last or self.due_ms or self.missed:
+            return 0
+        if not (self.reserved and meter.answered and meter.pending):
+            return 0
+        return meter.answered + meter.allowed * MS_OF_TENTH - seconds * 1000
+
+    def assumed(self) -> HeldCall:
+        """Count the whole period as used; where the switch was to end the call then, no clock counts on."""
+        after, meter = self.copy(), self.meter
+        if meter.releasing and meter.answered:
+            after.cleared_ms = meter.answered + meter.allowed * MS_OF_TENTH
+        after.meter = metering.reported(metering.assumed(meter))
+        return after
+
+    def until(self, now_ms: int, most: int = 0) -> tuple[HeldCall, str | None]:
+        """Count the time since the last report by the node's clock; also return `Charge.charged_by`.
+
+        Args:
+            now_ms: milliseconds since 1970-01-01 UTC.
+            most: tenths since answer that it may come to; 0: any, or what is granted, where the clock may be
+                that of another node than saw the answer.
+        """
+        by, end = "clock", self.cleared_ms or now_ms
+        if self.connected:
+            by, end = "call-information", self.meter.answered + self.connected * MS_OF_TENTH
+        elif self.missed and not most:
+            most = max(self.meter.granted, self.meter.used)
+        if most:
+            end = min(end, self.meter.answered + most * MS_OF_TENTH)
+        meter = metering.until(self.meter, end)
+        if meter.used == self.meter.used:
+            return self, None
+        after = self.copy()
+        after.meter = meter
+        return after, by
+
+    def lost(self, now_ms: int, *, granted: bool, unreadable: bool) -> tuple[HeldCall, str | None]:
+        """Count what can be known of a call whose last report is missing; also return `Charge.charged_by`.
+
+        Args:
+            now_ms: milliseconds since 1970-01-01 UTC.
+            granted: all that the switch was given is to be charged.
+            unreadable: the report is there, and its period counts as used.
+        """
+        meter = self.meter
+        if not meter.answered:
+            return self, "reported" if self.missed and meter.pending else None
+        if unreadable:
+            return self, GRANTED
+        if not meter.pending:
+            return self.until(now_ms)
+        if granted:
+            after = self.copy()
+            after.meter = metering.assumed(meter)
+            return after, GRANTED
+        if self.cleared_ms or self.missed or self.connected:
+            return self.until(now_ms, most=max(meter.allowed, meter.used))
+        return self, "reported"
 
 
 class Plan(NamedTuple):

@@ -172,6 +172,45 @@ def test_6_charging_that_is_slow_at_a_report_costs_nobody_anything(everything_se
     run(body, recorder=everything_sent)
 
 
+@pytest.mark.parametrize("delay", [0.0, 4.0])
+def test_a_quota_that_is_asked_for_ahead_is_given_with_the_answer_to_the_report(everything_sent, delay):
+    """The charging system takes 4 s; no gap comes of it, also where the tariff switches meanwhile."""
+
+    async def body(lab: Lab) -> None:
+        slow(lab, extend=delay)
+        result = await lab.call(originating(Attempt(ring=3.0, talk=172.3)))
+        assert not result.faults
+        steps = [step for step in result.steps if step.components]
+        asked = [s.seconds for s in steps if s.outward and "applyChargingReport" in s.components[0]]
+        given = [s.seconds for s in steps if not s.outward][1:]
+        assert len(given) == 3
+        assert all(0 <= there - here < 0.1 for here, there in zip(asked, given, strict=False))
+        (record,) = await lab.records()
+        # 100 s at 6, 73 s at 12 a minute
+        assert (record["charged_ms"], record["charge"]) == (172_300, 25)
+        assert await lab.account() == (75, 0)
+
+    run(
+        body,
+        balance=100,
+        policy="prefetch_s = 5",
+        tariff=BAND.format(end="13:00"),
+        wall=NOON - 103_000,
+        recorder=everything_sent,
+    )
+
+
+def test_money_that_ends_ends_the_call_though_it_was_asked_for_ahead(everything_sent):
+    async def body(lab: Lab) -> None:
+        result = await lab.call(originating(Attempt(ring=3.0, talk=900.0), version=3))
+        assert not result.faults
+        (record,) = await lab.records()
+        assert (record["charged_ms"], record["charge"]) == (200_000, 20)
+        assert await lab.account() == (0, 0)
+
+    run(body, policy="prefetch_s = 10", recorder=everything_sent)
+
+
 def test_6_charging_that_is_silent_for_ever_gives_grace_once_then_the_call_is_released(everything_sent):
     async def body(lab: Lab) -> None:
         slow(lab, extend=10_000.0)

@@ -39,10 +39,11 @@ def cost(pieces: list[tuple[float, int]]) -> int:
     until_noon=st.one_of(st.none(), st.integers(20, 200)),
     balance=st.integers(1, 200),
     delay=st.sampled_from([0.0, 0.0, 0.7, 3.0, 4.9]),
+    ahead=st.sampled_from([0, 0, 2, 5]),
     into=st.one_of(st.none(), st.integers(1, 48)),
 )
 def test_a_call_costs_what_the_switch_counted(
-    talk, ring, ending, version, hangs_up, how, quotas, prices, until_noon, balance, delay, into
+    talk, ring, ending, version, hangs_up, how, quotas, prices, until_noon, balance, delay, ahead, into
 ):
     """Charging takes so many seconds; the call may end ``into`` tenths after its first report."""
     quota, withheld = quotas
@@ -81,7 +82,7 @@ def test_a_call_costs_what_the_switch_counted(
     run(
         body,
         balance=balance,
-        policy=f"withheld_s = {withheld}\n",
+        policy=f"withheld_s = {withheld}\nprefetch_s = {min(ahead, quota - withheld - 1)}\n",
         tariff=tariff + (BY_PERIOD if "by_period" in how else ""),
         wall=NOON - (until_noon or 7200) * 1000,
         quota=quota,

@@ -525,6 +525,7 @@ def test_who_settles_in_the_place_of_a_dead_node_settles_the_same() -> None:
     ("settings", "fault"),
     [
         ({"first_s": 20}, "charging.withheld_s: must be less than the quotas"),
+        ({"prefetch_s": 90}, "charging.prefetch_s: must be less than a period, of which one has 90 s"),
         ({"least_s": 200}, "charging.least_s: must not be more than first_s"),
         ({"longest_s": 60}, "charging.longest_s: must not be less than first_s"),
         ({"down": "grace"}, "charging.down: "),

@@ -452,6 +452,7 @@ def play(scene: Scene, steps: list[tuple[str, Any]]) -> None:
     fates=FATES,
     seconds=st.integers(1, 400),
     quotas=st.tuples(st.integers(20, 90), st.integers(0, 15)),
+    ahead=st.sampled_from([0, 0, 3]),
     down=st.sampled_from(["grace:20", "release"]),
     unreadable=st.just("continue"),
     lost=st.sampled_from(["reported", "granted"]),
@@ -461,18 +462,19 @@ def play(scene: Scene, steps: list[tuple[str, Any]]) -> None:
 )
 @examples(100)
 def test_what_is_charged_is_what_was_talked_whatever_happens(
-    steps, fates, seconds, quotas, down, unreadable, lost, change, event_first, ends
+    steps, fates, seconds, quotas, ahead, down, unreadable, lost, change, event_first, ends
 ):
     quota, withheld = quotas
     policy = {
         "first_s": quota,
         "next_s": quota,
         "withheld_s": withheld,
+        "prefetch_s": ahead,
         "down": down,
         "unreadable_report": unreadable,
         "lost_call": lost,
     }
-    note(f"{steps} {fates} {seconds} {quotas} {down} {lost} {change} {event_first=} {ends=}")
+    note(f"{steps} {fates} {seconds} {quotas} {ahead} {down} {lost} {change} {event_first=} {ends=}")
     service = controlled({"charging": policy}, NODE)
     money = Money(seconds, WALL + change if change is not None else 0)
     scene = Scene(service, money, event_first=event_first, ends=ends)
