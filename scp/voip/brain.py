@@ -151,6 +151,11 @@ class Brain:
         """Have no Kamailio take a device's credentials any more without asking."""
         self.say(Forget(device))
 
+    @property
+    def kamailios(self) -> set[str]:
+        """Addresses of those that are linked."""
+        return {link.address for link in self._links}
+
     def why_not_ready(self) -> list[str]:
         """Return in words why this brain decides no calls, nothing if it does."""
         reasons = [] if self._links else ["no Kamailio asks: does it run, is sip.brain its evapi?"]
@@ -234,7 +239,7 @@ class Brain:
             self._start(self._at_mobile.grant(link, message))
         elif isinstance(message, Delivered):
             if self.inbox is not None:
-                self._start(self.inbox.delivered(message))
+                self._start(self.inbox.delivered(link, message))
         elif isinstance(message, DeviceAsked):
             self._device(link, message)
         elif isinstance(message, Bindings):

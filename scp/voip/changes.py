@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from scp.voip.accounts import Accounts
     from scp.voip.brain import Brain
+    from scp.voip.inbox import Inbox
     from scp.voip.store import Store
 
 RECONNECT_FIRST: Final = 0.1
@@ -26,13 +27,14 @@ ASK_SECONDS: Final = 5.0
 """After which a server that says nothing is asked whether it is there."""
 
 
-async def follow(store: Store, brain: Brain, accounts: Accounts) -> None:
+async def follow(store: Store, brain: Brain, accounts: Accounts, inbox: Inbox) -> None:
     """Keep what a brain has in memory as the store is, until cancelled."""
 
     def changed(row: Row) -> None:
         try:
             apply(brain, row)
             accounts.changed(row)
+            inbox.changed(row)
         except (msgspec.DecodeError, ValueError) as error:
             log.error("unreadable record", what=f"{row.kind} {row.id}: {error}")  # noqa: TRY400 - said in words
 
@@ -40,7 +42,7 @@ async def follow(store: Store, brain: Brain, accounts: Accounts) -> None:
     wait = RECONNECT_FIRST
     while True:
         try:
-            await _listen(store, brain, accounts, changed)
+            await _listen(store, brain, (accounts, inbox), changed)
         except (*ERRORS, OSError, StoreError, TimeoutError) as error:
             if wait == RECONNECT_FIRST:
                 log.warning("the store does not answer: calls go on by what was read", what=str(error))
@@ -49,13 +51,16 @@ async def follow(store: Store, brain: Brain, accounts: Accounts) -> None:
         brain.metrics.store_up = False
 
 
-async def _listen(store: Store, brain: Brain, accounts: Accounts, changed: Callable[[Row], None]) -> None:
+async def _listen(
+    store: Store, brain: Brain, others: tuple[Accounts, Inbox], changed: Callable[[Row], None]
+) -> None:
     client = await store.listener()
     async with client, client.pubsub(ignore_subscribe_messages=True) as channel:
         await channel.subscribe(CHANGES)
         for row in await asyncio.to_thread(store.differences, brain.directory):
             changed(row)
-        await asyncio.to_thread(accounts.read)
+        for each in others:
+            await asyncio.to_thread(each.read)
         await asyncio.to_thread(brain.one_time.read)
         # a Redis that has lost its data: the next brain that starts asks for the bindings of these
         told = [(msisdn, True) for msisdn in brain.registrations.told_registered()]

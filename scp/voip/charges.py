@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RETRY_FIRST: Final = 0.5
 RETRY_MOST: Final = 30.0
 """Seconds until a settlement that the node did not answer is sent again; doubled with each attempt."""
+APART: Final = 60
+"""Seconds that Kamailio's clock may be behind the brain's."""
 TRIED_AGAIN: Final = (401, 403, 429, 500, 502, 503, 504)
 """What the node answers without a word on the settlement; a token without its scopes can be mended."""
 
@@ -122,7 +124,7 @@ class Charges:
 
     async def _settle_minutes(self, note: Note, end: Ended | Failed) -> None:
         if isinstance(end, Ended) and end.free != "1":
-            done = await self._until_done(client.commit(note.reservation, end.seconds))
+            done = await self._until_done(client.commit(note.reservation, talked(note, end)))
             self._metrics.money["committed" if done else "unsettled"] += 1
         else:
             await self._until_done(client.release(note.reservation))
@@ -145,3 +147,9 @@ class Charges:
                 return True
             await asyncio.sleep(wait)
             wait = min(wait * 2, RETRY_MOST)
+
+
+def talked(note: Note, end: Ended) -> int:
+    """Return the seconds to charge; of an answer that was told from before the call, those since it came."""
+    came = note.started_ms // 1000
+    return end.seconds if end.start > came - APART else max(0, end.at - came)

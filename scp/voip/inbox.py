@@ -1,8 +1,10 @@
 """Text messages between devices and the rest of the world: SIP MESSAGE on one side, SMPP on the other.
 
-A message to a number of ours waits, on the disk, for each device of its identities, until that device has
-taken it: at once where it is registered, else when it registers. What a device sends goes to devices, or by
-the SMSC where the number is nobody's here; what became of it is reported to a device that has asked for it.
+A message to a number of ours waits, in the store, for each device of its identities, until that device has
+taken it: at once where it is registered, else when it registers. Before it is sent the store says that it is,
+so that of several brains one sends it, and none that was started again sends it once more. What a device
+sends goes to devices, or by the SMSC where the number is nobody's here; what became of it is reported to a
+device that has asked for it.
 """
 
 from __future__ import annotations
@@ -27,23 +29,28 @@ from scp.telemetry.logs import get_logger
 from scp.voip.cpim import CPIM, PLAIN, delivery_report, text_of
 from scp.voip.decision import aor, e164, is_barred
 from scp.voip.directory import DeviceState
-from scp.voip.messages import Deliver, Delivered, MessageAsked, Taken, plain
+from scp.voip.messages import Deliver, Delivered, Kept, MessageAsked, Taken, plain
 from scp.voip.records import Cursor, Inbound, Sent
 from scp.voip.store import StoreError
 from scp.voip.texts import TooLongError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from scp.voip.brain import Brain
     from scp.voip.evapi import Evapi
+    from scp.voip.rows import Row
     from scp.voip.store import AnyRecord, Store
     from scp.voip.texts import Texts
 
 POLL_SECONDS: Final = 1.0
 PAGE: Final = 100
-UNDER_WAY_SECONDS: Final = 40.0
+UNDER_WAY_MS: Final = 40_000
 """After which a MESSAGE that nothing was heard of is taken for lost (RFC 3261 §17.1.2.2: 32 s)."""
+OVER_MS: Final = 120_000
+"""How long a message that all devices have is known: one that a device sends again is not taken again."""
+TRIES: Final = 5
+"""How often a change is tried that another brain's change comes before."""
 _CURSOR: Final = "messages"
 _FOR_GOOD: Final = frozenset({405, 406, 413, 415, 416, 488, 493, 501, 505, 513})
 """What a device can't take now, it can't take later either; so is every 6xx."""
@@ -80,24 +87,54 @@ class Inbox:
         self.faults: list[str] = []
         self._waiting: dict[str, Inbound] = {}
         self._of: dict[str, dict[str, None]] = {}  # ids by MSISDN, in their order
-        for one in sorted(store.read(Inbound, self.faults), key=lambda each: each.at_ms):
-            self._wait(one)
+        self._over: dict[str, int] = {}  # ids that all devices have: since when that is known
+        self.read()
         self._sent = {one.id: one for one in store.read(Sent, self.faults)}
         cursors = {one.name: one.seq for one in store.read(Cursor, self.faults)}
-        self._seq = cursors.get(_CURSOR, 0)
-        self._under_way: dict[tuple[str, str], float] = {}
+        # each brain has messages by SMPP of its own
+        self._cursor = f"{_CURSOR}@{brain.config.voip.name}" if store.shared else _CURSOR
+        self._seq = cursors.get(self._cursor, 0)
         self._again: set[tuple[str, str]] = set()
+        self._absent: dict[tuple[str, str], set[str]] = {}  # where a device is not registered
+        self._writing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._follower: asyncio.Task[None] | None = None
         self.told: Callable[[str, tuple[str, ...], dict[str, Any]], None] = lambda _what, _about, _of: None
 
     def start(self) -> None:
-        """Begin to follow what comes by SMPP."""
-        if self._texts is not None:
-            self._follower = asyncio.create_task(self._follow(self._texts))
+        """Begin to follow what comes by SMPP, and to forget what nobody takes."""
+        self._follower = asyncio.create_task(self._follow(self._texts))
 
     async def stop(self) -> None:
         """Follow no more; what waits is kept."""
-        await end_tasks(self._follower)
+        await end_tasks(self._follower, *self._tasks)
+
+    def read(self) -> None:
+        """Read what waits anew: other brains may have written it. Blocks; raises `StoreError`."""
+        found = sorted(self._store.read(Inbound, self.faults), key=lambda each: each.at_ms)
+        self._waiting.clear()
+        self._of.clear()
+        for one in found:
+            self._wait(one)
+
+    def changed(self, row: Row) -> None:
+        """Hear of a record that another brain has written, or this one; raises `msgspec.DecodeError`."""
+        if row.kind != "inbound":
+            return
+        one = None if row.body is None else msgspec.json.decode(row.body, type=Inbound)
+        self._as_it_is(row.id, one)
+
+    def _as_it_is(self, name: str, one: Inbound | None) -> None:
+        """Have what is in memory as the store is."""
+        before = self._waiting.get(name)
+        if one is not None and one.devices:
+            self._wait(one)
+        elif before is not None:
+            self._forget(before)
+        if one is None:
+            self._over.pop(name, None)
+        elif not one.devices:
+            self._over.setdefault(name, self._wall())
 
     @property
     def waiting(self) -> int:
@@ -109,6 +146,9 @@ class Inbox:
         return [self._waiting[each] for each in self._of.get(msisdn, ())]
 
     def _wait(self, one: Inbound) -> None:
+        if not one.devices:
+            self._over.setdefault(one.id, self._wall())
+            return
         self._waiting[one.id] = one
         self._of.setdefault(one.msisdn, {})[one.id] = None
 
@@ -121,8 +161,12 @@ class Inbox:
 
     # --- from the SMSC ---
 
-    async def _follow(self, texts: Texts) -> None:
+    async def _follow(self, texts: Texts | None) -> None:
         while True:
+            if texts is None:
+                await self._expire()
+                await asyncio.sleep(POLL_SECONDS)
+                continue
             try:
                 while await self._page(texts):
                     pass
@@ -144,6 +188,10 @@ class Inbox:
             self._log.info("message not delivered", message=one.id, number=one.msisdn)
             with contextlib.suppress(StoreError):
                 await self._keep((), remove=(one,))
+        for name in [each for each, since in self._over.items() if since < self._wall() - OVER_MS]:
+            del self._over[name]
+            with contextlib.suppress(StoreError):
+                await self._keep((), remove=(Inbound(name, "", "", "", 0, ()),))
         for sent in [each for each in self._sent.values() if each.at_ms < before - 86_400_000]:
             del self._sent[sent.id]  # nobody knows any more what became of it
             with contextlib.suppress(StoreError):
@@ -154,7 +202,7 @@ class Inbox:
         found = await texts.queue.store.events(self._seq, PAGE)
         for event in found:
             said = _event(event.json)
-            cursor = Cursor(_CURSOR, event.seq)
+            cursor = Cursor(self._cursor, event.seq)
             if said["state"] == "received":
                 await self.deliver(
                     said["recipient"], said["sender"], said["text"], said["id"], said["at_ms"], (cursor,)
@@ -223,7 +271,9 @@ class Inbox:
                 )
         if not made:
             self._log.info("message for nobody", number=number, message=name)
-        await self._keep((*made, *also))
+        if not await asyncio.to_thread(self._store.change, (*made, *also), (), (), made):
+            await self._keep(also)  # it was taken before, perhaps by another brain
+            return sum(len(one.devices) for one in made)
         for one in made:
             self._wait(one)
             self._log.info("message", message=one.id, number=one.msisdn, devices=len(one.devices))
@@ -233,8 +283,7 @@ class Inbox:
                 {"id": one.id, "msisdn": one.msisdn, "sender": sender, "text": text, "at_ms": at_ms},
             )
             if directory.bindings(one.msisdn):
-                for device in one.devices:
-                    self._send(one, device)
+                self._send(one.id, *one.devices)
         return sum(len(one.devices) for one in made)
 
     # --- to and from devices ---
@@ -243,44 +292,96 @@ class Inbox:
         """Hear that a device has registered: it gets what waits for it."""
         for one in self.of(msisdn):
             if device in one.devices:
-                self._send(one, device)
+                self._send(one.id, device)
 
-    def _send(self, one: Inbound, device: str) -> None:
-        now = time.monotonic()
-        if self._under_way.get((one.id, device), 0.0) > now:
-            self._again.add((one.id, device))  # it may be on its way to where the device is no more
+    def _send(self, name: str, *devices: str) -> None:
+        task = asyncio.ensure_future(self._sent_once(name, devices))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _sent_once(self, name: str, devices: Sequence[str]) -> None:
+        """Send a message to those of devices that it is not being sent to already, by whichever brain."""
+        wanted: list[str] = []
+
+        def claimed(one: Inbound) -> Inbound | None:
+            now = self._wall()
+            going = {each: until for each, until in one.under_way if until > now}
+            wanted[:] = [each for each in devices if each in one.devices and each not in going]
+            # where it is on its way: perhaps to where the device is no more
+            self._again.update((name, each) for each in devices if each in going)
+            under_way = (*going.items(), *((each, now + UNDER_WAY_MS) for each in wanted))
+            return replace(one, under_way=under_way) if wanted else None
+
+        try:
+            one = await self._changed(name, claimed)
+        except StoreError as error:
+            self._log.warning("a message is not sent yet", message=name, what=str(error))
             return
-        self._under_way[one.id, device] = now + UNDER_WAY_SECONDS
+        if one is None:
+            return
         domain = self._brain.config.voip.domain
         sender = (
             f"sip:+{one.sender}@{domain}" if one.sender.isdigit() else f"sip:{quote(one.sender)}@{domain}"
         )
-        self._brain.say(Deliver(one.id, aor(one.msisdn, domain), device, sender, PLAIN, one.text))
+        for each in wanted:
+            self._absent.pop((name, each), None)
+            self._brain.say(Deliver(one.id, aor(one.msisdn, domain), each, sender, PLAIN, one.text))
 
-    async def delivered(self, done: Delivered) -> None:
-        """Hear what a device has answered."""
-        self._under_way.pop((done.id, done.device), None)
+    async def _changed(self, name: str, change: Callable[[Inbound], Inbound | None]) -> Inbound | None:
+        """Change a message that waits, in the store; return what it is now.
+
+        None: it does not wait any more, or there is nothing to change.
+        """
+        async with self._writing:
+            for _ in range(TRIES):
+                one = self._waiting.get(name)
+                after = None if one is None else change(one)
+                if one is None or after is None:
+                    return None
+                if await asyncio.to_thread(self._store.change, (after,), (), (one,)):
+                    self._as_it_is(name, after)
+                    return after
+                self._as_it_is(name, await asyncio.to_thread(self._store.get, Inbound, name))
+        raise StoreError("other brains change it all the time")
+
+    async def delivered(self, link: Evapi, done: Delivered) -> None:
+        """Hear what a device has answered, and say that the store has it."""
+        to = (done.id, done.device)
+        if not done.call:
+            absent = self._absent.setdefault(to, set())
+            absent.add(link.address)
+            if not self._brain.kamailios <= absent:
+                return  # it may be registered at another Kamailio
+        self._absent.pop(to, None)
+        again = to in self._again
+        self._again.discard(to)
+        if done.by not in (-1, link.number):
+            return
         over = 200 <= done.code < 300 or done.code in _FOR_GOOD or done.code >= 600
-        one = self._waiting.get(done.id)
-        if one is None or done.device not in one.devices:
+
+        def answered(one: Inbound) -> Inbound | None:
+            if done.device not in one.devices:
+                return None
+            devices = tuple(each for each in one.devices if not over or each != done.device)
+            under_way = tuple(each for each in one.under_way if each[0] != done.device)
+            return replace(one, devices=devices, under_way=under_way)
+
+        try:
+            one = await self._changed(done.id, answered)
+        except StoreError as error:
+            self._log.warning("a device's answer is not kept yet", message=done.id, what=str(error))
+            return  # Kamailio says it again
+        if done.call:
+            self._brain.say(Kept(done.call))
+        if one is None:
             return
         what = {"id": one.id, "msisdn": one.msisdn, "device": done.device, "code": done.code}
         self._log.info("message answered", message=one.id, device=done.device, code=done.code)
         self._brain.metrics.message_answered("taken" if done.code < 300 else "refused" if over else "later")
-        again = (one.id, done.device) in self._again
-        self._again.discard((one.id, done.device))
-        if not over:
-            if again:
-                self._send(one, done.device)
-            return  # tried again when the device registers
-        self.told("message-delivered" if done.code < 300 else "message-refused", (one.msisdn,), what)
-        after = replace(one, devices=tuple(each for each in one.devices if each != done.device))
-        self._waiting[one.id] = after
-        if after.devices:
-            await self._keep((after,))
-        else:
-            self._forget(one)
-            await self._keep((), remove=(after,))
+        if over:
+            self.told("message-delivered" if done.code < 300 else "message-refused", (one.msisdn,), what)
+        elif again:
+            self._send(one.id, done.device)  # else it is tried again when the device registers
 
     async def asked(self, link: Evapi, asked: MessageAsked) -> None:
         """Take a message of a device: accepted where it is on the disk."""

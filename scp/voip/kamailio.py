@@ -23,6 +23,8 @@ SILENT_SECONDS: Final = 12
 """A brain that has said nothing for as long hangs: each asks for counters every 5 s (`scp.voip.brain`)."""
 SYNC_SECONDS: Final = 2
 """Within which a Kamailio that was started has from the others what they know."""
+SYNC_MOST: Final = 12
+"""Within which it has that where machine or network are busy: a BYE of an unknown call waits for it."""
 
 
 def settings(config: VoipConfig) -> str:
@@ -72,6 +74,7 @@ def _values(config: VoipConfig) -> Iterator[tuple[str, str]]:
     for number, peer in enumerate(sip.peers, 1):
         yield f"DMQ_PEER_{number}", f"sip:{peer.partition(':')[2]}"
     yield "SYNC_SECONDS", str(SYNC_SECONDS)
+    yield "SYNC_MOST", str(SYNC_MOST)
     yield "TLS_CERTIFICATE", sip.tls_certificate
     yield "TLS_KEY", sip.tls_key
 

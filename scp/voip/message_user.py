@@ -20,6 +20,6 @@ class MessageUser(Protocol):
         """A device sends one; to be answered by `Taken`."""
         ...
 
-    async def delivered(self, done: Delivered) -> None:
+    async def delivered(self, link: Evapi, done: Delivered) -> None:
         """A device has answered one."""
         ...

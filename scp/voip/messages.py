@@ -91,11 +91,17 @@ class MessageAsked(Struct, frozen=True, tag_field="m", tag="message"):
 
 
 class Delivered(Struct, frozen=True, tag_field="m", tag="delivered"):
-    """What a device has answered to a text message: a SIP status, 408 for nothing."""
+    """What a device has answered to a text message: a SIP status, 408 for nothing.
+
+    Said again until ``call`` is `Kept`; ``by``: see `Ended`. Without ``call`` it is said once: the device is
+    not registered at this Kamailio.
+    """
 
     id: str
     device: str
     code: int
+    call: str = ""
+    by: int = -1
 
 
 class Answered(Struct, frozen=True, tag_field="m", tag="answered"):

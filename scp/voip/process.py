@@ -143,7 +143,7 @@ class Service:
             log.error("unreadable record", what=fault)
         if store.shared:
             metrics.store_up = True
-            stack.callback(asyncio.ensure_future(follow(store, brain, accounts)).cancel)
+            stack.callback(asyncio.ensure_future(follow(store, brain, accounts, inbox)).cancel)
         api = None
         if config.api is not None:
             brain.feed = Feed()

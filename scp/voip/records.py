@@ -51,7 +51,9 @@ class Inbound(Struct, frozen=True, forbid_unknown_fields=True):
         sender: E.164 digits, or a name.
         text: what it says.
         at_ms: when it came, in milliseconds since 1970-01-01 UTC.
-        devices: those that do not have it yet.
+        devices: those that do not have it yet; none: it is kept for a while, so that it is not taken again.
+        under_way: devices that it is being sent to, and until when an answer is waited for, in milliseconds
+            since 1970: nobody sends it meanwhile.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Inbound(Struct, frozen=True, forbid_unknown_fields=True):
     text: str
     at_ms: int
     devices: tuple[str, ...]
+    under_way: tuple[tuple[str, int], ...] = ()
 
 
 class Cursor(Struct, frozen=True, forbid_unknown_fields=True):

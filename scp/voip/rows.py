@@ -43,6 +43,10 @@ class Rows(Protocol):
         """Return id and body of each record of a kind."""
         ...
 
+    def get(self, kind: str, name: str) -> bytes | None:
+        """Return the body of a record, None if there is none."""
+        ...
+
     def write(self, rows: Sequence[Row], expected: Sequence[Row] = ()) -> bool:
         """Put and remove, all or none, if what is expected is there, octet for octet; False if it is not."""
         ...
@@ -86,6 +90,13 @@ class SqliteRows:
             return self._db.execute(
                 "SELECT id, body FROM records WHERE kind = ? ORDER BY id", (kind,)
             ).fetchall()
+
+    def get(self, kind: str, name: str) -> bytes | None:
+        """See `Rows`."""
+        with self._lock:
+            found = self._db.execute("SELECT body FROM records WHERE kind = ? AND id = ?", (kind, name))
+            row: tuple[bytes] | None = found.fetchone()
+            return None if row is None else row[0]
 
     def write(self, rows: Sequence[Row], expected: Sequence[Row] = ()) -> bool:
         """See `Rows`."""
@@ -181,6 +192,13 @@ class RedisRows:
             found = self._redis.hscan_iter(self._hash(kind), count=AT_ONCE)
             for name, body in cast("Iterable[tuple[bytes, bytes]]", found):
                 yield name.decode(), body
+        except ERRORS as error:
+            raise StoreError(f"redis: {error}") from None
+
+    def get(self, kind: str, name: str) -> bytes | None:
+        """See `Rows`."""
+        try:
+            return cast("bytes | None", self._redis.hget(self._hash(kind), name))
         except ERRORS as error:
             raise StoreError(f"redis: {error}") from None
 

@@ -131,6 +131,11 @@ class Store:
         expected += [Row(*_key(one), None) for one in absent]
         return self._rows.write(rows, expected)
 
+    def get(self, of: type[Record], name: str) -> Record | None:
+        """Return a record, None if there is none; raises `msgspec.DecodeError`."""
+        body = self._rows.get(_KINDS[of][0], name)
+        return None if body is None else msgspec.json.decode(body, type=of)
+
     def registered(self) -> list[str]:
         """Return the identities that the node was told are registered."""
         return self._rows.registered()

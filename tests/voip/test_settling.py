@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from oracles import virtual_time
 from scp.client import ApiError, Call, Problem, TransportError
 from scp.telemetry.logs import get_logger
 from scp.voip.calls import Note
-from scp.voip.charges import Charges
+from scp.voip.charges import Charges, talked
 from scp.voip.directory import Directory
 from scp.voip.messages import Ended
 from scp.voip.metrics import VoipMetrics
@@ -61,3 +62,9 @@ def test_what_was_settled_before_is_not_sent_again() -> None:
         assert metrics.money["unsettled"] == 1
 
     virtual_time.run(main())
+
+
+@pytest.mark.parametrize(("start", "seconds"), [(100, 7), (95, 12), (0, 7), (-1, 7), (39, 7), (200, 0)])
+def test_an_answer_from_long_before_the_call_is_none(start: int, seconds: int) -> None:
+    """The node refuses what can't be, and such a call would be free."""
+    assert talked(NOTE, structs.replace(END, start=start)) == seconds

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from pair_lab import Pair
-from voip_lab import Lab, unavailable
+from test_text_messages import body, sends
+from voip_lab import Lab, free_tcp_port, unavailable
 
 from oracles import redis_lab
 from oracles.waiting import wait_until
@@ -150,7 +151,7 @@ def test_whoever_is_killed_no_call_is_cut_none_refused_and_books_are_right(pair:
     assert len(paid) == sum(1 for one in charges if one.charged), "charged once"
     talked = {one.reservation: one for one in legs(first).values() if one.reservation}
     assert all(0 < charge <= 10 * PRICE // 60 for charge in paid.values())
-    assert paid.keys() <= talked.keys()
+    assert paid.keys() == talked.keys(), "each call that had minutes is charged"
     account = first.api.send(client.account(ALICE))
     assert account.balance == CREDIT - sum(paid.values())
     assert pair.troubles() == []
@@ -181,6 +182,34 @@ def test_a_kamailio_that_dies_between_a_request_and_its_response_takes_no_call_a
     answers.stop()
     wait_until(lambda: len(legs(first)) > before)
     assert len(legs(first)) == before + 1
+    (charge,) = [one for one in all_cdrs(first) if isinstance(one, client.Charge)]
+    assert 0 < charge.charged <= 10 * PRICE // 60
+    assert pair.troubles() == []
+
+
+def test_a_text_message_is_sent_once_by_whichever_brain_and_no_more_after_a_restart(pair: Pair) -> None:
+    """Both hear that a device registers; both die before it has answered."""
+    first = pair.labs[0]
+    port = free_tcp_port()
+    sends(first, "one", f"+{ALICE}", own=ALICE).ended()
+    takes = first.device("takes_message", port)
+    takes.process.send_signal(signal.SIGSTOP)
+    first.register("alice-phone", ALICE, port).ended()
+    wait_until(lambda: udp_waiting(port))
+    for lab in pair.labs:
+        lab.stop_brain(signal.SIGKILL)
+    takes.process.send_signal(signal.SIGCONT)
+    takes.ended()
+    for lab in pair.labs:
+        lab.start_brain()
+    wait_until(lambda: sum(len(lab.said("message answered", code=200)) for lab in pair.labs) == 1)
+    takes = first.device("takes_message", port)
+    first.register("alice-phone", ALICE, port).ended()
+    sends(first, "two", f"+{ALICE}", own=ALICE).ended()
+    takes.ended()
+    assert body(takes.received("MESSAGE")[0]) == "two"
+    wait_until(lambda: sum(len(lab.said("message answered")) for lab in pair.labs) == 2)
+    first.unbind("alice-phone", ALICE, port)
     assert pair.troubles() == []
 
 
