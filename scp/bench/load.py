@@ -35,7 +35,6 @@ from ss7.tcap import CONTINUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
     from random import Random
 
     from scp.bench.answers import Backward
@@ -147,7 +146,6 @@ async def run_load(
     network: Network,
     endpoint: Endpoint,
     random: Random,
-    when: datetime | None = None,
     others: Sequence[Endpoint] = (),
     stoppable: bool = False,
 ) -> LoadReport:
@@ -160,7 +158,6 @@ async def run_load(
         network: addresses.
         endpoint: where to.
         random: for reconnections and the first transaction id.
-        when: for timeAndTimezone; None sends none.
         others: further ASPs, which share the calls with the one at ``endpoint``.
         stoppable: SIGINT and SIGTERM end the calls, and the report is of those that were made.
 
@@ -170,7 +167,7 @@ async def run_load(
         OSError: a listening port can't be had.
     """
     endpoints = (endpoint, *others)
-    load = Load(scenario, calls, plan, network, endpoints, first_tid=random.getrandbits(32), when=when)
+    load = Load(scenario, calls, plan, network, endpoints, first_tid=random.getrandbits(32))
     loop = asyncio.get_running_loop()
     for number in _STOPS if stoppable else ():
         loop.add_signal_handler(number, load.stop)
@@ -205,7 +202,6 @@ class Load:
         endpoints: Sequence[Endpoint],
         *,
         first_tid: int = 0,
-        when: datetime | None = None,
     ) -> None:
         self.trouble: list[str] = []
         self.from_due = Histogram()
@@ -217,7 +213,7 @@ class Load:
         self.clock = time.perf_counter
         self.associations = [Association(self, each, network.routing_context) for each in endpoints]
         self._sharing: list[Association] = []  # those that are active
-        self._templates, self._cases = _prepare(scenario, calls, network, when)
+        self._templates, self._cases = _prepare(scenario, calls, network)
         version = BY_VERSION[scenario.version]
         self._checker = Checker(version, dialogue_portion=scenario.dialogue_portion)
         self._goodbye_checker = Checker(version, dialogue_portion=False)
@@ -461,7 +457,7 @@ def _summary(histogram: Histogram) -> dict[str, float]:
 
 
 def _prepare(
-    scenario: Scenario, calls: Sequence[LoadCall], network: Network, when: datetime | None
+    scenario: Scenario, calls: Sequence[LoadCall], network: Network
 ) -> tuple[list[Template], list[Case]]:
     """Encode what can be encoded once: a template for each length of number, a case for each call."""
     if not calls:
@@ -475,7 +471,7 @@ def _prepare(
         size = len(call.b_number)
         if size not in templates:
             templates[size] = len(made)
-            made.append(Template(concrete, network, when))
+            made.append(Template(concrete, network))
         expected = call.expected
         family = families.setdefault(replace(expected, number=""), len(families))
         digits = b""

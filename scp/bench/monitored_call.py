@@ -77,12 +77,11 @@ def monitored_call(settings: dict[str, Any], node: NodeSettings) -> MonitoredCal
     return MonitoredCall(voip_forwarding(settings, node))
 
 
-def install(folder: Path, service: str = f"{__name__}:monitored_call") -> None:
+def install(folder: Path) -> None:
     """Make ``folder``, once it is on the path, a distribution that adds this service as an entry point.
 
     Args:
         folder: made here.
-        service: module and function that build it; another tree has them elsewhere.
     """
     about = folder / "camel_scp_bench-1.dist-info"
     about.mkdir(parents=True)
@@ -90,5 +89,5 @@ def install(folder: Path, service: str = f"{__name__}:monitored_call") -> None:
         "Metadata-Version: 2.1\nName: camel-scp-bench\nVersion: 1\n", encoding="utf-8"
     )
     (about / "entry_points.txt").write_text(
-        f"[camel_scp.services]\n{MonitoredCall.name} = {service}\n", encoding="utf-8"
+        f"[camel_scp.services]\n{MonitoredCall.name} = {__name__}:monitored_call\n", encoding="utf-8"
     )

@@ -113,14 +113,10 @@ class Tree(Struct, frozen=True, kw_only=True):
     Attributes:
         python: the interpreter.
         places: folders of its packages; empty: those that this process uses.
-        echo: the module that is the echo server.
-        monitored_call: the service that holds calls open, as an entry point names it.
     """
 
     python: str = sys.executable
     places: tuple[Path, ...] = ()
-    echo: str = "scp.bench.echo"
-    monitored_call: str = "scp.bench.monitored_call:monitored_call"
 
 
 OWN: Final = Tree()
@@ -132,7 +128,7 @@ def other_tree(checkout: Path, *, compiled: bool) -> Tree:
     Raises:
         ServerError: there is no checkout, or no build of it that is as new as its sources.
     """
-    if not (checkout / "scp" / "cli").is_dir():
+    if not (checkout / "scp" / "bench").is_dir():
         raise ServerError(f"{checkout} is no checkout of camel-scp")
     places: tuple[Path, ...] = (checkout / "codecs", checkout)
     if compiled:
@@ -141,13 +137,7 @@ def other_tree(checkout: Path, *, compiled: bool) -> Tree:
             raise ServerError(f"{checkout} has no new build, and this code is compiled: make compiled there")
         places = (build,)
     python = checkout / ".venv" / "bin" / "python"
-    older = {"echo": "scp.simulator.echo", "monitored_call": "scp.simulator.held:held"}
-    moved = (checkout / "scp" / "bench").is_dir()
-    return Tree(
-        python=str(python) if python.exists() else sys.executable,
-        places=places,
-        **{} if moved else older,
-    )
+    return Tree(python=str(python) if python.exists() else sys.executable, places=places)
 
 
 class Server:
@@ -184,7 +174,7 @@ class Server:
 def echo(log: Path, core: int, tree: Tree = OWN) -> Iterator[Server]:
     """Run `scp.bench.echo`."""
     port = free_port()
-    command = python(tree, tree.echo, str(port))
+    command = python(tree, "scp.bench.echo", str(port))
     with _running(command, log, core, environment(tree.places)) as pid:
         yield Server(pid, port)
 

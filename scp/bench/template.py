@@ -18,8 +18,6 @@ from ss7.tcap import build_begin
 from ss7.tcap_dialogue import Aarq, encode_dialogue
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from scp.simulator.network import Network
     from scp.simulator.scenario import Scenario
 
@@ -35,7 +33,7 @@ class Template:
     The call reference is the transaction id. All called numbers of one template are of equal length.
     """
 
-    def __init__(self, scenario: Scenario, network: Network, when: datetime | None = None) -> None:
+    def __init__(self, scenario: Scenario, network: Network) -> None:
         """Encode it, several times over, to find where the holes are.
 
         Raises:
@@ -46,7 +44,7 @@ class Template:
         number, other_number = called_party_octets(scenario), called_party_octets(other)
 
         def built(call: Scenario, tid: bytes = one, reference: bytes = one, sls: int = 0) -> bytes:
-            return _message(call, network, tid, reference, sls, when)
+            return _message(call, network, tid, reference, sls)
 
         base = built(scenario)
         sls_at = _hole(base, built(scenario, sls=1), b"\0", b"\1")
@@ -73,10 +71,8 @@ class Template:
         return b"".join((head, tid, self._first, tid, self._second, number, self._tail))
 
 
-def _message(
-    scenario: Scenario, network: Network, tid: bytes, reference: bytes, sls: int, when: datetime | None
-) -> bytes:
-    argument = initial_dp(replace(scenario, call_reference=b""), reference, when)
+def _message(scenario: Scenario, network: Network, tid: bytes, reference: bytes, sls: int) -> bytes:
+    argument = initial_dp(replace(scenario, call_reference=b""), reference)
     parameter = FAST.encode_argument(Opcode.INITIAL_DP, argument, scenario.version)
     context = BY_VERSION[scenario.version].octets
     portion = encode_dialogue(Aarq(context)) if scenario.dialogue_portion else b""

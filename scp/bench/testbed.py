@@ -93,7 +93,7 @@ class Testbed:
             uvloop.run(fund(store, self._size.numbers))
         if scenario.held:
             path = [self._folder / f"{name}-services"]
-            install(path[0], tree.monitored_call)
+            install(path[0])
         return self._stack.enter_context(
             server.node(
                 self._folder,

@@ -55,15 +55,12 @@ class MessageSource(Protocol):
 class PacketReader:
     """Turns packets, wherever they are from, into messages and faults.
 
-    Args:
-        dissector: reads packets; the ordinary one by default.
-
     Attributes:
         counts: what is neither a message nor a fault, "packets", and faults as "fault:layer: reason".
     """
 
-    def __init__(self, dissector: Dissector | None = None) -> None:
-        self._dissector = dissector or Dissector()
+    def __init__(self) -> None:
+        self._dissector = Dissector()
         self.counts: Counter[str] = self._dissector.counts
         self._messages = Reader(self.counts)
 
@@ -107,7 +104,6 @@ class Capture:
 
     Args:
         path: of the file; "-" is standard input.
-        dissector: see `PacketReader`.
 
     Attributes:
         counts: see `PacketReader`.
@@ -118,8 +114,8 @@ class Capture:
         CaptureError: there is no such file, or it is no capture.
     """
 
-    def __init__(self, path: str | Path, dissector: Dissector | None = None) -> None:
-        self._packets = PacketReader(dissector)
+    def __init__(self, path: str | Path) -> None:
+        self._packets = PacketReader()
         self.counts: Counter[str] = self._packets.counts
         self._path = str(path)
         self._raw, self.size = _open(path)

@@ -41,11 +41,9 @@ class Connector:
         local_port: 0: the system chooses.
         backoff: between rounds of attempts.
         failed: called with the reason, in words, of each attempt that failed.
-        limits: bounds on one association.
         settings: protocol parameters.
         watcher: told what the association goes through.
         connect_timeout: seconds that one attempt may take.
-        settled: seconds after which an association counts as a success.
     """
 
     def __init__(
@@ -60,24 +58,21 @@ class Connector:
         local_port: int = 0,
         backoff: Backoff | None = None,
         failed: Callable[[str], None] | None = None,
-        limits: Limits | None = None,
         settings: SctpSettings | None = None,
         watcher: Watcher = QUIET,
         connect_timeout: float = 5.0,
-        settled: float = 5.0,
     ) -> None:
         self.name = name
         self._port = port
         self._user = user
         self._local = local
         self._local_port = local_port
-        self._limits = limits or Limits()
         self._settings = settings or SctpSettings()
         self._watcher = watcher
         self._connect_timeout = connect_timeout
         rotations = [tuple(remotes[first:]) + tuple(remotes[:first]) for first in range(len(remotes))]
         self._redial: Reconnect[tuple[str, ...]] = Reconnect(
-            rotations, self._dial, random, backoff=backoff, settled=settled, failed=failed
+            rotations, self._dial, random, backoff=backoff, failed=failed
         )
 
     @property
@@ -121,7 +116,7 @@ class Connector:
         except (OSError, asyncio.CancelledError):
             endpoint.close()
             raise
-        association = SctpAssociation(self.name, endpoint, self._user, self._limits, self._watcher)
+        association = SctpAssociation(self.name, endpoint, self._user, Limits(), self._watcher)
         association.begin(self._port, [plain(each) for each in addresses])
         return association
 
@@ -138,7 +133,6 @@ class Listener:
         allowed: addresses or host names that may set one up; empty: all.
         refused: called with the remote address of each association that was refused, and why.
         contend: see `AccessControl`.
-        limits: bounds on one association.
         settings: protocol parameters.
         watcher: told what the associations go through.
     """
@@ -153,7 +147,6 @@ class Listener:
         allowed: Sequence[str] = (),
         refused: Callable[[str, str], None] | None = None,
         contend: Contend | None = None,
-        limits: Limits | None = None,
         settings: SctpSettings | None = None,
         watcher: Watcher = QUIET,
     ) -> None:
@@ -163,7 +156,6 @@ class Listener:
         )
         self._addresses = addresses
         self._port = port
-        self._limits = limits or Limits()
         self._settings = settings or SctpSettings()
         self._watcher = watcher
         self._socket: SctpSocket | None = None
@@ -234,7 +226,7 @@ class Listener:
 
         def admit(user: TransportUser) -> None:
             name = f"{self.name}/{address}"
-            association = SctpAssociation(name, endpoint, user, self._limits, self._watcher)
+            association = SctpAssociation(name, endpoint, user, Limits(), self._watcher)
             self._reception.add(association)
             association.begin(port)
 

@@ -261,20 +261,17 @@ class Connector:
         local: Sequence[str] = (),
         backoff: Backoff | None = None,
         failed: Callable[[str], None] | None = None,
-        limits: Limits | None = None,
         framer: Callable[[], Framer] = M3uaFramer,
         connect_timeout: float = 5.0,
-        settled: float = 5.0,
     ) -> None:
         self.name = name
         self._port = port
         self._user = user
         self._local = local
-        self._limits = limits or Limits()
         self._framer = framer
         self._connect_timeout = connect_timeout
         self._redial: Reconnect[str] = Reconnect(
-            list(remotes), self._dial, random, backoff=backoff, settled=settled, failed=failed
+            list(remotes), self._dial, random, backoff=backoff, failed=failed
         )
 
     @property
@@ -295,7 +292,7 @@ class Connector:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 _, connection = await loop.create_connection(
-                    lambda: TcpConnection(self.name, self._user, self._framer(), self._limits),
+                    lambda: TcpConnection(self.name, self._user, self._framer(), Limits()),
                     remote,
                     self._port,
                     local_addr=self._source(remote),

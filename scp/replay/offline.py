@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from scp.replay.places import HlrSettings
     from scp.services.api import Service
     from scp.stack.tcap import Dialogue
-    from ss7.cap.codec import Codec
     from ss7.cap.types import InitialDPArg
 
 _IDLE_LIMIT: Final = 93_600.0
@@ -97,7 +96,6 @@ class Replay(DialogueReplay):
         done: takes every dialogue once it is over in the capture.
         skipped: see `DialogueReplay`.
         ssns: likewise.
-        codec: of CAP arguments.
         store_deadline: as the node's.
         answer_deadline: likewise.
         strict: likewise.
@@ -116,7 +114,6 @@ class Replay(DialogueReplay):
         skipped: Counter[str],
         *,
         ssns: Collection[int] = (146,),
-        codec: Codec = FAST,
         store_deadline: float = 0.150,
         answer_deadline: float = 0.500,
         strict: bool = False,
@@ -137,7 +134,7 @@ class Replay(DialogueReplay):
             self,
             services,
             store,
-            codec,
+            FAST,
             NullTelemetry(),
             self._clock.time,
             store_deadline=store_deadline,

@@ -11,7 +11,7 @@ from scp.simulator.describe import describe_component, describe_operation
 from scp.simulator.expect import Answer, abort_answer, faults_of, read_components
 from scp.simulator.result import CallResult, Step
 from scp.stack import tcap_dialogue as dha
-from ss7.cap.codec import FAST, Codec
+from ss7.cap.codec import FAST
 from ss7.cap.operations import SHORT, Opcode
 from ss7.errors import DecodeError
 from ss7.isup import CalledPartyNumber
@@ -69,7 +69,6 @@ class CallDialogue:
         *,
         give_up: float,
         stop_time: Callable[[], bytes],
-        codec: Codec = FAST,
     ) -> None:
         self.result = CallResult(scenario=scenario, expected=expected.given)
         self.ssf = Ssf(scenario, now, stop_time)
@@ -79,7 +78,6 @@ class CallDialogue:
         self._version = scenario.version
         self._expected = expected
         self._give_up = now + give_up
-        self._codec = codec
         self._began = self.result.began = time.perf_counter()
         self._answered = False
         self._assisting: AssistingResource | None = None
@@ -184,7 +182,7 @@ class CallDialogue:
         if not isinstance(component, Invoke) or not isinstance(component.opcode, int):
             return None
         try:
-            return self._codec.decode_argument(component.opcode, component.parameter, self._version)
+            return FAST.decode_argument(component.opcode, component.parameter, self._version)
         except DecodeError as error:
             return error
 
@@ -261,7 +259,7 @@ class CallDialogue:
         return encode_component(sending)
 
     def _invoke(self, opcode: Opcode, argument: Any) -> bytes:
-        parameter = self._codec.encode_argument(opcode, argument, self._version)
+        parameter = FAST.encode_argument(opcode, argument, self._version)
         return self._tcap.invoke(self._dialogue, int(opcode), parameter, _CLASSES[opcode], SHORT)
 
     def _send(self, octets: bytes) -> None:

@@ -69,7 +69,6 @@ async def run_calls(
     connect_timeout: float = 10.0,
     on_result: Callable[[CallResult], None] | None = None,
     on_link: Callable[[str, bool], None] | None = None,
-    telemetry: Telemetry | None = None,
 ) -> list[CallResult]:
     """Make calls and return their results, in the order of the calls.
 
@@ -83,14 +82,13 @@ async def run_calls(
         connect_timeout: seconds to wait for the association to become active.
         on_result: shown each result as it comes.
         on_link: called when the association changes: with a text, and whether that is a failure.
-        telemetry: counts messages; None: they are not counted.
 
     Raises:
         EncodeError: a scenario has no encoding.
         TimeoutError: the association did not become active; the text has the last failure.
         OSError: the listening port can't be had.
     """
-    msc = Msc(network, endpoint, random, telemetry or NullTelemetry(), on_link, give_up)
+    msc = Msc(network, endpoint, random, NullTelemetry(), on_link, give_up)
     connection = attach(endpoint, msc.link, random, msc.trouble)
     await connection.start()
     try:

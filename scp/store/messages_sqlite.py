@@ -92,8 +92,8 @@ class MessageFile(SqliteFile):
 class SqliteMessages(GroupStore):
     """`scp.message_ports.MessageStore` on one SQLite file, or ``:memory:``. Use it from one event loop."""
 
-    def __init__(self, path: str, *, read_only: bool = False) -> None:
-        super().__init__(GroupWriter(MessageFile(path, read_only=read_only), "messages"))
+    def __init__(self, path: str) -> None:
+        super().__init__(GroupWriter(MessageFile(path), "messages"))
 
     # --- messages ---
 

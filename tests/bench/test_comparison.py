@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from scp.bench import commands, comparison
 from scp.bench.comparison import COMPARED, Compared, Comparison, compare
 from scp.bench.machine import describe
-from scp.bench.server import OWN, ServerError, other_tree
+from scp.bench.server import ServerError, other_tree
 from scp.cli import app
 
 CHECKOUT = Path(__file__).parents[2]
@@ -107,18 +107,8 @@ def test_what_is_no_checkout_is_refused(tmp_path):
         other_tree(tmp_path, compiled=False)
 
 
-def test_an_older_layout_has_its_modules_in_the_simulator(tmp_path):
-    (tmp_path / "scp" / "cli").mkdir(parents=True)
-    older = other_tree(tmp_path, compiled=False)
-    assert (older.echo, older.monitored_call) == ("scp.simulator.echo", "scp.simulator.held:held")
-    assert older.places == (tmp_path / "codecs", tmp_path)
-    (tmp_path / "scp" / "bench").mkdir()
-    newer = other_tree(tmp_path, compiled=False)
-    assert (newer.echo, newer.monitored_call) == (OWN.echo, OWN.monitored_call)
-
-
 def test_compiled_code_is_compared_with_a_build_as_new_as_its_sources(tmp_path):
-    source, made = tmp_path / "scp" / "cli" / "__init__.py", tmp_path / "build" / "compiled" / ".made"
+    source, made = tmp_path / "scp" / "bench" / "__init__.py", tmp_path / "build" / "compiled" / ".made"
     source.parent.mkdir(parents=True)
     source.touch()
     made.parent.mkdir(parents=True)

@@ -51,26 +51,16 @@ class _Path:
 class Dissector:
     """Reads packets.
 
-    Args:
-        tcp_ports: TCP ports of M3UA; on other ports, what begins as an M3UA message does is taken for it.
-        udp_ports: UDP ports of encapsulated SCTP.
-
     Attributes:
         signals: what was read; the owner drains it.
         faults: what could not be read; the owner drains it.
         counts: of what is no fault and no signal: "retransmission", "not-ip", "other-protocol" …
     """
 
-    def __init__(
-        self,
-        tcp_ports: frozenset[int] = frozenset((M3UA_PORT,)),
-        udp_ports: frozenset[int] = frozenset((ENCAPSULATION_PORT,)),
-    ) -> None:
+    def __init__(self) -> None:
         self.signals: list[Signal] = []
         self.faults: list[Fault] = []
         self.counts: Counter[str] = Counter()
-        self._tcp_ports = tcp_ports
-        self._udp_ports = udp_ports
         self._ip = ip.Reader()
         self._paths: dict[bytes, _Path] = {}
         self._directions: dict[bytes, tuple[association.Direction, Way]] = {}
@@ -210,7 +200,7 @@ class Dissector:
             self.counts["other-protocol"] += 1
             return
         source, destination = _ports(packet.octets[start : start + 4])
-        if source in self._udp_ports or destination in self._udp_ports:
+        if ENCAPSULATION_PORT in (source, destination):
             self._sctp(frame, packet, start + 8)
         else:
             self.counts["other-protocol"] += 1
@@ -224,7 +214,7 @@ class Dissector:
         ports = octets[start : start + 4]
         source, destination = _ports(ports)
         header: i64 = (octets[start + 12] >> 4) * 4
-        usual = source in self._tcp_ports or destination in self._tcp_ports
+        usual = M3UA_PORT in (source, destination)
         if header < 20 or start + header > packet.end:
             if usual:
                 self._fault(frame, "tcp", "header shorter than 20 octets, or cut short", start + 12)

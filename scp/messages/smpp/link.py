@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final, Protocol, cast, final
+from typing import Final, Protocol, cast, final
 
 from scp.messages.smpp.pdu import (
     LONGEST,
@@ -26,9 +26,6 @@ from scp.messages.smpp.pdu import (
     sequence_of,
 )
 from ss7.errors import DecodeError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LAST_SEQUENCE: Final = 0x7FFF_FFFF  # §5.1.4
 MOST_WAITING: Final = 1 << 20
@@ -59,21 +56,12 @@ class Link(asyncio.Protocol):
         user: takes requests.
         response: seconds that a response may take.
         enquire_link: seconds without an octet after which the other end is asked; 0: never.
-        opened: called when the connection is up.
     """
 
-    def __init__(
-        self,
-        user: LinkUser,
-        *,
-        response: float,
-        enquire_link: float,
-        opened: Callable[[Link], None] | None = None,
-    ) -> None:
+    def __init__(self, user: LinkUser, *, response: float, enquire_link: float) -> None:
         self._user = user
         self._response = response
         self._enquire_link = enquire_link
-        self._opened = opened
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
@@ -94,8 +82,6 @@ class Link(asyncio.Protocol):
         self._heard = self._loop.time()
         if self._enquire_link:
             self._timer = self._loop.call_later(self._enquire_link, self._idle)
-        if self._opened is not None:
-            self._opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
