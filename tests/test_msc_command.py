@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from scp.bench.load import LoadReport
+from scp.bench.held_script import Then
+from scp.bench.load import LoadPlan, LoadReport
 from scp.cli import app
 from scp.cli import msc as commands
 from scp.simulator.expect import NO_ANSWER, Action, Answer
@@ -133,3 +134,21 @@ def test_load_without_any_answer(monkeypatch: pytest.MonkeyPatch, answered: int,
     assert (HINT in done.stderr) is hinted
     assert f"{answered} of 2 calls answered" in done.stdout
     assert done.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [([], Then.END), (["--held"], Then.REPORT), (["--held", "--charged"], Then.CHARGE)],
+)
+def test_load_with_held_and_charged_calls(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], then: Then
+) -> None:
+    planned: list[LoadPlan] = []
+
+    async def run(_scenario: Scenario, _calls: Any, plan: LoadPlan, **_: Any) -> LoadReport:
+        planned.append(plan)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "run_load", run)
+    msc("--load", *words)
+    assert [each.then for each in planned] == [then]

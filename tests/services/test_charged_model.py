@@ -169,6 +169,8 @@ class Scene:
         sure: tenths that were reported to a node which has written that it heard so.
         faults: how often something was lost or late.
         away: tenths that no node was there.
+        by_message: the next message of the switch has another node go on, whose clock is ahead by
+            ``next_apart``.
         given_up: the switch has the call, and did not say so.
     """
 
@@ -187,7 +189,7 @@ class Scene:
         self.answer_at = self.wake_at = self.tested_at = inf
         self.untested = False  # the next ActivityTest is not answered
         self.late: list[tuple[int, Report]] = []
-        self.releasing = False
+        self.by_message, self.next_apart = False, 0
         self.user = CapUser(
             Nowhere(), {}, Snapshot({}), FAST, NullTelemetry(), self._clock, on_bug=lambda *_: None
         )
@@ -323,8 +325,10 @@ class Scene:
         """Each message of the switch meets its fate."""
         for each in words:
             fate = self.fates.pop(0) if self.fates and each.kind is not ReportKind.END else ""
-            if fate in ("lost", "late"):
+            if fate in ("lost", "late", "garbled"):
                 self.faults += 1
+            if fate == "garbled" and each.opcode == Opcode.APPLY_CHARGING_REPORT:
+                each = Report(ReportKind.INVOKE, each.opcode, b"\xff" * 12)  # noqa: PLW2901
             if fate == "late":
                 self.late.append((self.now + LATE, each))
             elif fate != "lost":
@@ -332,10 +336,14 @@ class Scene:
                     self._heard(each)
 
     def _heard(self, report: Report) -> None:
+        if not self.alive and self.by_message and not self.ended:
+            self.by_message = False
+            self.adopt(self.next_apart, report)
+            return
         if not self.alive or self.ended:
             return
         settling = isinstance(self.waits, Settle)  # what comes then is too late
-        if report.opcode == Opcode.APPLY_CHARGING_REPORT and not settling:
+        if report.opcode == Opcode.APPLY_CHARGING_REPORT and not settling and report.argument[0] != 0xFF:
             time = decode_contained("CAMEL-CallResult", report.argument, 3).value.time_information.value
             if isinstance(time, int):
                 self.heard = max(self.heard, time)
@@ -392,7 +400,7 @@ class Keeps:
         self.scene.kept = msgpack.encode(value.values())
 
 
-FATES = st.lists(st.sampled_from(["", "", "", "", "lost", "twice", "late"]), max_size=8)
+FATES = st.lists(st.sampled_from(["", "", "", "", "lost", "twice", "late", "garbled"]), max_size=8)
 STEPS = st.one_of(
     st.tuples(st.just("pass"), st.integers(1, 900)),
     st.tuples(st.just("pass"), st.integers(1, 900)),
@@ -401,6 +409,7 @@ STEPS = st.one_of(
     st.tuples(st.just("delay"), st.integers(0, 60)),
     st.tuples(st.just("down"), st.booleans()),
     st.tuples(st.just("kill"), st.integers(1, 400)),
+    st.tuples(st.just("relay"), st.just(0)),
     st.tuples(st.just("dies"), st.sampled_from(["written", "sending", "asking"])),
     st.tuples(st.just("clock"), st.sampled_from([-3600, -5, 0, 0, 5, 3600])),
     st.tuples(st.just("untested"), st.just(0)),
@@ -430,6 +439,9 @@ def play(scene: Scene, steps: list[tuple[str, Any]]) -> None:
             scene.kill()
             scene.pass_time(value)
             scene.adopt(apart)
+        elif step == "relay":
+            scene.kill()
+            scene.by_message, scene.next_apart = not scene.alive, apart
         elif step == "dies":
             scene.dies = value
         elif step == "clock":
@@ -438,7 +450,7 @@ def play(scene: Scene, steps: list[tuple[str, Any]]) -> None:
             scene.untested = True
         elif step == "told":
             scene._heard(Report(ReportKind.TOLD, argument=EVEN))
-        if not scene.alive and step != "kill":
+        if not scene.alive and not scene.by_message:
             scene.pass_time(10)
             scene.adopt(apart)
     scene.dies, scene.untested = "", False
@@ -454,7 +466,7 @@ def play(scene: Scene, steps: list[tuple[str, Any]]) -> None:
     quotas=st.tuples(st.integers(20, 90), st.integers(0, 15)),
     ahead=st.sampled_from([0, 0, 3]),
     down=st.sampled_from(["grace:20", "release"]),
-    unreadable=st.just("continue"),
+    unreadable=st.sampled_from(["continue", "release"]),
     lost=st.sampled_from(["reported", "granted"]),
     change=st.none() | st.integers(1, 300),
     event_first=st.booleans(),
