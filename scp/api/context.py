@@ -66,8 +66,8 @@ class NodeView(Protocol):
         """Return where a subscriber is, as the HLR says."""
         ...
 
-    def written(self, records: Iterable[Subscriber]) -> None:
-        """Note that records were written through the API."""
+    async def written(self, records: Iterable[Subscriber]) -> None:
+        """Note that records were written through the API, before that is answered."""
         ...
 
     def why_not_ready(self) -> Sequence[str]:

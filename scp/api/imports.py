@@ -114,7 +114,7 @@ class _Import:
         except StoreError as error:
             errors = (FieldError("", f"store: {error}"),)
         else:
-            self._node.written(records)
+            await self._node.written(records)
         for number, read in batch:
             if isinstance(read, Subscriber):
                 self._note(LineResult(number, "failed" if errors else "stored", read.msisdn, errors))

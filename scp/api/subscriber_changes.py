@@ -86,7 +86,7 @@ async def change(
         except VersionConflictError as conflict:
             before = conflict.current
             continue
-        context.node.written((after,))
+        await context.node.written((after,))
         what = call(request.method, request.url.path)
         context.audit.changed(key_name(request), what, before and view_of(before), view_of(after))
         return was, view(after)

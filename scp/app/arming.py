@@ -41,6 +41,8 @@ _COUNT_SECONDS: Final = 1.0
 _PATH_SECONDS: Final = 0.5
 """How often it is looked whether there is a way to the HLR again."""
 _MOST_UNREACHABLE: Final = 10_000
+_NOTE_SECONDS: Final = 1.0
+"""How long the API waits until it is kept that a subscriber is to be armed."""
 CLAIM_SECONDS: Final = 60.0
 """Longer than an HLR is waited for (TS 29.002 §17.1.2: 30 s)."""
 
@@ -90,6 +92,7 @@ class ArmingKeeper:
         self._wishes: dict[str, bool] = {}
         self._off: set[str] = set()
         self._unreachable: set[str] = set()
+        self._writing = asyncio.Lock()
         self._came = asyncio.Event()
         self._dirty = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -97,10 +100,21 @@ class ArmingKeeper:
 
     # --- what is wanted ---
 
-    def noted(self, records: Iterable[Subscriber]) -> None:
-        """Take records that were written, or found."""
+    async def noted(self, records: Iterable[Subscriber]) -> None:
+        """Take records that were written; who is to be armed is in the store when it returns.
+
+        Where that can't be had now, the record stays written: it is done later, or found by the next scan.
+        """
+        waits = False
         for record in records:
-            self._wish(record.msisdn, on=wanted(record))
+            on = wanted(record)
+            self._wish(record.msisdn, on=on)
+            waits = waits or on
+        if waits:
+            with contextlib.suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(_NOTE_SECONDS):
+                    await self._write_wishes()
+            self._came.set()
 
     def told(self, msisdn: str, active: bool | None) -> None:
         """Take what an HLR tells of an M-CSI (None: nothing): one that is switched off is armed again."""
@@ -189,30 +203,34 @@ class ArmingKeeper:
 
     async def _write_wishes(self) -> None:
         """Write what is wanted, and what HLRs told, where that changes something."""
-        while self._wishes or self._off:
-            names = list(dict.fromkeys([*self._wishes, *self._off]))[:_SLICE]
-            known = dict(zip(names, await self._store.get(names), strict=True))
-            now = self._now()
-            wishes = {name: self._wishes.pop(name) for name in names if name in self._wishes}
-            off = self._off.intersection(names)
-            self._off -= off
-            changes = []
-            for name, before in known.items():
-                new = before
-                if name in wishes:
-                    disarm = self._settings.disarm
-                    new = wished(new, name, on=wishes[name], disarm=disarm, now_ms=now)
-                if name in off:
-                    new = switched_off(new, now)
-                if new != before:
-                    changes.append((name, before, new))
-            again = {change[0] for change in changes}
-            try:
-                done = await self._store.change(changes)
-                again -= {change[0] for change, each in zip(changes, done, strict=True) if each}
-            finally:  # what another was quicker to change is looked at again; newer wishes stand
-                self._wishes = {name: on for name, on in wishes.items() if name in again} | self._wishes
-                self._off |= off & again
+        async with self._writing:
+            while self._wishes or self._off:
+                await self._write_slice()
+
+    async def _write_slice(self) -> None:
+        names = list(dict.fromkeys([*self._wishes, *self._off]))[:_SLICE]
+        known = dict(zip(names, await self._store.get(names), strict=True))
+        now = self._now()
+        wishes = {name: self._wishes.pop(name) for name in names if name in self._wishes}
+        off = self._off.intersection(names)
+        self._off -= off
+        changes = []
+        for name, before in known.items():
+            new = before
+            if name in wishes:
+                disarm = self._settings.disarm
+                new = wished(new, name, on=wishes[name], disarm=disarm, now_ms=now)
+            if name in off:
+                new = switched_off(new, now)
+            if new != before:
+                changes.append((name, before, new))
+        again = {change[0] for change in changes}
+        try:
+            done = await self._store.change(changes)
+            again -= {change[0] for change, each in zip(changes, done, strict=True) if each}
+        finally:  # what another was quicker to change is looked at again; newer wishes stand
+            self._wishes = {name: on for name, on in wishes.items() if name in again} | self._wishes
+            self._off |= off & again
 
     async def _worked(self) -> None:
         """Claim what is due, so many at a time, and ask, no faster than the rate; wait if nothing is due."""

@@ -456,10 +456,10 @@ class Node:
         """Return where a subscriber is, as the HLR says."""
         return LocateFailure.OFF if self.map is None else await self.map.locate(msisdn)
 
-    def written(self, records: Iterable[Subscriber]) -> None:
+    async def written(self, records: Iterable[Subscriber]) -> None:
         """Note that the API has written these."""
         if self.map is not None and self.map.arming is not None:
-            self.map.arming.noted(records)
+            await self.map.arming.noted(records)
 
     def why_not_ready(self) -> list[str]:
         """Return, in words, why this node should get no calls; nothing if it should."""

@@ -96,7 +96,7 @@ class FakeNode:
     async def charge(self, *_: Any) -> tuple[Step, ...]:
         return ()  # nobody pays here
 
-    def written(self, records: Iterable[Subscriber]) -> None:
+    async def written(self, records: Iterable[Subscriber]) -> None:
         self.seen.extend(records)
 
     def rules(self, service_key: int | None) -> Rules | None:

@@ -22,6 +22,7 @@ from scp.domain.map_results import Outcome
 from scp.domain.subscriber import Subscriber, When
 from scp.engine.arming import m_csi_active
 from scp.engine.enquiries import Answer
+from scp.ports import StoreError
 from scp.store.armed_sqlite import SqliteArmed
 from scp.store.sqlite import SqliteStore
 from ss7.map.errors import ErrorCode
@@ -92,7 +93,7 @@ class Node:
 
     async def write(self, *records: Subscriber) -> None:
         await self.store.put_many(records)
-        self.keeper.noted(records)
+        await self.keeper.noted(records)
 
     async def state(self, msisdn: str = ROAMER.msisdn) -> ArmState | None:
         known = await self.keeper.of(msisdn)
@@ -225,6 +226,39 @@ def test_who_does_not_want_it_any_more(disarm: bool) -> None:
         assert await node.state() is ArmState.ARMED
 
     story(work, disarm=disarm)
+
+
+def test_who_was_acknowledged_is_to_be_armed_whatever_happens_to_the_node() -> None:
+    """When the API answers, it is in the store: another node finds it there."""
+
+    async def work(node: Node) -> None:
+        node.hlr.delay = 1000.0
+        await node.write(*many(300))
+        assert len(await node.keeper._store.wanted()) == 300  # and no turn of the loop was needed
+
+    story(work)
+
+
+def test_a_store_that_fails_holds_nobody_up_for_long_and_loses_nothing() -> None:
+    async def work(node: Node) -> None:
+        change, down = node.keeper._store.change, True
+
+        async def failing(changes: Any) -> Any:
+            if down:
+                raise StoreError("gone", "unreachable")
+            return await change(changes)
+
+        node.keeper._store.change = failing  # type: ignore[method-assign]
+        await node.write(ROAMER)
+        assert await node.state() is None
+        await asyncio.sleep(1)
+        assert node.keeper.fault == "gone"
+        down = False
+        await asyncio.sleep(20)
+        assert await node.state() is ArmState.ARMED
+        assert node.keeper.fault == ""
+
+    story(work)
 
 
 def test_a_change_of_mind_while_the_hlr_is_asked() -> None:

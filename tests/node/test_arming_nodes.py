@@ -30,8 +30,6 @@ from ss7.address import AddressString
 
 NUMBERS = [f"4670{number:07}" for number in range(60)]
 WINDOW = 16
-UNREACHABLE_SECONDS = 30
-"""After which it is looked again without a link's coming."""
 HLR = Network(point_code=190, global_title="46700000006", scp_ssn=147)
 MAP = """
 [[m3ua.peers]]
@@ -103,12 +101,10 @@ def test_two_nodes_ask_once_and_one_takes_over_what_the_other_left(tmp_path: Pat
             await until(lambda: len(asked(quiet)) == WINDOW)  # claimed by the first node, and not answered
             nodes = stack.enter_context(ExitStack())
             await loop.run_in_executor(None, nodes.enter_context, second.running())
-            began = time.monotonic()
             await other.start()  # later than its node: whoever could not be reached is asked at once
             stack.push_async_callback(other.stop)
             free = [each for each in NUMBERS if each not in asked(quiet)]
             await until(lambda: all(state(second, each) == "armed" for each in free))
-            assert time.monotonic() - began < UNREACHABLE_SECONDS
             assert sorted(asked(other)) == free, "asked twice, or by both"
             first.signal(signal.SIGKILL)
             client = redis.servers[0].client()
