@@ -245,7 +245,18 @@ class VoipService:
     async def _start_kamailio(self, config: voip_config.VoipConfig) -> None:
         shutil.copy(FOLDER / "kamailio.cfg", self.folder)
         (self.folder / "settings.cfg").write_text(settings(config), encoding="utf-8")
-        options = ("-DD", "-E", "-m", "64", "-f", str(self.folder / "kamailio.cfg"), "-Y", str(self.folder))
+        options = (
+            "-DD",
+            "-E",
+            "-x",
+            "tlsf",
+            "-m",
+            "64",
+            "-f",
+            str(self.folder / "kamailio.cfg"),
+            "-Y",
+            str(self.folder),
+        )
         log = self._stack.enter_context((self.folder / "kamailio.log").open("wb"))
         process = await asyncio.create_subprocess_exec(
             program("kamailio"),

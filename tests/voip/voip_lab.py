@@ -296,6 +296,8 @@ class Lab:
             program,
             "-DD",
             "-E",
+            "-x",
+            "tlsf",
             "-m",
             "64",
             "-f",
