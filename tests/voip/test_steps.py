@@ -150,6 +150,22 @@ def test_what_belongs_to_a_call_goes_through_as_it_is(lab: Lab, phone: int) -> N
     assert header(first, "CSeq") + header(again, "CSeq") == ["1 INVITE", "2 INVITE"]
 
 
+def test_early_media_prack_and_update_go_through_while_another_phone_rings(lab: Lab, phone: int) -> None:
+    other = lab.bound("alice-tablet", ALICE)
+    rings, early = lab.device("rings", other), lab.device("early", phone)
+    calls = lab.gateway_calls("990011234567", scenario="gateway_early")
+    for each in (calls, early, rings):
+        each.ended()
+    (progress,) = {one for one in calls.received("SIP/2.0 183") if "m=audio 40000" in one}
+    assert (header(progress, "Require"), header(progress, "RSeq")) == (["100rel"], ["7"])
+    assert header(early.received("PRACK")[0], "RAck") == ["7 1 INVITE"]
+    (update,) = early.received("UPDATE")
+    assert "m=audio 40102" in update
+    assert any("m=audio 40002" in one for one in calls.received("SIP/2.0 200"))
+    assert header(rings.received("CANCEL")[0], "Reason")[0].startswith("SIP;cause=200")
+    lab.unbind("alice-tablet", ALICE, other)
+
+
 def test_a_device_calls_a_subscriber_without_the_gateway(lab: Lab, phone: int) -> None:
     answers, calls = lab.device("answers", phone), bob_dials(lab, "0011234567")
     for each in (calls, answers):
