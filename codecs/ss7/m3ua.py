@@ -148,7 +148,7 @@ _MANDATORY: Final = {
 
 
 @final
-@dataclass
+@dataclass(init=False)
 class Data:
     """A DATA message (§3.3.1): an MTP3 user message with its routing label.
 
@@ -172,9 +172,34 @@ class Data:
     mp: int
     sls: int
     payload: bytes
-    routing_context: int = -1
-    network_appearance: int = -1
-    correlation_id: int = -1
+    routing_context: int
+    network_appearance: int
+    correlation_id: int
+
+    def __init__(
+        self,
+        opc: int,
+        dpc: int,
+        si: int,
+        ni: int,
+        mp: int,
+        sls: int,
+        payload: bytes,
+        routing_context: int = -1,
+        network_appearance: int = -1,
+        correlation_id: int = -1,
+    ) -> None:
+        # Written out, as for all values of the call path: the one that `dataclass` makes is never compiled.
+        self.opc = opc
+        self.dpc = dpc
+        self.si = si
+        self.ni = ni
+        self.mp = mp
+        self.sls = sls
+        self.payload = payload
+        self.routing_context = routing_context
+        self.network_appearance = network_appearance
+        self.correlation_id = correlation_id
 
 
 @final
