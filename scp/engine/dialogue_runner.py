@@ -413,7 +413,7 @@ class DialogueRunner(DialogueHooks[State]):
                 self._settle(state)
             state.session = request.request.session  # before the wait, which the journal has
         state.stamp(now)
-        self._suspend(state, QUOTA, until, now)
+        self._suspend(state, QUOTA, until, now, soon=isinstance(request, Extend))
         try:
             if isinstance(request, Reserve):
                 port.reserve(request.request, asked)
@@ -436,13 +436,13 @@ class DialogueRunner(DialogueHooks[State]):
         self._resume(state, answer, self.clock())
         self.provider.flush()
 
-    def _suspend(self, state: State, wait: int, due: float, now: float) -> None:
+    def _suspend(self, state: State, wait: int, due: float, now: float, *, soon: bool = False) -> None:
         state.wait = wait
         state.due = due
         self._deadlines.add(due, state, now)
         self.provider.wake_at(due)
         if state.journal is not None and state.answered:
-            state.journal.journal.commit(state.journal, due, now)
+            state.journal.journal.commit(state.journal, due, now, soon=soon)
 
     def _resume(self, state: State, value: Any, now: float) -> None:
         state.resume()

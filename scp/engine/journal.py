@@ -7,6 +7,9 @@ goes through the journal::
                                  -> runner suspends -> `commit` -> put -> acknowledged -> messages leave
                                                                      `-> 50 ms: they leave all the same
 
+While a service waits for a further quota, only a wait that takes long is written (``soon``): with the answer
+comes a message, which waits for a record of its own.
+
 So there is one write for each step of a service that changes its state, whatever it sends, and the messages
 of a dialogue stay in order. Writes of one turn of the event loop go out together (`HeldCalls.put`).
 A call whose service keeps nothing never comes here.
@@ -224,6 +227,7 @@ class Journal:
         self._provider = provider
         self._limit = limit
         self._waiting: deque[tuple[float, Journalled]] = deque()
+        self._soon: deque[tuple[float, float, Journalled]] = deque()  # when, the service's deadline, the call
 
     # -- what the runner says ------------------------------------------------------------------------------
 
@@ -231,8 +235,16 @@ class Journal:
         """Return what a call has here from its first `Call.keep` on; ``fence`` of one that was adopted."""
         return Journalled(self, call, tid, fence)
 
-    def commit(self, entry: Journalled, due: float, now: float) -> None:
-        """Write a call's state if it is new, then let its messages leave: the service waits until ``due``."""
+    def commit(self, entry: Journalled, due: float, now: float, *, soon: bool = False) -> None:
+        """Write a call's state if it is new, then let its messages leave: the service waits until ``due``.
+
+        ``soon``: write it in `STEP`, unless a newer one comes before; nothing leaves that depends on it.
+        Whoever takes the call over meanwhile finds it as it was before the switch's last message.
+        """
+        if soon and entry.dirty and entry.written and not entry.outgoing:
+            self._soon.append((now + STEP, due, entry))
+            self._provider.wake_at(now + STEP)
+            return
         wall = self._wall()
         due_ms = int((wall + min(due - now, 604_800.0)) * 1000) + MARGIN_MS
         if entry.dirty:
@@ -319,20 +331,28 @@ class Journal:
 
     def next_deadline(self) -> float:
         """Return when `tick` has something to do, ``inf`` if never."""
+        soon = self._soon
+        while soon and not (soon[0][2].dirty and soon[0][2].call is not None):
+            soon.popleft()
+        first = soon[0][0] if soon else inf
         waiting = self._waiting
         while waiting:
             due, entry = waiting[0]
             if entry.waits_until == due:
-                return (int(due / STEP) + 1) * STEP
+                return min(first, (int(due / STEP) + 1) * STEP)
             waiting.popleft()
-        return inf
+        return first
 
     def tick(self, now: float) -> None:
-        """Let messages leave that have waited for too long."""
+        """Write what was to be written soon; let messages leave that have waited for too long."""
         while self.next_deadline() <= now:
-            _, entry = self._waiting.popleft()
-            self._unjournalled(entry)
-            self._leave(entry)
+            if self._soon and self._soon[0][0] <= now:
+                _, due, entry = self._soon.popleft()
+                self.commit(entry, due, now)
+            else:
+                _, entry = self._waiting.popleft()
+                self._unjournalled(entry)
+                self._leave(entry)
 
     # -- parts of the above --------------------------------------------------------------------------------
 

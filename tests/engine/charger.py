@@ -139,16 +139,19 @@ class Records:
 
     Attributes:
         there: transaction ids of records that are not deleted.
+        entries: what was to be written, in order.
         fenced: whether another node has claimed the call.
     """
 
     def __init__(self) -> None:
         self.waiting: list[Any] = []
         self.there: set[bytes] = set()
+        self.entries: list[Any] = []
         self.fenced = False
 
     def put(self, entry: Any, due_ms: int, waiter: Any) -> None:
         self.there.add(entry.tid)
+        self.entries.append(entry)
         self.waiting.append(waiter)
 
     def delete(self, tid: bytes, fence: int, owner: int, waiter: Any) -> None:

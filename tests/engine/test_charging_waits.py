@@ -22,6 +22,7 @@ from charger import (
     journal,
 )
 from held_open import ARMED
+from msgspec import msgpack
 from room import READY
 
 from scp.domain.decision import Action, Decision
@@ -30,8 +31,10 @@ from scp.domain.quota import (
     Usage,
 )
 from scp.domain.reason import Reason
+from scp.engine.cap.held_record import decode
 from scp.engine.dialogue_runner import CHARGING
 from scp.engine.report_queue import QUEUE_FULL
+from scp.held_call_ports import Kept
 from scp.services.api import (
     MOST_REPORTS,
     Extend,
@@ -496,3 +499,50 @@ def test_a_later_decision_and_facts_of_a_call_go_to_its_record(place):
     here.event(otid)
     assert here.noted == [released, "a fact", "over"]
     assert [each.action for each in here.room.shown] == [Action.CONTINUE]
+
+
+def test_a_wait_for_a_further_quota_is_written_only_if_it_takes_long(place):
+    async def run(call, got):
+        await Reserve(QUOTA, call.now + 0.3)
+        call.invoke(CONTINUE)
+        for number in (1, 3):
+            call.keep(Phase(number))
+            await NextReport(100.0)
+            call.keep(Phase(number + 1))
+            got.append(await Extend(SESSION, QUOTA, call.now + 5.0))
+            call.invoke(TEST)
+
+    here, records = place(run), Records()
+    room = here.room
+    room.cap.journal = journal(room, records, 1.0)
+    otid = room.call()
+    here.answer(GRANT)
+
+    def written() -> list[int]:
+        """The states that were written since, of which the store says now that they are."""
+        numbers = [decode(entry.record).state for entry in records.entries]
+        records.entries.clear()
+        while records.waiting:
+            records.answer(Kept.WRITTEN)
+        room.turn()
+        return [msgpack.decode(octets)["number"] for octets in numbers]
+
+    assert written() == [1]
+    here.event(otid)
+    assert written() == []
+    here.answer(GRANT)  # at once: the message that comes of it has a record
+    assert here.said(otid)[1:] == []
+    assert written() == [3]
+    assert here.said(otid)[1:] == [(tcap.CONTINUE, [TEST])]
+    here.event(otid, invoke_id=10)
+    assert written() == []
+    room.advance(0.005)
+    assert written() == []
+    room.advance(0.01)
+    assert written() == [4]
+    room.advance(1.0)
+    assert written() == []
+    here.answer(GRANT)
+    assert here.got == [GRANT, GRANT]
+    room.turn()
+    assert here.said(otid)[2:] == [(tcap.END, [TEST])]
