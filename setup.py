@@ -52,6 +52,7 @@ HOT = (
     "scp/store/held_redis.py",
     "scp/store/ledger_redis.py",
     "scp/store/redis_hot.py",
+    "scp/store/redis_requests.py",
     "scp/telemetry/metrics.py",
     "scp/telemetry/null.py",
 )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
 
     from scp.held_call_ports import KeptWaiter
-    from scp.store.redis_lookup import Reply
+    from scp.store.redis_requests import Reply
     from scp.store.redis_url import RedisUrl
 
 BUCKETS: Final = 16

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from scp.domain.reservation import Step
     from scp.ports import StepWaiter
-    from scp.store.redis_lookup import Reply
+    from scp.store.redis_requests import Reply
     from scp.store.redis_url import RedisUrl
 
 _encode: Final = msgspec.json.Encoder().encode

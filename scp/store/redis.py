@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from scp.domain.lookup import Found, Pending
     from scp.domain.subscriber import Subscriber
     from scp.ports import Clock, Telemetry, Waiter
-    from scp.store.redis_lookup import Reply
+    from scp.store.redis_requests import Reply
     from scp.store.redis_url import RedisUrl
 
 Done = TypeVar("Done")
@@ -151,7 +151,7 @@ class RedisStore:
         connection = self._links[bucket].connection
         if connection is None:
             return self._not_now("unavailable")
-        if len(connection.pending) >= self._most:
+        if len(connection.requests.pending) >= self._most:
             return self._not_now("overload")
         octets = b"%b%05x\r\n$%d\r\n%b\r\n" % (self._keys.head, bucket, len(digits), digits)
         connection.send(octets, _Lookup(self, msisdn, waiter, octets, bucket, epoch))

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Connection
 
-    from scp.store.redis_lookup import Lookup, Watchers
+    from scp.store.redis_lookup import Watchers
+    from scp.store.redis_requests import Lookup
     from scp.store.redis_url import RedisUrl
 
 SLOTS: Final = 16_384

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scp.store.redis_deployment import Deployment
-    from scp.store.redis_lookup import Reply
+    from scp.store.redis_requests import Reply, Requests
 
 _DIGEST: Final = 40
 
@@ -105,9 +105,12 @@ class HotCalls:
         """Send a call with this turn's others; False: no connection, or too many wait on it."""
         links = self._deployment.links
         connection = links[call.bucket].connection if links else None
-        if connection is None or len(connection.pending) >= self._most:
+        if connection is None:
             return False
-        connection.send(call.octets, call)
+        requests: Requests = connection.requests
+        if len(requests.pending) >= self._most:
+            return False
+        requests.send(call.octets, call)
         return True
 
     def again(self, call: HotCall, error: str) -> bool:

@@ -3,17 +3,15 @@
 Why redis-py does not carry the lookups themselves: a steered call costs 13 µs of CPU, a lookup through a
 pipeline of redis-py 15 µs, through single commands of it 50 to 70 µs. Here it costs 2 µs. A lookup makes no
 task and no future: it is some octets and an object that takes the reply (`Lookup`). The requests of one
-turn of the event loop share a write. Redis answers in the order of the requests, so those that wait are a
-queue, and a reply goes straight to the head of it. With RESP3, pushes (invalidations) come between replies.
+turn of the event loop share a write (`scp.store.redis_requests`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import hiredis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -25,14 +23,12 @@ from scp.common.tasks import end_tasks
 from scp.ports import TRANSIENT, StoreError
 from scp.store.redis_client import CONNECT_SECONDS
 from scp.store.redis_errors import answered
+from scp.store.redis_requests import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from redis.asyncio import Connection
-
-Reply: TypeAlias = Any
-"""bytes, int, None, bool, list, dict, or `hiredis.ReplyError`: an error is a value here, it is not raised."""
 
 BEAT: Final = 0.5
 """Seconds between two looks at a connection: one with nothing to wait for is sent a PING, one that has been
@@ -50,27 +46,6 @@ PING: Final = b"*1\r\n$4\r\nPING\r\n"
 ASKING: Final = b"*1\r\n$6\r\nASKING\r\n"
 TRACKING: Final = ("CLIENT", "TRACKING", "ON")
 READONLY: Final = ("READONLY",)
-_MORE: Final = object()
-
-
-class Lookup(Protocol):
-    """What waits for a reply.
-
-    Attributes:
-        octets: the request, to be sent again where a cluster's node says so.
-        redirects: how often it was.
-    """
-
-    octets: bytes
-    redirects: int
-
-    def reply(self, value: Reply) -> None:
-        """Take the reply; called once, from the event loop."""
-        ...
-
-    def lost(self) -> None:
-        """The connection went down first."""
-        ...
 
 
 async def dial(connection: Connection, *commands: tuple[str, ...], master: bool = False) -> Connection:
@@ -123,7 +98,7 @@ class LookupConnection(asyncio.Protocol):
         closed: called with the reason when the connection is lost, before those that wait for replies.
 
     Attributes:
-        pending: what waits for replies, in order; None where nobody needs one.
+        requests: that were sent; `send` is theirs.
     """
 
     def __init__(
@@ -133,15 +108,10 @@ class LookupConnection(asyncio.Protocol):
         timed: Callable[[float], None],
         closed: Callable[[str], None],
     ) -> None:
-        self.pending: deque[Lookup | None] = deque()
         self._loop = asyncio.get_running_loop()
         self._dialled = dialled
-        self._pushed = pushed
         self._timed = timed
         self._closed = closed
-        self._out: list[bytes] = []
-        self._reader = hiredis.Reader(notEnoughData=_MORE)
-        self._answered = 0
         self._reason = ""
         self._silent = 0
         self._answered_at_beat = 0
@@ -152,49 +122,28 @@ class LookupConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", streams.transport)  # uvloop's is no subclass
         self._transport.set_protocol(self)
         self._writer = EagerWriter(self._transport)
+        self.requests = Requests(self._loop.call_soon, self._write, pushed)
+        self.send = self.requests.send
 
-    def send(self, octets: bytes, lookup: Lookup | None) -> None:
-        """Send a request with this turn's others: a server that gets them bit by bit answers bit by bit."""
-        out = self._out
-        if not out:
-            self._loop.call_soon(self._flush)
-        out.append(octets)
-        self.pending.append(lookup)
-
-    def _flush(self) -> None:
-        out = self._out
-        if not out:
-            return
+    def _write(self, octets: bytes) -> None:
+        """Write a turn's requests, and time some."""
         if self._sample_end < 0:
             self._sample_start = self._loop.time()
-            self._sample_end = self._answered + len(self.pending)
-        self._writer.write(b"".join(out))
-        out.clear()
+            self._sample_end = self.requests.answered + len(self.requests.pending)
+        self._writer.write(octets)
 
     # --- asyncio.Protocol ---
 
     def data_received(self, data: bytes) -> None:
         """Hand out the replies that are whole."""
-        reader = self._reader
-        next_reply = reader.gets
-        pending = self.pending
         try:
-            reader.feed(data)
-            while (value := next_reply()) is not _MORE:
-                if type(value) is hiredis.PushNotification:
-                    self._pushed(value)
-                elif pending:
-                    self._answered += 1
-                    lookup = pending.popleft()
-                    if lookup is not None:
-                        lookup.reply(value)
-                else:
-                    self.abort("the server sent a reply that nobody asked for")
-                    return
+            wrong = self.requests.received(data)
         except hiredis.ProtocolError as error:
-            self.abort(f"what came is not RESP: {error}")
+            wrong = f"what came is not RESP: {error}"
+        if wrong:
+            self.abort(wrong)
             return
-        if 0 <= self._sample_end <= self._answered:
+        if 0 <= self._sample_end <= self.requests.answered:
             self._timed(self._loop.time() - self._sample_start)
             self._sample_end = -1
 
@@ -203,12 +152,7 @@ class LookupConnection(asyncio.Protocol):
         self._beating.cancel()
         reason = self._reason or (str(exc) if exc else "") or "the server closed the connection"
         self._closed(reason)
-        waiting = list(self.pending)
-        self.pending.clear()
-        self._out.clear()
-        for lookup in waiting:
-            if lookup is not None:
-                lookup.lost()
+        self.requests.lost()
 
     # --- ending ---
 
@@ -220,11 +164,12 @@ class LookupConnection(asyncio.Protocol):
     def _beat(self) -> None:
         """See whether the server still answers (a host that is gone closes no connection)."""
         self._beating = self._loop.call_later(BEAT, self._beat)
-        if self._answered != self._answered_at_beat or not self.pending:
-            self._answered_at_beat = self._answered
+        requests = self.requests
+        if requests.answered != self._answered_at_beat or not requests.pending:
+            self._answered_at_beat = requests.answered
             self._silent = 0
-            if not self.pending:
-                self.send(PING, None)
+            if not requests.pending:
+                requests.send(PING, None)
             return
         self._silent += 1
         if self._silent >= SILENT_BEATS:
