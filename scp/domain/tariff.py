@@ -144,6 +144,8 @@ class Tariff(Struct, frozen=True, forbid_unknown_fields=True):
             at: the tariff's clock now.
             slack: how many seconds later it may go on than now; the dearest price until its end then counts.
         """
+        if not self.bands:
+            return self._sum(used, max(seconds, used.seconds), 0)
         rest = max(0, seconds - used.tenths // TENTHS)
         return self._sum(used, max(seconds, used.seconds), self._dearest(at, at + rest + slack))
 

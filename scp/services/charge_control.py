@@ -16,7 +16,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scp.domain.meter import Measured, Period
+from scp.domain.meter import MOST_PERIOD, Measured, Period
 from scp.services.api import Report, ReportKind
 from ss7.cap.charging import (
     AudibleIndicator,
@@ -167,6 +167,9 @@ def read_report(octets: object, version: int) -> ChargeReport | None:
     """Return what ApplyChargingReport's argument says in a CAP version, None if it can't be read."""
     if not isinstance(octets, bytes):
         return None
+    plain = _read_plain(octets)
+    if plain is not None:
+        return plain
     try:
         result = decode_contained("CAMEL-CallResult", octets, version).value
     except DecodeError:
@@ -178,6 +181,29 @@ def read_report(octets: object, version: int) -> ChargeReport | None:
         else Measured(time)
     )
     return ChargeReport(times, result.leg_active, bool(result.call_leg_released_at_tcp_expiry))
+
+
+def _read_plain(octets: bytes) -> ChargeReport | None:
+    """Return what a report says that has a time, no tariff switch and nothing rare; None: it is another one.
+
+    That is nearly every report: timeDurationChargingResult with partyToCharge, timeIfNoTariffSwitch and
+    perhaps legActive (§5.1, CAMEL-CallResult).
+    """
+    size = len(octets)
+    if size < _LEAST or octets[0] != 0xA0 or octets[1] != size - 2 or octets[2:6] != _PARTY:
+        return None
+    length = octets[10]
+    end = _TIME + length
+    if octets[7] != 0xA1 or octets[8] != length + 2 or octets[9] != 0x80 or not 0 < length <= 3 or end > size:
+        return None
+    first = octets[_TIME]
+    if first >= 0x80 or (first == 0 and length > 1 and octets[_TIME + 1] < 0x80):
+        return None  # negative, or longer than it has to be
+    tenths = int.from_bytes(octets[_TIME:end], "big")
+    active = end == size
+    if tenths > MOST_PERIOD or not (active or octets[end:] == _INACTIVE):
+        return None
+    return ChargeReport(Measured(tenths), active, expired=False)
 
 
 def refusal(report: Report) -> Event | None:
@@ -240,5 +266,12 @@ def prepare() -> None:
         read_report(b"\xa0\x00", version)
 
 
+_PARTY: Final = b"\xa0\x03\x81\x01"
+"""partyToCharge [0], receivingSideID [1], one octet."""
+_TIME: Final = 11
+"""Where the time begins: behind timeInformation [1] and timeIfNoTariffSwitch [0]."""
+_LEAST: Final = 12
+_INACTIVE: Final = b"\x82\x01\x00"
+"""legActive [2], FALSE."""
 _MOST_WARNING: Final = 1200  # TS 29.078 §5.1: warningPeriod
 _ADDRESSES_SINCE: Final = 4

@@ -177,7 +177,9 @@ class Control:
             await self._ask_ahead()
             return
         if self.held.money in (Money.COUNTING, Money.CLOSING):
-            await self._charge(report, event)
+            meant = self._meant(report, event)
+            if meant is not None:
+                await self._step(meant)
         if self.held.phase is not Phase.OVER or report.kind is ReportKind.TOLD:
             await self._control(report, event)
 
@@ -297,12 +299,6 @@ class Control:
         policy = self.plan.policy
         assert policy is not None
         return policy
-
-    async def _charge(self, report: Report, event: Event | None) -> None:
-        """Step the table of the money with a report."""
-        meant = self._meant(report, event)
-        if meant is not None:
-            await self._step(meant)
 
     async def _cleared(self, *, reports: bool) -> None:
         """Step it because the call is over; ``reports``: the switch tells what is due."""
