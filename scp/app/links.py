@@ -37,14 +37,19 @@ Attachment: TypeAlias = Connector | Listener | SctpConnector | SctpListener
 
 _ADVICE: Final = {
     errno.EADDRINUSE: "another program has it (ss -lntup names it), or this file gives it twice",
-    errno.EADDRNOTAVAIL: "this machine does not have the address (ip address lists those that it has)",
+    errno.EADDRNOTAVAIL: "this machine does not have it (ip address lists those that it has)",
     errno.EACCES: "a port below 1024 needs the capability net_bind_service",
 }
 
 
 def why_not(peer: Peer, error: OSError) -> str:
     """Return in words why a peer's addresses can't be used, and what to do."""
-    number = 0 if isinstance(error, socket.gaierror) else error.errno or 0
+    if isinstance(error, socket.gaierror):
+        names = ", ".join((*peer.local, *peer.remote))
+        return (
+            f"{names}: {str(error.strerror).lower()}; nothing resolves one of these names (getent hosts NAME)"
+        )
+    number = error.errno or 0
     if not number:
         return str(error.strerror or error)
     where = f"{', '.join(peer.local) or '*'} port {peer.port}: {os.strerror(number).lower()}"
