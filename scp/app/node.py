@@ -239,7 +239,13 @@ class Node:
         sources = self.sources or Sources((), lambda: Drift(""))
         alerts = Alerts(config.node.name, sources.collectors) if sources.collectors else None
         self._console = Hub(self, calls, metrics, nodes, alerts)
-        looked_at = LookedAt(self._console, self.charging.cdrs, sources.drift, self._devices)
+        looked_at = LookedAt(
+            self._console,
+            self.charging.cdrs,
+            sources.drift,
+            self._devices,
+            asks_hlr=config.map is not None,
+        )
         return console_router(looked_at, Captures(self.config_file))
 
     def _api_url(self) -> str:

@@ -22,12 +22,20 @@ class LookedAt:
         cdrs: the node's records.
         drift: compares the configuration's file with what runs; takes some milliseconds.
         devices: asks the VoIP service; None: nobody has said where it is.
+        asks_hlr: whether the node has an HLR to ask.
     """
 
     def __init__(
-        self, hub: Hub, cdrs: CdrStore, drift: Callable[[], Drift], devices: Devices | None = None
+        self,
+        hub: Hub,
+        cdrs: CdrStore,
+        drift: Callable[[], Drift],
+        devices: Devices | None,
+        *,
+        asks_hlr: bool,
     ) -> None:
         self.hub = hub
         self.cdrs = cdrs
         self.drift = drift
         self.devices = devices
+        self.asks_hlr = asks_hlr

@@ -53,7 +53,8 @@ async def session(
     key: ApiKey = request.scope["auth"]
     scopes = tuple(sorted(key.scopes))
     devices = console.devices is not None
-    return answer(Session(key.name, scopes, context.node.name, VERSION, devices, key.until))
+    name = context.node.name
+    return answer(Session(key.name, scopes, name, VERSION, devices, key.until, console.asks_hlr))
 
 
 @get("/v1/overview", operation_id="overview", **call(Scope.READ, tag=TAG))

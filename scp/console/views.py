@@ -98,7 +98,7 @@ class AttemptRecords(Struct, frozen=True):
 class Session(Struct, frozen=True):
     """Whose token it is, what it may do, until which day, on which node.
 
-    ``devices``: the VoIP service is asked for them.
+    ``devices``: the VoIP service is asked for them; ``whereabouts``: the HLR is, where somebody is.
     """
 
     key: str
@@ -107,6 +107,7 @@ class Session(Struct, frozen=True):
     version: str
     devices: bool = False
     until: str | None = None
+    whereabouts: bool = False
 
 
 def attempt_view(kept: KeptCall) -> AttemptView:

@@ -41,3 +41,18 @@ def test_it_forgets_the_oldest_and_what_nobody_knows_nobody_sees() -> None:
     assert len(log.of("46700000005", EVERY, 5)) == 1
     log.add(NOW, "care", "something new", None, {"msisdn": "46701"})
     assert log.of("46701", EVERY, 5) == ()
+
+
+def test_a_change_by_any_call_is_shown_to_keys_of_its_scope() -> None:
+    log = change_log.ChangeLog()
+    shown = {
+        "PUT /v1/mobility/46701234567": Scope.READ,
+        "PUT /v1/passes/46701234567/p1": Scope.PASSES,
+        "DELETE /v1/passes/46701234567/p1": Scope.PASSES,
+        "PUT /v1/traces/46701234567": Scope.TRACE,
+        "POST /v1/subscribers:import": Scope.READ,
+    }
+    for what, scope in shown.items():
+        log.add(NOW, "care", what, None, {})
+        assert log.of("", frozenset({scope}), 1)[0].what == what
+        assert all(each.what != what for each in log.of("", EVERY - {scope}, 100))

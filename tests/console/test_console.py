@@ -7,6 +7,8 @@ import json
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +18,14 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from console_node import HOSTILE, SCOPES, TOKENS, Served, running_node
+from console_node import HOSTILE, SCOPES, TOKENS, Served, clean, running_node
 from console_tab import NEEDS_BROWSER, Tab, chromium
 
 from oracles import redis_lab
+from oracles.servers import free_tcp_port
 from scp.capture.decode import Decoder, Filter
 from scp.capture.inputs import open_capture
-from scp.console import nodes
+from scp.console import hub, nodes, one_message
 from scp.store.open import membership_of, open_store
 from ss7.cap.operations import BY_OPCODE as CAP
 from ss7.map.operations import BY_OPCODE as MAP
@@ -503,6 +506,90 @@ async def enter_stranger(url: str) -> None:
     assert membership is not None
     await membership.renew(nodes.IDENTITY, nodes._encode(stranger), 60_000)
     await store.close()
+
+
+WITH_HLR = """
+[[m3ua.peers]]
+name = "hlr"
+transport = "tcp"
+role = "asp-listen"
+local = ["127.0.0.1"]
+port = {port}
+destinations = ["0-23-6"]
+[map]
+gateway = "0-23-6"
+"""
+
+
+def located(served: Served, number: str) -> bool:
+    """Whether the HLR is there, and says where somebody is."""
+    try:
+        return bool(served.ask("GET", f"/v1/whereabouts/{number}")["vlr"])
+    except HTTPError as error:
+        error.close()
+        return False
+
+
+@NEEDS_BROWSER
+def test_a_place_has_its_age_and_the_hlr_is_asked_where_somebody_is(browser: Any, tmp_path: Path) -> None:
+    number, port = "46701111111", free_tcp_port()
+    hlr = [sys.executable, "-m", "scp.cli", "hlr", "--to", f"127.0.0.1:{port}"]
+    hlr += ["--subscriber", f"{number},vlr=31651000000,age=7"]
+    with running_node(tmp_path, more=WITH_HLR.format(port=port)) as served:
+        beside = subprocess.Popen(hlr, stdout=subprocess.DEVNULL, env=clean())
+        try:
+            while not located(served, number):
+                time.sleep(0.05)
+            served.ask("PUT", f"/v1/authorizations/{number}", {})
+            served.ask("PUT", f"/v1/roaming/{number}", {"roaming": True, "vlr": "31651000009"})
+            opened = Tab(browser, served.url, TOKENS["operator"])
+            opened.page.goto(f"{served.url}/console#/subscriber?number={number}")
+            opened.page.wait_for_selector("dd:has-text('abroad VLR 31651000009 set'):has-text('s ago')")
+            opened.page.click("text=Where does the HLR say it is?")
+            opened.page.wait_for_selector("[role=status]:has-text('VLR 31651000000'):has-text('7 min ago')")
+            assert opened.faults == []
+            opened.context.close()
+        finally:
+            beside.terminate()
+            beside.wait(60)
+
+
+@NEEDS_BROWSER
+def test_under_load_what_is_shown_is_what_api_and_wire_said(phone: Tab, node: Served) -> None:
+    page = phone.page
+    msc = node.call("--vlr", "491710000001", "--load", "--rate", "40", "--duration", "600", background=True)
+    try:
+        page.click("nav >> text=Calls")
+        page.wait_for_selector(".calls tbody tr >> nth=5")
+        page.click("text=Hold still")
+        rows = page.eval_on_selector_all(
+            ".calls tbody tr",
+            "found => found.slice(0, 5).map(row => [row.querySelector('a').hash, ...[...row.cells].map(cell => cell.innerText)])",
+        )
+        for hash_, _, from_, to, answer, reason, ms in rows:
+            detail = node.ask("GET", "/v1/attempts/" + hash_.rpartition("/")[2])
+            call, attempt = detail["call"], detail["call"]["attempt"]
+            assert (from_, to, reason) == (attempt["a_number"], attempt["b_number"], attempt["reason"])
+            assert answer == f"{attempt['action']} {attempt['number']}"
+            assert ms == f"{call['answer_ms']:.1f} ms"
+            wire = [one_message.read_octets(bytes.fromhex(each["octets"])) for each in detail["messages"]]
+            assert wire[0].message["components"][0]["operation"] == "initialDP"
+            assert attempt["a_number"] in str(wire[0].message)
+            assert attempt["number"] in str(wire[1].message)
+        page.click(f"a[href='{rows[0][0]}']")
+        page.click(".arrow > summary >> nth=0")
+        shown = page.inner_text("[aria-label=Octets]")
+        octets = "".join(line.partition(" ")[2].replace(" ", "") for line in shown.splitlines())
+        first = node.ask("GET", "/v1/attempts/" + rows[0][0].rpartition("/")[2])["messages"][0]
+        assert octets == first["octets"]
+    finally:
+        msc.kill()
+        msc.wait(60)
+        msc.stdout.close()
+
+
+def test_a_link_that_goes_down_is_told_within_two_seconds() -> None:
+    assert hub.OVERVIEW_EVERY * hub.TICK + hub.TICK < 2  # each snapshot has the state of that moment
 
 
 @NEEDS_BROWSER

@@ -340,6 +340,7 @@ function Subscriber({ msisdn, calls, session }) {
     load();
   }
   const recent = calls.filter(each => [each.attempt.a_number, each.attempt.b_number].some(text => text && (text === msisdn || text.endsWith(msisdn.slice(-9))))).slice(0, 30);
+  const placed = found && found.roaming !== null ? changes.find(each => each.after && each.after.roaming === found.roaming && each.after.vlr === found.vlr && (!each.before || each.before.roaming !== found.roaming || each.before.vlr !== found.vlr)) : null;
   const yes = value => value === null || value === undefined ? "not known" : value ? "yes" : "no";
   return html`${problem ? html`<p class="notice" role="alert">${problem}</p>` : null}
     <h2>${msisdn}</h2>
@@ -348,7 +349,7 @@ function Subscriber({ msisdn, calls, session }) {
       <div><dt>Authorized (operator)</dt><dd>${yes(found.authorized)} <span class="mono dim">${found.imsi || ""}</span></dd></div>
       <div><dt>Registered (VoIP service)</dt><dd>${yes(found.registered)} <span class="mono dim">${found.aor || ""}</span></dd></div>
       <div><dt>Forwarding (subscriber)</dt><dd>${found.forwarding ? `on, ${found.when}` : "off"} <span class="mono dim">${(found.locations || []).join(" ")} ${found.forwarding_number || ""}</span></dd></div>
-      <div><dt>Roaming</dt><dd>${yes(found.roaming)} <span class="mono dim">${found.vlr || ""}</span></dd></div>
+      <div><dt>Place</dt><dd>${found.roaming === null ? "not known" : found.roaming ? "abroad" : "at home"} <span class="mono dim">${found.vlr ? `VLR ${found.vlr}` : ""}</span>${placed ? html` <span class="dim">set ${age(Date.parse(placed.time))}</span>` : null}</dd></div>
       ${account ? html`<div><dt>Balance</dt><dd>${money(account.balance, account.currency)}, ${money(account.held, account.currency)} of it held</dd></div>` : null}
     </dl>` : null}
     <div class="row">
@@ -359,6 +360,7 @@ function Subscriber({ msisdn, calls, session }) {
       ${may("forwarding") && found && found.roaming !== null ? html`<button onClick=${() => change("DELETE", `/v1/roaming/${msisdn}`)}>Forget where the subscriber is</button>` : null}
       ${may("trace") ? html`<${Trace} msisdn=${msisdn} />` : null}
     </div>
+    ${session.whereabouts ? html`<${Whereabouts} key=${msisdn} msisdn=${msisdn} />` : null}
     ${may("authorization") && may("charging") ? html`<${Credit} msisdn=${msisdn} account=${account} change=${change} />` : null}
     ${devices ? html`<h2>Devices</h2>${devices.problem ? html`<p class="notice">The VoIP service does not say: ${devices.problem}</p>` : html`<p>${devices.registered} registered now</p>
       <ul>${devices.devices.map(each => html`<li key=${each.id}><span class="mono">${each.id}</span> ${each.label} <span class=${"pill " + (each.state === "active" ? "pass" : "warn")}>${each.state}</span></li>`)}</ul>`}` : null}
@@ -377,6 +379,22 @@ const moment = text => since(text).replace(" UTC", "");
 const DONE = [[/^PUT .*authorizations/, "authorized"], [/^DELETE .*authorizations/, "authorization ended"], [/^PUT .*registrations/, "registered"], [/^DELETE .*registrations/, "registration ended"], [/^PUT .*forwarding/, "forwarding set"],
   [/^PUT .*roaming/, "place set"], [/^DELETE .*roaming/, "place forgotten"], [/^PUT .*traces/, "trace begun"], [/^DELETE .*traces/, "trace ended"], [/^DELETE .*calls/, "call released"], [/^POST .*import/, "import"]];
 const done = what => (DONE.find(([pattern]) => pattern.test(what)) || [0, what])[1];
+// How long ago a time was.
+function age(ms) {
+  const seconds = Math.max(0, (Date.now() - ms) / 1000);
+  for (const [unit, length] of [["d", 86_400], ["h", 3600], ["min", 60]]) if (seconds >= 2 * length) return `${Math.floor(seconds / length)} ${unit} ago`;
+  return `${Math.floor(seconds)} s ago`;
+}
+
+// Where the HLR says that the subscriber is: it is asked when somebody wants to know.
+function Whereabouts({ msisdn }) {
+  const [place, set] = useState(null);
+  const [problem, fail] = useState("");
+  const find = () => ask("GET", `/v1/whereabouts/${msisdn}`).then(found => { set(found); fail(""); }, error => { set(null); fail(error.message); });
+  return html`<p><button onClick=${find}>Where does the HLR say it is?</button> ${place ? html`<span role="status">${place.roaming === null ? "at" : place.roaming ? "abroad, at" : "at home, at"} VLR <span class="mono">${place.vlr}</span>, ${place.state}; it was there ${age(Date.now() - 1000 * place.age_s)}</span>` : null}
+    ${problem ? html`<span class="fail" role="alert">${problem}</span>` : null}</p>`;
+}
+
 const plainly = value => value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
 
 // What a change has changed: [field, before, after].
