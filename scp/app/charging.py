@@ -18,7 +18,7 @@ from scp.charging.sink import CdrSink
 from scp.domain.tariff import MINUTE, TariffTable
 from scp.ports import StoreError
 from scp.services.charge_explained import Payment, Prices, cost_steps
-from scp.store.ledger_open import open_cdrs, open_ledger
+from scp.store.beside import open_cdrs, open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

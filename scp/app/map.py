@@ -18,7 +18,7 @@ from scp.engine.enquiries import Enquiries
 from scp.engine.mobility import CONTEXTS_SERVED, Mobility
 from scp.engine.whereabouts import HLR_SSN, Places
 from scp.ports import StoreError, VersionConflictError
-from scp.store.armed_open import open_armed
+from scp.store.beside import open_armed
 from ss7.map.codec import FAST, VERSIONS
 from ss7.map.contexts import (
     ANY_TIME_INFO_ENQUIRY,

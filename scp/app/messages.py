@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scp.messages.queue import MessageQueue
 from scp.messages.smpp.esme import Esme
 from scp.messages.smpp.settings import esme_settings
-from scp.store.messages_open import open_messages
+from scp.store.beside import open_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,9 +17,7 @@ from scp.config import Fault
 from scp.messages.smpp.settings import smpp_tls
 from scp.ports import StoreError
 from scp.services.registry import ServiceConfigError, build_services, installed
-from scp.store.armed_open import open_armed
-from scp.store.ledger_open import open_ledger
-from scp.store.messages_open import open_messages
+from scp.store.beside import open_armed, open_ledger, open_messages
 from scp.store.open import open_store
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from scp.bench.load import LoadCall
 from scp.domain.subscriber import Subscriber, When
 from scp.simulator.expect import Action, Expectation
 from scp.simulator.scenario import Scenario as CallScenario
-from scp.store.ledger_open import open_ledger
+from scp.store.beside import open_ledger
 from scp.store.open import open_store
 from ss7.isup import NatureOfAddress
 

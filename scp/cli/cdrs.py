@@ -56,7 +56,7 @@ def export(
 
 async def _write(config: Config, to: BinaryIO, form: Form, after: int, kept: tuple[int, int]) -> None:
     from scp.charging.export import export as pieces
-    from scp.store.ledger_open import open_cdrs
+    from scp.store.beside import open_cdrs
 
     records, store_url = config.charging.records, config.store.url.reveal()
     store = open_cdrs(records and records.reveal(), store_url, config.node.name, read_only=True)

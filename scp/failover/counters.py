@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 import msgspec
 from msgspec import Struct
 
-from scp.store.ledger_open import cdrs_file
+from scp.store.beside import cdrs_file
 
 if TYPE_CHECKING:
     from pathlib import Path

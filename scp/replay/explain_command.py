@@ -251,7 +251,7 @@ def _account(settings: Config, msisdn: str) -> Account | str | None:
     import asyncio
 
     from scp.ports import StoreError
-    from scp.store.ledger_open import open_ledger
+    from scp.store.beside import open_ledger
 
     async def read() -> Account | None:
         ledger = open_ledger(

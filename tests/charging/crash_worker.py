@@ -16,8 +16,8 @@ from scp.charging.service import ChargingService
 from scp.domain.reservation import reservation_id
 from scp.domain.tariff import Tariff, TariffTable
 from scp.ports import ChargingRequest
+from scp.store.beside import open_ledger
 from scp.store.cdr_sqlite import SqliteCdrStore
-from scp.store.ledger_open import open_ledger
 
 ACCOUNTS = [f"4670000{n:04d}" for n in range(10)]
 CREDIT = 1_000_000

@@ -13,9 +13,9 @@ from scp.domain.cdr import Bundle, CallAttempt, VoipRecord
 from scp.domain.decision import Action
 from scp.domain.reason import Reason
 from scp.ports import CdrStore, StoreError
+from scp.store.beside import open_cdrs
 from scp.store.cdr_file import EARLIER, NodeCdrFile
 from scp.store.cdr_sqlite import SqliteCdrStore
-from scp.store.ledger_open import open_cdrs
 
 REDIS = "redis://127.0.0.1/0"
 ROW = {"received_ms": 1, "decided_ms": 1, "service": "s", "service_key": 100, "trigger": Trigger.TERMINATING}

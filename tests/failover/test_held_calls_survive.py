@@ -26,7 +26,7 @@ from real_node import RealNode, free_ports
 from room import DIALLED, MSISDN, STEERED
 
 from oracles import redis_lab
-from scp.store.ledger_open import open_cdrs, open_ledger
+from scp.store.beside import open_cdrs, open_ledger
 from scp.store.open import open_held_calls
 from ss7 import tcap
 from ss7.cap.operations import Opcode

@@ -21,7 +21,7 @@ from oracles.servers import answers_tcp, free_tcp_port
 from oracles.waiting import wait_until
 from scp.domain.message import State
 from scp.simulator.smsc import journal_lines, taken_message
-from scp.store.messages_open import open_messages
+from scp.store.beside import open_messages
 
 HERE = Path(__file__).parent
 ENOUGH = 60.0

@@ -13,7 +13,7 @@ import sys
 from scp.app.messages import _Uncounted
 from scp.messages.queue import MessageQueue
 from scp.messages.smpp.esme import Esme, EsmeSettings
-from scp.store.messages_open import open_messages
+from scp.store.beside import open_messages
 
 CLIENTS = 20
 DAY_MS = 86_400_000

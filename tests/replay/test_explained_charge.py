@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from scp.cli import app
 from scp.domain.reservation import Event, Reservation, Step
-from scp.store.ledger_open import open_ledger
+from scp.store.beside import open_ledger
 
 CONFIG = """
 [node]

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from oracles.redis_lab import Lab
 from scp.domain.armed import Armed, ArmState
 from scp.ports import ArmedStore, StoreError
-from scp.store.armed_open import open_armed
 from scp.store.armed_redis import RedisArmed
 from scp.store.armed_sqlite import SqliteArmed
+from scp.store.beside import open_armed
 from scp.store.redis_url import parse_redis_url
 
 NewStore = Callable[[], ArmedStore]

@@ -9,7 +9,7 @@ from message_contract import MessageContract, NewStore
 
 from oracles.redis_lab import Lab
 from scp.ports import StoreError
-from scp.store.messages_open import open_messages
+from scp.store.beside import open_messages
 from scp.store.messages_redis import RedisMessages
 from scp.store.messages_sqlite import SqliteMessages
 from scp.store.redis_url import parse_redis_url

@@ -1,4 +1,4 @@
-"""From URLs to a ledger and to a file of call detail records, and what they are where none is given."""
+"""From URLs to the stores beside that of subscribers, and where each is if none is given."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scp.ports import StoreError
+from scp.store.armed_sqlite import SqliteArmed
 from scp.store.cdr_file import CdrFile, NodeCdrFile
 from scp.store.cdr_sqlite import SqliteCdrStore
 from scp.store.ledger_sqlite import SqliteLedger
+from scp.store.messages_sqlite import SqliteMessages
 from scp.store.sqlite_base import MEMORY
 
 if TYPE_CHECKING:
-    from scp.ports import CdrStore, Ledger
+    from scp.message_ports import MessageStore
+    from scp.ports import ArmedStore, CdrStore, Ledger
+    from scp.store.redis_url import RedisUrl
 
 _SQLITE: Final = "sqlite:"
 
@@ -33,11 +37,28 @@ def open_ledger(url: str | None, store_url: str, node: str, *, read_only: bool =
     if given.startswith(_SQLITE):
         return SqliteLedger(given.removeprefix(_SQLITE), read_only=read_only)
     from scp.store.ledger_redis import RedisLedger  # noqa: PLC0415 - only who has Redis needs its client
-    from scp.store.redis_url import parse_redis_url  # noqa: PLC0415
 
-    if not given.startswith(("redis:", "rediss:", "redis+", "rediss+")):
-        raise StoreError("no ledger for this URL: it may be in SQLite or Redis", "config")
-    return RedisLedger(parse_redis_url(given), node)
+    return RedisLedger(_redis(given, "ledger"), node)
+
+
+def open_messages(url: str | None, store_url: str) -> MessageStore:
+    """Return the store of text messages that ``url`` names, not yet opened. As `open_ledger`."""
+    given = _beside(store_url, ".messages") if url is None else url
+    if given.startswith(_SQLITE):
+        return SqliteMessages(given.removeprefix(_SQLITE))
+    from scp.store.messages_redis import RedisMessages  # noqa: PLC0415 - as above
+
+    return RedisMessages(_redis(given, "store of text messages"))
+
+
+def open_armed(url: str | None, store_url: str) -> ArmedStore:
+    """Return the store of armed M-CSIs that ``url`` names, not yet opened. As `open_ledger`."""
+    given = _beside(store_url, ".armed") if url is None else url
+    if given.startswith(_SQLITE):
+        return SqliteArmed(given.removeprefix(_SQLITE))
+    from scp.store.armed_redis import RedisArmed  # noqa: PLC0415 - as above
+
+    return RedisArmed(_redis(given, "store of armed M-CSIs"))
 
 
 def open_cdrs(url: str | None, store_url: str, node: str, *, read_only: bool = False) -> CdrStore:
@@ -67,3 +88,12 @@ def _beside(store_url: str, suffix: str) -> str:
     if store_url.startswith(_SQLITE) and not store_url.endswith(MEMORY):
         return store_url + suffix
     return store_url
+
+
+def _redis(url: str, what: str) -> RedisUrl:
+    """Return what a URL of a Redis says; raise `StoreError` if it is none."""
+    from scp.store.redis_url import parse_redis_url  # noqa: PLC0415 - as above
+
+    if not url.startswith(("redis:", "rediss:", "redis+", "rediss+")):
+        raise StoreError(f"no {what} for this URL: it may be in SQLite or Redis", "config")
+    return parse_redis_url(url)
