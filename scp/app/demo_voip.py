@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import os
 import re
 import shutil
 import signal
@@ -264,7 +265,9 @@ class VoipService:
             stdout=log,
             stderr=log,
             cwd=self.folder,  # it includes the settings.cfg of where it is started, if there is one
+            start_new_session=True,
         )
+        self._stack.callback(_kill_group, process.pid)  # those that outlive the first one keep the ports
         self._stack.push_async_callback(process.wait)
         self._stack.callback(lambda: process.terminate() if process.returncode is None else None)
         started = "Kamailio takes the brain's connection"
@@ -601,3 +604,8 @@ def lan_address() -> str:
         except OSError:
             return HERE
         return str(probe.getsockname()[0])
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # none is left
+        os.killpg(leader, signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import re
 import signal
 import socket
@@ -20,7 +21,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 from voip_lab import DOMAIN, SCENARIOS, Lab, free_ports, free_tcp_port, header, unavailable
 
-from oracles.waiting import wait_until
+from oracles.waiting import PATIENCE, wait_until
 from scp import client
 from scp.app import demo, demo_voip
 from scp.cli import app
@@ -196,7 +197,7 @@ def test_the_service_that_was_left_running_ends_with_all_it_started(tmp_path: Pa
     with out.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-c", code], stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_until(lambda: process.poll() is not None or "Ctrl-C" in out.read_text(), 30)
+        wait_until(lambda: process.poll() is not None or "Ctrl-C" in out.read_text())
         said = out.read_text()
         url = re.findall(r"QR code \((http://\S+)\)", said)[0]
         account = httpx.get(url, trust_env=False).text
@@ -204,10 +205,13 @@ def test_the_service_that_was_left_running_ends_with_all_it_started(tmp_path: Pa
         assert httpx.get(url + "x", trust_env=False).status_code == 404
         assert "\u2588" in said  # the QR code's blocks
         log = re.findall(r"Kamailio's log: (\S+)/kamailio.log", said)[0]
+        (kamailio,) = [pid for pid in having(log) if os.getpgid(pid) == pid]
+        os.kill(kamailio, signal.SIGKILL)
+        wait_until(lambda: kamailio not in having(log))
+        assert having(log), "its other processes go on"
         process.terminate()
-        assert process.wait(30) == 0, out.read_text()
-        running = [one for one in Path("/proc").glob("[0-9]*/cmdline") if log.encode() in cmdline(one)]
-        assert running == []
+        assert process.wait(PATIENCE) == 0, out.read_text()
+        wait_until(lambda: not having(log))
         assert not Path(log).exists()
     finally:
         process.kill()
@@ -225,6 +229,12 @@ def test_ports_that_others_have_are_named_before_anything_starts() -> None:
             OSError, match=f"has .*UDP 127.0.0.1:{sip}, .*TCP 127.0.0.1:{taken}: end it first"
         ):
             asyncio.run(demo_voip.keep(demo.CONFIG, Console(file=io.StringIO()), sip, (0, taken, 0, 0)))
+
+
+def having(text: str) -> list[int]:
+    """Processes with this in their command line."""
+    found = Path("/proc").glob("[0-9]*/cmdline")
+    return [int(one.parent.name) for one in found if text.encode() in cmdline(one)]
 
 
 def cmdline(file: Path) -> bytes:
