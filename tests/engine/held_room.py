@@ -82,10 +82,13 @@ class HeldRoom(Room):
     Args:
         held: the store.
         before: the room of the process that has died; its switch goes on with this one.
+        max_dialogues: how many calls may be open.
     """
 
-    def __init__(self, held: HandMovedHeld, before: HeldRoom | None = None) -> None:
-        super().__init__(READY, services={SERVICE_KEY: RESCUING})
+    def __init__(
+        self, held: HandMovedHeld, before: HeldRoom | None = None, max_dialogues: int = 1000
+    ) -> None:
+        super().__init__(READY, services={SERVICE_KEY: RESCUING}, max_dialogues=max_dialogues)
         self.held = held
         if before is not None:
             self.said = before.said

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +23,8 @@ from ss7.cap.events import EventTypeBCSM as E
 from ss7.cap.operations import Opcode
 
 OTHER = 9
+HELD = int(os.environ.get("CAMEL_SCP_HELD_CALLS", "1000"))
+"""Calls that a drain hands over; 5,000 take a plain Python half a minute to begin and to adopt."""
 
 
 class Adopting:
@@ -33,9 +37,9 @@ class Adopting:
 
     def __init__(self) -> None:
         self.held = MemoryHeldCalls()
-        self.dead = HeldRoom(self.held)  # type: ignore[arg-type]
+        self.dead = HeldRoom(self.held, max_dialogues=HELD)  # type: ignore[arg-type]
         self.dead.journal.owner = OTHER
-        self.room = HeldRoom(self.held, self.dead)  # type: ignore[arg-type]
+        self.room = HeldRoom(self.held, self.dead, HELD)  # type: ignore[arg-type]
         self.faults: list[str] = []
         self.adoption = Adoption(
             self.held, INSTANCE, self.room.node, self.room.cap, self.faults.append, self.room.cap.wall
@@ -190,6 +194,36 @@ def test_a_drained_node_hands_over_and_leaves_what_still_comes() -> None:
         claimed = await here.held.claim(tid, entry.fence, OTHER)
         assert claimed is not None
         assert len(claimed.left) == 1
+
+    run(scenario)
+
+
+def test_11_held_calls_are_handed_over_in_two_seconds_and_none_is_lost() -> None:
+    """A rolling upgrade: the old process drains, the new one goes on with each call when its switch speaks."""
+
+    async def scenario(here: Adopting) -> None:
+        for _ in range(HELD):
+            here.dead.call()
+        await asyncio.sleep(0)
+        here.dead.turn()
+        calls = [(answer.message.dtid, answer.message.otid) for answer in here.dead.said]
+        old = Adoption(
+            here.held, OTHER, here.dead.node, here.dead.cap, here.faults.append, here.dead.cap.wall
+        )
+        began = time.process_time()
+        await old.hand_over()
+        assert time.process_time() - began < 2.0
+        assert (len(here.dead.node.tcap), old.counts["handed-over"]) == (0, HELD)
+        for first in range(0, HELD, 500):
+            for otid, tid in calls[first : first + 500]:
+                here.room.send(tcap.build_continue(otid, tid, b"", [report(E.O_DISCONNECT, 12)]))
+            await asyncio.gather(*here.adoption._tasks)
+        await asyncio.sleep(0)
+        here.room.turn()
+        assert (here.adoption.counts["adopted"], here.faults) == (HELD, [])
+        ended = [answer.message.dtid for answer in here.room.said if answer.message.kind == tcap.END]
+        assert ended == [otid for otid, _ in calls]
+        assert await here.held.count() == 0
 
     run(scenario)
 
