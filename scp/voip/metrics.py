@@ -24,6 +24,7 @@ ADMITTED: Final = ("yes", "no")
 MESSAGES: Final = (*State, "received")
 ANSWERED: Final = ("taken", "refused", "later")
 COUNTED: Final = ("scanner", "malformed", "flood", "wrong_digest", "late", "away", "no_relay", "unreadable")
+ONE_TIME: Final = ("given", "called", "refused", "none-free")
 MONEY: Final = ("granted", "denied", "failed", "committed", "released", "unsettled")
 
 
@@ -46,6 +47,7 @@ class VoipMetrics:
         self.told = dict.fromkeys(TOLD, 0)
         self.money = dict.fromkeys(MONEY, 0)
         self.passes = dict.fromkeys(("granted", "failed"), 0)
+        self.one_time = dict.fromkeys(ONE_TIME, 0)
         self.unreadable = 0
         self.kamailios: dict[str, Counted] = {}
         self.store_up: bool | None = None
@@ -93,6 +95,7 @@ class VoipMetrics:
             "voip_registrations_told", "What the node was told of identities.", "result", self.told
         )
         yield _counter("voip_passes", "Passes asked of the node for calls to mobiles.", "result", self.passes)
+        yield _counter("voip_one_time", "One-time numbers by what became of them.", "result", self.one_time)
         yield _counter("voip_charging", "Reservations by what came of them.", "result", self.money)
         yield _counter(
             "voip_messages", "Text messages by the state that they came to.", "state", self.messages

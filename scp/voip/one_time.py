@@ -8,6 +8,7 @@ it out of the store, and is put through only where it did: of two calls, at whic
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from typing import TYPE_CHECKING, final
@@ -16,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scp.voip import decision
+from scp.voip.metrics import ONE_TIME
 from scp.voip.records import OneTime
 from scp.voip.store import StoreError
 
@@ -46,6 +48,7 @@ class OneTimeNumbers:
         directory: whose numbers may call one.
         store: where they are kept.
         wall: milliseconds since 1970-01-01 UTC.
+        counts: of numbers by what became of them (`scp.voip.metrics.ONE_TIME`).
 
     Attributes:
         faults: what the store has and can't be read, in words.
@@ -57,7 +60,9 @@ class OneTimeNumbers:
         directory: Directory,
         store: Store,
         wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        counts: dict[str, int] | None = None,
     ) -> None:
+        self.counts = dict.fromkeys(ONE_TIME, 0) if counts is None else counts
         self._directory = directory
         self._store = store
         self._wall = wall
@@ -120,9 +125,11 @@ class OneTimeNumbers:
                 made = OneTime(number, msisdn, to, now + config.seconds * 1000)
                 if await asyncio.to_thread(self._swap, before, made):
                     self._given[number] = made
+                    self.counts["given"] += 1
                     # the one that was given longest ago is next: a redialled one finds nobody's call
                     self._next = (self._all.index(number) + 1) % len(self._all)
                     return made
+        self.counts["none-free"] += 1
         raise NoNumberError(f"all {len(self._all)} are given out", most=False)
 
     def _swap(self, before: OneTime | None, made: OneTime) -> bool:
@@ -154,14 +161,13 @@ class OneTimeNumbers:
     async def claimed(self, call: Call) -> Call:
         """Return a call to a one-time number as its owner's call to the target; this uses the number up."""
         found = self._fits(call)
-        if found is None:
-            return replace(call, behalf="")
-        del self._given[found.number]
-        try:
-            ours = await asyncio.to_thread(self._store.change, remove=[found], expect=[found])
-        except StoreError:
-            ours = False
-        return _for(found, call) if ours else replace(call, behalf="")
+        ours = False
+        if found is not None:
+            del self._given[found.number]
+            with contextlib.suppress(StoreError):
+                ours = await asyncio.to_thread(self._store.change, remove=[found], expect=[found])
+        self.counts["called" if ours else "refused"] += 1
+        return _for(found, call) if ours and found is not None else replace(call, behalf="")
 
     def _fits(self, call: Call) -> OneTime | None:
         """Return what a call to a one-time number may claim: it is in time, and nobody else calls."""

@@ -50,6 +50,7 @@ def call(number: str, caller: str = f"+{BOB}") -> Call:
 def test_a_number_is_for_one_call_in_time_of_whom_it_was_given_to(tmp_path: Path) -> None:
     clock = Clock()
     numbers = made(f"sqlite:{tmp_path / 'voip.db'}", clock)
+    counts = numbers.counts
 
     async def run() -> None:
         first = await numbers.give(BOB, "alice")
@@ -68,6 +69,7 @@ def test_a_number_is_for_one_call_in_time_of_whom_it_was_given_to(tmp_path: Path
         for caller in ("anonymous", "", "+46812345"):
             third = await numbers.give(BOB, "alice")
             assert (await numbers.claimed(call(third.number, caller))).behalf == BOB
+        assert counts == {"given": 5, "called": 4, "refused": 4, "none-free": 0}
         assert numbers.number_of(call("46810000003")) == ""
         assert numbers.number_of(Call("+46810000000", f"+{BOB}", device="bob-phone")) == ""
 
