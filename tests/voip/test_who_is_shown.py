@@ -307,7 +307,7 @@ def test_a_caller_of_the_switch_who_withholds_the_number_is_not_shown_and_may_be
 
 @with_lab
 def test_what_is_barred_is_refused_and_an_emergency_call_is_not(
-    lab: Lab, operator: client.Client, zoe: voip.Credentials
+    lab: Lab, operator: client.Client, zoe: voip.Credentials, phone: int
 ) -> None:
     operator.send(voip.put_identity(ZOE, barred=["46", "1"]))
     refused(dials(lab, "0900123456", "zoe-phone", ZOE, zoe.password), "403")
@@ -321,6 +321,12 @@ def test_what_is_barred_is_refused_and_an_emergency_call_is_not(
         mobile, calls = lab.gateway("answers"), dials(lab, "112", "zoe-phone", ZOE, zoe.password)
         for each in (calls, mobile):
             each.ended()
+        # what a device asks for holds as well
+        answers = lab.device("answers", phone)
+        calls = dials(lab, "0011234567", "zoe-phone", ZOE, zoe.password, privacy="id")
+        for each in (calls, answers):
+            each.ended()
+        assert ZOE not in answers.received("INVITE")[0]
     finally:
         lab.start_brain()
     (invite,) = mobile.received("INVITE")
