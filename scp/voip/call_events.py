@@ -19,6 +19,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 import msgspec
+from msgspec.structs import replace
 
 from scp.client import ApiError, SipEvent, TransportError, tell_sip_events
 from scp.voip.decision import Plan
@@ -84,7 +85,7 @@ class CallEvents:
         self._clock = clock
         self._allowance, self._refilled = float(RATE), clock()
         self._followed: dict[str, None] = {}
-        self._by_call_id: dict[str, tuple[Note, str, str]] = {}
+        self._by_call_id: dict[str, tuple[Note, str, str, float | None]] = {}
         self._waiting: deque[tuple[float, Note, Event, str]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._wanted = False
@@ -108,7 +109,7 @@ class CallEvents:
         self._followed[note.call] = None
         if len(self._by_call_id) == MOST:
             del self._by_call_id[next(iter(self._by_call_id))]
-        self._by_call_id[plain(asked.call_id)] = note, asked.src, source or GATEWAY
+        self._by_call_id[plain(asked.call_id)] = note, asked.src, source or GATEWAY, now
         self._add(note, asked, source)
 
     def traces(self, note: Note) -> bool:
@@ -117,11 +118,15 @@ class CallEvents:
         return (self._wanted or unknown) and note.call in self._followed
 
     def traced(self, message: Traced) -> None:
-        """Kamailio told a message of a call."""
-        found = self._by_call_id.get(plain(message.id))
+        """Kamailio told a message of a call; the first is its INVITE, which came when it was asked about."""
+        name = plain(message.id)
+        found = self._by_call_id.get(name)
         if found is None:
             return
-        note, address, source = found
+        note, address, source, invited = found
+        if invited is not None:
+            self._by_call_id[name] = note, address, source, None
+            message = replace(message, at=f"{invited:.6f}")
         party = source if message.peer == address else GATEWAY if source != GATEWAY else DEVICES
         self._keep(note, message, party)
 

@@ -25,7 +25,7 @@ export function rungs(messages, sip) {
   });
   const whole = (sip || []).some(event => event.octets); // then what is told in words of a message says nothing new
   const sipped = (sip || []).filter(event => !whole || event.octets || event.source === event.target || event.source === NODE)
-    .map(event => ({ time_ms: event.time_ms, source: event.source, target: event.target, text: event.message, details: event.details, ...(event.octets ? sipMessage(event.octets) : {}) }));
+    .map(event => ({ time_ms: event.time_ms, source: event.source, target: event.target, text: whole && !event.octets && event.message === "BYE" ? "the call is over" : event.message, details: event.details, ...(event.octets ? sipMessage(event.octets) : {}) }));
   return [...ss7, ...sipped].sort((a, b) => a.time_ms - b.time_ms);
 }
 
