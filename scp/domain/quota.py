@@ -40,7 +40,10 @@ class Usage(Struct, frozen=True, gc=False, array_like=True):
     @property
     def seconds(self) -> int:
         """All of it, a begun second counted as a whole one."""
-        return whole_seconds(self.tenths)
+        total = 0
+        for tenths, _ in self.stretches:
+            total += tenths
+        return -(-total // TENTHS)
 
 
 UNUSED: Final = Usage()

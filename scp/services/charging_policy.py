@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
@@ -178,7 +179,7 @@ def payer(
     if facts.trigger is Trigger.TERMINATING:
         if Payer.ROAMER not in policy.pays or not roams or not facts.e164:
             return None
-        return Paid(facts.e164, caller, facts.vlr, called_pays=True)
+        return Paid(facts.e164, caller, _shared(facts.vlr), called_pays=True)
     if forwarded:
         if Payer.FORWARDER not in policy.pays or not forwarder:
             return None
@@ -186,6 +187,12 @@ def payer(
     if Payer.CALLER not in policy.pays or not caller:
         return None
     return Paid(caller, caller, facts.e164)
+
+
+@lru_cache(maxsize=4096)
+def _shared(number: str) -> str:
+    """Return one object for all calls of this number: VLRs are few, and their calls are held for minutes."""
+    return number
 
 
 def _forwarded(idp: InitialDPArg, by: ForwardedBy) -> bool:
