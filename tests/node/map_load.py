@@ -99,6 +99,7 @@ async def hlr(port: int, count: int) -> None:
 
 def node(folder: Path, port: int) -> RealNode:
     made = RealNode(folder, service='ask_hlr = "needed"', log_level="warning", deadline=300)
+    made.program = [sys.executable, "-P", "-m", "scp.cli"]  # of PYTHONPATH: perhaps what mypyc made
     made.extra = MAP.format(port=port, age=AGE)
     made.write()
     text = made.file.read_text()
