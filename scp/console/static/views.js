@@ -199,12 +199,14 @@ export function CallsPage({ calls, overview, query, session }) {
     ${session.scopes.includes("calls") ? html`<${HeldCalls} />` : null}`;
 }
 
+const TRIES = 10; // of a dry run whose store is late
 const FINAL_LOOKS = 8; // at what comes after the end: records, and the SIP half of the call
 
 export function CallPage({ id, session }) {
   const [found, set] = useState(null);
   const [records, setRecords] = useState([]);
   const [steps, setSteps] = useState(null);
+  const [whyNot, setWhyNot] = useState("");
   const [problem, fail] = useState("");
   useEffect(() => {
     let gone = false, left = FINAL_LOOKS;
@@ -228,7 +230,13 @@ export function CallPage({ id, session }) {
   const attempt = found && found.call.attempt;
   useEffect(() => {
     if (!attempt || !attempt.b_number) return;
-    ask("POST", "/v1/decisions", decisionOf(found)).then(setSteps, () => setSteps(null));
+    let timer = 0, left = TRIES;
+    const decide = () => ask("POST", "/v1/decisions", decisionOf(found)).then(run => { setSteps(run); setWhyNot(""); }, error => {
+      setWhyNot(error.message);
+      if (error.status === 503 && (left -= 1) > 0) timer = setTimeout(decide, 1000); // the store was late
+    });
+    decide();
+    return () => clearTimeout(timer);
   }, [attempt && attempt.id]);
   if (problem) return html`<h1>Call</h1><p class="notice" role="alert">${problem}. Calls are kept while a console is open, the latest 2,000.</p>`;
   if (!found) return html`<h1>Call</h1><p class="dim">Loading …</p>`;
@@ -243,7 +251,7 @@ export function CallPage({ id, session }) {
     ${found.left_out ? html`<p class="dim">${found.left_out} more are not kept.</p>` : null}
     ${found.sip_call ? html`<p class="dim">The VoIP service's id of the call: <span class="mono">${found.sip_call}</span></p>` : null}
     ${session.scopes.includes("charging") ? html`<h2>Records</h2>${records.length ? records.map(each => html`<${Record} key=${each.seq} record=${each} />`) : html`<p class="dim">None is kept yet: a held call's is when it is over.</p>`}` : null}
-    ${steps ? html`<h2>Decided now, it would be</h2><${Path} run=${steps} />` : null}`;
+    ${steps ? html`<h2>Decided now, it would be</h2><${Path} run=${steps} />` : whyNot ? html`<h2>Decided now</h2><p class="dim">can't be said: ${whyNot}</p>` : null}`;
 }
 
 // Begins or ends a trace of a number: the log then has each message of its calls.
