@@ -423,7 +423,7 @@ class Brain:
         if self._charges is not None and not await self._charges.settle(note, end):
             return
         for each in self._links | {link}:  # the one that told may be gone: its peers tell it too
-            each.say(Kept(end.call))
+            each.say_soon(Kept(end.call))
 
     def _numbers(self, end: Ended | Failed) -> tuple[str, str]:
         """Return called and calling number of a call as far as Kamailio knew them."""

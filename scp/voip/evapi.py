@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from scp.voip.messages import Heard, Said
 
 RECONNECT_FIRST: Final = 0.1
+SOON_SECONDS: Final = 0.05
+"""How long what has time may wait for what comes after it."""
+SOON_MOST: Final = 64
 RECONNECT_MOST: Final = 5.0
 """Seconds between two attempts to connect."""
 
@@ -105,6 +108,8 @@ class Evapi:
         self._user = user
         self._encode = msgspec.json.Encoder().encode
         self._connection: _Connection | None = None
+        self._soon: list[bytes] = []  # what has time; and when that is over
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def address(self) -> str:
@@ -152,14 +157,36 @@ class Evapi:
         if self._connection is not None and self._connection.transport is not None:
             self._connection.transport.abort()
         self._connection = None
+        self._send_soon()
 
     def say(self, message: Said) -> bool:
         """Send a message; False if there is no connection any more."""
         transport = None if self._connection is None else self._connection.transport
         if transport is None or transport.is_closing():  # uvloop's raises then
             return False
-        transport.write(netstring(self._encode(message)))
+        self._soon.append(netstring(self._encode(message)))
+        self._send_soon()
         return True
+
+    def say_soon(self, message: Said) -> None:
+        """Send a message with the next one, or in `SOON_SECONDS`: Kamailio is woken once for many.
+
+        It is lost where the connection is before that.
+        """
+        self._soon.append(netstring(self._encode(message)))
+        if len(self._soon) >= SOON_MOST:
+            self._send_soon()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._send_soon)
+
+    def _send_soon(self) -> None:
+        strings, self._soon = self._soon, []
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        transport = None if self._connection is None else self._connection.transport
+        if strings and transport is not None and not transport.is_closing():
+            transport.write(b"".join(strings))
 
     def _received(self, data: bytes) -> None:
         try:
