@@ -289,7 +289,7 @@ async def commit(
     grant = await charging.system.release(reservation, data.used_seconds)
     view = _view(charging, grant)
     if grant.reservation is not None and grant.reservation.state is State.COMMITTED:
-        charging.charged(grant.reservation)
+        charging.charged(grant.reservation, at_once=True)
     context.audit.changed(key_name(request), "commit", None, view)
     return answer(view)
 

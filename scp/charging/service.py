@@ -149,9 +149,16 @@ class ChargingService:
         self._unknown = True
         self._due.set()
 
-    def charged(self, reservation: Reservation) -> None:
-        """Take a reservation that was committed: as `committed`, and the ledger need not be asked for it."""
-        if not self._charged:
+    def charged(self, reservation: Reservation, *, at_once: bool = False) -> None:
+        """Take a reservation that was committed: as `committed`, and the ledger need not be asked for it.
+
+        Args:
+            reservation: as it is now.
+            at_once: its CDR is written without waiting for others.
+        """
+        if at_once:
+            self._due.set()
+        elif not self._charged:
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self._due.set)
         self._charged.append(reservation)
 
