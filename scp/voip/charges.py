@@ -150,6 +150,9 @@ class Charges:
 
 
 def talked(note: Note, end: Ended) -> int:
-    """Return the seconds to charge; of an answer that was told from before the call, those since it came."""
+    """Return the seconds to charge: the begun one at least.
+
+    Of an answer that was told from before the call, those since the call came.
+    """
     came = note.started_ms // 1000
-    return end.seconds if end.start > came - APART else max(0, end.at - came)
+    return max(1, end.seconds if end.start > came - APART else end.at - came)

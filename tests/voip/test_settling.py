@@ -64,7 +64,9 @@ def test_what_was_settled_before_is_not_sent_again() -> None:
     virtual_time.run(main())
 
 
-@pytest.mark.parametrize(("start", "seconds"), [(100, 7), (95, 12), (0, 7), (-1, 7), (39, 7), (200, 0)])
+@pytest.mark.parametrize(
+    ("start", "seconds"), [(100, 7), (95, 12), (0, 7), (-1, 7), (39, 7), (200, 1), (107, 1)]
+)
 def test_an_answer_from_long_before_the_call_is_none(start: int, seconds: int) -> None:
     """The node refuses what can't be, and such a call would be free."""
     assert talked(NOTE, structs.replace(END, start=start)) == seconds
