@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from scp.domain.decision import Decision
     from scp.domain.lookup import Found
-    from scp.domain.quota import QuotaAnswer
-    from scp.domain.whereabouts import Located
     from scp.engine.journal import Journal, Journalled
     from scp.engine.tc import TcProvider
     from scp.stack.tcap import Indication
@@ -45,16 +43,8 @@ class DialogueHooks(Generic[State]):
         """Resume a service with the store's answer; called from the event loop."""
         raise NotImplementedError
 
-    def place_found(self, state: State, place: Located) -> None:
-        """Resume a service with a place."""
-        raise NotImplementedError
-
-    def pass_claimed(self, state: State, yes: bool) -> None:
-        """Resume a service with the answer to its claim of a pass."""
-        raise NotImplementedError
-
-    def charging_answered(self, state: State, answer: QuotaAnswer) -> None:
-        """Resume a service with the charging system's answer; called from the event loop."""
+    def port_answered(self, state: State, answer: object) -> None:
+        """Resume a service with the answer to another question; called from the event loop."""
         raise NotImplementedError
 
     def abort(self, state: State) -> None:

@@ -23,7 +23,7 @@ and what waits costs one entry in `Deadlines`.
 
 Reports that come while a service waits for something else are queued. A service waits for one thing at a
 time, so another kind of request is one more wait (`LOOKUP`, `REPORT`, `QUOTA`, `PLACE`, `PASS`), one method
-such as `_look_up` that returns the answer or `PENDING`, and one way for the answer to come back such as
+such as `look_up` that returns the answer or `PENDING`, and one way for the answer to come back such as
 `store_answered`.
 
 A dialogue and its coroutine end each for itself. The dialogue may be gone while the coroutine has still to
@@ -35,26 +35,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from scp.domain.lookup import PENDING, StoreFailure
-from scp.domain.quota import ChargingFailure
-from scp.domain.whereabouts import LocateFailure
-from scp.engine.dialogue_hooks import DialogueHooks
-from scp.engine.dialogue_state import (
-    LOOKUP,
-    NOTHING,
-    PASS,
-    PLACE,
-    QUOTA,
-    REPORT,
-    Asked,
-    DialogueState,
-    PassAsked,
-    PlaceAsked,
-)
+from scp.domain.lookup import PENDING
+from scp.engine.dialogue_questions import TIMED_OUT, DialogueQuestions, State
+from scp.engine.dialogue_state import NOTHING, QUOTA, REPORT, DialogueState
 from scp.engine.tc import opcode_of
-from scp.engine.timers import Deadlines
 from scp.services.api import (
     ClaimPass,
     Extend,
@@ -72,30 +58,17 @@ from scp.stack import tcap_dialogue as tc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scp.domain.lookup import Found, Pending
+    from scp.domain.lookup import Pending
     from scp.domain.quota import QuotaAnswer
     from scp.domain.whereabouts import Located
     from scp.engine.admission import Admission
     from scp.engine.tc import TcProvider
-    from scp.ports import Locator, Passes, QuotaPort, SubscriberLookup, Telemetry
+    from scp.ports import QuotaPort, SubscriberLookup, Telemetry
     from scp.services.api import Request
     from scp.services.call import Outgoing
     from scp.stack.tcap import Indication
 
-STORE: Final = "store"
-"""What ``on_bug`` is told in place of a service's name when a store raised."""
-CHARGING: Final = "charging"
-"""Likewise when the charging system's port raised."""
-LOCATOR: Final = "locator"
-"""Likewise when what asks the HLR raised."""
-PASSES: Final = "passes"
-"""Likewise when what claims passes raised."""
-
 _QUESTIONS: Final = (Reserve, Extend, Settle)
-_TIMED_OUT: Final = Report(ReportKind.TIMEOUT)
-_NO_ANSWER: Final = ChargingFailure("timeout")
-_NO_PORT: Final = ChargingFailure("none")
-_PORT_FAILED: Final = ChargingFailure("unavailable")
 _OUTCOMES: Final[dict[int, str]] = {
     tc.U_ABORT: "aborted-by-peer",
     tc.P_ABORT: "aborted-by-peer",
@@ -105,29 +78,17 @@ _OUTCOMES: Final[dict[int, str]] = {
 """How a dialogue ended that neither side ended in good order, by the kind of indication."""
 
 
-State = TypeVar("State", bound=DialogueState)
-
-
-class DialogueRunner(DialogueHooks[State]):
+class DialogueRunner(DialogueQuestions[State]):
     """The dialogues of one TC-user; itself a `scp.engine.tc.TcUser`.
 
     Args:
-        provider: where indications come from and messages go to.
-        store: where subscribers are looked up.
         telemetry: counts dialogues.
-        clock: monotonic seconds.
-        on_bug: told of a service that raised, with the service's name, or of a store (`STORE`).
-        store_deadline: seconds that a lookup may take.
-        answer_deadline: seconds from the BEGIN to the first answer; a lookup gets no longer than that.
-        admission: told how long lookups take; None: nobody asks.
-        quota: where money is reserved; None: this node charges nothing.
-        wall: seconds since 1970-01-01 UTC.
+        on_bug: told of a service that raised, with its name, or of a port.
+        provider, store, clock, wall, store_deadline, answer_deadline, admission, quota: see
+            `DialogueQuestions`.
 
     Attributes:
         draining: dialogues that begin are not served; those that are open go on.
-        locator: says where subscribers are; None: nobody does.
-        place_deadline: seconds that its answer may take.
-        passes: claims passes; None: there are none.
     """
 
     def __init__(
@@ -143,20 +104,12 @@ class DialogueRunner(DialogueHooks[State]):
         quota: QuotaPort | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(provider, clock, wall)
+        super().__init__(
+            provider, store, clock, wall, on_bug, store_deadline, answer_deadline, admission, quota
+        )
         self.tcap = provider.tcap
-        self.store = store
         self.telemetry = telemetry
-        self.on_bug = on_bug
-        self.store_deadline = store_deadline
-        self.answer_deadline = answer_deadline
-        self.admission = admission
-        self.quota = quota
         self.draining = False
-        self.locator: Locator | None = None
-        self.place_deadline = 0.3
-        self.passes: Passes | None = None
-        self._deadlines: Deadlines[State] = Deadlines(_due)
 
     # -- what comes from the network -----------------------------------------------------------------------
 
@@ -222,7 +175,7 @@ class DialogueRunner(DialogueHooks[State]):
         now = self.clock()
         state.take_outbox()
         state.outbox.append(last)
-        self._send(state, now, last=True)
+        self.send(state, now, last=True)
         if state.journal is not None:
             state.journal.journal.send_now(state.journal)
         self.over(state, ReportKind.END, "ended", now)
@@ -237,7 +190,7 @@ class DialogueRunner(DialogueHooks[State]):
     def wake(self, state: State, now: float) -> None:
         """Hand the oldest report to a service that waits for one."""
         if state.wait == REPORT and state.reports is not None:
-            self._resume(state, state.next_report(), now)
+            self.resume(state, state.next_report(), now)
 
     def over(self, state: State, kind: ReportKind, outcome: str, now: float) -> None:
         """Note that the dialogue is gone: tell the service, or stop it if nothing was answered yet.
@@ -260,16 +213,16 @@ class DialogueRunner(DialogueHooks[State]):
 
     def start(self, state: State, now: float) -> None:
         """Run the coroutine ``state.run`` from its beginning."""
-        self._step(state, None, now)
+        self.step(state, None, now)
 
-    def _step(self, state: State, value: Any, now: float) -> None:
+    def step(self, state: State, value: Any, now: float) -> None:
         """Resume the coroutine with ``value`` and go on until it waits or is done."""
         send = state.run.send
         while True:
             try:
                 request = send(value)
                 if isinstance(request, Lookup):
-                    value = self._look_up(state, request.msisdn, now)
+                    value = self.look_up(state, request.msisdn, now)
                 elif type(request) is NextReport:
                     value = self._next_report(state, request, now)
                 else:
@@ -289,23 +242,6 @@ class DialogueRunner(DialogueHooks[State]):
                 if value is PENDING:
                     return
 
-    def _look_up(self, state: State, msisdn: str, now: float) -> Found | Pending:
-        """Ask the store; what it does against its protocol is a failure of the store, not of the service."""
-        if state.store_owes:
-            return StoreFailure.TIMEOUT
-        try:
-            found = self.store.find(msisdn, state)
-        except Exception as bug:  # noqa: BLE001 - the configured policy answers, whatever a store does wrong
-            self.on_bug(STORE, bug)
-            return StoreFailure.UNAVAILABLE
-        if found is PENDING:
-            due = now + self.store_deadline
-            if not state.answered:
-                due = min(due, state.started + self.answer_deadline)
-            state.store_owes = True
-            self._suspend(state, LOOKUP, due, now)
-        return found
-
     def _next_report(self, state: State, request: NextReport, now: float) -> Report | Pending:
         """Send the outbox, then give the next report, or `PENDING` and wait for it.
 
@@ -314,7 +250,7 @@ class DialogueRunner(DialogueHooks[State]):
         if state.gone:
             state.take_outbox()
         elif state.has_outgoing or not state.answered:
-            self._send(state, now, last=False)
+            self.send(state, now, last=False)
         report = state.next_report()
         if report is not None:
             return report
@@ -322,7 +258,7 @@ class DialogueRunner(DialogueHooks[State]):
             self.stop(state)
             return PENDING
         timeout = request.timeout
-        self._suspend(state, REPORT, now + timeout if timeout >= 0.0 else request.until, now)
+        self.suspend(state, REPORT, now + timeout if timeout >= 0.0 else request.until, now)
         return PENDING
 
     def _other(
@@ -330,136 +266,22 @@ class DialogueRunner(DialogueHooks[State]):
     ) -> QuotaAnswer | Located | Pending | bool | None:
         """Answer a request that few services make."""
         if isinstance(request, ClaimPass):
-            return self._claim(state, request, now)
+            return self.claim(state, request, now)
         if isinstance(request, Locate):
-            return self._locate(state, request.msisdn, now)
+            return self.locate(state, request.msisdn, now)
         if isinstance(request, Send):
             if state.gone:
                 state.take_outbox()
             elif state.has_outgoing or not state.answered:
-                self._send(state, now, last=False)
+                self.send(state, now, last=False)
             return None
         if isinstance(request, _QUESTIONS):
-            return self._ask(state, request, now)
+            return self.ask_charging(state, request, now)
         raise TypeError(f"a service awaited {type(request).__name__}, which is no request")
-
-    def _locate(self, state: State, msisdn: str, now: float) -> Located | Pending:
-        """Ask where a subscriber is; what its port does wrong is no fault of the service."""
-        locator = self.locator
-        if locator is None:
-            return LocateFailure.OFF
-        came = now
-        if not (state.answered or state.gone):
-            came = state.started
-            if self.admission is not None and now == came:  # it is in hand: what it has waited unread counts
-                came = min(came, self.admission.turn.began)
-        due = min(came + self.place_deadline, came + self.answer_deadline)
-        state.asked = (state.asked + 1) & 0xFF
-        try:
-            place = locator.locate(msisdn, PlaceAsked(state), now)
-        except Exception as bug:  # noqa: BLE001 - the call goes on, whatever the locator does wrong
-            self.on_bug(LOCATOR, bug)
-            return LocateFailure.UNREACHABLE
-        if place is PENDING:
-            self._suspend(state, PLACE, due, now)
-        return place
-
-    def _claim(self, state: State, request: ClaimPass, now: float) -> Pending | bool:
-        """Claim a pass; what its port does wrong is no fault of the service, and the call goes on."""
-        port = self.passes
-        if port is None:
-            return False
-        due = now + self.store_deadline
-        if not (state.answered or state.gone):
-            due = min(due, state.started + self.answer_deadline)
-        state.asked = (state.asked + 1) & 0xFF
-        try:
-            port.claim(request.msisdn, request.caller, PassAsked(state))
-        except Exception as bug:  # noqa: BLE001 - the call goes on, whatever the port does wrong
-            self.on_bug(PASSES, bug)
-            return True
-        self._suspend(state, PASS, due, now)
-        return PENDING
-
-    def pass_claimed(self, state: State, yes: bool) -> None:
-        """Resume a service with the answer to its claim; called from the event loop."""
-        self._resume(state, yes, self.clock())
-        self.provider.flush()
-
-    def place_found(self, state: State, place: Located) -> None:
-        """Resume a service with a place; called from the event loop."""
-        self._resume(state, place, self.clock())
-        self.provider.flush()
-
-    def _ask(self, state: State, request: Reserve | Extend | Settle, now: float) -> QuotaAnswer | Pending:
-        """Send the outbox, then ask the charging system; what its port does wrong is no fault of the service.
-
-        It is asked after the service waits, so that even an answer from within is taken.
-        """
-        if state.gone:
-            state.take_outbox()
-        elif state.has_outgoing:
-            self._send(state, now, last=False)
-        port = self.quota
-        if port is None:
-            return _NO_PORT
-        until = request.until
-        if not (state.answered or state.gone):
-            until = min(until, state.started + self.answer_deadline)
-        state.asked = (state.asked + 1) & 0xFF
-        asked = Asked(state, opens=isinstance(request, Reserve) and state.session is None)
-        if isinstance(request, Reserve):
-            if state.session is not None and state.session != request.request.session:
-                self._settle(state)
-            state.session = request.request.session  # before the wait, which the journal has
-        state.stamp(now)
-        self._suspend(state, QUOTA, until, now, soon=isinstance(request, Extend))
-        try:
-            if isinstance(request, Reserve):
-                port.reserve(request.request, asked)
-            elif isinstance(request, Extend):
-                port.extend(request.session, request.request, asked)
-            else:
-                if state.session == request.session:
-                    state.session = None  # it is the charging system's from here on
-                port.settle(request.session, request.usage, asked)
-        except Exception as bug:  # noqa: BLE001 - the service's policy answers, whatever a port does wrong
-            self.on_bug(CHARGING, bug)
-            if asked.waits:
-                state.resume()
-                self._deadlines.forget()
-                return _PORT_FAILED
-        return PENDING
-
-    def charging_answered(self, state: State, answer: QuotaAnswer) -> None:
-        """Resume a service with the charging system's answer; called from the event loop."""
-        self._resume(state, answer, self.clock())
-        self.provider.flush()
-
-    def _suspend(self, state: State, wait: int, due: float, now: float, *, soon: bool = False) -> None:
-        state.wait = wait
-        state.due = due
-        self._deadlines.add(due, state, now)
-        self.provider.wake_at(due)
-        if state.journal is not None and state.answered:
-            state.journal.journal.commit(state.journal, due, now, soon=soon)
-
-    def _resume(self, state: State, value: Any, now: float) -> None:
-        state.resume()
-        self._deadlines.forget()
-        self._step(state, value, now)
-
-    def store_answered(self, state: State, result: Found) -> None:
-        """Resume a service with the store's answer; called from the event loop."""
-        now = self.clock()
-        if self.admission is not None and not state.answered:
-            self.admission.store_took(now - state.started)
-        self._resume(state, result, now)
-        self.provider.flush()
 
     # -- what goes to the network --------------------------------------------------------------------------
 
-    def _send(self, state: State, now: float, *, last: bool) -> None:
+    def send(self, state: State, now: float, *, last: bool) -> None:
         """Send the outbox in one message, TC-END if it is the ``last``."""
         dialogue = state.dialogue
         components = self.encoded(state, last=last)
@@ -481,7 +303,7 @@ class DialogueRunner(DialogueHooks[State]):
         held = state.answered
         if not state.gone:
             try:
-                self._send(state, now, last=True)
+                self.send(state, now, last=True)
             except Exception as bug:  # noqa: BLE001 - an argument may be anything that a service made
                 self._rescue(state, bug, now)
                 return
@@ -498,7 +320,7 @@ class DialogueRunner(DialogueHooks[State]):
             self.tcap.withdraw(state.dialogue)
             state.take_outbox()
             self.fall_back(state)
-            self._send(state, now, last=True)
+            self.send(state, now, last=True)
             self.telemetry.dialogue_closed("error")
         self._shut(state)
         self._leave(state, held=held)
@@ -533,7 +355,7 @@ class DialogueRunner(DialogueHooks[State]):
         dialogue = self.tcap.find(tid)
         state = None if dialogue is None else dialogue.user
         if isinstance(state, DialogueState) and state.runner is self and state.wait == REPORT:
-            self._resume(cast("State", state), _TIMED_OUT, self.clock())
+            self.resume(cast("State", state), TIMED_OUT, self.clock())
             self.provider.flush()
 
     def abort(self, state: State) -> None:
@@ -562,20 +384,11 @@ class DialogueRunner(DialogueHooks[State]):
         """Forget a dialogue whose coroutine is over; settle what that has left reserved."""
         state.dialogue.user = None
         if state.session is not None:
-            self._settle(state)
+            self.settle_for(state)
         if held:
             self.held_over(state)
         if state.journal is not None:  # behind the call's CDR: see there
             state.journal.journal.over(state.journal)
-
-    def _settle(self, state: State) -> None:
-        """Settle for a service that did not."""
-        session, state.session = state.session, None
-        if self.quota is not None and session is not None:
-            try:
-                self.quota.settle(session, None, None)
-            except Exception as bug:  # noqa: BLE001 - whatever a port does wrong, this costs no other call
-                self.on_bug(CHARGING, bug)
 
     # -- time ----------------------------------------------------------------------------------------------
 
@@ -590,20 +403,6 @@ class DialogueRunner(DialogueHooks[State]):
         if self.journal is not None:
             self.journal.tick(now)
         for state in self._deadlines.due(now):
-            late: StoreFailure | ChargingFailure | LocateFailure | Report | bool = _TIMED_OUT
-            if state.wait == QUOTA:
-                late = _NO_ANSWER
-            elif state.wait == PLACE:
-                late = LocateFailure.TIMEOUT
-            elif state.wait == PASS:
-                late = True
-            elif state.wait == LOOKUP:
-                late = StoreFailure.TIMEOUT
-                if self.admission is not None:
-                    self.admission.store_took(self.store_deadline)
+            late = self.late_answer(state.wait)
             state.resume()
-            self._step(state, late, now)
-
-
-def _due(state: DialogueState) -> float:
-    return state.due
+            self.step(state, late, now)

@@ -133,66 +133,43 @@ class DialogueState(ReportQueue):
 
 
 class Asked:
-    """One question to the charging system; the `scp.ports.QuotaWaiter` of its answer.
+    """One question to a port; the `scp.ports` `QuotaWaiter`, `LocationWaiter` or `PassWaiter` of its answer.
+
+    An answer is dropped if the wait for it is over.
 
     Args:
         state: of the dialogue whose service asked.
-        opens: whether nothing was asked for before: then its denial leaves nothing to settle.
+        wait: what it waits for: `QUOTA`, `PLACE` or `PASS`.
+        opens: whether nothing was reserved before: then a denial leaves nothing to settle.
     """
 
-    __slots__ = ("_number", "_opens", "_state")
+    __slots__ = ("_number", "_opens", "_state", "_wait")
 
-    def __init__(self, state: DialogueState, *, opens: bool) -> None:
+    def __init__(self, state: DialogueState, wait: int, *, opens: bool = False) -> None:
         self._state = state
         self._number = state.asked
+        self._wait = wait
         self._opens = opens
 
     @property
     def waits(self) -> bool:
         """Whether the service still awaits this answer."""
-        return self._state.wait == QUOTA and self._state.asked == self._number
+        return self._state.wait == self._wait and self._state.asked == self._number
 
     def charged(self, answer: QuotaAnswer) -> None:
-        """Take the answer; it is dropped if the wait for it is over."""
-        if self.waits:
-            if self._opens and type(answer) is QuotaDenial:
-                self._state.session = None
-            self._state.runner.charging_answered(self._state, answer)
-
-
-class PlaceAsked:
-    """One question where a subscriber is; the `scp.ports.LocationWaiter` of its answer.
-
-    Args:
-        state: of the dialogue whose service asked.
-    """
-
-    __slots__ = ("_number", "_state")
-
-    def __init__(self, state: DialogueState) -> None:
-        self._state = state
-        self._number = state.asked
+        """Take the charging system's answer."""
+        if self._opens and type(answer) is QuotaDenial and self.waits:
+            self._state.session = None
+        self._answered(answer)
 
     def located(self, place: Located) -> None:
-        """Take the answer; it is dropped if the wait for it is over."""
-        if self._state.wait == PLACE and self._state.asked == self._number:
-            self._state.runner.place_found(self._state, place)
-
-
-class PassAsked:
-    """One claim of a pass; the `scp.ports.PassWaiter` of its answer.
-
-    Args:
-        state: of the dialogue whose service asked.
-    """
-
-    __slots__ = ("_number", "_state")
-
-    def __init__(self, state: DialogueState) -> None:
-        self._state = state
-        self._number = state.asked
+        """Take the place where a subscriber is, or why that is not known."""
+        self._answered(place)
 
     def passed(self, yes: bool) -> None:
-        """Take the answer; it is dropped if the wait for it is over."""
-        if self._state.wait == PASS and self._state.asked == self._number:
-            self._state.runner.pass_claimed(self._state, yes)
+        """Take whether the call may pass."""
+        self._answered(yes)
+
+    def _answered(self, answer: object) -> None:
+        if self.waits:
+            self._state.runner.port_answered(self._state, answer)

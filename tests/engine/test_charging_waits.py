@@ -32,7 +32,7 @@ from scp.domain.quota import (
 )
 from scp.domain.reason import Reason
 from scp.engine.cap.held_record import decode
-from scp.engine.dialogue_runner import CHARGING
+from scp.engine.dialogue_questions import CHARGING
 from scp.engine.report_queue import QUEUE_FULL
 from scp.held_call_ports import Kept
 from scp.services.api import (

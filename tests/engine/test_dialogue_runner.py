@@ -9,7 +9,8 @@ from room import MSISDN, READY, Counts, HandMovedLoop, HandMovedStore, new_otid
 
 from scp.domain.lookup import StoreFailure
 from scp.engine import dialogue_runner
-from scp.engine.dialogue_runner import STORE, DialogueRunner
+from scp.engine.dialogue_questions import STORE
+from scp.engine.dialogue_runner import DialogueRunner
 from scp.engine.dialogue_state import DialogueState
 from scp.engine.tc_users import TcUsers
 from scp.services.api import Lookup, NextReport, Report, ReportKind
