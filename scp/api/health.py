@@ -213,19 +213,30 @@ def _part(part: ComponentStatus, checks: dict[str, list[Check]]) -> None:
     )
 
 
+_LOOK: Final = {
+    "m3ua:as": "at the peer: whether an ASP of this AS is active, and the routing context that it has for us",
+    "sctp:path": "the route, cable and firewall between these two addresses",
+    "m3ua:destination": "at the STP: its routes to this point code, and whether the node there runs",
+    "sccp:subsystem": "at that node: whether the application with this subsystem number runs",
+}
+"""What to look at where a condition says nothing of it."""
+
+
 def _condition(
     checks: dict[str, list[Check]], group: str, name: str, condition: Condition, fine: set[str]
 ) -> None:
     """Add the state of a part of a link, or of what is behind one; it is never worse than a warning."""
+    passes = condition.state in fine
+    check = condition.check or ("" if passes else _LOOK.get(group, ""))
     checks.setdefault(group, []).append(
         Check(
             name,
             "component",
-            "pass" if condition.state in fine else "warn",
+            "pass" if passes else "warn",
             condition.state,
             _time(condition.since),
-            condition.check and f"check {condition.check}",
-            check=condition.check,
+            check and f"check {check}",
+            check=check,
         )
     )
 

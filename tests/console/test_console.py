@@ -168,6 +168,10 @@ def test_what_the_overview_shows_is_what_the_api_says(tab: Tab, node: Served) ->
         msc.wait(60)
         msc.stdout.close()
     tab.page.wait_for_selector(".notice:has-text('no ASP is active')")
+    for group, checks in node.ask("GET", "/v1/overview")["checks"].items():
+        for each in checks:
+            assert each["time"], group
+            assert each["status"] == "pass" or each["check"], group
     tab.page.click(".box.fail >> nth=0")
     assert "What to check" in tab.page.inner_text("dialog")
     tab.page.keyboard.press("Escape")
