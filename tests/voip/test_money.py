@@ -208,7 +208,7 @@ def test_who_pays_is_told_before_the_minutes_run_out(lab: Lab) -> None:
         cut(lab)
         for each in (calls, answers):
             each.ended()
-    said = lab.said("minutes run out", number=ALICE)[-1]
+    said = lab.wait_said("minutes run out", number=ALICE)
     message = answers.received("MESSAGE")[0]
     assert f"\n\n{said['seconds']} s are left." in message
     assert 0 < said["seconds"] <= 59

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from voip_lab import Lab, Sipp, header, unavailable
 
+from oracles.waiting import wait_until
 from scp import client
 from scp.client import voip
 from scp.simulator.endpoint import Endpoint
@@ -142,7 +143,7 @@ def refused(calls: Sipp) -> None:
 def test_bobs_mobile_dials_a_one_time_number_and_alices_phone_rings_once(lab: Lab) -> None:
     with client.Client(lab.url, "operator-token") as operator:
         phone = lab.bound("alice-phone", ALICE)
-        lab.wait_said("bindings", number=ALICE, count=1)
+        wait_until(lambda: operator.send(voip.reachability(ALICE)).devices > 0)
         given = operator.send(voip.one_time_number(BOB, "0011234567"))
         assert operator.send(voip.one_time_numbers(BOB)).numbers == (given,)
         number = given.number
@@ -158,8 +159,7 @@ def test_bobs_mobile_dials_a_one_time_number_and_alices_phone_rings_once(lab: La
             each.ended()
         (invite,) = answers.received("INVITE")
         assert header(invite, "P-Asserted-Identity") == [f"<sip:+{BOB}@voip.example>"]
-        said = lab.said("call")[-1]
-        assert (said["reason"], said["caller"], said["called"]) == ("to-device", BOB, ALICE)
+        lab.wait_said("call", source="gateway", reason="to-device", caller=BOB, called=ALICE)
         # who withholds the number, does it here as well
         operator.send(voip.put_identity(EVA, presentation="withheld"))
         hidden = operator.send(voip.one_time_number(EVA, "0011234567")).number
@@ -173,7 +173,7 @@ def test_bobs_mobile_dials_a_one_time_number_and_alices_phone_rings_once(lab: La
         lab.stop_brain(signal.SIGKILL)
         lab.start_brain()
         refused(lab.gateway_calls(f"00{number}", caller=BOB))
-        assert lab.said("call")[-1]["reason"] == "spent"
+        lab.wait_said("call", reason="spent", caller=BOB)
         lab.unbind("alice-phone", ALICE, phone)
 
 

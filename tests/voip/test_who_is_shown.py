@@ -275,7 +275,7 @@ def test_a_caller_of_the_switch_who_withholds_the_number_is_not_shown_and_may_be
     lab: Lab, operator: client.Client, zoe: voip.Credentials
 ) -> None:
     port = lab.bound("zoe-phone", ZOE, password=zoe.password)
-    lab.wait_said("bindings", number=ZOE, count=1)
+    wait_until(lambda: operator.send(voip.reachability(ZOE)).devices > 0)
     says = "none\r\nPrivacy: id\r\nP-Asserted-Identity: <sip:+46700000008@127.0.0.10>"
     answers, calls = (
         lab.device("answers", port),
@@ -311,7 +311,7 @@ def test_what_is_barred_is_refused_and_an_emergency_call_is_not(
 ) -> None:
     operator.send(voip.put_identity(ZOE, barred=["46", "1"]))
     refused(dials(lab, "0900123456", "zoe-phone", ZOE, zoe.password), "403")
-    assert lab.said("call")[-1]["reason"] == "barred"
+    lab.wait_said("call", reason="barred", caller=ZOE)
     mobile, calls = lab.gateway("answers"), dials(lab, "112", "zoe-phone", ZOE, zoe.password)
     for each in (calls, mobile):
         each.ended()
@@ -343,8 +343,8 @@ def test_of_an_exclusive_identity_the_device_that_has_registered_last_is_bound(
     operator.send(voip.put_identity(ZOE, mode="exclusive"))
     lab.bound("zoe-phone", ZOE, password=zoe.password)
     port = lab.bound("zoe-tablet", ZOE, password=tablet.password)
-    lab.wait_said("bindings", number=ZOE, count=2)
-    wait_until(lambda: operator.send(voip.reachability(ZOE)).devices == 1)
+    wait_until(lambda: [one["count"] for one in lab.said("bindings", number=ZOE)][-2:] == [2, 1])
+    assert operator.send(voip.reachability(ZOE)).devices == 1
     answers, calls = lab.device("answers", port), lab.gateway_calls(f"9900{ZOE}")
     for each in (calls, answers):
         each.ended()
