@@ -106,7 +106,11 @@ class Control:
         self.target = connect
         if held.reason >= 0:
             self.target = line(self.call.idp, self.facts, RedirectingReason(held.reason), held.number)
-        self._change().missed = True
+        after = self._change()
+        after.missed = True
+        counts = held.phase is Phase.TALKING and held.money is Money.COUNTING
+        if counts and held.meter.answered > self._ms() - held.meter.used * MS_OF_TENTH:
+            after.meter = metering.answered(held.meter, self._ms())  # it was by a clock that was ahead
         if held.phase is Phase.OVER and held.money is Money.CLOSING:  # ReleaseCall may not have left
             self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
@@ -194,7 +198,7 @@ class Control:
         ):  # or is answered, its period over: it takes another; else it refuses (§11.2.2.2)
             self._send(Period(held.meter.allowed, held.meter.releasing))
             self._change().tested = True
-        elif missed and 0 < self._due_ms() <= self._ms() + charge.PERIOD_SLACK_MS - charge.CLOCKS_APART_MS:
+        elif missed and 0 < held.ends_ms <= self._ms() - charge.CLOCKS_APART_MS:
             await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
 
     async def _informed(self, report: Report, event: Event | None) -> bool:
@@ -350,7 +354,7 @@ class Control:
             self._timely()
         if report is None:
             ends = self._policy.unreadable_report == "release"
-            self.held = self.held.assumed()
+            self.held = self.held.assumed(self._ms(came))
             return charge.Event.UNREADABLE_ENDS if ends else charge.Event.UNREADABLE
         if (
             not report.active
@@ -562,7 +566,7 @@ class Control:
         meter = held.meter
         if held.due_ms or not (meter.answered and meter.pending):
             return held.due_ms
-        return meter.answered + meter.allowed * MS_OF_TENTH + charge.PERIOD_SLACK_MS
+        return held.ends_ms + charge.PERIOD_SLACK_MS
 
     async def _settle(self, by: str | None = None) -> None:
         """Charge what was used, once; ``by``: see `Charge.charged_by`."""

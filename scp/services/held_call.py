@@ -213,14 +213,24 @@ class HeldCall:
             return 0
         if not (self.reserved and meter.answered and meter.pending):
             return 0
-        return meter.answered + meter.allowed * MS_OF_TENTH - seconds * 1000
+        return self.ends_ms - seconds * 1000
 
-    def assumed(self) -> HeldCall:
-        """Count the whole period as used; where the switch was to end the call then, no clock counts on."""
+    @property
+    def ends_ms(self) -> int:
+        """When the running period ends, milliseconds since 1970-01-01 UTC; 0: it is not known."""
+        meter = self.meter
+        return meter.answered + meter.allowed * MS_OF_TENTH if meter.answered and meter.pending else 0
+
+    def assumed(self, now_ms: int = 0) -> HeldCall:
+        """Count the whole period as used; where the switch was to end the call then, no clock counts on.
+
+        Args:
+            now_ms: when it ended, milliseconds since 1970-01-01 UTC; 0: it is not known.
+        """
         after, meter = self.copy(), self.meter
         if meter.releasing and meter.answered:
-            after.cleared_ms = meter.answered + meter.allowed * MS_OF_TENTH
-        after.meter = metering.reported(metering.assumed(meter))
+            after.cleared_ms, now_ms = meter.answered + meter.allowed * MS_OF_TENTH, 0
+        after.meter = metering.reported(metering.assumed(meter), now_ms)
         return after
 
     def until(self, now_ms: int, most: int = 0) -> tuple[HeldCall, str | None]:

@@ -451,7 +451,8 @@ class Ssf:
         if mode is not None:
             cause = happening.cause if closes and happening.leg else -1
             request = mode is MonitorMode.INTERRUPTED
-            report = event_report(event, happening.leg, request=request, cause=cause)
+            forwarded = self.scenario.call_forwarded
+            report = event_report(event, happening.leg, request=request, cause=cause, forwarded=forwarded)
             at = first if self.scenario.event_first else len(self.outbox)
             self.outbox.insert(at, Report(Opcode.EVENT_REPORT_BCSM, report))
         self._armed.disarm_after(event, happening.leg)

@@ -49,7 +49,7 @@ _TENTHS: Final = 10
 
 
 def event_report(
-    event: EventTypeBCSM, leg: int, *, request: bool = False, cause: int = -1
+    event: EventTypeBCSM, leg: int, *, request: bool = False, cause: int = -1, forwarded: bool = False
 ) -> EventReportBCSMArg:
     """Return EventReportBCSM's argument.
 
@@ -58,11 +58,16 @@ def event_report(
         leg: 1 the calling party's, 2 the called party's.
         request: whether the call is suspended until the gsmSCF answers (EDP-R, else EDP-N).
         cause: Q.850 cause; -1: none.
+        forwarded: the called subscriber's own forwarding takes the call (callForwarded, §11.18.1.1), where an
+            event can say so.
     """
     specific = None
     if event in _INFORMATION:
         name, build = _INFORMATION[event]
-        specific = EventSpecificInformationBCSM(name, build(_cause(cause) if cause >= 0 else None))
+        information = build(_cause(cause) if cause >= 0 else None)
+        if forwarded and isinstance(information, TBusyInfo | TNoAnswerInfo):
+            information = replace(information, call_forwarded=True)
+        specific = EventSpecificInformationBCSM(name, information)
     return EventReportBCSMArg(
         event_type_bcsm=event,
         event_specific_information_bcsm=specific,

@@ -84,6 +84,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
         separate: each report goes in a TC message of its own.
         prearranged_end: the gsmSSF ends dialogues without a message (TS 29.078 §14.1.2.1.1); its last reports
             go in TC-CONTINUE.
+        call_forwarded: the called subscriber's own forwarding takes a terminating call that fails.
         by_period: each ApplyChargingReport counts its own period from nothing, not the time since answer.
         silent_abandon: a call that is abandoned has no ApplyChargingReport.
         keeps_abandon: an armed abandon event stays armed at answer.
@@ -119,6 +120,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     event_first: bool = False
     separate: bool = False
     prearranged_end: bool = False
+    call_forwarded: bool = False
     by_period: bool = False
     silent_abandon: bool = False
     keeps_abandon: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from random import Random
+from typing import Any
 
 import pytest
 from test_node import Heard, running
@@ -21,9 +22,11 @@ CONTROLLED = Expectation(action=Action.CONNECT, number="990011234567", nature=2,
 LINE, VOIP = "0011234567", "990011234567"
 
 
-def failing(*endings: Ending, version: int = 2, trigger: str = "terminating") -> PlannedCall:
+def failing(*endings: Ending, version: int = 2, trigger: str = "terminating", **more: Any) -> PlannedCall:
     attempts = tuple(Attempt(ending=each, ring=0.02, talk=0.05) for each in endings)
-    scenario = Scenario(version=version, trigger=trigger, b_number=LINE, b_nature=2, attempts=attempts)
+    scenario = Scenario(
+        version=version, trigger=trigger, b_number=LINE, b_nature=2, attempts=attempts, **more
+    )
     return PlannedCall(scenario, CONTROLLED)
 
 
@@ -91,3 +94,20 @@ def test_a_call_that_is_taken_or_abandoned_needs_no_rescue(everything_sent, free
     assert not any("failed_attempts" in record for record in records)
     assert "answered_ms" in records[0]
     assert "answered_ms" not in records[1]
+
+
+@pytest.mark.parametrize("ending", [Ending.BUSY, Ending.NO_ANSWER])
+def test_1_a_call_that_the_subscribers_own_forwarding_takes_is_not_rescued(
+    everything_sent, free_tcp_port, ending
+):
+    """callForwarded (§11.18.1.1): Continue. The call that comes back marked is continued too, without control."""
+    marked = Scenario(trigger="originating", b_number=VOIP, b_nature=2)
+    calls = [
+        failing(ending, Ending.ANSWER, version=3, call_forwarded=True),
+        PlannedCall(marked, Expectation(action=Action.CONTINUE, ended=True)),
+    ]
+    results, records = play(everything_sent, free_tcp_port, calls)
+    said = [list(step.components) for step in results[0].steps if not step.outward]
+    assert [words[-1].split()[0] for words in said] == ["connect", "continue"]
+    assert results[1].passed, results[1].faults
+    assert {each["reason"] for each in records} == {"forwarded-always", "already-marked"}

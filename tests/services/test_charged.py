@@ -477,6 +477,18 @@ def test_a_report_that_is_not_taken_is_counted(said: Any, reason: str) -> None:
     assert {*REPORTS_DISCARDED} <= {*DISCARD_REASONS_BY_LAYER["cap"]}
 
 
+def test_a_node_whose_clock_is_an_hour_behind_waits_no_longer_for_a_report() -> None:
+    call = Charged(wrap=Keeps).answered()
+    USER.epoch -= 3600.0
+    call.resumed(call.call.kept)
+    call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST)
+    assert 0 < call.waits.until - call.call.now <= 30 + 10
+    call.used(30)
+    assert call.sent[-1] == [Opcode.APPLY_CHARGING]
+    call.used(42, active=False)
+    assert call.settled == [420]
+
+
 def test_an_answer_and_a_period_that_are_lost_leave_no_call_without_a_limit() -> None:
     """The switch has the call; whether it rings or is talked in for long is not known: one of them takes a period."""
     call = Charged(wrap=Keeps)
