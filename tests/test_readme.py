@@ -51,7 +51,7 @@ def test_a_wrong_answer_fails_the_demo(monkeypatch) -> None:
     steered, continued = demo.CARDS[0], demo.CARDS[1]
     monkeypatch.setattr(demo, "CARDS", (steered, replace(continued, expected=steered.expected)))
     monkeypatch.setattr(demo, "CONTROLLED", ())
-    monkeypatch.setattr(demo.demo_voip, "missing", lambda: "what another test shows")
+    monkeypatch.setattr(demo.demo_voip_service, "missing", lambda: "what another test shows")
     assert CliRunner().invoke(app, ["demo"]).exit_code == 1
 
 

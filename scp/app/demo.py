@@ -22,7 +22,7 @@ from rich.rule import Rule
 from rich.table import Table
 
 from scp import client
-from scp.app import demo_voip
+from scp.app import demo_voip, demo_voip_service
 from scp.app.demo_charged import BALANCE, CALLER, SETTINGS, TARIFFS, Till
 from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
@@ -292,7 +292,7 @@ async def _on_the_phone(console: Console) -> bool:
     """Play the call that rings SIP phones, or say what it needs."""
     console.print()
     console.print(Rule("The whole way: Alice roams, her tablet answers over the internet", align="left"))
-    lacks = demo_voip.missing()
+    lacks = demo_voip_service.missing()
     if lacks:
         console.print(lacks, soft_wrap=True)
         return True
@@ -305,7 +305,7 @@ async def _on_the_phone(console: Console) -> bool:
 
 def keep_voip() -> None:
     """Run the VoIP service with two accounts until interrupted; raises OSError if it can't."""
-    lacks = demo_voip.missing()
+    lacks = demo_voip_service.missing()
     if lacks:
         raise OSError(lacks)
     configure("warning")

@@ -23,7 +23,7 @@ from voip_lab import DOMAIN, SCENARIOS, Lab, free_ports, free_tcp_port, header, 
 
 from oracles.waiting import PATIENCE, wait_until
 from scp import client
-from scp.app import demo, demo_voip
+from scp.app import demo, demo_voip, demo_voip_service
 from scp.cli import app
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation
@@ -153,13 +153,18 @@ def test_the_service_is_left_running_with_accounts_that_a_phone_can_use() -> Non
         ports = (m3ua, api, metrics, clients)
         keeping = asyncio.ensure_future(demo_voip.keep(demo.CONFIG, console, sip, ports))
         try:
-            await demo_voip.until(
+            await demo_voip_service.until(
                 lambda: keeping.done() or "Ctrl-C" in console.export_text(clear=False), "all runs"
             )
             said = console.export_text(clear=False)
             password = re.findall(r"user bob-phone  password (\S+)", said)[0]
             keys = {"domain": DOMAIN, "device": "bob-phone", "contact": "127.0.0.1:9", "expires": "300"}
-            command = [demo_voip.program("sipp"), f"127.0.0.1:{sip}", "-sf", str(SCENARIOS / "register.xml")]
+            command = [
+                demo_voip_service.program("sipp"),
+                f"127.0.0.1:{sip}",
+                "-sf",
+                str(SCENARIOS / "register.xml"),
+            ]
             command += ["-nostdin", "-m", "1", "-i", "127.0.0.1", "-s", f"+{BOB}", "-timeout", "15"]
             command += ["-au", "bob-phone", "-ap", password]
             command += [word for key, value in keys.items() for word in ("-key", key, value)]
