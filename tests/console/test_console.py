@@ -564,6 +564,8 @@ def test_under_load_what_is_shown_is_what_api_and_wire_said(phone: Tab, node: Se
     msc = node.call("--vlr", "491710000001", "--load", "--rate", "40", "--duration", "600", background=True)
     try:
         page.click("nav >> text=Calls")
+        page.wait_for_selector("option[value=forwarded-roaming]", state="attached")
+        page.select_option("label:has-text('Reason') select", "forwarded-roaming")
         page.wait_for_selector(".calls tbody tr >> nth=5")
         page.click("text=Hold still")
         rows = page.eval_on_selector_all(
