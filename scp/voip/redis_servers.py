@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import redis
 from redis import asyncio as aredis
+from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
+from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from scp.ports import StoreError as UrlError
@@ -125,8 +127,10 @@ def _sentinels(read: RedisUrl) -> NewestSentinel:
     options = _options(read)
     theirs = options | {"username": read.sentinel_user or None, "password": read.sentinel_password or None}
     theirs |= {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
+    once_more = Retry(NoBackoff(), 1)  # by default redis-py waits for seconds: a write is refused sooner
     made: Any = NewestSentinel
-    return cast("NewestSentinel", made(read.hosts, sentinel_kwargs=theirs, db=read.database, **options))
+    found = made(read.hosts, sentinel_kwargs=theirs, db=read.database, retry=once_more, **options)
+    return cast("NewestSentinel", found)
 
 
 def _options(read: RedisUrl) -> dict[str, Any]:

@@ -59,7 +59,9 @@ def test_a_master_that_dies_takes_nothing_along_that_was_kept(tmp_path: Path) ->
                         break
                 with pytest.raises(StoreError, match="0 replicas have the write, 1 must"):
                     await asyncio.to_thread(store.put, [OTHER])
-                await asyncio.to_thread(first.start)  # the sentinels have it follow the new one
+                await asyncio.to_thread(first.start)
+                follow = lambda: first.client().replicaof("127.0.0.1", str(lab.master().port))  # noqa: E731
+                await asyncio.to_thread(follow)  # sentinels do so after 10 s
                 while True:
                     try:
                         await hears(store, OTHER)
