@@ -110,7 +110,10 @@ class Control:
         after.missed = True
         counts = held.phase is Phase.TALKING and held.money is Money.COUNTING
         if counts and held.meter.answered > self._ms() - held.meter.used * MS_OF_TENTH:
-            after.meter = metering.answered(held.meter, self._ms())  # it was by a clock that was ahead
+            after.meter, after.due_ms = (
+                metering.answered(held.meter, self._ms()),
+                0,
+            )  # by a clock ahead of ours
         if held.phase is Phase.OVER and held.money is Money.CLOSING:  # ReleaseCall may not have left
             self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
