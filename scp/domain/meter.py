@@ -417,6 +417,13 @@ def later(grant: QuotaGrant, passed: int) -> QuotaGrant | None:
     return QuotaGrant(grant.session, grant.seconds, grant.last, at, switch, then, grant.held, grant.tariff)
 
 
+def pending(before: Meter, now: Meter) -> Meter:
+    """Return the meter from before a period counted as used, which is pending all the same."""
+    after = before.copy()
+    after.granted, after.last = now.granted, now.last
+    return after
+
+
 def assumed(meter: Meter) -> Meter:
     """Return the meter of a period whose report is missing, or can't be read: all of it was used."""
     missing = meter.allowed - meter.used

@@ -62,7 +62,7 @@ class Control:
         held: the state to begin, or to go on with.
     """
 
-    __slots__ = ("_facts", "ahead", "ahead_at", "call", "held", "plan", "profile", "target")
+    __slots__ = ("_facts", "ahead", "ahead_at", "before", "call", "held", "plan", "profile", "target")
 
     def __init__(self, call: Call, facts: CallFacts, plan: Plan, held: HeldCall) -> None:
         self.call = call
@@ -72,6 +72,7 @@ class Control:
         self.target: ConnectArg | None = None  # of the present attempt, until it is answered
         self.ahead: QuotaGrant | None = None  # what was granted before the report was due, and when
         self.ahead_at = 0.0
+        self.before: Meter | None = None  # before the period whose report is missing counted as used
         self.profile = plan.switches.of(call.origin) if plan.switches else STANDARD
 
     @property
@@ -118,6 +119,7 @@ class Control:
             self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
             await self._next_quota()  # the answer was awaited when the other node died
+            self.ahead = QuotaGrant(held.session, 0)  # it is no period of that node
         return self._run()
 
     async def _first_quota(self, paid: Paid) -> QuotaGrant | None:
@@ -201,7 +203,7 @@ class Control:
         ):  # or is answered, its period over: it takes another; else it refuses (§11.2.2.2)
             self._send(Period(held.meter.allowed, held.meter.releasing))
             self._change().tested = True
-        elif missed and 0 < held.ends_ms <= self._ms() - charge.CLOCKS_APART_MS:
+        elif missed and self.ahead is None and 0 < held.ends_ms <= self._ms() - charge.CLOCKS_APART_MS:
             await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
 
     async def _informed(self, report: Report, event: Event | None) -> bool:
@@ -355,6 +357,7 @@ class Control:
             return None  # whatever it is, none is due
         if held.due_ms or held.tested:
             self._timely()
+        self.before = None
         if report is None:
             ends = self._policy.unreadable_report == "release"
             self.held = self.held.assumed(self._ms(came))
@@ -399,6 +402,7 @@ class Control:
         if action is charge.Action.ASK:
             await self._next_quota()
         elif action is charge.Action.ASSUME:
+            self.before = self.held.meter
             self.held = self.held.assumed()
             self._timely()
             await self._next_quota()
@@ -423,6 +427,11 @@ class Control:
             await self._settle(self._by_the_clock())
         elif action is charge.Action.SETTLE_LOST:
             await self._settle(self._lost(event))
+        elif (
+            event is charge.Event.REFUSED and self.before is not None
+        ):  # its report was not missing (§11.2.2.2)
+            self._change().meter = metering.pending(self.before, self.held.meter)
+            self.before = None
         elif event is charge.Event.REFUSED and self.held.phase is not Phase.TALKING:
             if not self.held.tested:
                 self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
@@ -451,7 +460,10 @@ class Control:
         self.call.note(Cleared(self._policy.denial_cause))
         if event is charge.Event.SPENT:
             self.call.decided(_ENDED)
-        self._change().phase = Phase.OVER
+        after = self._change()
+        after.phase = Phase.OVER
+        if not (after.meter.pending or after.cleared_ms):
+            after.cleared_ms = self._ms()
 
     async def _next_quota(self) -> None:
         """Ask for more unless there is none, and give the switch its next period.

@@ -489,6 +489,18 @@ def test_a_node_whose_clock_is_an_hour_behind_waits_no_longer_for_a_report() -> 
     assert call.settled == [420]
 
 
+def test_a_period_that_counts_as_used_and_is_pending_all_the_same_is_not_used() -> None:
+    """A node whose clock is an hour ahead takes the period for over; the switch refuses the next: its report counts."""
+    call = Charged(wrap=Keeps).answered()
+    USER.epoch += 3600.0
+    call.resumed(call.call.kept)
+    call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST)
+    assert call.sent[-1] == [Opcode.APPLY_CHARGING]
+    call.report(ReportKind.ERROR, opcode=Opcode.APPLY_CHARGING, code=12)
+    call.used(12, active=False)
+    assert call.settled == [120]
+
+
 def test_an_answer_and_a_period_that_are_lost_leave_no_call_without_a_limit() -> None:
     """The switch has the call; whether it rings or is talked in for long is not known: one of them takes a period."""
     call = Charged(wrap=Keeps)
