@@ -19,7 +19,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from scp.api.direct import octets_of
 from scp.api.limited_log import log_limited
-from scp.api.problems import MALFORMED, MEDIA_TYPE, Kind, define
+from scp.api.problems import INTERNAL, MALFORMED, MEDIA_TYPE, Kind, define
+from scp.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     import asyncio
@@ -114,15 +115,22 @@ class Connection(H11Protocol):
         return conn.our_state is h11.IDLE and conn.their_state is h11.IDLE and not conn.trailing_data[0]
 
     async def _answer(self, direct: DirectCalls, asked: Asked) -> None:
-        status, headers, body = await direct.answer(asked)
+        try:
+            status, headers, body = await direct.answer(asked)
+            if self._last:
+                headers.append(("connection", "close"))
+            octets = octets_of(status, headers, body, self.server_state.default_headers)
+        except BaseException as error:  # noqa: BLE001 - of ours, or the time to end is over: as uvicorn does
+            self._behind = None
+            get_logger().error("API call failed", path=asked.request.scope["path"], exc_info=error)
+            self._say(INTERNAL, "")
+            return
         behind, self._behind = self._behind, None
         self.server_state.total_requests += 1
         self._patience = REQUEST_SECONDS
         if self.transport.is_closing():
             return
-        if self._last:
-            headers.append(("connection", "close"))
-        self.transport.write(octets_of(status, headers, body, self.server_state.default_headers))
+        self.transport.write(octets)
         if self._last:
             self.transport.close()
             return

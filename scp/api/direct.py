@@ -47,6 +47,10 @@ _UNUSUAL: Final = frozenset(
 """Headers that change how the others or the body are read."""
 _LENGTH: Final = re.compile(r"[0-9]{1,6}")
 _STATUS: Final = {each: f"HTTP/1.1 {each} {each.phrase}\r\n".encode() for each in HTTPStatus}
+_HOST: Final = re.compile(
+    rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z.:~!$&'()*+,;=%_-]+\])(?::([0-9]{0,9}))?"
+)
+_MOST_PORT: Final = 0xFFFF
 _NO_BODY: Final = frozenset({204, 304})
 
 
@@ -118,7 +122,7 @@ class DirectCalls:
             return None
         method, path, lines = head.groups()
         headers = _headers(lines)
-        if headers is None or "host" not in headers:
+        if headers is None or "host" not in headers or not is_host(headers["host"].encode()):
             return None
         segments = path.decode().split("/")[1:]
         call = self._call(method.decode(), segments)
@@ -207,6 +211,12 @@ class DirectCalls:
     def _failed(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         kind = next(each for each in type(error).__mro__ if each in self._errors)
         return self._errors[kind](request, error)
+
+
+def is_host(value: bytes) -> bool:
+    """Return whether a ``Host`` is a host with or without a port (RFC 9110 §7.2, RFC 3986 §3.2.2)."""
+    found = _HOST.fullmatch(value)
+    return found is not None and int(found[1] or 0) <= _MOST_PORT
 
 
 def octets_of(

@@ -1,9 +1,14 @@
-"""HTTP rules that hold for every path: HEAD, OPTIONS, request targets with a host."""
+"""HTTP rules that hold for every path: Host, HEAD, OPTIONS, request targets with a host."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, final
+
+import msgspec
+
+from scp.api.direct import is_host
+from scp.api.problems import MALFORMED, MEDIA_TYPE
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -20,6 +25,8 @@ _ANYTHING: Final = "*"
 class HttpSemantics:
     """An ASGI application before the API's own.
 
+    - A Host that is none is refused (RFC 9112 §3.2), before anything is done: Litestar would fail at it
+      where somebody asks for the URL, which is perhaps behind a change and before its line in the audit.
     - HEAD is GET, and uvicorn keeps the body back (RFC 9110 §9.3.2: every GET has its HEAD).
     - OPTIONS names the methods of a path (§9.3.7); Litestar has those of one handler only.
     - A target in absolute form has to be taken by every server (RFC 9112 §3.2.2).
@@ -34,7 +41,13 @@ class HttpSemantics:
         self.direct = direct
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Answer OPTIONS, pass everything else on."""
+        """Refuse bad hosts, answer OPTIONS, pass everything else on."""
+        if not all(is_host(value) for name, value in scope["headers"] if name == b"host"):
+            body = _encode(MALFORMED.problem("Host: expected a host, and perhaps a port"))
+            about = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": MALFORMED.status, "headers": about})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+            return
         method, path = scope["method"], scope["path"]
         if path[:1] != "/":
             path = _AUTHORITY.sub("", path, count=1) or "/"
@@ -64,3 +77,6 @@ def methods_at(app: Litestar, path: str) -> list[str]:
     if "GET" in methods:
         methods.add("HEAD")
     return sorted(methods)
+
+
+_encode: Final = msgspec.json.Encoder().encode

@@ -18,8 +18,9 @@ from test_api_charging import CDR, ORDER, SERVICE, A, Desk, run, serving
 
 from oracles.examples import examples
 from oracles.waiting import PATIENCE
-from scp.api import direct
+from scp.api import direct, server
 from scp.client import commit, credit, reserve
+from scp.store.ledger_sqlite import SqliteLedger
 
 JSON = "application/json"
 NUMBERS = (A, "46700000009", "+4670", "4670 1", "12", "x")
@@ -261,3 +262,50 @@ def test_requests_behind_one_that_is_answered_past_h11(tmp_path: Path) -> None:
         assert said.count(b"HTTP/1.1 200 OK") == 4
 
     run(tmp_path, body)
+
+
+@pytest.mark.parametrize("more", [(), ("TE: trailers",)], ids=["direct", "h11"])
+@pytest.mark.parametrize("host", ["x:65536", "x:http", "x y", "[::1", "x/y", "user@x"])
+def test_a_host_that_is_none_changes_nothing(tmp_path: Path, more: tuple[str, ...], host: str) -> None:
+    """Who asked Litestar for the URL behind the change got its ValueError: a change without a line in the audit."""
+
+    async def body(desk: Desk) -> None:
+        wanted = Wanted("PUT", f"/v1/authorizations/{A}", f"Bearer {OPERATOR}", JSON, b"{}", ())
+        octets = wanted.octets(*more).replace(b"Host: x", b"Host: " + host.encode())
+        status, _, said = await ask(desk, octets, head=False)
+        assert (status, json.loads(said)["detail"][:5]) == ("HTTP/1.1 400 Bad Request", "Host:")
+        found = await ask(desk, wanted._replace(method="GET", kind="", body=b"").octets(), head=False)
+        assert found[0] == "HTTP/1.1 404 Not Found"
+        good = wanted.octets(*more).replace(b"Host: x", b"Host: [::1]:80")
+        assert (await ask(desk, good, head=False))[0] == "HTTP/1.1 201 Created"
+        assert len(desk.audited()) == 1
+
+    run(tmp_path, body)
+
+
+@pytest.mark.parametrize("more", ["X: direct", "TE: trailers"])
+def test_what_is_cut_off_at_the_end_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    """A store does not answer while the node ends: the client is told, its connection ends."""
+    asked = asyncio.Event()
+
+    async def never(_ledger: SqliteLedger, _msisdn: str) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async def main() -> bytes:
+        async with serving(tmp_path) as desk:
+            reader, writer = await asyncio.open_connection(desk.http.base_url.host, desk.http.base_url.port)
+            writer.write(
+                PAYS._replace(method="GET", path=f"/v1/charging/accounts/{A}", body=b"", kind="").octets(more)
+            )
+            await asked.wait()
+        async with asyncio.timeout(PATIENCE):
+            said = await reader.read()
+        writer.close()
+        return said
+
+    monkeypatch.setattr(server, "GRACE", 0)
+    monkeypatch.setattr(SqliteLedger, "account", never)
+    assert asyncio.run(main()).startswith(b"HTTP/1.1 500 ")
