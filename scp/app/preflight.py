@@ -17,7 +17,7 @@ from scp.config import Fault
 from scp.messages.smpp.settings import smpp_tls
 from scp.ports import StoreError
 from scp.services.registry import ServiceConfigError, build_services, installed
-from scp.store.beside import open_armed, open_ledger, open_messages
+from scp.store.beside import open_armed, open_cdrs, open_ledger, open_messages
 from scp.store.open import open_store
 
 if TYPE_CHECKING:
@@ -66,6 +66,10 @@ def missing_folders(config: Config) -> Iterator[Fault]:
         ("store.url", config.store.url),
         ("charging.ledger", charging.ledger),
         ("charging.records", charging.records),
+        (
+            "map.arming.state",
+            None if config.map is None or config.map.arming is None else config.map.arming.state,
+        ),
         ("messages.store", None if config.messages is None else config.messages.store),
     ):
         url = "" if secret is None else secret.reveal()
@@ -110,11 +114,15 @@ def _urls(config: Config) -> Iterator[Fault]:
             open_armed(state and state.reveal(), store)
         except (StoreError, ValueError) as error:
             yield Fault("map.arming.state", str(error))
-    ledger = config.charging.ledger
+    ledger, records = config.charging.ledger, config.charging.records
     try:
         open_ledger(ledger and ledger.reveal(), store, config.node.name)
     except (StoreError, ValueError) as error:
         yield Fault("charging.ledger", str(error))
+    try:
+        open_cdrs(records and records.reveal(), store, config.node.name)
+    except StoreError as error:
+        yield Fault("charging.records", str(error))
 
 
 def _folder(path: str, folder: Path) -> Iterator[Fault]:

@@ -35,7 +35,7 @@ def open_ledger(url: str | None, store_url: str, node: str, *, read_only: bool =
     """
     given = _beside(store_url, ".ledger") if url is None else url
     if given.startswith(_SQLITE):
-        return SqliteLedger(given.removeprefix(_SQLITE), read_only=read_only)
+        return SqliteLedger(_path(given), read_only=read_only)
     from scp.store.ledger_redis import RedisLedger  # noqa: PLC0415 - only who has Redis needs its client
 
     return RedisLedger(_redis(given, "ledger"), node)
@@ -45,7 +45,7 @@ def open_messages(url: str | None, store_url: str) -> MessageStore:
     """Return the store of text messages that ``url`` names, not yet opened. As `open_ledger`."""
     given = _beside(store_url, ".messages") if url is None else url
     if given.startswith(_SQLITE):
-        return SqliteMessages(given.removeprefix(_SQLITE))
+        return SqliteMessages(_path(given))
     from scp.store.messages_redis import RedisMessages  # noqa: PLC0415 - as above
 
     return RedisMessages(_redis(given, "store of text messages"))
@@ -55,7 +55,7 @@ def open_armed(url: str | None, store_url: str) -> ArmedStore:
     """Return the store of armed M-CSIs that ``url`` names, not yet opened. As `open_ledger`."""
     given = _beside(store_url, ".armed") if url is None else url
     if given.startswith(_SQLITE):
-        return SqliteArmed(given.removeprefix(_SQLITE))
+        return SqliteArmed(_path(given))
     from scp.store.armed_redis import RedisArmed  # noqa: PLC0415 - as above
 
     return RedisArmed(_redis(given, "store of armed M-CSIs"))
@@ -69,10 +69,13 @@ def open_cdrs(url: str | None, store_url: str, node: str, *, read_only: bool = F
         store_url: of the subscriber store.
         node: the node's name.
         read_only: for tools beside a running node.
+
+    Raises:
+        StoreError: kind "config".
     """
     given = _beside(store_url, ".cdr") if url is None else url
     if given.startswith(_SQLITE):
-        return SqliteCdrStore(CdrFile(given.removeprefix(_SQLITE), read_only=read_only))
+        return SqliteCdrStore(CdrFile(_path(given), read_only=read_only))
     return SqliteCdrStore(NodeCdrFile(node, read_only=read_only))
 
 
@@ -82,6 +85,14 @@ def cdrs_file(url: str | None, store_url: str, node: str) -> Path | None:
     if not given.startswith(_SQLITE):
         return Path(f"{node}.cdr")
     return None if given.endswith(MEMORY) else Path(given.removeprefix(_SQLITE))
+
+
+def _path(url: str) -> str:
+    """Return the path of a ``sqlite:`` URL; without one SQLite would forget all when it is closed."""
+    path = url.removeprefix(_SQLITE)
+    if not path:
+        raise StoreError("sqlite: the path is missing; write sqlite:PATH or sqlite::memory:", "config")
+    return path
 
 
 def _beside(store_url: str, suffix: str) -> str:

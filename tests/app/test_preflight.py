@@ -23,6 +23,15 @@ role = "asp-listen"
 [numbering]
 country_code = "44"
 """
+ARMING = """
+[sccp]
+global_title = "447700900001"
+[map]
+gateway = "2-44-2"
+mobility = true
+[map.arming]
+state = "{}"
+"""
 
 
 def found(more: str) -> dict[str, str]:
@@ -43,6 +52,11 @@ def test_what_would_start_has_no_fault() -> None:
         ('[store]\nurl = "sqlite:/no/such/s.db"\n', "store.url", "/no/such: there is no such folder"),
         ('[store]\nurl = "sqlite:/dev/null/s.db"\n', "store.url", "/dev/null: not a folder"),
         ('[charging]\nledger = "mysql:x"\n', "charging.ledger", "it may be in SQLite or Redis"),
+        ('[charging]\nledger = "sqlite:"\n', "charging.ledger", "the path is missing"),
+        ('[charging]\nrecords = "sqlite:"\n', "charging.records", "the path is missing"),
+        (ARMING.format("sqlite:"), "map.arming.state", "the path is missing"),
+        (ARMING.format("mysql:x"), "map.arming.state", "it may be in SQLite or Redis"),
+        (ARMING.format("sqlite:/no/such/a"), "map.arming.state", "there is no such folder"),
         ('[charging]\nrecords = "sqlite:/no/such/r"\n', "charging.records", "there is no such folder"),
         ('[api]\naudit = "/no/such/audit"\n', "api.audit", "there is no such folder"),
         ('[recording]\nfolder = "/no/such"\n', "recording.folder", "there is no such folder"),
