@@ -10,6 +10,7 @@ octet.
 from __future__ import annotations
 
 import re
+from functools import partial
 from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, cast, final, get_origin
@@ -28,6 +29,8 @@ from scp.api.openapi import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from litestar.types.asgi_types import HTTPRequestEvent
 
     from scp.api.context import Context
     from scp.config import Scope
@@ -152,7 +155,7 @@ class DirectCalls:
             "litestar_app": self._app,
             "state": {},
         }
-        request: Request[Any, Any, Any] = Request(scope)
+        request: Request[Any, Any, Any] = Request(scope, partial(_whole, body))
         if call.request:
             arguments["request"] = request
         return Asked(call, arguments, request)
@@ -211,6 +214,11 @@ class DirectCalls:
     def _failed(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         kind = next(each for each in type(error).__mro__ if each in self._errors)
         return self._errors[kind](request, error)
+
+
+async def _whole(body: bytes) -> HTTPRequestEvent:
+    """Return a body, for a handler that reads it by itself."""
+    return {"type": "http.request", "body": body, "more_body": False}
 
 
 def is_host(value: bytes) -> bool:

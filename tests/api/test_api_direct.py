@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
-from api_node import OPERATOR, READER
+from api_node import KEYS, OPERATOR, READER, FakeNode
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 from test_api_charging import CDR, ORDER, SERVICE, A, Desk, run, serving
@@ -19,7 +19,10 @@ from test_api_charging import CDR, ORDER, SERVICE, A, Desk, run, serving
 from oracles.examples import examples
 from oracles.waiting import PATIENCE
 from scp.api import direct, server
+from scp.api.server import serve_api
 from scp.client import commit, credit, reserve
+from scp.config import Api, HostPort
+from scp.console.captures import Captures
 from scp.store.ledger_sqlite import SqliteLedger
 
 JSON = "application/json"
@@ -174,8 +177,13 @@ def keyed(one: Wanted) -> Wanted:
 
 
 async def ask(desk: Desk, octets: bytes, *, head: bool) -> tuple[str, list[str], bytes]:
+    url = desk.http.base_url
+    return await ask_at((url.host, url.port or 80), octets, head=head)
+
+
+async def ask_at(address: tuple[str, int], octets: bytes, *, head: bool) -> tuple[str, list[str], bytes]:
     """Return status line, headers but for the date, body."""
-    reader, writer = await asyncio.open_connection(desk.http.base_url.host, desk.http.base_url.port)
+    reader, writer = await asyncio.open_connection(*address)
     try:
         writer.write(octets)
         async with asyncio.timeout(PATIENCE):
@@ -265,7 +273,7 @@ def test_requests_behind_one_that_is_answered_past_h11(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [(), ("TE: trailers",)], ids=["direct", "h11"])
-@pytest.mark.parametrize("host", ["x:65536", "x:http", "x y", "[::1", "x/y", "user@x"])
+@pytest.mark.parametrize("host", ["x:65536", "x y", "[::1"])
 def test_a_host_that_is_none_changes_nothing(tmp_path: Path, more: tuple[str, ...], host: str) -> None:
     """Who asked Litestar for the URL behind the change got its ValueError: a change without a line in the audit."""
 
@@ -309,3 +317,26 @@ def test_what_is_cut_off_at_the_end_is_answered(
     monkeypatch.setattr(server, "GRACE", 0)
     monkeypatch.setattr(SqliteLedger, "account", never)
     assert asyncio.run(main()).startswith(b"HTTP/1.1 500 ")
+
+
+def test_a_handler_that_reads_the_body_itself_gets_an_empty_one() -> None:
+    """An empty capture was a fault of the node (500), where Litestar's way says that it is no capture."""
+
+    async def main() -> list[tuple[str, list[str], bytes]]:
+        node = FakeNode()
+        await node.store.open()
+        config = Api(listen=HostPort("127.0.0.1", 0), keys=KEYS)
+        served = await serve_api(config, node, Captures(None).handlers())
+        try:
+            wanted = Wanted("POST", "/v1/captures/anonymised", f"Bearer {OPERATOR}", "", b"", ())
+            return [
+                await ask_at(served.address, wanted.octets(*more), head=False)
+                for more in ((), ("TE: trailers",))
+            ]
+        finally:
+            await served.close()
+            await node.store.close()
+
+    plain, usual = asyncio.run(main())
+    assert plain == usual
+    assert plain[0] != "HTTP/1.1 500 Internal Server Error"
