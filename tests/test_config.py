@@ -627,6 +627,14 @@ listen = ":8080"
     assert "service keys 7; calls are charged: first_s 60" in describe(loads(MINIMAL + charged, {}))
 
 
+def test_keys_that_have_expired_are_said() -> None:
+    key = '[[api.keys]]\nname = "{}"\nsha256 = "{}"\nscopes = ["read"]\nuntil = "{}"\n'
+    keys = key.format("old", "0" * 64, "2020-02-29") + key.format("new", "1" * 64, "9999-12-31")
+    text = describe(loads(MINIMAL + "[api]\n" + keys, {}))
+    assert "the API key old has expired: its last day was 2020-02-29 (UTC)" in text
+    assert "API key new" not in text
+
+
 def test_who_asks_for_places_is_said() -> None:
     mobility = '[sccp]\nglobal_title = "46700000001"\n[map]\ngateway = "0-1-1"\n'
     text = describe(loads(MINIMAL + mobility, {}))

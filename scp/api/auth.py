@@ -45,11 +45,14 @@ class Keyring:
         return self._wall() * 1000 >= key.until_ms
 
     def known(self, token: str) -> ApiKey | None:
-        """Return the key of a token, valid or expired. All keys are compared, whichever fits."""
+        """Return the key of a token, an expired one only if no other key has the same token.
+
+        All keys are compared, whichever fits.
+        """
         digest = hashlib.sha256(token.encode("latin-1", "replace")).digest()
         found = None
         for expected, key in self._keys:
-            if hmac.compare_digest(expected, digest):
+            if hmac.compare_digest(expected, digest) and (found is None or not self.expired(key)):
                 found = key
         return found
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from scp.config.node import OtherIndicator
+from scp.config.value_types import expired_keys
 from scp.domain.switches import ChargedTime
 
 if TYPE_CHECKING:
@@ -96,6 +98,8 @@ def describe(config: Config) -> str:
         lines.append("no HTTP API: there is no [api]")
     elif not config.api.keys:
         lines.append("HTTP API without keys: every request will be refused")
+    else:
+        lines += expired_keys(config.api.keys, time.time() * 1000)
     if (recording := config.recording) is not None:
         what = ", ".join(recording.numbers) or "every message"
         how = "masked" if recording.mask else "with numbers in full"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeAlias, TypeVar
 
 from msgspec import Meta
 
@@ -11,7 +11,7 @@ from scp.config.reader import Fault
 from scp.config.values import HostPort
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Value = TypeVar("Value", int, str, HostPort)
 
@@ -50,6 +50,32 @@ def end_of_day_ms(day: str | None) -> int:
     if day is None:
         return NEVER_MS
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() + 86_400) * 1000
+
+
+class Dated(Protocol):
+    """A key that may have a last day."""
+
+    @property
+    def name(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def until(self) -> str | None:
+        """Its last day, in UTC."""
+        ...
+
+    @property
+    def until_ms(self) -> int:
+        """When it is not valid any more, in milliseconds since 1970."""
+        ...
+
+
+def expired_keys(keys: Iterable[Dated], now_ms: float) -> Iterator[str]:
+    """Yield in words which keys are not valid any more."""
+    for key in keys:
+        if key.until_ms <= now_ms:
+            yield f"the API key {key.name} has expired: its last day was {key.until} (UTC)"
 
 
 def day_faults(key: str, day: str | None) -> Iterator[Fault]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scp.command import fail
+from scp.config.value_types import expired_keys
 
 if TYPE_CHECKING:
     from scp.voip.config import VoipConfig
@@ -61,6 +63,8 @@ def check(file: Annotated[Path, typer.Argument(help="voip.toml")]) -> None:
     if config.api is not None:
         joins = "devices join by a PIN" if config.admission is not None else "nobody joins"
         typer.echo(f"the API listens at {config.api.listen}, {len(config.api.keys)} keys; {joins}")
+        for words in expired_keys(config.api.keys, time.time() * 1000):
+            typer.echo(words)
     if config.messages is not None:
         smscs = ", ".join(map(str, config.messages.smpp.addresses))
         typer.echo(f"text messages go by SMPP to {smscs} as {config.messages.smpp.system_id}")

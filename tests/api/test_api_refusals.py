@@ -90,6 +90,9 @@ def test_a_key_is_valid_until_its_last_day_is_over() -> None:
     assert keyring.holder(OPERATOR) is None
     assert keyring.known(OPERATOR) is dated
     assert keyring.holder(READER) is not None
+    longer = replace(dated, name="longer", until=None)
+    for keys in ([dated, longer], [longer, dated]):
+        assert Keyring(keys, lambda: now[0]).holder(OPERATOR) is longer
     assert [each.path for each in replace(dated, until="2026-02-30").faults()] == ["until"]
 
 

@@ -154,6 +154,12 @@ def test_the_commands(tmp_path: Path) -> None:
     )
     assert run(app, ["example", "--voip"]).output == EXAMPLE
     assert "calls go out" in run(app, ["check", str(file)]).output
+    key = '[[api.keys]]\nname = "{}"\nsha256 = "{}"\nscopes = ["operator"]\nuntil = "{}"\n'
+    keys = key.format("old", "0" * 64, "2020-02-29") + key.format("new", "1" * 64, "9999-12-31")
+    file.write_text(MINIMAL + keys)
+    said = run(app, ["check", str(file)]).output
+    assert "the API key old has expired: its last day was 2020-02-29 (UTC)" in said
+    assert "API key new" not in said
     file.write_text(MINIMAL + "[sipp]\n")
     refused = run(app, ["voip", "-c", str(file)])
     assert refused.exit_code == 2

@@ -111,12 +111,13 @@ class ApiContext:
         if not token:
             raise ProblemError(UNAUTHENTICATED, "no bearer token", headers={"WWW-Authenticate": _REALM})
         digest = hashlib.sha256(token.encode("latin-1", "replace")).digest()
+        now_ms = self._wall() * 1000
         found = None
-        for expected, key in self._keys:  # all are compared, whichever fits
-            if hmac.compare_digest(expected, digest):
+        for expected, key in self._keys:  # all are compared, whichever fits, and what is valid wins
+            if hmac.compare_digest(expected, digest) and (found is None or key.until_ms > now_ms):
                 found = key
         if found is not None:
-            if found.until_ms > self._wall() * 1000:
+            if found.until_ms > now_ms:
                 return Caller(found.name, found.scopes)
             raise ProblemError(
                 UNAUTHENTICATED, expired(found.name, found.until), headers={"WWW-Authenticate": _INVALID}
