@@ -85,6 +85,7 @@ def test_without_sctp_the_node_says_so_and_serves_over_tcp(free_tcp_port: int) -
         await connection.start()
         await msc.active(120)
         await until(lambda: not node.why_not_ready())  # it has yet to read the last ASPAC ACK
+        await until(lambda: node.status.links["stp"].last_error)  # it dials beside the MSC
         assert "modprobe sctp" in node.status.links["stp"].last_error
         await connection.close()
         msc.signalling.stop()
