@@ -88,6 +88,8 @@ class Connection(H11Protocol):
             if len(self._behind) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
             return
+        if self.conn.their_state is h11.MUST_CLOSE:
+            return  # it is behind the last request, whose answer may still be due (RFC 9112 §9.6)
         if self.answering:
             self._patience = min(REQUEST_SECONDS, self._patience + len(data) / BODY_RATE)
         elif self._begin(data):

@@ -23,6 +23,7 @@ from scp.api.server import serve_api
 from scp.client import commit, credit, reserve
 from scp.config import Api, HostPort
 from scp.console.captures import Captures
+from scp.domain.reservation import Account
 from scp.store.ledger_sqlite import SqliteLedger
 
 JSON = "application/json"
@@ -340,3 +341,32 @@ def test_a_handler_that_reads_the_body_itself_gets_an_empty_one() -> None:
     plain, usual = asyncio.run(main())
     assert plain == usual
     assert plain[0] != "HTTP/1.1 500 Internal Server Error"
+
+
+def test_what_comes_behind_a_last_request_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer that is due is the last one: 400 for what came behind it took its place."""
+    asked, goes_on = asyncio.Event(), asyncio.Event()
+    account = SqliteLedger.account
+
+    async def waits(ledger: SqliteLedger, msisdn: str) -> Account | None:
+        asked.set()
+        await goes_on.wait()
+        return await account(ledger, msisdn)
+
+    async def body(desk: Desk) -> None:
+        reader, writer = await asyncio.open_connection(desk.http.base_url.host, desk.http.base_url.port)
+        one = PAYS._replace(method="GET", path=f"/v1/charging/accounts/{A}", body=b"", kind="")
+        monkeypatch.setattr(SqliteLedger, "account", waits)
+        writer.write(one.octets("Connection: close"))
+        await asked.wait()
+        writer.write(one.octets())
+        assert (await desk.http.get("/livez")).status_code == 200  # the node has read it
+        goes_on.set()
+        async with asyncio.timeout(PATIENCE):
+            said = await reader.read()
+        writer.close()
+        assert said.count(b"HTTP/1.1 ") == said.count(b"HTTP/1.1 404 Not Found") == 1
+
+    run(tmp_path, body)
