@@ -86,6 +86,16 @@ HEADERS = (
     "Connection: keep-alive",
     "X-Empty:",
     "Accept:  spaces \t",
+    "Host: y",
+    "X: a\tb",
+    "X : a",
+    "Upgrade: h2c",
+    "Content-Length: +2",
+    "Content-Length: 2, 2",
+    "Transfer-Encoding: identity",
+    "X-HTTP-Method-Override: DELETE",
+    'If-Match: W/"x", "y"',
+    "Idempotency-Key: a, b",
 )
 
 
