@@ -419,7 +419,9 @@ def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls
         assert await accounts(url, money) == (money, 0)
         for port in many.ports:
             await of.connect(port)
-        await until(lambda: "scp-2" in one.get("/health")[1].decode())
+        await until(
+            lambda: linked(one, "scp-2") and linked(two, "scp-1")
+        )  # else they adopt each other's calls
         await many.each(many.begin, CALLS)
         await many.each(many.hold, CALLS // 4)
         many.last_words()
