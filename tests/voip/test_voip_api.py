@@ -127,6 +127,7 @@ def test_a_device_sees_and_changes_its_own_and_nothing_else(lab: Lab, hugo: voip
         ):
             problem("not-yours", 403, own, call)
         assert own.send(voip.try_route("0709999999", caller=f"+{HUGO}")).reason == "to-gateway"
+        assert own.send(voip.try_route("0709999999")).reason == "to-gateway"  # of its one number
         changed = own.send(voip.change_device(hugo.device, label="Hugo's new phone"))
         assert changed.label == "Hugo's new phone"
 
@@ -207,6 +208,8 @@ def test_what_the_operator_sets_and_what_is_refused(lab: Lab, operator: client.C
         assert (route.reason, route.steps[0].uri[:19]) == ("no-device", "sip:0011234567@127.")
         assert [one.condition for one in route.path][:3] == ["marked", "number", "identity"]
         problem("invalid", 422, gateway, voip.try_route("1"))
+        nobodys = problem("invalid", 422, operator, voip.try_route("1", device="alice-phone"))
+        assert "caller" in str(nobodys.problem.detail)
     operator.send(voip.delete_identity("46702000013"))
 
 

@@ -17,7 +17,7 @@ function money(amount, currency) {
 const STATES = { pass: "in order", warn: "look at it", fail: "does not work" };
 const GROUPS = { "m3ua:association": "association", "m3ua:asp": "ASP", "m3ua:as": "AS", "m3ua:destination": "destination", "m3ua:network-indicator": "network indicator", "sctp:path": "SCTP path", "sccp:subsystem": "subsystem",
   "store:records": "subscribers' records", "charging:records": "CDRs", "charging:ledger": "accounts and reservations", "charging:function": "charging", "map:hlr": "HLR", "map:arming": "what the HLR is to tell", "messages:smsc": "SMSC", "messages:queue": "text messages",
-  "node:guardian": "guardian process", "node:identity": "twins: nodes that have the same", "node:journal": "journal of held calls", "node:recording": "recording of messages", "node:traces": "numbers traced" };
+  "node:guardian": "guardian process", "node:identity": "another node with the same name or instance", "node:journal": "journal of held calls", "node:recording": "recording of messages", "node:traces": "numbers traced" };
 const named = group => GROUPS[group] || group;
 const PICTURE = ["m3ua:association", "m3ua:asp", "m3ua:as"];
 

@@ -103,14 +103,20 @@ async def try_route(
     Scopes: own, operator, trunk.
     """
     caller = caller_of(request)
-    device = data.device
-    if caller is not None and caller.device is not None:
-        device = device or caller.device.id
-        require_own(request, data.caller.removeprefix("+"))
+    device, number = data.device, data.caller
+    own = None if caller is None else caller.device
+    if own is not None:
+        device = device or own.id
+        if device == own.id and not number and len(own.identities) == 1:
+            number = next(iter(own.identities))
     if bool(data.trunk) is bool(device):
         raise invalid("trunk", "either trunk or device is needed")
+    if device and not number:
+        raise invalid("caller", "the number that the device calls as is needed")
+    if own is not None:
+        require_own(request, number.removeprefix("+"))
     at = time.time() if data.at_ms is None else data.at_ms / 1000
-    wanted = Call(data.to, data.caller, data.trunk, device, data.diverted_by, at)
+    wanted = Call(data.to, number, data.trunk, device, data.diverted_by, at)
     if context.brain.one_time.number_of(wanted):
         wanted = context.brain.one_time.seen(wanted)
     plan = decision.decide(wanted, context.brain.directory, context.brain.config.rules)
