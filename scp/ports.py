@@ -302,10 +302,12 @@ class Grant(NamedTuple):
     Attributes:
         reservation: as it stands; None where there is none.
         denied: None if granted.
+        done: whether this request charged it; False too for one that came again, at whatever node.
     """
 
     reservation: Reservation | None
     denied: Denied | None = None
+    done: bool = False
 
 
 class ChargingSystem(Protocol):

@@ -288,7 +288,7 @@ async def commit(
     """Settle: charge what was used, at most what was granted, and free the rest. Scope: charging."""
     grant = await charging.system.release(reservation, data.used_seconds)
     view = _view(charging, grant)
-    if grant.reservation is not None and grant.reservation.state is State.COMMITTED:
+    if grant.done and grant.reservation is not None:  # else who charged it records it, or a sweep
         charging.charged(grant.reservation, at_once=True)
     context.audit.changed(key_name(request), "commit", None, view)
     return answer(view)

@@ -102,5 +102,5 @@ def settled(outcome: Outcome, used_seconds: int) -> Grant:
     if outcome.result is Result.REPEATED and found is not None and found.used_seconds != used_seconds:
         return Grant(found, Denied.MISMATCH)
     if found is not None and found.state is State.COMMITTED:
-        return Grant(found)
+        return Grant(found, done=outcome.result is Result.DONE)
     return granted(outcome)

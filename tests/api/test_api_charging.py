@@ -172,6 +172,28 @@ def test_a_call_from_payment_to_record(tmp_path: Path) -> None:
     run(tmp_path, body)
 
 
+def test_a_commit_that_comes_again_at_another_node_is_recorded_once(tmp_path: Path) -> None:
+    """The answer to the first was lost: the client asks a node that has none of its records."""
+
+    async def body(desk):
+        await desk.credit(1000)
+        made = await desk.ask("POST", "/charging/reservations", ORDER)
+        path = f"/charging/reservations/{made.json()['id']}/commit"
+        await desk.ask("POST", path, {"used_seconds": 10})
+        await desk.room.record()
+        others = SqliteCdrStore(":memory:")
+        await others.open()
+        first, desk.room.cdrs = desk.room.cdrs, others
+        assert (await desk.ask("POST", path, {"used_seconds": 10})).json()["charged"] == 10
+        await desk.room.record()
+        assert await others.page(0, 9) == []
+        desk.room.cdrs = first
+        await others.close()
+        assert len(await first.page(0, 9)) == 1
+
+    run(tmp_path, body)
+
+
 def test_repeated_requests_change_nothing(tmp_path: Path) -> None:
     async def body(desk):
         await desk.credit(1000)
