@@ -290,7 +290,9 @@ def test_every_page_fits_is_accessible_and_shows_hostile_data_as_text(tab: Tab, 
     for place in ("overview", "calls", "subscriber", "captures", "health", "calls/%3Cimg%20src=x%3E"):
         page.goto(f"{node.url}/console#/{place}")
         page.wait_for_selector("h1")
-        assert serious(page) == []
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            assert serious(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     page.goto(f"{node.url}/console#/subscriber?number={HOSTILE}")
     page.wait_for_selector(".notice")
