@@ -210,6 +210,16 @@ def refused(sipp: Sipp, status: str) -> None:
     sipp.stop()
 
 
+def runs(group: int) -> bool:
+    """Return whether a process of the group has anything open yet."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            state, _, of, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(of) == group and state not in "ZX":
+                return True
+    return False
+
+
 class Lab:
     """All of it."""
 
@@ -321,8 +331,10 @@ class Lab:
     def kill_kamailio(self) -> None:
         """Kill it with all its processes, as the death of its machine does."""
         assert self.kamailio is not None
-        os.killpg(self.kamailio.pid, signal.SIGKILL)
+        group = self.kamailio.pid
+        os.killpg(group, signal.SIGKILL)
         self.kamailio.wait(PATIENCE)
+        wait_until(lambda: not runs(group))  # else those that still die have the ports of the next
         self.kamailio = None
 
     def start_brain(self) -> None:
