@@ -217,8 +217,8 @@ class Node:
         """Return the console's part of the API."""
         from scp.console.alerts import Alerts  # noqa: PLC0415
         from scp.console.captures import Captures  # noqa: PLC0415
+        from scp.console.context import ConsoleContext  # noqa: PLC0415
         from scp.console.hub import Hub  # noqa: PLC0415 - as `preload` did
-        from scp.console.looked_at import LookedAt  # noqa: PLC0415
         from scp.console.nodes import Nodes  # noqa: PLC0415
         from scp.console.recent_calls import RecentCalls  # noqa: PLC0415
         from scp.console.routes import console_router  # noqa: PLC0415
@@ -239,14 +239,14 @@ class Node:
         sources = self.sources or Sources((), lambda: Drift(""))
         alerts = Alerts(config.node.name, sources.collectors) if sources.collectors else None
         self._console = Hub(self, calls, metrics, nodes, alerts)
-        looked_at = LookedAt(
+        context = ConsoleContext(
             self._console,
             self.charging.cdrs,
             sources.drift,
             self._devices,
             asks_hlr=config.map is not None,
         )
-        return console_router(looked_at, Captures(self.config_file))
+        return console_router(context, Captures(self.config_file))
 
     def _api_url(self) -> str:
         """Return where others find the API: as configured, else by the address that it listens on."""

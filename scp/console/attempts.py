@@ -13,7 +13,7 @@ from scp.api.openapi import answer, call
 from scp.api.problems import NOT_SET, ProblemError
 from scp.charging.export import as_json
 from scp.config import Scope
-from scp.console.looked_at import LookedAt
+from scp.console.context import ConsoleContext
 from scp.console.recent_calls import MOST, decoded
 from scp.console.records import records_of
 from scp.console.sip_calls import SipEventsBody, Wanted
@@ -38,7 +38,7 @@ Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MOST, description="Cal
 
 @get("/v1/attempts", operation_id="attempts", **call(Scope.READ, tag=TAG))
 async def attempts(
-    console: NamedDependency[LookedAt],
+    console: NamedDependency[ConsoleContext],
     number: Digits = "",
     reason: Exactly = "",
     action: Exactly = "",
@@ -66,7 +66,9 @@ async def attempts(
 
 
 @get("/v1/attempts/{attempt:str}", operation_id="attempt", **call(Scope.TRACE, NOT_SET, tag=TAG))
-async def one_attempt(console: NamedDependency[LookedAt], attempt: FromPath[str]) -> Response[AttemptDetail]:
+async def one_attempt(
+    console: NamedDependency[ConsoleContext], attempt: FromPath[str]
+) -> Response[AttemptDetail]:
     """Return one call attempt with its messages, decoded. Scope: trace."""
     kept = _kept(console, attempt)
     name, half = console.hub.sip.of(kept.attempt) or ("", None)
@@ -80,7 +82,7 @@ async def one_attempt(console: NamedDependency[LookedAt], attempt: FromPath[str]
     **call(Scope.CHARGING, NOT_SET, tag=TAG),
 )
 async def attempt_records(
-    console: NamedDependency[LookedAt], attempt: FromPath[str]
+    console: NamedDependency[ConsoleContext], attempt: FromPath[str]
 ) -> Response[AttemptRecords]:
     """Return the call detail records of one call attempt, as far as they are there. Scope: charging."""
     kept = _kept(console, attempt)
@@ -96,7 +98,7 @@ async def attempt_records(
     **call(Scope.REGISTRATION, tag=TAG, body=True),
 )
 async def take_sip_events(
-    console: NamedDependency[LookedAt], data: JSONBody[SipEventsBody]
+    console: NamedDependency[ConsoleContext], data: JSONBody[SipEventsBody]
 ) -> Response[Wanted]:
     """Take what happens to calls in the SIP network, as long as somebody looks. Scope: registration."""
     wanted = console.hub.watching is not None
@@ -108,7 +110,7 @@ async def take_sip_events(
 HANDLERS: Final[tuple[Any, ...]] = (attempts, one_attempt, attempt_records, take_sip_events)
 
 
-def _kept(console: LookedAt, attempt: str) -> KeptCall:
+def _kept(console: ConsoleContext, attempt: str) -> KeptCall:
     """Return a call attempt that is kept; raises the problem 404."""
     kept = console.hub.calls.get(attempt)
     if kept is None:

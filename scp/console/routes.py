@@ -18,8 +18,8 @@ from scp.config import Scope
 from scp.console import attempts, one_message, page
 from scp.console.alerts import AlertList
 from scp.console.attempts import TAG
+from scp.console.context import ConsoleContext
 from scp.console.hub import MOST_WATCHERS
-from scp.console.looked_at import LookedAt
 from scp.console.sources import Drift
 from scp.console.views import Overview, Session
 from scp.version import VERSION
@@ -47,7 +47,7 @@ For: TypeAlias = Annotated[
 async def session(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
-    console: NamedDependency[LookedAt],
+    console: NamedDependency[ConsoleContext],
 ) -> Response[Session]:
     """Say whose token it is, what it may do, and until when. Scope: read."""
     key: ApiKey = request.scope["auth"]
@@ -59,7 +59,7 @@ async def session(
 
 @get("/v1/overview", operation_id="overview", **call(Scope.READ, tag=TAG))
 async def show_overview(
-    context: NamedDependency[Context], console: NamedDependency[LookedAt]
+    context: NamedDependency[Context], console: NamedDependency[ConsoleContext]
 ) -> Response[Overview]:
     """Return the state of this node: health, calls by reason, answer times. Scope: read."""
     return Response(console.hub.snapshot(context), media_type="application/json")  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ async def show_overview(
 async def events(
     request: Request[Any, Any, Any],
     context: NamedDependency[Context],
-    console: NamedDependency[LookedAt],
+    console: NamedDependency[ConsoleContext],
     after: After = 0,
     seconds: For = 0,
 ) -> Stream:
@@ -93,7 +93,7 @@ async def events(
 
 
 @get("/v1/alerts", operation_id="alerts", **call(Scope.READ, tag=TAG))
-async def show_alerts(console: NamedDependency[LookedAt]) -> Response[AlertList]:
+async def show_alerts(console: NamedDependency[ConsoleContext]) -> Response[AlertList]:
     """Return which of the shipped alerts hold for this node, with their runbook sections. Scope: read.
 
     How long one has held is known from when a stream of events is open.
@@ -103,7 +103,7 @@ async def show_alerts(console: NamedDependency[LookedAt]) -> Response[AlertList]
 
 
 @get("/v1/configuration", operation_id="configuration", **call(Scope.READ, tag=TAG))
-async def show_drift(console: NamedDependency[LookedAt]) -> Response[Drift]:
+async def show_drift(console: NamedDependency[ConsoleContext]) -> Response[Drift]:
     """Return which keys the configuration's file has otherwise than what runs. Scope: read."""
     return answer(await asyncio.to_thread(console.drift))
 
@@ -111,10 +111,10 @@ async def show_drift(console: NamedDependency[LookedAt]) -> Response[Drift]:
 HANDLERS: Final[tuple[Any, ...]] = (session, show_overview, events, show_alerts, show_drift)
 
 
-def console_router(console: LookedAt, captures: Captures) -> Router:
+def console_router(console: ConsoleContext, captures: Captures) -> Router:
     """Return the part of the API that the console needs, with its page."""
 
-    async def provided() -> LookedAt:
+    async def provided() -> ConsoleContext:
         return console
 
     page.read_files()

@@ -111,15 +111,13 @@ class Control:
         after.missed = True
         counts = held.phase is Phase.TALKING and held.money is Money.COUNTING
         if counts and held.meter.answered > self._ms() - held.meter.used * MS_OF_TENTH:
-            after.meter, after.due_ms = (
-                metering.answered(held.meter, self._ms()),
-                0,
-            )  # by a clock ahead of ours
+            after.meter = metering.answered(held.meter, self._ms())  # that node's clock was ahead of ours
+            after.due_ms = 0
         if held.phase is Phase.OVER and held.money is Money.CLOSING:  # ReleaseCall may not have left
             self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
             await self._next_quota()  # the answer was awaited when the other node died
-            self.ahead = QuotaGrant(held.session, 0)  # it is no period of that node
+            self.ahead = QuotaGrant(held.session, 0)  # the period is this node's: its report is not lost
         return self._run()
 
     async def _first_quota(self, paid: Paid) -> QuotaGrant | None:
@@ -198,9 +196,7 @@ class Control:
         self._change().missed = False
         if held.money is not Money.COUNTING or not held.meter.pending:
             return
-        if (
-            held.phase in _RINGS
-        ):  # or is answered, its period over: it takes another; else it refuses (§11.2.2.2)
+        if held.phase in _RINGS:  # if it is answered, and its period over, it takes another; else it refuses
             self._send(Period(held.meter.allowed, held.meter.releasing))
             self._change().tested = True
         elif missed and self.ahead is None and 0 < held.ends_ms <= self._ms() - charge.CLOCKS_APART_MS:
@@ -427,9 +423,7 @@ class Control:
             await self._settle(self._by_the_clock())
         elif action is charge.Action.SETTLE_LOST:
             await self._settle(self._lost(event))
-        elif (
-            event is charge.Event.REFUSED and self.before is not None
-        ):  # its report was not missing (§11.2.2.2)
+        elif event is charge.Event.REFUSED and self.before is not None:  # its report is to come (§11.2.2.2)
             self._change().meter = metering.pending(self.before, self.held.meter)
             self.before = None
         elif event is charge.Event.REFUSED and self.held.phase is not Phase.TALKING:

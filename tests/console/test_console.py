@@ -23,6 +23,7 @@ from console_tab import NEEDS_BROWSER, Tab, chromium
 
 from oracles import redis_lab
 from oracles.servers import free_tcp_port
+from oracles.waiting import wait_until
 from scp.capture.decode import Decoder, Filter
 from scp.capture.inputs import open_capture
 from scp.console import hub, nodes, one_message
@@ -273,8 +274,8 @@ def test_health_shows_alerts_with_their_runbook_and_what_the_file_says_otherwise
 def test_what_was_discarded_is_shown_decoded(phone: Tab, node: Served) -> None:
     with socket.create_connection(("127.0.0.1", node.m3ua)) as peer:
         peer.sendall(bytes.fromhex("0100090900000008"))  # no such class (RFC 4666 §3.1.3)
-        while not (kinds := node.ask("GET", "/v1/discards")["discards"]):
-            time.sleep(0.02)
+        wait_until(lambda: node.ask("GET", "/v1/discards")["discards"])
+        kinds = node.ask("GET", "/v1/discards")["discards"]
     page = phone.page
     page.click("nav >> text=Health")
     page.click(f"summary:has-text('{kinds[0]['reason']}')")
@@ -608,8 +609,7 @@ def test_another_node_stands_beside_until_it_is_killed(phone: Tab, node: Served,
         assert page.get_attribute("[aria-label='Node scp-twin'] a", "href") == twin.url + "/console"
         assert "no ASP is active" in page.inner_text("[aria-label='Node scp-twin']")
         twin.ask("PUT", "/v1/authorizations/46701234599", {})
-        while not node.ask("GET", "/v1/changes?number=46701234599")["changes"]:
-            time.sleep(0.02)
+        wait_until(lambda: node.ask("GET", "/v1/changes?number=46701234599")["changes"])
         page.goto(f"{node.url}/console#/subscriber?number=46701234599")
         page.wait_for_selector("[aria-label='Recent changes'] td:has-text('operator at scp-twin')")
         page.click("nav >> text=Overview")

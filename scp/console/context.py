@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @final
-class LookedAt:
+class ConsoleContext:
     """A node, as the console sees it.
 
     Args:
