@@ -169,9 +169,7 @@ class Undeleted:
 
     def kept(self, outcome: Kept) -> None:
         """See `scp.held_call_ports.KeptWaiter`."""
-        self.journal.deleting -= 1
-        if outcome is Kept.FAILED:
-            self.journal.undeleted.append(self)
+        self.journal.deleted(self, failed=outcome is _FAILED)
 
 
 @final
@@ -195,6 +193,8 @@ class Journal:
         fenced: calls that other nodes have claimed.
         unjournalled_at: when the last of them was, in seconds since 1970; 0: never.
         undeleted: records that are to be deleted.
+        over_tids: transaction ids of calls that are over and whose records are not deleted yet: nobody is to
+            go on with one.
         deleting: deletions that are not acknowledged.
         position: says how many CDRs there are so far; None: no call has one. A call's record is deleted once
             its CDR is on the disk, so that a death costs neither.
@@ -219,7 +219,8 @@ class Journal:
         self.unjournalled = 0
         self.unjournalled_at = 0.0
         self.fenced = 0
-        self.undeleted: deque[Undeleted] = deque(maxlen=MOST_UNDELETED)
+        self.undeleted: deque[Undeleted] = deque()
+        self.over_tids: set[bytes] = set()
         self.deleting = 0
         self.position: Callable[[], int] | None = None
         self.done: Callable[[], int] | None = None
@@ -279,6 +280,7 @@ class Journal:
         if entry.written:
             self.open -= 1
             over = Undeleted(self, entry.tid, entry.fence)
+            self.over_tids.add(entry.tid)
             if self.position is None:
                 self._delete(over)
             else:
@@ -293,6 +295,16 @@ class Journal:
     def _delete(self, over: Undeleted) -> None:
         self.deleting += 1
         self.held.delete(over.tid, over.fence, self.owner, over)
+
+    def deleted(self, over: Undeleted, *, failed: bool) -> None:
+        """Note what came of a deletion; one that failed is tried again, the last `MOST_UNDELETED` of them."""
+        self.deleting -= 1
+        if failed:
+            self.undeleted.append(over)
+            if len(self.undeleted) <= MOST_UNDELETED:
+                return
+            over = self.undeleted.popleft()
+        self.over_tids.discard(over.tid)
 
     def forget(self, entry: Journalled) -> None:
         """Note that this node has let go of a call: its record stays."""

@@ -148,9 +148,9 @@ class Adoption:
         self._look_up(tid, octets, path, denied=-1)
 
     def brought(self, tid: bytes, octets: bytes) -> bool:
-        """See `scp.failover.relay.RelayUser`."""
+        """See `scp.failover.relay.RelayUser`; for a call that is over here nothing is to be done any more."""
         if self._signalling.tcap.find(tid) is None:
-            return False
+            return self._over(tid)
         self.counts["brought"] += 1
         self._signalling.take(octets, None)
         return True
@@ -251,7 +251,7 @@ class Adoption:
         tid = seen.tid
         while (claimed := self._claiming.get(tid)) is not None:  # for a message, or by a sweep
             await claimed.wait()
-        if self._signalling.tcap.find(tid) is not None:
+        if self._signalling.tcap.find(tid) is not None or self._over(tid):
             return None
         record = decode(seen.record)
         if record is None or not self._cap.can_adopt(record):
@@ -263,6 +263,11 @@ class Adoption:
         finally:
             del self._claiming[tid]
             done.set()
+
+    def _over(self, tid: bytes) -> bool:
+        """Whether a call has ended here: its record is still there, as long as its CDR is not on the disk."""
+        journal = self._cap.journal
+        return journal is not None and tid in journal.over_tids
 
     async def _claimed(self, seen: HeldEntry, path: object) -> HeldEntry | None:
         """Claim a call that nothing else here claims, and go on with it."""

@@ -133,6 +133,36 @@ def test_calls_of_the_process_before_are_counted_until_somebody_has_looked_at_th
     run(scenario)
 
 
+def test_a_call_that_is_over_and_awaits_its_cdr_is_adopted_no_more() -> None:
+    """Its record stays in the store until the CDR is on the disk; whatever looks for it meanwhile is too late."""
+
+    async def scenario(here: Adopting) -> None:
+        written = 0
+        here.room.journal.position, here.room.journal.done = lambda: 1, lambda: written
+        otid = await here.call()
+        tid = here.room.tid(otid)
+        await here.say(otid, report(E.O_ANSWER, 11))
+        await here.say(otid, report(E.O_DISCONNECT, 12))
+        assert here.room.answers(otid)[1].message.kind == tcap.END
+        here.adoption._before = [tid]
+        await here.sweep()
+        await here.sweep()
+        assert here.adoption.brought(tid, tcap.build_continue(otid, tid, b"", [report(E.O_DISCONNECT, 13)]))
+        await here.say(otid, report(E.O_DISCONNECT, 14))
+        here.room.advance(700.0)
+        await here.sweep()
+        assert (here.adoption.counts["adopted"], len(here.room.node.tcap)) == (1, 0)
+        assert [each.message.kind for each in here.room.answers(otid)[2:]] == [tcap.ABORT]
+        assert await here.held.count() == 1
+        written = 1
+        await here.sweep()
+        assert await here.held.count() == 0
+        await asyncio.sleep(0)
+        assert here.room.journal.over_tids == set()
+
+    run(scenario)
+
+
 def test_a_call_whose_owner_lives_is_left_alone() -> None:
     async def scenario(here: Adopting) -> None:
         otid = await here.call()
