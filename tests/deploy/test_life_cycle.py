@@ -74,7 +74,7 @@ def test_a_node_whose_log_nobody_reads_serves_calls(tmp_path: Path) -> None:
             process.stdout.close()
             node.provision("11234567")
             assert node.call("0011234567").routed_to == "990011234567"
-            assert node.scrape()["scp_log_lines_lost_total"] > 0
+            wait_until(lambda: node.scrape()["scp_log_lines_lost_total"] > 0)
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
         finally:
@@ -115,7 +115,7 @@ def test_systemd_hears_of_every_step(tmp_path: Path, manager: Manager) -> None:
     with node.running(environ):
         wait_until(lambda: "READY=1" in manager.heard())
         wait_until(lambda: manager.heard().count("WATCHDOG=1") >= 3)
-        assert "STATUS=steers no calls: no ASP is active" in manager.heard()
+        wait_until(lambda: "STATUS=steers no calls: no ASP is active" in manager.heard())
         assert node.wait_said("not ready: it steers no calls")["reasons"] == ["no ASP is active"]
         node.signal(signal.SIGHUP)
         wait_until(lambda: manager.heard().count("READY=1") == 2)
@@ -225,6 +225,7 @@ def test_limits_and_what_the_log_has_of_calls_are_taken_over(tmp_path: Path) -> 
         assert node.wait_said("reloaded", 2)["changed"] == ["overload"]
         wait_until(lambda: node.scrape()["scp_overload_level"] == 0)
         assert [node.call("0011234567").routed_to for _ in range(2)] == ["990011234567", ""]
+        node.wait_said("call", 2)
         calls = [(line["reason"], line["level"]) for line in node.said("call")]
         assert calls == [("forwarded-always", "info"), ("rate-limited", "info")]
 

@@ -70,15 +70,20 @@ def calls(port: int, plan: LoadPlan) -> LoadReport:
 
 
 @contextlib.contextmanager
-def killed(pid: int, log: Path, before: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Kill a node some time after its log says that calls may come; ``before`` is called 0.1 s earlier."""
+def killed(
+    pid: int,
+    log: Path,
+    before: Callable[[], object] = lambda: None,
+    once: Callable[[], bool] = lambda: True,
+) -> Iterator[None]:
+    """Kill a node some time after its log says that calls may come, ``before`` was called, and ``once`` holds."""
     so_far = log.read_text().count(ACTIVE)
 
     def fail() -> None:
         wait_until(lambda: log.read_text().count(ACTIVE) > so_far)
         time.sleep(0.5)
         before()
-        time.sleep(0.1)
+        wait_until(once)
         os.kill(pid, signal.SIGKILL)
 
     failing = threading.Thread(target=fail)
@@ -107,14 +112,21 @@ def test_calls_that_waited_for_the_store_are_answered_when_the_node_is_killed(tm
         with node(tmp_path, core, name="node", store=redis.url) as server:
             process = redis.servers[0].process
             assert process is not None
-            with killed(server.pid, tmp_path / "node" / "log", lambda: process.send_signal(signal.SIGSTOP)):
+            with killed(
+                server.pid,
+                tmp_path / "node" / "log",
+                lambda: process.send_signal(signal.SIGSTOP),
+                lambda: server.metric("scp_dialogues_open") >= 20,
+            ):
                 report = calls(server.port, LoadPlan(rate=500.0, duration=4.0, timeout=20.0))
             process.send_signal(signal.SIGCONT)
             said = guardian_said(tmp_path)
     print(f"\n{report.sent} calls, {report.missing} missing, {report.stray} stray, {report.wrong}; {said}")
     assert report.missing == 0
     assert set(report.wrong) == {"continue instead of connect"}
-    assert said["calls_answered"] >= sum(report.wrong.values()) >= 10
+    assert (
+        min(said["calls_answered"], sum(report.wrong.values())) >= 10
+    )  # a busy node has answered some in time
     assert said["what"].endswith("associations taken down in good order: 1")
 
 
@@ -196,10 +208,8 @@ def test_a_node_goes_on_without_its_guardian_and_says_so(tmp_path: Path) -> None
         (guardian,) = children(server.pid)
         assert server.metric('scp_guardian_state{state="armed"}') == 1
         os.kill(guardian, signal.SIGKILL)
-        wait_until(
-            lambda: "guardian lost" in (tmp_path / "node" / "log").read_text(), 20
-        )  # nobody has called
-        assert server.metric('scp_guardian_state{state="lost"}') == 1
+        wait_until(lambda: "guardian lost" in (tmp_path / "node" / "log").read_text())  # nobody has called
+        wait_until(lambda: server.metric('scp_guardian_state{state="lost"}') == 1)
         for _ in range(2):
             report = calls(server.port, LoadPlan(rate=50.0, duration=0.2))
             assert report.sent > 0
@@ -222,7 +232,8 @@ def test_what_guardians_did_is_counted_over_all_deaths_of_a_node(tmp_path: Path)
                 assert node.scrape()["scp_guardian_calls_answered_total"] == sum(answered)
                 redis.servers[0].freeze()
                 assert node.process is not None
-                with killed(node.process.pid, node.log):
+                once = lambda: node.scrape()["scp_dialogues_open"] > 0  # noqa: E731
+                with killed(node.process.pid, node.log, once=once):
                     calls(int(node.settings["m3ua"]), LoadPlan(rate=200.0, duration=4.0, timeout=20.0))
                 redis.servers[0].thaw()
                 node.ended()

@@ -353,7 +353,7 @@ async def provision(url: str) -> None:
     await store.close()
 
 
-def wait(what: str, condition: Any, seconds: float = 20.0) -> float:
+def wait(what: str, condition: Any, seconds: float = 120.0) -> float:
     """Wait until the condition holds and return how long that took; `what` is for the failure's text."""
     start = time.monotonic()
     while not condition():

@@ -468,7 +468,7 @@ def test_the_first_of_everything_finds_all_there(node: Audited, tmp_path: Path) 
     asyncio.run(signalling(node))
     assert list((tmp_path / "recordings").iterdir())
     node.scrape()
-    assert node.said("service failed, call continued")
+    node.wait_said("service failed, call continued")
     node.signal(signal.SIGTERM)
     assert node.ended() == 0
     late = node.since(ready, node.pid)

@@ -45,7 +45,7 @@ def stranger(lab: Lab) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.bind((STRANGER, 0))
         sender.connect(("127.0.0.1", lab.sip))
-        sender.settimeout(15)
+        sender.settimeout(120)
         yield sender
 
 

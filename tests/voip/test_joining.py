@@ -68,7 +68,7 @@ def test_from_the_number_to_a_device_that_is_called(lab: Lab, smsc: SmscThread) 
     # the PIN has worked, and works no more
     status, problem = confirm(lab, asked, pin)
     assert (status, problem["type"]) == (410, "/problems/pin-used")
-    assert any(line["what"] == "device" for line in lab.said("audit", result="changed"))
+    lab.wait_said("audit", result="changed", what="device")
     lab.unbind(made["user"], EVE, port, password=made["password"])
 
 
@@ -89,6 +89,7 @@ def test_another_device_a_sixth_try_and_a_stranger_do_not_get_in(lab: Lab, smsc:
     enrol(lab, FRED)
     status, problem = post(lab, "/v1/enrolments", {"msisdn": FRED})
     assert (status, problem["type"]) == (429, "/problems/too-many-pins")
+    lab.wait_said("audit", 5, result="refused", problem="wrong-pin")
     assert len(lab.said("audit", result="refused", problem="wrong-pin")) == 5
     # who may not join learns nothing, and gets no message
     asked = enrol(lab, STRANGER)

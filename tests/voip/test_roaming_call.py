@@ -64,7 +64,7 @@ def test_a_roaming_subscribers_devices_ring_and_one_takes_the_call(lab: Lab) -> 
     wait_until(lambda: not registered(lab, ALICE))  # another test's device has just left
     before = ask(lab, FOREIGN)
     assert before.answer.action is Action.CONTINUE
-    assert lab.node.said("call")[-1]["reason"] == "not-registered"
+    wait_until(lambda: [one["reason"] for one in lab.node.said("call")][-1:] == ["not-registered"])
 
     phone, tablet = lab.bound("alice-phone", ALICE), lab.bound("alice-tablet", ALICE)
     wait_until(lambda: registered(lab, ALICE))
@@ -220,7 +220,7 @@ def test_the_service_that_was_left_running_ends_with_all_it_started(tmp_path: Pa
         assert not Path(log).exists()
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def test_ports_that_others_have_are_named_before_anything_starts() -> None:

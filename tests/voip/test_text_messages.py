@@ -96,7 +96,8 @@ def test_a_device_that_takes_no_text_is_not_asked_again(lab: Lab, smsc: SmscThre
     smsc.send("46700000009", CAROL, "Hello again")
     again.ended()
     assert [body(one) for one in again.received("MESSAGE")] == ["Hello again"]
-    wait_until(lambda: len(lab.said("message answered")) == takes + 1)
+    lab.wait_said("message answered", takes + 1)
+    assert len(lab.said("message answered")) == takes + 1
     lab.unbind("carol-phone", CAROL, port)
 
 
