@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 import msgspec
 
-from scp.voip.messages import Hello, heard
+from scp.voip.messages import Hello, heard, said
 from scp.voip.netstrings import NetstringError, NetstringReader, netstring
 
 if TYPE_CHECKING:
@@ -106,7 +106,6 @@ class Evapi:
         self.number = -1
         self._name = name
         self._user = user
-        self._encode = msgspec.json.Encoder().encode
         self._connection: _Connection | None = None
         self._soon: list[bytes] = []  # what has time; and when that is over
         self._timer: asyncio.TimerHandle | None = None
@@ -164,7 +163,7 @@ class Evapi:
         transport = None if self._connection is None else self._connection.transport
         if transport is None or transport.is_closing():  # uvloop's raises then
             return False
-        self._soon.append(netstring(self._encode(message)))
+        self._soon.append(netstring(said(message)))
         self._send_soon()
         return True
 
@@ -173,7 +172,7 @@ class Evapi:
 
         It is lost where the connection is before that.
         """
-        self._soon.append(netstring(self._encode(message)))
+        self._soon.append(netstring(said(message)))
         if len(self._soon) >= SOON_MOST:
             self._send_soon()
         elif self._timer is None:

@@ -7,11 +7,14 @@ import base64
 import contextlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oracles.waiting import until
 from scp.voip.calls import leg_of, note_of, opened
+from scp.voip.decision import Step
 from scp.voip.evapi import Evapi
-from scp.voip.messages import Bindings, Ended, Heard
+from scp.voip.messages import Bindings, Ended, Heard, PlanAnswer, said
 from scp.voip.netstrings import MAX_OCTETS, netstring
 
 GOOD = netstring(b'{"m":"bindings","aor":"sip:1@x","count":1}')
@@ -106,3 +109,36 @@ def test_a_time_that_no_clock_has_said_is_the_whole_second(begun: str) -> None:
         leg = leg_of(note_of(end, "47", "46"), end)
         assert leg.answered_ms // 1000 == at
         assert leg.ended_ms // 1000 == at + 10
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+WORD = st.text("0123456789", max_size=2)
+STEP = st.builds(
+    Step,
+    seconds=st.integers(1, 600),
+    aor=TEXT,
+    uri=TEXT,
+    more=st.lists(WORD).map(tuple),
+    branch=TEXT,
+    headers=TEXT,
+    free=st.integers(0, 1),
+    passing=st.integers(0, 1),
+)
+NUMBER = st.integers(0, 2**32 - 1)
+
+
+@given(NUMBER, NUMBER, TEXT, st.lists(STEP, max_size=4), TEXT, TEXT, TEXT)
+def test_each_field_of_a_plan_is_where_kamailio_looks_for_it(
+    ti: int, tl: int, call: str, steps: list[Step], headers: str, sender: str, text: str
+) -> None:
+    """Whatever the texts have in them; numbers are 32 bits with a sign, as {s.int} reads them."""
+    plan = PlanAnswer(ti, tl, call, "note", tuple(steps), headers, sender, timeout=7, reply=5, text=text)
+    fields = said(plan).decode().split("\t")
+    expected = ["plan", fields[1], fields[2], "0", "5", text, "7", call, "note", sender, headers]
+    for step in steps:
+        expected += [str(step.seconds), str(step.free), str(step.passing), step.aor, step.uri, step.branch]
+        expected += [",".join(step.more), step.headers]
+    assert fields == [one.replace("\t", " ") for one in expected] + [""]
+    for number, field in ((ti, fields[1]), (tl, fields[2])):
+        assert -(2**31) <= int(field) < 2**31
+        assert int(field) % 2**32 == number
