@@ -627,6 +627,15 @@ listen = ":8080"
     assert "service keys 7; calls are charged: first_s 60" in describe(loads(MINIMAL + charged, {}))
 
 
+def test_that_there_are_no_tariffs_is_said_to_who_charges_alone() -> None:
+    assert "reservations" not in describe(loads(MINIMAL, {}))
+    key = '[api]\n[[api.keys]]\nname = "voip"\nsha256 = "{}"\nscopes = ["{}"]\n'
+    assert "reservations" not in describe(loads(MINIMAL + key.format("0" * 64, "read"), {}))
+    service = "[services.controlled]\nservice_keys = [7]\n[services.controlled.charging]\nfirst_s = 60\n"
+    for more in (key.format("0" * 64, "charging"), service):
+        assert "reservations denied: there are no tariffs; " in describe(loads(MINIMAL + more, {}))
+
+
 def test_keys_that_have_expired_are_said() -> None:
     key = '[[api.keys]]\nname = "{}"\nsha256 = "{}"\nscopes = ["read"]\nuntil = "{}"\n'
     keys = key.format("old", "0" * 64, "2020-02-29") + key.format("new", "1" * 64, "9999-12-31")

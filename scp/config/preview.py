@@ -187,9 +187,19 @@ def _charging(config: Config) -> str:
         count = len(charging.tariffs)
         who = f"by {count} tariff{'s' if count > 1 else ''} in {charging.currency}"
     else:
-        who = "denied: there are no tariffs"
+        who = "denied: there are no tariffs" if _charges(config) else ""
     kept = f"kept {charging.retention_days} days" if charging.call_records else "not made of call attempts"
-    return f"reservations {who}; call detail records {kept}"
+    return f"{f'reservations {who}; ' if who else ''}call detail records {kept}"
+
+
+def _charges(config: Config) -> bool:
+    """Whether calls or short messages are to be paid for, or a key of the API may reserve money for some."""
+    api = config.api
+    return (
+        any("charging" in table for table in config.services.values())
+        or (config.sms_control is not None and config.sms_control.charging is not None)
+        or (api is not None and any("charging" in key.scopes for key in api.keys))
+    )
 
 
 def _address(host: str, port: int) -> str:
