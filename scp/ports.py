@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
     from scp.domain.armed import Armed, ArmedChange, ArmState
     from scp.domain.cdr import Bundle, Record
@@ -217,8 +217,13 @@ class Ledger(Protocol):
         """Return ids of open reservations whose time is up."""
         ...
 
-    async def unrecorded(self, most: int) -> list[Reservation]:
-        """Return committed reservations of this node that no CDR is known to be written for."""
+    async def unrecorded(self, most: int, known: Collection[str] = ()) -> list[Reservation]:
+        """Return committed reservations of this node that no CDR is known to be written for.
+
+        Args:
+            most: how many of them at most.
+            known: ids of those that the caller has already: they are left out, and not read.
+        """
         ...
 
     async def recorded(self, reservation_ids: Sequence[str]) -> None:

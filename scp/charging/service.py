@@ -103,7 +103,9 @@ class ChargingService:
         self.function = function
         self.servers = servers
         self.quotas: QuotaDesk | None = None
-        self._charged: list[Reservation] = []  # and no CDR is written yet: the ledger has them as well
+        self._charged: dict[
+            str, Reservation
+        ] = {}  # by id; and no CDR is written yet: the ledger has them as well
         self._unknown = True  # whether the ledger may have others that have none
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -160,7 +162,7 @@ class ChargingService:
             self._due.set()
         elif not self._charged:
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self._due.set)
-        self._charged.append(reservation)
+        self._charged[reservation.id] = reservation
 
     async def record(self) -> int:
         """Write the CDRs of what was charged and has none yet; return how many.
@@ -169,16 +171,20 @@ class ChargingService:
         its id makes nothing of.
         """
         total = await self._record_charged()
-        while charged := await self.ledger.unrecorded(AT_ONCE):
+        charged = await self.ledger.unrecorded(AT_ONCE, self._charged)
+        while charged:
             await self._recorded(charged)
-            total += len(charged)
+            total += len(charged) + await self._record_charged()
+            if len(charged) < AT_ONCE:
+                break
+            charged = await self.ledger.unrecorded(AT_ONCE, self._charged)
         return total
 
     async def _record_charged(self) -> int:
         """Do so for what this node has charged just now; what fails is left to `Ledger.unrecorded`."""
         total = 0
         while self._charged:
-            charged, self._charged = self._charged, []
+            charged, self._charged = list(self._charged.values()), {}
             await self._recorded(charged)
             total += len(charged)
         return total

@@ -44,7 +44,7 @@ from scp.store.redis_errors import answered, translate
 from scp.store.redis_hot import HotCall, HotCalls, HotScript, bulk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from scp.domain.reservation import Step
     from scp.ports import StepWaiter
@@ -177,10 +177,11 @@ class RedisLedger(RedisBacked):
         found = await self._ask_all("open", "ZRANGEBYSCORE", "-inf", now_ms, "LIMIT", 0, most)
         return [each.decode() for ids in found for each in ids][:most]
 
-    async def unrecorded(self, most: int) -> list[Reservation]:
+    async def unrecorded(self, most: int, known: Collection[str] = ()) -> list[Reservation]:
         """See `scp.ports.Ledger`."""
-        found = await self._ask_all(f"out:{self._node}", "SRANDMEMBER", most)
-        ids = [each.decode() for ids in found for each in ids][:most]
+        found = await self._ask_all(f"out:{self._node}", "SRANDMEMBER", most + len(known))
+        ids = [each.decode() for ids in found for each in ids]
+        ids = [each for each in ids if each not in known][:most]
         records = await asyncio.gather(*(self.reservation(each) for each in ids))
         return [record for record in records if record is not None]
 

@@ -20,7 +20,7 @@ from scp.store.sqlite_schema import Schema
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from scp.domain.reservation import Step
 
@@ -141,10 +141,11 @@ class SqliteLedger(GroupStore):
         )
         return await self._writer.read(lambda c: [row[0] for row in c.execute(query, (now_ms, most))])
 
-    async def unrecorded(self, most: int) -> list[Reservation]:
+    async def unrecorded(self, most: int, known: Collection[str] = ()) -> list[Reservation]:
         """See `scp.ports.Ledger`."""
-        query = "SELECT body FROM reservation WHERE recorded = 0 LIMIT ?"
-        return await self._writer.read(lambda c: [_decode(row[0]) for row in c.execute(query, (most,))])
+        query = "SELECT id, body FROM reservation WHERE recorded = 0 LIMIT ?"
+        rows = await self._writer.read(lambda c: c.execute(query, (most + len(known),)).fetchall())
+        return [_decode(body) for each, body in rows if each not in known][:most]
 
     async def recorded(self, reservation_ids: Sequence[str]) -> None:
         """See `scp.ports.Ledger`."""

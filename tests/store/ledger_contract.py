@@ -166,6 +166,8 @@ class LedgerContract:
             )
             assert (await ledger.step(new.id, RELEASE)).result is Result.REFUSED
             assert await ledger.unrecorded(10) == [paid.reservation]
+            assert await ledger.unrecorded(10, {new.id: paid}) == []
+            assert await ledger.unrecorded(1, ["another"]) == [paid.reservation]
             assert await ledger.forget(10**15, 100) == 0  # not before its CDR is written
             await ledger.recorded([new.id])
             assert await ledger.unrecorded(10) == []
