@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scp.domain.cdr import Bundle, Record
     from scp.domain.decision import Decision
     from scp.domain.lookup import Found, Pending
+    from scp.domain.moves import Move, Moved
     from scp.domain.quota import QuotaAnswer, QuotaRequest, Usage
     from scp.domain.reservation import Account, Outcome, Reservation, Step, Stepped
     from scp.domain.subscriber import Subscriber
@@ -68,8 +69,11 @@ class LocationWaiter(Protocol):
 class Locator(Protocol):
     """What the call path needs of the HLR: where a subscriber is, at once or later; it never raises."""
 
-    def locate(self, msisdn: str, waiter: LocationWaiter, now: float) -> Located | Pending:
-        """Return the place now, or `PENDING` and call ``waiter.located`` later, perhaps too late."""
+    def locate(self, msisdn: str, waiter: LocationWaiter, now: float, version: int = 0) -> Located | Pending:
+        """Return the place now, or `PENDING` and call ``waiter.located`` later, perhaps too late.
+
+        A place that was learnt when the subscriber's record had another ``version`` is not told (0: any is).
+        """
         ...
 
 
@@ -139,6 +143,14 @@ class SubscriberStore(SubscriberLookup, Protocol):
 
     async def delete(self, msisdn: str, version: int) -> None:
         """Remove the record if its version is ``version``; raises as `put`."""
+        ...
+
+    async def move(self, move: Move) -> Moved:
+        """Set the roaming flag and the VLR as a message tells that is new and not late.
+
+        What is known of messages (`scp.domain.moves`) and the record change together, for all who share the
+        store. Whatever is told of a place gives the record its next version. Raises `StoreError`.
+        """
         ...
 
     async def put_many(self, records: Sequence[Subscriber]) -> None:

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.app.arming import ArmingKeeper
 from scp.config.messages import SMSC_SSN
-from scp.domain import provisioning
 from scp.domain.breaker import Breaker
 from scp.domain.lookup import Pending
 from scp.domain.map_results import Result
-from scp.domain.provisioning import Refusal, SetRoaming
+from scp.domain.moves import Moved
 from scp.engine.alerts import ALERT_CONTEXTS, Alerts
 from scp.engine.arming import arming, not_active, refusal
 from scp.engine.enquiries import Enquiries
 from scp.engine.mobility import CONTEXTS_SERVED, Mobility
 from scp.engine.whereabouts import HLR_SSN, Places
-from scp.ports import StoreError, VersionConflictError
+from scp.ports import StoreError
 from scp.store.beside import open_armed
 from ss7.map.codec import FAST, VERSIONS
 from ss7.map.contexts import (
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from scp.app.map_messages import MapMessages
     from scp.config import Config
     from scp.domain.armed import Armed
+    from scp.domain.moves import Move
     from scp.domain.whereabouts import Located
     from scp.engine.cap.user import CapUser
     from scp.engine.enquiries import Answer
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from scp.engine.tc_users import TcUsers
     from scp.ports import MapTelemetry, SubscriberStore
 
-_ATTEMPTS: Final = 100
-"""Writers that may overtake one change before it is given up."""
 _MOST_WRITES: Final = 20_000
 _ASKED: Final = frozenset(
     BY_NUMBER[number, 3].octets for number in (ANY_TIME_INFO_ENQUIRY, ANY_TIME_INFO_HANDLING)
@@ -73,10 +71,10 @@ def prepare() -> None:
 
 
 @final
-class StoredRoaming:
-    """A `scp.engine.mobility.RoamingWriter`: writes records by the table of provisioning.
+class StoredMoves:
+    """A `scp.engine.mobility.MoveWriter`.
 
-    Writes of one subscriber follow each other in the order of their events.
+    Writes of one subscriber follow each other in the order of their messages.
 
     Args:
         store: has the records.
@@ -88,47 +86,29 @@ class StoredRoaming:
         self._failed = failed
         self._last: dict[str, asyncio.Task[None]] = {}
 
-    def write(self, msisdn: str, roaming: bool, vlr: str, done: Written) -> None:
-        """See `RoamingWriter`."""
+    def write(self, move: Move, done: Written) -> None:
+        """See `MoveWriter`."""
         if len(self._last) >= _MOST_WRITES:
-            asyncio.get_running_loop().call_soon(done.written, Result.NOT_WRITTEN)
+            asyncio.get_running_loop().call_soon(done.written, Moved(Result.NOT_WRITTEN))
             return
-        before = self._last.get(msisdn)
-        task = asyncio.ensure_future(self._write(msisdn, SetRoaming(roaming, vlr or None), done, before))
-        self._last[msisdn] = task
-        task.add_done_callback(lambda over: self._over(msisdn, over))
+        before = self._last.get(move.msisdn)
+        task = asyncio.ensure_future(self._write(move, done, before))
+        self._last[move.msisdn] = task
+        task.add_done_callback(lambda over: self._over(move.msisdn, over))
 
     def _over(self, msisdn: str, task: asyncio.Task[None]) -> None:
         if self._last.get(msisdn) is task:
             del self._last[msisdn]
 
-    async def _write(
-        self, msisdn: str, operation: SetRoaming, done: Written, before: asyncio.Task[None] | None
-    ) -> None:
+    async def _write(self, move: Move, done: Written, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait((before,))
         try:
-            result = await self._changed(msisdn, operation)
+            moved = await self._store.move(move)
         except StoreError as error:
             self._failed(str(error))
-            result = Result.NOT_WRITTEN
-        done.written(result)
-
-    async def _changed(self, msisdn: str, operation: SetRoaming) -> Result:
-        record = await self._store.get(msisdn)
-        for _ in range(_ATTEMPTS):
-            if record is None:
-                return Result.UNKNOWN_SUBSCRIBER
-            wanted = provisioning.apply(record, operation)
-            if isinstance(wanted, Refusal) or wanted == record:
-                return Result.UNCHANGED
-            try:
-                await self._store.put(wanted)
-            except VersionConflictError as conflict:
-                record = conflict.current
-            else:
-                return Result.WRITTEN
-        raise StoreError("others change the same number too fast")
+            moved = Moved(Result.NOT_WRITTEN)
+        done.written(moved)
 
     async def close(self) -> None:
         """Let what is under way come to its end."""
@@ -165,7 +145,7 @@ class MapParts:
         enquiries: begin dialogues.
         places: of subscribers.
         mobility: what VLRs tell; None: not taken.
-        writer: of the roaming flag.
+        writer: of what messages tell.
         arming: keeps M-CSIs armed; None: nobody does.
     """
 
@@ -201,7 +181,7 @@ class MapParts:
             hlr=settings.hlr or "",
             breaker=Breaker(settings.failures, settings.rest_s),
         )
-        self.writer = StoredRoaming(store, failed)
+        self.writer = StoredMoves(store, failed)
         self._clock = signalling.clock
         self._hlr = settings.hlr or ""
         self.mobility: Mobility | None = None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scp.engine.admission import Admission
     from scp.engine.tc import TcProvider
     from scp.ports import Locator, Passes, QuotaPort, SubscriberLookup
-    from scp.services.api import ClaimPass, Settle
+    from scp.services.api import ClaimPass, Locate, Settle
 
 STORE: Final = "store"
 """What ``on_bug`` is told in place of a service's name when a store raised."""
@@ -117,7 +117,7 @@ class DialogueQuestions(DialogueHooks[State]):
             self.suspend(state, LOOKUP, due, now)
         return found
 
-    def locate(self, state: State, msisdn: str, now: float) -> Located | Pending:
+    def locate(self, state: State, request: Locate, now: float) -> Located | Pending:
         """Ask where a subscriber is; what its port does wrong is no fault of the service."""
         locator = self.locator
         if locator is None:
@@ -130,7 +130,7 @@ class DialogueQuestions(DialogueHooks[State]):
         due = min(came + self.place_deadline, came + self.answer_deadline)
         state.asked = (state.asked + 1) & 0xFF
         try:
-            place = locator.locate(msisdn, Asked(state, PLACE), now)
+            place = locator.locate(request.msisdn, Asked(state, PLACE), now, request.version)
         except Exception as bug:  # noqa: BLE001 - the call goes on, whatever the locator does wrong
             self.on_bug(LOCATOR, bug)
             return LocateFailure.UNREACHABLE

@@ -268,7 +268,7 @@ class DialogueRunner(DialogueQuestions[State]):
         if isinstance(request, ClaimPass):
             return self.claim(state, request, now)
         if isinstance(request, Locate):
-            return self.locate(state, request.msisdn, now)
+            return self.locate(state, request, now)
         if isinstance(request, Send):
             if state.gone:
                 state.take_outbox()

@@ -12,6 +12,9 @@ What must not happen is that an event changes something by mistake:
 - the same message again (same sender, transaction and argument) changes nothing and is answered as before;
 - an event that is older than the last one of its subscriber changes nothing. It has no time of its own but
   the age of its location information, in minutes; without one it is as new as its coming.
+
+The store decides on the last two, in the write itself (`scp.domain.moves`): so they hold for all nodes that
+share it, and after a restart.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from scp.domain.map_results import Result
+from scp.domain.moves import IDENTITY, Move, Moved
 from scp.domain.whereabouts import Reach, Whereabouts
 from scp.engine.arming import m_csi_active
 from scp.engine.return_path import ReturnPath
@@ -59,15 +63,15 @@ if TYPE_CHECKING:
 class Written(Protocol):
     """What is told of a write."""
 
-    def written(self, result: Result) -> None:
-        """Take it; called once, from the event loop."""
+    def written(self, moved: Moved) -> None:
+        """Take what came of it, NOT_WRITTEN if the store could not; called once, from the event loop."""
         ...
 
 
-class RoamingWriter(Protocol):
-    """Writes the roaming flag of a record that is there."""
+class MoveWriter(Protocol):
+    """Writes what messages tell of subscribers."""
 
-    def write(self, msisdn: str, roaming: bool, vlr: str, done: Written) -> None:
+    def write(self, move: Move, done: Written) -> None:
         """Write and tell; several of one subscriber are written in their order."""
         ...
 
@@ -86,28 +90,36 @@ CONTEXTS_SERVED: Final = frozenset(
 _DETACHES: Final = frozenset({MS_INITIATED_IMSI_DETACH, NETWORK_INITIATED_IMSI_DETACH})
 _NETWORK_DIGITS: Final = 4
 """Digits in which the numbers of one network's nodes agree."""
-_MOST: Final = 200_000
-_REPLAY_SECONDS: Final = 3600.0
-_TOLERANCE: Final = 60.0
-"""Seconds: an age is in whole minutes."""
-_MINUTE: Final = 60.0
+_MINUTE: Final = 60
 
 
 @final
 class _Event:
-    """An event whose write is under way; the user of its dialogue."""
+    """A message whose write is under way; the user of its dialogue.
 
-    __slots__ = ("_user", "dialogue", "invoke_id", "name")
+    Attributes:
+        came: when, the node's clock.
+        place: what it says of the place; None: it can't be told any more.
+        active: whether an M-CSI is active, of noteSubscriberDataModified.
+    """
 
-    def __init__(self, user: Mobility, dialogue: Dialogue, invoke_id: int, name: str) -> None:
+    __slots__ = ("_user", "active", "came", "dialogue", "invoke_id", "msisdn", "name", "place")
+
+    def __init__(
+        self, user: Mobility, dialogue: Dialogue, invoke_id: int, name: str, msisdn: str, came: float
+    ) -> None:
         self._user = user
         self.dialogue = dialogue
         self.invoke_id = invoke_id
         self.name = name
+        self.msisdn = msisdn
+        self.came = came
+        self.place: Whereabouts | None = None
+        self.active: bool | None = None
 
-    def written(self, result: Result) -> None:
+    def written(self, moved: Moved) -> None:
         """See `Written`."""
-        self._user.written(self, result)
+        self._user.written(self, moved)
 
 
 @final
@@ -116,7 +128,7 @@ class Mobility:
 
     Args:
         provider: where answers go.
-        writer: of the roaming flag.
+        writer: of what messages tell.
         places: are made new by events.
         telemetry: counts.
         allowed: prefixes of senders' global titles; none: all that SCCP let pass.
@@ -130,7 +142,7 @@ class Mobility:
     def __init__(
         self,
         provider: TcProvider,
-        writer: RoamingWriter,
+        writer: MoveWriter,
         places: Places,
         numbering: Numbering,
         telemetry: MapTelemetry,
@@ -146,8 +158,6 @@ class Mobility:
         self._allowed = tuple(allowed)
         self._checks_sender = checks_sender
         self.subscriptions: SubscriptionListener | None = None
-        self._seen: dict[bytes, float] = {}
-        self._times: dict[str, float] = {}
 
     # -- what comes ----------------------------------------------------------------------------------------
 
@@ -176,71 +186,60 @@ class Mobility:
             return
         name = _name(int(first.opcode), argument)
         msisdn = address_e164(argument.msisdn, self.numbering)
-        event = _Event(self, dialogue, first.invoke_id, name)
+        event = _Event(self, dialogue, first.invoke_id, name, msisdn, now)
         if self._allowed and not sender.startswith(self._allowed):
             self._refuse(event, Result.FOREIGN)
-        elif self._again(dialogue, first.parameter, now):
-            self._answer(event, Result.REPLAYED)
         elif not msisdn:
             self._answer(event, Result.UNKNOWN_SUBSCRIBER)
         elif first.opcode == Opcode.NOTE_SUBSCRIBER_DATA_MODIFIED:
-            self._answer(event, Result.TAKEN)
-            if self.subscriptions is not None:
-                self.subscriptions.told(msisdn, m_csi_active(argument.camel_subscription_info))
+            event.active = m_csi_active(argument.camel_subscription_info)
+            self._write(event, Move(msisdn, _identity(dialogue, first.parameter), None))
         else:
-            self._moved(event, msisdn, argument, sender, now)
+            self._moved(event, argument, sender, _identity(dialogue, first.parameter))
 
-    def _moved(self, event: _Event, msisdn: str, argument: NoteMMEventArg, sender: str, now: float) -> None:
+    def _moved(self, event: _Event, argument: NoteMMEventArg, sender: str, identity: bytes) -> None:
         """Take a noteMM-Event of an allowed sender."""
         location = argument.location_information
         vlr = "" if location is None else vlr_e164(location, self.numbering)
         if self._checks_sender and vlr and sender and vlr[:_NETWORK_DIGITS] != sender[:_NETWORK_DIGITS]:
             self._refuse(event, Result.FORGED)
             return
-        age = 0 if location is None else (location.age_of_location_information or 0)
-        at = now - age * _MINUTE
-        if at + _TOLERANCE < self._times.get(msisdn, -inf):
-            self._answer(event, Result.STALE)
-            return
-        self._note_time(msisdn, at)
+        age = 0 if location is None else (location.age_of_location_information or 0) * _MINUTE
         detached = argument.event_met in _DETACHES
         areas = () if location is None else area_ids(location)
-        reach = Reach.DETACHED if detached else Reach.IDLE
         if detached or vlr or areas:
-            self._places.note(msisdn, Whereabouts(vlr, areas, reach, age * _MINUTE), now)
-        else:
-            self._places.forget(msisdn)
-        roaming = self.numbering.roaming(vlr)
-        if detached or roaming is None:
-            self._answer(event, Result.TAKEN if detached else Result.NO_PLACE)
-            return
-        event.dialogue.user = event
-        self._writer.write(msisdn, roaming, vlr, event)
+            event.place = Whereabouts(vlr, areas, Reach.DETACHED if detached else Reach.IDLE, float(age))
+        roaming = None if detached else self.numbering.roaming(vlr)
+        self._write(event, Move(event.msisdn, identity, age, roaming, "" if roaming is None else vlr))
 
-    def written(self, event: _Event, result: Result) -> None:
-        """Answer an event whose write is done."""
+    def _write(self, event: _Event, move: Move) -> None:
+        event.dialogue.user = event
+        self._writer.write(move, event)
+
+    def written(self, event: _Event, moved: Moved) -> None:
+        """Take what came of a message: remember the place, and answer."""
+        result = moved.result
         if result is Result.NOT_WRITTEN:
             self._refuse(event, result)
         else:
+            if result in _NEW:
+                result = self._heed(event, moved)
             self._answer(event, result)
         self._provider.flush()
 
-    def _again(self, dialogue: Dialogue, argument: bytes, now: float) -> bool:
-        """Whether this very message came before."""
-        path = dialogue.path
-        calling = path.called if isinstance(path, ReturnPath) else b""
-        key = blake2b(dialogue.remote_tid + b"|" + calling + b"|" + argument, digest_size=12).digest()
-        before = self._seen.pop(key, -inf)
-        if len(self._seen) >= _MOST:
-            del self._seen[next(iter(self._seen))]
-        self._seen[key] = now
-        return now - before < _REPLAY_SECONDS
-
-    def _note_time(self, msisdn: str, at: float) -> None:
-        self._times.pop(msisdn, None)
-        if len(self._times) >= _MOST:
-            del self._times[next(iter(self._times))]
-        self._times[msisdn] = at
+    def _heed(self, event: _Event, moved: Moved) -> Result:
+        """Take what is new; return what is counted."""
+        place = event.place
+        if event.name == _DATA_MODIFIED:
+            if self.subscriptions is not None:
+                self.subscriptions.told(event.msisdn, event.active)
+        elif place is None:
+            self._places.forget(event.msisdn)
+        else:
+            self._places.note(event.msisdn, place, event.came, moved.version)
+        if moved.result is not Result.TAKEN or event.name == _DATA_MODIFIED:
+            return moved.result
+        return Result.TAKEN if place is not None and place.reach is Reach.DETACHED else Result.NO_PLACE
 
     # -- what goes -----------------------------------------------------------------------------------------
 
@@ -277,6 +276,8 @@ class Mobility:
         """Do nothing."""
 
 
+_NEW: Final = frozenset({Result.WRITTEN, Result.UNCHANGED, Result.TAKEN})
+_DATA_MODIFIED: Final = "subscriber-data-modified"
 _NUMBERS: Final[dict[Any, int]] = {
     Opcode.NOTE_MM_EVENT: MM_EVENT_REPORTING,
     Opcode.NOTE_SUBSCRIBER_DATA_MODIFIED: SUBSCRIBER_DATA_MODIFICATION_NOTIFICATION,
@@ -286,8 +287,15 @@ _NUMBERS: Final[dict[Any, int]] = {
 def _name(opcode: int, argument: Any) -> str:
     """Return an event's name, bounded."""
     if opcode == Opcode.NOTE_SUBSCRIBER_DATA_MODIFIED:
-        return "subscriber-data-modified"
+        return _DATA_MODIFIED
     return MM_NAMES.get(argument.event_met, "other")
+
+
+def _identity(dialogue: Dialogue, argument: bytes) -> bytes:
+    """Return what a message is known by when it comes again."""
+    path = dialogue.path
+    calling = path.called if isinstance(path, ReturnPath) else b""
+    return blake2b(dialogue.remote_tid + b"|" + calling + b"|" + argument, digest_size=IDENTITY).digest()
 
 
 def _sender(dialogue: Dialogue) -> str:

@@ -1,7 +1,9 @@
 """Where subscribers are: asked of their HLR by anyTimeInterrogation, remembered for a while.
 
 A place is as old as the HLR says (ageOfLocationInformation) and the time since; what is older than
-`Places.max_age` is asked again. A VLR that tells of a subscriber (`scp.engine.mobility`) makes it new.
+`Places.max_age` is asked again. A VLR that tells of a subscriber (`scp.engine.mobility`) makes it new, at the
+node that it tells. Other nodes see it by the version of the subscriber's record, which each event raises: a
+place that was asked when the record had another version is asked again.
 
 An HLR that is silent costs every call that asks it the whole of its patience. So after some failures in a row
 nothing more is asked for a while (`scp.domain.breaker`), and the policy decides at once. Where no link leads
@@ -94,18 +96,17 @@ def reach_of(state: SubscriberState | None) -> Reach:
 class _Asked:
     """The `scp.engine.enquiries.Asker` of one enquiry, for all that wait for it."""
 
-    __slots__ = ("_places", "_waiter", "msisdn")
+    __slots__ = ("_places", "_version", "_waiter", "msisdn")
 
-    def __init__(self, places: Places, msisdn: str, waiter: LocationWaiter | None) -> None:
+    def __init__(self, places: Places, msisdn: str, version: int, waiter: LocationWaiter) -> None:
         self._places = places
         self.msisdn = msisdn
+        self._version = version
         self._waiter = waiter
 
     def answered(self, answer: Answer, now: float) -> None:
         """Remember the place, and hand it to the call."""
-        place = self._places.learnt(self.msisdn, answer, now)
-        if self._waiter is not None:
-            self._waiter.located(place)
+        self._waiter.located(self._places.learnt(self.msisdn, answer, now, self._version))
 
 
 @final
@@ -144,7 +145,7 @@ class Places:
         self._hlr = hlr
         self._breaker = breaker or Breaker(failures=20, rest=5.0)
         self._silent_since = 0.0
-        self._known: dict[str, tuple[Whereabouts, float]] = {}
+        self._known: dict[str, tuple[Whereabouts, float, int]] = {}
         self._own = AddressString(enquiries.title).encode()
 
     def __len__(self) -> int:
@@ -160,9 +161,9 @@ class Places:
         """Return for how many seconds it has been left alone, 0 if it is not."""
         return now - self._silent_since if self.silent else 0.0
 
-    def locate(self, msisdn: str, waiter: LocationWaiter, now: float) -> Located | Pending:
+    def locate(self, msisdn: str, waiter: LocationWaiter, now: float, version: int = 0) -> Located | Pending:
         """See `Locator`."""
-        known = self.remembered(msisdn, now)
+        known = self.remembered(msisdn, now, version)
         if known is not None:
             self._telemetry.located("fresh")
             return known
@@ -178,40 +179,40 @@ class Places:
             msisdn,
             self._patience,
         )
-        answer = self._enquiries.ask(question, _Asked(self, msisdn, waiter), now)
+        answer = self._enquiries.ask(question, _Asked(self, msisdn, version, waiter), now)
         if isinstance(answer, Answer):
-            return self.learnt(msisdn, answer, now)
+            return self.learnt(msisdn, answer, now, version)
         self._telemetry.located("asked")
         return answer
 
-    def remembered(self, msisdn: str, now: float) -> Whereabouts | None:
-        """Return a place that is fresh enough, with its age now."""
+    def remembered(self, msisdn: str, now: float, version: int = 0) -> Whereabouts | None:
+        """Return a place that is fresh enough, with its age now; ``version`` as of `Locator.locate`."""
         known = self._known.get(msisdn)
         if known is None:
             return None
-        place, since = known
-        if now - since > self.max_age:
+        place, since, noted = known
+        if now - since > self.max_age or (version and noted and version != noted):
             del self._known[msisdn]
             return None
         return Whereabouts(place.vlr, place.areas, place.reach, place.age_s + now - since)
 
-    def note(self, msisdn: str, place: Whereabouts, now: float) -> None:
-        """Remember a place."""
+    def note(self, msisdn: str, place: Whereabouts, now: float, version: int = 0) -> None:
+        """Remember a place, and the version of the subscriber's record at that time (0: not known)."""
         self._known.pop(msisdn, None)
         if len(self._known) >= self._most:
             del self._known[next(iter(self._known))]
-        self._known[msisdn] = (place, now)
+        self._known[msisdn] = (place, now, version)
 
     def forget(self, msisdn: str) -> None:
         """Forget a place: it is another one by now."""
         self._known.pop(msisdn, None)
 
-    def learnt(self, msisdn: str, answer: Answer, now: float) -> Located:
+    def learnt(self, msisdn: str, answer: Answer, now: float, version: int = 0) -> Located:
         """Return what an answer says, and remember it."""
         place = located_of(answer, self.numbering)
         if isinstance(place, Whereabouts):
             self._breaker.succeeded(now)
-            self.note(msisdn, place, now)
+            self.note(msisdn, place, now, version)
             return place
         if place in _SILENCES:
             was = self.silent

@@ -106,13 +106,15 @@ class Locate:
     """Await it for where a subscriber is: ``await Locate("46700000001")``. Sends nothing.
 
     The answer is a `Whereabouts`, or why there is none (`LocateFailure`): from memory if it is fresh enough,
-    else from the HLR, in time for the answer to the call.
+    else from the HLR, in time for the answer to the call. With the ``version`` of the record that `Lookup`
+    brought, what was learnt before the record changed (a VLR told another node of a move) is asked again.
     """
 
-    __slots__ = ("msisdn",)
+    __slots__ = ("msisdn", "version")
 
-    def __init__(self, msisdn: str) -> None:
+    def __init__(self, msisdn: str, version: int = 0) -> None:
         self.msisdn = msisdn
+        self.version = version
 
     def __await__(self) -> Generator[Request, Any, Located]:
         """Hand the request to the engine."""

@@ -159,7 +159,8 @@ class VoipForwarding:
     async def _with_place(self, found: Found, facts: CallFacts) -> Decision:
         """Decide by the called subscriber's place, asked where it decides and the call does not have it."""
         if asks(found, facts, self.ask):
-            facts = with_place(facts, await Locate(facts.e164))
+            version = found.version if isinstance(found, Subscriber) else 0
+            facts = with_place(facts, await Locate(facts.e164, version))
             if facts.not_located is not None and gives_up(facts, self.on_silence):
                 return Decision(Action.CONTINUE, facts.not_located)
         return judge(found, facts, self.rules)

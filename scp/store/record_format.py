@@ -94,6 +94,10 @@ _AUTHORIZED: Final = 1
 _FORWARDING: Final = 2
 _WHEN: Final[dict[str, int]] = {When.ALWAYS: 0, When.ROAMING: 4, When.LOCATIONS: 8}
 _ROAMING: Final[dict[bool | None, int]] = {None: 0, False: 16, True: 32}
+ROAMING_BITS: Final = 48
+"""The bits of the flags that say where the subscriber is."""
+VLR_FIELD: Final = 6
+"""The place of the VLR in the packed form, counted from 0."""
 _FLAGS: Final = {  # flags → (authorized, forwarding, when, roaming): a look-up in place of four tests
     when_bits | roaming_bits | low: (low & _AUTHORIZED != 0, low & _FORWARDING != 0, When(when), roaming)
     for when, when_bits in _WHEN.items()
@@ -313,6 +317,11 @@ def _unpack_other(msisdn: str, packed: bytes) -> Subscriber:
     if reader is None:
         raise RecordError("the record is damaged")
     return reader(msisdn, packed)
+
+
+def place_words(roaming: bool | None, vlr: str) -> tuple[int | str, int | str]:
+    """Return the flag's bits and the VLR as a packed record has them; "" for what stays or is absent."""
+    return ("", "") if roaming is None else (_ROAMING[roaming], int("1" + vlr) if vlr else "")
 
 
 def version_of(packed: bytes) -> int:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from scp.domain.lookup import Found, Pending
+    from scp.domain.moves import Move, Moved
     from scp.domain.subscriber import Subscriber
     from scp.ports import Clock, Telemetry, Waiter
     from scp.store.redis_requests import Reply
@@ -321,6 +322,10 @@ class RedisStore:
     async def delete(self, msisdn: str, version: int) -> None:
         """Remove the record if its version is ``version``; 0 for one that is not there does nothing."""
         await self._timed_as("delete", lambda: self._writable().delete(msisdn, version))
+
+    async def move(self, move: Move) -> Moved:
+        """See `scp.ports.SubscriberStore.move`; one script, with Redis' clock."""
+        return await self._timed_as("move", lambda: self._writable().move(move))
 
     async def put_many(self, records: Sequence[Subscriber]) -> None:
         """Overwrite all; of two with the same MSISDN the later one stays."""

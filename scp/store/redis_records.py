@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import msgspec
 
+from scp.domain.map_results import Result
+from scp.domain.moves import Moved
 from scp.ports import StoreError, VersionConflictError
-from scp.store.record_format import RecordError, check, pack, unpack
+from scp.store.record_format import RecordError, check, pack, place_words, unpack
 from scp.store.redis_errors import answered, translate
-from scp.store.redis_scripts import DELETE, PUT, PUT_MANY
+from scp.store.redis_scripts import DELETE, MOVE, PUT, PUT_MANY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
     from redis.commands.core import AsyncScript
 
+    from scp.domain.moves import Move
     from scp.domain.subscriber import Subscriber
     from scp.store.redis_deployment import Deployment
     from scp.store.redis_scripts import Keys
@@ -46,6 +49,7 @@ class Records:
         self._one_script = deployment.one_script
         self._put = deployment.writes.script(PUT)
         self._delete = deployment.writes.script(DELETE)
+        self._move = deployment.writes.script(MOVE)
         self._put_many = deployment.writes.script(PUT_MANY)
         self._keys = keys
         self._changed = changed
@@ -96,22 +100,33 @@ class Records:
     async def put(self, record: Subscriber) -> Subscriber:
         """Compare and set, see `scp.ports.SubscriberStore.put`."""
         new = msgspec.structs.replace(record, version=record.version + 1)
-        conflict = await self._change(self._put, record.msisdn, record.version, pack(new))
-        if conflict == 1:
+        there = await self._change(self._put, record.msisdn, [record.version, pack(new)])
+        if there == 1:
             return new
-        raise VersionConflictError(record.msisdn, _unpacked(record.msisdn, conflict))
+        raise VersionConflictError(record.msisdn, _unpacked(record.msisdn, there))
 
     async def delete(self, msisdn: str, version: int) -> None:
         """Remove the record if its version is ``version``; 0 for one that is not there does nothing."""
-        conflict = await self._change(self._delete, msisdn, version)
-        if conflict != 1:
-            raise VersionConflictError(msisdn, _unpacked(msisdn, conflict))
+        there = await self._change(self._delete, msisdn, [version])
+        if there != 1:
+            raise VersionConflictError(msisdn, _unpacked(msisdn, there))
 
-    async def _change(self, script: AsyncScript, msisdn: str, *arguments: int | bytes) -> Any:
-        """Run a script on one record's bucket; return 1, or what is there in place of what was expected."""
+    async def move(self, move: Move) -> Moved:
+        """See `scp.ports.SubscriberStore.move`."""
+        age = "" if move.age_s is None else move.age_s
+        words = [move.identity, age, *place_words(move.roaming, move.vlr)]
+        result, version = await self._change(self._move, move.msisdn, words)
+        if result == b"schema":
+            raise StoreError(
+                f"redis: the record has schema {version}, this release changes others", "corrupt"
+            )
+        return Moved(Result(result.decode()), version)
+
+    async def _change(self, script: AsyncScript, msisdn: str, words: Sequence[str | int | bytes]) -> Any:
+        """Run a script on one record's bucket; return what it says, of a write 1 or what is there instead."""
         bucket = self._keys.bucket(msisdn)
         try:
-            return await answered(script([self._keys.names[bucket]], [msisdn, *arguments]))
+            return await answered(script(self._keys.together(bucket), [msisdn, *words]))
         finally:
             self._changed([bucket])
 

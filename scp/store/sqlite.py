@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Final, final
 import msgspec
 
 from scp.domain.lookup import StoreFailure
+from scp.domain.map_results import Result
+from scp.domain.moves import Moved, remembered
 from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError, VersionConflictError
 from scp.store.record_format import Row, check, from_row, pack_row, to_row, unpack, version_of
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from scp.domain.lookup import Found, Pending
+    from scp.domain.moves import Move
     from scp.ports import Clock, Telemetry, Waiter
 
     T = TypeVar("T")
@@ -44,26 +47,24 @@ class _Kind(StrEnum):
     PUT = "put"
     DELETE = "delete"
     PUT_MANY = "put_many"
+    MOVE = "move"
 
 
 @final
 class _Write:
     """One write on its way: what is wanted, and after the commit what came of it."""
 
-    __slots__ = ("done", "kind", "outcome", "records", "version")
+    __slots__ = ("done", "kind", "move", "outcome", "records", "version")
 
     def __init__(
-        self,
-        kind: _Kind,
-        records: Sequence[Subscriber],
-        version: int,
-        done: asyncio.Future[Subscriber | None],
+        self, kind: _Kind, records: Sequence[Subscriber], version: int, move: Move | None = None
     ) -> None:
         self.kind = kind
         self.records = records
         self.version = version
-        self.done = done
-        self.outcome: Subscriber | VersionConflictError | None = None
+        self.move = move
+        self.done: asyncio.Future[Subscriber | Moved | None] = asyncio.get_running_loop().create_future()
+        self.outcome: Subscriber | Moved | VersionConflictError | None = None
 
     def resolve(self) -> None:
         """Answer the caller; one that was cancelled meanwhile wants no answer."""
@@ -92,6 +93,7 @@ class SqliteStore:
             what the owner writes after `open` is seen by `scan` only.
         telemetry: told how long each operation took and which failed.
         clock: monotonic seconds.
+        wall: seconds since 1970-01-01 UTC.
     """
 
     def __init__(
@@ -101,11 +103,14 @@ class SqliteStore:
         read_only: bool = False,
         telemetry: Telemetry | None = None,
         clock: Clock = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._database = Database(path, read_only=read_only)
         self._telemetry = telemetry
         self._clock = clock
+        self._wall = wall
         self._records: dict[str, bytes] = {}
+        self._moved: dict[str, bytes] = {}
         self._unusable = "the store is not open"
         self._queue: list[_Write] = []
         self._committer: asyncio.Task[None] | None = None
@@ -140,6 +145,7 @@ class SqliteStore:
         try:
             await self._in_thread(self._database.open)
             self._records = await self._in_thread(self._database.load)
+            self._moved = await self._in_thread(self._database.load_moved)
         except StoreError as error:
             self._told("load", started, error.kind)
             await self.close()
@@ -194,13 +200,19 @@ class SqliteStore:
             ValueError: the record is not one that a store may hold (`scp.store.record_format.check`).
         """
         check(record)
-        written = await self._write(_Kind.PUT, (record,), record.version)
-        assert written is not None
+        written = await self._write(_Write(_Kind.PUT, (record,), record.version))
+        assert isinstance(written, Subscriber)
         return written
 
     async def delete(self, msisdn: str, version: int) -> None:
         """Remove the record if its version is ``version``; 0 for one that is not there does nothing."""
-        await self._write(_Kind.DELETE, (Subscriber(msisdn),), version)
+        await self._write(_Write(_Kind.DELETE, (Subscriber(msisdn),), version))
+
+    async def move(self, move: Move) -> Moved:
+        """See `scp.ports.SubscriberStore.move`."""
+        moved = await self._write(_Write(_Kind.MOVE, (), -1, move))
+        assert isinstance(moved, Moved)
+        return moved
 
     async def put_many(self, records: Sequence[Subscriber]) -> None:
         """Overwrite all, in one transaction; of two with the same MSISDN the later one stays."""
@@ -208,25 +220,24 @@ class SqliteStore:
             for record in records[start : start + SLICE]:
                 check(record)
             await asyncio.sleep(0)
-        await self._write(_Kind.PUT_MANY, records, -1)
+        await self._write(_Write(_Kind.PUT_MANY, records, -1))
 
     # --- group commit ---
 
-    async def _write(self, kind: _Kind, records: Sequence[Subscriber], version: int) -> Subscriber | None:
+    async def _write(self, write: _Write) -> Subscriber | Moved | None:
         started = self._clock()
         error_kind = ""
         try:
             self._require_writable()
-            done: asyncio.Future[Subscriber | None] = asyncio.get_running_loop().create_future()
-            self._queue.append(_Write(kind, records, version, done))
+            self._queue.append(write)
             if self._committer is None:
                 self._committer = asyncio.create_task(self._commit_queue())
-            return await done
+            return await write.done
         except StoreError as error:
             error_kind = error.kind
             raise
         finally:
-            self._told(kind, started, error_kind)
+            self._told(write.kind, started, error_kind)
 
     async def _commit_queue(self) -> None:
         """Commit batch after batch until nothing is queued; exactly one of these runs while anything is."""
@@ -248,8 +259,12 @@ class SqliteStore:
 
     async def _commit(self, batch: Sequence[_Write]) -> None:
         changes: dict[str, Subscriber | None] = {}
+        moved: dict[str, bytes] = {}
         for write in batch:
-            await self._decide(write, changes)
+            if write.move is None:
+                await self._decide(write, changes)
+            else:
+                write.outcome = self._decide_move(write.move, changes, moved)
         upserts: list[Row] = []
         deletions: list[str] = []
         for number, (msisdn, record) in enumerate(changes.items(), 1):
@@ -259,12 +274,15 @@ class SqliteStore:
                 upserts.append(to_row(record))
             if number % SLICE == 0:
                 await asyncio.sleep(0)
-        if changes:
-            committing = asyncio.ensure_future(self._in_thread(self._database.commit, upserts, deletions))
+        if changes or moved:
+            committing = asyncio.ensure_future(
+                self._in_thread(self._database.commit, upserts, deletions, moved)
+            )
             await asyncio.sleep(0)  # the thread begins
             packed = await _packed(upserts)
             await committing
             await self._show(packed, deletions)
+            self._moved.update(moved)
         for write in batch:
             write.resolve()
 
@@ -272,6 +290,7 @@ class SqliteStore:
         """Make what is committed what `find` finds."""
         for msisdn in deletions:
             self._records.pop(msisdn, None)
+            self._moved.pop(msisdn, None)
         for start in range(0, len(packed), SLICE):
             if start:
                 await asyncio.sleep(0)
@@ -294,6 +313,25 @@ class SqliteStore:
             write.outcome = changes[record.msisdn] = _with_version(record, write.version + 1)
         elif old is not None:
             changes[record.msisdn] = None
+
+    def _decide_move(
+        self, move: Move, changes: dict[str, Subscriber | None], moved: dict[str, bytes]
+    ) -> Moved:
+        """Work out what a message changes, as `_decide`."""
+        msisdn = move.msisdn
+        record = self._seen(msisdn, changes)
+        if record is None:
+            return Moved(Result.UNKNOWN_SUBSCRIBER)
+        before = moved.get(msisdn, self._moved.get(msisdn, b""))
+        moved[msisdn], refused = remembered(before, move, int(self._wall()))
+        if refused is not None or move.age_s is None:
+            return Moved(refused or Result.TAKEN, record.version)
+        result, wanted = Result.TAKEN, record
+        if move.roaming is not None:
+            wanted = msgspec.structs.replace(record, roaming=move.roaming, vlr=move.vlr or None)
+            result = Result.UNCHANGED if wanted == record else Result.WRITTEN
+        changes[msisdn] = _with_version(wanted, record.version + 1)
+        return Moved(result, record.version + 1)
 
     def _seen(self, msisdn: str, changes: dict[str, Subscriber | None]) -> Subscriber | None:
         return changes[msisdn] if msisdn in changes else self._committed(msisdn)

@@ -17,7 +17,7 @@ from scp.store.sqlite_base import SqliteFile, translated
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _NAMES: Final = ", ".join(COLUMNS)
 _ROW: Final = f"({', '.join('?' * len(COLUMNS))})"
@@ -38,6 +38,8 @@ _UPSERT_TOGETHER: Final = _upsert(TOGETHER)
 _MSISDN: Final = itemgetter(0)
 _SELECT: Final = f"SELECT {_NAMES} FROM subscriber"  # noqa: S608 - constants
 _DELETE: Final = "DELETE FROM subscriber WHERE msisdn = ?"
+_MOVED: Final = "INSERT OR REPLACE INTO moved (msisdn, known) VALUES (?, ?)"
+_UNMOVED: Final = "DELETE FROM moved WHERE msisdn = ?"
 
 
 class Database(SqliteFile):
@@ -48,19 +50,29 @@ class Database(SqliteFile):
         with translated(self.path):
             return {row[0]: pack_row(row) for row in self._open.execute(_SELECT)}
 
+    def load_moved(self) -> dict[str, bytes]:
+        """Return what is known of messages (`scp.domain.moves`), by MSISDN; nothing if nobody may write."""
+        if self.read_only:
+            return {}
+        with translated(self.path):
+            return dict(self._open.execute("SELECT msisdn, known FROM moved"))
+
     def page(self, after: str, limit: int) -> list[Row]:
         """Return up to ``limit`` rows with an MSISDN above ``after``, ascending."""
         with translated(self.path):
             query = f"{_SELECT} WHERE msisdn > ? ORDER BY msisdn LIMIT ?"
             return self._open.execute(query, (after, limit)).fetchall()
 
-    def commit(self, upserts: Sequence[Row], deletions: Sequence[str]) -> None:
+    def commit(self, upserts: Sequence[Row], deletions: Sequence[str], moved: Mapping[str, bytes]) -> None:
         """Write everything in one transaction: on the disk when this returns, nothing when it raises."""
         with self.transaction() as connection:
             self._refuse_foreign_writes(connection)
             _write(connection, upserts)
             if deletions:
                 connection.executemany(_DELETE, [(msisdn,) for msisdn in deletions])
+                connection.executemany(_UNMOVED, [(msisdn,) for msisdn in deletions])
+            if moved:
+                connection.executemany(_MOVED, moved.items())
 
     def _refuse_foreign_writes(self, connection: sqlite3.Connection) -> None:
         # data_version changes with commits of other connections only

@@ -36,6 +36,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE subscriber ADD COLUMN rescue_number TEXT",
     ),
     ("ALTER TABLE subscriber ADD COLUMN passes TEXT",),
+    (  # 4: which messages of VLRs and HLRs came (scp.domain.moves)
+        "CREATE TABLE moved (msisdn TEXT NOT NULL PRIMARY KEY, known BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    ),
 )
 
 

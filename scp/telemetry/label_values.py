@@ -87,7 +87,7 @@ DESTINATION_STATES: Final = ("available", "restricted", "unavailable", "congeste
 PATH_STATES: Final = ("up", "down", "unknown")
 SUBSYSTEM_STATES: Final = ("allowed", "prohibited", "congested")
 ASP_STATES: Final = ("down", "inactive", "active")
-STORE_OPERATIONS: Final = ("load", "find", "get", "put", "delete", "put_many", OTHER)
+STORE_OPERATIONS: Final = ("load", "find", "get", "put", "delete", "move", "put_many", OTHER)
 STORE_ERROR_KINDS: Final = (
     *("unavailable", "unreachable", "overload", "locked", "disk-full", "full", "read-only", "unacknowledged"),
     *(

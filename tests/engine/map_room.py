@@ -12,6 +12,7 @@ from room import NETWORK, NUMBERING, READY, SERVICE_KEY, Overheard, Room
 from oracles.recorder import Recorder, current_test
 from scp.domain.breaker import Breaker
 from scp.domain.map_results import Result
+from scp.domain.moves import Move, Moved, remembered
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber
 from scp.engine.enquiries import Enquiries
@@ -45,21 +46,36 @@ class HandMovedWriter:
         self.room = room
         self.at_once = True
         self.result: Result | None = None
-        self.waiting: list[tuple[str, bool, str, Written]] = []
+        self.waiting: list[tuple[Move, Written]] = []
+        self.known: dict[str, bytes] = {}
 
-    def write(self, msisdn: str, roaming: bool, vlr: str, done: Written) -> None:
-        self.waiting.append((msisdn, roaming, vlr, done))
+    def write(self, move: Move, done: Written) -> None:
+        self.waiting.append((move, done))
         if self.at_once:
             self.run()
 
     def run(self) -> None:
-        for msisdn, roaming, vlr, done in self.waiting:
-            records = self.room.store.records
-            record = records.get(msisdn)
-            if self.result is None and record is not None:
-                records[msisdn] = msgspec.structs.replace(record, roaming=roaming, vlr=vlr)
-            done.written(self.result or (Result.WRITTEN if record else Result.UNKNOWN_SUBSCRIBER))
+        for move, done in self.waiting:
+            done.written(Moved(self.result) if self.result else self._moved(move))
         self.waiting.clear()
+
+    def _moved(self, move: Move) -> Moved:
+        """As `scp.ports.SubscriberStore.move`, at the room's time."""
+        records, number = self.room.store.records, move.msisdn
+        record = records.get(number)
+        if record is None:
+            return Moved(Result.UNKNOWN_SUBSCRIBER)
+        now = 1_800_000_000 + int(self.room.loop.now)
+        self.known[number], refused = remembered(self.known.get(number, b""), move, now)
+        if refused or move.age_s is None:
+            return Moved(refused or Result.TAKEN, record.version)
+        if move.roaming is None:
+            result, wanted = Result.TAKEN, record
+        else:
+            wanted = msgspec.structs.replace(record, roaming=move.roaming, vlr=move.vlr)
+            result = Result.UNCHANGED if wanted == record else Result.WRITTEN
+        records[number] = msgspec.structs.replace(wanted, version=record.version + 1)
+        return Moved(result, record.version + 1)
 
 
 class MapRoom(Room):

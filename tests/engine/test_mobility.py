@@ -26,7 +26,7 @@ from ss7.map.subscription import NoteSubscriberDataModifiedArg
 from ss7.sccp import Address, GlobalTitle
 from ss7.tcap_dialogue import oid_octets
 
-WANDERER = msgspec.structs.replace(ROAMER, roaming=None)
+WANDERER = msgspec.structs.replace(ROAMER, roaming=None, version=1)
 MOVED, ATTACHED, DETACHED = LOCATION_UPDATE_OTHER_VLR, IMSI_ATTACH, MS_INITIATED_IMSI_DETACH
 
 
@@ -96,8 +96,8 @@ def test_a_vlr_speaks_for_its_own_network_only():
     assert reason_of_a_call(room) is not Reason.FORWARDED_ROAMING
 
 
-def test_the_same_message_again_changes_nothing_and_is_answered():
-    room = MapRoom(WANDERER, ask=Ask.OFF)
+def heard_by(room: MapRoom) -> list[list[tuple[int, bytes]]]:
+    """What the HLR's side sends from now on."""
     heard = []
     take = room.near.received
 
@@ -106,6 +106,12 @@ def test_the_same_message_again_changes_nothing_and_is_answered():
         take(messages)
 
     room.near.received = spy
+    return heard
+
+
+def test_the_same_message_again_changes_nothing_and_is_answered():
+    room = MapRoom(WANDERER, ask=Ask.OFF)
+    heard = heard_by(room)
     room.note(ABROAD)
     [first] = heard
     room.advance(120.0)
@@ -115,6 +121,44 @@ def test_the_same_message_again_changes_nothing_and_is_answered():
     room.turn()
     assert reason_of_a_call(room) is Reason.AT_HOME
     assert results(room) == {Result.WRITTEN: 2, Result.REPLAYED: 1}
+
+
+def test_a_message_that_could_not_be_written_counts_when_it_comes_again():
+    room = MapRoom(WANDERER, ask=Ask.OFF)
+    heard = heard_by(room)
+    room.writer.result = Result.NOT_WRITTEN
+    room.note(ABROAD)
+    room.writer.result = None
+    room.near.link.received(heard[0])
+    room.turn()
+    assert reason_of_a_call(room) is Reason.FORWARDED_ROAMING
+    assert results(room) == {Result.NOT_WRITTEN: 1, Result.WRITTEN: 1}
+
+
+def test_a_move_that_another_node_was_told_of_is_asked_for():
+    room = MapRoom(WANDERER)
+    room.known(HOME)
+    assert reason_of_a_call(room) is Reason.AT_HOME
+    room.known(ABROAD)
+    record = room.store.records[WANDERER.msisdn]
+    room.store.records[WANDERER.msisdn] = msgspec.structs.replace(
+        record, roaming=True, vlr=ABROAD.vlr, version=record.version + 1
+    )
+    assert reason_of_a_call(room) is Reason.FORWARDED_ROAMING
+    assert reason_of_a_call(room) is Reason.FORWARDED_ROAMING
+    assert room.hlr.counts["anyTimeInterrogation"] == 2
+
+
+def test_an_hlrs_answer_from_before_an_event_does_not_outlast_the_event():
+    room = MapRoom(WANDERER)
+    room.known(msgspec.structs.replace(HOME, delay=0.1))
+    room.call(trigger=Trigger.ORIGINATING)
+    room.turn()
+    room.note(ABROAD)
+    room.known(ABROAD)
+    room.advance(0.2)
+    assert room.decision.reason is Reason.AT_HOME
+    assert reason_of_a_call(room) is Reason.FORWARDED_ROAMING
 
 
 def test_an_event_that_was_overtaken_changes_nothing():
@@ -157,7 +201,7 @@ def test_an_event_changes_the_place_and_nothing_else_of_the_record(record):
     room = MapRoom(record)
     room.note(ABROAD)
     after = room.store.records[record.msisdn]
-    assert after == msgspec.structs.replace(record, roaming=True, vlr=ABROAD.vlr)
+    assert after == msgspec.structs.replace(record, roaming=True, vlr=ABROAD.vlr, version=record.version + 1)
 
 
 def test_what_is_asked_and_told_of_a_traced_number_is_in_its_trace():

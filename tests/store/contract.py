@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,8 +19,12 @@ from hypothesis import strategies as st
 from oracles.examples import examples
 from oracles.waiting import PATIENCE
 from scp.common.passes import StoredPasses, changed
+from scp.domain import provisioning
 from scp.domain.lookup import PENDING
+from scp.domain.map_results import Result
+from scp.domain.moves import MOST, Move, Moved
 from scp.domain.passes import granted
+from scp.domain.provisioning import SetRoaming
 from scp.domain.subscriber import Subscriber, When
 from scp.ports import StoreError, SubscriberStore, VersionConflictError
 from scp.services.api import StoreFailure
@@ -27,6 +32,7 @@ from scp.services.api import StoreFailure
 A = "46700000001"
 NewStore = Callable[[], SubscriberStore]
 
+identities = itertools.count(10**6)
 digits = st.text("0123456789", min_size=1, max_size=15)
 optional_digits = st.none() | digits
 records = st.builds(
@@ -55,6 +61,11 @@ class Claiming:
 
     def passed(self, yes: bool) -> None:
         self.answer.set_result(yes)
+
+
+def message(number: int, **fields: object) -> Move:
+    """A message of a VLR that is told apart from others by its number."""
+    return Move(A, number.to_bytes(8, "big"), **fields)
 
 
 def subscriber(number: int, **fields: object) -> Subscriber:
@@ -210,6 +221,96 @@ class StoreContract:
             assert sum(await asyncio.gather(*(each.answer for each in asked))) == 2
             assert not await stranger.answer
             assert (await store.get(A)).passes == ()
+
+        run(new_store, body)
+
+    def test_a_message_changes_a_record_once_and_not_when_a_newer_one_came(self, new_store: NewStore) -> None:
+        async def body(store):
+            assert await store.move(message(0, roaming=True, vlr="49171")) == (Result.UNKNOWN_SUBSCRIBER, 0)
+            await store.put(Subscriber(A, aor="sip:a@voip.example"))
+            abroad, home = message(1, roaming=True, vlr="49171"), message(2, roaming=False, vlr="4670")
+            assert await store.move(abroad) == Moved(Result.WRITTEN, 2)
+            assert await store.move(home) == Moved(Result.WRITTEN, 3)
+            assert await store.move(abroad) == Moved(Result.REPLAYED, 3)
+            late = message(3, age_s=600, roaming=True, vlr="49171")
+            assert await store.move(late) == Moved(Result.STALE, 3)
+            assert await store.move(late) == Moved(Result.REPLAYED, 3)
+            assert await store.move(message(4, age_s=60, roaming=False, vlr="4670")) == Moved(
+                Result.UNCHANGED, 4
+            )
+            assert await store.move(message(5)) == Moved(Result.TAKEN, 5)
+            assert await store.move(message(6, age_s=None)) == Moved(Result.TAKEN, 5)
+            assert await store.move(message(6, age_s=None)) == Moved(Result.REPLAYED, 5)
+            expected = Subscriber(A, aor="sip:a@voip.example", roaming=False, vlr="4670", version=5)
+            assert await find(store, A) == expected == await store.get(A)
+
+        run(new_store, body)
+
+    def test_what_messages_came_is_known_after_reopening_and_to_all_who_share_the_store(
+        self, new_store: NewStore
+    ) -> None:
+        if not self.durable:
+            return
+        first = message(1, roaming=True, vlr="49171")
+
+        async def main() -> None:
+            async with opened(new_store) as store:
+                await store.put(Subscriber(A))
+                assert (await store.move(first)).result is Result.WRITTEN
+            async with opened(new_store) as store:
+                assert (await store.move(first)).result is Result.REPLAYED
+                assert (
+                    await store.move(message(2, age_s=300, roaming=False, vlr="4670"))
+                ).result is Result.STALE
+                await store.delete(A, 2)
+            async with opened(new_store) as store:  # another subscriber may have the number now
+                await store.put(Subscriber(A))
+                assert await store.move(message(2, age_s=300, roaming=False, vlr="4670")) == (
+                    Result.WRITTEN,
+                    2,
+                )
+
+        asyncio.run(main())
+
+    def test_of_messages_that_come_together_each_counts_once(self, new_store: NewStore) -> None:
+        async def body(store):
+            await store.put(Subscriber(A))
+            sent = [
+                message(number % MOST, roaming=bool(number % 2), vlr="4670") for number in range(3 * MOST)
+            ]
+            writes = [store.put(subscriber(number)) for number in range(2, 22)]
+            results = await asyncio.gather(*(store.move(each) for each in sent), *writes)
+            kinds = [each.result for each in results[: 3 * MOST]]
+            assert kinds.count(Result.REPLAYED) == 2 * MOST
+            assert (await store.get(A)).version == 1 + MOST
+
+        run(new_store, body)
+
+    @examples(
+        5,
+        # As of `test_every_legal_record_comes_back_as_it_went`; no message comes twice.
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(
+        batch=st.lists(records, min_size=1, max_size=10, unique_by=lambda record: record.msisdn),
+        roaming=st.booleans(),
+        vlr=digits,
+    )
+    def test_a_message_changes_what_the_table_of_provisioning_says_and_nothing_else(
+        self, new_store: NewStore, batch: list[Subscriber], roaming: bool, vlr: str
+    ) -> None:
+        async def body(store):
+            await store.put_many(batch)
+            before = await asyncio.gather(*(store.get(each.msisdn) for each in batch))
+            identity = next(identities).to_bytes(8, "big")
+            moved = await asyncio.gather(
+                *(store.move(Move(each.msisdn, identity, 0, roaming, vlr)) for each in batch)
+            )
+            after = await asyncio.gather(*(store.get(each.msisdn) for each in batch))
+            for old, (result, version), new in zip(before, moved, after, strict=True):
+                wanted = provisioning.apply(old, SetRoaming(roaming, vlr))
+                assert result is (Result.UNCHANGED if wanted == old else Result.WRITTEN)
+                assert new == versioned(wanted, version) == versioned(wanted, old.version + 1)
 
         run(new_store, body)
 

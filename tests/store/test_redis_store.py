@@ -12,14 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract import A, Waiting, everything, find, subscriber
-from hypothesis import given
+from contract import A, Waiting, everything, find, message, subscriber
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from oracles import redis_lab
+from oracles.examples import examples
 from oracles.redis_lab import Lab
 from scp.domain.lookup import PENDING
+from scp.domain.moves import MOST, RECENT, TIMES, TOLERANCE, remembered
 from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError
 from scp.services.api import StoreFailure
@@ -381,3 +383,59 @@ def test_replicas_answer_lookups(sentinel: Lab, fresh: str) -> None:
         await store.close()
 
     asyncio.run(main())
+
+
+# --- messages of VLRs ---
+
+
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    at=st.integers(-3 * TOLERANCE, 3 * TOLERANCE),
+    came=st.sampled_from([0, RECENT // 2, 2 * RECENT]),
+    known=st.integers(0, MOST),
+    number=st.integers(0, MOST + 1),
+    age=st.none() | st.integers(0, 3 * TOLERANCE),
+)
+def test_the_script_remembers_as_the_table_says(
+    single: Lab, fresh: str, at: int, came: int, known: int, number: int, age: int | None
+) -> None:
+    seen = b"".join(each.to_bytes(8, "big") for each in range(known))
+
+    async def body() -> None:
+        store = open_store(f"{single.url}?{fresh}")
+        await store.open()
+        client = single.servers[0].client()
+        there = await store.get(A) or await store.put(Subscriber(A))
+        keys = store._keys.together(store._keys.bucket(A))
+        for _ in range(10):  # until both are asked within one second of Redis' clock
+            now, _ = client.time()
+            before = (now + at).to_bytes(4, "big") + (now - came).to_bytes(4, "big") + seen if known else b""
+            client.hset(keys[1], A, before)
+            result, version = await store.move(message(number, age_s=age))
+            if client.time()[0] == now:
+                break
+        wanted, refused = remembered(before, message(number, age_s=age), now)
+        assert result == (refused or "taken")
+        assert client.hget(keys[1], A) == wanted
+        assert len(wanted) <= TIMES + MOST * 8
+        assert version == there.version + (refused is None and age is not None)
+        client.close()
+        await store.close()
+
+    asyncio.run(body())
+
+
+def test_a_message_leaves_a_record_of_a_newer_release_alone(single: Lab, fresh: str) -> None:
+    async def body() -> None:
+        store = open_store(f"{single.url}?{fresh}")
+        await store.open()
+        client = single.servers[0].client()
+        newer = bytes((0x94, SCHEMA + 1, 0xCE, 0, 0, 0, 1, 0xC0))
+        client.hset(store._keys.names[store._keys.bucket(A)], A, newer)
+        with pytest.raises(StoreError, match="schema"):
+            await store.move(message(1, roaming=True, vlr="4670"))
+        assert client.hget(store._keys.names[store._keys.bucket(A)], A) == newer
+        client.close()
+        await store.close()
+
+    asyncio.run(body())

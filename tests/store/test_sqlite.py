@@ -278,7 +278,7 @@ def test_sqlites_own_refusal_to_write(path: Path) -> None:
     viewer = Database(str(path), read_only=True)
     viewer.open()
     with pytest.raises(StoreError) as raised:
-        viewer.commit([], [A])
+        viewer.commit([], [A], {})
     assert raised.value.kind == "read-only"
     viewer.close()
     with pytest.raises(StoreError) as raised:
@@ -327,7 +327,7 @@ def test_any_number_of_rows_in_any_order(path: Path, count: int) -> None:
     for version in (1, 2):
         wanted = [(*row[:-1], version) for row in rows]
         random.Random(version).shuffle(wanted)
-        database.commit(wanted, [])
+        database.commit(wanted, [], {})
         assert database.page("", 10_000) == sorted(wanted)
     database.close()
 
@@ -344,9 +344,9 @@ def test_find_shows_nothing_that_is_not_committed(path: Path) -> None:
         seen_before_commit = []
         commit = store._database.commit
 
-        def watched(upserts, deletions):
+        def watched(upserts, deletions, moved):
             seen_before_commit.append(store.find(A, None))
-            commit(upserts, deletions)
+            commit(upserts, deletions, moved)
             seen_before_commit.append(store.find(A, None))
 
         store._database.commit = watched
