@@ -1,8 +1,8 @@
 """Captures that somebody drops on the console: decoded, replayed, or without numbers, by another process.
 
 A capture may hold a million messages, and the node has calls to answer: so ``camel-scp decode``, ``replay``
-and ``anonymise`` do the work, behind everything else (nice 19), and read from a pipe: nothing is kept. One
-runs at a time.
+and ``anonymise`` do the work, behind the calls (nice 10: on a full machine nice 19 never ended), and read
+from a pipe: nothing is kept. One runs at a time.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Captures:
             raise ProblemError(BUSY)
         async with self._lock:
             process = await asyncio.create_subprocess_exec(
-                *("nice", "-n", "19", sys.executable, "-m", "scp.cli", *command),
+                *("nice", "-n", "10", sys.executable, "-m", "scp.cli", *command),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

@@ -29,7 +29,7 @@ from scp.services.cdr_row import attempt_row
 from scp.services.idp import read_call
 from scp.stack.tcap_dialogue import CLOSED
 from ss7.address import AddressString
-from ss7.tcap import ABORT, BEGIN, END
+from ss7.tcap import ABORT, BEGIN, CONTINUE, END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -243,7 +243,7 @@ class RecentCalls:
             kept = self._open.get(octets[at + 2 : end])
             if kept is not None and sent == (octets[at + 2 : end] == kept.remote_tid):
                 kept.add(now, link, octets, sent=sent)
-                if kept.over or _ends(octets, at):
+                if kept.over or ends_dialogue(octets, at):
                     kept.over = True
                     self._close(kept)
                 return
@@ -270,12 +270,22 @@ class RecentCalls:
         return next((each for each in self._calls if each.attempt.id == call_id), None)
 
 
-def _ends(octets: bytes, dtid_at: int) -> bool:
+def ends_dialogue(octets: bytes, dtid_at: int) -> bool:
     """Whether a message whose DTID is at an offset ends its dialogue (END, ABORT).
 
-    The message's tag stands before the DTID, behind it the length in one to three octets (Q.773 §3.1).
+    The message's tag stands before the DTID, behind it the length in one to three octets; in a CONTINUE the
+    OTID stands between, whose value may look like any tag (Q.773 §3.1).
     """
-    return any(octets[dtid_at - back] in (END, ABORT) for back in (2, 3, 4))
+    for size in (1, 2, 3, 4):
+        otid = dtid_at - size - 2
+        if octets[otid] == _OTID and octets[otid + 1] == size and _begins(octets, otid, (CONTINUE,)):
+            return False
+    return _begins(octets, dtid_at, (END, ABORT))
+
+
+def _begins(octets: bytes, first: int, kinds: tuple[int, ...]) -> bool:
+    """Whether a message of one of these kinds has its first element at an offset."""
+    return any(octets[first - back] in kinds for back in (2, 3, 4))
 
 
 def decoded(kept: KeptCall) -> list[dict[str, Any]]:

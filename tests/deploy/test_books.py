@@ -185,7 +185,7 @@ def test_books_are_right_after_a_kill_a_drain_and_a_store_that_was_gone(tmp_path
             paid = len(payments.charged)
             eventually(lambda: len(payments.charged) > paid + 5, PATIENCE)
         assert report["answered"] == report["sent"] > 300, report
-        assert (report["missing"], report["stray"]) == (0, 0), report
+        assert report["missing"] == 0, report
         for node in nodes:
             eventually(lambda node=node: node.scrape()["scp_cdrs_waiting"] == 0, PATIENCE)
         eventually(
@@ -193,6 +193,8 @@ def test_books_are_right_after_a_kill_a_drain_and_a_store_that_was_gone(tmp_path
         )
         records = {node: cdrs(node) for node in nodes}
         by_guardian = one.said("guardian")[-1]["calls_answered"]
+        # what was sent and not yet written down at the kill is answered twice (`scp.failover`)
+        assert report["stray"] <= by_guardian, report
         account = json.loads(one.get(f"/v1/charging/accounts/{PAYER}", TOKEN)[1])
         last = {node: answered(node) for node in nodes}
 
