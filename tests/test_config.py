@@ -636,6 +636,15 @@ def test_that_there_are_no_tariffs_is_said_to_who_charges_alone() -> None:
         assert "reservations denied: there are no tariffs; " in describe(loads(MINIMAL + more, {}))
 
 
+def test_two_keys_with_one_token_are_refused_and_both_are_named() -> None:
+    key = '[[api.keys]]\nname = "{}"\nsha256 = "{}"\nscopes = ["read"]\n'
+    keys = key.format("care", "ab" * 32) + key.format("other", "0" * 64) + key.format("billing", "AB" * 32)
+    with pytest.raises(ConfigError) as caught:
+        loads(MINIMAL + "[api]\n" + keys, {})
+    assert "api.keys[2].sha256: billing has the token of keys[0], care" in str(caught.value)
+    assert "ab" * 32 not in str(caught.value).lower()
+
+
 def test_keys_that_have_expired_are_said() -> None:
     key = '[[api.keys]]\nname = "{}"\nsha256 = "{}"\nscopes = ["read"]\nuntil = "{}"\n'
     keys = key.format("old", "0" * 64, "2020-02-29") + key.format("new", "1" * 64, "9999-12-31")

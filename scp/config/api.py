@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta, Struct
 
 from scp.config.reader import Fault
-from scp.config.value_types import Day, Name, day_faults, end_of_day_ms
+from scp.config.value_types import Day, Name, day_faults, end_of_day_ms, key_faults
 from scp.config.values import HostPort, Secret
 
 if TYPE_CHECKING:
@@ -118,8 +118,5 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
     console: bool = True
 
     def faults(self) -> Iterator[Fault]:
-        """Yield keys of one name."""
-        names: dict[str, int] = {}
-        for index, key in enumerate(self.keys):
-            if names.setdefault(key.name, index) != index:
-                yield Fault(f"keys[{index}].name", f"{key.name} is keys[{names[key.name]}]'s name already")
+        """Yield keys of one name, or of one token."""
+        yield from key_faults(self.keys)

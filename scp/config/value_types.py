@@ -13,6 +13,8 @@ from scp.config.values import HostPort
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from scp.config.values import Secret
+
 Value = TypeVar("Value", int, str, HostPort)
 
 NAME: Final = r"^[A-Za-z0-9._-]{1,64}\Z"
@@ -76,6 +78,32 @@ def expired_keys(keys: Iterable[Dated], now_ms: float) -> Iterator[str]:
     for key in keys:
         if key.until_ms <= now_ms:
             yield f"the API key {key.name} has expired: its last day was {key.until} (UTC)"
+
+
+class Named(Protocol):
+    """A key of an API with a name and a hash of its token."""
+
+    @property
+    def name(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def sha256(self) -> Secret:
+        """Of its token, in hexadecimal digits."""
+        ...
+
+
+def key_faults(keys: Iterable[Named]) -> Iterator[Fault]:
+    """Yield keys that have the name or the token of another: who asked could not be told apart."""
+    names: dict[str, int] = {}
+    tokens: dict[str, tuple[int, str]] = {}
+    for index, key in enumerate(keys):
+        if names.setdefault(key.name, index) != index:
+            yield Fault(f"keys[{index}].name", f"{key.name} is keys[{names[key.name]}]'s name already")
+        first, whose = tokens.setdefault(key.sha256.reveal().lower(), (index, key.name))
+        if first != index:
+            yield Fault(f"keys[{index}].sha256", f"{key.name} has the token of keys[{first}], {whose}")
 
 
 def day_faults(key: str, day: str | None) -> Iterator[Fault]:

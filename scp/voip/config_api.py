@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from scp.config import Fault, HostPort, Secret, Smpp, Tls
-from scp.config.value_types import Day, Name, day_faults, end_of_day_ms
+from scp.config.value_types import Day, Name, day_faults, end_of_day_ms, key_faults
 from scp.voip.admission import Limits
 from scp.voip.directory import E164
 
@@ -76,11 +76,8 @@ class Api(Struct, frozen=True, forbid_unknown_fields=True):
     streams: Annotated[int, Meta(ge=1, le=100_000)] = 1000
 
     def faults(self) -> Iterator[Fault]:
-        """Yield keys of one name."""
-        names: dict[str, int] = {}
-        for index, key in enumerate(self.keys):
-            if names.setdefault(key.name, index) != index:
-                yield Fault(f"keys[{index}].name", f"{key.name} is keys[{names[key.name]}]'s name already")
+        """Yield keys of one name, or of one token."""
+        yield from key_faults(self.keys)
 
 
 class Admission(Struct, frozen=True, forbid_unknown_fields=True):

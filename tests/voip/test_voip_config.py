@@ -160,6 +160,12 @@ def test_the_commands(tmp_path: Path) -> None:
     said = run(app, ["check", str(file)]).output
     assert "the API key old has expired: its last day was 2020-02-29 (UTC)" in said
     assert "API key new" not in said
+    file.write_text(
+        MINIMAL + key.format("a", "2" * 64, "9999-12-31") + key.format("b", "2" * 64, "9999-12-31")
+    )
+    refused = run(app, ["check", str(file)])
+    assert refused.exit_code == 2
+    assert "keys[1].sha256: b has the token of keys[0], a" in refused.output
     file.write_text(MINIMAL + "[sipp]\n")
     refused = run(app, ["voip", "-c", str(file)])
     assert refused.exit_code == 2
