@@ -40,6 +40,11 @@ local = ["127.0.0.1"]
 port = {hostile}
 [store]
 url = "sqlite::memory:"
+[engine]
+answer_deadline_ms = 900
+[overload]
+delay_ms = 900
+refuse_ms = 5000
 [numbering]
 country_code = "46"
 [telemetry]
@@ -112,8 +117,9 @@ def attacking(*ports: int) -> Iterator[Any]:
         try:
             yield Attack
         finally:
+            first = process.stdout.readline()  # on a slow machine they may take longer than the block
             process.terminate()
-            Attack.rounds = 50 * len(process.stdout.read().splitlines())
+            Attack.rounds = 50 * len((first + process.stdout.read()).splitlines())
 
 
 def calls(port: int, seconds: float) -> LoadReport:
@@ -140,7 +146,7 @@ def test_other_peers_calls_are_answered_and_nothing_grows(node: Running) -> None
         f"\n{attack.rounds} rounds; {report.sent} calls, ms {report.latency_us}; {grown >> 10} KiB, log {said}"
     )
     assert attack.rounds > 20
-    assert report.sent > 200
+    assert report.sent > 50
     assert not report.missing
     assert not report.wrong
     assert grown < 16 << 20

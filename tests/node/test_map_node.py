@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 from real_node import TOKEN, RealNode, free_ports
 from test_nothing_late import Audited
 
-from oracles.waiting import wait_until
+from oracles.waiting import until, wait_until
 from scp.domain.call import Trigger
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action
@@ -44,7 +44,7 @@ port = {port}
 destinations = ["0-23-6"]
 [map]
 gateway = "0-23-6"
-deadline_ms = 400
+deadline_ms = 700
 """
 HLR = Network(point_code=190, global_title="46700000006", scp_ssn=147)
 
@@ -82,7 +82,10 @@ def looked_at(node: Audited) -> Iterator[None]:
 def shown(node: Audited, number: str) -> list[tuple[str, bool, str]]:
     """What the console shows of the last call to a number beside what its switch said: party, sent, operation."""
     _, body = node.get(f"/v1/attempts?number={number}", TOKEN)
-    call = json.loads(body)["attempts"][0]["attempt"]["id"]
+    attempts = json.loads(body)["attempts"]
+    if not attempts:
+        return []
+    call = attempts[0]["attempt"]["id"]
     _, body = node.get(f"/v1/attempts/{call}", TOKEN)
     return [
         (each["party"], each["sent"], each["components"][0]["operation"])
@@ -116,6 +119,7 @@ def test_calls_follow_the_subscriber_and_nothing_is_loaded_late(tmp_path: Path) 
             async with hlr(port, known) as running:
                 with looked_at(node):
                     result = await call(node, ROAMER)
+                    await until(lambda: len(shown(node, ROAMER)) >= 2)
                     questions = shown(node, ROAMER)
                 assert questions == [
                     ("HLR", True, "anyTimeInterrogation"),

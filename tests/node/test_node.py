@@ -45,7 +45,8 @@ point_code = {point_code}
 global_title = "46700000001"
 [store]
 url = "sqlite::memory:"
-{store}
+deadline_ms = 800
+{patience}
 [numbering]
 country_code = "46"
 [services.voip-forwarding]
@@ -81,9 +82,17 @@ class Words(EventLog):
         self.bugs.append(error)
 
 
-def settings(*peers, extra="", store=""):
+LATEST = "[engine]\nanswer_deadline_ms = 900\n"
+PATIENCE_OF_NODE = "[overload]\ndelay_ms = 900\nrefuse_ms = 5000\n"
+"""As long as a node may wait: on a busy machine a call is steered all the same."""
+
+
+def settings(*peers, extra=""):
     """A configuration with peers: (name, role, port)."""
-    text = NODE.format(point_code=NETWORK.scp_point_code, store=store) + extra
+    patience = "" if "[overload]" in extra else PATIENCE_OF_NODE
+    patience += "" if "[engine]" in extra else LATEST
+    text = NODE.format(point_code=NETWORK.scp_point_code, patience=patience)
+    text += extra.replace("[engine]\n", LATEST)
     for name, role, port, *more in peers:
         addresses = "local" if role.endswith("-listen") else "remote"
         text += PEER.format(name=name, role=role, port=port, addresses=addresses, more="\n".join(more))
@@ -410,7 +419,7 @@ def test_an_answer_takes_the_other_link_when_its_own_went_down(everything_sent):
         async with (
             gateway(everything_sent, ports[0], "a") as one,
             gateway(everything_sent, ports[1], "b") as other,
-            running(("a", "asp", ports[0]), ("b", "asp", ports[1]), store="deadline_ms = 390") as node,
+            running(("a", "asp", ports[0]), ("b", "asp", ports[1])) as node,
         ):
             await a_call(one)
             await a_call(other)

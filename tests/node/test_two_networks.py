@@ -14,7 +14,7 @@ from oracles.waiting import until
 sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 
 from room import NETWORK, new_otid
-from test_node import NODE, PEER, begin, gateway, heard, running, settings
+from test_node import LATEST, NODE, PEER, begin, gateway, heard, running, settings
 
 from scp.app.metrics import NodeMetrics
 from scp.config import ConfigError, describe, loads
@@ -214,7 +214,9 @@ def test_networks_that_do_not_fit_are_refused(peer, extra, path, reason):
 
 
 def test_point_codes_of_allowed_callers_are_not_carried_into_another_network():
-    text = NODE.format(point_code=1, store="").replace("[sccp]", '[sccp]\nallowed_callers = ["46", "0-1-1"]')
+    text = NODE.format(point_code=1, patience=LATEST).replace(
+        "[sccp]", '[sccp]\nallowed_callers = ["46", "0-1-1"]'
+    )
     peer = PEER.format(name="a", role="asp", port=1, addresses="remote", more='network = "home"')
     with pytest.raises(
         ConfigError, match=r"networks\.home\.allowed_callers: required.*another network: 0-1-1"
