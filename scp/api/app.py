@@ -15,7 +15,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 
-from scp.api import changes, decisions, docs, health, imports, passes, subscribers
+from scp.api import changes, decisions, docs, health, imports, one_time, passes, subscribers
 from scp.api.audit import Audit, call
 from scp.api.auth import Keyring, RateLimiter
 from scp.api.context import Constant, Context, NodeView, key_name
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 ROUTERS: Final[Sequence[ControllerRouterHandler]] = (
     *subscribers.HANDLERS,
     *passes.HANDLERS,
+    *one_time.HANDLERS,
     *imports.HANDLERS,
     *changes.HANDLERS,
     *decisions.HANDLERS,

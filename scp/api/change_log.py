@@ -27,7 +27,7 @@ _NEEDED: Final = (
         Scope.READ,
     ),
     (re.compile(r"PUT /v1/mobility"), Scope.READ),
-    (re.compile(r"(PUT|DELETE) /v1/passes"), Scope.PASSES),
+    (re.compile(r"(PUT|DELETE) /v1/(passes|one-time-numbers)"), Scope.PASSES),
     (re.compile(r"(PUT|DELETE) /v1/traces"), Scope.TRACE),
     (re.compile(r"DELETE /v1/calls"), Scope.CALLS),
     (re.compile(r"(reserve|extend|commit|release|credit .*)$", re.DOTALL), Scope.CHARGING),

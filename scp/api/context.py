@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 from litestar.di import Provide
 
 from scp.api.auth import Keyring, RateLimiter
+from scp.common.one_time import OneTimeNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -109,6 +110,7 @@ class Context:
         self.limiter = limiter
         self.audit = audit
         self.shared: SharedChanges | None = None  # what other nodes tell
+        self.one_time = OneTimeNumbers(lambda: node.store)
 
     def adopt(self, config: Api) -> None:
         """Take over another configuration's keys and rates; what was asked so far counts no more."""

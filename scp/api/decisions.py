@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Annotated, Any, ClassVar, Final, TypeAlias, final
 
 from litestar import Response, post
@@ -15,11 +16,13 @@ from scp.api.openapi import answer, call
 from scp.api.problems import NO_RULES, ProblemError
 from scp.api.subscriber_bodies import E164
 from scp.config import Scope
+from scp.domain import passes
 from scp.domain.call import CallFacts, Trigger, call_facts, typed_diversion
 from scp.domain.decision import Action, Step, screen
 from scp.domain.lookup import Found, Pending, StoreFailure
 from scp.domain.numbers import Nature, Numbering, dialled
 from scp.domain.reason import Reason, explain
+from scp.services.charge_explained import typed_party
 from scp.services.whereabouts import asks, path_with_place
 
 Dialled: TypeAlias = Annotated[
@@ -98,6 +101,8 @@ async def decide(context: NamedDependency[Context], data: JSONBody[DecisionBody]
     asked = data.ask_hlr and screen(facts, rules) is None and asks(found, facts, asking.ask)
     place = await context.node.locate(facts.e164) if asked else None
     decision, steps = path_with_place(found, facts, rules, asking, place)
+    caller = typed_party(rules.numbering, data.a_number or "")
+    decision = passes.explained(found, caller, time.time_ns() // 1_000_000, decision, steps)
     connects = decision.action is Action.CONNECT
     parties = data.a_number or "", data.redirecting_number or ""
     paid = await context.node.charge(data.service_key, facts, decision, parties)

@@ -294,6 +294,39 @@ def passes(msisdn: str) -> Call[Passes]:
     return Call("GET", path_of("passes", msisdn), _PASSES)
 
 
+class OneTimeNumber(Struct, frozen=True):
+    """A number that stands for the next call of this caller, until then."""
+
+    number: str
+    caller: str
+    expires_ms: int
+
+
+_ONE_TIME: Final = Reader(OneTimeNumber)
+
+
+def set_one_time_number(number: str, caller: str, *, seconds: int = 30) -> Call[OneTimeNumber]:
+    """Return the call that lets the next call to a number, which is no subscriber's, pass uncharged.
+
+    Args:
+        number: E.164 digits.
+        caller: whose call, E.164 digits.
+        seconds: how long, 1 to 600.
+    """
+    body = {"caller": caller, "seconds": seconds}
+    return json_call("PUT", path_of("one-time-numbers", number), _ONE_TIME, body)
+
+
+def one_time_number(number: str) -> Call[OneTimeNumber]:
+    """Return the call that reads whose call a number stands for; a 404 says nobody's."""
+    return Call("GET", path_of("one-time-numbers", number), _ONE_TIME)
+
+
+def end_one_time_number(number: str) -> Call[None]:
+    """Return the call by which a number stands for no call any more."""
+    return Call("DELETE", path_of("one-time-numbers", number), NOTHING)
+
+
 def withdraw_pass(msisdn: str, pass_id: str) -> Call[None]:
     """Return the call that withdraws a pass."""
     return Call("DELETE", path_of("passes", msisdn, pass_id), NOTHING)

@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING, Final, final
 
 from scp.domain.passes import claimed
+from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError, VersionConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scp.domain.subscriber import Subscriber
     from scp.ports import PassWaiter, SubscriberStore
 
 ATTEMPTS: Final = 100
@@ -20,7 +20,11 @@ ATTEMPTS: Final = 100
 
 
 async def changed(
-    store: SubscriberStore, msisdn: str, change: Callable[[Subscriber], Subscriber | None]
+    store: SubscriberStore,
+    msisdn: str,
+    change: Callable[[Subscriber], Subscriber | None],
+    *,
+    create: bool = False,
 ) -> tuple[Subscriber | None, Subscriber | None]:
     """Change a record, whoever else does meanwhile.
 
@@ -28,6 +32,7 @@ async def changed(
         store: where it is.
         msisdn: whose.
         change: from the record to what it shall be, None for no change.
+        create: make the record where there is none; ``change`` gets an empty one then.
 
     Returns:
         The record before, None if there is none, and after, None if it was not changed.
@@ -37,7 +42,8 @@ async def changed(
     """
     before = await store.get(msisdn)
     for _attempt in range(ATTEMPTS):
-        wanted = None if before is None else change(before)
+        base = Subscriber(msisdn) if before is None and create else before
+        wanted = None if base is None else change(base)
         if wanted is None:
             return before, None
         try:

@@ -105,7 +105,7 @@ _WORDS: Final[dict[Reason, str]] = {
     Reason.NUMBER_TOO_LONG: "The called number, or the number to connect to, has more digits than allowed.",
     Reason.ALREADY_MARKED: "The called number carries the gateway's mark already: it would loop.",
     Reason.DIVERTED_BACK: "The called subscriber has diverted this call already, and it came back: a loop.",
-    Reason.PASSED: "The VoIP service has sent the call back, and let it pass this once.",
+    Reason.PASSED: "The VoIP service lets this call pass, once: it sent it back, or gave the number for it.",
     Reason.REDIRECTION_LIMIT: "The call has been diverted as often as the configuration allows.",
     Reason.UNKNOWN_SUBSCRIBER: "The store has no record of the called number.",
     Reason.NOT_AUTHORIZED: "The operator has not authorized the subscriber for the service.",

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from scp.domain import passes
 from scp.domain.call import CallFacts, Diversion, Trigger, call_facts
 from scp.domain.decision import Decision, Step
 from scp.domain.lookup import Pending, StoreFailure
@@ -56,10 +58,16 @@ def rules_of(service: Service | None) -> Rules | None:
 
 
 def explain_call(
-    facts: CallFacts, rules: Rules, store: SubscriberLookup, asking: Asking = NEVER
+    facts: CallFacts, rules: Rules, store: SubscriberLookup, asking: Asking = NEVER, caller: str | None = None
 ) -> Explanation:
-    """Return the decision on a call whose facts are known; no HLR is asked, and the steps say so."""
-    decision, steps = path_with_place(_found(store, facts.e164), facts, rules, asking, None)
+    """Return the decision on a call whose facts are known; no HLR is asked, and the steps say so.
+
+    ``caller``, E.164 digits, "" if not known, has passes count that are valid now; None: they don't.
+    """
+    found = _found(store, facts.e164)
+    decision, steps = path_with_place(found, facts, rules, asking, None)
+    if caller is not None:
+        decision = passes.explained(found, caller, time.time_ns() // 1_000_000, decision, steps)
     return Explanation(decision, tuple(steps))
 
 

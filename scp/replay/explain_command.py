@@ -96,7 +96,7 @@ def explain(
             rules = _typed(country_code, international_prefix, national_prefix, home_vlr or (), prefix)
             where = ""
         facts, decided = _decided(
-            rules, store or where, token, idp, b, service, trigger=trigger, vlr=vlr, diverted=diverted
+            rules, store or where, token, idp, (a, b), service, trigger=trigger, vlr=vlr, diverted=diverted
         )
         if config and service is not None:
             decided = _with_charge(decided, config, service, facts, idp, (a, redirecting))
@@ -195,16 +195,17 @@ def _decided(
     store: str,
     token: str,
     idp: Any,
-    b: str,
+    typed: tuple[str, str],
     service: Any,
     *,
     trigger: Trigger,
     vlr: str,
     diverted: tuple[str, int],
 ) -> tuple[CallFacts, Explanation]:
-    """Return a call's facts, and the decision on it by rules and a store."""
+    """Return a call's facts, and the decision on it by rules and a store; ``typed``: calling, called."""
     from scp.domain.call import typed_diversion
     from scp.replay.explain import explain_call, typed_call
+    from scp.services.charge_explained import typed_party
     from scp.services.idp import read_call
     from scp.services.whereabouts import asking_of
 
@@ -212,12 +213,13 @@ def _decided(
         read_call(idp, rules.numbering)
         if idp is not None
         else typed_call(
-            b, rules, trigger=trigger, vlr=vlr.removeprefix("+"), diversion=typed_diversion(*diverted)
+            typed[1], rules, trigger=trigger, vlr=vlr.removeprefix("+"), diversion=typed_diversion(*diverted)
         )
     )
     if rules.numbering.country_code == _NOWHERE and facts.e164.startswith(_NOWHERE):
         raise fail(f"which country's is {facts.digits}? --country-code 46, or write it +46…")
-    return facts, explain_call(facts, rules, records_of(store, token), asking_of(service))
+    caller = None if idp is not None else typed_party(rules.numbering, typed[0])
+    return facts, explain_call(facts, rules, records_of(store, token), asking_of(service), caller)
 
 
 def _with_charge(

@@ -89,6 +89,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     charging: ChargingPolicy | None = None
 
 
+_NOT_AUTHORIZED: Final = Reason.NOT_AUTHORIZED
 _PASSED: Final = Decision(Action.CONTINUE, Reason.PASSED)
 UNCHARGED: Final = frozenset({Reason.ALREADY_MARKED, Reason.DIVERTED_BACK, Reason.PASSED, Reason.NEVER_STEER})
 """Calls that are not charged: they are charged already, or are to be free (emergency)."""
@@ -136,7 +137,12 @@ class VoipForwarding:
                 decision = await self._with_place(found, facts)
             else:
                 decision = judge(found, facts, self.rules)
-            if decision.action is _CONNECT and isinstance(found, Subscriber) and found.passes:
+            # a subscriber's call that would be steered, or one to a number that is no subscriber's: one-time
+            if (
+                (decision.action is _CONNECT or decision.reason is _NOT_AUTHORIZED)
+                and isinstance(found, Subscriber)
+                and found.passes
+            ):
                 decision = await self._unless_passed(call, found, decision)
         call.decided(decision)
         if self.plan is not None and call.context.version >= ARMED_SINCE:
@@ -152,7 +158,7 @@ class VoipForwarding:
     async def _unless_passed(self, call: Call, found: Subscriber, decision: Decision) -> Decision:
         """Have a call go on that the VoIP side has let pass; every other stays as it was decided."""
         caller = calling_e164(call.idp, self.rules.numbering)
-        if passes.fits(found.passes, caller) and await ClaimPass(found.msisdn, caller):
+        if passes.fits(found, caller) and await ClaimPass(found.msisdn, caller):
             return _PASSED
         return decision
 

@@ -16,12 +16,15 @@ from scp.client import (
     authorize,
     decide,
     deregister,
+    end_one_time_number,
     forget_roaming,
     forwarding,
+    one_time_number,
     register,
     registration,
     roaming,
     set_forwarding,
+    set_one_time_number,
     set_roaming,
     subscriber,
     withdraw,
@@ -276,3 +279,28 @@ def test_without_a_service_that_steers_there_is_no_dry_run(served: Served, opera
     with pytest.raises(ApiError) as error:
         operator.send(decide("0701234567"))
     assert problem_of(error) == (409, "no-steering-service")
+
+
+def test_a_one_time_number_is_set_shown_explained_and_ended(served: Served, operator: Client) -> None:
+    number, caller = "46810000017", "46709999999"
+    given = operator.send(set_one_time_number(number, f"+{caller}", seconds=60))
+    assert operator.send(one_time_number(number)) == given
+    assert (given.number, given.caller) == (number, caller)
+    tried = operator.send(decide(f"+{number}", a_number=f"+{caller}"))
+    assert (tried.action, tried.reason) == ("continue", "passed")
+    assert (tried.path[-1].condition, tried.path[-1].outcome) == ("pass", "passed")
+    for other in ("+46708888888", None):  # who is not shown has none
+        assert operator.send(decide(f"+{number}", a_number=other)).reason == "not-authorized"
+    assert "one-time-numbers" in served.audited()[-1]["what"]
+    operator.send(end_one_time_number(number))
+    operator.send(end_one_time_number(number))
+    with pytest.raises(ApiError) as error:
+        operator.send(one_time_number(number))
+    assert problem_of(error) == (404, "not-set")
+    operator.send(authorize(NUMBER))
+    with pytest.raises(ApiError) as error:
+        operator.send(set_one_time_number(NUMBER, caller))
+    assert problem_of(error) == (409, "subscribers-number")
+    with Client(served.url, VOIP) as other_key, pytest.raises(ApiError) as error:
+        other_key.send(set_one_time_number(number, caller))
+    assert error.value.problem.status == 403

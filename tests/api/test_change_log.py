@@ -49,6 +49,8 @@ def test_a_change_by_any_call_is_shown_to_keys_of_its_scope() -> None:
         "PUT /v1/mobility/46701234567": Scope.READ,
         "PUT /v1/passes/46701234567/p1": Scope.PASSES,
         "DELETE /v1/passes/46701234567/p1": Scope.PASSES,
+        "PUT /v1/one-time-numbers/46810000017": Scope.PASSES,
+        "DELETE /v1/one-time-numbers/46810000017": Scope.PASSES,
         "PUT /v1/traces/46701234567": Scope.TRACE,
         "POST /v1/subscribers:import": Scope.READ,
     }

@@ -18,7 +18,7 @@ steps = st.lists(
 
 @given(steps)
 def test_a_pass_lets_one_call_of_its_caller_go_on_while_it_is_valid(given_: list) -> None:
-    record, model = Subscriber("46700000001"), []
+    record, model = Subscriber("46700000001", authorized=True), []
     for now, (what, name, caller, span) in enumerate(given_):
         model = [each for each in model if each[0] > now]
         if what == "grant":
@@ -30,9 +30,11 @@ def test_a_pass_lets_one_call_of_its_caller_go_on_while_it_is_valid(given_: list
         else:
             after = claimed(record, caller, now)
             found = next((each for each in model if "" in (caller, each[1]) or each[1] == caller), None)
+            if not caller and len(model) > 1:
+                found = None  # whose of them it is can't be said
             assert (after is None) == (found is None)
             if after is not None:
-                assert fits(record.passes, caller)
+                assert fits(record, caller)
                 record = after
                 model.remove(found)
 

@@ -8,13 +8,14 @@ import pytest
 from driver import Driver
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from scp.domain.cdr import attempt_of
-from scp.domain.decision import Action, Reason, Trigger
+from scp.domain.decision import Action, Decision, Reason, Trigger
 from scp.domain.numbers import Numbering
 from scp.domain.rules import OnFailure
 from scp.domain.subscriber import Subscriber, When
-from scp.services.api import Lookup, NodeSettings, StoreFailure
+from scp.services.api import ClaimPass, Lookup, NodeSettings, StoreFailure
 from scp.services.cdr_row import attempt_row
 from scp.services.idp import NATURE_TO_Q763, calling_digits, imsi_digits, read_call
 from scp.services.voip_forwarding import voip_forwarding
@@ -184,6 +185,23 @@ def test_a_call_that_the_voip_side_sends_back_goes_on_to_the_mobile(fields, reas
     opcode, _, decision = answer(idp, READY)
     assert decision.reason.value == reason
     assert opcode == (Opcode.CONNECT if reason == "forwarded-always" else Opcode.CONTINUE)
+
+
+def test_a_call_to_a_one_time_number_passes_where_its_caller_calls():
+    number = Subscriber("46810000017", passes=("9999999999999:46701234567:one-time",))
+    for service in (SERVICE, voip_forwarding({"prefix": "99", "charging": {}}, NODE)):
+        for caller, claims in (("46701234567", True), ("46709999999", False), (None, False)):
+            calling = None if caller is None else CallingPartyNumber(caller, 4).encode()
+            idp = structs.replace(dialled("0046810000017"), calling_party_number=calling)
+            driver = Driver(service, idp).found(number)
+            assert isinstance(driver.waits, ClaimPass) == claims
+            if claims:
+                driver._step(True)
+                assert driver.call.decision == Decision(Action.CONTINUE, Reason.PASSED)
+                assert driver.ended
+                assert driver.operations[-1] == [Opcode.CONTINUE]
+            else:
+                assert driver.call.decision.reason is Reason.NOT_AUTHORIZED
 
 
 def test_how_often_a_call_may_have_been_diverted_is_configured():

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 
 from oracles.examples import examples
 from oracles.waiting import PATIENCE
+from scp.common.one_time import KEPT_MS, OneTimeNumbers, TakenError
 from scp.common.passes import StoredPasses, changed
 from scp.domain import provisioning
 from scp.domain.lookup import PENDING
 from scp.domain.map_results import Result
 from scp.domain.moves import MOST, Move, Moved
-from scp.domain.passes import granted
+from scp.domain.passes import fits, granted
 from scp.domain.provisioning import SetRoaming
 from scp.domain.subscriber import Subscriber, When
 from scp.ports import StoreError, SubscriberStore, VersionConflictError
@@ -211,7 +212,7 @@ class StoreContract:
     def test_a_pass_is_claimed_by_one_call_of_many(self, new_store: NewStore) -> None:
         async def body(store):
             asked = [Claiming() for _ in range(20)]
-            await store.put(Subscriber(A))
+            await store.put(Subscriber(A, authorized=True))
             for name in ("a", "b"):
                 await changed(store, A, lambda record, name=name: granted(record, name, "46701", 10**15, 0))
             desk = StoredPasses(store, pytest.fail)
@@ -311,6 +312,49 @@ class StoreContract:
                 wanted = provisioning.apply(old, SetRoaming(roaming, vlr))
                 assert result is (Result.UNCHANGED if wanted == old else Result.WRITTEN)
                 assert new == versioned(wanted, version) == versioned(wanted, old.version + 1)
+
+        run(new_store, body)
+
+    def test_a_one_time_number_is_for_one_call_of_its_caller_in_time(self, new_store: NewStore) -> None:
+        async def body(store):
+            now = [10**12]
+            numbers = OneTimeNumbers(lambda: store, lambda: now[0])
+            desk = StoredPasses(store, pytest.fail, lambda: now[0])
+
+            async def claims(*callers):
+                asked = [Claiming() for _ in callers]
+                for caller, each in zip(callers, asked, strict=True):
+                    desk.claim(A, caller, each)
+                return [await each.answer for each in asked]
+
+            assert await numbers.grant(A, "46701", 30) == 10**12 + 30_000
+            found = await find(store, A)
+            assert (found.authorized, fits(found, "46701"), fits(found, "46702"), fits(found, "")) == (
+                False, True, False, False,
+            )  # fmt: skip
+            assert await claims("46702", "") == [False, False]
+            assert sum(await claims(*["46701"] * 20)) == 1
+            assert not await numbers.withdraw(A)
+            await numbers.grant(A, "46701", 30)
+            now[0] += 30_000
+            assert await claims("46701") == [False]
+            assert await numbers.shown(A) is None
+            # others' calls, now it is given again; then it is taken back
+            await numbers.grant(A, "46702", 30)
+            assert await claims("46701") == [False]
+            assert await numbers.shown(A) == ("46702", now[0] + 30_000)
+            assert await numbers.withdraw(A)
+            assert await claims("46702") == [False]
+            # what is over is cleared away by what comes later, and no subscriber's record is touched
+            now[0] += 30_000 + KEPT_MS
+            await store.put(subscriber := Subscriber("46700000002", authorized=True))
+            with pytest.raises(TakenError):
+                await numbers.grant(subscriber.msisdn, "46701", 30)
+            for number in ("46700000003", "46700000004"):
+                await numbers.grant(number, "46701", 30)
+            assert {each.msisdn for each in await everything(store)} == {
+                "46700000002", "46700000003", "46700000004",
+            }  # fmt: skip
 
         run(new_store, body)
 
