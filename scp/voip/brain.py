@@ -117,7 +117,9 @@ class Brain:
         self._events = None if scp is None else CallEvents(scp)
         self._talking = None if self._charges is None else Talking(self, self._charges)
         self._at_mobile = AtMobile(scp, metrics, self.log)
-        self.one_time = OneTimeNumbers(config, directory, store, counts=metrics.one_time)
+        self.one_time = OneTimeNumbers(
+            config, directory, store, counts=metrics.one_time, node=scp, log=self.log
+        )
         self._waiting = 0
         self._born = int(time.time())
         self._calls = 0

@@ -24,7 +24,7 @@ ADMITTED: Final = ("yes", "no")
 MESSAGES: Final = (*State, "received")
 ANSWERED: Final = ("taken", "refused", "later")
 COUNTED: Final = ("scanner", "malformed", "flood", "wrong_digest", "late", "away", "no_relay", "unreadable")
-ONE_TIME: Final = ("given", "called", "refused", "none-free")
+ONE_TIME: Final = ("given", "called", "refused", "none-free", "not-told")
 MONEY: Final = ("granted", "denied", "failed", "committed", "released", "unsettled")
 
 

@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 import secrets
 import time
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import msgspec
 from msgspec.structs import replace
 
+from scp import client
 from scp.voip import decision
 from scp.voip.metrics import ONE_TIME
 from scp.voip.records import OneTime
@@ -24,11 +25,22 @@ from scp.voip.store import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from structlog.typing import FilteringBoundLogger
+
     from scp.voip.config import VoipConfig
     from scp.voip.decision import Call
     from scp.voip.directory import Directory
     from scp.voip.rows import Row
+    from scp.voip.scp_link import ScpLink
     from scp.voip.store import Store
+
+GUESSES: Final = 10_000
+"""Numbers that there have to be for each that is open, so that who is not shown can claim one."""
+MOST_GUESSES: Final = 3
+"""Calls of those who are not shown that may be refused within `GUESSES_KEPT_MS`; then all of them are."""
+GUESSES_KEPT_MS: Final = 60_000
+NODE_SECONDS: Final = 1.0
+"""Seconds that the node has to take a number, before the device is told it."""
 
 
 class NoNumberError(Exception):
@@ -49,6 +61,8 @@ class OneTimeNumbers:
         store: where they are kept.
         wall: milliseconds since 1970-01-01 UTC.
         counts: of numbers by what became of them (`scp.voip.metrics.ONE_TIME`).
+        node: lets the mobile's call to a number pass and charges it not; None: nobody is told.
+        log: where it is said that the node was not told.
 
     Attributes:
         faults: what the store has and can't be read, in words.
@@ -61,11 +75,16 @@ class OneTimeNumbers:
         store: Store,
         wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         counts: dict[str, int] | None = None,
+        node: ScpLink | None = None,
+        log: FilteringBoundLogger | None = None,
     ) -> None:
         self.counts = dict.fromkeys(ONE_TIME, 0) if counts is None else counts
         self._directory = directory
         self._store = store
         self._wall = wall
+        self._node = node
+        self._log = log
+        self._guesses: list[int] = []
         self._given: dict[str, OneTime] = {}
         self._next = 0
         self._lock = asyncio.Lock()
@@ -118,6 +137,8 @@ class OneTimeNumbers:
                     f"{msisdn} has {config.of_identity}, which is the most at a time", most=True
                 )
             now = self._wall()
+            if len(self._all) >= GUESSES:
+                self._next = secrets.randbelow(len(self._all))
             for number in (*self._all[self._next :], *self._all[: self._next]):
                 before = self._given.get(number)
                 if before is not None and before.until_ms > now:
@@ -128,9 +149,24 @@ class OneTimeNumbers:
                     self.counts["given"] += 1
                     # the one that was given longest ago is next: a redialled one finds nobody's call
                     self._next = (self._all.index(number) + 1) % len(self._all)
-                    return made
-        self.counts["none-free"] += 1
-        raise NoNumberError(f"all {len(self._all)} are given out", most=False)
+                    break
+            else:
+                self.counts["none-free"] += 1
+                raise NoNumberError(f"all {len(self._all)} are given out", most=False)
+        await self._tell(client.set_one_time_number(made.number, msisdn, seconds=config.seconds))
+        return made
+
+    async def _tell(self, wanted: client.Call[Any]) -> None:
+        """Tell the node; one that is not told charges the mobile's call, which is put through anyhow."""
+        if self._node is None:
+            return
+        try:
+            async with asyncio.timeout(NODE_SECONDS):
+                await self._node.send(wanted, NODE_SECONDS)
+        except (client.ApiError, client.TransportError, TimeoutError) as error:
+            self.counts["not-told"] += 1
+            if self._log is not None:
+                self._log.warning("node not told of a one-time number", path=wanted.path, what=repr(error))
 
     def _swap(self, before: OneTime | None, made: OneTime) -> bool:
         if before is None:
@@ -142,6 +178,7 @@ class OneTimeNumbers:
         before = self._given.pop(number, None)
         if before is not None:
             await asyncio.to_thread(self._store.change, remove=[before])
+            await self._tell(client.end_one_time_number(number))
         return before
 
     # --- calls ---
@@ -167,18 +204,32 @@ class OneTimeNumbers:
             with contextlib.suppress(StoreError):
                 ours = await asyncio.to_thread(self._store.change, remove=[found], expect=[found])
         self.counts["called" if ours else "refused"] += 1
+        if not ours and not decision.calling(call.caller, self._numbering):
+            self._guesses = [*self._guesses[-MOST_GUESSES:], self._wall()]
         return _for(found, call) if ours and found is not None else replace(call, behalf="")
 
     def _fits(self, call: Call) -> OneTime | None:
-        """Return what a call to a one-time number may claim: it is in time, and nobody else calls."""
+        """Return what a call to a one-time number may claim: it is in time, and its owner calls."""
         found = self._given.get(self.number_of(call))
         if found is None or found.until_ms <= self._wall():
             return None
         caller = decision.calling(call.caller, self._numbering)
         owner = self._directory.identity(found.msisdn)
-        if owner is None or (caller and caller not in (owner.msisdn, *owner.dids, *owner.shared)):
+        if owner is None:
             return None
-        return found
+        if not caller:
+            return found if self._beyond_guessing() else None
+        return found if caller in (owner.msisdn, *owner.dids, *owner.shared) else None
+
+    def _beyond_guessing(self) -> bool:
+        """Return whether who is not shown can have a number only from its owner, not by guessing one.
+
+        The call is paid for by the owner: one number of `GUESSES` at the most is open, and few were tried.
+        """
+        now = self._wall()
+        opened = sum(one.until_ms > now for one in self._given.values())
+        self._guesses = [at for at in self._guesses if at > now - GUESSES_KEPT_MS]
+        return len(self._all) >= GUESSES * opened and len(self._guesses) < MOST_GUESSES
 
 
 def _for(found: OneTime, call: Call) -> Call:
