@@ -42,6 +42,7 @@ from scp.voip.messages import (
     PlanAnswer,
     Retell,
     Taken,
+    Tells,
     Traced,
     Unbind,
     Welcome,
@@ -462,9 +463,16 @@ class Brain:
                 sender=plan.sender,
                 reply=plan.code,
                 text=plan.text,
-                trace=int(self._events is not None and self._events.traces(note)),
+                tells=self._tells(note),
             )
         )
+
+    def _tells(self, note: Note) -> Tells:
+        """Return what has to be known of a call: that it was answered where somebody goes by that."""
+        if self._events is not None and self._events.traces(note):
+            return Tells.MESSAGES
+        followed = self._events is not None and self._events.follows(note)
+        return Tells.ANSWER if note.reservation or self.feed is not None or followed else Tells.END
 
     def _decided(self, note: Note, call: Call, plan: Plan, seconds: float) -> None:
         if self._events is not None:

@@ -112,6 +112,10 @@ class CallEvents:
         self._by_call_id[plain(asked.call_id)] = note, asked.src, source or GATEWAY, now
         self._add(note, asked, source)
 
+    def follows(self, note: Note) -> bool:
+        """Whether what happens to a call is kept for whoever may look."""
+        return note.call in self._followed
+
     def traces(self, note: Note) -> bool:
         """Whether each message of a call is to be told: it is followed, and somebody looks, or may by now."""
         unknown = self._clock() - self._heard > 2 * PROBE

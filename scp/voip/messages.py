@@ -5,6 +5,7 @@ A plan alone is no JSON: Kamailio would read all of it for each member that it l
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -265,10 +266,18 @@ class Ha1Answer(Struct, frozen=True, tag_field="m", tag="ha1"):
     ha1: str
 
 
+class Tells(IntEnum):
+    """What Kamailio tells of a call; each has what is before it as well."""
+
+    END = 0
+    ANSWER = 1
+    MESSAGES = 2
+
+
 class PlanAnswer(Struct, frozen=True):
     """What is to happen to a call; ``timeout`` seconds after the answer it is ended, 0: not by us.
 
-    ``sender`` is the URI for From, "" for the one that came. ``trace`` 1: each of its messages is to be told.
+    ``sender`` is the URI for From, "" for the one that came. ``tells``: what Kamailio says of the call.
     """
 
     ti: int
@@ -281,7 +290,7 @@ class PlanAnswer(Struct, frozen=True):
     timeout: int = 0
     reply: int = 0
     text: str = ""
-    trace: int = 0
+    tells: int = Tells.ANSWER
 
 
 class Kept(Struct, frozen=True, tag_field="m", tag="kept"):
@@ -385,7 +394,7 @@ def _fields(plan: PlanAnswer) -> bytes:
         "plan",
         str(_signed(plan.ti)),
         str(_signed(plan.tl)),
-        str(plan.trace),
+        str(int(plan.tells)),
         str(plan.reply),
         plan.text,
         str(plan.timeout),

@@ -134,7 +134,7 @@ def test_each_field_of_a_plan_is_where_kamailio_looks_for_it(
     """Whatever the texts have in them; numbers are 32 bits with a sign, as {s.int} reads them."""
     plan = PlanAnswer(ti, tl, call, "note", tuple(steps), headers, sender, timeout=7, reply=5, text=text)
     fields = said(plan).decode().split("\t")
-    expected = ["plan", fields[1], fields[2], "0", "5", text, "7", call, "note", sender, headers]
+    expected = ["plan", fields[1], fields[2], "1", "5", text, "7", call, "note", sender, headers]
     for step in steps:
         expected += [str(step.seconds), str(step.free), str(step.passing), step.aor, step.uri, step.branch]
         expected += [",".join(step.more), step.headers]
