@@ -110,12 +110,18 @@ class Records:
         there = await self._change(self._delete, msisdn, [version])
         if there != 1:
             raise VersionConflictError(msisdn, _unpacked(msisdn, there))
+        key = self._keys.together(self._keys.bucket(msisdn))[1]
+        await answered(self._client.execute_command("HDEL", key, msisdn))
 
     async def move(self, move: Move) -> Moved:
         """See `scp.ports.SubscriberStore.move`."""
         age = "" if move.age_s is None else move.age_s
         words = [move.identity, age, *place_words(move.roaming, move.vlr)]
-        result, version = await self._change(self._move, move.msisdn, words)
+        bucket = self._keys.bucket(move.msisdn)
+        try:
+            result, version = await answered(self._move(self._keys.together(bucket), [move.msisdn, *words]))
+        finally:
+            self._changed([bucket])
         if result == b"schema":
             raise StoreError(
                 f"redis: the record has schema {version}, this release changes others", "corrupt"
@@ -123,10 +129,10 @@ class Records:
         return Moved(Result(result.decode()), version)
 
     async def _change(self, script: AsyncScript, msisdn: str, words: Sequence[str | int | bytes]) -> Any:
-        """Run a script on one record's bucket; return what it says, of a write 1 or what is there instead."""
+        """Run a script on one record's bucket; return 1, or what is there in place of what was expected."""
         bucket = self._keys.bucket(msisdn)
         try:
-            return await answered(script(self._keys.together(bucket), [msisdn, *words]))
+            return await answered(script([self._keys.names[bucket]], [msisdn, *words]))
         finally:
             self._changed([bucket])
 

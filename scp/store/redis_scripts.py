@@ -7,7 +7,8 @@ subscriber costs 61 octets in place of 136 with a key each; the buckets spread o
 and walking through them by number visits every record exactly once, in the same order each time.
 
 ``{PREFIX:s:HEX}:m``, a hash beside each bucket and on the same server, has of each of the bucket's
-subscribers what messages of VLRs and HLRs came (`scp.domain.moves`).
+subscribers what messages of VLRs and HLRs came (`scp.domain.moves`). Only `MOVE` needs both: while a cluster
+moves a slot, it refuses scripts with several keys (TRYAGAIN), and all other writes go on.
 
 ``PREFIX:meta`` holds the number of buckets, which the first to open the store decides, and the newest schema
 of its records.
@@ -77,11 +78,10 @@ DELETE: Final = (
 local packed = redis.call('HGET', KEYS[1], ARGV[1])
 if version(packed) ~= tonumber(ARGV[2]) then return packed end
 redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
 return 1
 """
 )
-"""KEYS: bucket, its messages. ARGV: MSISDN, expected version. Returns as `PUT`."""
+"""KEYS: bucket. ARGV: MSISDN, expected version. Returns as `PUT`."""
 
 MOVE: Final = f"""\
 local packed = redis.call('HGET', KEYS[1], ARGV[1])
