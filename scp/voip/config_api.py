@@ -132,7 +132,7 @@ class Messages(Struct, frozen=True, forbid_unknown_fields=True):
         store: SQLite file of messages on their way; without it ``store.url``'s path with ``.messages``.
         sender: of messages of the service itself: digits, or up to 11 characters.
         validity_s: for how long a message is tried to be delivered.
-        in_doubt: what becomes of one that the SMSC may have or not: "report" or "repeat".
+        in_doubt: what becomes of one that the SMSC, or a device, may have or not: "report" or "repeat".
         kept_days: how long a message waits for a device, and what is over is known.
         most_parts: a text that needs more is refused.
     """

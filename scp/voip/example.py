@@ -103,7 +103,7 @@ streams = 1000                        # event streams at once
 # [messages]                          # text messages by the operator's SMSC
 # sender = "camel-scp"                # of the service's own
 # validity_s = 86400
-# in_doubt = "report"                 # report | repeat: what the SMSC may have or not
+# in_doubt = "report"                 # report | repeat: what the SMSC or a device may have or not
 # kept_days = 7                       # how long a message waits for a device
 # most_parts = 10
 # store = "voip.db.messages"

@@ -300,17 +300,30 @@ class Inbox:
         task.add_done_callback(self._tasks.discard)
 
     async def _sent_once(self, name: str, devices: Sequence[str]) -> None:
-        """Send a message to those of devices that it is not being sent to already, by whichever brain."""
+        """Send a message to those of devices that it is not being sent to already, by whichever brain.
+
+        A device that nothing was heard of in time may have it: it gets the message once more, or not, as
+        ``[messages] in_doubt`` says for the SMSC too.
+        """
+        if not self._brain.kamailios:
+            return
+        messages = self._brain.config.messages
+        repeats = messages is not None and messages.in_doubt == "repeat"
         wanted: list[str] = []
+        doubtful: list[str] = []
 
         def claimed(one: Inbound) -> Inbound | None:
             now = self._wall()
             going = {each: until for each, until in one.under_way if until > now}
-            wanted[:] = [each for each in devices if each in one.devices and each not in going]
+            silent = {each for each, until in one.under_way if until <= now and not repeats}
+            asked = [each for each in devices if each in one.devices and each not in going]
+            wanted[:] = [each for each in asked if each not in silent]
+            doubtful[:] = [each for each in asked if each in silent]
             # where it is on its way: perhaps to where the device is no more
             self._again.update((name, each) for each in devices if each in going)
             under_way = (*going.items(), *((each, now + UNDER_WAY_MS) for each in wanted))
-            return replace(one, under_way=under_way) if wanted else None
+            left = tuple(each for each in one.devices if each not in doubtful)
+            return replace(one, devices=left, under_way=under_way) if asked else None
 
         try:
             one = await self._changed(name, claimed)
@@ -319,6 +332,10 @@ class Inbox:
             return
         if one is None:
             return
+        for each in doubtful:
+            self._log.warning("a device may have a message or not", message=name, device=each)
+            self._brain.metrics.message_answered("unknown")
+            self.told("message-unknown", (one.msisdn,), {"id": name, "msisdn": one.msisdn, "device": each})
         domain = self._brain.config.voip.domain
         sender = (
             f"sip:+{one.sender}@{domain}" if one.sender.isdigit() else f"sip:{quote(one.sender)}@{domain}"
