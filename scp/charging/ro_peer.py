@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast, final
 from scp.charging.fault_state import FaultState
 from scp.charging.ro_messages import (
     CREDIT_CONTROL,
+    LIMITED_SUCCESS,
     RELAY,
     SUCCESS,
     UNKNOWN_SESSION,
@@ -43,6 +44,10 @@ MOST_OCTETS: Final = 65_536
 """A longer message is no answer of credit control."""
 MOST_WAITING: Final = 1 << 23
 """Octets that wait for a server that does not read, whatever it asks: then its connection is given up."""
+UNWANTED: Final = 12
+"""So many times as long as otherwise a server is left alone that wants no connection."""
+_UNWANTED: Final = frozenset({1, 2})
+"""Disconnect-Cause BUSY and DO_NOT_WANT_TO_TALK_TO_YOU: no connection is to be tried (RFC 6733 §5.4.3)."""
 JITTER: Final = 2.0
 """Seconds that Tw varies by either way, so that servers are not asked by all at once (RFC 3539 §3.4.1)."""
 
@@ -101,6 +106,7 @@ class RoPeer:
         self._told = told or FaultState(lambda _: None)
         self._re_authorise = re_authorise
         self._link: _Link | None = None
+        self._leaving: _Link | None = None  # the server took leave, and has still to answer
         self._watchdog: Watchdog | None = None
         self._was_up = False
         self._timer: asyncio.TimerHandle | None = None
@@ -147,6 +153,8 @@ class RoPeer:
                 gone.exception()  # the server hung up first, which is all the same
         if self._link is not None:
             self._down(self._link, "the node stops")
+        if self._leaving is not None:
+            self._abandon(self._leaving)
 
     def ask(self, encode: Callable[[int], bytes]) -> asyncio.Future[Message]:
         """Send a request, which ``encode`` makes for a hop-by-hop id; `PeerLostError`: no answer comes.
@@ -208,11 +216,12 @@ class RoPeer:
             self._ask_watchdog()
         self._was_up = True
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, why: str, again: float | None = None) -> None:
         self.fault = why
         if not self._stopped:
             self._told.report(why)
-            self._timer = asyncio.get_running_loop().call_later(self._again_s, self.start)
+            seconds = self._again_s if again is None else again
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.start)
 
     def _down(self, link: _Link, why: str) -> None:
         """Give a connection up, and try again in a while."""
@@ -225,6 +234,30 @@ class RoPeer:
             self._timer.cancel()
             self._timer = None
         self._failed(why)
+
+    def _leave(self, link: _Link, cause: int) -> None:
+        """Send nothing more by a connection whose server has taken leave (RFC 6733 §5.4, state Closing).
+
+        It hangs up once it has our answer; until then it still answers what it was asked before.
+        """
+        if link.waiting:
+            self._leaving = link
+            asyncio.get_running_loop().call_later(self._connect_s, self._abandon, link)
+        else:
+            link.close()
+        self._link = self._watchdog = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        again = self._again_s * (UNWANTED if cause in _UNWANTED else 1)
+        self._failed("the server took leave (Disconnect-Peer-Request)", again)
+
+    def _abandon(self, link: _Link) -> None:
+        """Give up a connection that was to end."""
+        if self._leaving is link:
+            self._leaving = None
+        link.close()
+        link.lose("the server took leave (Disconnect-Peer-Request)")
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -275,10 +308,12 @@ class RoPeer:
             link.send(answer_to(message, self._identity, SUCCESS))
         elif message.command == Command.DISCONNECT:
             link.send(answer_to(message, self._identity, SUCCESS))
-            self._down(link, "the server took leave (Disconnect-Peer-Request)")
+            if link is self._link:
+                self._leave(link, optional(message.avps, Code.DISCONNECT_CAUSE) or 0)
         elif message.command == Command.RE_AUTH:
             known = self._re_authorise(string(message.avps, Code.SESSION_ID))
-            link.send(answer_to(message, self._identity, SUCCESS if known else UNKNOWN_SESSION))
+            # An update follows, with what the switch reports at its period's end (RFC 8506 §5.5).
+            link.send(answer_to(message, self._identity, LIMITED_SUCCESS if known else UNKNOWN_SESSION))
         else:
             link.send(answer_to(message, self._identity, UNSUPPORTED_COMMAND, ERROR))
 

@@ -217,3 +217,27 @@ def test_many_small_messages_at_once_cost_as_much_as_one_by_one() -> None:
 
     cost(100)
     assert cost(100_000) < 150 * max(cost(3_125), 0.005)
+
+
+@pytest.mark.parametrize(("cause", "soon"), [(0, True), (1, False), (2, False)])
+def test_a_server_that_takes_leave_still_answers_what_it_was_asked(cause: int, soon: bool) -> None:
+    """RFC 6733 §5.4: its leave ends the connection, not the requests on it; one that wants none is left alone."""
+
+    async def body(client: RoClient, liar: Liar) -> None:
+        (peer,) = client.peers
+
+        def leave(asked: Message) -> bytes:
+            body = text(Code.ORIGIN_HOST, "ocs") + text(Code.ORIGIN_REALM, "example")
+            body += number(Code.DISCONNECT_CAUSE, cause)
+            return encode_message(REQUEST, Command.DISCONNECT, 0, 1, 1, body) + answer(asked) + b"CLOSE"
+
+        liar.lies.append(leave)
+        assert (await client.request(REQUESTED, Sending(client.next_end()))).result == 2001
+        assert (client.missing, client.repeated) == (1, 0)
+        assert peer.fault == "the server took leave (Disconnect-Peer-Request)"
+        if soon:
+            await until(lambda: not client.missing)
+        else:
+            assert peer._timer.when() - asyncio.get_running_loop().time() > 0.3
+
+    run(body)

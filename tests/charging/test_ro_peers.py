@@ -84,7 +84,7 @@ def test_a_server_asks_whether_we_are_there_and_re_authorises(start) -> None:
             threading.Thread(target=ask).start()
             loop.outside(lambda answer=answer: not answer.done())
             results.append(await answer)
-        assert results == [2001, 5002]
+        assert results == [2002, 5002]
 
     run(body, ocs)
 
