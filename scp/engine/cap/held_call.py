@@ -8,7 +8,7 @@ from scp.domain.decision import Action, Decision
 from scp.domain.numbers import Nature
 from scp.domain.reason import Reason
 from scp.engine.cap.dialogue import CapDialogue
-from scp.engine.cap.held_record import VERSION, HeldRecord, encode
+from scp.engine.cap.held_record import MSGPACK, VERSION, HeldRecord, encode
 from scp.engine.return_path import ReturnPath
 from scp.engine.tc import opcode_of
 from ss7 import tcap
@@ -47,6 +47,7 @@ def recorded(
     path = dialogue.path
     assert isinstance(path, ReturnPath)
     decision: Decision = entry.decision
+    value = entry.value
     return encode(
         HeldRecord(
             VERSION,
@@ -76,7 +77,7 @@ def recorded(
             progress,
             entry.heard,
             tuple([octets for octets, _ in entry.outgoing]),
-            entry.value,
+            value if isinstance(value, MSGPACK) else value.values(),
         )
     )
 

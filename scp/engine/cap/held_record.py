@@ -94,6 +94,9 @@ def _values(state: Any) -> object:
     return state.values()
 
 
+MSGPACK: Final = (Struct, tuple, type(None))
+"""Any other state of a service is encoded by its ``values()``: in msgspec's hook that takes 0.9 µs more."""
+
 encode: Final = msgspec.msgpack.Encoder(enc_hook=_values).encode
 """Return a `HeldRecord` as octets."""
 _version: Final = msgspec.msgpack.Decoder(_Version).decode
