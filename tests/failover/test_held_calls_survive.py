@@ -314,6 +314,9 @@ CALLS = int(os.environ.get("CAMEL_SCP_KILLED_CALLS", "200"))
 DYING = 1000
 """Of how many at most the switch speaks as the node dies; those beyond go on behind that: what is in a switch's own
 buffers when an association ends is lost, whoever is at its other end."""
+UPGRADED = int(os.environ.get("CAMEL_SCP_UPGRADED_CALLS", "80"))
+"""How many calls are open when a node is drained; `make held-kills` has 5,000."""
+MANY = 1000
 AT_ONCE = 100
 TSSF = 20.0
 """Seconds that a switch waits for instructions: its timer has 1 to 20 (29.078 §10.2.1)."""
@@ -407,6 +410,12 @@ class Many:
         assert (await call.answer(3)).message.kind == tcap.END
 
 
+def charges(folder: Path) -> list[dict]:
+    """The records of charged calls in the files of both nodes."""
+    found = records(folder / "1", "calls.cdr") + records(folder / "2", "calls.cdr")
+    return [each for each in found if each["kind"] == "attempt" and "reservation" in each]
+
+
 def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls(
     two_nodes: tuple[RealNode, RealNode], tmp_path: Path, slowdown: float
 ) -> None:
@@ -439,11 +448,7 @@ def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls
     two.signal(signal.SIGTERM)
     two.ended()
     total = sum(cost(call.tenths) for call in many.charged)
-    found = [
-        each
-        for each in records(tmp_path / "1", "calls.cdr") + records(tmp_path / "2", "calls.cdr")
-        if each["kind"] == "attempt" and "reservation" in each
-    ]
+    found = charges(tmp_path)
     charged = {each["reservation"]: (each["charged_ms"], each["charge"]) for each in found}
     guessed = [each for each in found if "charged_by" in each]
     assert not guessed, f"{len(guessed)} without their last report: {guessed[:3]}"
@@ -454,3 +459,48 @@ def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls
     assert Counter(charged.values()) <= wanted
     assert asyncio.run(accounts(url)) == (money - total, 0)
     assert max(many.waited) < TSSF * slowdown
+
+
+def test_11_a_drained_node_hands_its_calls_over_and_each_is_charged_once(
+    two_nodes: tuple[RealNode, RealNode], tmp_path: Path, slowdown: float
+) -> None:
+    """A rolling upgrade: no call is lost, and the first node is gone within two seconds."""
+    one, two = two_nodes
+    url = str(one.settings["store"])
+    money = UPGRADED * PERIOD
+    of = HeldSwitch()
+    many = Many(of, int(one.settings["m3ua"]), int(two.settings["m3ua"]))
+    drained: list[float] = []
+
+    async def go_on(position: int) -> None:
+        call = many.charged[position]
+        for number in range(call.position % STEPS, STEPS):
+            step(call, many.ports[1], number)
+            await followed(call, number)
+
+    async def story() -> None:
+        assert await accounts(url, money) == (money, 0)
+        for port in many.ports:
+            await of.connect(port)
+        await until(lambda: linked(one, "scp-2") and linked(two, "scp-1"))
+        await many.each(many.begin, UPGRADED)
+        began = time.monotonic()
+        one.signal(signal.SIGTERM)
+        assert await asyncio.to_thread(one.ended) == 0
+        drained.append(time.monotonic() - began)
+        await many.each(go_on, UPGRADED)
+        await of.close()
+
+    asyncio.run(story())
+    wait_until(lambda: two.scrape()["scp_journal_calls"] == 0)
+    print(f"\ndrained within {drained[0]:.2f} s")
+    two.signal(signal.SIGTERM)
+    two.ended()
+    found = charges(tmp_path)
+    assert not [each for each in found if "charged_by" in each]
+    assert Counter((each["charged_ms"], each["charge"]) for each in found) == Counter(
+        (call.tenths * 100, cost(call.tenths)) for call in many.charged
+    )
+    assert asyncio.run(accounts(url)) == (money - sum(cost(call.tenths) for call in many.charged), 0)
+    if UPGRADED > MANY:  # of few, the time says how busy the machine is
+        assert drained[0] < 2.0 * slowdown
