@@ -83,10 +83,12 @@ class ChangeLog:
     def merge(self, changes: Iterable[Change]) -> None:
         """Remember changes that others have told, in the order of time; what is known is not told twice."""
         known = {_key(change) for _, change in self._latest}
-        fresh = [each for each in changes if _key(each) not in known]
+        fresh = {_key(each): each for each in changes}
+        for key in known & fresh.keys():
+            del fresh[key]
         if not fresh:
             return
-        both = [*(change for _, change in self._latest), *fresh]
+        both = [*(change for _, change in self._latest), *fresh.values()]
         self._latest.clear()
         for each in sorted(both, key=lambda change: change.time):
             self._keep(each)

@@ -122,7 +122,7 @@ def test_while_redis_is_away_its_own_are_shown_and_why_others_lack_and_nothing_i
 def test_what_is_told_again_is_one_change() -> None:
     log = ChangeLog()
     change = Change("2026-01-01T00:00:01.000+00:00", "care", "PUT /v1/forwarding/46701", None, {}, "two")
-    log.merge([change])
+    log.merge([change, change])  # who was cut off before the answer tells it again
     log.merge([change])
     assert log.of("46701", EVERY, 5) == (change,)
 
