@@ -13,11 +13,17 @@ import pytest
 import structlog
 
 import ss7.ber
-from oracles import examples, servers, tshark, vectors, waiting
+from oracles import examples, servers, timing, tshark, vectors, waiting
 from oracles.recorder import Recorder
 
 COMPILED = ss7.ber.__file__.endswith((".so", ".pyd"))
 DISSECTED = pytest.StashKey[int]()
+
+# What a user's terminal, or a CI's, asks of programs would be in the output that tests read; and a proxy has no way here.
+for _name in ("COLUMNS", "TERMINAL_WIDTH", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS"):
+    os.environ.pop(_name, None)
+for _name in ("NO_PROXY", "no_proxy"):
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1", "localhost", "::1")))
 
 examples.choose_profile()
 
@@ -97,8 +103,8 @@ def log_as_at_the_start() -> None:
 
 @pytest.fixture
 def slowdown() -> float:
-    """By how much to stretch a bound on time: tracing for coverage and a busy machine are no fault of the code."""
-    return (15.0 if sys.gettrace() else 3.0) * waiting.seconds_for_one_of_work()
+    """By how much to stretch a bound on time: tracing, and a slow or busy machine, are no fault of the code."""
+    return (15.0 if sys.gettrace() else 3.0) * timing.slower() * waiting.seconds_for_one_of_work()
 
 
 @pytest.fixture

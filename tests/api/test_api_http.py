@@ -14,7 +14,7 @@ import pytest
 from api_node import OPERATOR, Served
 from api_node import served as serve
 
-from oracles.waiting import wait_until
+from oracles.waiting import PATIENCE, wait_until
 from scp.api import connections
 
 NUMBER = "46701234567"
@@ -52,7 +52,7 @@ def put(*headers: str, body: bytes = b"{}") -> bytes:
 @contextmanager
 def connected(served: Served) -> Iterator[socket.socket]:
     assert served.server is not None
-    with socket.create_connection(served.server.address, 20) as connection:
+    with socket.create_connection(served.server.address, PATIENCE) as connection:
         yield connection
 
 
@@ -238,7 +238,7 @@ def test_who_dawdles_is_hung_up_on(served: Served, what: str, monkeypatch: pytes
     monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
     with connected(served) as connection:
         connection.sendall(DAWDLERS[what])
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         connection.settimeout(0.05)
         drip = b"1" if what != "nothing" else b""
         while True:
@@ -260,7 +260,7 @@ def test_who_does_not_read_is_hung_up_on(served: Served, monkeypatch: pytest.Mon
     with connected(served) as connection:
         connection.setblocking(False)
         wanted = get("/schema/openapi.json") * 2000
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         sent = 0
         while True:
             assert time.monotonic() < until, "it was kept"

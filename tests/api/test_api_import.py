@@ -129,7 +129,9 @@ def test_a_store_that_fails_is_said_line_by_line(served: Served, operator: Clien
     assert served.find("46701234567") is None
 
 
-def test_many_lines_answered_in_order_and_the_node_turns_over(served: Served, operator: Client) -> None:
+def test_many_lines_answered_in_order_and_the_node_turns_over(
+    served: Served, operator: Client, slowdown: float
+) -> None:
     count = 20_000
     late: list[float] = []
 
@@ -145,7 +147,7 @@ def test_many_lines_answered_in_order_and_the_node_turns_over(served: Served, op
     watching.cancel()
     assert summary["stored"] == count
     assert [each["line"] for each in results] == list(range(1, count + 1))
-    assert sorted(late)[len(late) * 9 // 10] < 0.25, "calls are answered meanwhile"
+    assert sorted(late)[len(late) * 9 // 10] < 0.1 * slowdown, "calls are answered meanwhile"
 
 
 def test_an_import_beyond_the_limit_is_cut_off(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from api_node import sha256
 
 from oracles.servers import free_tcp_port
+from oracles.waiting import PATIENCE, wait_until
 from scp.client import (
     ApiError,
     AsyncClient,
@@ -65,15 +65,16 @@ def serving(config: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``camel-scp serve`` until it answers; kill it at the end, if nobody has."""
     process = subprocess.Popen([sys.executable, "-m", "scp.cli", "serve", "-c", str(config)])
     try:
-        until = time.monotonic() + 60
         with Client(url) as client:
-            while True:
+
+            def answers() -> bool:
                 assert process.poll() is None, "the node ended by itself"
-                assert time.monotonic() < until, "the node does not answer"
                 with contextlib.suppress(TransportError):
                     client.send(readiness())
-                    break
-                time.sleep(0.05)
+                    return True
+                return False
+
+            wait_until(answers)
         yield process
     finally:
         process.kill()
@@ -146,7 +147,7 @@ def test_no_acknowledged_write_is_lost(tmp_path: Path) -> None:
         written.some = asyncio.Event()
         writers = [written.write(url, writer) for writer in range(WRITERS)]
         work = asyncio.gather(*writers, written.load(url))
-        await asyncio.wait_for(written.some.wait(), 60)
+        await asyncio.wait_for(written.some.wait(), PATIENCE)
         await asyncio.sleep(chance.uniform(0.0, 0.5))
         process.kill()
         await work

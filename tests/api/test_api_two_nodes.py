@@ -7,6 +7,7 @@ is done once; If-Match loses nobody's change.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import shutil
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from api_node import sha256
 
 from oracles import redis_lab
 from oracles.servers import free_tcp_port
+from oracles.waiting import PATIENCE, until
 from scp.app.event_log import EventLog
 from scp.app.metrics import metrics_for
 from scp.app.node import Node
@@ -48,6 +50,9 @@ WRITERS = 3
 ROUNDS = 6
 CALLERS = 6
 CALLS = 5
+BETWEEN_KILLS = 25
+answered = 0
+"""Requests, by whichever node."""
 PAYER = "46702000001"
 PRICE = 60
 CONFIG = """
@@ -110,16 +115,20 @@ async def clients(url: str, directory: Path) -> AsyncIterator[list[AsyncClient]]
 
 async def until_answered(both: list[AsyncClient], call: Call[Answer]) -> Received[Answer]:
     """Send a call to either node until one answers; 503 is no answer."""
-    for attempt in range(2000):
+    global answered
+    for attempt in itertools.count():
         try:
-            return await both[attempt % 2].exchange(call)
+            found = await both[attempt % 2].exchange(call)
         except TransportError:
             pass
         except ApiError as error:
             if error.problem.status != 503:
                 raise
+        else:
+            answered += 1
+            return found
         await asyncio.sleep(0.02)
-    raise AssertionError("no node answers")
+    raise AssertionError("there are always more attempts")
 
 
 class Counter:
@@ -167,9 +176,11 @@ async def calls(both: list[AsyncClient], caller: int, charged: dict[str, int]) -
 
 
 async def trouble(server: redis_lab.Server, done: asyncio.Event) -> int:
+    """Kill the server, and start it again, each time when some requests have been answered since it was there."""
     times = 0
     while not done.is_set():
-        await asyncio.sleep(0.3)
+        enough = answered + BETWEEN_KILLS
+        await until(lambda enough=enough: answered >= enough or done.is_set())
         await asyncio.to_thread(server.kill)
         await asyncio.sleep(0.1)
         await asyncio.to_thread(server.start)
@@ -184,14 +195,13 @@ async def check(both: list[AsyncClient], charged: dict[str, int]) -> None:
         purse = (await until_answered([client, client], account(PAYER))).value
         assert purse.held == 0
         assert purse.balance == CALLERS * CALLS * PRICE - sum(charged.values())
-    found: list[str] = []
-    for _ in range(500):
+
+    async def recorded() -> list[str]:
         pages = [await client.send(cdrs(limit=1000)) for client in both]
-        found = [each.reservation for page in pages for each in page.cdrs]
-        if len(found) >= len(charged):
-            break
-        await asyncio.sleep(0.02)
-    assert sorted(found) == sorted(charged), "a charge has one record, on one node"
+        return [each.reservation for page in pages for each in page.cdrs]
+
+    await until(recorded, lambda found: len(found) >= len(charged))
+    assert sorted(await recorded()) == sorted(charged), "a charge has one record, on one node"
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:
@@ -225,4 +235,4 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(tmp_path: Path) 
             await check(both, charged)
 
     with redis_lab.single(tmp_path, "--appendonly", "yes", "--appendfsync", "always") as lab:
-        asyncio.run(asyncio.wait_for(main(lab), 120))
+        asyncio.run(asyncio.wait_for(main(lab), 3 * PATIENCE))

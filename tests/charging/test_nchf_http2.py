@@ -20,7 +20,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from oracles.servers import answers_tcp, free_tcp_port
-from oracles.waiting import until
+from oracles.waiting import PATIENCE, until
 from scp.charging.nchf import NchfCharging
 from scp.charging.nchf_http import ChfClient
 from scp.charging.nchf_messages import NfIdentification
@@ -200,7 +200,7 @@ def test_a_function_that_restarts_is_asked_again(
         await system.create(asked(1))
         await server.stop()
         waiting = asyncio.ensure_future(system.create(asked(2)))
-        await asyncio.wait_for(server.pauses.some.wait(), 60)
+        await asyncio.wait_for(server.pauses.some.wait(), PATIENCE)
         await server.start()
         assert (await waiting).denied is None
         assert len(server.connections) == 2

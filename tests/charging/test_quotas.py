@@ -6,6 +6,7 @@ import asyncio
 from random import Random
 from typing import Any
 
+from oracles.waiting import PATIENCE
 from scp.charging.fault_state import FaultState
 from scp.charging.quota_desk import QuotaDesk
 from scp.charging.quotas import LocalQuotas
@@ -37,7 +38,7 @@ def run(body, *tariffs: Tariff, balance: int = 20, wall: int = NOON_MS) -> None:
         await body(quotas, ledger)
         await ledger.close()
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
 def test_quotas_until_the_money_ends_and_the_exact_charge() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from oracles.waiting import PATIENCE
 from scp.charging import service
 from scp.charging.service import SETTLE_SECONDS, ChargingService
 from scp.domain.cdr import VoipRecord
@@ -72,7 +73,7 @@ def test_no_record_is_dropped_by_a_clock_that_was_set_ahead(monkeypatch) -> None
         assert left == 0
         await swept.stop()
 
-    asyncio.run(asyncio.wait_for(main(), 60))
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
 class NothingExpires:

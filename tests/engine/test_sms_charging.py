@@ -12,6 +12,7 @@ from test_sms_control import CONTEXT, RECEIVED, SENT, SMSC, SmsRoom, idp
 
 from oracles import tshark
 from oracles.recorder import Recorder
+from oracles.waiting import PATIENCE
 from scp.charging.fault_state import FaultState
 from scp.charging.quota_desk import QuotaDesk
 from scp.charging.quotas import LocalQuotas
@@ -137,7 +138,7 @@ def story(work: Callable[[Ledger], Awaitable[None]], balance: int = BALANCE) -> 
         finally:
             await ledger.close()
 
-    asyncio.run(asyncio.wait_for(main(), 60))
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
 def policy(**charging: Any) -> SmsControl:
