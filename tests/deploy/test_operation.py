@@ -293,6 +293,7 @@ def test_nobodys_call_is_unanswered_and_every_alert_has_its_cause(
         ):
             lost = {node: calls_of(node, "store-") for node in nodes}
             master = redis.master()
+            redis.give_up_soon()
             master.kill()
             wait_for(lambda: all(calls_of(node, "store-") > lost[node] for node in nodes), "calls by policy")
             steered = {node: calls_of(node, "forwarded") for node in nodes}

@@ -63,6 +63,7 @@ def test_no_call_goes_unanswered_when_the_master_is_killed(lab, tmp_path: Path, 
             def fail() -> None:
                 time.sleep(1.5)
                 master = redis.master() if redis.sentinels else redis.servers[0]
+                redis.give_up_soon()
                 master.kill()
                 if not redis.sentinels:
                     time.sleep(1.0)

@@ -18,6 +18,8 @@ from oracles.servers import free_tcp_port, running
 from oracles.waiting import PATIENCE, wait_until
 
 SERVICE = "scp"
+_NEVER_MS = 600_000
+"""Milliseconds of silence: no test is so long, and no machine so busy."""
 
 
 @dataclass
@@ -85,6 +87,11 @@ class Lab:
         for server in [*self.sentinels, *self.servers]:
             server.stop()
 
+    def give_up_soon(self, milliseconds: int = 400) -> None:
+        """Have a master given up that is silent for so long: before, one that a busy machine holds up is none's."""
+        for each in self.sentinels:
+            each.client().execute_command("SENTINEL", "SET", SERVICE, "down-after-milliseconds", milliseconds)
+
     def master(self) -> Server:
         """The server that the sentinels' majority calls the master."""
         named = []
@@ -108,8 +115,8 @@ def single(folder: Path, *options: str) -> Iterator[Lab]:
 
 
 @contextlib.contextmanager
-def sentinel(folder: Path, down_after_ms: int = 400) -> Iterator[Lab]:
-    """A master, a replica and three sentinels that give a master up after ``down_after_ms``."""
+def sentinel(folder: Path) -> Iterator[Lab]:
+    """A master, a replica and three sentinels, which give no master up until `Lab.give_up_soon`."""
     ports = [free_tcp_port() for _ in range(5)]
     servers = [
         Server(folder / "master", ports[0], ("--repl-diskless-sync-delay", "0")),
@@ -132,7 +139,7 @@ def sentinel(folder: Path, down_after_ms: int = 400) -> Iterator[Lab]:
             config.write_text(
                 f"port {each.port}\nbind 127.0.0.1\ndir {each.folder}\n"
                 f"sentinel monitor {SERVICE} 127.0.0.1 {ports[0]} 2\n"
-                f"sentinel down-after-milliseconds {SERVICE} {down_after_ms}\n"
+                f"sentinel down-after-milliseconds {SERVICE} {_NEVER_MS}\n"
                 f"sentinel failover-timeout {SERVICE} 2000\n",
                 encoding="utf-8",
             )

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from oracles.examples import examples
 from oracles.redis_lab import Lab
+from oracles.waiting import PATIENCE
 from scp.charging.quotas import LocalQuotas
 from scp.domain.reservation import Event, Result, State, Step, Stepped
 from scp.domain.tariff import TariffTable
@@ -38,7 +39,7 @@ async def ask(steps: LedgerSteps, *args: Any) -> Stepped | StoreError:
     outcome = Outcome()
     steps.ask_step(args[0], args[1], outcome, *args[2:])
     assert not outcome.came.done()  # never from within
-    return await asyncio.wait_for(outcome.came, 20)
+    return await asyncio.wait_for(outcome.came, PATIENCE)
 
 
 @pytest.fixture(params=["single", "cluster", "acknowledged"])

@@ -17,7 +17,8 @@ from contract import A, find, subscriber
 
 from oracles import redis_lab
 from oracles.redis_lab import Lab
-from oracles.waiting import until
+from oracles.timing import stalls
+from oracles.waiting import PATIENCE, until
 from scp.domain.lookup import PENDING
 from scp.domain.subscriber import Subscriber
 from scp.ports import StoreError, SubscriberStore, VersionConflictError
@@ -73,7 +74,7 @@ class Load:
         self._task.cancel()
         await until(lambda: self.asked == sum(self.answers.values()))  # none was forgotten
 
-    async def until(self, outcome: str, seconds: float = 60.0) -> float:
+    async def until(self, outcome: str, seconds: float = PATIENCE) -> float:
         """Wait until all lookups of a moment come out so; return after how many seconds."""
         start = time.monotonic()
         while time.monotonic() - start < seconds:
@@ -127,12 +128,13 @@ def test_kill_9_and_restart_under_lookups(own_single: Lab) -> None:
             assert store.usable() == ""
             print(f"lookups again {recovered:.2f} s after the restart, slowest answer {load.slowest:.3f} s")
             await load.stop()
-            assert load.slowest < 1
+            assert load.slowest < 1 + 4 * stall.worst
 
-    uvloop.run(main())
+    with stalls() as stall:
+        uvloop.run(main())
 
 
-def test_a_server_that_hangs_is_given_up_and_found_again(own_single: Lab, slowdown: float) -> None:
+def test_a_server_that_hangs_is_given_up_and_found_again(own_single: Lab) -> None:
     async def main() -> None:
         async with loaded(f"{own_single.url}?buckets=256&in_flight=500") as (_store, load):
             server = own_single.servers[0]
@@ -142,9 +144,10 @@ def test_a_server_that_hangs_is_given_up_and_found_again(own_single: Lab, slowdo
             server.thaw()
             await load.until("Subscriber")
             await load.stop()
-            assert load.slowest < (GIVEN_UP + 0.5) * slowdown
+            assert load.slowest < 3 * GIVEN_UP + 4 * stall.worst
 
-    asyncio.run(main())
+    with stalls() as stall:
+        asyncio.run(main())
 
 
 def test_opening_without_a_server_goes_on_trying(own_single: Lab) -> None:
@@ -184,12 +187,13 @@ def test_failover_keeps_what_was_acknowledged(own_sentinel: Lab) -> None:
             await until(lambda: len(acknowledged) > 20)
             old = own_sentinel.servers[0]
             assert own_sentinel.master() is old
+            own_sentinel.give_up_soon()
             await asyncio.to_thread(old.kill)
             recovered = await load.until("Subscriber")
             counting.cancel()
             await asyncio.wait([counting])
             print(f"lookups again {recovered:.2f} s after kill -9 of the master")
-            assert own_sentinel.master() is own_sentinel.servers[1]
+            await until(lambda: own_sentinel.master() is own_sentinel.servers[1])  # one has said so already
             assert int((await told(store, COUNTED)).imsi) >= acknowledged[-1]
             with pytest.raises(StoreError) as raised:  # no replica is left to acknowledge
                 await store.put(Subscriber("4612345"))
@@ -201,12 +205,12 @@ def test_failover_keeps_what_was_acknowledged(own_sentinel: Lab) -> None:
 
 async def told(store: SubscriberStore, msisdn: str) -> Subscriber | None:
     """Read a record; administration has a link of its own, which may be back later than the lookups'."""
-    for _ in range(3000):
-        try:
-            return await store.get(msisdn)
-        except StoreError:
-            await asyncio.sleep(0.02)
-    raise AssertionError("nobody answers")
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                return await store.get(msisdn)
+            except StoreError:
+                await asyncio.sleep(0.02)
 
 
 def test_a_partitioned_quorum_makes_no_two_truths(own_sentinel: Lab) -> None:
@@ -216,6 +220,7 @@ def test_a_partitioned_quorum_makes_no_two_truths(own_sentinel: Lab) -> None:
         old, new = own_sentinel.servers
         async with loaded(f"{own_sentinel.url}?buckets=256") as (store, load):
             truth = await store.put(Subscriber(COUNTED, imsi="1"))
+            own_sentinel.give_up_soon()
             cut_off = own_sentinel.sentinels[1:]
             for sentinel in cut_off:
                 sentinel.kill()

@@ -49,6 +49,7 @@ def test_a_master_that_dies_takes_nothing_along_that_was_kept(tmp_path: Path) ->
         store = Store(lab.url)
         store.put([ONE])
         first = lab.master()
+        lab.give_up_soon()
         first.kill()
 
         async def after() -> None:
