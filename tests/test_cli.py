@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from oracles.waiting import PATIENCE
 from scp import version as scp_version
 from scp.cli import COMMANDS, app
 from scp.cli.examples import EXAMPLES
@@ -71,7 +72,7 @@ def test_bad_input_is_said_in_words(words: list[str], said: str) -> None:
 
 
 def test_a_closed_standard_input_is_said_in_words() -> None:
-    command = f"{sys.executable} -m scp.cli decode - <&-"
+    command = f"{shlex.quote(sys.executable)} -m scp.cli decode - <&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "-: standard input is closed\n")
 
@@ -89,7 +90,7 @@ def test_a_closed_standard_input_is_said_in_words() -> None:
 def test_an_output_that_takes_no_text_or_not_every_letter(
     tmp_path: Path, words: str, out: str, status: int, said: str
 ) -> None:
-    command = f"{sys.executable} -m scp.cli {words} {out}"
+    command = f"{shlex.quote(sys.executable)} -m scp.cli {words} {out}"
     environment = os.environ | {"PYTHONPATH": ":".join(sys.path), "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run(
         ["sh", "-c", command], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment, check=False
@@ -177,6 +178,11 @@ def test_a_shell_completes_commands_and_options(typed: str, word: int, offered: 
     }
     program = "import sys; sys.argv[0] = 'camel-scp'; from scp.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert done.stdout.split() == offered, done.stderr

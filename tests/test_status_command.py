@@ -14,7 +14,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from oracles.servers import free_ports
-from oracles.waiting import until
+from oracles.waiting import PATIENCE, until
 from scp.app.event_log import EventLog
 from scp.app.node import Node
 from scp.cli import app
@@ -38,6 +38,9 @@ port = {m3ua}
 url = "sqlite::memory:"
 [numbering]
 country_code = "46"
+[overload]
+delay_ms = 900
+refuse_ms = 5000
 [api]
 listen = "127.0.0.1:{api}"
 [[api.keys]]
@@ -90,13 +93,10 @@ async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[st
     msc = Msc(Network(), endpoint, Random(2), NullTelemetry())
     connection = attach(endpoint, msc.link, Random(3), msc.trouble)
     await connection.start()
-    await msc.active(60)
+    await msc.active(PATIENCE)
     # The command ran in this process and held the loop up, which is overload: that sheds samples for a while.
     admission = node.signalling and node.signalling.admission
-    for _ in range(6000):
-        if admission is None or not admission.sheds:
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: admission is None or not admission.sheds)
     network = Network()
     msc.link.machine.send(
         network.point_code,
@@ -106,10 +106,8 @@ async def with_a_switch(node: Node, port: int, file: tuple[str, str]) -> dict[st
         struct.pack("!I", 0xFEEDFACE),
     )
     msc.signalling.flush()
-    for _ in range(6000):
-        if node.status.discards.all():
-            break
-        await asyncio.sleep(0.01)
+    await until(node.status.discards.all)
+    await until(lambda: not node.why_not_ready())  # it has yet to read the last ASPAC ACK
     code, said = await status(*file)
     assert code == 0, said
     assert "takes calls" in said
@@ -145,11 +143,8 @@ def test_status_tells_application_servers_of_one_association_apart(tmp_path: Pat
         connection = attach(Endpoint(port=m3ua), msc.link, Random(3), msc.trouble)
         await connection.start()
         try:
-            await msc.active(60)  # of 7, the only one that this gateway knows
-            for _ in range(6000):
-                if "invalid routing context" in next(iter(node.links())).last_error:
-                    break
-                await asyncio.sleep(0.01)
+            await msc.active(PATIENCE)  # of 7, the only one that this gateway knows
+            await until(lambda: "invalid routing context" in next(iter(node.links())).last_error)
             code, said = await status("-c", str(tmp_path / "node.toml"))
             assert code == 0, said
             return said, [" ".join(line.split()) for line in said.splitlines() if "routing context" in line]

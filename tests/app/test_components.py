@@ -70,6 +70,7 @@ servers = ["127.0.0.1:{port}", "127.0.0.1:{other}"]
 origin_host = "{host}"
 origin_realm = "{realm}"
 reconnect_s = 0.05
+deadline_ms = 60000
 """
 CALLER = "46701234567"
 

@@ -11,7 +11,8 @@ from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invo
 
 from oracles import virtual_time
 from oracles.examples import examples
-from oracles.waiting import until
+from oracles.servers import free_tcp_port
+from oracles.waiting import PATIENCE, until
 from scp.bench.answers import Case, Checker, backward
 from scp.bench.held_script import Then
 from scp.bench.load import Load, LoadCall, LoadPlan, run_load
@@ -329,17 +330,16 @@ def test_over_tcp_both_ways_round(listen):
         scf = ScriptedScf(lambda begin, _: [end(begin, connect(begin))], 7, loop.time)
         from scp.net.tcp import Listener
 
-        listener = Listener("scf", ["127.0.0.1"], 0, lambda _: scf)
-        await listener.start()
-        port = listener.port
-        if listen:
-            await listener.close()
+        port = free_tcp_port()
+        listener = Listener("scf", ["127.0.0.1"], port, lambda _: scf)
+        if not listen:
+            await listener.start()
         link = Connector("scf", ["127.0.0.1"], port, scf, random=Random(0))
         task = asyncio.create_task(
             run_load(
                 Scenario(),
                 STEERED,
-                PLAN,
+                replace(PLAN, duration=PATIENCE, timeout=PATIENCE, connect_timeout=PATIENCE),
                 network=NETWORK,
                 endpoint=Endpoint(listen=listen, port=port),
                 random=Random(1),
@@ -361,7 +361,11 @@ def test_several_asps_share_the_calls_and_one_that_leaves_gets_no_more():
     async def run():
         loop = asyncio.get_running_loop()
         load = Load(
-            Scenario(), STEERED, replace(PLAN, calls=0), NETWORK, [Endpoint(port=1), Endpoint(port=2)]
+            Scenario(),
+            STEERED,
+            replace(PLAN, calls=0, duration=PATIENCE, timeout=PATIENCE),
+            NETWORK,
+            [Endpoint(port=1), Endpoint(port=2)],
         )
         scfs = [
             ScriptedScf(lambda begin, _: [end(begin, connect(begin))], 7, loop.time)
@@ -404,7 +408,7 @@ def test_no_association_is_said():
     with pytest.raises(
         TimeoutError, match=r"not active after 0\.2 s: 127\.0\.0\.1 port 1: connection refused"
     ):
-        asyncio.run(run())
+        virtual_time.run(run())
 
 
 def test_no_calls_is_refused():

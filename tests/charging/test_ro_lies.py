@@ -110,7 +110,7 @@ def run(body: Callable[[RoClient, Liar], Awaitable[None]]) -> None:
         liar = Liar()
         await liar.up()
         loop = asyncio.get_running_loop()
-        timers = Timers(1.0, 0.3, 30.0, 0.05)
+        timers = Timers(1.0, 60.0, 30.0, 0.05)
         client = RoClient((("127.0.0.1", liar.port),), IDENTITY, random.Random(1), loop.time, timers)
         await client.start()
         try:
@@ -148,8 +148,12 @@ def run(body: Callable[[RoClient, Liar], Awaitable[None]]) -> None:
 def test_a_lie_is_no_answer_and_the_next_request_is_answered(lie: Lie, why: str) -> None:
     async def body(client: RoClient, liar: Liar) -> None:
         liar.lies.append(lie)
+        usual = client._timers
+        if why.startswith("no answer"):
+            client._timers = usual._replace(deadline=0.3)
         with pytest.raises(RoUnavailableError, match=why) as raised:
             await client.request(REQUESTED, Sending(client.next_end()))
+        client._timers = usual
         assert raised.value.sent, "it may have been carried out"
         assert client.fault.now
         (peer,) = client.peers

@@ -18,13 +18,13 @@ from pathlib import Path
 from sender_worker import recipient_of, text_of
 
 from oracles.servers import answers_tcp, free_tcp_port
-from oracles.waiting import wait_until
+from oracles.waiting import PATIENCE, wait_until
 from scp.domain.message import State
 from scp.simulator.smsc import journal_lines, taken_message
 from scp.store.beside import open_messages
 
 HERE = Path(__file__).parent
-ENOUGH = 60.0
+ENOUGH = PATIENCE
 
 
 class Room:
@@ -113,7 +113,9 @@ def run(folder: Path, count: int, kills: int, seed: int, url: str = "", nodes: i
         wait_until(lambda: _all_receipts(room), ENOUGH)
     finally:
         room.end()
-    assert room.accepted() == set(range(count))
+    accepted = room.accepted()
+    errors = (folder / "errors").read_text(errors="replace")[-2000:]
+    assert accepted == set(range(count)), f"{set(range(count)) ^ accepted}\n{errors}"
     return asyncio.run(_judged(room))
 
 

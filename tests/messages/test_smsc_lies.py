@@ -84,7 +84,7 @@ def run(body: Callable[[Liar, Esme], Awaitable[None]]) -> None:
     async def main() -> None:
         liar = Liar()
         await liar.up()
-        settings = EsmeSettings([("127.0.0.1", liar.port)], "scp", "secret", response=0.5)
+        settings = EsmeSettings([("127.0.0.1", liar.port)], "scp", "secret", response=PATIENCE)
         try:
             async with asyncio.timeout(PATIENCE):
                 await body(liar, Esme(settings, random.Random(1), lambda _words, _trouble: None))
@@ -130,12 +130,16 @@ def test_what_is_no_response_to_it_leaves_a_message_in_doubt(
         await esme.start(Nobody())
         await until(lambda: not esme.missing)
         liar.lies.append(lie)
+        link = esme.binds[Command.BIND_TRANSCEIVER]
+        assert link is not None
+        link._response = 0.3  # some lies are told by nothing else than that time goes by
         assert (await esme.submit(message, 0)).taken is Taken.DOUBT
         await until(lambda: not esme.missing)
         assert liar.writer is not None
         if esme.binds[Command.BIND_TRANSCEIVER] is not None and liar.binds == 1:
             liar.writer.close()  # half a PDU would be the beginning of the next one
             await until(lambda: liar.binds == 2 and not esme.missing)
+        assert esme.binds[Command.BIND_TRANSCEIVER] is not link
         assert (await esme.submit(message, 0)).taken is Taken.SENT
         await esme.close()
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from oracles import virtual_time
 from oracles.examples import examples
+from oracles.servers import free_tcp_port
+from oracles.waiting import PATIENCE
 from scp.net.reconnect import Backoff, DialError, Reconnect
 from scp.net.tcp import BACKLOG, READ_SIZE, Connector, Limits, Listener, TcpConnection
 from ss7.m3ua_framer import Framer
@@ -54,7 +56,7 @@ class User:
         self.reasons.append(reason)
         self.changed.set()
 
-    async def until(self, condition, seconds=60.0):
+    async def until(self, condition, seconds=PATIENCE):
         async with asyncio.timeout(seconds):
             while not condition():
                 self.changed.clear()
@@ -273,7 +275,7 @@ def test_a_peer_that_does_not_read_is_not_read_from(run):
         await asyncio.sleep(0.1)
         assert len(server.messages) == stalled
         taken = 0
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while taken < written:
                 taken += len(await loop.sock_recv(raw, 1 << 20))
         assert not connection.congested
@@ -413,9 +415,7 @@ def test_remote_addresses_are_tried_in_turn_and_failures_told(run):
 
 def test_connecting_later_than_the_start(run):
     async def scenario():
-        free = socket.create_server((HOST, 0))
-        port = free.getsockname()[1]
-        free.close()
+        port = free_tcp_port()
         failures = []
         client = User()
         link = Connector(
@@ -429,7 +429,7 @@ def test_connecting_later_than_the_start(run):
         )
         await link.start()
         await link.start()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while len(failures) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         listener = Listener("s", [HOST], port, lambda _: User())
@@ -493,7 +493,7 @@ def test_a_peer_that_hangs_up_at_once_is_backed_off_from():
 
         redial = Reconnect(["only"], dial, Random(0), backoff=recorder, settled=0.05)
         redial.start()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while len(tries) < 7:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.01)

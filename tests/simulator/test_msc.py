@@ -6,6 +6,8 @@ from random import Random
 import pytest
 from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invoke, marked
 
+from oracles import virtual_time
+from oracles.servers import free_tcp_port
 from oracles.waiting import PATIENCE
 from scp.net.loopback import pair
 from scp.net.tcp import Connector, Listener
@@ -468,10 +470,7 @@ def test_over_tcp_as_asp_and_as_gateway():
     async def as_gateway():
         loop = asyncio.get_running_loop()
         scf = ScriptedScf(lambda begin, _: [end(begin, connect(begin))], 7, loop.time)
-        probe = Listener("probe", ["127.0.0.1"], 0, lambda _: None)
-        await probe.start()
-        port = probe.port
-        await probe.close()
+        port = free_tcp_port()
         link = Connector("scf", ["127.0.0.1"], port, scf, random=Random(0))
         task = asyncio.create_task(
             run_calls(
@@ -481,8 +480,7 @@ def test_over_tcp_as_asp_and_as_gateway():
                 random=Random(1),
             )
         )
-        await asyncio.sleep(0.05)
-        await link.start()
+        await link.start()  # it dials again until somebody listens
         [result] = await task
         await link.close()
         assert result.passed
@@ -496,7 +494,7 @@ def test_nobody_there_is_said():
         await run_calls([], network=NETWORK, endpoint=Endpoint(port=1), random=Random(1), connect_timeout=0.2)
 
     with pytest.raises(TimeoutError, match="connection refused"):
-        asyncio.run(run())
+        virtual_time.run(run())
 
 
 def test_an_end_that_accepts_and_says_nothing_is_told():
@@ -509,4 +507,4 @@ def test_an_end_that_accepts_and_says_nothing_is_told():
             )
 
     with pytest.raises(TimeoutError, match=r"association up, and silence: does M3UA listen there"):
-        asyncio.run(run())
+        virtual_time.run(run())
