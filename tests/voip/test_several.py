@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from pair_lab import Pair
 from test_text_messages import body, sends
-from voip_lab import Lab, free_tcp_port, unavailable
+from voip_lab import PATIENCE, Lab, free_tcp_port, unavailable
 
 from oracles import redis_lab
 from oracles.waiting import wait_until
@@ -219,13 +219,14 @@ def test_a_kamailio_that_is_started_again_hears_of_all_calls(pair: Pair, phone: 
     first, second = pair.labs
     for lab in pair.labs:
         lab.stop_brain()
-    answers = first.device("answers_and_stays", phone, calls=MANY, pause=1, rtcheck="loose")
-    callers = first.gateway_calls("990011234567", calls=MANY, r="100", pause=1_000_000, rtcheck="loose")
-    wait_until(lambda: answers.count("ACK") == MANY)
+    patience = 3 * PATIENCE
+    loose = {"calls": MANY, "rtcheck": "loose", "patience": patience}
+    answers = first.device("answers_and_stays", phone, pause=1, **loose)
+    callers = first.gateway_calls("990011234567", r="100", pause=1_000_000, **loose)
+    wait_until(lambda: answers.count("ACK") >= MANY and answers.calls("ACK") == MANY, patience)
     second.kill_kamailio()
     second.start_kamailio()
-    wait_until(lambda: len(calls_known(second)) >= MANY)
-    assert calls_known(second) == calls_known(first)
+    wait_until(lambda: len(calls_known(second)) >= MANY and calls_known(second) == calls_known(first))
     callers.stop()
     answers.stop()
     for lab in pair.labs:

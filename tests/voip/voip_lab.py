@@ -190,12 +190,18 @@ class Sipp:
             return Path(f"{self._base}.msg").read_text(errors="replace").count(f"\n\n{first_line}")
         return 0
 
+    def calls(self, first_line: str) -> int:
+        """In how many calls a message received begins so: on a slow machine some come again."""
+        if not self.count(first_line):
+            return 0
+        return len({each for one in self.received(first_line) for each in header(one, "Call-ID")})
+
     def received(self, first_line: str) -> list[str]:
-        """The messages received whose first line begins so."""
+        """The messages received whose first line begins so, each once: on a slow machine some are sent again."""
         found = (
             one.partition("\n\n") for one in self.messages() if "message received" in one.partition("\n")[0]
         )
-        return [body for _, _, body in found if body.startswith(first_line)]
+        return list(dict.fromkeys(body for _, _, body in found if body.startswith(first_line)))
 
 
 def header(message: str, name: str) -> list[str]:
