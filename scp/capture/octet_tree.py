@@ -7,6 +7,7 @@ shown as BER has it; what can't be read ends the part that it is in, in words.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from scp.capture.cap_version import map_version
@@ -167,21 +168,25 @@ def _sccp(octets: bytes, start: int, end: int, version: int) -> Part:
     parts.append(_part(second, start + 1, start + 2, str(octets[start + 1] & 0x0F)))
     if fixed == 3:
         parts.append(_part("hop counter", start + 2, start + 3, str(octets[start + 2])))
-    for index, what in enumerate(("called party address", "calling party address", "data")):
-        pointer = start + fixed + index
+    first = start + fixed
+    behind = min(end, first + (4 if fixed == 3 else 3))  # an XUDT has a pointer to its optional part
+    variable = []
+    for pointer, what in enumerate(("called party address", "calling party address", "data"), first):
         at = pointer + octets[pointer]
         stop = at + 1 + octets[at] if at < end else end + 1
-        if stop > end:
-            return _part(
-                f"SCCP {name}",
-                start,
-                end,
-                parts=[*parts, _unreadable(pointer, end, f"{what}: beyond the end")],
-            )
+        if at < behind or stop > end:
+            fault = "beyond the end" if stop > end else "among the pointers"
+            parts.append(_unreadable(first, behind, f"{what}: {fault}"))
+            break
         shown = _part(what, at, stop)
         if what == "data" and not (fixed == 3 and _is_segment(octets, start + 6, end)):
             shown["parts"] = tcap_tree(octets, version, at + 1, stop)
-        parts.append(shown)
+        variable.append(shown)
+    # The parts may stand in any order (Q.713 §2.3: a pointer says where each begins).
+    for shown in sorted(variable, key=itemgetter("from")):
+        if shown["from"] >= behind:  # else it lies in the part before it
+            parts.append(shown)
+            behind = shown["to"]
     return _part(f"SCCP {name}", start, end, parts=parts)
 
 

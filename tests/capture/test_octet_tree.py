@@ -86,6 +86,32 @@ def test_whatever_the_octets_parts_stay_within_them(data: st.DataObject) -> None
     leaves(tcap_tree(damaged, version), 0, len(damaged))
 
 
+def sccp_parts(sccp: bytes) -> list[dict[str, Any]]:
+    """The parts of an SCCP message in DATA."""
+    padded = sccp + bytes(-len(sccp) % 4)
+    data = (
+        bytes.fromhex("0210")
+        + (16 + len(sccp)).to_bytes(2, "big")
+        + bytes.fromhex("000000010000000203020000")
+    )
+    tree = octet_tree(b"\x01\0\x01\x01" + (8 + len(data) + len(padded)).to_bytes(4, "big") + data + padded)
+    leaves(tree, 0, 24 + len(padded))
+    return tree[1]["parts"][-1]["parts"]
+
+
+def test_parts_of_sccp_are_shown_as_they_stand_whatever_the_order_of_their_pointers() -> None:
+    names = [each["name"] for each in sccp_parts(bytes.fromhex("0900 06 02 07 02 4208 02 4206 02 0500"))]
+    assert names[2:] == ["calling party address", "called party address", "data"]
+
+
+def test_parts_of_sccp_that_overlap_or_lie_among_the_pointers_are_not_shown_twice() -> None:
+    overlapping = sccp_parts(bytes.fromhex("0900 03 03 05 03 024206 02 0500"))
+    assert [each["name"] for each in overlapping][2:] == ["called party address", "data"]
+    among = sccp_parts(bytes.fromhex("0900 03 00 05 02 4206 02 0500"))
+    assert among[2]["value"] == "calling party address: among the pointers"
+    assert among[3]["name"] == "called party address"
+
+
 def test_elements_in_elements_end_somewhere() -> None:
     nested = b""
     for _ in range(3000):
