@@ -486,8 +486,13 @@ class ArmedStore(Protocol):
         """Compare and set, each for itself; return which were done, durably. A claim of these is over."""
         ...
 
-    async def claim(self, now_ms: int, until_ms: int, most: int) -> tuple[list[Armed], int]:
+    async def claim(
+        self, now_ms: int, until_ms: int, most: int, rate: float = 0.0
+    ) -> tuple[list[Armed], int]:
         """Take what is due, the longest first: until ``until_ms``, or `change`, nobody else gets it.
+
+        All who share the store together take no more than ``rate`` a second, a second's worth at once; 0: as
+        many as they like. A store that one node has to itself leaves that to the node.
 
         Returns:
             What was taken, at most ``most``, and when the next is due, 0: none ever.

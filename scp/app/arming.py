@@ -7,7 +7,9 @@ there was no way to it, as soon as there is one. When an HLR tells that an M-CSI
 (noteSubscriberDataModified) it is asked again.
 
 **Several nodes** share the store. A node claims a subscriber before it asks, so that no other does; if it
-dies, its claims end after `CLAIM_SECONDS`, and others ask.
+dies, its claims end after `CLAIM_SECONDS`, and others ask. Together they claim no more than the rate: who
+claims takes a token of a bucket in the store. (A rate divided by the living nodes would be wrong while one
+comes or goes, and would leave the share of a node that has no link unused.)
 """
 
 from __future__ import annotations
@@ -240,7 +242,7 @@ class ArmingKeeper:
         if room > 0:
             most, now = min(room, max(1, int(rate))), self._now()
             until = now + int((CLAIM_SECONDS + (most + 1) / rate) * 1000)
-            claimed, next_due = await self._store.claim(now, until, most)
+            claimed, next_due = await self._store.claim(now, until, most, rate)
             for armed in claimed:
                 await self._token()
                 task = asyncio.create_task(self._ask_one(armed))
@@ -249,7 +251,7 @@ class ArmingKeeper:
             if claimed:
                 return
             if next_due:
-                wait = min(wait, max(0.001, (next_due - now) / 1000))
+                wait = min(wait, max(1 / rate, (next_due - now) / 1000))  # due already: the rate is used up
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._came.wait()

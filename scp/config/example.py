@@ -148,7 +148,7 @@ nature = "keep"                       # keep | unknown | national | internationa
 # allowed_callers = ["4670"]          # prefixes of titles that may send it; none: all that [sccp] allows
 # check_sender = true                 # the VLR that it names has to be of its sender's network
 # [map.arming]                        # have HLRs arm M-CSIs of those that forward abroad; without it by hand
-# rate = 10.0                         # questions a second …
+# rate = 10.0                         # questions a second, of all nodes of one Redis …
 # window = 16                         # … and open at once
 # most_pause_s = 3600.0               # an HLR that does not answer is asked after pauses up to this
 # refused_s = 86400.0                 # a refusal is asked again after this

@@ -23,7 +23,7 @@ class Arming(Struct, frozen=True, forbid_unknown_fields=True):
     """``[map.arming]``: have HLRs arm the M-CSI of whoever forwards calls while roaming, by themselves.
 
     Attributes:
-        rate: questions a second.
+        rate: questions a second, of all nodes that share the state.
         window: questions that may be open at once.
         most_pause_s: the longest pause between attempts that the HLR does not answer.
         refused_s: after which a refusal is asked again.
@@ -53,7 +53,7 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True):
         deadline_ms: how long a call waits for a place.
         timeout_ms: how long an enquiry is waited for: an answer that is too late for its call is remembered.
         max_age_s: a place that was learnt longer ago is asked again.
-        rate: enquiries a second to one network.
+        rate: enquiries a second to one network, of each node.
         most: enquiries that may be in flight together.
         failures: silences in a row after which the HLR is left alone for ``rest_s``.
         rest_s: see above.

@@ -6,6 +6,7 @@ there are to change, the HLR says and not Redis::
     {PREFIX:a}:armed   hash        MSISDN → record
     {PREFIX:a}:due     sorted set  MSISDN → when a node has to look after it
     {PREFIX:a}:counts  hash        state → subscribers
+    {PREFIX:a}:rate    hash        a token bucket: how many more may be claimed
 
 A change is acknowledged as a subscriber's record is (`scp.store.redis`): when ``acks`` replicas have it.
 """
@@ -54,7 +55,22 @@ return done
 record, its state, when it is due (0: never); "" for none. Returns 1 for each that was done."""
 
 CLAIM: Final = """\
-local found = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+local most, rate = tonumber(ARGV[3]), tonumber(ARGV[4])
+local tokens, now = most, 0
+if rate > 0 then
+  local time = redis.call('TIME')
+  now = time[1] + time[2] / 1000000
+  local before = redis.call('HMGET', KEYS[4], 'tokens', 'at')
+  tokens = math.max(rate, 1)
+  if before[1] then
+    tokens = math.min(tokens, before[1] + math.max(now - before[2], 0) * rate)
+  end
+  most = math.min(most, math.floor(tokens))
+end
+local found = most > 0 and redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, most) or {}
+if rate > 0 and #found > 0 then
+  redis.call('HSET', KEYS[4], 'tokens', tostring(tokens - #found), 'at', string.format('%.6f', now))
+end
 local records = {}
 for _, who in ipairs(found) do
   redis.call('ZADD', KEYS[2], ARGV[2], who)
@@ -62,7 +78,8 @@ for _, who in ipairs(found) do
 end
 return {records, redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')}
 """
-"""KEYS: as above. ARGV: now, when the claim ends, how many at most. Returns records, and what is due next."""
+"""KEYS: as above, and the token bucket. ARGV: now, when the claim ends, how many at most, how many a second
+(0: any). Returns records, and what is due next. The bucket goes by Redis' clock."""
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Armed).decode
@@ -79,7 +96,7 @@ class RedisArmed(RedisBacked):
         self._change = self._client.script(CHANGE)
         self._claim = self._client.script(CLAIM)
         tag = f"{{{url.prefix}:a}}:".encode()
-        self._keys = [tag + b"armed", tag + b"due", tag + b"counts"]
+        self._keys = [tag + b"armed", tag + b"due", tag + b"counts", tag + b"rate"]
 
     async def wanted(self) -> dict[str, bool]:
         """See `scp.ports.ArmedStore`."""
@@ -109,9 +126,11 @@ class RedisArmed(RedisBacked):
             words += [msisdn, *_body(there), *_body(new), 0 if new is None else new.due_ms]
         return [bool(each) for each in await answered(self._change(self._keys, words))]
 
-    async def claim(self, now_ms: int, until_ms: int, most: int) -> tuple[list[Armed], int]:
+    async def claim(
+        self, now_ms: int, until_ms: int, most: int, rate: float = 0.0
+    ) -> tuple[list[Armed], int]:
         """See `scp.ports.ArmedStore`."""
-        bodies, first = await answered(self._claim(self._keys, [now_ms, until_ms, most]))
+        bodies, first = await answered(self._claim(self._keys, [now_ms, until_ms, most, rate]))
         return [_decode(body) for body in bodies], int(float(first[1])) if first else 0
 
     async def counts(self) -> dict[ArmState, int]:

@@ -85,7 +85,13 @@ class SqliteArmed(GroupStore):
 
         return await self._writer.write(write)
 
-    async def claim(self, now_ms: int, until_ms: int, most: int) -> tuple[list[Armed], int]:
+    async def claim(
+        self,
+        now_ms: int,
+        until_ms: int,
+        most: int,
+        rate: float = 0.0,  # noqa: ARG002 - one node has the file
+    ) -> tuple[list[Armed], int]:
         """See `scp.ports.ArmedStore`."""
 
         def write(connection: sqlite3.Connection) -> tuple[list[Armed], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -122,6 +123,24 @@ class Shared(ArmedContract):
             claims = [store.claim(NOW, NOW + 60_000, 7) for _ in range(25) for store in stores]
             found = [armed.msisdn for armeds, _ in await asyncio.gather(*claims) for armed in armeds]
             assert sorted(found) == [each.msisdn for each in many]
+
+        self.run(new_store, body, 2)
+
+    def test_several_together_claim_no_more_than_the_rate(self, new_store: NewStore) -> None:
+        rate = 5.0
+
+        async def body(*stores: ArmedStore) -> None:
+            many = [replace(A, msisdn=f"4670{n:07}") for n in range(100)]
+            await stores[0].change([(each.msisdn, None, each) for each in many])
+            began, found = time.monotonic(), 0
+            while found < 8:
+                for store in stores:
+                    claimed, due = await store.claim(NOW, NOW + 60_000, 16, rate)
+                    found += len(claimed)
+                    assert found <= rate * (1 + time.monotonic() - began) + 0.1
+                    assert due == NOW  # others are due, and have to wait
+                await asyncio.sleep(0.01)
+            assert len((await stores[0].claim(NOW, NOW + 60_000, 50))[0]) == 50
 
         self.run(new_store, body, 2)
 
