@@ -186,6 +186,7 @@ class CallEvents:
         except (ApiError, TransportError):
             self._wanted = False
             self._waiting.clear()  # it keeps no events: an older version, no console, or a scope is missing
+            self._heard = self._clock() + REST  # nobody looks until it is asked again
             await asyncio.sleep(REST)
             return SOON
         was, self._wanted, self._heard = self._wanted, answer.wanted, self._clock()

@@ -160,7 +160,10 @@ def test_a_node_that_keeps_no_events_is_left_alone() -> None:
     async def body(node: Node, events: CallEvents) -> None:
         node.refuses = True
         for number in range(10):
-            events.invited(*invite(str(number)), "gateway")
+            note, asked = invite(str(number))
+            events.invited(note, asked, "gateway")
+            assert events.follows(note)
+            assert events.traces(note) == (number == 0)  # nobody can look: no message is told in vain
             await asyncio.sleep(1)
         assert node.requests == 1
         assert not node.told
