@@ -152,7 +152,7 @@ class Tracing:
         """Set or remove the tap of the signalling, as traces and recording need it."""
         self._takers = [taker for taker in (self._tracer, self._recorder) if taker is not None]
         if self._signalling is not None:
-            self._signalling.tap = self if self._takers or self._watcher is not None else None
+            self._signalling.tap = self if self._takers else self._watcher  # one alone needs nobody between
 
     def watch(self, watcher: BatchTaker | None) -> None:
         """Show every batch of messages to ``watcher`` from now on; None: to nobody."""

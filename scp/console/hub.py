@@ -1,4 +1,4 @@
-"""What an open console is told: a snapshot of the node each second, and calls as they come."""
+"""What an open console is told: a snapshot of the node each second, and the calls that have come."""
 
 from __future__ import annotations
 
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 TICK: Final = 0.25
 """Seconds between two looks at the nodes beside this one, and at whether calls may be kept."""
 OVERVIEW_EVERY: Final = 4
-"""Ticks between two snapshots of the node."""
+"""Ticks between two snapshots of the node. New calls go with them: a stream is written to once a second."""
 ALERTS_EVERY: Final = round(EVERY / TICK)
 """Ticks between two samples for the alerts."""
-CALLS_EVERY: Final = 2
-"""Ticks between two looks at what calls are new."""
 MOST_WATCHERS: Final = 32
 """Streams that can be open at a time."""
 LINGER: Final = 30.0
@@ -118,7 +116,6 @@ class Hub:
         try:
             seen, turn, nodes = min(after, self.calls.count), 0, -1
             while not self._stopping and (not seconds or turn * TICK < seconds):
-                told = b""
                 if (
                     nodes != self._nodes.revision or self._ticks % OVERVIEW_EVERY == 0
                 ):  # for all streams at once
@@ -126,10 +123,9 @@ class Hub:
                     if not allowed():
                         return
                     told = b"event: overview\ndata: " + self.snapshot(context) + b"\n\n"
-                if (not turn or self._ticks % CALLS_EVERY == 0) and (new := self.calls.since(seen)):
-                    seen = self.calls.count
-                    told += self._told(new, seen)
-                if told:
+                    if new := self.calls.since(seen):
+                        seen = self.calls.count
+                        told += self._told(new, seen)
                     yield told
                 turn += 1
                 await self._ticked.wait()

@@ -78,7 +78,7 @@ async def events(
     after: After = 0,
     seconds: For = 0,
 ) -> Stream:
-    """Stream server-sent events: `overview` each second, `calls` as they come. Scope: read.
+    """Stream server-sent events each second: `overview`, and `calls` that have come. Scope: read.
 
     Failed calls are all shown up to 200 a second, of the others 20 a second. It ends with the key.
     """
