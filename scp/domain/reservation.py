@@ -162,7 +162,7 @@ class Account(Struct, frozen=True):
         return self.balance - self.held
 
 
-class Reservation(Struct, frozen=True, kw_only=True):
+class Reservation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One reservation. All times are milliseconds since 1970-01-01 UTC.
 
     Attributes:
