@@ -8,13 +8,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
 
 from oracles.servers import answers_tcp, free_tcp_port
+from oracles.waiting import PATIENCE, wait_until
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 TOKENS = {
@@ -43,6 +43,12 @@ country_code = "46"
 home_vlr = ["4670"]
 [store]
 url = "{store}"
+deadline_ms = 850
+[engine]
+answer_deadline_ms = 900
+[overload]
+delay_ms = 900
+refuse_ms = 5000
 [services.voip-forwarding]
 service_keys = [100]
 prefix = "99"
@@ -89,7 +95,7 @@ class Served(NamedTuple):
             {"Authorization": f"Bearer {token}"} if token else {}
         )
         request = Request(self.url + path, data=data, headers=headers, method=method)
-        with urlopen(request, timeout=60) as response:
+        with urlopen(request, timeout=PATIENCE) as response:
             return json.loads(response.read() or b"null")
 
     def call(self, *more: str, background: bool = False) -> subprocess.Popen[str]:
@@ -109,7 +115,7 @@ class Served(NamedTuple):
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean()
         )
         if not background:
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, output
         return process
 
@@ -147,11 +153,9 @@ def running_node(
             env=clean(),
         )
     try:
-        # not `wait_until`: playwright has an event loop in this thread, which serves nobody meanwhile
-        while process.poll() is None and not answers_tcp(api):
-            time.sleep(0.05)
+        wait_until(lambda: process.poll() is not None or answers_tcp(api))
         assert process.poll() is None, (folder / "node.log").read_text()
         yield Served(f"http://127.0.0.1:{api}", m3ua, folder, process, store)
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE)
