@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import locale
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +69,16 @@ def translated(path: str) -> Iterator[None]:
     except OSError as error:
         kind = _OS_KINDS.get(error.errno or 0, "cannot-open")
         raise StoreError(f"{path}: {error.strerror or error}", kind) from error
+
+
+def _letters_of_ascii() -> None:
+    """Have letters compared as in ASCII, text stays UTF-8.
+
+    Python's sqlite3 takes a statement for an INSERT by the locale's letters (``tolower``). Where "i" is not
+    the small letter of "I", in Turkish and Azeri, no inserted row is counted.
+    """
+    with suppress(locale.Error):  # a C library that has no such locale
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
 
 
 def _require_writable(connection: sqlite3.Connection) -> None:
@@ -151,6 +162,7 @@ class SqliteFile:
             if not file.exists():  # most often a relative path, and the node runs in another folder
                 raise FileNotFoundError(errno.ENOENT, f"no such file in {file.parent}")
             name, uri = f"{file.as_uri()}?mode=ro", True
+        _letters_of_ascii()
         connection = sqlite3.connect(
             name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
         )

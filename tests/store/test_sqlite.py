@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -453,3 +454,32 @@ def test_telemetry_hears_of_every_operation(path: Path) -> None:
         ("put", "closed"),
         ("load", "cannot-open"),
     ]
+
+
+TURKISH = """
+import asyncio
+from scp.domain.cdr import VoipRecord
+from scp.store.cdr_sqlite import SqliteCdrStore
+
+async def main():
+    store = SqliteCdrStore(":memory:")
+    await store.open()
+    leg = VoipRecord(id="voip-1", call_id="c", a_number="1", b_number="2", started_ms=1, ended_ms=2)
+    print(await store.add([leg]), await store.add([leg]))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_rows_are_counted_where_a_small_i_has_another_capital(tmp_path: Path) -> None:
+    """Python looks for INSERT by the locale's letters, of which Turkish has two "i"."""
+    made = ["localedef", "-i", "tr_TR", "-f", "UTF-8", str(tmp_path / "tr_TR.UTF-8")]
+    if not shutil.which("localedef") or subprocess.run(made, check=False, capture_output=True).returncode:
+        pytest.skip("the locale tr_TR can't be made: the package locales is not installed")
+    environ = os.environ | {"LOCPATH": str(tmp_path), "LC_ALL": "tr_TR.UTF-8"}
+    environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        [sys.executable, "-c", TURKISH], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("1 0\n", "")
