@@ -239,7 +239,7 @@ class Ocs(Application):
     def _granted(self, seconds: int, session: Session) -> list[Avp]:
         avps = [Avp.new(constants.AVP_CC_TIME, value=seconds)]
         if self.books.change and not session.changed:
-            at = dt.datetime.fromtimestamp(self.books.change, dt.UTC).replace(tzinfo=None)
+            at = dt.datetime.fromtimestamp(self.books.change, dt.UTC)
             avps.append(Avp.new(constants.AVP_TARIFF_TIME_CHANGE, value=at))
         return avps
 

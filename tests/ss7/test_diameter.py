@@ -83,7 +83,7 @@ def test_numbers_and_times(number, seconds) -> None:
     assert read_u32(OurAvp(420, 0, True, avp.payload, 0)) == number
     assert read_time(OurAvp(55, 0, True, time_octets(seconds), 0)) == seconds
     if seconds < 2_000_000_000:
-        at = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)  # noqa: DTZ001 - as the library has it
+        at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
         if seconds >= 0:
             assert time_octets(seconds) == Avp.new(constants.AVP_EVENT_TIMESTAMP, value=at).payload
 
