@@ -42,6 +42,7 @@ HOT = (
     "scp/charging/quota_desk.py",
     "scp/charging/quotas.py",
     "scp/services/call.py",
+    "scp/services/call_charge.py",
     "scp/services/call_control.py",
     "scp/services/charge_control.py",
     "scp/services/controlled.py",

@@ -2,7 +2,8 @@
 
 `scp.services.call_control.TABLE` says what becomes of the call, `scp.services.charge_control.TABLE` what
 becomes of the money; both are stepped with each report, and what they say is said in one message. The state
-of a call is a `HeldCall`, a value: with the InitialDP it is all that another node needs to go on.
+of a call is a `HeldCall`, a value: with the InitialDP it is all that another node needs to go on. What it
+is charged is computed by `scp.services.call_charge`.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.domain import meter as metering
 from scp.domain.call import Trigger
-from scp.domain.cdr import Charge, Cleared
+from scp.domain.cdr import Cleared
 from scp.domain.meter import Period
 from scp.domain.outcome import Action as Decided
 from scp.domain.outcome import Decision
-from scp.domain.quota import TENTHS, UNUSED, ChargingFailure, QuotaDenial, QuotaGrant, Settled
+from scp.domain.quota import TENTHS, UNUSED, ChargingFailure, QuotaDenial, QuotaGrant
 from scp.domain.reason import Reason
 from scp.domain.reservation import reservation_id
 from scp.domain.switches import STANDARD
+from scp.services import call_charge
 from scp.services import charge_control as charge
 from scp.services.announcing import Heard, deny, put_through
 from scp.services.api import Extend, NextReport, Release, Report, ReportKind, Reserve, ServiceRun, Settle
 from scp.services.call_control import INFORMATION, TABLE, Action, Event, Phase, abandoned, armed, event_of
 from scp.services.call_progress import cause_value, information_in
-from scp.services.charge_control import Money, apply_charging, read_report, refusal
+from scp.services.charge_control import Money, apply_charging, refusal
 from scp.services.charging_policy import GRANTED, denial
 from scp.services.rescue import line, reason_of
 from ss7.cap.operations import Opcode
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from scp.domain.meter import Meter
     from scp.domain.quota import QuotaRequest
     from scp.services.api import Call
-    from scp.services.charge_control import ChargeReport
     from scp.services.charging_policy import ChargingPolicy, Paid
     from scp.services.held_call import HeldCall, Plan
 
@@ -47,8 +48,6 @@ UNANSWERED: Final = 0.25
 MS_OF_TENTH: Final = 100
 REPORT_SECONDS: Final = 5.0
 """How long a call information report is waited for once the call is over."""
-_SLACK: Final = 600
-"""Tenths of a second that a gsmSSF may have counted beyond the node's clock, whose answer came late."""
 
 
 @final
@@ -196,7 +195,8 @@ class Control:
         self._change().missed = False
         if held.money is not Money.COUNTING or not held.meter.pending:
             return
-        if held.phase in _RINGS:  # if it is answered, and its period over, it takes another; else it refuses
+        if held.phase in call_charge.RINGS:
+            # If it is answered, and its period over, the switch takes another; else it refuses.
             self._send(Period(held.meter.allowed, held.meter.releasing))
             self._change().tested = True
         elif missed and self.ahead is None and 0 < held.ends_ms <= self._ms() - charge.CLOCKS_APART_MS:
@@ -226,15 +226,14 @@ class Control:
         """Return until when the next report is waited for."""
         call, held = self.call, self.held
         quiet = call.now + self.plan.patience.quiet
-        if held.money is Money.COUNTING and held.phase in _RINGS:  # or is it talked in?
+        if held.money is Money.COUNTING and held.phase in call_charge.RINGS:  # or is it talked in?
             quiet = min(quiet, call.now + charge.RINGS_S + held.meter.allowed / TENTHS)
         if held.money is Money.CLOSING or (held.money is Money.DONE and held.phase is not Phase.OVER):
             return call.now + self._policy.report_s
         if held.phase is Phase.OVER:  # a call information report is due
             return call.now + REPORT_SECONDS
-        due_ms = self._due_ms() if held.money is Money.COUNTING else 0
-        due_ms = self._ahead_ms() or due_ms
-        return min(quiet, call.now + max(0, due_ms - self._ms()) / 1000) if due_ms else quiet
+        next_ms = self._ahead_ms() or (call_charge.due_ms(held) if held.money is Money.COUNTING else 0)
+        return min(quiet, call.now + max(0, next_ms - self._ms()) / 1000) if next_ms else quiet
 
     async def _control(self, report: Report, event: Event | None) -> None:
         """Step the table of the call."""
@@ -318,75 +317,34 @@ class Control:
         if report.kind is _TOLD:
             return charge.Event.TOLD if self.held.meter.pending else None  # `_control` settles
         if event is Event.LOST:
-            if not (self.held.meter.pending or self.held.cleared_ms):
-                self._change().cleared_ms = self._ms(report)
+            self.held = self.held.cleared(self._ms(report))
             return charge.Event.LOST
         if event is Event.QUIET:
             again = self.held.phase is Phase.TALKING and self.held.tested
             return charge.Event.STILL_SILENT if again else charge.Event.SILENT
         return refusal(report)
 
-    def _read(self, came: Report) -> tuple[ChargeReport | None, Meter]:
-        """Return what an ApplyChargingReport says, and the meter with it; None: it can't be read, or be true.
-
-        A gsmSSF counts from the answer (§11.3.1.1): what is beyond both the period and the time since then,
-        it has not counted. Were it taken, one wrong number would cost the account all it has.
-        """
-        meter = self.held.meter
-        report = read_report(came.argument, self.call.context.version)
-        if report is None:
-            self.call.discard(charge.UNREADABLE_REPORT)
-            return None, meter
-        measure = metering.measured_period if self.profile.by_period else metering.measured
-        taken = measure(meter, report.measured)
-        longest = (self._ms(came) - meter.answered) // MS_OF_TENTH + _SLACK
-        if meter.answered and taken.used > max(longest, meter.allowed, meter.used):
-            self.call.discard(charge.IMPOSSIBLE_REPORT)
-            return None, meter
-        return report, taken
-
     def _reported(self, came: Report) -> charge.Event | None:
         """Take an ApplyChargingReport."""
-        held = self.held
-        report, taken = self._read(came)
-        if report is None and not held.meter.pending:
-            return None  # whatever it is, none is due
-        if held.due_ms or held.tested:
-            self._timely()
-        self.before = None
-        if report is None:
-            ends = self._policy.unreadable_report == "release"
-            self.held = self.held.assumed(self._ms(came))
-            return charge.Event.UNREADABLE_ENDS if ends else charge.Event.UNREADABLE
-        if (
-            not report.active
-            and held.unreported
-            and not report.measured.since
-            and not report.measured.switched
-        ):
-            self._change().unreported = False  # of the attempt before
-            return None
-        if not held.meter.pending or (report.active and taken.used < held.meter.allowed - TENTHS):
-            self.call.discard(charge.REPORT_NOT_DUE)
-            return None  # it came before: a period ends when all of it is used
-        if report.active:
-            self._change().meter = metering.reported(taken, self._ms(came))
-        else:  # that is how long it was: no clock counts any more
-            end = taken.answered + taken.used * MS_OF_TENTH if taken.answered else 0
-            after = self._change()
-            after.meter, after.cleared_ms = metering.reported(taken), end
-        if taken.used and held.phase in _RINGS:  # its answer was not reported, or to nobody
+        call, held, now_ms = self.call, self.held, self._ms(came)
+        by_period = self.profile.by_period
+        report, taken, discarded = call_charge.read(
+            held, came.argument, call.context.version, now_ms, by_period=by_period
+        )
+        if discarded:
+            call.discard(discarded)
+        if report is not None or held.meter.pending:
+            self.before = None
+        releases = self._policy.unreadable_report == "release"
+        self.held, event, discarded = call_charge.reported(held, report, taken, now_ms, releases=releases)
+        if discarded:
+            call.discard(discarded)
+        if self.held.phase is not held.phase:  # it is answered, or over
             self.target = self._facts = None
-            self._change().phase = Phase.TALKING
-        if report.expired:
-            self._change().phase = Phase.OVER
-            self.call.note(Cleared())
-            self.call.decided(_ENDED)
-            return charge.Event.EXPIRED
-        if report.active:
-            return charge.Event.USED
-        fruitless = not taken.used and self.held.phase not in (Phase.TALKING, Phase.OVER)
-        return charge.Event.FRUITLESS if fruitless else charge.Event.ENDED
+        if event is charge.Event.EXPIRED:
+            call.note(Cleared())
+            call.decided(_ENDED)
+        return event
 
     async def _step(self, event: charge.Event) -> None:
         """Do what the table of the money says."""
@@ -399,21 +357,14 @@ class Control:
             await self._next_quota()
         elif action is charge.Action.ASSUME:
             self.before = self.held.meter
-            self.held = self.held.assumed()
-            self._timely()
+            self.held = self.held.assumed().timely()
             await self._next_quota()
-            meter = self.held.meter
-            if meter.pending and meter.answered:  # from now on: the switch has lost the one before
-                more = (meter.allowed - meter.used) * MS_OF_TENTH
-                self._change().due_ms = self._ms() + more + charge.PERIOD_SLACK_MS
+            self.held = call_charge.begins_now(self.held, self._ms())
         elif action is charge.Action.RELEASE:
             self._release(event)
         elif action is charge.Action.TEST:
             self.call.invoke(Opcode.ACTIVITY_TEST)
-            now_ms, due_ms = self._ms(), self._due_ms()
-            if due_ms <= now_ms:  # not before the report is due: then it is only asked for the call
-                after = self._change()
-                after.tested, after.due_ms = True, now_ms + charge.PERIOD_SLACK_MS if due_ms else 0
+            self.held = call_charge.asked(self.held, self._ms())
         elif action is charge.Action.SETTLE:
             await self._settle()
         elif action is charge.Action.SETTLE_CLOCK:
@@ -430,11 +381,6 @@ class Control:
             if not self.held.tested:
                 self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
             self._change().tested = False
-
-    def _timely(self) -> None:
-        """Note that no report is late."""
-        after = self._change()
-        after.tested, after.due_ms = False, 0
 
     def _by_the_clock(self) -> str | None:
         """Count the time since the last report by the node's clock; return `Charge.charged_by`."""
@@ -454,10 +400,8 @@ class Control:
         self.call.note(Cleared(self._policy.denial_cause))
         if event is charge.Event.SPENT:
             self.call.decided(_ENDED)
-        after = self._change()
-        after.phase = Phase.OVER
-        if not (after.meter.pending or after.cleared_ms):
-            after.cleared_ms = self._ms()
+        self._change().phase = Phase.OVER
+        self.held = self.held.cleared(self._ms())
 
     async def _next_quota(self) -> None:
         """Ask for more unless there is none, and give the switch its next period.
@@ -475,8 +419,7 @@ class Control:
             if not self._apply(QuotaGrant(held.session, 0, last=True)):
                 await self._step(charge.Event.SPENT)
             return
-        total = min(metering.wanted(held.meter, policy.withheld_s * TENTHS, policy.next_s), policy.longest_s)
-        request = self._request(total)
+        request = self._request(metering.wanted(held.meter, policy.withheld_s * TENTHS, policy.next_s))
         until = self.call.now + policy.deadline_s
         if held.reserved:
             answer = await Extend(held.session, request, until)
@@ -498,9 +441,9 @@ class Control:
     async def _ask_ahead(self) -> None:
         """Ask for the next quota; it is given once the period is reported (§11.2.2.2)."""
         held, policy = self.held, self._policy
-        total = min(metering.ahead(held.meter, policy.withheld_s * TENTHS, policy.next_s), policy.longest_s)
+        request = self._request(metering.ahead(held.meter, policy.withheld_s * TENTHS, policy.next_s))
         self.ahead, self.ahead_at = QuotaGrant(held.session, 0), self.call.now  # asked for once a period
-        answer = await Extend(held.session, self._request(total), self.call.now + policy.deadline_s)
+        answer = await Extend(held.session, request, self.call.now + policy.deadline_s)
         if not isinstance(answer, ChargingFailure):
             self.ahead, self.ahead_at = self._taken(answer), self.call.now
 
@@ -522,23 +465,8 @@ class Control:
 
     def _taken(self, answer: QuotaGrant | QuotaDenial | ChargingFailure) -> QuotaGrant:
         """Take an answer; return what is granted by it, or by the policy for charging that is down."""
-        held, policy = self.held, self._policy
-        if isinstance(answer, QuotaGrant):
-            self.held = held.granted(answer, self._ms(), policy.longest_s)
-            return answer
-        none = QuotaGrant(held.session, 0)
-        if isinstance(answer, ChargingFailure):
-            more = policy.grace_s if not held.grace else 0
-            more = policy.next_s if policy.down == "free" else more
-            if more:
-                after = self._change()
-                after.meter, after.grace = metering.paid(held.meter, held.meter.used + more * TENTHS), True
-                after.reserved = held.reserved and bool(held.held)
-                return none
-        if isinstance(answer, QuotaDenial):
-            self._change().told = held.meter.used // TENTHS
-        self._change().meter = metering.paid(held.meter, 0, last=True)
-        return none
+        self.held, grant = call_charge.quota(self.held, answer, self._policy, self._ms())
+        return grant
 
     def _apply(self, grant: QuotaGrant) -> bool:
         """Put ApplyCharging with the next period into the message; False: there is none to give."""
@@ -565,33 +493,18 @@ class Control:
         """Put ApplyCharging for another attempt into the message; a report is due once (§11.3.2.1)."""
         held = self.held
         if held.money is Money.COUNTING:
-            after = self._change()
-            after.meter, after.unreported = metering.anew(held.meter), held.meter.pending
+            self.held = call_charge.attempted(held)
             self._apply(QuotaGrant(held.session, 0))
-
-    def _due_ms(self) -> int:
-        """Return when the report of the running period has to be there, as `_ms`; 0: at no known time."""
-        held = self.held
-        meter = held.meter
-        if held.due_ms or not (meter.answered and meter.pending):
-            return held.due_ms
-        return held.ends_ms + charge.PERIOD_SLACK_MS
 
     async def _settle(self, by: str | None = None) -> None:
         """Charge what was used, once; ``by``: see `Charge.charged_by`."""
         held = self.held
-        kept = held.copy()
-        kept.money, kept.meter, kept.connected = Money.CLOSING, metering.reported(held.meter), 0
-        kept.cleared_ms = held.meter.answered + held.meter.used * MS_OF_TENTH  # a successor settles the same
-        self.call.keep(kept)
+        self.call.keep(call_charge.closing(held))
         used = held.usage
         until = self.call.now + SETTLE_SECONDS
         if used.tenths and not held.reserved:  # charging was away, and may be back
             await Reserve(self._request(used.seconds), until)
-        answer = await Settle(held.session, used, until)
-        charged = answer.charged if isinstance(answer, Settled) else None
-        tariff = held.tariff or None
-        self.call.note(Charge(held.session, used.tenths * 100, charged, held.held, tariff, by))
+        self.call.note(call_charge.charged(held, await Settle(held.session, used, until), by))
 
     def _change(self) -> HeldCall:
         """Return the state that counts from now on, like the one before: what changes is set at once."""
@@ -611,5 +524,4 @@ _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
 _ENDED: Final = Decision(Decided.RELEASE, Reason.CHARGING_ENDED)
 _LAST: Final = frozenset({Action.GO_ON, Action.CONNECT})
 """What ends the dialogue with it: nothing is reported any more."""
-_RINGS: Final = frozenset({Phase.VOIP, Phase.RESCUE, Phase.PLAIN})
 _UNREADABLE: Final = frozenset({charge.Event.UNREADABLE, charge.Event.UNREADABLE_ENDS})

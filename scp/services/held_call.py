@@ -233,6 +233,22 @@ class HeldCall:
         after.meter = metering.reported(metering.assumed(meter), now_ms)
         return after
 
+    def timely(self) -> HeldCall:
+        """Return the call with no report that is late."""
+        if not (self.tested or self.due_ms):
+            return self
+        after = self.copy()
+        after.tested, after.due_ms = False, 0
+        return after
+
+    def cleared(self, now_ms: int) -> HeldCall:
+        """Note when the call ended, unless a report tells of that, or has told."""
+        if self.meter.pending or self.cleared_ms:
+            return self
+        after = self.copy()
+        after.cleared_ms = now_ms
+        return after
+
     def until(self, now_ms: int, most: int = 0) -> tuple[HeldCall, str | None]:
         """Count the time since the last report by the node's clock; also return `Charge.charged_by`.
 
