@@ -21,6 +21,8 @@ from scp.config import load, loads
 from scp.engine import status
 from scp.engine.status import _words
 from scp.stack.m3ua import events
+from scp.store import beside
+from scp.store import open as open_store
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -209,3 +211,12 @@ def test_the_pages_commands_run(tmp_path: Path) -> None:
     assert '"aor":"sip:+11234567@voip.example"' in done.stdout.replace(" ", "")
     assert (tmp_path / "cdrs.ndjson").read_text().count("\n") >= 2
     assert "reloaded" in node.log.read_text()
+
+
+def test_the_page_about_backups_names_every_file_that_a_node_keeps() -> None:
+    page = (DEPLOY / "README.md").read_text().partition("## Backup and restore")[2].partition("\n```sh")[0]
+    sources = "".join(Path(each.__file__).read_text() for each in (beside, open_store))
+    kept = set(re.findall(r"_beside\(store_url, \"(\.\w+)\"\)|\{path\}(\.\w+)", sources))
+    names = {name for either in kept for name in either if name}
+    assert {".ledger", ".cdr", ".held"} <= names
+    assert names == set(re.findall(r"`(\.\w+)`", page))
