@@ -22,6 +22,6 @@ def test_two_nodes_on_one_redis_send_each_message_once(tmp_path: Path) -> None:
     if not shutil.which("redis-server"):
         pytest.skip("redis-server is not installed")
     with redis_server(tmp_path) as url:
-        states = run(tmp_path, count=80, kills=2, seed=7, url=url, nodes=2)
-    assert sum(states.values()) == 80
-    assert states["delivered"] > 40
+        states = run(tmp_path, count=120, kills=2, seed=7, url=url, nodes=2)
+    assert sum(states.values()) == 120
+    assert states["delivered"] >= 120 - 2 * 40  # a kill leaves in doubt what either node had on its way: 20
