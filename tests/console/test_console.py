@@ -158,7 +158,7 @@ def test_a_call_is_found_opened_and_explained_in_three_clicks(tab: Tab, node: Se
 def test_what_the_overview_shows_is_what_the_api_says(tab: Tab, node: Served) -> None:
     msc = node.call("--vlr", "46709000001", "--load", "--rate", "10", "--duration", "600", background=True)
     try:
-        tab.page.wait_for_selector(".box:has-text('ASP active')")
+        tab.page.wait_for_selector(".box:has-text('connected, ASP active, AS active')")
         tab.page.wait_for_selector("td:has-text('at-home')")
         wait_until(lambda: node.ask("GET", "/v1/overview")["why_not_ready"] == [])
         health = node.ask("GET", "/v1/overview")

@@ -82,8 +82,8 @@ function Network({ overview }) {
   const groups = overview.checks;
   const worst = checks => ["fail", "warn"].map(status => checks.find(each => each.status === status)).find(Boolean) || checks[0];
   const links = [...new Set((groups["m3ua:association"] || []).map(each => each.componentId))].map(name => {
-    const own = PICTURE.flatMap(group => (groups[group] || []).filter(each => each.componentId === name || each.componentId.startsWith(name + " ")));
-    return { name, check: worst(own), more: own.map(each => each.observedValue).join(", ") };
+    const own = PICTURE.flatMap(group => (groups[group] || []).filter(each => each.componentId === name || each.componentId.startsWith(name + " ")).map(check => ({ group, check })));
+    return { name, check: worst(own.map(each => each.check)), more: own.map(({ group, check }) => (group === "m3ua:as" ? "AS " : "") + check.observedValue).join(", ") };
   });
   const beyond = Object.entries(groups).filter(([group]) => /^(m3ua:destination|sctp:path|sccp:subsystem|m3ua:network-indicator)$/.test(group)).flatMap(([group, checks]) => checks.map(check => ({ group, check })));
   const parts = Object.entries(groups).filter(([group]) => !/^(m3ua|sctp|sccp):/.test(group)).flatMap(([group, checks]) => checks.map(check => ({ group, check })));
@@ -194,7 +194,7 @@ export function CallsPage({ calls, overview, query, session }) {
       <label>Show<select value=${wanted.failed ? "failed" : ""} onChange=${event => want({ ...wanted, failed: event.target.value === "failed" })}><option value="">all</option><option value="failed">failed only</option></select></label>
       <button type="button" aria-pressed=${paused ? "true" : "false"} onClick=${() => pause(paused ? null : calls)}>${paused ? "Go on" : "Hold still"}</button>
     </form>
-    <p class="dim" role="status">${number(shown.length)} of ${number(calls.length)} calls since this console looks${overview && overview.not_kept ? `; ${number(overview.not_kept)} more came too fast to be shown` : ""}</p>
+    <p class="dim" role="status">${number(shown.length)} of ${number(calls.length)} calls since this console was opened${overview && overview.not_kept ? `; ${number(overview.not_kept)} more came too fast to be shown` : ""}</p>
     <${CallTable} calls=${shown.slice(0, 300)} />
     ${session.scopes.includes("calls") ? html`<${HeldCalls} />` : null}`;
 }
@@ -379,7 +379,7 @@ function Subscriber({ msisdn, calls, session }) {
     ${changes.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Recent changes"><table class="stack changes"><thead><tr><th scope="col">When, UTC</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
       <tbody>${changes.flatMap((each, at) => differences(each).map(([name, before, after], line) => html`<tr key=${`${at} ${name}`} class=${line ? "more" : ""}><td class="dim when">${line ? "" : moment(each.time)}</td><td>${line ? "" : each.who}${!line && each.node ? html` <span class="dim">at ${each.node}</span>` : null}</td><td title=${each.what}>${line ? "" : done(each.what)}</td><td>${name}</td><td class="mono" data-name="before">${before}</td><td class="mono" data-name="after">${after}</td></tr>`))}</tbody></table></div>` : html`<p class="dim">None among the latest 2,000 of all numbers.</p>`}
     <${WhatIf} msisdn=${msisdn} />
-    <h2>Calls since this console looks</h2>
+    <h2>Calls since this console was opened</h2>
     ${recent.length ? html`<${CallTable} calls=${recent} />` : html`<p class="dim">None.</p>`}`;
 }
 
@@ -474,7 +474,7 @@ function Alerts() {
   if (problem) return html`<p class="notice" role="alert">${problem}</p>`;
   if (!found) return null;
   return html`<h2>Alerts</h2>
-    ${found.alerts.length ? null : html`<p class="dim">No rule holds.</p>`}
+    ${found.alerts.length ? null : html`<p class="dim">No alert.</p>`}
     ${found.alerts.map(each => html`<details key=${each.name + JSON.stringify(each.labels)}><summary><span class=${"pill " + (each.state === "pending" ? "warn" : each.severity === "page" ? "fail" : "warn")}>${each.state}</span> <b>${each.name}</b> ${each.summary} <span class="dim">since ${since(new Date(each.since_ms).toISOString())}${each.state === "pending" ? `, fires after ${each.for_s} s` : ""}</span></summary>
       ${each.runbook ? html`<div class="runbook">${each.runbook.split("\n").map(line => html`<p>${formatted(line)}</p>`)}</div>` : null}</details>`)}
     <p class="dim">${found.evaluated} of the shipped rules are evaluated here, on what this node has counted for ${number(found.watched_s)} s. Prometheus alone has the history for ${found.not_evaluated.join(", ") || "none"}.</p>`;
