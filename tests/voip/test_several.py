@@ -162,7 +162,7 @@ def test_a_kamailio_that_dies_between_a_request_and_its_response_takes_no_call_a
 ) -> None:
     """It dies once the caller has its 100, and once more when the phone has BYE and has not answered it."""
     first = pair.labs[0]
-    before = len(legs(first))
+    before, charged = len(legs(first)), len(charges(first))
     answers = first.device("answers_and_stays", phone, pause=50, rtcheck="loose")
     answers.process.send_signal(signal.SIGSTOP)
     calls = first.gateway_calls("990011234567", pause=1000, rtcheck="loose")
@@ -182,8 +182,8 @@ def test_a_kamailio_that_dies_between_a_request_and_its_response_takes_no_call_a
     answers.stop()
     wait_until(lambda: len(legs(first)) > before)
     assert len(legs(first)) == before + 1
-    wait_until(lambda: charges(first))
-    (charge,) = charges(first)
+    wait_until(lambda: len(charges(first)) > charged)
+    (charge,) = charges(first)[charged:]
     assert 0 < charge.charged <= 10 * PRICE // 60
     assert pair.troubles() == []
 
