@@ -58,7 +58,8 @@ async def client(queue: MessageQueue, numbers: list[int]) -> None:
                 fingerprint="f",
             )
         )
-        print(number, flush=True)
+        sys.stdout.write(f"{number}\n")  # in one piece, as print is not where Python does not buffer
+        sys.stdout.flush()
 
 
 async def main() -> None:

@@ -149,6 +149,13 @@ def test_what_has_no_room_is_not_cut(body: Text | Bind, words: str) -> None:
         encode(Pdu(Command.SUBMIT_SM, 1, 0, body))
 
 
+def test_a_short_message_of_255_octets_is_refused():
+    pdu = encode(Pdu(Command.DELIVER_SM, 1, body=Text(short_message=bytes(254))))
+    octets = (len(pdu) + 1).to_bytes(4, "big") + pdu[4:-255] + b"\xff" + bytes(255)
+    with pytest.raises(DecodeError, match="short_message has 255 octets"):
+        decode(octets)
+
+
 def test_tshark_dissects_every_pdu() -> None:
     if not shutil.which("tshark"):
         pytest.skip("tshark is not installed")

@@ -73,6 +73,7 @@ class Tag(IntEnum):
 
 
 BINDS: Final = frozenset({Command.BIND_RECEIVER, Command.BIND_TRANSMITTER, Command.BIND_TRANSCEIVER})
+MOST_COUNTED: Final = 254  # octets of short_message (§5.2.21)
 UDHI: Final = 0x40  # esm_class (§5.2.12): short_message begins with a user data header
 RECEIPT: Final = 0x04  # esm_class: it is a delivery receipt
 
@@ -197,7 +198,7 @@ def _written(name: str, kind: int, value: str | int | bytes) -> bytes:
     if isinstance(value, int):
         return bytes((value,))
     if isinstance(value, bytes):
-        if len(value) > 254:
+        if len(value) > MOST_COUNTED:
             raise EncodeError(f"{name} has {len(value)} octets, 254 are possible", "SMPP 3.4 §5.2.22")
         return bytes((len(value),)) + value
     octets = value.encode("latin-1", "replace")
@@ -260,6 +261,8 @@ def _read(octets: bytes, at: int, name: str, kind: int) -> tuple[str | int | byt
         raise DecodeError(f"{name} is missing", at, "SMPP 3.4 §4")
     if kind == _INTEGER:
         return octets[at], at + 1
+    if octets[at] > MOST_COUNTED:
+        raise DecodeError(f"{name} has {octets[at]} octets", at, "SMPP 3.4 §5.2.21")
     end = at + 1 + octets[at]
     if end > len(octets):
         raise DecodeError(f"{name} is longer than the PDU", at, "SMPP 3.4 §5.2.21")
