@@ -97,7 +97,7 @@ def reported(
         return timely, None, REPORT_NOT_DUE  # it came before: a period ends when all of it is used
     after = timely.copy()
     if report.active:
-        after.meter = metering.reported(taken, now_ms)
+        after.meter, after.missed = metering.reported(taken, now_ms), False
     else:  # that is how long it was: no clock counts any more
         after.meter = metering.reported(taken)
         after.cleared_ms = taken.answered + taken.used * MS_OF_TENTH if taken.answered else 0

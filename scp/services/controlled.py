@@ -200,6 +200,7 @@ class Control:
             self._send(Period(held.meter.allowed, held.meter.releasing))
             self._change().tested = True
         elif missed and self.ahead is None and 0 < held.ends_ms <= self._ms() - charge.CLOCKS_APART_MS:
+            self._change().missed = True  # until a report sets the clock: that node's may be another
             await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
 
     async def _informed(self, report: Report, event: Event | None) -> bool:
@@ -333,8 +334,10 @@ class Control:
         )
         if discarded:
             call.discard(discarded)
-        if report is not None or held.meter.pending:
+        if report is not None:
             self.before = None
+        elif held.meter.pending:  # it may be another's than the one that is due
+            self.before = held.meter
         releases = self._policy.unreadable_report == "release"
         self.held, event, discarded = call_charge.reported(held, report, taken, now_ms, releases=releases)
         if discarded:
@@ -356,7 +359,8 @@ class Control:
         if action is charge.Action.ASK:
             await self._next_quota()
         elif action is charge.Action.ASSUME:
-            self.before = self.held.meter
+            if self.held.meter.pending:
+                self.before = self.held.meter
             self.held = self.held.assumed().timely()
             await self._next_quota()
             self.held = call_charge.begins_now(self.held, self._ms())

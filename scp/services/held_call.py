@@ -56,8 +56,9 @@ class HeldCall:
             UTC; 0: none is late.
         number: where a rescue goes, E.164 digits; "": to the subscriber's line.
         cleared_ms: when the end of the answered call was reported, likewise; 0: it was not.
-        missed: another process had the call, and the switch has not said since that it still has it: what it
-            said meanwhile may be lost.
+        missed: another process had the call, and the switch has not said since that it still has it, or has
+            lost the report of a period meanwhile: what it said may be lost, and `meter` goes by that
+            process's clock.
         informs: call information reports that the switch owes.
         connected: what the last of them said of the answered call: tenths of a second; 0: nothing.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driver import USER
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import msgpack
 from msgspec.structs import replace
@@ -342,6 +342,7 @@ class Keeps:
 
 @pytest.mark.hypothesis
 @given(st.lists(st.sampled_from(STEPS), max_size=12), st.integers(1, 200))
+@example([HAPPENS[Event.UNREADABLE], HAPPENS[Event.REFUSED], HAPPENS[Event.SPENT]], 31)
 @examples(100)
 def test_a_call_whose_node_dies_after_each_step_is_settled_as_if_none_had(
     steps: list[Any], seconds: int

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from driver import Nowhere
-from hypothesis import event, given, note
+from hypothesis import event, example, given, note
 from hypothesis import strategies as st
 from msgspec import msgpack
 from test_voip_forwarding import NODE
@@ -471,6 +471,19 @@ def play(scene: Scene, steps: list[tuple[str, Any]]) -> None:
     change=st.none() | st.integers(1, 300),
     event_first=st.booleans(),
     ends=st.booleans(),
+)
+@example(
+    steps=[("delay", 1), ("clock", 3600), ("kill", 1), ("hang-up", 0)],  # the adopter's clock is ahead
+    fates=[],
+    seconds=21,
+    quotas=(20, 0),
+    ahead=0,
+    down="grace:20",
+    unreadable="continue",
+    lost="reported",
+    change=None,
+    event_first=False,
+    ends=False,
 )
 @examples(100)
 def test_what_is_charged_is_what_was_talked_whatever_happens(
