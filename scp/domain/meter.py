@@ -363,6 +363,8 @@ def next_period(meter: Meter, grant: QuotaGrant, withheld: int, most: int = MOST
     switch = 0 if meter.switch_at else grant.switch_s
     limit = min(most, MOST_PERIOD)
     second = grant.then_s
+    if switch and meter.passed and grant.at + switch <= meter.at:  # it is reported: seconds are rounded down
+        switch, second = second, 0
     if meter.switch_at and grant.at >= meter.switch_at:  # it is past, and its report is due
         second = grant.switch_s
     if second and (switch or meter.switch_at):

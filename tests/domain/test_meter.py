@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scp.domain.meter import (
     Measured,
     Meter,
+    Period,
     anew,
     answered,
     applied,
@@ -215,6 +216,14 @@ def test_a_period_ends_before_a_second_switch_which_the_next_one_tells():
     grant = QuotaGrant("", 600, at=NOON, switch_s=100, then_s=160)
     meter = granted(Meter(), grant)
     assert next_period(meter, grant, 0) == (1580, False, 100)
+
+
+def test_a_switch_that_was_reported_is_not_told_again_by_a_grant_from_before_it():
+    meter = granted(Meter(), QuotaGrant("", 20, at=NOON - 20), (NOON - 20) * 1000)
+    meter = answered(applied(meter, Period(190, switch_s=20), NOON - 20), (NOON - 19) * 1000)
+    meter = reported(measured(meter, Measured(0, True, 190)), NOON * 1000)
+    ahead = QuotaGrant("", 40, False, NOON - 1, 1, 3600)
+    assert next_period(granted(meter, ahead), ahead, 10).switch_s == 3600
 
 
 def test_an_attempt_that_failed_has_used_nothing():
