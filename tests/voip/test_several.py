@@ -34,6 +34,7 @@ BETWEEN = RATE // 2 if ROUNDS == 1 else 5 * RATE
 """Calls that are answered between two deaths."""
 CALLS = 5 * ROUNDS * BETWEEN
 MANY = 300
+ENOUGH = 250
 """Calls under way of which one datagram can't tell."""
 PRICE = 60
 CREDIT = 1_000_000
@@ -223,10 +224,11 @@ def test_a_kamailio_that_is_started_again_hears_of_all_calls(pair: Pair, phone: 
     loose = {"calls": MANY, "rtcheck": "loose", "patience": patience}
     answers = first.device("answers_and_stays", phone, pause=1, **loose)
     callers = first.gateway_calls("990011234567", r="100", pause=1_000_000, **loose)
-    wait_until(lambda: answers.count("ACK") >= MANY and answers.calls("ACK") == MANY, patience)
+    # On a full machine sipp gives one or the other call up: that many are more than one datagram holds, too.
+    wait_until(lambda: answers.count("ACK") >= ENOUGH and answers.calls("ACK") >= ENOUGH, patience)
     second.kill_kamailio()
     second.start_kamailio()
-    wait_until(lambda: len(calls_known(second)) >= MANY and calls_known(second) == calls_known(first))
+    wait_until(lambda: len(calls_known(second)) >= ENOUGH and calls_known(second) == calls_known(first))
     callers.stop()
     answers.stop()
     for lab in pair.labs:
