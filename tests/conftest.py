@@ -18,6 +18,7 @@ from oracles.recorder import Recorder
 
 COMPILED = ss7.ber.__file__.endswith((".so", ".pyd"))
 DISSECTED = pytest.StashKey[int]()
+KEPT_BY_A_NODE = (".db", ".cdr", ".guardian", ".messages", ".held", ".armed", ".lock")
 
 # What a user's terminal, or a CI's, asks of programs would be in the output that tests read; and a proxy has no way here.
 for _name in ("COLUMNS", "TERMINAL_WIDTH", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS"):
@@ -93,6 +94,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"{missing}: nobody has looked at what the nodes sent")
     elif config.stash[DISSECTED]:
         terminalreporter.write_line(f"tshark dissected {config.stash[DISSECTED]} messages that nodes sent")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def files_of_nodes_are_in_folders_of_their_own() -> Iterator[None]:
+    """No node keeps its files where the tests were started: another test's node of that name would be refused."""
+    here = Path.cwd()
+    before = set(here.iterdir())
+    yield
+    left = [file.name for file in set(here.iterdir()) - before if file.name.endswith(KEPT_BY_A_NODE)]
+    assert not left, f"a test's node ran where the tests were started, and left {sorted(left)}"
 
 
 @pytest.fixture(autouse=True)

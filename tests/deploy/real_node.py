@@ -116,8 +116,13 @@ class RealNode:
         command = [*self.program, "serve", "-c", str(self.file)]
         before = len(self.said("started")) if self.log.exists() else 0
         with self.log.open("ab") as output:
+            # In its own folder, where a node on Redis has its files: of two that run there by one name one is refused.
             self.process = process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **(environ or {})}
+                command,
+                cwd=self.file.parent,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environ or {})},
             )
         try:
             wait_until(lambda: process.poll() is not None or self._started(before))
