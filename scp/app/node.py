@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from scp.app.links import Attachment
     from scp.app.map import MapParts
     from scp.config import Config, Peer, SmsControl
+    from scp.config.api import Api
     from scp.console.devices import Devices
     from scp.console.hub import Hub
     from scp.console.recent_calls import RecentCalls
@@ -185,33 +186,37 @@ class Node:
         self.tracing.start(signalling)
         self._pressure = pressure_on(config, source, self.admission, signalling.tcap, self._overloaded)
         if config.api is not None:
-            from scp.api.charging import charging_router  # noqa: PLC0415 - as `preload` did
-            from scp.api.discards import discards_router  # noqa: PLC0415
-            from scp.api.held_calls import held_calls_router  # noqa: PLC0415
-            from scp.api.server import serve_api  # noqa: PLC0415
-            from scp.api.traces import traces_router  # noqa: PLC0415
+            await self._serve_api(config.api, cap)
 
-            routers = [
-                charging_router(self.charging),
-                discards_router(self.status.discards),
-                held_calls_router(cap, lambda: self.config.numbering),
-                traces_router(self.traces),
-            ]
-            if self.messaging is not None:
-                from scp.api.messages import messages_router  # noqa: PLC0415
+    async def _serve_api(self, settings: Api, cap: CapUser) -> None:
+        """Serve the API, with a router for each part that the node has; see `prepare`."""
+        from scp.api.charging import charging_router  # noqa: PLC0415 - as `preload` did
+        from scp.api.discards import discards_router  # noqa: PLC0415
+        from scp.api.held_calls import held_calls_router  # noqa: PLC0415
+        from scp.api.server import serve_api  # noqa: PLC0415
+        from scp.api.traces import traces_router  # noqa: PLC0415
 
-                routers.append(messages_router(self.messaging.queue, self.messaging.config))
-            if self.map is not None:
-                from scp.api.whereabouts import whereabouts_router  # noqa: PLC0415
+        routers = [
+            charging_router(self.charging),
+            discards_router(self.status.discards),
+            held_calls_router(cap, lambda: self.config.numbering),
+            traces_router(self.traces),
+        ]
+        if self.messaging is not None:
+            from scp.api.messages import messages_router  # noqa: PLC0415
 
-                routers.append(whereabouts_router(self.map))
-            if config.api.console:
-                routers.append(self._console_router())
-            self.api = await serve_api(config.api, self, routers)
-            if (changes := changes_of(self.store)) is not None:
-                self.api.share(changes, self.name)
-            if self._console is not None:
-                self._console.start()
+            routers.append(messages_router(self.messaging.queue, self.messaging.config))
+        if self.map is not None:
+            from scp.api.whereabouts import whereabouts_router  # noqa: PLC0415
+
+            routers.append(whereabouts_router(self.map))
+        if settings.console:
+            routers.append(self._console_router())
+        self.api = await serve_api(settings, self, routers)
+        if (changes := changes_of(self.store)) is not None:
+            self.api.share(changes, self.name)
+        if self._console is not None:
+            self._console.start()
 
     def _console_router(self) -> Router:
         """Return the console's part of the API."""

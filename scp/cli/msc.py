@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from random import SystemRandom
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -28,6 +28,8 @@ from ss7.isup import NatureOfAddress
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from scp.simulator.endpoint import Endpoint
+    from scp.simulator.network import Network
     from scp.simulator.result import CallResult
 
 Result = TypeVar("Result")
@@ -230,31 +232,8 @@ def msc(
     if message.sms is not None and (load.load or call.cap not in CONTEXTS):
         raise typer.BadParameter("--sms takes --cap 3 or 4, and no --load")
     if load.load:
-        plan = LoadPlan(
-            rate=load.rate,
-            window=load.window,
-            calls=call.calls,
-            duration=load.duration,
-            timeout=load.timeout,
-            then=Then.CHARGE if load.charged else Then.REPORT if load.held else Then.END,
-        )
         kinds = [LoadCall(b_number=number, expected=expected) for number in numbers]
-        report = _run(
-            run_load(
-                scenario,
-                kinds,
-                plan,
-                network=network,
-                endpoint=endpoints[0],
-                random=SystemRandom(),
-                others=endpoints[1:],
-                stoppable=True,
-            )
-        )
-        _print_load(report, json=json)
-        if report.sent and not report.answered:
-            say(network.unanswered())
-        raise typer.Exit(0 if report.passed else FAILED)
+        _load(scenario, kinds, _plan(call, load), network, endpoints, json=json)
     sms = None
     if message.sms is not None:
         sms = Message(received=message.sms is Sms.RECEIVED, end=message.sms_end, open=message.sms_open)
@@ -263,14 +242,54 @@ def msc(
         for _ in range(max(call.calls, 1))
         for number in numbers
     ]
-    results = _run(
-        run_calls(
-            planned,
+    _calls(planned, network, endpoints[0], give_up=_GIVE_UP + party.ring + party.talk, json=json)
+
+
+def _plan(call: Call, load: Load) -> LoadPlan:
+    return LoadPlan(
+        rate=load.rate,
+        window=load.window,
+        calls=call.calls,
+        duration=load.duration,
+        timeout=load.timeout,
+        then=Then.CHARGE if load.charged else Then.REPORT if load.held else Then.END,
+    )
+
+
+def _load(
+    scenario: Scenario,
+    kinds: list[LoadCall],
+    plan: LoadPlan,
+    network: Network,
+    endpoints: list[Endpoint],
+    *,
+    json: bool,
+) -> NoReturn:
+    """Make load, print its figures, and leave."""
+    report = _run(
+        run_load(
+            scenario,
+            kinds,
+            plan,
             network=network,
             endpoint=endpoints[0],
             random=SystemRandom(),
-            give_up=_GIVE_UP + party.ring + party.talk,
+            others=endpoints[1:],
+            stoppable=True,
         )
+    )
+    _print_load(report, json=json)
+    if report.sent and not report.answered:
+        say(network.unanswered())
+    raise typer.Exit(0 if report.passed else FAILED)
+
+
+def _calls(
+    planned: list[PlannedCall], network: Network, endpoint: Endpoint, *, give_up: float, json: bool
+) -> NoReturn:
+    """Make calls, print their ladders, and leave."""
+    results = _run(
+        run_calls(planned, network=network, endpoint=endpoint, random=SystemRandom(), give_up=give_up)
     )
     for result in results:
         _print_call(result, json=json)
