@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from scp.config.map import Arming
     from scp.domain.subscriber import Subscriber
     from scp.engine.enquiries import Answer
-    from scp.ports import ArmedStore, SubscriberStore
+    from scp.map_ports import ArmedStore
+    from scp.ports import SubscriberStore
 
 _SLICE: Final = 250
 _RETRY_SECONDS: Final = 5.0

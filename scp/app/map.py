@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from scp.engine.mobility import Written
     from scp.engine.signalling import Signalling
     from scp.engine.tc_users import TcUsers
-    from scp.ports import MapTelemetry, SubscriberStore
+    from scp.map_ports import MapTelemetry
+    from scp.ports import SubscriberStore
 
 _MOST_WRITES: Final = 20_000
 _ASKED: Final = frozenset(

@@ -30,8 +30,9 @@ from scp.engine.scheduler import LoopTime
 from scp.engine.status import StatusBoard
 from scp.engine.tc_users import TcUsers
 from scp.failover.journaling_transport import JournalingTransport
+from scp.map_ports import MapTelemetry
 from scp.message_ports import MessageTelemetry
-from scp.ports import ChargingTelemetry, MapTelemetry, StoreError
+from scp.ports import ChargingTelemetry, StoreError
 from scp.services.charge_explained import payment, typed_party
 from scp.services.registry import build_services, installed
 from scp.services.whereabouts import asking_of

@@ -103,9 +103,8 @@ class ChargingService:
         self.function = function
         self.servers = servers
         self.quotas: QuotaDesk | None = None
-        self._charged: dict[
-            str, Reservation
-        ] = {}  # by id; and no CDR is written yet: the ledger has them as well
+        # By id; no CDR of them is written yet: the ledger has them as well.
+        self._charged: dict[str, Reservation] = {}
         self._unknown = True  # whether the ledger may have others that have none
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from scp.domain.whereabouts import Located
     from scp.engine.admission import Admission
     from scp.engine.tc import TcProvider
-    from scp.ports import Locator, Passes, QuotaPort, SubscriberLookup
+    from scp.map_ports import Locator
+    from scp.ports import Passes, QuotaPort, SubscriberLookup
     from scp.services.api import ClaimPass, Locate, Settle
 
 STORE: Final = "store"

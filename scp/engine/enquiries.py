@@ -41,7 +41,7 @@ from ss7.tcap_dialogue import CONTEXT_NOT_SUPPORTED, Aare
 if TYPE_CHECKING:
     from scp.domain.lookup import Pending
     from scp.engine.tc import DialogueOpener, TcUser
-    from scp.ports import MapTelemetry
+    from scp.map_ports import MapTelemetry
     from scp.stack.tcap import Indication
 
 

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from scp.domain.numbers import Numbering
     from scp.engine.tc import TcProvider
     from scp.engine.whereabouts import Places
-    from scp.ports import MapTelemetry
+    from scp.map_ports import MapTelemetry
     from scp.stack.tcap import Dialogue, Indication
     from ss7.map.location import NoteMMEventArg
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scp.domain.numbers import Numbering
     from scp.domain.whereabouts import Located
     from scp.engine.enquiries import Enquiries
-    from scp.ports import LocationWaiter, MapTelemetry
+    from scp.map_ports import LocationWaiter, MapTelemetry
     from ss7.cap.common import SubscriberState
     from ss7.map.location import SubscriberInfo
 
@@ -111,7 +111,7 @@ class _Asked:
 
 @final
 class Places:
-    """The places of subscribers; a `scp.ports.Locator`.
+    """The places of subscribers; a `scp.map_ports.Locator`.
 
     Args:
         enquiries: ask.

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from scp.domain.decision import Decision
     from scp.domain.whereabouts import Located
-    from scp.ports import LocationWaiter, SubscriberLookup
+    from scp.map_ports import LocationWaiter
+    from scp.ports import SubscriberLookup
     from scp.replay.places import HlrSettings
     from scp.services.api import Service
     from scp.stack.tcap import Dialogue
@@ -174,7 +175,7 @@ class Replay(DialogueReplay):
             self.places.decided_there(*self._waits.pop(replayed.number))
 
     def locate(self, msisdn: str, waiter: LocationWaiter, now: float, version: int = 0) -> Located | Pending:
-        """See `scp.ports.Locator`; the capture tells of every move itself, so no version matters."""
+        """See `scp.map_ports.Locator`; the capture tells of every move itself, so no version matters."""
         del version
         if self.places is None:
             return LocateFailure.OFF

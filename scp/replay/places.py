@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from scp.domain.numbers import Numbering
     from scp.domain.whereabouts import Located
     from scp.engine.scheduler import TimeSource
-    from scp.ports import LocationWaiter, SubscriberLookup, Waiter
+    from scp.map_ports import LocationWaiter
+    from scp.ports import SubscriberLookup, Waiter
     from ss7.map.location import NoteMMEventArg
 
 _ASKED_WITHIN: float = 0.9
@@ -70,7 +71,7 @@ class CapturedQuestion:
 
 @final
 class CapturedPlaces:
-    """The capture's places, for a `scp.ports.Locator`, and a `SubscriberLookup` before the store.
+    """The capture's places, for a `scp.map_ports.Locator`, and a `SubscriberLookup` before the store.
 
     Args:
         store: has the records.

@@ -1,4 +1,4 @@
-"""Which M-CSIs are armed, in Redis, where the nodes share it (`scp.ports.ArmedStore`).
+"""Which M-CSIs are armed, in Redis, where the nodes share it (`scp.map_ports.ArmedStore`).
 
 All keys have one hash tag, so that one script changes what belongs together: how many subscribers a second
 there are to change, the HLR says and not Redis::
@@ -88,7 +88,7 @@ _AT_ONCE: Final = 1000
 
 @final
 class RedisArmed(RedisBacked):
-    """`scp.ports.ArmedStore` on Redis 6 or later. Use it from one event loop."""
+    """`scp.map_ports.ArmedStore` on Redis 6 or later. Use it from one event loop."""
 
     def __init__(self, url: RedisUrl) -> None:
         super().__init__(url)
@@ -99,7 +99,7 @@ class RedisArmed(RedisBacked):
         self._keys = [tag + b"armed", tag + b"due", tag + b"counts", tag + b"rate"]
 
     async def wanted(self) -> dict[str, bool]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
         known: dict[str, bool] = {}
         cursor = 0
         while True:
@@ -111,14 +111,14 @@ class RedisArmed(RedisBacked):
                 return known
 
     async def get(self, msisdns: Sequence[str]) -> list[Armed | None]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
         if not msisdns:
             return []
         bodies = await self._ask("HMGET", self._keys[0], *msisdns)
         return [None if body is None else _decode(body) for body in bodies]
 
     async def change(self, changes: Sequence[ArmedChange]) -> list[bool]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
         if not changes:
             return []
         words: list[str | bytes | int] = []
@@ -129,12 +129,12 @@ class RedisArmed(RedisBacked):
     async def claim(
         self, now_ms: int, until_ms: int, most: int, rate: float = 0.0
     ) -> tuple[list[Armed], int]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
         bodies, first = await answered(self._claim(self._keys, [now_ms, until_ms, most, rate]))
         return [_decode(body) for body in bodies], int(float(first[1])) if first else 0
 
     async def counts(self) -> dict[ArmState, int]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
         numbers = await self._ask("HMGET", self._keys[2], *ArmState)
         return {state: int(number or 0) for state, number in zip(ArmState, numbers, strict=True)}
 

@@ -1,4 +1,4 @@
-"""Which M-CSIs are armed, in an SQLite file of a single node (`scp.ports.ArmedStore`)."""
+"""Which M-CSIs are armed, in an SQLite file of a single node (`scp.map_ports.ArmedStore`)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _DUE: Final = (
 
 @final
 class SqliteArmed(GroupStore):
-    """`scp.ports.ArmedStore` on one file, or ``:memory:``. Use it from one event loop."""
+    """`scp.map_ports.ArmedStore` on one file, or ``:memory:``. Use it from one event loop."""
 
     def __init__(self, path: str) -> None:
         super().__init__(GroupWriter(ArmedFile(path), "armed"))
@@ -70,15 +70,15 @@ class SqliteArmed(GroupStore):
         await self._writer.write(_unclaim)
 
     async def wanted(self) -> dict[str, bool]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
         return await self._writer.read(_wanted)
 
     async def get(self, msisdns: Sequence[str]) -> list[Armed | None]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
         return await self._writer.read(lambda connection: [_get(connection, each) for each in msisdns])
 
     async def change(self, changes: Sequence[ArmedChange]) -> list[bool]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
 
         def write(connection: sqlite3.Connection) -> list[bool]:
             return [_changed(connection, change) for change in changes]
@@ -92,7 +92,7 @@ class SqliteArmed(GroupStore):
         most: int,
         rate: float = 0.0,  # noqa: ARG002 - one node has the file
     ) -> tuple[list[Armed], int]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
 
         def write(connection: sqlite3.Connection) -> tuple[list[Armed], int]:
             found = [_armed(row) for row in connection.execute(_DUE, (now_ms, most))]
@@ -106,7 +106,7 @@ class SqliteArmed(GroupStore):
         return await self._writer.write(write)
 
     async def counts(self) -> dict[ArmState, int]:
-        """See `scp.ports.ArmedStore`."""
+        """See `scp.map_ports.ArmedStore`."""
         return await self._writer.read(_counts)
 
 

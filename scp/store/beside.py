@@ -14,8 +14,9 @@ from scp.store.messages_sqlite import SqliteMessages
 from scp.store.sqlite_base import MEMORY
 
 if TYPE_CHECKING:
+    from scp.map_ports import ArmedStore
     from scp.message_ports import MessageStore
-    from scp.ports import ArmedStore, CdrStore, Ledger
+    from scp.ports import CdrStore, Ledger
     from scp.store.redis_url import RedisUrl
 
 _SQLITE: Final = "sqlite:"

@@ -12,7 +12,7 @@ from scp.telemetry.label_values import OTHER
 
 @final
 class MapCounts:
-    """`scp.ports.MapTelemetry`.
+    """`scp.map_ports.MapTelemetry`.
 
     Attributes:
         enquiries: by operation, then by outcome.

@@ -22,6 +22,7 @@ from console_node import HOSTILE, SCOPES, TOKENS, Served, clean, running_node
 from console_tab import NEEDS_BROWSER, Tab, chromium
 
 from oracles import redis_lab
+from oracles.hlr_peer import with_hlr
 from oracles.servers import free_tcp_port
 from oracles.waiting import PATIENCE, wait_until
 from scp.capture.decode import Decoder, Filter
@@ -513,19 +514,6 @@ async def enter_stranger(url: str) -> None:
     await store.close()
 
 
-WITH_HLR = """
-[[m3ua.peers]]
-name = "hlr"
-transport = "tcp"
-role = "asp-listen"
-local = ["127.0.0.1"]
-port = {port}
-destinations = ["0-23-6"]
-[map]
-gateway = "0-23-6"
-"""
-
-
 def located(served: Served, number: str) -> bool:
     """Whether the HLR is there, and says where somebody is."""
     try:
@@ -540,7 +528,7 @@ def test_a_place_has_its_age_and_the_hlr_is_asked_where_somebody_is(browser: Any
     number, port = "46701111111", free_tcp_port()
     hlr = [sys.executable, "-m", "scp.cli", "hlr", "--to", f"127.0.0.1:{port}"]
     hlr += ["--subscriber", f"{number},vlr=31651000000,age=7"]
-    with running_node(tmp_path, more=WITH_HLR.format(port=port)) as served:
+    with running_node(tmp_path, more=with_hlr(port)) as served:
         beside = subprocess.Popen(hlr, stdout=subprocess.DEVNULL, env=clean())
         try:
             wait_until(lambda: located(served, number))

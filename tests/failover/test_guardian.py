@@ -232,8 +232,7 @@ def test_what_guardians_did_is_counted_over_all_deaths_of_a_node(tmp_path: Path)
                 assert node.scrape()["scp_guardian_calls_answered_total"] == sum(answered)
                 redis.servers[0].freeze()
                 assert node.process is not None
-                once = lambda: node.scrape()["scp_dialogues_open"] > 0  # noqa: E731
-                with killed(node.process.pid, node.log, once=once):
+                with killed(node.process.pid, node.log, once=lambda: node.scrape()["scp_dialogues_open"] > 0):
                     calls(int(node.settings["m3ua"]), LoadPlan(rate=200.0, duration=4.0, timeout=20.0))
                 redis.servers[0].thaw()
                 node.ended()

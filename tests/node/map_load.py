@@ -23,6 +23,7 @@ sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 import uvloop
 from real_node import RealNode, free_ports
 
+from oracles.hlr_peer import HLR, with_hlr
 from scp.bench.histogram import Histogram
 from scp.bench.load import LoadCall, LoadPlan, run_load
 from scp.domain.call import Trigger
@@ -39,21 +40,7 @@ from scp.store.open import open_store
 from ss7.map.location import LOCATION_UPDATE_OTHER_VLR
 
 ABROAD, HOME = "31651000000", "46709000001"
-HLR = Network(point_code=190, global_title="46700000006", scp_ssn=147)
 AGE, SHARE = 5.0, 0.6
-MAP = """
-[[m3ua.peers]]
-name = "hlr"
-transport = "tcp"
-role = "asp-listen"
-local = ["127.0.0.1"]
-port = {port}
-destinations = ["0-23-6"]
-[map]
-gateway = "0-23-6"
-max_age_s = {age}
-rate = 100000.0
-"""
 PROBES = 10
 """Events in a second after which the subscriber is called."""
 
@@ -100,7 +87,7 @@ async def hlr(port: int, count: int) -> None:
 def node(folder: Path, port: int) -> RealNode:
     made = RealNode(folder, service='ask_hlr = "needed"', log_level="warning", deadline=300)
     made.program = [sys.executable, "-P", "-m", "scp.cli"]  # of PYTHONPATH: perhaps what mypyc made
-    made.extra = MAP.format(port=port, age=AGE)
+    made.extra = with_hlr(port, f"max_age_s = {AGE}\nrate = 100000.0\n")
     made.write()
     text = made.file.read_text()
     made.file.write_text(text.replace('name = "msc"', 'name = "msc"\ndestinations = ["0-23-3"]'))

@@ -18,38 +18,24 @@ sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 from real_node import TOKEN, RealNode, free_ports
 
 from oracles import redis_lab
+from oracles.hlr_peer import HLR, with_hlr
 from oracles.waiting import wait_until
 from scp.domain.subscriber import Subscriber as Record
 from scp.domain.subscriber import When
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.hlr_run import RunningHlr
 from scp.simulator.hlr_script import Script, Subscriber
-from scp.simulator.network import Network
 from scp.store.open import open_store
 from ss7.address import AddressString
 
 NUMBERS = [f"4670{number:07}" for number in range(60)]
 WINDOW = 16
-HLR = Network(point_code=190, global_title="46700000006", scp_ssn=147)
-MAP = """
-[[m3ua.peers]]
-name = "hlr"
-transport = "tcp"
-role = "asp-listen"
-local = ["127.0.0.1"]
-port = {port}
-destinations = ["0-23-6"]
-[map]
-gateway = "0-23-6"
-[map.arming]
-rate = 100.0
-"""
 
 
 def node(folder: Path, number: int, store: str, port: int) -> RealNode:
     folder.mkdir()
     made = RealNode(folder, name=f"scp-{number}", instance=number, store=store)
-    made.extra = MAP.format(port=port)
+    made.extra = with_hlr(port, "[map.arming]\nrate = 100.0\n")
     made.write()
     text = made.file.read_text()
     made.file.write_text(text.replace('name = "msc"', 'name = "msc"\ndestinations = ["0-23-3"]'))

@@ -20,6 +20,7 @@ sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 from real_node import TOKEN, RealNode, free_ports
 from test_nothing_late import Audited
 
+from oracles.hlr_peer import HLR, with_hlr
 from oracles.waiting import until, wait_until
 from scp.domain.call import Trigger
 from scp.simulator.endpoint import Endpoint
@@ -34,19 +35,6 @@ from ss7.map.location import IMSI_ATTACH, LOCATION_UPDATE_OTHER_VLR
 
 ROAMER, SILENT, SETTLED = "46701111111", "46702222222", "46703333333"
 ABROAD, HOME = "31651000000", "46709000001"
-MAP = """
-[[m3ua.peers]]
-name = "hlr"
-transport = "tcp"
-role = "asp-listen"
-local = ["127.0.0.1"]
-port = {port}
-destinations = ["0-23-6"]
-[map]
-gateway = "0-23-6"
-deadline_ms = 700
-"""
-HLR = Network(point_code=190, global_title="46700000006", scp_ssn=147)
 
 
 @asynccontextmanager
@@ -97,7 +85,7 @@ def shown(node: Audited, number: str) -> list[tuple[str, bool, str]]:
 def test_calls_follow_the_subscriber_and_nothing_is_loaded_late(tmp_path: Path) -> None:
     [port] = free_ports(1)
     node = Audited(tmp_path, f"sqlite:{tmp_path / 'store.db'}")
-    node.extra += MAP.format(port=port)
+    node.extra += with_hlr(port, "deadline_ms = 700\n")
     node.write(service='ask_hlr = "needed"')
     text = node.file.read_text()
     node.file.write_text(text.replace('name = "msc"', 'name = "msc"\ndestinations = ["0-23-3"]'))
@@ -170,7 +158,7 @@ def test_calls_follow_the_subscriber_and_nothing_is_loaded_late(tmp_path: Path) 
 def test_m_csis_are_armed_by_themselves_and_not_again_after_a_restart(tmp_path: Path) -> None:
     [port] = free_ports(1)
     node = RealNode(tmp_path)
-    node.extra += MAP.format(port=port) + "[map.arming]\nrate = 100.0\n"
+    node.extra += with_hlr(port, "deadline_ms = 700\n") + "[map.arming]\nrate = 100.0\n"
     node.write()
     node.file.write_text(
         node.file.read_text().replace('name = "msc"', 'name = "msc"\ndestinations = ["0-23-3"]')

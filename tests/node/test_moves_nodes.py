@@ -16,6 +16,7 @@ sys.path.append(str(Path(__file__).parents[1] / "deploy"))  # real_node.py
 from real_node import RealNode, free_ports
 
 from oracles import redis_lab
+from oracles.hlr_peer import HLR, with_hlr
 from scp.domain.call import Trigger
 from scp.domain.subscriber import Subscriber as Record
 from scp.domain.subscriber import When
@@ -31,19 +32,6 @@ from ss7.map.location import LOCATION_UPDATE_OTHER_VLR
 
 NUMBER = "46701111111"
 ABROAD, HOME = "31651000000", "46709000001"
-HLR = Network(point_code=190, global_title="46700000006", scp_ssn=147)
-MAP = """
-[[m3ua.peers]]
-name = "hlr"
-transport = "tcp"
-role = "asp-listen"
-local = ["127.0.0.1"]
-port = {port}
-destinations = ["0-23-6"]
-[map]
-gateway = "0-23-6"
-deadline_ms = 800
-"""
 
 
 class Node(RealNode):
@@ -59,7 +47,7 @@ class Node(RealNode):
             service='ask_hlr = "needed"',
         )
         self.hlr_port = port
-        self.extra = MAP.format(port=port)
+        self.extra = with_hlr(port, "deadline_ms = 800\n")
         self.write()
         text = self.file.read_text()
         self.file.write_text(text.replace('name = "msc"', 'name = "msc"\ndestinations = ["0-23-3"]'))

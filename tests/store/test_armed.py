@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from oracles.redis_lab import Lab
 from scp.domain.armed import Armed, ArmState
-from scp.ports import ArmedStore, StoreError
+from scp.map_ports import ArmedStore
+from scp.ports import StoreError
 from scp.store.armed_redis import RedisArmed
 from scp.store.armed_sqlite import SqliteArmed
 from scp.store.beside import open_armed
