@@ -154,11 +154,11 @@ KILLS ?= 100
 messages: set-up ## MESSAGES=10000 text messages through an SMSC, with KILLS=100 of either side: each delivered once or reported
 	@PYTHONPATH=codecs:.:tests $(BIN)/python tests/messages/kill_run.py $(MESSAGES) $(KILLS)
 
-RATE ?= 1000
+EACH ?= 1000
 SECONDS_OF_LOAD ?= 60
-map-load: compiled ## what a node makes of 1,000 O-CSI calls/s whose places are asked, and of 1,000 noteMM-Events/s
+map-load: compiled ## what a node makes of EACH=1000 O-CSI calls/s whose places are asked, and of as many noteMM-Events/s
 	@for what in calls events; do \
-	  PYTHONPATH=$(CURDIR)/build/compiled:.:tests $(BIN)/python tests/node/map_load.py $$what $(RATE) $(SECONDS_OF_LOAD); done
+	  PYTHONPATH=$(CURDIR)/build/compiled:.:tests $(BIN)/python tests/node/map_load.py $$what $(EACH) $(SECONDS_OF_LOAD); done
 
 bench-replay: compiled ## how fast a capture is replayed, beside how fast tshark decodes it
 	@$(COMPILED) $(BIN)/camel-scp bench replay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -80,3 +81,10 @@ def test_each_package_has_a_line_of_three_parts_and_none_stands_twice() -> None:
     assert {line.count("~") for line in lines} == {2}
     packages = [line.partition(" ")[0] for line in lines]
     assert sorted(set(packages)) == sorted(packages)
+
+
+def test_no_setting_of_the_makefile_has_two_defaults() -> None:
+    """The first of them would hold for both."""
+    named = re.findall(r"(?m)^([A-Z_]+) \?=", (ROOT / "Makefile").read_text())
+    assert len(named) > 5
+    assert len(named) == len(set(named))
