@@ -18,7 +18,7 @@ from scp.stack.tcap import Tcap
 from ss7.cap.contexts import CALL_CONTROL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from random import Random
 
     from scp.config import Config, Peer
@@ -86,14 +86,20 @@ def call_path(
         strict=config.engine.strict,
         quota=quota,
     )
-    signalling.user = users = TcUsers(signalling)
-    for ssn in config.ssns:
-        users.add(cap, ssn, CALL_CONTROL)
     if has_external_srf(config):
         cap.assists = AssistUser(signalling, codec, telemetry, source.time, cap.give)
-        for ssn in config.ssns:
-            users.add(cap.assists, ssn, CONTEXTS_SERVED)
+    signalling.user = _users(signalling, cap, config.ssns)
     return signalling, cap
+
+
+def _users(signalling: Signalling, cap: CapUser, ssns: Iterable[int]) -> TcUsers:
+    """Return a node's TC-users: calls, and assists where there are any."""
+    users = TcUsers(signalling)
+    for ssn in ssns:
+        users.add(cap, ssn, CALL_CONTROL)
+        if cap.assists is not None:
+            users.add(cap.assists, ssn, CONTEXTS_SERVED)
+    return users
 
 
 def without_services(

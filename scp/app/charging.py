@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scp.charging.nchf_http import ChfClient
     from scp.charging.ro_client import RoClient
     from scp.config import Charging, Chf, Config, Ro
+    from scp.config.sms_control import SmsCharging
     from scp.domain.outcome import Step
     from scp.domain.reservation import Account
     from scp.ports import ChargingSystem, ChargingTelemetry, Ledger, QuotaSystem
@@ -70,17 +71,12 @@ def charging_service(
     cdrs = open_cdrs(charging.records and charging.records.reveal(), store_url, node)
     function: ChfClient | None = None
     servers: RoClient | None = None
-    system: ChargingSystem
-    quotas: QuotaSystem
     if charging.ro is not None:
         servers = _ro_client(config, charging.ro, random, told)
-        system, quotas = _ro(config, charging.ro, ledger, servers)
     elif charging.chf is not None:
         function = _client(charging.chf, random, _named("charging function", told))
-        system, quotas = _chf(config, charging.chf, ledger, function)
-    else:
-        system, quotas = _local(config, ledger)
-    sms = None if config.sms_control is None else config.sms_control.charging
+    system, quotas = _systems(config, ledger, function, servers)
+    sms = _message_charging(config)
     requests = FaultState(_named("requests to the ledger", told))
     swept = "expiry, and CDRs of what was charged"
     wanted = bool(charging.tariffs) or function is not None or servers is not None
@@ -102,14 +98,36 @@ def charging_service(
     )
     if isinstance(quotas, LocalQuotas):
         quotas.charged = service.charged
-    service.quotas = QuotaDesk(
+    service.quotas = _quota_desk(service, quotas, telemetry, requests, told)
+    return service
+
+
+def _quota_desk(
+    service: ChargingService,
+    quotas: QuotaSystem,
+    telemetry: ChargingTelemetry | None,
+    requests: FaultState,
+    told: Told,
+) -> QuotaDesk:
+    return QuotaDesk(
         quotas,
         telemetry,
         requests,
         service.committed,
         lambda session, used: told(f"session {session} is not settled: {used}", True),
     )
-    return service
+
+
+def _systems(
+    config: Config, ledger: Ledger, function: ChfClient | None, servers: RoClient | None
+) -> tuple[ChargingSystem, QuotaSystem]:
+    """Return what reserves, minutes and quotas: by Ro, by a charging function, or by the node's tariffs."""
+    charging = config.charging
+    if charging.ro is not None and servers is not None:
+        return _ro(config, charging.ro, ledger, servers)
+    if charging.chf is not None and function is not None:
+        return _chf(config, charging.chf, ledger, function)
+    return _local(config, ledger)
 
 
 async def charge_steps(who: Payment, charging: Charging, ledger: Ledger) -> tuple[Step, ...]:
@@ -138,7 +156,7 @@ def wall_ms() -> int:
 
 def _local(config: Config, ledger: Ledger) -> tuple[ChargingSystem, QuotaSystem]:
     charging = config.charging
-    sms = None if config.sms_control is None else config.sms_control.charging
+    sms = _message_charging(config)
     messages = None if sms is None else TariffTable([each.tariff() for each in sms.tariffs])
     tariffs, local = TariffTable(charging.tariffs), local_clock(charging.timezone)
     grace_ms, most = charging.grace_s * 1000, charging.max_minutes * MINUTE
@@ -148,9 +166,13 @@ def _local(config: Config, ledger: Ledger) -> tuple[ChargingSystem, QuotaSystem]
     )
 
 
+def _message_charging(config: Config) -> SmsCharging | None:
+    return None if config.sms_control is None else config.sms_control.charging
+
+
 def _grace_ms(config: Config) -> int:
     """Return how long a reservation waits to be settled: a message's longer than its report is waited for."""
-    sms = None if config.sms_control is None else config.sms_control.charging
+    sms = _message_charging(config)
     wait = 0.0 if sms is None else sms.deadline_s + sms.report_s + _SETTLES_WITHIN
     return int(max(config.charging.grace_s, wait) * 1000)
 

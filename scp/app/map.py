@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from scp.app.map_messages import MapMessages
     from scp.config import Config
+    from scp.config.map import Map
     from scp.domain.armed import Armed
     from scp.domain.moves import Move
     from scp.domain.whereabouts import Located
@@ -185,34 +186,46 @@ class MapParts:
         self.writer = StoredMoves(store, failed)
         self._clock = signalling.clock
         self._hlr = settings.hlr or ""
-        self.mobility: Mobility | None = None
         users.add(self.enquiries, settings.ssn, (*_ASKED, b""))
-        if settings.mobility:
-            self.mobility = Mobility(
-                signalling,
-                self.writer,
-                self.places,
-                config.numbering,
-                telemetry,
-                settings.allowed_callers,
-                checks_sender=settings.check_sender,
-            )
+        self.mobility = self._mobility(config, settings, signalling, telemetry)
+        self.arming = self._arming(config, settings, store, arming_failed)
+        if self.mobility is not None:
             users.add(self.mobility, settings.ssn, CONTEXTS_SERVED)
-        self.arming: ArmingKeeper | None = None
-        if settings.arming is not None:
-            state = settings.arming.state
-            self.arming = ArmingKeeper(
-                settings.arming,
-                store,
-                open_armed(state and state.reveal(), config.store.url.reveal()),
-                self._ask_arming,
-                self._reachable,
-                arming_failed,
-            )
-            if self.mobility is not None:
-                self.mobility.subscriptions = self.arming
+            self.mobility.subscriptions = self.arming
         cap.locator = self.places
         cap.place_deadline = settings.deadline_ms / 1000
+
+    def _mobility(
+        self, config: Config, settings: Map, signalling: Signalling, telemetry: MapTelemetry
+    ) -> Mobility | None:
+        """Return what takes the messages of VLRs; None: they are not taken."""
+        if not settings.mobility:
+            return None
+        return Mobility(
+            signalling,
+            self.writer,
+            self.places,
+            config.numbering,
+            telemetry,
+            settings.allowed_callers,
+            checks_sender=settings.check_sender,
+        )
+
+    def _arming(
+        self, config: Config, settings: Map, store: SubscriberStore, failed: Callable[[str], None]
+    ) -> ArmingKeeper | None:
+        """Return what keeps M-CSIs armed; None: nobody does."""
+        if settings.arming is None:
+            return None
+        state = settings.arming.state
+        return ArmingKeeper(
+            settings.arming,
+            store,
+            open_armed(state and state.reveal(), config.store.url.reveal()),
+            self._ask_arming,
+            self._reachable,
+            failed,
+        )
 
     def deliver(self, messages: MapMessages, signalling: Signalling, users: TcUsers) -> None:
         """Deliver text messages, and take the HLR's alerts."""

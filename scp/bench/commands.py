@@ -67,40 +67,53 @@ def bench(
     Exit status: 0 every answer was right, 1 one was missing or wrong, or with --against a scenario is slower,
     2 something needed is not there.
     """
-    size = QUICK if quick else FULL
-    known = NAMES if against is None else COMPARED
-    if consoles is not None:
-        known = WITH
-        scenarios = scenarios or ["steer"]
-    names = scenarios or [
-        name for name in ALL if name in known and (name != REPLAY or against or shutil.which("tshark"))
-    ]
-    if soak is not None:
-        names, size = [SOAK], replace(size, soaked=soak)
-    if names == [API]:
-        _api(seconds=2 if quick else 10, json=json)
-    unknown = sorted(set(names) - set(known))
-    if unknown:
-        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(known)}")
     if against is not None and plot is not None:
         raise typer.BadParameter("--plot draws one tree's scenarios, not a comparison")
     if consoles is not None and (against is not None or plot is not None or soak is not None):
         raise typer.BadParameter("--consoles is a comparison of its own")
-    said = Console(stderr=True, highlight=False)
-
-    def tell(text: str) -> None:
-        said.print(f"[dim]{text}[/dim]")
-
+    size = QUICK if quick else FULL
+    if soak is not None:
+        scenarios, size = [SOAK], replace(size, soaked=soak)
+    if scenarios == [API]:
+        _api(seconds=2 if quick else 10, json=json)
+    names = _names(scenarios, compares=against is not None, consoles=consoles is not None)
     try:
         if consoles is not None:
-            found = with_consoles(names, size, consoles, tell, realtime=realtime)
+            found = with_consoles(names, size, consoles, _tell, realtime=realtime)
             _compare(found, f"With {consoles} consoles open, beside none", json=json)
         if against is not None:
-            _compare(compare(names, size, against, tell, realtime=realtime), json=json)
-        report = run(names, size, tell, realtime=realtime)
+            _compare(compare(names, size, against, _tell, realtime=realtime), json=json)
+        report = run(names, size, _tell, realtime=realtime)
     except (OSError, ServerError, StoreError, TimeoutError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+    _end(report, plot, json=json)
+
+
+def _tell(text: str) -> None:
+    Console(stderr=True, highlight=False).print(f"[dim]{text}[/dim]")
+
+
+def _names(asked: list[str] | None, *, compares: bool, consoles: bool) -> list[str]:
+    """Return the scenarios to measure: those that are asked for, or what is measured otherwise.
+
+    Raises:
+        BadParameter: for one that there is not, or not with these options.
+    """
+    known = WITH if consoles else COMPARED if compares else NAMES
+    if not asked and consoles:
+        return ["steer"]
+    names = asked or [
+        name for name in ALL if name in known and (name != REPLAY or compares or shutil.which("tshark"))
+    ]
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(known)}")
+    return names
+
+
+def _end(report: Report, plot: Path | None, *, json: bool) -> NoReturn:
+    """Print a report, draw it, and leave."""
     if json:
         typer.echo(msgspec.json.format(msgspec.json.encode(as_json(report))))
     else:

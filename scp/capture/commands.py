@@ -67,21 +67,12 @@ def decode(
 ) -> None:
     """Show a capture, or one message of any layer: as a tree, one line a message, or JSON."""
     from scp.capture.decode import Decoder, Filter
-    from scp.capture.hex_input import decode_hex
-    from scp.capture.hex_text import read_hex
-    from ss7.errors import DecodeError
 
     show = printer(as_json=json, as_lines=lines)
     if hexadecimal:
         if file:
             raise fail("give a capture or --hex, not both")
-        try:
-            octets = read_hex(sys.stdin.read() if hexadecimal == "-" else hexadecimal)
-            named = (operation or ["initialDP"])[0]
-            for shown in decode_hex(octets, layer, version=cap_version, operation=named):
-                show(shown)
-        except (DecodeError, ValueError) as error:
-            raise fail(f"--hex: {error}") from None
+        _decode_octets(hexadecimal, layer, cap_version, (operation or ["initialDP"])[0], show)
         return
     if not file:
         raise fail("give a capture, or --hex")
@@ -89,6 +80,21 @@ def decode(
         number=number, imsi=imsi, tid=tid, operation=tuple(operation or ()), reason=reason, faults=faults
     )
     _decode_capture(open_capture(file), Decoder(wanted, cap_version, octets=with_octets), show)
+
+
+def _decode_octets(
+    text: str, layer: str, version: int, operation: str, show: Callable[[dict[str, Any]], object]
+) -> None:
+    from scp.capture.hex_input import decode_hex
+    from scp.capture.hex_text import read_hex
+    from ss7.errors import DecodeError
+
+    try:
+        octets = read_hex(sys.stdin.read() if text == "-" else text)
+        for shown in decode_hex(octets, layer, version=version, operation=operation):
+            show(shown)
+    except (DecodeError, ValueError) as error:
+        raise fail(f"--hex: {error}") from None
 
 
 def _decode_capture(capture: Capture, decoder: Decoder, show: Callable[[dict[str, Any]], object]) -> None:

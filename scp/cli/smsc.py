@@ -76,16 +76,13 @@ def smsc(
     except ValueError as error:
         raise fail(f"--listen: {error}") from None
 
-    async def run() -> None:
+    try:
         this = Smsc(settings, journal, _print)
         for sender, recipient, text in outgoing:
             this.send(sender, recipient, text)
-        await _serve(this, where.host, where.port)
-
-    try:
-        asyncio.run(run())
+        asyncio.run(_serve(this, where.host, where.port))
     except OSError as error:
-        raise fail(f"{listen}: {error.strerror or error}") from None
+        raise fail(f"{error.filename or listen}: {error.strerror or error}") from None
 
 
 async def _serve(this: Smsc, host: str, port: int) -> None:

@@ -71,21 +71,14 @@ def explain(
 
     Asked is a running node (--node), or a configuration and its store (--config), or a store (--store).
     """
-    if not (b or capture):
-        raise fail("which call? give --b NUMBER, or --capture FILE")
+    by_node = bool(node) or not (config or store)
+    _check_options(b, capture, by_node=by_node, ask=ask)
     diverted = (redirecting, redirections)
-    if node or not (config or store):
-        if capture:
-            raise fail("a captured call needs rules: give --config, or --store with the numbering options")
+    if by_node:
         shown = _asked(
             node, token, b, a=a, trigger=trigger, vlr=vlr, diverted=diverted, key=service_key, ask=ask
         )
     else:
-        if ask:
-            raise fail(
-                "--ask has a running node ask the HLR, and nothing is asked from here: "
-                "start the node (camel-scp serve), give its API's URL by --node, and no --config or --store"
-            )
         idp = _request(capture, frame, a, b) if capture else None
         key = service_key if idp is None or service_key >= 0 else idp.service_key
         service: Any = None
@@ -101,9 +94,20 @@ def explain(
         if config and service is not None:
             decided = _with_charge(decided, config, service, facts, idp, (a, redirecting))
         shown = decided.as_json()
-    _print(shown, json=json)
-    if shown["reason"] == Reason.LOCAL_NUMBER and b:
-        say(f"{b} is taken as dialled; if it is an E.164 number: --b +{b}")
+    _print(shown, b, json=json)
+
+
+def _check_options(b: str, capture: str, *, by_node: bool, ask: bool) -> None:
+    """Fail where the options name no call, or ask what this way of deciding can't give."""
+    if not (b or capture):
+        raise fail("which call? give --b NUMBER, or --capture FILE")
+    if by_node and capture:
+        raise fail("a captured call needs rules: give --config, or --store with the numbering options")
+    if ask and not by_node:
+        raise fail(
+            "--ask has a running node ask the HLR, and nothing is asked from here: "
+            "start the node (camel-scp serve), give its API's URL by --node, and no --config or --store"
+        )
 
 
 def _asked(
@@ -283,7 +287,8 @@ def _request(capture: str, frame: int, a: str, b: str) -> Any:
     return idp
 
 
-def _print(shown: JsonDict, *, json: bool) -> None:
+def _print(shown: JsonDict, typed: str, *, json: bool) -> None:
+    """Print an explanation; ``typed``: the called number, if it was given by hand."""
     import msgspec
 
     from scp.replay.tables import print_explanation
@@ -292,3 +297,5 @@ def _print(shown: JsonDict, *, json: bool) -> None:
         typer.echo(msgspec.json.encode(shown))
     else:
         print_explanation(shown)
+    if shown["reason"] == Reason.LOCAL_NUMBER and typed:
+        say(f"{typed} is taken as dialled; if it is an E.164 number: --b +{typed}")

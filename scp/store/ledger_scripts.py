@@ -26,6 +26,50 @@ def _chosen(event: Event) -> str:
     )
 
 
+_HOLD: Final = f"""\
+  if amount - was > free then steps = steps - 1 return answer('{Result.INSUFFICIENT}') end
+  if amount ~= was then held = redis.call('HINCRBY', KEYS[3], account, amount - was) end
+  granted, expires = seconds, until_ms
+  redis.call('ZADD', KEYS[4], expires, id)
+  if state == 'none' then
+    redis.call('HSET', KEYS[1], 'state', after, 'held', amount, 'granted', granted, 'expires', expires,
+      'steps', steps, 'account', account, 'body', ARGV[4])
+  else
+    redis.call('HSET', KEYS[1], 'state', after, 'held', amount, 'granted', granted, 'expires', expires,
+      'steps', steps)
+  end
+  state, was = after, amount
+  return answer('{Result.DONE}')
+"""
+"""How `step_script` holds an amount: a new reservation, or more for one that there is."""
+_END: Final = f"""\
+if effect ~= '{Effect.CHARGE_LATE}' and effect ~= '{Effect.CHARGE_USED_LATE}' then
+  if was ~= 0 then held = redis.call('HINCRBY', KEYS[3], account, -was) end
+  free = free + was
+end
+ended = at
+redis.call('HSET', KEYS[1], 'state', after, 'ended', at, 'steps', steps)
+if effect ~= '{Effect.FREE}' then
+  charged = math.min(amount, math.max(free, 0))
+  if effect == '{Effect.CHARGE}' or effect == '{Effect.CHARGE_LATE}' then charged = math.min(charged, was) end
+  used = seconds
+  if charged ~= 0 then
+    balance = redis.call('HINCRBY', KEYS[2], account, -charged)
+    redis.call('HINCRBY', KEYS[7], 'charged', charged)
+  end
+  redis.call('HSET', KEYS[1], 'charged', charged, 'used', used, 'recorded', 0)
+  redis.call('SADD', KEYS[6], id)
+  body = body or ARGV[5] == '{RAISE}'
+end
+if state == 'none' then redis.call('HSET', KEYS[1], 'account', account, 'body', ARGV[4]) end
+redis.call('ZREM', KEYS[4], id)
+redis.call('ZADD', KEYS[5], ended, id)
+state = after
+return answer('{Result.DONE}')
+"""
+"""How `step_script` ends a reservation: what it held is free, and what was used is charged."""
+
+
 def step_script(event: Event) -> str:
     """Return the script that applies one event to a reservation.
 
@@ -58,44 +102,8 @@ if not balance and (amount ~= 0 or was ~= 0) then return answer('{Result.NO_ACCO
 local free = (balance or 0) - held
 steps = steps + 1
 if effect == '{Effect.HOLD}' then
-  if amount - was > free then steps = steps - 1 return answer('{Result.INSUFFICIENT}') end
-  if amount ~= was then held = redis.call('HINCRBY', KEYS[3], account, amount - was) end
-  granted, expires = seconds, until_ms
-  redis.call('ZADD', KEYS[4], expires, id)
-  if state == 'none' then
-    redis.call('HSET', KEYS[1], 'state', after, 'held', amount, 'granted', granted, 'expires', expires,
-      'steps', steps, 'account', account, 'body', ARGV[4])
-  else
-    redis.call('HSET', KEYS[1], 'state', after, 'held', amount, 'granted', granted, 'expires', expires,
-      'steps', steps)
-  end
-  state, was = after, amount
-  return answer('{Result.DONE}')
-end
-if effect ~= '{Effect.CHARGE_LATE}' and effect ~= '{Effect.CHARGE_USED_LATE}' then
-  if was ~= 0 then held = redis.call('HINCRBY', KEYS[3], account, -was) end
-  free = free + was
-end
-ended = at
-redis.call('HSET', KEYS[1], 'state', after, 'ended', at, 'steps', steps)
-if effect ~= '{Effect.FREE}' then
-  charged = math.min(amount, math.max(free, 0))
-  if effect == '{Effect.CHARGE}' or effect == '{Effect.CHARGE_LATE}' then charged = math.min(charged, was) end
-  used = seconds
-  if charged ~= 0 then
-    balance = redis.call('HINCRBY', KEYS[2], account, -charged)
-    redis.call('HINCRBY', KEYS[7], 'charged', charged)
-  end
-  redis.call('HSET', KEYS[1], 'charged', charged, 'used', used, 'recorded', 0)
-  redis.call('SADD', KEYS[6], id)
-  body = body or ARGV[5] == '{RAISE}'
-end
-if state == 'none' then redis.call('HSET', KEYS[1], 'account', account, 'body', ARGV[4]) end
-redis.call('ZREM', KEYS[4], id)
-redis.call('ZADD', KEYS[5], ended, id)
-state = after
-return answer('{Result.DONE}')
-"""
+{_HOLD}end
+{_END}"""
 
 
 STEPS: Final = {event: step_script(event) for event in Event}
