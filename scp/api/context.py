@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from scp.api.audit import Audit
     from scp.api.shared_changes import SharedChanges
+    from scp.charging.fault_state import FaultState
     from scp.config import Api, ApiKey
     from scp.domain.call import CallFacts
     from scp.domain.outcome import Decision, Step
@@ -39,6 +40,11 @@ class NodeView(Protocol):
     @property
     def store(self) -> SubscriberStore:
         """Where the records are."""
+        ...
+
+    @property
+    def store_fault(self) -> FaultState:
+        """What is wrong with the store, and since when; who finds out reports it there."""
         ...
 
     @property

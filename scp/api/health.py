@@ -125,17 +125,18 @@ def observe_node(node: NodeView) -> Health:
         _condition(checks, "sccp:subsystem", name, condition, {"allowed"})
     for part in node.components():
         _part(part, checks)
-    unusable = node.store.usable()
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    unusable, fault = node.store.usable(), node.store_fault
+    fault.report(unusable)
     store = Check(
         "store",
         "datastore",
         "fail" if unusable else "pass",
         "unusable" if unusable else "usable",
-        now,
+        _time(fault.since),
         unusable,
-        check="store.url, the server or file that it names, and the way there" if unusable else "",
-        last_error=unusable,
+        fault.last,
+        _time(fault.last_at) if fault.last else "",
+        "store.url, the server or file that it names, and the way there" if unusable else "",
     )
     reasons = tuple(node.why_not_ready())
     status: Status = "pass"

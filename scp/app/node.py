@@ -17,8 +17,9 @@ from scp.app.messages import text_messaging
 from scp.app.overload import limits_of, memory_of, pressure_on
 from scp.app.preload import preload
 from scp.app.settings import node_settings
-from scp.app.status import components
+from scp.app.status import Seen, components
 from scp.app.tracing import Tracing
+from scp.charging.fault_state import FaultState
 from scp.common.passes import StoredPasses
 from scp.common.report_limiter import ReportLimiter
 from scp.domain.rules import Rules
@@ -137,6 +138,8 @@ class Node:
         if config.journal.enabled:
             self.held = HeldCallsService(config, self.store, random, event_log.journal)
         self._attachments: list[Attachment] = []
+        self.store_fault = FaultState(lambda _: None)
+        self._seen = Seen()
         self._console: Hub | None = None
         self._devices: Devices | None = None
         self._sms: SmsControlUser | None = None
@@ -439,7 +442,13 @@ class Node:
 
     def components(self) -> Iterable[ComponentStatus]:
         """Return the state of what this node has beside its links and its store."""
-        return components(self)
+        return map(self._seen.complete, components(self))
+
+    def look(self) -> None:
+        """See how the parts are, so that it is known since when; called each second."""
+        self.store_fault.report(self.store.usable())
+        for _ in self.components():
+            pass
 
     def rules(self, service_key: int | None) -> Rules | None:
         """Return what the service of this key steers by (None: the first that does); None if it does not."""

@@ -262,6 +262,7 @@ async def _keep_told(manager: ServiceManager, node: Node, event_log: StructuredE
             manager.tell(ALIVE)
         if node.guardian is not None:
             node.guardian.check()
+        node.look()
         reasons = node.why_not_ready()
         if reasons != told:
             manager.status(f"steers no calls: {'; '.join(reasons)}" if reasons else "takes calls")

@@ -8,14 +8,14 @@ would cost calls: they are warnings, and alerts.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from scp.domain.armed import ArmState
 from scp.engine.status import ComponentStatus
 from scp.telemetry.label_values import IDENTITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from scp.app.arming import ArmingKeeper
     from scp.app.duplicate_nodes import DuplicateDetector
@@ -59,6 +59,33 @@ CHECKS: Final = {
 """What to look at where something is wrong."""
 
 
+UNKNOWN: Final = 0.0
+"""The ``since`` of a part that does not know since when it is as it is."""
+
+
+@final
+class Seen:
+    """Remembers since when parts are in order, or not, that do not know it: as it was seen (`Node.look`).
+
+    Args:
+        wall: seconds since 1970.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._states: dict[tuple[str, str], tuple[bool, float]] = {}
+
+    def complete(self, part: ComponentStatus) -> ComponentStatus:
+        """Set a part's ``since`` if it is `UNKNOWN`."""
+        key, wrong = (part.group, part.name), bool(part.check)
+        before = self._states.get(key)
+        if before is None or before[0] != wrong:
+            before = self._states[key] = wrong, part.since or self._wall()
+        if part.since == UNKNOWN:
+            part.since = before[1]
+        return part
+
+
 class Parts(Protocol):
     """What a node has beside its links and its store."""
 
@@ -74,8 +101,7 @@ class Parts(Protocol):
 
 def components(node: Parts) -> Iterator[ComponentStatus]:
     """Yield the state of everything that the node has; what nobody has asked for is left out."""
-    now = time.time()
-    yield _records(node.charging.sink, now)
+    yield _records(node.charging.sink)
     yield _ledger(node.charging)
     if node.charging.servers is not None:
         yield _servers(node.charging.servers)
@@ -84,15 +110,15 @@ def components(node: Parts) -> Iterator[ComponentStatus]:
     if node.messaging is not None:
         yield from _messages(node.messaging)
     if node.map is not None:
-        yield _hlr(node.map, now)
+        yield _hlr(node.map)
         if node.map.arming is not None:
-            yield _arming(node.map.arming, now)
+            yield _arming(node.map.arming)
     if node.duplicates is not None:
         yield from _identities(node.duplicates)
     if node.guardian is not None:
         yield _guardian(node.guardian)
     if node.held is not None:
-        yield _journal(node.held, now)
+        yield _journal(node.held)
     recording = node.tracing.recording()
     if recording.state != "off" or recording.failure:
         yield _recording(recording)
@@ -101,9 +127,9 @@ def components(node: Parts) -> Iterator[ComponentStatus]:
         yield ComponentStatus("node:traces", "traces", "component", running, traces[0].began)
 
 
-def _records(sink: CdrSink | None, now: float) -> ComponentStatus:
+def _records(sink: CdrSink | None) -> ComponentStatus:
     part = ComponentStatus(
-        "charging:records", "call detail records", "datastore", "not made of call attempts", now
+        "charging:records", "call detail records", "datastore", "not made of call attempts", UNKNOWN
     )
     if sink is None:
         return part
@@ -113,7 +139,7 @@ def _records(sink: CdrSink | None, now: float) -> ComponentStatus:
         f"{sink.waiting:,} wait, the oldest for {oldest:.0f} s at the most" if sink.waiting else "none waits"
     )
     part.state = f"{waiting}; {sink.dropped:,} were dropped" if sink.dropped else waiting
-    lately = sink.dropped_at > now - LATELY
+    lately = sink.dropped_at > time.time() - LATELY
     if fault.now or lately or sink.waiting > MANY_WAITING or oldest > LONG_WAITING:
         part.check = CHECKS["records"]
     return part
@@ -122,16 +148,16 @@ def _records(sink: CdrSink | None, now: float) -> ComponentStatus:
 def _ledger(service: ChargingService) -> ComponentStatus:
     """The ledger fails if it says so itself, or if what was last asked of it failed."""
     fails = service.ledger_fault()
-    worst = max(service.requests, service.fault, key=lambda each: (bool(each.now), each.last_at))
+    latest = max(service.state, service.requests, service.fault, key=lambda each: each.last_at)
     return ComponentStatus(
         "charging:ledger",
         "ledger",
         "datastore",
         "fails" if fails else "usable",
-        worst.since,
+        service.state.since,
         CHECKS["ledger"] if fails else "",
-        fails or worst.last,
-        time.time() if fails else worst.last_at,
+        fails or latest.last,
+        latest.last_at,
     )
 
 
@@ -169,7 +195,7 @@ def _servers(client: RoClient) -> ComponentStatus:
     )
 
 
-def _hlr(parts: MapParts, now: float) -> ComponentStatus:
+def _hlr(parts: MapParts) -> ComponentStatus:
     """The HLR is wrong while it is left alone since it does not answer."""
     silent = parts.silent_for()
     return ComponentStatus(
@@ -177,12 +203,12 @@ def _hlr(parts: MapParts, now: float) -> ComponentStatus:
         "HLR",
         "system",
         "does not answer" if silent else f"{len(parts.places)} places remembered",
-        now - silent,
+        time.time() - silent if silent else UNKNOWN,
         CHECKS["hlr"] if silent else "",
     )
 
 
-def _arming(keeper: ArmingKeeper, now: float) -> ComponentStatus:
+def _arming(keeper: ArmingKeeper) -> ComponentStatus:
     """M-CSIs are wrong where the HLR refuses some, or the store fails."""
     counts = keeper.counts
     refused, waiting = counts[ArmState.REFUSED], counts[ArmState.WAITING]
@@ -191,10 +217,10 @@ def _arming(keeper: ArmingKeeper, now: float) -> ComponentStatus:
         "M-CSIs",
         "component",
         f"{counts[ArmState.ARMED]:,} armed, {waiting:,} wait, {refused:,} refused",
-        now,
+        UNKNOWN,
         CHECKS["arming"] if refused or keeper.fault else "",
         keeper.fault or keeper.last_refusal,
-        now if refused or keeper.fault else 0.0,
+        time.time() if refused or keeper.fault else 0.0,
     )
 
 
@@ -223,7 +249,7 @@ def _messages(messaging: TextMessaging) -> Iterator[ComponentStatus]:
         "text messages",
         "datastore",
         f"fails: {queue.fault}" if queue.fault else f"{queue.open:,} under way",
-        time.time(),
+        UNKNOWN,
         CHECKS["messages"] if queue.fault or late else "",
         queue.fault,
         time.time() if queue.fault else 0.0,
@@ -264,9 +290,9 @@ def _guardian(guardian: Guardian) -> ComponentStatus:
     )
 
 
-def _journal(service: HeldCallsService, now: float) -> ComponentStatus:
+def _journal(service: HeldCallsService) -> ComponentStatus:
     journal, adoption = service.journal, service.adoption
-    part = ComponentStatus("node:journal", "held calls", "datastore", "not begun", now)
+    part = ComponentStatus("node:journal", "held calls", "datastore", "not begun", UNKNOWN)
     if journal is None or adoption is None:
         return part
     fault, counts = service.fault, adoption.counts
@@ -279,7 +305,7 @@ def _journal(service: HeldCallsService, now: float) -> ComponentStatus:
     if service.presence is not None:
         others = ", ".join(_other_node(each, adoption.relay) for each in service.presence.nodes.values())
         part.state += f"; other nodes: {others or 'none'}"
-    if fault.now or journal.unjournalled_at > now - LATELY:
+    if fault.now or journal.unjournalled_at > time.time() - LATELY:
         part.check = CHECKS["journal"]
     return part
 

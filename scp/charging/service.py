@@ -64,6 +64,8 @@ class ChargingService:
     Attributes:
         quotas: charges calls under control; None: nobody set it.
         fault: what sweeping fails with: the ledger, or the file of CDRs.
+        requests: what requests to the ledger fail with.
+        state: what `ledger_fault` said, and since when.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class ChargingService:
         self._failed = failed
         self.fault = fault or FaultState(failed)
         self.requests = requests or FaultState(failed)
+        self.state = FaultState(lambda _: None)
         self.function = function
         self.servers = servers
         self.quotas: QuotaDesk | None = None
@@ -143,7 +146,9 @@ class ChargingService:
 
     def ledger_fault(self) -> str:
         """Return "" if the ledger did what was last asked of it, else in words why not."""
-        return self.ledger.usable() or self.requests.now or self.fault.now
+        found = self.ledger.usable() or self.requests.now or self.fault.now
+        self.state.report(found)
+        return found
 
     def committed(self) -> None:
         """A reservation was committed: write its CDR soon."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from scp.api.server import ApiServer, serve_api
+from scp.charging.fault_state import FaultState
 from scp.client import Client
 from scp.config import Api, ApiKey, HostPort, Scope, Secret
 from scp.domain.decision import Step
@@ -65,6 +66,7 @@ class FakeNode:
 
     def __init__(self) -> None:
         self.store = SqliteStore(":memory:")
+        self.store_fault = FaultState(lambda _: None)
         self.reasons: list[str] = []
         self.status = [LinkStatus("stp-a", connected=True, asp="active", since=0.0, check="")]
         self.steers: Rules | None = RULES

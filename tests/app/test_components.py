@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +23,7 @@ from chf import Chf
 from ocs import CLIENT, REALM, Books, Ocs
 
 from oracles.servers import free_tcp_port
+from scp.api.health import observe_node
 from scp.app.charging import charging_service
 from scp.app.event_log import EventLog
 from scp.app.metrics import NodeMetrics
@@ -411,3 +414,31 @@ def test_trouble_is_told_when_it_begins_and_ends_and_remembered() -> None:
         trouble.report(what)
     assert told == ["a", ""]
     assert (trouble.now, trouble.since, trouble.last, trouble.last_at) == ("", 4.0, "b", 3.0)
+
+
+def test_since_when_store_and_ledger_fail_and_are_back_is_kept() -> None:
+    """A look later, and looks in between, leave it as it is."""
+
+    async def body(watched: Watched) -> None:
+        node = watched.node
+        said = ""
+        node.store.usable = lambda: said  # type: ignore[method-assign]
+        node.charging.ledger.usable = lambda: said  # type: ignore[method-assign]
+        before = {each.group: each.since for each in node.components()}
+        for said, status, error in (("gone", "fail", "gone"), ("", "pass", "gone")):
+            node.look()
+            began = time.time()
+            for _ in range(2):
+                checks = observe_node(node).checks
+                (store,), (ledger,) = checks["store:records"], checks["charging:ledger"]
+                assert (store.status, store.last_error, ledger.last_error) == (status, error, error)
+                assert [ledger.status == "pass", bool(store.check)] == [not said, bool(said)]
+                for each in (store, ledger):
+                    since = datetime.fromisoformat(each.time).timestamp()
+                    assert before["charging:ledger"] < since <= began
+                    assert 0 < datetime.fromisoformat(each.last_error_time).timestamp() <= time.time()
+                await asyncio.sleep(0.01)
+            before = {each.group: each.since for each in node.components()}
+            assert before == {each.group: each.since for each in node.components()}
+
+    run(body)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from oracles import virtual_time
+from scp.charging.fault_state import FaultState
 from scp.console import hub
 from scp.console.hub import Hub
 from scp.console.nodes import Nodes
@@ -27,6 +28,7 @@ class Node:
 
     name = "scp-test"
     store: Any = SimpleNamespace(usable=lambda: "")
+    store_fault = FaultState(lambda _: None)
 
     def __init__(self, board: StatusBoard) -> None:
         self._board = board
