@@ -63,8 +63,8 @@ class NodeIdentity(Struct, frozen=True):
         """Return one of `IDENTITIES` with its value: "instance:7"."""
         return f"{kind}:{getattr(self, kind)}"
 
-    def words(self) -> str:
-        """Return it in words."""
+    def describe(self) -> str:
+        """Return name, instance, host and process id, as text."""
         return f"{self.name} (instance {self.instance}) on {self.host}, pid {self.pid}"
 
 

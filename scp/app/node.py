@@ -131,7 +131,7 @@ class Node:
             config,
             self.store,
             random,
-            lambda identity, others: event_log.duplicates(identity, [each.words() for each in others]),
+            lambda identity, others: event_log.duplicates(identity, [each.describe() for each in others]),
             lambda why: event_log.watching("nodes that are alike can't be found", trouble=True, why=why),
         )
         self.held: HeldCallsService | None = None

@@ -56,7 +56,7 @@ def duplicates(config: Config) -> Iterator[str]:
         for each in others:
             if structs.replace(each, pid=me.pid, token="") != me:
                 identity = me.identity(kind).replace(":", " ")
-                yield f"{identity} is taken by a running node, {each.words()}: both have to be unique"
+                yield f"{identity} is taken by a running node, {each.describe()}: both have to be unique"
 
 
 def missing_folders(config: Config) -> Iterator[Fault]:

@@ -33,9 +33,10 @@ def codecs(name: str) -> tuple[Codec, TcapCodec | None]:
     """Return the CAP codec and the TCAP codec (None: the machine's own) for ``engine.codec``."""
     if name == "fast":
         return ALONE, None
-    from ss7 import reference, reference_tcap  # noqa: PLC0415 - half a second that only the reference codec costs
+    from ss7.cap.reference import REFERENCE  # noqa: PLC0415 - half a second that only it costs
+    from ss7.reference_tcap import REFERENCE_TCAP  # noqa: PLC0415
 
-    return reference.REFERENCE, reference_tcap.REFERENCE_TCAP
+    return REFERENCE, REFERENCE_TCAP
 
 
 def networks_of(config: Config, random: Random) -> list[Ss7Network]:

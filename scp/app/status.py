@@ -259,12 +259,12 @@ def _messages(messaging: TextMessaging) -> Iterator[ComponentStatus]:
 def _identities(duplicates: DuplicateDetector) -> Iterator[ComponentStatus]:
     for kind in IDENTITIES:
         others = duplicates.found[kind]
-        words = ", ".join(each.words() for each in others)
+        described = ", ".join(each.describe() for each in others)
         yield ComponentStatus(
             "node:identity",
             kind,
             "component",
-            f"another running node has it too: {words}" if others else "no other running node has it",
+            f"another running node has it too: {described}" if others else "no other running node has it",
             duplicates.since[kind],
             CHECKS["duplicate"] if others else "",
         )

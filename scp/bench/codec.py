@@ -13,9 +13,9 @@ from ss7 import m3ua, sccp, tcap
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V2
 from ss7.cap.operations import Opcode
+from ss7.cap.reference import REFERENCE, REFERENCE_TCAP
 from ss7.cap.types import ConnectArg
 from ss7.isup import CalledPartyNumber
-from ss7.reference import REFERENCE, REFERENCE_TCAP
 from ss7.rose import Invoke, encode_invoke
 from ss7.tcap_dialogue import Aare, encode_dialogue
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 from scp.net.accept import AccessControl
 from scp.net.addresses import plain, resolve
 from scp.net.reconnect import Backoff, DialError, Reconnect
-from scp.net.sctp_association import QUIET, SctpAssociation, Watcher, words
+from scp.net.sctp_association import QUIET, SctpAssociation, Watcher, error_text
 from scp.net.sctp_socket import SctpSettings, SctpSocket, family_of, open_socket
 from scp.net.tcp import Limits
 
@@ -104,7 +104,7 @@ class Connector:
         except TimeoutError:
             raise DialError(f"{whom}: no answer in {self._connect_timeout:g} s") from None
         except OSError as error:
-            raise DialError(f"{whom}: {words(error)}") from error
+            raise DialError(f"{whom}: {error_text(error)}") from error
 
     async def _set_up(self, addresses: list[str], local: list[str]) -> SctpAssociation:
         endpoint = open_socket(family_of((*addresses, *local)), self._settings)
@@ -217,7 +217,7 @@ class Listener:
             except BlockingIOError:
                 return
             except OSError as error:  # it was gone before it was accepted, or there are no descriptors left
-                self._watcher.note(f"no association could be accepted: {words(error)}", True)
+                self._watcher.note(f"no association could be accepted: {error_text(error)}", True)
                 return
             self._take(self._settings.wrapped(raw), plain(peer[0]), int(peer[1]))
 

@@ -362,7 +362,7 @@ class SctpAssociation:
             self._loop.call_soon(self._tell)
 
     def _lost_with(self, error: OSError) -> None:
-        self._lose(self._reason or words(error))
+        self._lose(self._reason or error_text(error))
 
     def _lose(self, reason: str) -> None:
         self._reason = reason
@@ -404,7 +404,7 @@ class SctpAssociation:
         self._watch_room(False)
 
 
-def words(error: OSError) -> str:
+def error_text(error: OSError) -> str:
     """Return the text of a system error."""
     if isinstance(error, NoSctpError):
         return str(error.strerror)

@@ -219,7 +219,7 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the user why, once."""
-        reason = self._reason or _words(exc)
+        reason = self._reason or _error_text(exc)
         self._reason = reason
         self._buffer = _NOTHING  # what refers to this connection in a circle must not keep that as well
         self.lost.set_result(reason)
@@ -300,7 +300,7 @@ class Connector:
         except TimeoutError:
             raise DialError(f"{remote} port {self._port}: no answer in {self._connect_timeout:g} s") from None
         except OSError as error:
-            raise DialError(f"{remote} port {self._port}: {_words(error)}") from error
+            raise DialError(f"{remote} port {self._port}: {_error_text(error)}") from error
         return connection
 
     def _source(self, remote: str) -> tuple[str, int] | None:
@@ -433,7 +433,7 @@ class _Accepting(asyncio.Protocol):
             transport.resume_reading()
 
 
-def _words(error: BaseException | None) -> str:
+def _error_text(error: BaseException | None) -> str:
     """Return the text of a system error."""
     if error is None:
         return "closed by peer"

@@ -98,14 +98,14 @@ def status(
     Exit status: 0 Kamailio asks it, 1 it does not, 2 the brain can't be asked.
     """
     from scp.command import FAILED  # noqa: PLC0415
-    from scp.voip.status import StatusError, read, words  # noqa: PLC0415
+    from scp.voip.status import StatusError, described, read  # noqa: PLC0415
 
     listen = configuration(config).telemetry.metrics
     try:
         found = read(f"http://{listen.host or '127.0.0.1'}:{listen.port}/metrics")
     except StatusError as error:
         raise fail(str(error)) from None
-    for line in words(found):
+    for line in described(found):
         typer.echo(line)
     if not found.linked:
         raise typer.Exit(FAILED)

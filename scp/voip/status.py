@@ -55,7 +55,7 @@ def read(url: str) -> Status:
     return Status(answer.text)
 
 
-def words(status: Status) -> Iterator[str]:
+def described(status: Status) -> Iterator[str]:
     """Yield a line for each thing worth knowing; what is wrong says what to look at."""
     links = [name for name, _ in status.each("link_up")]
     yield (

@@ -87,7 +87,7 @@ class Heard:
         )
 
     def _tell(self, identity: str, others: list[NodeIdentity]) -> None:
-        self.told.append((identity, [each.words() for each in others]))
+        self.told.append((identity, [each.describe() for each in others]))
 
     def renew(self) -> None:
         asyncio.run(self.duplicates.renew())

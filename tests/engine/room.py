@@ -44,8 +44,8 @@ from ss7 import rose, sccp, tcap
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.contexts import BY_VERSION, CALL_CONTROL, REFUSALS
 from ss7.cap.operations import Opcode
+from ss7.cap.reference import REFERENCE
 from ss7.m3ua import Data
-from ss7.reference import REFERENCE
 from ss7.reference_tcap import REFERENCE_TCAP
 from ss7.sccp import UnitData, UnitDataService
 from ss7.tcap_dialogue import Aarq, encode_dialogue

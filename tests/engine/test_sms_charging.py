@@ -27,6 +27,7 @@ from ss7.cap.charging import decode_contained
 from ss7.cap.codec import FAST
 from ss7.cap.errors import ErrorCode
 from ss7.cap.events import MessageType, MiscCallInfo
+from ss7.cap.reference import REFERENCE
 from ss7.cap.sms import (
     EventReportSMSArg,
     EventSpecificInformationSMS,
@@ -34,7 +35,6 @@ from ss7.cap.sms import (
     MOSMSCause,
     OriginatingFailure,
 )
-from ss7.reference import REFERENCE
 from ss7.rose import Invoke, Reject, encode_invoke, encode_return_error
 from ss7.tcap_dialogue import Aarq, encode_dialogue
 

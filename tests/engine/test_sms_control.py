@@ -19,8 +19,8 @@ from ss7.address import AddressString, CalledPartyBCDNumber
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import BY_TEXT, CALL_CONTROL
 from ss7.cap.location import LocationInformation
+from ss7.cap.reference import REFERENCE
 from ss7.cap.sms import ConnectSMSArg, EventTypeSMS, InitialDPSMSArg
-from ss7.reference import REFERENCE
 from ss7.rose import Invoke, Reject, ReturnError, encode_invoke
 from ss7.tcap_dialogue import Aarq, encode_dialogue
 

@@ -24,6 +24,7 @@ from ss7.cap.codec import ALONE, FAST
 from ss7.cap.common import CriticalityType, ExtensionField, ExtensionID
 from ss7.cap.lenient import parameters
 from ss7.cap.operations import Opcode
+from ss7.cap.reference import REFERENCE
 from ss7.cap.roots import argument_type
 from ss7.cap.types import (
     CallInformationReportArg,
@@ -36,7 +37,6 @@ from ss7.cap.types import (
     RequestedInformationType,
     RequestedInformationValue,
 )
-from ss7.reference import REFERENCE
 from ss7.rose import INVOKE_PROBLEM, MISTYPED_PARAMETER, encode_invoke
 
 PEER = "stp-0"

@@ -49,9 +49,9 @@ from ss7.address import AddressString
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import BY_TEXT, BY_VERSION
 from ss7.cap.operations import Opcode
+from ss7.cap.reference import REFERENCE
 from ss7.cap.sms import InitialDPSMSArg
 from ss7.cap.types import EventReportBCSMArg, EventTypeBCSM, MessageType, MiscCallInfo
-from ss7.reference import REFERENCE
 from ss7.rose import encode_invoke, encode_return_error
 from ss7.sccp import MessageType as Sccp
 from ss7.sccp import UnitData

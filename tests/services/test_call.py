@@ -16,7 +16,7 @@ from scp.telemetry.null import NullTelemetry
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V2
 from ss7.cap.operations import Opcode
-from ss7.reference import REFERENCE
+from ss7.cap.reference import REFERENCE
 
 IDP = initial_dp(ABROAD, b"\1\2\3\4")
 OCTETS = FAST.encode_argument(Opcode.INITIAL_DP, IDP, CAP_V2.version)

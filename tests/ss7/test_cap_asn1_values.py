@@ -12,8 +12,8 @@ from msgspec.structs import astuple
 from ss7.asn1 import schema
 from ss7.cap.codec import FAST
 from ss7.cap.operations import operation_name
+from ss7.cap.reference import _DEFINITIONS, REFERENCE
 from ss7.cap.roots import argument_type
-from ss7.reference import _DEFINITIONS, REFERENCE
 
 OPCODES = [opcode for opcode in sorted(_DEFINITIONS.arguments) if argument_type(opcode, 4) is not None]
 FORMS = [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.2, 0.2)]

@@ -19,9 +19,9 @@ from ss7.cap.codec import FAST, Codec
 from ss7.cap.contexts import BY_OCTETS, CAP_V2
 from ss7.cap.interaction import InformationToSend, PlayAnnouncementArg, ReceivedInformationArg, Tone
 from ss7.cap.operations import BY_NAME, BY_OPCODE, OPERATIONS, Opcode
+from ss7.cap.reference import REFERENCE
 from ss7.cap.roots import argument_root, error_type, result_type
 from ss7.errors import DecodeError, EncodeError
-from ss7.reference import REFERENCE
 
 REFUSED = "refused"
 ERRORS_WITH_PARAMETER = [1, 10, 11, 12]

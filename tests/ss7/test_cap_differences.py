@@ -26,10 +26,10 @@ from ss7.cap.common import NaCarrierInformation, NaInfo, ServiceInteractionIndic
 from ss7.cap.contexts import CONTEXTS
 from ss7.cap.interaction import EstablishTemporaryConnectionArg, SpecializedResourceReportArg
 from ss7.cap.operations import BY_NAME, BY_OPCODE, OPERATIONS, Opcode
+from ss7.cap.reference import REFERENCE
 from ss7.cap.roots import argument_type, result_type
 from ss7.cap.types import ConnectArg
 from ss7.errors import DecodeError, EncodeError
-from ss7.reference import REFERENCE
 
 CODECS = [FAST, REFERENCE]
 ETC, SRR = Opcode.ESTABLISH_TEMPORARY_CONNECTION, Opcode.SPECIALIZED_RESOURCE_REPORT

@@ -26,10 +26,10 @@ from ss7.cap.codec import FAST
 from ss7.cap.common import CriticalityType
 from ss7.cap.lenient import REST, parameters, read_argument, read_contained
 from ss7.cap.operations import Opcode
+from ss7.cap.reference import REFERENCE
 from ss7.cap.roots import argument_type
 from ss7.cap.types import InitialDPArg
 from ss7.errors import DecodeError
-from ss7.reference import REFERENCE
 
 EXTENDED = bytes.fromhex("302380016482070210001132547685010aaf123005020102810030090201030a01018101ff")
 """An InitialDP whose two extensions have a primitive [1], where X.680 §31.2.7 wants a constructed one."""

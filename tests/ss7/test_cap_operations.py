@@ -10,8 +10,8 @@ from pycrate_asn1dir import TCAP_CAP
 from ss7.cap.codec import FAST, Codec
 from ss7.cap.operations import BY_OPCODE, Opcode
 from ss7.cap.parties import CollectInformationArg
+from ss7.cap.reference import REFERENCE
 from ss7.errors import DecodeError
-from ss7.reference import REFERENCE
 
 MODULES = (
     TCAP_CAP.CAP_gsmSSF_gsmSCF_pkgs_contracts_acs,

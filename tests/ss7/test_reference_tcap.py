@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from oracles.vectors import Vector
 from ss7 import tcap
 from ss7.ber import encode_element
+from ss7.cap.reference import REFERENCE_TCAP
 from ss7.errors import DecodeError, EncodeError
-from ss7.reference import REFERENCE_TCAP
 from ss7.reference_tcap import read, write
 from ss7.tcap import (
     Aare,

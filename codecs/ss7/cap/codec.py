@@ -1,7 +1,7 @@
 """The fast CAP codec: tables, and the reference codec for what they decline.
 
 `FAST` answers with a value or raises `DecodeError` where the octets leave no doubt; what it declines (an
-unusual but perhaps legal encoding) goes to `ss7.reference`, which is imported when it is first needed:
+unusual but perhaps legal encoding) goes to `ss7.cap.reference`, which is imported when it is first needed:
 pycrate takes half a second to load. That costs a hundred times as much, so `ALONE` leaves to its caller
 whether it is asked: it raises `UnusualError`.
 """
@@ -108,7 +108,7 @@ class FastCodec:
     def reference(self) -> Codec:
         """Return the reference codec, loading it at the first call."""
         if self._reference is None:
-            from ss7.reference import REFERENCE  # noqa: PLC0415 - it takes half a second
+            from ss7.cap.reference import REFERENCE  # noqa: PLC0415 - it takes half a second
 
             self._reference = REFERENCE
         return self._reference

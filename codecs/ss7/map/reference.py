@@ -1,7 +1,7 @@
 """The reference codec of MAP: pycrate's compiled ASN.1 of TS 29.002 (Rel-16), and of GSM 09.02 for v1 and v2.
 
 It decides what the fast codec declines. What is done where pycrate alone would mislead stands in
-`ss7.reference`; here the elements of `Opaque` fields are what it gets to see placeholders of. Not for two
+`ss7.cap.reference`; here the elements of `Opaque` fields are what it gets to see placeholders of. Not for two
 threads at once.
 """
 
