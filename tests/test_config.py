@@ -98,6 +98,8 @@ def test_example_is_what_the_design_says() -> None:
     assert config.m3ua.peers[0].remote == ("10.0.0.1", "10.0.1.1")
     assert config.numbering.never_steer == {"112", "911"}
     assert config.services["voip-forwarding"]["nature"] == "keep"
+    assert config.api == Api(), "who starts with it has the API and the console, on this host, by a key"
+    assert "HTTP API without keys: every request will be refused" in describe(config)
 
 
 SECRETS = {"CAMEL_SCP_OPERATOR_SHA256": HASH, "CAMEL_SCP_MASK_KEY": "k", "CAMEL_SCP_SMPP_PASSWORD": "p"}

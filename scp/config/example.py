@@ -303,16 +303,16 @@ grace_s = 300                         # after its last minute, time to ring incl
 # price = 5                           # minor units of charging.currency
 # name = "SMS"
 
-# [api]                               # without it there is no HTTP API
-# listen = "127.0.0.1:8080"
+[api]                                 # without this table there is no HTTP API and no console …
+listen = "127.0.0.1:8080"
+max_body = 65536                      # octets of a request
+max_import = 268435456                # octets of a bulk import
+rate = 200.0                          # requests a second of each key …
+burst = 400                           # … and at once
+release_cause = 31                    # Q.850: of held calls that are released by DELETE /v1/calls/{id}
+console = true                        # the page /console: a browser and a token with scope read
 # audit = "/var/log/camel-scp/audit.jsonl"   # numbers in full; without it: the log, masked as that is
-# max_body = 65536                    # octets of a request
-# max_import = 268435456              # octets of a bulk import
-# rate = 200.0                        # requests a second of each key …
-# burst = 400                         # … and at once
-# release_cause = 31                  # Q.850: of held calls that are released by DELETE /v1/calls/{id}
 # url = "https://scp-1.example:8080"  # where others find the API: for links between nodes' consoles
-# console = true                      # the page /console: a browser and a token with scope read
 # [api.tls]
 # certificate = "/etc/camel-scp/api.pem"
 # key = "/etc/camel-scp/api.key"
@@ -320,9 +320,9 @@ grace_s = 300                         # after its last minute, time to ring incl
 # [api.voip]                          # the VoIP service's API: devices on the console's subscriber page
 # url = "http://127.0.0.1:8082"
 # token = "…"                         # of a key there with the scope operator
-# [[api.keys]]
+# [[api.keys]]                        # … and without a key every request is refused
 # name = "operator"
-# sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token
+# sha256 = "env:CAMEL_SCP_OPERATOR_SHA256"   # of the token: printf %s "$TOKEN" | sha256sum
 # scopes = ["authorization","registration","forwarding","charging","read","trace","calls","messages","passes"]
 # until = "2027-12-31"                 # its last day, UTC
 

@@ -155,7 +155,7 @@ def test_a_plan_divides_what_changed() -> None:
 
 
 def test_what_can_be_taken_over_is_in_the_configuration() -> None:
-    config: object = loads(EXAMPLE + "\n[api]\n", {})
+    config: object = loads(EXAMPLE, {})
     for path in LIVE:
         value = config
         for name in path.split("."):
