@@ -67,7 +67,7 @@ format: set-up ## lay out the code, mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 lab: set-up ## nodes, an STP and an MSC over kernel SCTP; here or in a guest kernel
-	$(BIN)/pytest -rs -s tests/lab
+	$(BIN)/pytest --timeout=0 -rs -s tests/lab
 
 unit: unit-plain unit-compiled ## the tests, on plain and on compiled code
 
@@ -97,8 +97,8 @@ thorough: SEED := $(SEED)
 thorough: export PYTHONHASHSEED = $(SEED)
 thorough: export CAMEL_SCP_THOROUGH = $(TIMES)
 thorough: set-up $(if $(COMPILED_SLICES),compiled) ## every property and state machine with TIMES=50 times the examples, from a new SEED; SUITES="tests/ss7 …"
-	$(PYTEST) -m hypothesis --hypothesis-seed=$(SEED) --durations 10 $(SUITES) 2>&1 | tee build/thorough-plain.log
-	$(if $(COMPILED_SLICES),$(COMPILED) $(PYTEST) -o pythonpath=build/compiled -m hypothesis --hypothesis-seed=$(SEED) \
+	$(PYTEST) --timeout=0 -m hypothesis --hypothesis-seed=$(SEED) --durations 10 $(SUITES) 2>&1 | tee build/thorough-plain.log
+	$(if $(COMPILED_SLICES),$(COMPILED) $(PYTEST) -o pythonpath=build/compiled --timeout=0 -m hypothesis --hypothesis-seed=$(SEED) \
 	  --durations 10 $(COMPILED_SLICES) 2>&1 | tee build/thorough-compiled.log)
 
 coverage: ## report on the last traced run; the pure packages have a floor
@@ -109,7 +109,7 @@ coverage: ## report on the last traced run; the pure packages have a floor
 
 coverage-all: set-up ## the whole suite traced, and what it covers of all packages
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run $(PYTEST)
+	$(BIN)/coverage run $(PYTEST) --timeout=0
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -133,7 +133,7 @@ conformance: set-up ## the conformance cases as a table; deploy/conformance.md l
 	@$(BIN)/python tests/conformance
 
 overload: set-up ## a minute at twice the capacity: what is served, what is let by, memory
-	@CAMEL_SCP_OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/node/test_overload.py
+	@CAMEL_SCP_OVERLOAD_SECONDS=60 $(BIN)/pytest --timeout=0 -s tests/node/test_overload.py
 
 RATE ?= 100
 SECONDS ?= 10
@@ -142,12 +142,12 @@ bench-voip: set-up ## marked calls through Kamailio and the brain, RATE=100 a se
 
 ROUNDS ?= 4
 voip-kills: set-up ## two Kamailios, two brains, a Redis under 50 calls/s, each killed ROUNDS=4 times: no call is cut or refused
-	@CAMEL_SCP_KILLS=$(ROUNDS) CAMEL_SCP_KILLS_RATE=25 $(BIN)/pytest -n 0 -s tests/voip/test_several.py
+	@CAMEL_SCP_KILLS=$(ROUNDS) CAMEL_SCP_KILLS_RATE=25 $(BIN)/pytest -n 0 --timeout=0 -s tests/voip/test_several.py
 
 CALLS ?= 10000
 held-kills: set-up ## CALLS=10000 charged calls, and a quarter as many suspended ones, whose node is killed at every step, then 5,000 whose node is drained: the sums are right
 	@CAMEL_SCP_KILLED_CALLS=$(CALLS) CAMEL_SCP_UPGRADED_CALLS=5000 CAMEL_SCP_KILLED_PERIOD=600 \
-	  $(BIN)/pytest -n 0 -s tests/failover/test_held_calls_survive.py -k 'test_10 or test_11'
+	  $(BIN)/pytest -n 0 --timeout=0 -s tests/failover/test_held_calls_survive.py -k 'test_10 or test_11'
 
 MESSAGES ?= 10000
 KILLS ?= 100
