@@ -35,6 +35,13 @@ ZONES: Final = 900
 """Clocks of the world are whole multiples of so many seconds apart."""
 
 
+_TIMER: Final = 50
+"""Tenths by which a gsmSSF may measure a stretch of a tariff longer or shorter than the tariff's clock: that
+has whole seconds, and the gsmSSF counts from when it was told (§11.2.1.1)."""
+_GAP: Final = 600
+"""Tenths that a gsmSSF may count beyond a period, until it is given the next."""
+
+
 @final
 class Meter:
     """What a switch has measured of a call, and what it may: a value, of which changed ones are made.
@@ -316,8 +323,17 @@ def measured(meter: Meter, report: Measured) -> Meter:
 
 
 def _repeated(meter: Meter, report: Measured) -> bool:
-    """Return whether a report of a switch is the one that came before."""
-    return bool(meter.before) and report.interval == meter.before[-1][0] and report.since == meter.mark
+    """Return whether a report of a switch is the one that came before.
+
+    The next switch may be reported alike, to the tenth: its interval is then as long as the tariff's clock
+    has it, and what was used with it is what the gsmSSF was allowed, or less (§11.3.1.1).
+    """
+    interval = report.interval
+    if interval is None or not meter.before or interval != meter.before[-1][0] or report.since != meter.mark:
+        return False
+    late = interval - (meter.switch_at - meter.at) * TENTHS
+    used = meter.used - meter.since + interval + report.since
+    return not -_TIMER <= late <= _TIMER or used > meter.allowed + _GAP
 
 
 def measured_period(meter: Meter, report: Measured) -> Meter:

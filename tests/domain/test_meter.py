@@ -196,6 +196,23 @@ def test_a_tariff_switch_divides_the_time():
     assert tariff.cost_of(meter.usage) == 20
 
 
+def test_a_second_switch_as_long_after_the_first_as_that_after_the_answer_is_none_that_comes_again():
+    """Both are reported alike, to the tenth: the second is that of which the gsmSSF was told last."""
+    tariff = Tariff(
+        "46", 6, bands=(Band(12, start="12:00", end="12:02"), Band(18, start="12:02", end="13:00"))
+    )
+    meter = granted(Meter(), QuotaGrant("", 600, at=NOON - 120, switch_s=120))
+    meter = answered(applied(meter, Period(1201, switch_s=120), NOON - 120), (NOON - 120) * 1000)
+    first = reported(measured(meter, Measured(1, True, 1200)))
+    later = measured(applied(first, Period(1200, switch_s=120), NOON), Measured(1, True, 1200))
+    assert later.usage == Usage(((1200, NOON - 120), (1200, NOON), (1, NOON + 120)))
+    assert tariff.cost_of(later.usage) == 37
+    much_later = applied(first, Period(1200, switch_s=900), NOON)
+    assert measured(much_later, Measured(1, True, 1200)) == much_later  # the switch is not there yet
+    short = applied(first, Period(500, switch_s=120), NOON)
+    assert measured(short, Measured(1, True, 1200)) == short  # the gsmSSF has not counted as much
+
+
 def test_a_switch_before_the_answer_has_no_interval():
     meter = granted(Meter(), QuotaGrant("", 60, at=NOON - 5, switch_s=5))
     meter = applied(meter, next_period(meter, QuotaGrant("", 60, switch_s=5), 0), NOON - 5)
