@@ -185,13 +185,14 @@ class ChargingService:
         return total
 
     async def _record_charged(self) -> int:
-        """Do so for what this node has charged just now; what fails is left to `Ledger.unrecorded`."""
-        total = 0
-        while self._charged:
-            charged, self._charged = list(self._charged.values()), {}
+        """Do so for what this node has charged up to now; what fails is left to `Ledger.unrecorded`.
+
+        What is charged meanwhile gathers for the next time: a write of few costs as much as one of many.
+        """
+        charged, self._charged = list(self._charged.values()), {}
+        if charged:
             await self._recorded(charged)
-            total += len(charged)
-        return total
+        return len(charged)
 
     async def _recorded(self, charged: Sequence[Reservation]) -> None:
         await self.cdrs.add([charge_record(each, self.node, self.currency) for each in charged])

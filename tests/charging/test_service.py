@@ -8,12 +8,14 @@ from oracles.waiting import PATIENCE
 from scp.charging import service
 from scp.charging.service import SETTLE_SECONDS, ChargingService
 from scp.domain.cdr import VoipRecord
+from scp.domain.reservation import Reservation, State
 from scp.store.cdr_sqlite import SqliteCdrStore
 from scp.store.ledger_sqlite import SqliteLedger
 
 NOW = 1_700_000_000_000
 HOUR = 3_600_000
 DAY = 24 * HOUR
+MANY = 10
 
 
 class Clocks:
@@ -72,6 +74,55 @@ def test_no_record_is_dropped_by_a_clock_that_was_set_ahead(monkeypatch) -> None
             left = await rounds()
         assert left == 0
         await swept.stop()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_what_is_charged_while_records_are_written_gathers_for_the_next_write() -> None:
+    class Slow(SqliteCdrStore):
+        """During each write one more call is charged."""
+
+        writes = 0
+
+        async def add(self, records):
+            self.writes += 1
+            if self.writes < MANY:
+                swept.charged(charge(self.writes))
+            return await super().add(records)
+
+    cdrs, ledger = Slow(":memory:"), SqliteLedger(":memory:")
+    swept = ChargingService(
+        ledger,
+        cdrs,
+        NothingExpires(),
+        None,
+        node="scp-test",
+        currency="SEK",
+        retention_ms=30 * DAY,
+        failed=[].append,
+        wall=lambda: NOW,
+    )
+
+    def charge(number: int) -> Reservation:
+        return Reservation(
+            id=f"00{number:04x}",
+            account="46701",
+            call_id="c",
+            a_number="46701",
+            b_number="46702",
+            created_ms=NOW,
+            state=State.COMMITTED,
+        )
+
+    async def main() -> None:
+        await cdrs.open()
+        await ledger.open()
+        swept.charged(charge(0))
+        assert [await swept.record() for _ in range(3)] == [1, 1, 1]
+        assert cdrs.writes == 3
+        assert len(await cdrs.page(0, MANY)) == 3
+        await ledger.close()
+        await cdrs.close()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
