@@ -16,6 +16,7 @@ import mobility
 import transports
 from scene import SUBSCRIBERS, Made, Scene
 
+import messages
 from scp.capture.write import PcapNgWriter
 
 HERE = Path(__file__).parent
@@ -59,7 +60,12 @@ CAPTURES: tuple[Callable[[Scene], None], ...] = (
     mobility.map_subscription,
     mobility.map_routing,
     mobility.map_message,
+    mobility.map_segmented,
     mobility.map_others,
+    messages.cap3_messages,
+    messages.cap4_messages,
+    messages.cap3_paid_messages,
+    messages.cap4_paid_messages,
 )
 
 

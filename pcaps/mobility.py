@@ -12,7 +12,7 @@ from scp.stack.tcap_portions import CONTEXT_NOT_SUPPORTED, refusal
 from ss7 import rose, tcap
 from ss7.address import AddressString, Imsi
 from ss7.map.codec import FAST
-from ss7.map.common import ModificationInstruction, SubscriberIdentity
+from ss7.map.common import CorrelationID, ModificationInstruction, SubscriberIdentity
 from ss7.map.contexts import BY_NUMBER
 from ss7.map.errors import AbsentSubscriber, AbsentSubscriberReason, AbsentSubscriberSM, ErrorCode
 from ss7.map.location import (
@@ -46,6 +46,7 @@ from ss7.map.subscription import (
     RequestedCamelSubscriptionInfo,
 )
 from ss7.sccp import Address, GlobalTitle
+from ss7.sms.alphabet import pack
 from ss7.tcap_dialogue import Aare, Aarq, encode_dialogue
 
 HLR, VLR, MSC, SCF = 6, 7, 8, 147
@@ -55,6 +56,7 @@ CENTRE = AddressString("46700000002").encode()
 DELIVER = bytes.fromhex("040b916407214365f7000062111021000000 05c8329bfd06".replace(" ", ""))
 
 SUBMIT = bytes.fromhex("01010b916407214365f8000005c8329bfd06")
+BETWEEN = CorrelationID(b"sip:carol@ims.example", hlr_id=None, sip_uri_a=b"sip:dave@ims.example")
 USSD = bytes.fromhex("aa180da682dd6c31192d36bbdd46")
 
 
@@ -208,6 +210,31 @@ def map_message(scene: Scene) -> None:
     failed = Dialogue(scene, 25, 2, ssn=MSC, title=CAROL.vlr, ours=MSC)
     failed.ask(Opcode.MO_FORWARD_SM, ForwardSMArg(to, sender, DELIVER))
     failed.error(ErrorCode.ABSENT_SUBSCRIBER, True)
+
+
+def map_segmented(scene: Scene) -> None:
+    """Messages too long for a UDT, in XUDT segments (Q.714 §4.1.1.2): a text of 160 septets to the MSC and from it."""
+    number, imsi = AddressString(CAROL.msisdn).encode(), Imsi(CAROL.imsi).encode()
+    delivery = Dialogue(scene, 25, 3, ssn=MSC, title=CAROL.vlr, ours=MSC)
+    text = pack(b"0123456789" * 16)
+    delivery.ask(
+        Opcode.MT_FORWARD_SM,
+        MTForwardSMArg(
+            SMRPDA("imsi", imsi),
+            SMRPOA("serviceCentreAddressOA", CENTRE),
+            DELIVER[:-6] + b"\xa0" + text,
+            correlation_id=BETWEEN,
+        ),
+    )
+    delivery.result(None)
+    sent = Dialogue(scene, 21, 3, ssn=MSC, title=CAROL.vlr, ours=MSC)
+    to, sender = SMRPDA("serviceCentreAddressDA", CENTRE), SMRPOA("msisdn", number)
+    sent.ask(
+        Opcode.MO_FORWARD_SM,
+        MOForwardSMArg(to, sender, SUBMIT[:-6] + b"\xa0" + text, imsi=imsi),
+        we_ask=False,
+    )
+    sent.result(None, we_ask=False)
 
 
 def map_others(scene: Scene) -> None:

@@ -23,6 +23,7 @@ from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber, When
 from scp.replay.offline import Replay
 from scp.replay.records import Snapshot
+from scp.replay.short_messages import settings_of
 from scp.services.voip_forwarding import VoipForwarding
 from scp.simulator.idp import initial_dp
 from scp.simulator.network import Network
@@ -39,7 +40,8 @@ from ss7.m3ua_parameters import Status, Tag
 from ss7.tcap_dialogue import Aare, Aarq, encode_dialogue
 
 if TYPE_CHECKING:
-    from scp.replay.dialogues import Replayed
+    from scp.engine.cap.sms import SmsPolicy
+    from scp.replay.dialogues import ReplayedDialogue
     from scp.simulator.bcsm import Event, MonitorMode
 
 NETWORK = Network()
@@ -190,14 +192,21 @@ def request(scenario: Scenario, otid: bytes, context: bytes | None = None, **mor
     return tcap.build_begin(otid, portion if scenario.dialogue_portion else b"", [invoke])
 
 
-def engine_answers(octets: bytes) -> list[bytes]:
-    """Return what the product says to a BEGIN."""
-    over: list[Replayed] = []
-    rules = Rules(NUMBERING, prefix="99")
-    run = Replay({SERVICE_KEY: VoipForwarding(rules)}, Snapshot(SUBSCRIBERS), over.append, Counter())
-    unit = sccp.UnitData(0x09, 1, False, NETWORK.called(), NETWORK.calling(), octets)
+def engine_answers(*said: bytes, messages: SmsPolicy | None = None) -> list[bytes]:
+    """Return what the product says to a BEGIN.
+
+    Args:
+        said: the BEGIN, and what follows it in the dialogue, of both sides.
+        messages: its `[sms_control]`.
+    """
+    over: list[ReplayedDialogue] = []
+    services = {SERVICE_KEY: VoipForwarding(Rules(NUMBERING, prefix="99"))}
+    control = settings_of(messages, services)
+    run = Replay(services, Snapshot(SUBSCRIBERS), over.append, Counter(), messages=control)
     data = m3ua.Data(NETWORK.point_code, NETWORK.scp_point_code, 3, 0, 0, 5, b"")
-    run.take(Message(Signal(1, 0.0, Way(b"", b"", -1, -1), 1, 0, b""), data, unit, octets))
+    for octets in said:
+        unit = sccp.UnitData(0x09, 1, False, NETWORK.called(), NETWORK.calling(), octets)
+        run.take(Message(Signal(1, 0.0, Way(b"", b"", -1, -1), 1, 0, b""), data, unit, octets))
     run.finish()
     return over[0].ours
 

@@ -1,7 +1,8 @@
-"""Finds the calls of some numbers in a node's traffic, and MAP about them, at little cost for the others.
+"""Finds calls and messages of some numbers in a node's traffic, and MAP about them, at little cost.
 
 A message is read only if it may be one of them: a number stands in an InitialDP as packed digits (Q.763 §3.9,
-24.008 §10.5.4.7), in an argument of MAP likewise. So octets that don't have its last ones don't have the
+24.008 §10.5.4.7), in InitialDPSMS and an argument of MAP likewise; a message's delivery has the IMSI that the
+HLR gave for the number just before. So octets that don't have its last ones don't have the
 number, and what follows in the dialogue has one of its transaction ids. A message in segments is found with
 its last one.
 """
@@ -11,12 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
-from scp.capture.initial_dp import read_initial_dp
-from scp.capture.map_subject import subject_of_begin
+from scp.capture.initial_dp import read_initial_dp, read_initial_dp_sms
+from scp.capture.map_subject import imsi_told, subject_of_begin
 from scp.capture.wire.dialogue_tracker import STRAY, Dialogue, DialogueTracker
 from scp.capture.wire.messages import Message, Reader
 from scp.capture.wire.values import Adaptation, Signal, Way
 from scp.services.idp import calling_e164, read_call
+from scp.services.message_facts import parties
 from ss7.tcap import BEGIN
 
 if TYPE_CHECKING:
@@ -81,11 +83,13 @@ class Finder:
         self._numbers: frozenset[str] = frozenset()
         self._needles: tuple[bytes, ...] = ()
         self._ids: dict[bytes, Dialogue] = {}
+        self._imsis: dict[bytes, str] = {}  # that HLRs gave for the numbers, packed
         self.choose(numbers)
 
     def choose(self, numbers: Iterable[str]) -> None:
         """Look for the calls of these numbers; dialogues that were found before are followed to their end."""
         self._numbers = frozenset(numbers)
+        self._imsis = {imsi: each for imsi, each in self._imsis.items() if each in self._numbers}
         code = self._numbering.country_code
         self._needles = tuple(each for number in self._numbers for each in needles(number, code))
 
@@ -106,6 +110,10 @@ class Finder:
             return None
         if begins:
             dialogue.user = msisdn
+        elif imsi := imsi_told(message.tcap):
+            self._imsis[imsi] = str(dialogue.user)
+            if len(self._imsis) > MOST_FOLLOWED:
+                del self._imsis[next(iter(self._imsis))]
         self._remember(dialogue, transaction.otid)
         assert isinstance(dialogue.user, str)
         return Found(message, dialogue, dialogue.user)
@@ -120,15 +128,21 @@ class Finder:
         for tid in self._ids:
             if tid in octets:
                 return True
+        for imsi in self._imsis:
+            if imsi in octets:
+                return True
         return bool(self._needles) and not _is_udt(octets)  # a segment may have part of what is looked for
 
     def _chosen(self, begin: Message) -> str:
         """Return the number that a BEGIN is a call of, "" if of none."""
-        idp = read_initial_dp(begin.tcap)
-        if idp is None:
-            subject = subject_of_begin(begin.tcap, self._numbering)
-            return subject if subject in self._numbers else ""
-        numbers = (read_call(idp, self._numbering).e164, calling_e164(idp, self._numbering))
+        octets, numbering = begin.tcap, self._numbering
+        numbers: tuple[str, ...]
+        if (idp := read_initial_dp(octets)) is not None:
+            numbers = read_call(idp, numbering).e164, calling_e164(idp, numbering)
+        elif (sms := read_initial_dp_sms(octets)) is not None:
+            numbers = parties(sms, numbering)
+        else:
+            numbers = (subject_of_begin(octets, numbering, self._imsis),)
         return next((number for number in numbers if number in self._numbers), "")
 
     def _remember(self, dialogue: Dialogue, tid: bytes) -> None:

@@ -1,13 +1,14 @@
-"""Reads the InitialDP of a message, or finds one in a capture."""
+"""Reads the InitialDP or InitialDPSMS of a message, or finds an InitialDP in a capture."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from scp.capture.cap_version import version_of_begin
 from scp.capture.wire.messages import Message
 from scp.services.idp import called_number, calling_digits, trigger_of
 from ss7 import tcap
+from ss7.address import AddressString, CalledPartyBCDNumber, Imsi
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import LATEST
 from ss7.cap.lenient import read_argument
@@ -17,7 +18,12 @@ from ss7.rose import Invoke
 
 if TYPE_CHECKING:
     from scp.capture.source import MessageSource
+    from ss7.cap.sms import InitialDPSMSArg
     from ss7.cap.types import InitialDPArg
+
+INITIAL_DP_SMS: Final = 60
+MESSAGES_SINCE: Final = 3
+"""CAP version that control of short messages began with."""
 
 
 def find_initial_dp(
@@ -42,19 +48,49 @@ def find_initial_dp(
 
 def read_initial_dp(octets: bytes) -> InitialDPArg | None:
     """Return the InitialDP of a TCAP message as far as it can be read; None if it can't, or there is none."""
+    idp: InitialDPArg | None = _first_argument(octets, Opcode.INITIAL_DP)
+    return idp
+
+
+def read_initial_dp_sms(octets: bytes) -> InitialDPSMSArg | None:
+    """Return the InitialDPSMS of a TCAP message, likewise."""
+    idp: InitialDPSMSArg | None = _first_argument(octets, INITIAL_DP_SMS)
+    return idp
+
+
+def message_numbers(idp: InitialDPSMSArg) -> tuple[str, str, str]:
+    """Return the digits of a message's sender, recipient and IMSI; "": not there, or it can't be read."""
+    return (
+        _digits(AddressString, idp.calling_party_number),
+        _digits(CalledPartyBCDNumber, idp.destination_subscriber_number)
+        or _digits(AddressString, idp.called_party_number),
+        _digits(Imsi, idp.imsi),
+    )
+
+
+def _digits(kind: type[AddressString | CalledPartyBCDNumber | Imsi], octets: bytes | None) -> str:
+    try:
+        return "" if octets is None else kind.decode(octets).digits
+    except DecodeError:
+        return ""
+
+
+def _first_argument(octets: bytes, opcode: int) -> Any:
+    """Return the argument of the operation that a dialogue is opened with, None if it is another one."""
     try:
         message = tcap.decode(octets)
     except DecodeError:
         return None
     first = message.components[0] if message.components else None
-    if message.kind != tcap.BEGIN or not isinstance(first, Invoke) or first.opcode != Opcode.INITIAL_DP:
+    if message.kind != tcap.BEGIN or not isinstance(first, Invoke) or first.opcode != opcode:
         return None
-    version = version_of_begin(octets) or LATEST
+    version = version_of_begin(octets)
+    if opcode == INITIAL_DP_SMS and version < MESSAGES_SINCE:
+        return None  # another protocol's operation 60: USSD of MAP
     try:
-        idp: InitialDPArg | None = FAST.decode_argument(Opcode.INITIAL_DP, first.parameter, version)
+        return FAST.decode_argument(opcode, first.parameter, version or LATEST)
     except DecodeError:
-        idp = read_argument(Opcode.INITIAL_DP, first.parameter, version).value
-    return idp
+        return read_argument(opcode, first.parameter, version or LATEST).value
 
 
 def _fits(idp: InitialDPArg, a_number: str, b_number: str) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scp.capture.source import Item
     from scp.domain.decision import Decision
     from scp.stack.tcap import Dialogue
+    from ss7.cap.sms import InitialDPSMSArg
     from ss7.cap.types import InitialDPArg
 
 MAX_MESSAGES: Final = 200
@@ -41,7 +42,8 @@ class ReplayedDialogue:
         theirs: the TCAP messages of the capture's SCP.
         ours: those that the replay was answered.
         service: name of our service, "none" if none was reached, "" if nothing was answered.
-        idp: what the switch asked, if it can be read.
+        idp: what the switch asked about a call, if it can be read.
+        sms: what it asked about a short message, likewise.
         decision: what was decided; None if nothing was, or a node decided.
         dialogue: the engine's dialogue; None if there is none.
         bugs: what a service raised.
@@ -61,6 +63,7 @@ class ReplayedDialogue:
         "ours",
         "seconds",
         "service",
+        "sms",
         "theirs",
     )
 
@@ -72,6 +75,7 @@ class ReplayedDialogue:
         self.ours: list[bytes] = []
         self.service = ""
         self.idp: InitialDPArg | None = None
+        self.sms: InitialDPSMSArg | None = None
         self.decision: Decision | None = None
         self.dialogue: Dialogue | None = None
         self.bugs: list[str] = []
@@ -84,15 +88,19 @@ class ReplayedDialogue:
         return version_of_begin(self.begin.tcap)
 
 
-def is_elsewhere(octets: bytes) -> bool:
-    """Whether a BEGIN asks for a known application context that no gsmSCF serves for calls."""
+def context_of(octets: bytes) -> bytes:
+    """Return the application context that a BEGIN asks for, b"" if none can be read."""
     try:
         portion = tcap_codec.decode(octets).dialogue
     except DecodeError:
-        return False
-    if not isinstance(portion, Aarq) or portion.context in CALL_CONTROL:
-        return False
-    return portion.context in BY_OCTETS
+        return b""
+    return portion.context if isinstance(portion, Aarq) else b""
+
+
+def is_elsewhere(octets: bytes, served: Collection[bytes] = CALL_CONTROL) -> bool:
+    """Whether a BEGIN asks for a known application context of CAP that is none of the ``served`` ones."""
+    context = context_of(octets)
+    return context not in served and context in BY_OCTETS
 
 
 class DialogueReplay:

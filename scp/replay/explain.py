@@ -17,12 +17,14 @@ from scp.domain.numbers import dialled
 from scp.domain.reason import explain
 from scp.domain.rules import Rules
 from scp.services.idp import read_call
+from scp.services.message_facts import read_message, to_mobile
 from scp.services.whereabouts import Asking, path_with_place
 
 if TYPE_CHECKING:
     from scp.domain.lookup import Found
     from scp.ports import SubscriberLookup
     from scp.services.api import Service
+    from ss7.cap.sms import InitialDPSMSArg
     from ss7.cap.types import InitialDPArg
 
 
@@ -74,6 +76,11 @@ def explain_call(
 def explain_request(idp: InitialDPArg, rules: Rules, store: SubscriberLookup) -> Explanation:
     """Return the decision on a call that a switch asked about."""
     return explain_call(read_call(idp, rules.numbering), rules, store)
+
+
+def explain_message(idp: InitialDPSMSArg, rules: Rules, store: SubscriberLookup) -> Explanation:
+    """Return the conditions of a short message that a switch asked about, as they are for calls."""
+    return explain_call(read_message(idp, rules, to_mobile(idp)), rules, store)
 
 
 def typed_call(

@@ -13,14 +13,16 @@ from array import array
 from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
-from scp.capture.initial_dp import read_initial_dp
+from scp.capture.initial_dp import read_initial_dp, read_initial_dp_sms
 from scp.capture.wire.messages import Message
 from scp.capture.wire.transaction import read_transaction, with_ids
+from scp.engine.cap.sms import CONTEXTS_SERVED
 from scp.replay.compare import between
 from scp.replay.dialogues import MAX_MESSAGES, DialogueReplay, is_elsewhere
 from scp.replay.pace import Start
 from scp.replay.replay_transport import ReplayTransport
 from ss7 import tcap
+from ss7.cap.contexts import CALL_CONTROL
 from ss7.errors import DecodeError, EncodeError
 from ss7.sccp import return_words
 from ss7.tcap_dialogue import Abrt, encode_dialogue
@@ -181,11 +183,11 @@ class LiveReplay(DialogueReplay):
 
     def _asked(self, replayed: ReplayedDialogue) -> bool:
         octets = replayed.begin.tcap
-        if is_elsewhere(octets):
+        if is_elsewhere(octets, CALL_CONTROL | CONTEXTS_SERVED):
             return False
         self._tid = (self._tid + 1) & 0xFFFF_FFFF
         live = _LiveDialogue(replayed, self._tid.to_bytes(4, "big"), self._clock())
-        replayed.idp = read_initial_dp(octets)
+        replayed.idp, replayed.sms = read_initial_dp(octets), read_initial_dp_sms(octets)
         self._drained.clear()
         self._by_tid[live.otid] = self._by_replayed[replayed] = live
         self._say(live, octets)

@@ -12,13 +12,16 @@ import heapq
 import itertools
 from typing import TYPE_CHECKING, Final, final
 
+from scp.capture.initial_dp import read_initial_dp_sms
 from scp.capture.wire.transaction import read_transaction, with_ids
 from scp.domain.lookup import Pending
 from scp.domain.whereabouts import LocateFailure
+from scp.engine.cap.sms import CONTEXTS_SERVED
 from scp.engine.cap.user import CapUser
 from scp.engine.scheduler import Scheduler
 from scp.replay.dialogues import MAX_MESSAGES, DialogueReplay, ReplayedDialogue, is_elsewhere
 from scp.replay.places import CapturedPlaces, CapturedQuestion
+from scp.replay.short_messages import control
 from scp.stack.tcap import Tcap
 from scp.stack.tcap_settings import TcapSettings
 from scp.telemetry.null import NullTelemetry
@@ -31,11 +34,13 @@ if TYPE_CHECKING:
 
     from scp.domain.decision import Decision
     from scp.domain.whereabouts import Located
+    from scp.engine.cap.sms import SmsControlUser
     from scp.map_ports import LocationWaiter
     from scp.ports import SubscriberLookup
     from scp.replay.places import HlrSettings
+    from scp.replay.short_messages import MessageSettings
     from scp.services.api import Service
-    from scp.stack.tcap import Dialogue
+    from scp.stack.tcap import Dialogue, Indication
     from ss7.cap.types import InitialDPArg
 
 _IDLE_LIMIT: Final = 93_600.0
@@ -102,6 +107,7 @@ class Replay(DialogueReplay):
         strict: likewise.
         hlr: how the node asks HLRs where subscribers are: then the capture's MAP messages answer; None: it
             asks nobody.
+        messages: how the node controls short messages; None: it does not.
 
     Attributes:
         places: what the capture's MAP messages say, None without ``hlr``.
@@ -119,9 +125,11 @@ class Replay(DialogueReplay):
         answer_deadline: float = 0.500,
         strict: bool = False,
         hlr: HlrSettings | None = None,
+        messages: MessageSettings | None = None,
     ) -> None:
         super().__init__(skipped, ssns)
-        self.tcap = Tcap(TcapSettings(contexts=CALL_CONTROL, max_dialogues=1 << 20, idle_limit=_IDLE_LIMIT))
+        self._served = CALL_CONTROL if messages is None else CALL_CONTROL | CONTEXTS_SERVED
+        self.tcap = Tcap(TcapSettings(contexts=self._served, max_dialogues=1 << 20, idle_limit=_IDLE_LIMIT))
         self._done = done
         self._clock = CaptureClock()
         self._current: ReplayedDialogue | None = None
@@ -144,6 +152,9 @@ class Replay(DialogueReplay):
             on_bug=self._bug,
             observer=self,
         )
+        self._sms: SmsControlUser | None = None
+        if messages is not None:
+            self._sms = control(self, messages, store, self._clock.time, store_deadline)
         if hlr is not None:
             self._cap.locator = self
             self._cap.place_deadline = hlr.deadline
@@ -155,8 +166,10 @@ class Replay(DialogueReplay):
 
     def _asked(self, replayed: ReplayedDialogue) -> bool:
         octets = replayed.begin.tcap
+        if self._sms is not None:
+            replayed.sms = read_initial_dp_sms(octets)
         self._receive(replayed, octets)
-        return replayed.dialogue is not None or not is_elsewhere(octets)
+        return replayed.dialogue is not None or not is_elsewhere(octets, self._served)
 
     def _went_on(self, replayed: ReplayedDialogue, octets: bytes) -> None:
         dialogue = replayed.dialogue
@@ -203,13 +216,20 @@ class Replay(DialogueReplay):
         if indication is not None:
             if replayed.dialogue is None:
                 replayed.dialogue = indication.dialogue
-            self._cap.indication(indication, now)
+            self._indicate(indication, now)
         if self.tcap.outbox:
             for path, answer in self.tcap.outbox:
                 self.send(path, answer)
             self.tcap.outbox.clear()
         if self.tcap.events:
             self.tcap.events.clear()
+
+    def _indicate(self, indication: Indication, now: float) -> None:
+        """Give an indication to the TC-user of its application context."""
+        if self._sms is not None and indication.dialogue.context in CONTEXTS_SERVED:
+            self._sms.indication(indication, now)
+        else:
+            self._cap.indication(indication, now)
 
     def send(self, path: object, octets: bytes, *, return_on_error: bool = False) -> None:
         """Take what the TC-user sends; a `scp.engine.tc.TcProvider`."""
@@ -246,6 +266,10 @@ class Replay(DialogueReplay):
 
     def _tick(self, now: float) -> float:
         for indication in self.tcap.tick(now):
-            self._cap.indication(indication, now)
+            self._indicate(indication, now)
         self._cap.tick(now)
-        return min(self.tcap.next_deadline(), self._cap.next_deadline())
+        due = min(self.tcap.next_deadline(), self._cap.next_deadline())
+        if self._sms is not None:
+            self._sms.tick(now)
+            due = min(due, self._sms.next_deadline())
+        return due

@@ -190,6 +190,7 @@ def _replay_here(
     """Replay through the service in this process, on the capture's clock."""
     from scp.replay.offline import Replay
     from scp.replay.places import HlrSettings
+    from scp.replay.short_messages import settings_of
     from scp.replay.tables import progress
 
     hlr = None
@@ -205,6 +206,7 @@ def _replay_here(
         answer_deadline=settings.engine.answer_deadline_ms / 1000,
         strict=settings.engine.strict,
         hlr=hlr,
+        messages=settings_of(settings.sms_control, services),
     )
     gc.freeze()  # what was loaded stays; the collector need not look at it again and again
     gc.set_threshold(50_000, 20, 20)  # most objects go with their dialogue: 2 % fewer instructions

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, final
 
+from scp.capture.initial_dp import message_numbers
 from scp.capture.json_view import at, message_json, octets_json
 from scp.capture.octet_tree import tcap_tree
 from scp.capture.tcap_view import tcap_json
 from scp.capture.text import component_words
+from scp.domain.call import Trigger
 from scp.domain.reason import explain
 from scp.replay.compare import Verdict, differences, verdict_of
-from scp.replay.explain import explain_request, rules_of
+from scp.replay.explain import explain_message, explain_request, rules_of
 from scp.services.idp import called_number, calling_digits, imsi_digits, trigger_of
+from scp.services.message_facts import to_mobile
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -127,14 +130,15 @@ class Report:
         """Return what ``--json`` shows of a dialogue."""
         begin, decision = replayed.begin, replayed.decision
         a_number, b_number, imsi = numbers(replayed)
-        idp = replayed.idp
+        idp, sms = replayed.idp, replayed.sms
+        asked = idp if sms is None else sms
         shown: JsonDict = {
             "dialogue": replayed.number,
             "frame": begin.signal.frame,
             "time": at(begin.signal.time),
             "cap_version": replayed.version or None,
-            "service_key": None if idp is None else idp.service_key,
-            "trigger": None if idp is None else str(trigger_of(idp)),
+            "service_key": None if asked is None else asked.service_key,
+            "trigger": trigger_name(replayed),
             "a_number": a_number,
             "b_number": b_number,
             "imsi": imsi,
@@ -177,7 +181,10 @@ class Report:
         return shown
 
     def _path(self, replayed: ReplayedDialogue) -> list[Any]:
-        idp = replayed.idp
+        idp, sms = replayed.idp, replayed.sms
+        if sms is not None:
+            rules = next((found for each in self._services.values() if (found := rules_of(each))), None)
+            return [] if rules is None else explain_message(sms, rules, self._store).as_json()["path"]
         rules = None if idp is None else rules_of(self._services.get(idp.service_key))
         if idp is None or rules is None:
             return []
@@ -188,6 +195,8 @@ class Report:
 def numbers(replayed: ReplayedDialogue) -> tuple[str, str, str]:
     """Return the digits of A-number, B-number and IMSI, "" for what is not there or can't be read."""
     idp = replayed.idp
+    if replayed.sms is not None:
+        return message_numbers(replayed.sms)
     if idp is None:
         return "", "", ""
     try:
@@ -195,6 +204,13 @@ def numbers(replayed: ReplayedDialogue) -> tuple[str, str, str]:
     except DecodeError:
         called = ""
     return calling_digits(idp), called, imsi_digits(idp)
+
+
+def trigger_name(replayed: ReplayedDialogue) -> str | None:
+    """Return which trigger asked about a call or a message, None if neither can be read."""
+    if replayed.sms is not None:
+        return str(Trigger.TERMINATING if to_mobile(replayed.sms) else Trigger.ORIGINATING)
+    return None if replayed.idp is None else str(trigger_of(replayed.idp))
 
 
 def operations(octets: bytes, version: int) -> str:

@@ -9,11 +9,18 @@ from scp.domain.numbers import Nature
 from scp.domain.reason import Reason
 from scp.services.idp import NATURES_24008, address_e164, area_ids, vlr_e164
 from ss7.address import CalledPartyBCDNumber
+from ss7.cap.sms import EventTypeSMS
 from ss7.errors import DecodeError
 
 if TYPE_CHECKING:
+    from scp.domain.numbers import Numbering
     from scp.domain.rules import Rules
     from ss7.cap.sms import EventReportSMSArg, InitialDPSMSArg
+
+
+def to_mobile(idp: InitialDPSMSArg) -> bool:
+    """Whether a message is to the served subscriber."""
+    return idp.event_type_sms is not None and int(idp.event_type_sms) == EventTypeSMS.DELIVERY_REQUESTED
 
 
 def read_message(idp: InitialDPSMSArg, rules: Rules, to_mobile: bool) -> CallFacts:
@@ -29,7 +36,7 @@ def read_message(idp: InitialDPSMSArg, rules: Rules, to_mobile: bool) -> CallFac
         return CallFacts(fault=Reason.NO_CALLED_NUMBER, trigger=Trigger.TERMINATING)
     fault: Reason | None = None
     if not to_mobile and idp.destination_subscriber_number is not None:
-        fault = _destination_fault(idp.destination_subscriber_number, rules)
+        fault = _destination_fault(idp.destination_subscriber_number, numbering)
     msc, gprs = idp.location_information_msc, idp.location_information_gprs
     vlr = ""
     areas: tuple[str, ...] = ()
@@ -48,29 +55,37 @@ def read_message(idp: InitialDPSMSArg, rules: Rules, to_mobile: bool) -> CallFac
     )
 
 
-def _destination_fault(octets: bytes, rules: Rules) -> Reason | None:
-    facts = _destination(octets, rules)
+def _destination_fault(octets: bytes, numbering: Numbering) -> Reason | None:
+    facts = _destination(octets, numbering)
     return Reason.UNPARSABLE_NUMBER if facts is None else facts.fault
 
 
-def _destination(octets: bytes, rules: Rules) -> CallFacts | None:
+def _destination(octets: bytes, numbering: Numbering) -> CallFacts | None:
     try:
         number = CalledPartyBCDNumber.decode(octets)
     except DecodeError:
         return None
     nature = NATURES_24008.get(number.nature, Nature.UNKNOWN)
-    return call_facts(rules.numbering, Trigger.ORIGINATING, number.digits, nature)
+    return call_facts(numbering, Trigger.ORIGINATING, number.digits, nature)
 
 
-def other_party(idp: InitialDPSMSArg, rules: Rules, to_mobile: bool) -> str:
+def parties(idp: InitialDPSMSArg, numbering: Numbering) -> tuple[str, str]:
+    """Return both parties of a message, the served subscriber first; E.164, "" if unknown."""
+    to = to_mobile(idp)
+    octets = idp.called_party_number if to else idp.calling_party_number
+    served = "" if octets is None else address_e164(octets, numbering)
+    return served, other_party(idp, numbering, to)
+
+
+def other_party(idp: InitialDPSMSArg, numbering: Numbering, to_mobile: bool) -> str:
     """Return the other party of a message than the served subscriber: E.164, or as dialled; "" if unknown."""
     if to_mobile:
         octets = idp.calling_party_number
-        return "" if octets is None else address_e164(octets, rules.numbering)
+        return "" if octets is None else address_e164(octets, numbering)
     facts = (
         None
         if idp.destination_subscriber_number is None
-        else _destination(idp.destination_subscriber_number, rules)
+        else _destination(idp.destination_subscriber_number, numbering)
     )
     return "" if facts is None else facts.e164 or facts.digits
 

@@ -103,6 +103,24 @@ def initial_dp_sms(scenario: Scenario, message: Message, reference: bytes) -> In
     )
 
 
+def event_report_sms(message: Message) -> EventReportSMSArg:
+    """Return the report of what became of a message."""
+    failed = message.end is MessageEnd.FAILED
+    special: Any = None
+    if message.received:
+        event = EventTypeSMS.T_FAILURE if failed else EventTypeSMS.T_DELIVERY
+        cause: Any = TerminatingFailure(_UNSPECIFIED)
+        name = "t-smsFailureSpecificInfo"
+    else:
+        event = EventTypeSMS.O_FAILURE if failed else EventTypeSMS.O_SUBMISSION
+        cause = OriginatingFailure(MOSMSCause.DELIVERY_FAILURE)
+        name = "o-smsFailureSpecificInfo"
+    if failed:
+        special = EventSpecificInformationSMS(name, cause)
+    kind = MessageType.REQUEST if message.asks else MessageType.NOTIFICATION
+    return EventReportSMSArg(event, special, MiscCallInfo(kind))
+
+
 @final
 class MessageDialogue:
     """One message with its dialogue; arguments as of `scp.simulator.dialogue.CallDialogue`."""
@@ -267,14 +285,11 @@ class MessageDialogue:
 
     def _report(self, now: float) -> None:
         """Tell what became of the message."""
-        failed = self._message.end is MessageEnd.FAILED
-        if self._message.received:
-            event = EventTypeSMS.T_FAILURE if failed else EventTypeSMS.T_DELIVERY
-        else:
-            event = EventTypeSMS.O_FAILURE if failed else EventTypeSMS.O_SUBMISSION
+        argument = event_report_sms(self._message)
+        event = argument.event_type_sms
         components = []
         if self._message.end is not MessageEnd.GONE and int(event) in self._armed:
-            components.append(self._invoke(EVENT_REPORT, self._argument(event, failed=failed), 4))
+            components.append(self._invoke(EVENT_REPORT, argument, 4))
         words = [f"eventReportSMS {event.identifier}"] if components else []
         if self._message.open and components:
             self._step(True, "TC-CONTINUE", *words)
@@ -282,17 +297,6 @@ class MessageDialogue:
         else:
             self._step(True, "TC-END", *words)
             self._send(self._tcap.end(self._dialogue, components))
-
-    def _argument(self, event: EventTypeSMS, *, failed: bool) -> EventReportSMSArg:
-        special: Any = None
-        if failed and self._message.received:
-            value: Any = TerminatingFailure(_UNSPECIFIED)
-            special = EventSpecificInformationSMS("t-smsFailureSpecificInfo", value)
-        elif failed:
-            value = OriginatingFailure(MOSMSCause.DELIVERY_FAILURE)
-            special = EventSpecificInformationSMS("o-smsFailureSpecificInfo", value)
-        kind = MessageType.REQUEST if self._message.asks else MessageType.NOTIFICATION
-        return EventReportSMSArg(event, special, MiscCallInfo(kind))
 
     def _invoke(self, opcode: int, argument: Any, operation_class: int) -> bytes:
         parameter = FAST.encode_argument(opcode, argument, self._scenario.version)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scp.bench.template import Template
-from scp.capture.finder import MOST_FOLLOWED, Finder, Signals, needles
+from scp.capture.finder import MOST_FOLLOWED, Finder, Found, Signals, needles
 from scp.capture.initial_dp import read_initial_dp
 from scp.capture.source import Capture
 from scp.capture.wire.messages import Message
@@ -153,3 +153,39 @@ def answer(opened: bytes, octets: bytes) -> bytes:
     data = decode_data(opened)
     unit = sccp.udt(NETWORK.called(), NETWORK.calling(), octets, 1)
     return DataEncoder(data.routing_context).encode(data.opc, data.dpc, data.si, data.ni, 0, data.sls, unit)
+
+
+def taken(name: str, *numbers: str) -> list[Found]:
+    """What is found of a capture's messages."""
+    finder = Finder(NUMBERING, numbers)
+    signals = [item.signal for item in Capture(PCAPS / f"{name}.pcapng") if isinstance(item, Message)]
+    kept = (finder.find(each) for each in signals if finder.may_be(each.octets))
+    return [each for each in kept if each is not None]
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "messages"),
+    [
+        ("cap3-messages", ["46701234567"], 6),  # one of the four dialogues is another subscriber's
+        ("cap3-messages", ["46709999999"], 2),
+        ("cap4-messages", ["46700000009"], 8),  # the other party's
+        ("cap4-messages", ["46701111111"], 0),
+        ("cap3-paid-messages", ["46701234567"], 10),
+        ("cap4-paid-messages", ["46701234567"], 6),
+    ],
+)
+def test_messages_under_control_are_found_by_either_party(
+    name: str, numbers: list[str], messages: int
+) -> None:
+    assert [each.msisdn for each in taken(name, *numbers)] == numbers * messages
+
+
+def test_a_delivery_is_found_by_the_imsi_that_the_hlr_gave() -> None:
+    """mt-ForwardSM has no MSISDN (TS 29.002 §12.9): sendRoutingInfoForSM before it has both."""
+    whole = [
+        item for item in Capture(PCAPS / "map-message.pcapng") if isinstance(item, Message) and item.tcap
+    ]
+    assert [each.message.tcap for each in taken("map-message", "46701234567")] == [
+        each.tcap for each in whole
+    ]
+    assert taken("map-message", "46701234568") == []

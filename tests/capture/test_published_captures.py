@@ -14,12 +14,15 @@ import pytest
 from oracles import tshark
 from scp.capture.decode import Decoder, Filter
 from scp.capture.source import Capture
+from scp.config import SmsControl
+from scp.config.sms_control import SmsCharging
 from scp.domain.numbers import Numbering
 from scp.domain.rules import Rules
 from scp.domain.subscriber import Subscriber, When
 from scp.replay.offline import Replay
 from scp.replay.records import Snapshot
 from scp.replay.report import Report
+from scp.replay.short_messages import settings_of
 from scp.services.voip_forwarding import VoipForwarding
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +35,19 @@ SEVERAL = {"transport.pcapng"}
 NOT_OF_THE_SERVICE = {"busy.pcapng", "charged-v2.pcapng", "charged-v4.pcapng", "released.pcapng"}
 UNANSWERED = {"unanswered.pcapng", "transport.pcapng", "interleaving.pcapng"}
 CALLS = {"transport.pcapng": 5, "interleaving.pcapng": 2, "tcp.pcapng": 2}
+STEERED = SmsControl(originating="steer", smsc="46700000099")
+BARRED = SmsControl(originating="bar", terminating="bar")
+PAID = SmsControl(
+    originating="steer",
+    smsc="46700000099",
+    charging=SmsCharging(pays=("sent", "received"), furnish=True),
+)
+MESSAGES = {  # with the control that the capture's gsmSCF had for most of them
+    "cap3-messages.pcapng": (STEERED, ["same", "same", "different", "same"]),
+    "cap4-messages.pcapng": (BARRED, ["different", "different", "same", "same"]),
+    "cap3-paid-messages.pcapng": (PAID, ["different"] * 3),
+    "cap4-paid-messages.pcapng": (PAID, ["different"] * 2),
+}
 
 FIELDS = (
     "frame.number",
@@ -147,6 +163,8 @@ def test_tshark_reads_the_same_and_has_nothing_against_it(name: str) -> None:
             continue  # we show what stands around a fault, tshark may not
         assert [int(key) for key in row["camel.serviceKey"]] == keys(messages)
         called = leaves(messages, "calledPartyNumber") + leaves(messages, "destinationRoutingAddress")
+        if name in MESSAGES:  # numbers are AddressStrings, as in MAP
+            continue
         assert row["e164.called_party_number.digits"] == called
         assert row["e164.calling_party_number.digits"][: len(messages)] == leaves(
             messages, "callingPartyNumber"
@@ -177,7 +195,7 @@ def undecodable(name: str) -> list[int]:
     return {"malformed.pcapng": [1, 4]}.get(name, [])
 
 
-def replayed(name: str) -> Report:
+def replayed(name: str, control: SmsControl | None = None) -> Report:
     subscribers = {
         each["msisdn"]: Subscriber(
             each["msisdn"], authorized=True, aor=each["aor"], forwarding=True, when=When(each["when"])
@@ -188,18 +206,22 @@ def replayed(name: str) -> Report:
     services = {100: VoipForwarding(Rules(numbering, prefix="99"))}
     store = Snapshot(subscribers)
     report = Report(services, store, full=True)
-    run = Replay(services, store, report.take, Counter())
+    messages = settings_of(control, services)
+    run = Replay(services, store, report.take, skipped := Counter(), messages=messages)
     for item in Capture(ROOT / "pcaps" / name):
         run.take(item)
     run.finish()
+    if control is not None:
+        assert not skipped
     return report
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_replay_gives_the_same_answers_and_explains_the_others(name: str) -> None:
     report = replayed(name)
-    assert sum(report.verdicts.values()) == (0 if name in OF_MAP else CALLS.get(name, 1))
-    if name in OF_MAP:
+    of_calls = name not in OF_MAP and name not in MESSAGES
+    assert sum(report.verdicts.values()) == (CALLS.get(name, 1) if of_calls else 0)
+    if not of_calls:
         return
     if name in NOT_OF_THE_SERVICE:
         assert set(report.verdicts) == {"different"}
@@ -209,3 +231,19 @@ def test_a_replay_gives_the_same_answers_and_explains_the_others(name: str) -> N
         assert shown["path"][-1]["outcome"] == shown["reason"]
     else:
         assert set(report.verdicts) == {"unanswered" if name in UNANSWERED else "same"}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_control_of_messages_is_replayed_by_the_conditions(name: str) -> None:
+    control, verdicts = MESSAGES[name]
+    report = replayed(name, control)
+    assert [shown["verdict"] for shown in report.kept] == verdicts
+    if control is PAID:  # each node has reservations of its own
+        noted = "furnishChargingInformationSMS.argument.fCIBCCCAMELsequence1.freeFormatData"
+        assert [[each["field"] for each in shown["differences"]] for shown in report.kept] == [
+            [noted] for _ in verdicts
+        ]
+    for shown in report.kept:
+        assert {shown["a_number"], shown["b_number"]} <= {"46701234567", "46709999999", "46700000009"}
+        if shown["service"]:
+            assert shown["path"][-1]["outcome"] == shown["reason"]

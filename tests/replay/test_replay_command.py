@@ -69,6 +69,26 @@ def test_replay_as_json(settings: list[str]) -> None:
     assert "none of the 1 dialogues is one of those that were asked for" in output
 
 
+def test_messages_under_control_are_replayed_where_the_node_controls_them(settings: list[str]) -> None:
+    path = PCAPS / "cap4-messages.pcapng"
+    output = run("replay", path, *settings, code=2)
+    assert "4 messages of another application context" in output
+    config = Path(settings[1])
+    control = '\n[sms_control]\noriginating = "steer"\nsmsc = "46700000099"\nterminating = "bar"\n'
+    config.write_text(config.read_text(encoding="utf-8") + control, encoding="utf-8")
+    shown = objects(run("replay", path, *settings, "--json", code=1))
+    assert [(each["verdict"], each["trigger"], each["action"]) for each in shown] == [
+        ("same", "originating", "connect"),
+        ("different", "terminating", "release"),  # the capture's gsmSCF let it go on
+        ("same", "terminating", "release"),
+        ("same", "terminating", "continue"),
+    ]
+    assert {each["service"] for each in shown} == {"sms-control"}
+    assert shown[0]["path"][-1]["outcome"] == "forwarded-always"
+    [other] = objects(run("replay", path, *settings, "--json", "--number", "46709999999"))
+    assert (other["a_number"], other["b_number"]) == ("46700000009", "46709999999")
+
+
 def test_a_replay_of_nothing_is_no_success(settings: list[str], tmp_path: Path) -> None:
     """Who lets a script compare a capture must not be told that all is the same where nothing was compared."""
     path = PCAPS / "cap2-steered.pcapng"

@@ -28,7 +28,7 @@ from scp.domain.reservation import reservation_id
 from scp.engine.tc import opcode_of, owed
 from scp.engine.timers import Deadlines
 from scp.services.message_charging import ARMED, FAILURES, SUCCESSES, furnished, reservation_for, used
-from scp.services.message_facts import failure_words, other_party, read_message
+from scp.services.message_facts import failure_words, other_party, read_message, to_mobile
 from scp.services.message_record import SERVICE, MessageEnd, message_row
 from scp.stack import tcap_dialogue as tc
 from ss7.address import AddressString
@@ -38,7 +38,7 @@ from ss7.cap.errors import ErrorCode
 from ss7.cap.events import MessageType
 from ss7.cap.operations import SHORT
 from ss7.cap.roots import argument_root
-from ss7.cap.sms import ConnectSMSArg, EventTypeSMS
+from ss7.cap.sms import ConnectSMSArg
 from ss7.errors import DecodeError
 from ss7.rose import (
     INVOKE_PROBLEM,
@@ -79,7 +79,6 @@ CONTEXTS_SERVED: Final = frozenset(
 
 _BARRED: Final = bytes((21,))  # RP-Cause: short message transfer rejected (TS 24.011 table 8.4)
 _TEMPORARY: Final = bytes((41,))  # temporary failure
-_TO_MOBILE: Final = frozenset({int(EventTypeSMS.DELIVERY_REQUESTED)})
 _UNDECIDED: Final = Decision(Action.ERROR, Reason.ABANDONED)
 _WISHES: Final = frozenset(
     {Reason.FORWARDED_ALWAYS, Reason.FORWARDED_ROAMING, Reason.FORWARDED_LOCATION, Reason.CHARGING_DENIED}
@@ -170,7 +169,7 @@ class _Message:
         self.decided_ms = 0
         self.due = inf
         self.to_mobile = to_mobile
-        self.other = other_party(idp, rules, to_mobile)
+        self.other = other_party(idp, rules.numbering, to_mobile)
         self.phase = _Phase.LOOKUP
         self.decision = _UNDECIDED
         self.session = ""
@@ -274,9 +273,9 @@ class SmsControlUser:
             error = encode_return_error(invoke.invoke_id, ErrorCode.MISSING_CUSTOMER_RECORD, b"")
             self._end(dialogue, [error])
             return
-        to_mobile = idp.event_type_sms is not None and int(idp.event_type_sms) in _TO_MOBILE
-        facts = read_message(idp, rules, to_mobile)
-        message = _Message(self, dialogue, idp, facts, rules, now, self._wall_ms(), to_mobile)
+        received = to_mobile(idp)
+        facts = read_message(idp, rules, received)
+        message = _Message(self, dialogue, idp, facts, rules, now, self._wall_ms(), received)
         decision = screen(facts, rules)
         if decision is not None:
             self._decided(message, decision, now)
