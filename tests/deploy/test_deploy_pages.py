@@ -205,7 +205,13 @@ def test_the_pages_commands_run(tmp_path: Path) -> None:
         "TOKEN": TOKEN,
     }
     done = subprocess.run(
-        ["bash", "-eu", "-c", body], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        ["bash", "-eu", "-c", body],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:] + node.log.read_text()[-2000:]
     assert '"aor":"sip:+11234567@voip.example"' in done.stdout.replace(" ", "")

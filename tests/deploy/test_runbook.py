@@ -72,7 +72,9 @@ def typed(command: str, node: RealNode, host: dict[str, str]) -> subprocess.Comp
     here = command.replace("/etc/camel-scp/scp.toml", str(node.file))
     here = here.replace("127.0.0.1:9464", f"127.0.0.1:{node.settings['metrics']}")
     assert here != command or "/etc" not in command
-    return subprocess.run(["bash", "-c", here], env=host, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["bash", "-c", here], env=host, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 def test_every_first_command_runs_and_shows_something(tmp_path: Path, host: dict[str, str]) -> None:
