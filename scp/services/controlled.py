@@ -46,6 +46,8 @@ CHARGED_SINCE: Final = 2
 UNANSWERED: Final = 0.25
 """Seconds after which a suspended switch is told that charging takes longer (ResetTimer)."""
 MS_OF_TENTH: Final = 100
+RELEASED_S: Final = 5.0
+"""Within so many seconds a message is taken from the network, and a release gets there."""
 REPORT_SECONDS: Final = 5.0
 """How long a call information report is waited for once the call is over."""
 
@@ -388,13 +390,23 @@ class Control:
 
     def _by_the_clock(self) -> str | None:
         """Count the time since the last report by the node's clock; return `Charge.charged_by`."""
-        self.held, by = self.held.until(self._ms())
+        self.held, by = self.held.until(self._ms(), self._gap)
         return by
+
+    @property
+    def _gap(self) -> int:
+        """How many tenths a call may go on for after its report, by the node's clock.
+
+        So long charging may take, and the release. Where a report is missing, it is not known to go on.
+        """
+        return 0 if self.before is not None else int((self._policy.deadline_s + RELEASED_S) * TENTHS)
 
     def _lost(self, event: charge.Event) -> str | None:
         """Count what can be known of a call whose last report is missing; return `Charge.charged_by`."""
         granted = self._policy.lost_call == GRANTED
-        self.held, by = self.held.lost(self._ms(), granted=granted, unreadable=event in _UNREADABLE)
+        self.held, by = self.held.lost(
+            self._ms(), self._gap, granted=granted, unreadable=event in _UNREADABLE
+        )
         return by
 
     def _release(self, event: charge.Event) -> None:

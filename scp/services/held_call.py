@@ -250,19 +250,20 @@ class HeldCall:
         after.cleared_ms = now_ms
         return after
 
-    def until(self, now_ms: int, most: int = 0) -> tuple[HeldCall, str | None]:
+    def until(self, now_ms: int, gap: int, most: int = 0) -> tuple[HeldCall, str | None]:
         """Count the time since the last report by the node's clock; also return `Charge.charged_by`.
 
         Args:
             now_ms: milliseconds since 1970-01-01 UTC.
-            most: tenths since answer that it may come to; 0: any, or what is granted, where the clock may be
-                that of another node than saw the answer.
+            gap: tenths that the clock may count from the last report on, be it more than is granted; not
+                where it may be the clock of another node than saw the answer.
+            most: tenths since answer that it may come to; 0: what is granted, or the ``gap`` allows.
         """
         by, end = "clock", self.cleared_ms or now_ms
         if self.connected:
             by, end = "call-information", self.meter.answered + self.connected * MS_OF_TENTH
-        elif self.missed and not most:
-            most = max(self.meter.granted, self.meter.used)
+        elif not most:
+            most = max(self.meter.granted, self.meter.used + (0 if self.missed else gap))
         if most:
             end = min(end, self.meter.answered + most * MS_OF_TENTH)
         meter = metering.until(self.meter, end)
@@ -272,11 +273,12 @@ class HeldCall:
         after.meter = meter
         return after, by
 
-    def lost(self, now_ms: int, *, granted: bool, unreadable: bool) -> tuple[HeldCall, str | None]:
+    def lost(self, now_ms: int, gap: int, *, granted: bool, unreadable: bool) -> tuple[HeldCall, str | None]:
         """Count what can be known of a call whose last report is missing; also return `Charge.charged_by`.
 
         Args:
             now_ms: milliseconds since 1970-01-01 UTC.
+            gap: as for `until`.
             granted: all that the switch was given is to be charged.
             unreadable: the report is there, and its period counts as used.
         """
@@ -286,13 +288,13 @@ class HeldCall:
         if unreadable:
             return self, GRANTED
         if not meter.pending:
-            return self.until(now_ms)
+            return self.until(now_ms, gap)
         if granted:
             after = self.copy()
             after.meter = metering.assumed(meter)
             return after, GRANTED
         if self.cleared_ms or self.missed or self.connected:
-            return self.until(now_ms, most=max(meter.allowed, meter.used))
+            return self.until(now_ms, gap, most=max(meter.allowed, meter.used))
         return self, "reported"
 
 

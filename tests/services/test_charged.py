@@ -245,6 +245,11 @@ def test_every_row_cites_its_clause_or_says_why() -> None:
     assert set(Action) == {row.action for row in TABLE.values()}
 
 
+def down(call: Charged) -> None:
+    """Charging does not answer any more, or does again."""
+    call.down = not call.down
+
+
 STEPS = (
     *HAPPENS.values(),
     lambda call: call.event(EventTypeBCSM.O_ANSWER),
@@ -256,7 +261,7 @@ STEPS = (
     lambda call: call.report(ReportKind.TIMEOUT, opcode=Opcode.ACTIVITY_TEST),
     lambda call: call.used(90),
     lambda call: call.used(85.5, active=False),
-    lambda call: setattr(call, "down", not call.down),
+    down,
     lambda call: call.informed(),
 )
 DISCONNECT = EventReportBCSMArg(EventTypeBCSM.O_DISCONNECT, misc_call_info=MiscCallInfo(TELLS))
@@ -343,6 +348,7 @@ class Keeps:
 @pytest.mark.hypothesis
 @given(st.lists(st.sampled_from(STEPS), max_size=12), st.integers(1, 200))
 @example([HAPPENS[Event.UNREADABLE], HAPPENS[Event.REFUSED], HAPPENS[Event.SPENT]], 31)
+@example([down, HAPPENS[Event.USED], HAPPENS[Event.SILENT], HAPPENS[Event.SILENT]], 60)
 @examples(100)
 def test_a_call_whose_node_dies_after_each_step_is_settled_as_if_none_had(
     steps: list[Any], seconds: int
@@ -440,6 +446,31 @@ def test_a_switch_that_was_told_to_end_the_call_and_says_nothing_costs_no_more_t
     call.silent()
     call.silent()
     assert (call.sent[-1], call.settled, call.ended) == ([Opcode.RELEASE_CALL], [320], True)
+
+
+def test_a_call_whose_report_is_lost_as_charging_is_away_costs_no_more_than_was_given() -> None:
+    """Whether it goes on, and how long, nobody knows: the switch has said nothing since the period began."""
+    call = Charged(60).answered()
+    down(call)
+    call.used(30)  # the rest of the quota, 30 s, is given
+    call.silent()
+    call.silent()
+    assert (call.sent[-1], call.settled, call.ended) == ([Opcode.RELEASE_CALL], [600], True)
+
+
+def test_a_node_that_stood_still_while_it_asked_for_quota_charges_no_more_than_that_may_take() -> None:
+    """The end came in between, and was read an hour later: charging has 5 s to answer, and the release 5 to get there."""
+    call = Charged(60).answered()
+    call.meanwhile = [Report(ReportKind.INVOKE, Opcode.EVENT_REPORT_BCSM, DISCONNECT)]
+    answer = call._answer
+
+    def stands_still(request: Any) -> Any:
+        USER.epoch += 3600.0 * isinstance(request, Extend)
+        return answer(request)
+
+    call._answer = stands_still  # type: ignore[method-assign]
+    call.used(60)
+    assert (call.settled, call.ended) == ([700], True)
 
 
 @pytest.mark.parametrize(("passed", "granted"), [(29.0, []), (33.0, [[Opcode.APPLY_CHARGING]])])
