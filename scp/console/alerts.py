@@ -37,7 +37,10 @@ _SECTION: Final = re.compile(r"^### (?P<name>\w+)\n(?P<text>.*?)(?=^#|\Z)", re.M
 
 
 class Alert(Struct, frozen=True):
-    """An alert whose condition holds: ``state`` is pending until it has held for as long as its rule asks."""
+    """An alert whose condition holds: ``state`` is pending until it has held for as long as its rule asks.
+
+    ``runbook`` is its section, ``page`` the page of the console that shows what it is about.
+    """
 
     name: str
     state: str
@@ -48,6 +51,15 @@ class Alert(Struct, frozen=True):
     labels: dict[str, str]
     value: float
     runbook: str
+    page: str
+
+
+class Section(Struct, frozen=True):
+    """What the runbook says of an alert, and the page of the console that shows what it is about."""
+
+    alert: str
+    runbook: str
+    page: str
 
 
 class AlertList(Struct, frozen=True):
@@ -66,6 +78,7 @@ class _Rule(NamedTuple):
     severity: str
     summary: str
     runbook: str
+    page: str
 
 
 @final
@@ -76,6 +89,9 @@ class Alerts:
         node: the node's name, the label ``instance`` of its samples.
         collectors: its metrics.
         wall: seconds since 1970.
+
+    Attributes:
+        sections: of the runbook, by the alerts' names.
     """
 
     def __init__(
@@ -88,7 +104,9 @@ class Alerts:
         self._since: dict[tuple[str, Labels], float] = {}
         self._held: dict[str, Vector] = {}
         self._busy = False
-        self._rules, self._unknown = _rules(_shipped("camel-scp.rules.yml"), _shipped("runbook.md"))
+        rules, runbook = _shipped("camel-scp.rules.yml"), _shipped("runbook.md")
+        self._rules, self._unknown = _rules(rules, runbook)
+        self.sections = _sections(rules, runbook)
 
     def forget(self) -> None:
         """Nobody looks any more: what was held since when is not known then."""
@@ -142,6 +160,7 @@ class Alerts:
                         plain,
                         value,
                         rule.runbook,
+                        _filled(rule.page, plain, value),
                     )
                 )
         found.sort(key=lambda each: (each.state != "firing", each.severity != "page", each.name))
@@ -171,6 +190,21 @@ def _shipped(name: str) -> str:
     return resources.files("scp.console").joinpath("rules", name).read_text(encoding="utf-8")
 
 
+def _sections(rules: str, runbook: str) -> dict[str, Section]:
+    """Return what the runbook says of each alert, and its page without the labels that only an alert has."""
+    texts = {found["name"]: found["text"].strip() for found in _SECTION.finditer(runbook)}
+    named = [rule for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
+    return {
+        rule["alert"]: Section(rule["alert"], texts.get(rule["alert"], ""), _filled(_page(rule), {}, 0.0))
+        for rule in named
+    }
+
+
+def _page(rule: dict[str, Any]) -> str:
+    """Return the console's page of a rule, as a link within the console."""
+    return str(rule["annotations"].get("console", "")).removeprefix("/console")
+
+
 def _rules(rules: str, runbook: str) -> tuple[tuple[_Rule, ...], tuple[str, ...]]:
     """Return the rules that can be evaluated here, and the names of the others."""
     sections = {found["name"]: found["text"].strip() for found in _SECTION.finditer(runbook)}
@@ -192,6 +226,7 @@ def _rules(rules: str, runbook: str) -> tuple[tuple[_Rule, ...], tuple[str, ...]
                     rule["labels"]["severity"],
                     rule["annotations"]["summary"],
                     sections.get(name, ""),
+                    _page(rule),
                 )
             )
     return tuple(known), tuple(unknown)

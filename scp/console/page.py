@@ -14,7 +14,11 @@ from scp.api.problems import NO_SUCH_PATH, ProblemError
 _FILES: Final = {
     "index.html": "text/html",
     "console.js": "text/javascript",
-    "views.js": "text/javascript",
+    "parts.js": "text/javascript",
+    "overview.js": "text/javascript",
+    "calls.js": "text/javascript",
+    "subscriber.js": "text/javascript",
+    "health.js": "text/javascript",
     "captures.js": "text/javascript",
     "ladder.js": "text/javascript",
     "octets.js": "text/javascript",

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency, Provide
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from scp.api.auth import bearer
 from scp.api.context import Context
 from scp.api.openapi import answer, call
-from scp.api.problems import ProblemError, define
+from scp.api.problems import NOT_SET, ProblemError, define
 from scp.config import Scope
 from scp.console import attempts, one_message, page
-from scp.console.alerts import AlertList
+from scp.console.alerts import AlertList, Section
 from scp.console.attempts import TAG
 from scp.console.context import ConsoleContext
 from scp.console.hub import MOST_WATCHERS
@@ -102,13 +102,23 @@ async def show_alerts(console: NamedDependency[ConsoleContext]) -> Response[Aler
     return answer(AlertList((), 0, (), 0.0) if alerts is None else await alerts.now())
 
 
+@get("/v1/runbook/{alert:str}", operation_id="runbook", **call(Scope.READ, NOT_SET, tag=TAG))
+async def show_runbook(console: NamedDependency[ConsoleContext], alert: FromPath[str]) -> Response[Section]:
+    """Return what the runbook says of an alert, whether or not it holds. Scope: read."""
+    alerts = console.hub.alerts
+    found = None if alerts is None else alerts.sections.get(alert)
+    if found is None:
+        raise ProblemError(NOT_SET, f"alert {alert}")
+    return answer(found)
+
+
 @get("/v1/configuration", operation_id="configuration", **call(Scope.READ, tag=TAG))
 async def show_drift(console: NamedDependency[ConsoleContext]) -> Response[Drift]:
     """Return which keys the configuration's file has otherwise than what runs. Scope: read."""
     return answer(await asyncio.to_thread(console.drift))
 
 
-HANDLERS: Final[tuple[Any, ...]] = (session, show_overview, events, show_alerts, show_drift)
+HANDLERS: Final[tuple[Any, ...]] = (session, show_overview, events, show_alerts, show_runbook, show_drift)
 
 
 def console_router(console: ConsoleContext, captures: Captures) -> Router:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from scp.console.alerts import Alerts, _rules, _shipped
 from scp.console.promql import Moment, UnknownError, parse
+from scp.domain.reason import Reason
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "camel-scp.rules.yml"
 ONLY_PROMETHEUS = {"ScpNoCalls", "ScpAnswersLate", "ScpEventLoopLag"}
@@ -43,6 +45,21 @@ def test_every_rule_is_evaluated_but_those_that_need_quantiles_or_yesterday() ->
     assert [each.name for each in known if "**Means**" not in each.runbook] == []
 
 
+def test_every_alert_has_its_runbook_section_and_a_page_of_the_console() -> None:
+    sections = Alerts("scp-1", ()).sections
+    assert sections.keys() == {
+        rule["alert"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+    }
+    reasons = set()
+    for section in sections.values():
+        assert "**Means**" in section.runbook
+        page, _, query = section.page.partition("?")
+        assert page in ("#/overview", "#/calls", "#/health")
+        reasons |= set(parse_qs(query).get("reason", ()))
+    assert reasons
+    assert reasons <= set(Reason)
+
+
 def test_an_alert_is_pending_then_fires_and_ends() -> None:
     counted, now = Counted(), [1000.0]
     alerts = Alerts("scp-1", (counted,), lambda: now[0])
@@ -57,6 +74,7 @@ def test_an_alert_is_pending_then_fires_and_ends() -> None:
     assert (found["ScpNoActiveAsp"].state, found["ScpNoActiveAsp"].since_ms) == ("firing", 1_000_000)
     assert found["ScpAspNotActive"].state == "pending"  # its rule asks for two minutes
     assert (found["ScpServiceFails"].state, found["ScpServiceFails"].value) == ("firing", 3)
+    assert found["ScpServiceFails"].page == "#/calls?reason=service-error&service=voip"
     now[0] += 700
     counted.asp = 1
     assert [each.name for each in asyncio.run(alerts.now()).alerts] == []

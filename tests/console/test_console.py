@@ -43,6 +43,7 @@ CALLS = {
     ("GET", "/v1/events"): "read",
     ("GET", "/v1/changes"): "read",
     ("GET", "/v1/alerts"): "read",
+    ("GET", "/v1/runbook/ScpDown"): "read",
     ("GET", "/v1/configuration"): "read",
     ("GET", "/v1/attempts"): "read",
     ("GET", "/v1/attempts/1"): "trace",
@@ -140,7 +141,7 @@ def test_a_call_is_found_opened_and_explained_in_three_clicks(tab: Tab, node: Se
     assert "connect, forwarded-roaming" in shown
     assert "The subscriber forwards calls while roaming, and is roaming." in shown
     assert "continue: requestReportBCSMEvent + connect" in shown
-    page.wait_for_selector("text=Decided now, it would be")
+    page.wait_for_selector("text=How this call would be decided now")
     call = page.evaluate("location.hash").rpartition("/")[2]
     wait_until(lambda: node.ask("GET", f"/v1/attempts/{call}")["call"]["over"])
     detail = node.ask("GET", f"/v1/attempts/{call}")
@@ -187,11 +188,11 @@ def test_a_subscriber_is_looked_up_changed_and_tried(tab: Tab, node: Served) -> 
     page.keyboard.press("Enter")
     page.wait_for_selector("text=sip:+11234567@voip.example")
     page.fill("label:has-text('VLR') input", "491710000001")
-    page.click("text=Try it")
+    page.click("text=Decide it")
     page.wait_for_selector(".steps .end:has-text('connect 9911234567, forwarded-roaming')")
     page.select_option("label:has-text('This number') select", "yes")
     page.fill("label:has-text('as dialled') input", "112")
-    page.click("text=Try it")
+    page.click("text=Decide it")
     own = {"a_number": "+11234567", "b_number": "112", "trigger": "originating", "vlr": "491710000001"}
     said = node.ask("POST", "/v1/decisions", own)
     page.wait_for_selector(f".steps .end:has-text('{said['action']}, {said['reason']}')")
@@ -537,7 +538,7 @@ def test_a_place_has_its_age_and_the_hlr_is_asked_where_somebody_is(browser: Any
             opened = Tab(browser, served.url, TOKENS["operator"])
             opened.page.goto(f"{served.url}/console#/subscriber?number={number}")
             opened.page.wait_for_selector("dd:has-text('abroad VLR 31651000009 set'):has-text(' ago')")
-            opened.page.click("text=Where does the HLR say it is?")
+            opened.page.click("text=Ask the HLR for the place")
             opened.page.wait_for_selector("[role=status]:has-text('VLR 31651000000'):has-text('7 min ago')")
             assert opened.faults == []
             opened.context.close()
@@ -558,7 +559,7 @@ def test_under_load_what_is_shown_is_what_api_and_wire_said(phone: Tab, node: Se
             "() => { const rows = [...document.querySelectorAll('.calls tbody tr')];"
             " return rows.length > 5 && rows.every(row => row.cells[4].innerText === 'forwarded-roaming'); }"
         )
-        page.click("text=Hold still")
+        page.click("text=Pause")
         rows = page.eval_on_selector_all(
             ".calls tbody tr",
             "found => found.slice(0, 5).map(row => [row.querySelector('a').hash, ...[...row.cells].map(cell => cell.innerText)])",
@@ -589,7 +590,7 @@ def test_under_load_what_is_shown_is_what_api_and_wire_said(phone: Tab, node: Se
 def test_another_node_stands_beside_until_it_is_killed(phone: Tab, node: Served, tmp_path: Path) -> None:
     page = phone.page
     with running_node(tmp_path, node.store, "scp-twin", 2) as twin:
-        page.wait_for_selector("[aria-label='Node scp-twin'] .pill:has-text('does not work')")
+        page.wait_for_selector("[aria-label='Node scp-twin'] .pill:has-text('steers no calls')")
         assert page.get_attribute("[aria-label='Node scp-twin'] a", "href") == twin.url + "/console"
         assert "no ASP is active" in page.inner_text("[aria-label='Node scp-twin']")
         twin.ask("PUT", "/v1/authorizations/46701234599", {})

@@ -2,7 +2,11 @@
 import { html, render, useEffect, useState } from "./preact.js";
 import { ask, follow, forget, remember, token } from "./api.js";
 import { CapturesPage } from "./captures.js";
-import { CallPage, CallsPage, HealthPage, OverviewPage, SubscriberPage } from "./views.js";
+import { CallPage, CallsPage } from "./calls.js";
+import { HealthPage } from "./health.js";
+import { OverviewPage } from "./overview.js";
+import { NODE_STATES } from "./parts.js";
+import { SubscriberPage } from "./subscriber.js";
 
 const PAGES = { overview: "Overview", calls: "Calls", subscriber: "Subscriber", captures: "Captures", health: "Health" };
 const MOST_CALLS = 2000, MOST_SECONDS = 120;
@@ -40,6 +44,7 @@ function Login({ done, why }) {
 function Console({ session, leave }) {
   const [at, go] = useState(place());
   const [state, setState] = useState("lost");
+  const [lost, setLost] = useState(0);
   const [history, setHistory] = useState([]);
   const [calls, setCalls] = useState([]);
   useEffect(() => {
@@ -54,6 +59,7 @@ function Console({ session, leave }) {
       });
     }, (now, why) => {
       setState(now);
+      setLost(before => now === "lost" ? before || Date.now() : 0);
       if (now === "refused") leave(ended(why));
       if (now === "lost") { setHistory([]); setCalls([]); }
     });
@@ -69,7 +75,7 @@ function Console({ session, leave }) {
     health: () => html`<${HealthPage} ...${shown} />`,
   };
   return html`<header><span class="node">${session.node}</span>
-      ${overview && state === "open" ? html`<span class=${"pill " + overview.status}>${{ pass: "in order", warn: "look at it", fail: "takes no calls" }[overview.status]}</span>` : html`<span class="pill fail" role="alert">no connection to the node</span>`}
+      ${overview && state === "open" ? html`<span class=${"pill " + overview.status}>${NODE_STATES[overview.status]}</span>` : html`<span class="pill fail" role="alert">no connection to the node${lost ? `, since ${new Date(lost).toISOString().slice(11, 19)} UTC` : ""}</span>`}
       <span class="dim">${session.version} · key ${session.key}</span> <${Until} day=${session.until} />
       <nav aria-label="Pages">${Object.entries(PAGES).map(([name, words]) => html`<a href=${"#/" + name} aria-current=${at.page === name ? "page" : undefined}>${words}</a>`)}
       <button onClick=${() => leave("")}>Sign out</button></nav></header>
