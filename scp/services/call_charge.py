@@ -180,6 +180,18 @@ def begins_now(held: HeldCall, now_ms: int) -> HeldCall:
     return after
 
 
+def owed(held: HeldCall, gap: int) -> HeldCall:
+    """Return a call that is over as one whose report is due; the clock counts as far as without (``gap``)."""
+    meter = held.meter
+    if meter.pending:
+        return held
+    after = held.copy()
+    after.meter = meter.copy()
+    after.meter.pending = True
+    after.meter.allowed = max(meter.allowed, meter.granted, meter.used + gap)
+    return after
+
+
 # -- the end ------------------------------------------------------------------------------------------------
 
 

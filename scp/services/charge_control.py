@@ -80,6 +80,7 @@ class Event(IntEnum):
     STILL_SILENT = 12  # … and the switch has said meanwhile that the call is there
     LOST = 13  # the dialogue is over, or the switch does not know the call any more
     TOLD = 14  # somebody wants the call released, and a report is due
+    SPENT_OWED = 15  # nothing is left to give, and the switch may owe a report
 
 
 class Action(IntEnum):
@@ -114,6 +115,7 @@ _WRONG: Final = "nothing is pending, so that no report is due (§11.26.2.1)"
 _DUE: Final = "event and report come in either order, in one message or two (§11.3.2.1)"
 _NOT_DUE: Final = "one ApplyCharging has one report, and it has come (§11.2.2.2)"
 _SPENT: Final = "what was given is reported, and nothing is pending: no report is due (§11.26.2.1)"
+_OWED: Final = "of two periods that were given one is reported: the other may be pending (§11.26.2.1)"
 _SILENT: Final = "does the switch still know the call (§11.1)"
 _ALIVE: Final = "it does, and has lost the period: given anew, since nothing is free (§11.2.2.1)"
 _LOST: Final = "nobody reports any more (§11.1.1)"
@@ -131,6 +133,7 @@ TABLE: Final[Mapping[tuple[Money, Event], Row]] = {
     (Money.COUNTING, Event.CLEARED): Row(Action.NOTHING, Money.CLOSING, _DUE),
     (Money.COUNTING, Event.CLEARED_REPORTED): Row(Action.SETTLE_CLOCK, Money.DONE, _NOT_DUE),
     (Money.COUNTING, Event.SPENT): Row(Action.RELEASE_SETTLE, Money.DONE, _SPENT),
+    (Money.COUNTING, Event.SPENT_OWED): Row(Action.RELEASE, Money.CLOSING, _OWED),
     (Money.COUNTING, Event.SILENT): Row(Action.TEST, Money.COUNTING, _SILENT),
     (Money.COUNTING, Event.STILL_SILENT): Row(Action.ASSUME, Money.COUNTING, _ALIVE),
     (Money.COUNTING, Event.LOST): Row(Action.SETTLE_LOST, Money.DONE, _LOST),

@@ -200,7 +200,8 @@ class Control:
         if held.phase in call_charge.RINGS:
             # If it is answered, and its period over, the switch takes another; else it refuses.
             self._send(Period(held.meter.allowed, held.meter.releasing))
-            self._change().tested = True
+            after = self._change()
+            after.tested = after.owes = True
         elif missed and self.ahead is None and 0 < held.ends_ms <= self._ms() - charge.CLOCKS_APART_MS:
             self._change().missed = True  # until a report sets the clock: that node's may be another
             await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
@@ -243,7 +244,7 @@ class Control:
         if report.kind is _TOLD:
             self._told(report)
             if not self.held.meter.pending:
-                await self._cleared(reports=bool(self.held.informs))
+                await self._cleared(reports=self.held.owes or bool(self.held.informs))
             return
         if event is Event.QUIET and self.held.money is not Money.FREE:
             if self.held.money is Money.DONE:
@@ -310,6 +311,8 @@ class Control:
     async def _cleared(self, *, reports: bool) -> None:
         """Step it because the call is over; ``reports``: the switch tells what is due."""
         if self.held.money in (Money.COUNTING, Money.CLOSING):
+            if self.held.owes and reports:
+                self.held = call_charge.owed(self.held.cleared(self._ms()), self._gap)
             pending = (self.held.meter.pending or self.held.informs) and reports
             await self._step(charge.Event.CLEARED if pending else charge.Event.CLEARED_REPORTED)
 
@@ -386,7 +389,8 @@ class Control:
         elif event is charge.Event.REFUSED and self.held.phase is not Phase.TALKING:
             if not self.held.tested:
                 self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
-            self._change().tested = False
+            after = self._change()
+            after.tested = after.owes = False
 
     def _by_the_clock(self) -> str | None:
         """Count the time since the last report by the node's clock; return `Charge.charged_by`."""
@@ -414,10 +418,12 @@ class Control:
             return  # who told it says the cause
         self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
         self.call.note(Cleared(self._policy.denial_cause))
-        if event is charge.Event.SPENT:
+        if event in _SPENT:
             self.call.decided(_ENDED)
         self._change().phase = Phase.OVER
         self.held = self.held.cleared(self._ms())
+        if event is charge.Event.SPENT_OWED:
+            self.held = call_charge.owed(self.held, self._gap)
 
     async def _next_quota(self) -> None:
         """Ask for more unless there is none, and give the switch its next period.
@@ -433,7 +439,7 @@ class Control:
             return
         if held.meter.last:
             if not self._apply(QuotaGrant(held.session, 0, last=True)):
-                await self._step(charge.Event.SPENT)
+                await self._spent()
             return
         request = self._request(metering.wanted(held.meter, policy.withheld_s * TENTHS, policy.next_s))
         until = self.call.now + policy.deadline_s
@@ -445,7 +451,10 @@ class Control:
         if self.call.has_reports and await self._caught_up():
             return
         if not self._apply(grant):
-            await self._step(charge.Event.SPENT)
+            await self._spent()
+
+    async def _spent(self) -> None:
+        await self._step(charge.Event.SPENT_OWED if self.held.owes else charge.Event.SPENT)
 
     def _ahead_ms(self) -> int:
         """Return when the next quota is asked for though the period is running, as `_ms`; 0: it is not."""
@@ -540,4 +549,5 @@ _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
 _ENDED: Final = Decision(Decided.RELEASE, Reason.CHARGING_ENDED)
 _LAST: Final = frozenset({Action.GO_ON, Action.CONNECT})
 """What ends the dialogue with it: nothing is reported any more."""
+_SPENT: Final = frozenset({charge.Event.SPENT, charge.Event.SPENT_OWED})
 _UNREADABLE: Final = frozenset({charge.Event.UNREADABLE, charge.Event.UNREADABLE_ENDS})

@@ -61,6 +61,8 @@ class HeldCall:
             process's clock.
         informs: call information reports that the switch owes.
         connected: what the last of them said of the answered call: tenths of a second; 0: nothing.
+        owes: the switch may owe a report though no period is pending: one was given while another, whose
+            report was missing, may have run.
     """
 
     __slots__ = (
@@ -74,6 +76,7 @@ class HeldCall:
         "missed",
         "money",
         "number",
+        "owes",
         "paid",
         "phase",
         "reason",
@@ -106,6 +109,7 @@ class HeldCall:
         missed: bool = False,
         informs: int = 0,
         connected: int = 0,
+        owes: bool = False,
     ) -> None:
         self.phase = phase
         self.reason = reason
@@ -126,6 +130,7 @@ class HeldCall:
         self.missed = missed
         self.informs = informs
         self.connected = connected
+        self.owes = owes
 
     def values(self) -> tuple[object, ...]:
         """Return all attributes, in the order of the arguments: what is journalled."""
@@ -149,6 +154,7 @@ class HeldCall:
             self.missed,
             self.informs,
             self.connected,
+            self.owes,
         )
 
     def copy(self) -> HeldCall:
@@ -173,6 +179,7 @@ class HeldCall:
             self.missed,
             self.informs,
             self.connected,
+            self.owes,
         )
 
     @property

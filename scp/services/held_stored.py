@@ -56,6 +56,7 @@ class StoredCall(Struct, array_like=True, frozen=True, gc=False):
     missed: bool = False
     informs: int = 0
     connected: int = 0
+    owes: bool = False
 
 
 _decode: Final = msgpack.Decoder(StoredCall).decode

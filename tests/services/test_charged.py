@@ -10,18 +10,14 @@ from driver import USER
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import msgpack
-from msgspec.structs import replace
 from test_voip_forwarding import NODE
 
 from oracles.examples import examples
-from scp.domain.numbers import Numbering
 from scp.domain.quota import ChargingFailure, QuotaDenial, QuotaGrant, Settled
 from scp.engine.cap.dialogue import CapDialogue
 from scp.services.api import Extend, Lookup, NextReport, Release, Report, ReportKind, Reserve, Settle
 from scp.services.call_control import INFORMATION
 from scp.services.charge_control import REPORTS_DISCARDED, TABLE, Action, Event, Money, read_report
-from scp.services.charging_policy import ChargingPolicy, ForwardedBy, paid_by
-from scp.services.idp import read_call
 from scp.services.voip_forwarding import controlled
 from scp.simulator.charged import Reported
 from scp.simulator.idp import initial_dp
@@ -31,7 +27,6 @@ from scp.stack.tcap import Dialogue
 from scp.telemetry.label_values import DISCARD_REASONS_BY_LAYER
 from ss7.cap.charging import decode_contained
 from ss7.cap.contexts import BY_VERSION
-from ss7.cap.location import LocationInformation
 from ss7.cap.operations import Opcode
 from ss7.cap.types import EventReportBCSMArg, EventTypeBCSM, MessageType, MiscCallInfo
 
@@ -179,12 +174,13 @@ HAPPENS = {
     Event.CLEARED: lambda call: call.event(EventTypeBCSM.O_DISCONNECT),
     Event.CLEARED_REPORTED: lambda call: call.event(EventTypeBCSM.O_ABANDON),
     Event.SPENT: lambda call: call.used(60),
+    Event.SPENT_OWED: lambda call: call.used(60),
     Event.SILENT: lambda call: call.silent(),
     Event.STILL_SILENT: lambda call: call.silent(),
     Event.LOST: lambda call: call.report(ReportKind.END),
     Event.TOLD: lambda call: call.report(ReportKind.TOLD, argument=Release(b"\x80\x90")),
 }
-UNANSWERED = {Event.FRUITLESS, Event.CLEARED_REPORTED}
+UNANSWERED = {Event.FRUITLESS, Event.CLEARED_REPORTED, Event.SPENT_OWED}
 SAID = {
     Action.ASK: [[Opcode.APPLY_CHARGING]],
     Action.ASSUME: [[Opcode.APPLY_CHARGING]],
@@ -199,13 +195,17 @@ def before(money: Money, event: Event) -> Charged:
     if money is Money.CLOSING and event is Event.CLEARED_REPORTED:
         return ended_in_a_gap()
     service = STRICT if event is Event.UNREADABLE_ENDS else SERVICE
-    call = Charged(60 if event is Event.SPENT else 1000, service)
+    call = Charged(60 if event in (Event.SPENT, Event.SPENT_OWED) else 1000, service)
     if event not in UNANSWERED or money is Money.CLOSING:
         call.answered()
     if event is Event.CLEARED_REPORTED:
         call.used(0, active=False)
     if event is Event.SPENT:
         call.used(30)
+    if event is Event.SPENT_OWED:
+        call.report(
+            ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST
+        )  # it rings, or nobody has heard its answer
     if event is Event.STILL_SILENT:
         call.silent()
         if money is Money.CLOSING:
@@ -373,43 +373,6 @@ def test_a_call_whose_node_dies_after_each_step_is_settled_as_if_none_had(
         assert by_reports < charged <= 10 * (seconds + GRACE)
 
 
-FORWARDED = Scenario(
-    trigger="forwarded",
-    a_number="46700000009",
-    b_number="46701234567",
-    b_nature=4,
-    redirecting_number="46700000002",
-)
-WITHOUT: dict[str, dict[str, Any]] = {
-    "redirecting-number": {"redirecting_party_id": None},
-    "redirection-indicator": {"redirection_information": None},
-    "absent-location": {"location_information": LocationInformation(age_of_location_information=0)},
-}
-"""What a forwarded call's request may not have to be taken for an originating one."""
-
-
-@pytest.mark.parametrize("other", ForwardedBy)
-@pytest.mark.parametrize("by", ForwardedBy)
-def test_what_tells_a_forwarded_call_says_who_pays(by: ForwardedBy, other: ForwardedBy) -> None:
-    """With all three signs who forwards pays; a call that lacks the one that counts is paid by its caller."""
-    policy, numbering = ChargingPolicy(forwarded_by=by), Numbering(country_code="46")
-    request = replace(initial_dp(FORWARDED, b"\1\2"), location_information=None)
-    facts = read_call(request, numbering)
-    paid = paid_by(request, facts, numbering, policy, roaming=False)
-    assert paid is not None
-    assert (paid.account, paid.a_number) == ("46700000002", "46700000009")
-    less = replace(request, **WITHOUT[other])
-    paid = paid_by(less, facts, numbering, policy, roaming=False)
-    if by is other:
-        assert paid is not None
-        assert paid.account == "46700000009"
-    elif other is ForwardedBy.REDIRECTING_NUMBER:
-        assert paid is None  # it is forwarded, and nobody knows by whom
-    else:
-        assert paid is not None
-        assert paid.account == "46700000002"
-
-
 def test_a_call_whose_node_dies_as_it_settles_is_charged_by_its_last_report() -> None:
     """Another node hears of the end seconds later; its clock adds nothing to what the switch has measured."""
     call = Charged(wrap=Keeps).answered()
@@ -548,6 +511,40 @@ def test_an_answer_and_a_period_that_are_lost_leave_no_call_without_a_limit() ->
     assert call.settled == [700]
 
 
+def given_twice(seconds: int = 60) -> Charged:
+    """A call of whose answer nobody has heard, and which is given its period twice; then one of both is reported."""
+    call = Charged(seconds)
+    call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST)
+    assert call.sent[-1] == [Opcode.APPLY_CHARGING]
+    return call
+
+
+def test_the_report_of_a_period_given_twice_may_be_followed_by_the_other_period_s() -> None:
+    """The money is spent; what the switch has counted of the second period until the release is charged all the same."""
+    call = given_twice()
+    call.used(60)
+    assert (call.sent[-1], call.settled, call.ended) == ([Opcode.RELEASE_CALL], [], False)
+    call.used(67, active=False)
+    assert (call.settled, call.ended) == ([670], True)
+
+
+@pytest.mark.parametrize("over", [MEANWHILE[0], MEANWHILE[5]], ids=["ends", "is released"])
+def test_a_call_that_is_over_while_a_period_may_be_due_is_settled_by_its_last_report(over: Report) -> None:
+    call = given_twice(1000)
+    call.meanwhile = [over]
+    call.used(60)
+    assert (call.settled, call.ended) == ([], False)
+    call.used(61.2, active=False)
+    assert (call.settled, call.ended) == ([612], True)
+
+
+def test_a_period_given_twice_whose_second_report_does_not_come_costs_what_was_reported() -> None:
+    call = given_twice()
+    call.used(60)
+    call.silent()
+    assert (call.settled, call.ended) == ([600], True)
+
+
 def test_a_release_that_died_with_its_node_is_said_again() -> None:
     call = Charged(60, wrap=Keeps).answered()
     call.used(30)
@@ -575,24 +572,3 @@ def test_who_settles_in_the_place_of_a_dead_node_settles_the_same() -> None:
     other.resumed(settling[-1])
     other.report(ReportKind.END)
     assert (charged, other.settled) == (200, [200])
-
-
-@pytest.mark.parametrize(
-    ("settings", "fault"),
-    [
-        ({"first_s": 20}, "charging.withheld_s: must be less than the quotas"),
-        ({"prefetch_s": 90}, "charging.prefetch_s: must be less than a period, of which one has 90 s"),
-        ({"least_s": 200}, "charging.least_s: must not be more than first_s"),
-        ({"longest_s": 60}, "charging.longest_s: must not be less than first_s"),
-        ({"down": "grace"}, "charging.down: "),
-        ({"pays": ["callee"]}, "charging.pays"),
-        ({"announce": "sorry"}, "charging.announce: 'sorry' is not in [announcements]"),
-        ({"free": ["+46"]}, "charging.free"),
-    ],
-)
-def test_settings_that_do_not_go_together_are_refused_with_their_key(
-    settings: dict[str, Any], fault: str
-) -> None:
-    with pytest.raises(ValueError) as refused:
-        controlled({"charging": settings}, NODE)
-    assert str(refused.value).startswith(fault)

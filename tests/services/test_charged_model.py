@@ -485,6 +485,19 @@ def play(scene: Scene, steps: list[tuple[str, Any]]) -> None:
     event_first=False,
     ends=False,
 )
+@example(
+    steps=[("pass", 1), ("kill", 79), ("kill", 80)],  # of an answer that nobody heard a period is given anew
+    fates=["lost", "", "late"],
+    seconds=9,
+    quotas=(20, 1),
+    ahead=0,
+    down="grace:20",
+    unreadable="continue",
+    lost="reported",
+    change=None,
+    event_first=False,
+    ends=False,
+)
 @examples(100)
 def test_what_is_charged_is_what_was_talked_whatever_happens(
     steps, fates, seconds, quotas, ahead, down, unreadable, lost, change, event_first, ends
