@@ -50,6 +50,8 @@ FULL: Final = define(
     "Too many requests are in progress",
     "Try again; keep one connection open and send requests over it one by one.",
 )
+ENDLESS: Final = "scp.endless"
+"""Set in the ``state`` of a request's scope where the answer never ends, as server-sent events do not."""
 _RETRY: Final = (b"retry-after", b"1")
 _SAYABLE: Final = (h11.IDLE, h11.SEND_RESPONSE)
 """States in which an answer may begin."""
@@ -70,6 +72,7 @@ class Connection(H11Protocol):
         self._direct: DirectCalls | None = getattr(self.config.loaded_app, "direct", None)
         self._behind: bytearray | None = None  # what came behind a request that is answered past h11
         self._last = False
+        self._ended = False  # the client will send no more
         self._patience = REQUEST_SECONDS
         self._looked = self.loop.time()
         self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
@@ -95,6 +98,25 @@ class Connection(H11Protocol):
         elif self._begin(data):
             return
         super().data_received(data)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override] # as in asyncio's
+        """Return whether to stay: a client that has sent all it will may wait for its answers.
+
+        One that follows events has gone. TLS has no end of one direction alone (in asyncio).
+        """
+        self._ended = self._waits() and self.scheme != "https"
+        return self._ended
+
+    def _waits(self) -> bool:
+        """Return whether a request has come whole whose answer is due, and will end."""
+        if self._behind is not None or not self.answering:
+            return self._behind is not None
+        return not self.cycle.more_body and ENDLESS not in self.cycle.scope["state"]
+
+    def _close_at_end(self) -> None:
+        """Close behind the last answer to a client that sends no more."""
+        if self._ended and not self._waits():
+            self._hang_up()
 
     def _begin(self, data: bytes) -> bool:
         """Begin to answer a request past h11; return whether it is one that can be."""
@@ -139,10 +161,11 @@ class Connection(H11Protocol):
         self.flow.resume_reading()
         if behind:
             self.data_received(bytes(behind))
-        else:
+        elif not self._ended:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
+        self._close_at_end()
 
     def shutdown(self) -> None:
         """Close, once the answer to a request in progress is sent."""
@@ -155,6 +178,7 @@ class Connection(H11Protocol):
         """Begin anew: uvicorn goes on with the next request, if it is here already."""
         self._patience = REQUEST_SECONDS
         super().on_response_complete()
+        self._close_at_end()
 
     def resume_writing(self) -> None:
         """The client has read."""

@@ -11,6 +11,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from scp.api.auth import bearer
+from scp.api.connections import ENDLESS
 from scp.api.context import Context
 from scp.api.openapi import answer, call
 from scp.api.problems import NOT_SET, ProblemError, define
@@ -85,6 +86,7 @@ async def events(
     if console.hub.streams >= MOST_WATCHERS:
         raise ProblemError(TOO_MANY_STREAMS)
     token = bearer(request.headers.get("authorization"))
+    request.scope["state"][ENDLESS] = True
     return Stream(
         console.hub.events(context, after, seconds, lambda: _may_look(context, token)),
         media_type="text/event-stream",

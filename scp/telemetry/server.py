@@ -99,6 +99,13 @@ class _OneRequest(H11Protocol):
         self._limit.cancel()
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool:  # type: ignore[override] # as in asyncio's
+        """Return whether to stay: a scraper that has sent its request may wait for the answer."""
+        waits = not self.silent and not self.cycle.response_complete
+        if waits:
+            self.shutdown()  # once it is answered
+        return waits
+
     @property
     def silent(self) -> bool:
         """Whether no request has come."""

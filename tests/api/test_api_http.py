@@ -87,6 +87,42 @@ def ask(served: Served, octets: bytes) -> list[Answer]:
         return answers(connection)
 
 
+# --- clients that shut down their sending half ---
+
+
+@pytest.mark.parametrize(
+    ("octets", "statuses"),
+    [
+        (get("/livez"), [200]),
+        (get(PATH), [404]),  # answered past h11
+        (get(PATH, "X: y", method="HEAD"), [404]),
+        (put("Content-Length: 2"), [201]),
+        (get("/docs") + get(PATH) + get("/livez"), [200, 404, 200]),
+        (get(PATH) + get("/livez"), [404, 200]),
+        (get("/livez") + get(PATH)[:-3], [200]),
+        (put("Content-Length: 3"), []),
+        (b"", []),
+    ],
+    ids=["h11", "direct", "head", "put", "three", "direct-first", "a-half", "no-body", "nothing"],
+)
+def test_a_client_that_has_sent_all_is_answered_all_and_hung_up_on(
+    served: Served, octets: bytes, statuses: list[int]
+) -> None:
+    with connected(served) as connection:
+        connection.sendall(octets)
+        connection.shutdown(socket.SHUT_WR)
+        assert [each.status for each in answers(connection)] == statuses
+
+
+def test_the_end_of_what_a_client_sends_may_come_while_its_answer_is_made(served: Served) -> None:
+    """A call path that looks the number up in the store gives the loop time to see the end first."""
+    for _ in range(20):
+        with connected(served) as connection:
+            connection.sendall(put("Content-Length: 2") + get(PATH))
+            connection.shutdown(socket.SHUT_WR)
+            assert [each.status for each in answers(connection)][1:] == [200]
+
+
 # --- methods and targets ---
 
 

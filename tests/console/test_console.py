@@ -438,6 +438,22 @@ def test_a_key_that_is_none_or_lacks_the_scope_is_refused(node: Served, call: tu
         assert ("the token of key past has expired" in detail) == (token == TOKENS["past"])
 
 
+def test_who_follows_events_and_ends_the_connection_is_followed_no_more(node: Served) -> None:
+    host, port = node.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as connection:
+        connection.sendall(
+            f"GET /v1/events HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKENS['reader']}\r\n\r\n".encode()
+        )
+        came = b""
+        while b"event:" not in came:
+            came += connection.recv(65536)
+        connection.shutdown(socket.SHUT_WR)
+        for _ in range(100):  # what is on its way; an event comes each second
+            if not connection.recv(65536):
+                return
+    pytest.fail("events are still sent")
+
+
 def reloaded(node: Served, text: str) -> None:
     """Have the node take over a configuration."""
     before = (node.folder / "node.log").read_text().count('"event":"reloaded"')

@@ -275,6 +275,23 @@ def test_other_requests(request_: bytes, status: bytes) -> None:
     assert not (request_.startswith(b"HEAD") and body)
 
 
+def test_a_scraper_that_has_sent_all_is_answered() -> None:
+    async def main() -> tuple[bytes, bytes]:
+        server = MetricsServer("127.0.0.1", 0, [metrics(), *process_collectors()])
+        await server.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write_eof()
+        head, _, body = (await asyncio.wait_for(reader.read(), PATIENCE)).partition(b"\r\n\r\n")
+        writer.close()
+        await server.close()
+        return head, body
+
+    head, body = asyncio.run(main())
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"content-length: %d" % len(body) in head
+
+
 def test_a_client_that_goes_or_says_nothing_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scp.telemetry.server.TIMEOUT", 0.05)
 

@@ -12,6 +12,7 @@ from litestar.params import HeaderParameter, JSONBody
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
+from scp.api.connections import ENDLESS
 from scp.api.openapi import Msisdn, answer, e164, msisdn_of
 from scp.api.problems import NOT_SET, ProblemError, define
 from scp.voip.api.calls import NOT_YOURS, ApiContext, call, caller_of, require_own
@@ -127,6 +128,7 @@ async def follow(
     assert caller is not None
     wanted = None if caller.device is None else frozenset(caller.device.identities)
     headers = {"Cache-Control": "no-store"}
+    request.scope["state"][ENDLESS] = True
     return Stream(_stream(feed, wanted, last_event_id or 0), media_type="text/event-stream", headers=headers)
 
 
