@@ -39,7 +39,8 @@ async def main() -> None:
             idp = InitialDPArg(100, call_reference_number=number.to_bytes(4, "big"), msc_address=MSC)
             sink.answered(over, "voip-forwarding", idp, DECISION, 0.001)
             number += 1
-        print(time.time(), number, sink.written, flush=True)
+        sys.stdout.write(f"{time.time()} {number} {sink.written}\n")  # in one piece, also unbuffered
+        sys.stdout.flush()
         await asyncio.sleep(0.002)
 
 

@@ -43,8 +43,14 @@ def room(ledger_url: str, cdr_path: str) -> ChargingService:
         node="scp-1",
         currency="EUR",
         retention_ms=10**12,
-        failed=lambda fault: print(f"! {fault}", flush=True) if fault else None,
+        failed=lambda fault: say(f"! {fault}") if fault else None,
     )
+
+
+def say(line: str) -> None:
+    """Write a line in one piece: a process that is killed leaves it whole or not at all."""
+    sys.stdout.write(f"{line}\n")  # print writes its end apart where Python does not buffer
+    sys.stdout.flush()
 
 
 def plan(number: int) -> tuple[ChargingRequest, int | None, int | None]:
@@ -73,7 +79,7 @@ async def client(place: ChargingService, numbers: list[int]) -> None:
         grant = await place.system.release(request.id, used)
         assert grant.denied is None, grant
         place.committed()
-        print(number, grant.reservation.charged, flush=True)
+        say(f"{number} {grant.reservation.charged}")
 
 
 async def main() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from typing import TextIO
 
 from scp.app.messages import _Uncounted
 from scp.messages.queue import MessageQueue
@@ -29,17 +30,25 @@ def recipient_of(number: int) -> str:
     return f"4670{number:07d}"
 
 
+def say(to: TextIO, line: str) -> None:
+    """Write a line in one piece, as print does not where Python does not buffer."""
+    to.write(f"{line}\n")
+    to.flush()
+
+
+def trouble(words: str) -> None:
+    say(sys.stderr, f"! {words}")
+
+
 def message_queue(url: str, port: int, node: str = "scp-1") -> MessageQueue:
     settings = EsmeSettings([("127.0.0.1", port)], "camel-scp", "", window=20, response=10.0)
     return MessageQueue(
         open_messages(url, url),
-        Esme(
-            settings, random.Random(), lambda words, _trouble: print("!", words, file=sys.stderr, flush=True)
-        ),
+        Esme(settings, random.Random(), lambda words, _trouble: trouble(words)),
         node=node,
         retention_ms=DAY_MS,
         repeat=False,
-        failed=lambda fault: print("!", fault, file=sys.stderr, flush=True),
+        failed=trouble,
         telemetry=_Uncounted(),
     )
 
@@ -58,8 +67,7 @@ async def client(queue: MessageQueue, numbers: list[int]) -> None:
                 fingerprint="f",
             )
         )
-        sys.stdout.write(f"{number}\n")  # in one piece, as print is not where Python does not buffer
-        sys.stdout.flush()
+        say(sys.stdout, f"{number}")
 
 
 async def main() -> None:
@@ -70,7 +78,7 @@ async def main() -> None:
     await asyncio.gather(*(client(queue, numbers) for _ in range(CLIENTS)))
     while (await queue.store.open_messages())[0]:  # noqa: ASYNC110 - the store has no event
         await asyncio.sleep(0.05)
-    print("over", flush=True)
+    say(sys.stdout, "over")
     await asyncio.Event().wait()  # receipts of what is in doubt may still come
 
 
