@@ -71,28 +71,28 @@ class Connector:
         self._watcher = watcher
         self._connect_timeout = connect_timeout
         rotations = [tuple(remotes[first:]) + tuple(remotes[:first]) for first in range(len(remotes))]
-        self._redial: Reconnect[tuple[str, ...]] = Reconnect(
+        self._reconnect: Reconnect[tuple[str, ...]] = Reconnect(
             rotations, self._dial, random, backoff=backoff, failed=failed
         )
 
     @property
     def last_failure(self) -> str:
         """Why the last attempt failed or the last association was lost, in words; "" before the first."""
-        return self._redial.last_failure
+        return self._reconnect.last_failure
 
     @property
     def association(self) -> SctpAssociation | None:
         """The association while it is up, or None."""
-        association = self._redial.association
+        association = self._reconnect.association
         return association if isinstance(association, SctpAssociation) else None
 
     async def start(self) -> None:
         """Begin to connect; returns at once."""
-        self._redial.start()
+        self._reconnect.start()
 
     async def close(self, *, abort: bool = False) -> None:
         """Stop, shut the association down and wait for its end."""
-        await self._redial.close(abort=abort)
+        await self._reconnect.close(abort=abort)
 
     async def _dial(self, remotes: tuple[str, ...]) -> SctpAssociation:
         whom = f"{', '.join(remotes)} port {self._port}"

@@ -270,22 +270,22 @@ class Connector:
         self._local = local
         self._framer = framer
         self._connect_timeout = connect_timeout
-        self._redial: Reconnect[str] = Reconnect(
+        self._reconnect: Reconnect[str] = Reconnect(
             list(remotes), self._dial, random, backoff=backoff, failed=failed
         )
 
     @property
     def last_failure(self) -> str:
         """Why the last attempt failed or the last connection was lost, in words; "" before the first."""
-        return self._redial.last_failure
+        return self._reconnect.last_failure
 
     async def start(self) -> None:
         """Begin to connect; returns at once."""
-        self._redial.start()
+        self._reconnect.start()
 
     async def close(self, *, abort: bool = False) -> None:
         """Stop, close the connection and wait for its end."""
-        await self._redial.close(abort=abort)
+        await self._reconnect.close(abort=abort)
 
     async def _dial(self, remote: str) -> TcpConnection:
         loop = asyncio.get_running_loop()

@@ -207,7 +207,7 @@ def test_a_node_that_was_killed_and_started_again_meets_nobody(redis_url: str) -
             duplicates = killed.duplicates
             assert duplicates is not None
             assert duplicates._task is not None
-            duplicates._task.cancel()  # it strikes nothing out
+            duplicates._task.cancel()  # it removes nothing
             duplicates._task = None
             entry = duplicates._octets
             await duplicates._membership.renew("instance:7", entry, 600_000)  # none of a test's ends too soon

@@ -491,16 +491,16 @@ def test_a_peer_that_hangs_up_at_once_is_backed_off_from():
                 association.lost.set_result("hung up")
             return association
 
-        redial = Reconnect(["only"], dial, Random(0), backoff=recorder, settled=0.05)
-        redial.start()
+        reconnect = Reconnect(["only"], dial, Random(0), backoff=recorder, settled=0.05)
+        reconnect.start()
         async with asyncio.timeout(PATIENCE):
             while len(tries) < 7:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.01)
         assert recorder.seen == [1, 2, 3, 4, 1, 2]
-        assert redial.association is not None
-        await redial.close()
-        assert redial.association is None
+        assert reconnect.association is not None
+        await reconnect.close()
+        assert reconnect.association is None
 
     virtual_time.run(scenario())
 

@@ -23,7 +23,7 @@ OCTETS = FAST.encode_argument(Opcode.INITIAL_DP, IDP, CAP_V2.version)
 
 
 @pytest.mark.parametrize("codec", [FAST, REFERENCE])
-def test_an_argument_that_was_put_away_is_the_same(codec, monkeypatch):
+def test_an_argument_that_was_compacted_is_the_same(codec, monkeypatch):
     monkeypatch.setattr(USER, "codec", codec)
     call = a_call(IDP, OCTETS)
     assert call.idp is IDP
@@ -32,7 +32,7 @@ def test_an_argument_that_was_put_away_is_the_same(codec, monkeypatch):
     assert call.idp == IDP
 
 
-def test_without_octets_nothing_is_put_away():
+def test_without_octets_nothing_is_compacted():
     call = a_call(IDP)
     call.compact()
     assert call.idp is IDP
