@@ -81,6 +81,10 @@ class MessageStore(Protocol):
         """Return messages that are under way and whose validity has ended."""
         ...
 
+    async def waiting(self, recipient: str, most: int) -> list[Message]:
+        """Return messages to a recipient that wait to be sent."""
+        ...
+
     async def sending(self, node: str) -> list[Message]:
         """Return the messages that this node was sending."""
         ...
@@ -156,8 +160,8 @@ class TextMessagesUser(Protocol):
         """Take a message, or a part of one, to a subscriber of ours."""
         ...
 
-    async def hasten(self, message_id: str) -> None:
-        """Try a message that waits for its next attempt now; raises nothing."""
+    async def hasten(self, recipient: str) -> None:
+        """Try messages to a recipient that wait for their next attempt now; raises nothing."""
         ...
 
     def ready(self) -> None:

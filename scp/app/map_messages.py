@@ -11,6 +11,7 @@ Parts to one subscriber follow each other: his node takes one at a time.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
@@ -54,6 +55,8 @@ HLR_SSN: Final = 6
 ROUTE_SECONDS: Final = 10.0
 DELIVERY_SECONDS: Final = 60.0
 """For mt-ForwardSM: TS 29.002 §17.1.2 has 1 to 10 minutes; less than the time after which it is in doubt."""
+MOST_HASTENED: Final = 1000
+"""Alerts that are heeded at once; the messages of others wait for their next attempt."""
 FRESH_SECONDS: Final = 5.0
 """How long what the HLR, or the serving node, has said of a subscriber holds for the parts that follow."""
 
@@ -80,6 +83,20 @@ class Route(NamedTuple):
 
     imsi: bytes
     node: str
+
+
+@final
+class _Turn:
+    """Whose turn it is to have a part delivered to one subscriber, and how many want it.
+
+    Attributes:
+        alerted: the HLR has said meanwhile that he is back: a refusal that comes now is older than that.
+    """
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.wanted = 0
+        self.alerted = False
 
 
 @final
@@ -122,10 +139,9 @@ class MapMessages:
         self._clock: Callable[[], float] = time.monotonic
         self._active: Callable[[], bool] = lambda: False
         self._user: TextMessagesUser | None = None
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._known: dict[str, tuple[Route | Submission, float]] = {}
-        self._absent: dict[str, set[str]] = {}
-        self._hastening: set[asyncio.Task[None]] = set()
+        self._turns: dict[str, _Turn] = {}
+        self._known: dict[str, tuple[Route | Submission, float]] = {}  # the one that is over first is first
+        self._hastening: dict[str, asyncio.Task[None]] = {}
 
     def attach(self, enquiries: Enquiries, clock: Callable[[], float], active: Callable[[], bool]) -> None:
         """Ask by these from now on.
@@ -145,7 +161,7 @@ class MapMessages:
 
     async def close(self) -> None:
         """Let what was begun be over."""
-        await asyncio.gather(*self._hastening, return_exceptions=True)
+        await asyncio.gather(*self._hastening.values(), return_exceptions=True)
 
     def usable(self) -> str:
         """Return "" if the network can be asked now."""
@@ -162,16 +178,19 @@ class MapMessages:
 
     async def submit(self, message: Message, number: int) -> Submission:
         """Deliver a part; see the module."""
-        lock = self._locks.setdefault(message.recipient, asyncio.Lock())
+        turn = self._turns.setdefault(message.recipient, _Turn())
+        turn.wanted += 1
         try:
-            async with lock:
-                result = await self._deliver(message, number)
+            async with turn.lock:
+                return await self._deliver(message, number)
         except EncodeError as error:
-            result = Submission(Taken.REFUSED, reason=error.reason)
+            return Submission(Taken.REFUSED, reason=error.reason)
         finally:
-            if not lock.locked():
-                self._locks.pop(message.recipient, None)
-        return result
+            if turn.alerted:
+                self._known.pop(message.recipient, None)
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[message.recipient]
 
     async def _deliver(self, message: Message, number: int) -> Submission:
         route = await self._route(message)
@@ -198,7 +217,7 @@ class MapMessages:
             return Submission(Taken.DELIVERED, reference=key)
         result = self._failed(answer, delivers=True)
         if answer.outcome is Outcome.ERROR:
-            self._known[message.recipient] = (result, self._clock() + FRESH_SECONDS)
+            self._learn(message.recipient, result)
             outcome = _outcome_of(answer)
             if outcome is not None:
                 await self._absence(message, outcome, getattr(answer.value, "diagnostic", None))
@@ -222,9 +241,8 @@ class MapMessages:
 
     async def _route(self, message: Message) -> Route | Submission:
         """Return where to deliver, or why not; what was learnt just now holds for the next part."""
-        known = self._known.pop(message.recipient, None)
+        known = self._known.get(message.recipient)
         if known is not None and known[1] > self._clock():
-            self._known[message.recipient] = known
             return known[0]
         msisdn = AddressString(message.recipient).encode()
         argument = RoutingInfoForSMArg(msisdn, True, self._service_centre)
@@ -242,10 +260,17 @@ class MapMessages:
             found: Route | Submission = _route_of(answer.value)
         else:
             found = self._failed(answer, delivers=False)
-            if answer.outcome is Outcome.ERROR and answer.code in _ABSENT:
-                self._absent.setdefault(message.recipient, set()).add(message.id)
-        self._known[message.recipient] = (found, self._clock() + FRESH_SECONDS)
+        self._learn(message.recipient, found)
         return found
+
+    def _learn(self, recipient: str, said: Route | Submission) -> None:
+        """Know what was said of a subscriber for a while; what is over goes."""
+        now = self._clock()
+        self._known.pop(recipient, None)
+        for each, (_, until) in [*itertools.islice(self._known.items(), 2)]:
+            if until <= now:
+                del self._known[each]
+        self._known[recipient] = (said, now + FRESH_SECONDS)
 
     def _failed(self, answer: Answer, *, delivers: bool) -> Submission:
         if answer.outcome is Outcome.ERROR:
@@ -257,7 +282,6 @@ class MapMessages:
 
     async def _absence(self, message: Message, outcome: SMDeliveryOutcome, diagnostic: int | None) -> None:
         """Have the HLR remember that a message waits (§23.5): it alerts us when it can be delivered."""
-        self._absent.setdefault(message.recipient, set()).add(message.id)
         msisdn = AddressString(message.recipient).encode()
         told = (msisdn, self._service_centre, outcome)
         await self._ask(
@@ -281,13 +305,16 @@ class MapMessages:
         return await waiting.answer if isinstance(answer, Pending) else answer
 
     def alert(self, msisdn: str) -> None:
-        """A subscriber is back: what waits for him is sent now."""
+        """A subscriber is back: what waits for him is sent now, whichever node was told that he is away."""
         self._known.pop(msisdn, None)
-        for message_id in self._absent.pop(msisdn, ()):
-            assert self._user is not None
-            task = asyncio.ensure_future(self._user.hasten(message_id))
-            self._hastening.add(task)
-            task.add_done_callback(self._hastening.discard)
+        turn = self._turns.get(msisdn)
+        if turn is not None:
+            turn.alerted = True
+        if self._user is None or msisdn in self._hastening or len(self._hastening) >= MOST_HASTENED:
+            return
+        task = asyncio.ensure_future(self._user.hasten(msisdn))
+        self._hastening[msisdn] = task
+        task.add_done_callback(lambda _: self._hastening.pop(msisdn, None))
 
 
 def _outcome_of(answer: Answer) -> SMDeliveryOutcome | None:

@@ -170,12 +170,20 @@ class MessageQueue:
         """The carrier can be asked."""
         self._wake.set()
 
-    async def hasten(self, message_id: str) -> None:
-        """Try a message that waits for its next attempt now."""
+    async def hasten(self, recipient: str) -> None:
+        """Try messages to a recipient that wait for their next attempt now.
+
+        Whichever node was told of the refusal. One that is being sent here may be refused a moment later: it
+        is looked at then.
+        """
+        theirs = [task for task in self._busy.values() if task.get_name() == recipient]
+        if theirs:
+            await asyncio.wait(theirs)
         try:
-            message = await self.store.get(message_id)
-            if message is not None and message.state is State.QUEUED:
-                await self.store.put(replace(message, due_ms=self.wall()), None)
+            now = self.wall()
+            for message in await self.store.waiting(recipient, AT_ONCE):
+                if message.due_ms > now:
+                    await self.store.put(replace(message, due_ms=now), None)
         except StoreError as error:
             self._report(str(error))
         self._wake.set()
@@ -261,7 +269,7 @@ class MessageQueue:
             each for each in await self.store.due(now, free + len(self._busy)) if each.id not in self._busy
         ]
         for message in due[:free]:
-            task = asyncio.create_task(self._step(message))
+            task = asyncio.create_task(self._step(message), name=message.recipient)
             self._busy[message.id] = task
             task.add_done_callback(partial(self._over, message.id))
         return len(due) >= free

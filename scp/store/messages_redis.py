@@ -6,6 +6,7 @@ server, which carries many times what an SMSC takes from a bind::
     {PREFIX:m}:m:ID         hash  version, state, body …
     {PREFIX:m}:due          sorted set  id → when something is to be done about it
     {PREFIX:m}:queued       sorted set  id → when its validity ends, of those that wait to be sent
+    {PREFIX:m}:for:RECIPIENT  set  ids of those to a recipient that wait to be sent
     {PREFIX:m}:over         sorted set  id → since when it is over
     {PREFIX:m}:sending:NODE set   ids
     {PREFIX:m}:references   hash  the carrier's id of a part → id
@@ -67,10 +68,13 @@ else
   redis.call('ZREM', tag .. 'due', id)
   redis.call('ZADD', tag .. 'over', changed, id)
 end
+local theirs = tag .. 'for:' .. ARGV[13]
 if due > 0 and ARGV[4] == '{State.QUEUED}' then
   redis.call('ZADD', tag .. 'queued', expires, id)
+  redis.call('SADD', theirs, id)
 else
   redis.call('ZREM', tag .. 'queued', id)
+  redis.call('SREM', theirs, id)
 end
 if ARGV[4] == '{State.SENDING}' then redis.call('SADD', tag .. 'sending:' .. ARGV[5], id) end
 if not there then
@@ -78,13 +82,13 @@ if not there then
   redis.call('EXPIRE', KEYS[3], {_KEEP_SECONDS})
 end
 if ARGV[11] ~= '' then append(tag, ARGV[12], ARGV[11]) end
-for n = 13, #ARGV do redis.call('HSET', tag .. 'references', ARGV[n], id) end
+for n = 14, #ARGV do redis.call('HSET', tag .. 'references', ARGV[n], id) end
 return {{1, false}}
 """
 )
 """KEYS: what all keys begin with, the message's, that of its recipient and reference. ARGV: id, the version
 that has to be there, the next one, state, node, body, due, expires, changed, created, event ("": none) and
-its time, the carrier's references. Returns 1, or 0 and the body that is there."""
+its time, recipient, the carrier's references. Returns 1, or 0 and the body that is there."""
 
 RECEIVE: Final = (
     _APPEND
@@ -174,6 +178,7 @@ class RedisMessages(RedisBacked):
             *(new.id, message.version, new.version, new.state.value, new.node, _encode(new)),
             *(new.due_ms, new.expires_ms, new.changed_ms, new.created_ms),
             *(("", 0) if event is None else (_encode(event), event.at_ms)),
+            new.recipient,
             *(part.reference for part in new.parts if part.reference),
         )
         done, there = await answered(self._put(keys, arguments))
@@ -198,6 +203,11 @@ class RedisMessages(RedisBacked):
     async def expired(self, now_ms: int, most: int) -> list[Message]:
         """See `scp.message_ports.MessageStore`."""
         return await self._until("queued", now_ms, most)
+
+    async def waiting(self, recipient: str, most: int) -> list[Message]:
+        """See `scp.message_ports.MessageStore`."""
+        ids = await self._ask("SRANDMEMBER", self._key(f"for:{recipient}"), most)
+        return [each for each in await self._all(ids) if each.state is State.QUEUED]
 
     async def sending(self, node: str) -> list[Message]:
         """See `scp.message_ports.MessageStore`."""

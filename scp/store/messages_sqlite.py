@@ -152,6 +152,11 @@ class SqliteMessages(GroupStore):
             most,
         )
 
+    async def waiting(self, recipient: str, most: int) -> list[Message]:
+        """See `scp.message_ports.MessageStore`."""
+        query = "SELECT body FROM message WHERE recipient = ? AND state = 'queued' AND due_ms > 0 LIMIT ?"
+        return await self._listed(query, recipient, most)
+
     async def sending(self, node: str) -> list[Message]:
         """See `scp.message_ports.MessageStore`."""
         return await self._listed("SELECT body FROM message WHERE state = 'sending' AND node = ?", node)

@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
-from oracles.waiting import PATIENCE
+from oracles.waiting import PATIENCE, until
+from scp.app.map_messages import FRESH_SECONDS, MapMessages, Route
 from scp.domain.message import State
 from scp.messages.queue import MessageQueue
 from scp.simulator.endpoint import Endpoint
@@ -210,3 +212,70 @@ def test_two_messages_to_one_subscriber_are_two() -> None:
         assert len(site.hlr.delivered) == 4
 
     run(body, Subscriber(msisdn=BOB, delay=0.02))
+
+
+def test_an_alert_has_messages_sent_that_another_node_was_refused() -> None:
+    """The HLR's alert comes to any node of a service centre, also to one that was not there when he was absent."""
+
+    async def body(site: Site) -> None:
+        waits = site.queue.new("m", "Example", BOB, "Hello", 7_200_000, receipt=True, fingerprint="f")
+        await site.queue.accept(replace(waits, due_ms=waits.due_ms + 3_600_000, attempts=1))
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        site.hlr.alert(BOB, to=CENTRE, point_code=185, future=done)
+        assert await done == "result"
+        await site.until(State.DELIVERED)
+
+    run(body, Subscriber(msisdn=BOB))
+
+
+def test_an_alert_that_overtakes_the_refusal_counts(monkeypatch) -> None:
+    monkeypatch.setattr("scp.domain.message.RETRY_SECONDS", (3600,))
+
+    async def body(site: Site) -> None:
+        await site.send("Hello")
+        await until(lambda: site.hlr.counts["mt-ForwardSM"] == 1)  # the refusal is on its way
+        site.script.subscribers[BOB] = Subscriber(msisdn=BOB)
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        site.hlr.alert(BOB, to=CENTRE, point_code=185, future=done)
+        await done
+        await site.until(State.DELIVERED)
+
+    run(body, Subscriber(msisdn=BOB, delivery_error=6, parameter=ABSENT_SM, delay=0.1))
+
+
+def test_one_message_at_a_time_goes_to_a_subscriber(monkeypatch) -> None:
+    """Also where one comes when the first is over and others wait."""
+    at_once = most = 0
+    deliver = MapMessages._deliver
+
+    async def counted(self: MapMessages, *arguments):
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            return await deliver(self, *arguments)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setattr(MapMessages, "_deliver", counted)
+
+    async def body(site: Site) -> None:
+        for number in range(3):
+            await site.send(f"text {number}", f"m{number}")
+        await until(lambda: len(site.hlr.delivered) >= 1)
+        await site.send("text 3", "m3")
+        for number in range(4):
+            await site.until(State.DELIVERED, f"m{number}")
+
+    run(body, Subscriber(msisdn=BOB, delay=0.05))
+    assert most == 1
+
+
+def test_what_is_known_of_subscribers_does_not_grow() -> None:
+    now = [0.0]
+    carrier = MapMessages(CENTRE, "", 10)
+    carrier._clock = lambda: now[0]
+    for number in range(1000):
+        carrier._learn(f"4670{number}", Route(b"", "46709"))
+        now[0] += 1.0
+    assert len(carrier._known) <= FRESH_SECONDS + 1

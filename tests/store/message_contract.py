@@ -20,6 +20,7 @@ from scp.domain.message import (
     event_of,
     expired,
     receipted,
+    retried,
     sending,
     with_parts,
 )
@@ -133,6 +134,22 @@ class MessageContract:
             assert [each.id for each in await store.expired(NOW + 60_000, 9)] == ["waiting"]
             await store.put(expired(waiting, NOW + 60_000), None)
             assert await store.expired(NOW + 60_000, 9) == []
+
+        self.run(new_store, body)
+
+    def test_what_waits_for_a_recipient_is_found(self, new_store: NewStore) -> None:
+        async def body(store: MessageStore) -> None:
+            waiting = await added(store, message("waiting", due_ms=NOW + 90_000))
+            await added(store, message("other", recipient="46701234568"))
+            sends = await store.put(sending(await added(store, message("sends")), "scp-1", NOW), None)
+            assert sends is not None
+            assert [each.id for each in await store.waiting("46701234567", 9)] == ["waiting"]
+            await store.put(retried(with_parts(sends, (Part(),), NOW), NOW, 15_000, "away"), None)
+            assert sorted(each.id for each in await store.waiting("46701234567", 9)) == ["sends", "waiting"]
+            assert len(await store.waiting("46701234567", 1)) == 1
+            await store.put(expired(waiting, NOW + 60_000), None)
+            assert [each.id for each in await store.waiting("46701234567", 9)] == ["sends"]
+            assert await store.waiting("4670", 9) == []
 
         self.run(new_store, body)
 
