@@ -118,6 +118,13 @@ def due_ms(held: HeldCall) -> int:
     return held.due_ms or (ends_ms + PERIOD_SLACK_MS if ends_ms else 0)
 
 
+def is_over(held: HeldCall, now_ms: int) -> bool:
+    """Return whether the running period has to be over; one that was given late ends later."""
+    if held.due_ms and not held.tested:
+        return held.due_ms - PERIOD_SLACK_MS <= now_ms
+    return 0 < held.ends_ms <= now_ms
+
+
 def asked(held: HeldCall, now_ms: int) -> HeldCall:
     """Return the call once the switch is asked whether it has it; before its report is due, that is all."""
     due = due_ms(held)
@@ -180,15 +187,21 @@ def begins_now(held: HeldCall, now_ms: int) -> HeldCall:
     return after
 
 
-def owed(held: HeldCall, gap: int) -> HeldCall:
-    """Return a call that is over as one whose report is due; the clock counts as far as without (``gap``)."""
+def owed(held: HeldCall, now_ms: int, gap: int) -> HeldCall:
+    """Return a call that is over as one whose report is due; without one it is as long as the clock says.
+
+    Args:
+        held: the state.
+        now_ms: when it ended, unless that was reported.
+        gap: as for `HeldCall.until`.
+    """
     meter = held.meter
     if meter.pending:
         return held
-    after = held.copy()
+    after = held.cleared(now_ms).copy()
     after.meter = meter.copy()
     after.meter.pending = True
-    after.meter.allowed = max(meter.allowed, meter.granted, meter.used + gap)
+    after.meter.allowed = held.until(now_ms, gap)[0].meter.used
     return after
 
 

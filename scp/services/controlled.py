@@ -202,7 +202,7 @@ class Control:
             self._send(Period(held.meter.allowed, held.meter.releasing))
             after = self._change()
             after.tested = after.owes = True
-        elif missed and self.ahead is None and 0 < held.ends_ms <= self._ms() - charge.CLOCKS_APART_MS:
+        elif missed and self.ahead is None and call_charge.is_over(held, self._ms() - charge.CLOCKS_APART_MS):
             self._change().missed = True  # until a report sets the clock: that node's may be another
             await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
 
@@ -312,7 +312,7 @@ class Control:
         """Step it because the call is over; ``reports``: the switch tells what is due."""
         if self.held.money in (Money.COUNTING, Money.CLOSING):
             if self.held.owes and reports:
-                self.held = call_charge.owed(self.held.cleared(self._ms()), self._gap)
+                self.held = call_charge.owed(self.held, self._ms(), self._gap)
             pending = (self.held.meter.pending or self.held.informs) and reports
             await self._step(charge.Event.CLEARED if pending else charge.Event.CLEARED_REPORTED)
 
@@ -421,9 +421,9 @@ class Control:
         if event in _SPENT:
             self.call.decided(_ENDED)
         self._change().phase = Phase.OVER
-        self.held = self.held.cleared(self._ms())
         if event is charge.Event.SPENT_OWED:
-            self.held = call_charge.owed(self.held, self._gap)
+            self.held = call_charge.owed(self.held, self._ms(), self._gap)
+        self.held = self.held.cleared(self._ms())
 
     async def _next_quota(self) -> None:
         """Ask for more unless there is none, and give the switch its next period.

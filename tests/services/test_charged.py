@@ -511,9 +511,9 @@ def test_an_answer_and_a_period_that_are_lost_leave_no_call_without_a_limit() ->
     assert call.settled == [700]
 
 
-def given_twice(seconds: int = 60) -> Charged:
+def given_twice(seconds: int = 60, service: Any = SERVICE) -> Charged:
     """A call of whose answer nobody has heard, and which is given its period twice; then one of both is reported."""
-    call = Charged(seconds)
+    call = Charged(seconds, service)
     call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST)
     assert call.sent[-1] == [Opcode.APPLY_CHARGING]
     return call
@@ -538,8 +538,9 @@ def test_a_call_that_is_over_while_a_period_may_be_due_is_settled_by_its_last_re
     assert (call.settled, call.ended) == ([612], True)
 
 
-def test_a_period_given_twice_whose_second_report_does_not_come_costs_what_was_reported() -> None:
-    call = given_twice()
+@pytest.mark.parametrize("lost", ["reported", "granted"])
+def test_a_period_given_twice_whose_second_report_does_not_come_costs_what_was_reported(lost: str) -> None:
+    call = given_twice(service=controlled({"charging": {**POLICY, "lost_call": lost}}, NODE))
     call.used(60)
     call.silent()
     assert (call.settled, call.ended) == ([600], True)
