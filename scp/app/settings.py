@@ -34,7 +34,7 @@ def codecs(name: str) -> tuple[Codec, TcapCodec | None]:
     if name == "fast":
         return ALONE, None
     from ss7.cap.reference import REFERENCE  # noqa: PLC0415 - half a second that only it costs
-    from ss7.reference_tcap import REFERENCE_TCAP  # noqa: PLC0415
+    from ss7.reference_tcap import REFERENCE_TCAP  # noqa: PLC0415 - as above
 
     return REFERENCE, REFERENCE_TCAP
 

@@ -97,8 +97,8 @@ def status(
 
     Exit status: 0 Kamailio asks it, 1 it does not, 2 the brain can't be asked.
     """
-    from scp.command import FAILED  # noqa: PLC0415
-    from scp.voip.status import StatusError, described, read  # noqa: PLC0415
+    from scp.command import FAILED  # noqa: PLC0415 - --help is without
+    from scp.voip.status import StatusError, described, read  # noqa: PLC0415 - as above
 
     listen = configuration(config).telemetry.metrics
     try:
