@@ -484,7 +484,7 @@ def test_a_drain_ends_in_time_when_the_peer_does_not_answer_or_a_call_does_not_e
             running(("stp", "asp", free_tcp_port)) as node,
         ):
             await a_call(switch)
-            node.signalling.tcap.open(None, b"", 0.0)
+            node.signalling.tcap.open(None, b"", node.signalling.clock())
             switch.received = lambda messages: None
             began = time.monotonic()
             assert not await node.drain(0.1)
