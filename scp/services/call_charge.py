@@ -89,6 +89,9 @@ def reported(
         event = Event.UNREADABLE_ENDS if releases else Event.UNREADABLE
         return held.timely().assumed(now_ms), event, ""
     timely, measured = held.timely(), report.measured
+    if held.before is not None:
+        timely = timely.copy()
+        timely.before = None
     if held.unreported and not (report.active or measured.since or measured.switched):
         after = timely.copy()
         after.unreported = False

@@ -35,7 +35,6 @@ from ss7.isup import RedirectingReason
 
 if TYPE_CHECKING:
     from scp.domain.call import CallFacts
-    from scp.domain.meter import Meter
     from scp.domain.quota import QuotaRequest
     from scp.services.api import Call
     from scp.services.charging_policy import ChargingPolicy, Paid
@@ -63,7 +62,7 @@ class Control:
         held: the state to begin, or to go on with.
     """
 
-    __slots__ = ("_facts", "ahead", "ahead_at", "before", "call", "held", "plan", "profile", "target")
+    __slots__ = ("_facts", "ahead", "ahead_at", "call", "held", "plan", "profile", "target")
 
     def __init__(self, call: Call, facts: CallFacts, plan: Plan, held: HeldCall) -> None:
         self.call = call
@@ -73,7 +72,6 @@ class Control:
         self.target: ConnectArg | None = None  # of the present attempt, until it is answered
         self.ahead: QuotaGrant | None = None  # what was granted before the report was due, and when
         self.ahead_at = 0.0
-        self.before: Meter | None = None  # before the period whose report is missing counted as used
         self.profile = plan.switches.of(call.origin) if plan.switches else STANDARD
 
     @property
@@ -339,10 +337,6 @@ class Control:
         )
         if discarded:
             call.discard(discarded)
-        if report is not None:
-            self.before = None
-        elif held.meter.pending:  # it may be another's than the one that is due
-            self.before = held.meter
         releases = self._policy.unreadable_report == "release"
         self.held, event, discarded = call_charge.reported(held, report, taken, now_ms, releases=releases)
         if discarded:
@@ -364,8 +358,6 @@ class Control:
         if action is charge.Action.ASK:
             await self._next_quota()
         elif action is charge.Action.ASSUME:
-            if self.held.meter.pending:
-                self.before = self.held.meter
             self.held = self.held.assumed().timely()
             await self._next_quota()
             self.held = call_charge.begins_now(self.held, self._ms())
@@ -383,9 +375,8 @@ class Control:
             await self._settle(self._by_the_clock())
         elif action is charge.Action.SETTLE_LOST:
             await self._settle(self._lost(event))
-        elif event is charge.Event.REFUSED and self.before is not None:  # its report is to come (§11.2.2.2)
-            self._change().meter = metering.pending(self.before, self.held.meter)
-            self.before = None
+        elif event is charge.Event.REFUSED and self.held.before is not None:
+            self.held = self.held.pending()  # (§11.2.2.2)
         elif event is charge.Event.REFUSED and self.held.phase is not Phase.TALKING:
             if not self.held.tested:
                 self._go()  # the switch has discarded what was behind it in the message (§14.1.1.2)
@@ -403,7 +394,7 @@ class Control:
 
         So long charging may take, and the release. Where a report is missing, it is not known to go on.
         """
-        return 0 if self.before is not None else int((self._policy.deadline_s + RELEASED_S) * TENTHS)
+        return 0 if self.held.before is not None else int((self._policy.deadline_s + RELEASED_S) * TENTHS)
 
     def _lost(self, event: charge.Event) -> str | None:
         """Count what can be known of a call whose last report is missing; return `Charge.charged_by`."""

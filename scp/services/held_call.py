@@ -63,9 +63,11 @@ class HeldCall:
         connected: what the last of them said of the answered call: tenths of a second; 0: nothing.
         owes: the switch may owe a report though no period is pending: one was given while another, whose
             report was missing, may have run.
+        before: the meter before the period whose report is missing counted as used; None: none is missing.
     """
 
     __slots__ = (
+        "before",
         "cleared_ms",
         "connected",
         "due_ms",
@@ -110,6 +112,7 @@ class HeldCall:
         informs: int = 0,
         connected: int = 0,
         owes: bool = False,
+        before: Meter | None = None,
     ) -> None:
         self.phase = phase
         self.reason = reason
@@ -131,6 +134,7 @@ class HeldCall:
         self.informs = informs
         self.connected = connected
         self.owes = owes
+        self.before = before
 
     def values(self) -> tuple[object, ...]:
         """Return all attributes, in the order of the arguments: what is journalled."""
@@ -155,6 +159,7 @@ class HeldCall:
             self.informs,
             self.connected,
             self.owes,
+            None if self.before is None else self.before.values(),
         )
 
     def copy(self) -> HeldCall:
@@ -180,6 +185,7 @@ class HeldCall:
             self.informs,
             self.connected,
             self.owes,
+            self.before,
         )
 
     @property
@@ -238,7 +244,16 @@ class HeldCall:
         after, meter = self.copy(), self.meter
         if meter.releasing and meter.answered:
             after.cleared_ms, now_ms = meter.answered + meter.allowed * MS_OF_TENTH, 0
+        if meter.pending:
+            after.before = meter
         after.meter = metering.reported(metering.assumed(meter), now_ms)
+        return after
+
+    def pending(self) -> HeldCall:
+        """Return the call whose period counted as used, and is pending all the same."""
+        after, before = self.copy(), self.before
+        if before is not None:
+            after.meter, after.before = metering.pending(before, self.meter), None
         return after
 
     def timely(self) -> HeldCall:

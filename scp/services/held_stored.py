@@ -57,6 +57,7 @@ class StoredCall(Struct, array_like=True, frozen=True, gc=False):
     informs: int = 0
     connected: int = 0
     owes: bool = False
+    before: StoredMeter | None = None
 
 
 _decode: Final = msgpack.Decoder(StoredCall).decode
@@ -67,7 +68,9 @@ def read_held(octets: bytes) -> HeldCall:
     stored = _decode(octets)
     values = list(astuple(stored))
     values[_METER] = Meter(*astuple(stored.meter))
+    values[_BEFORE] = None if stored.before is None else Meter(*astuple(stored.before))
     return HeldCall(*values)
 
 
 _METER: Final = StoredCall.__struct_fields__.index("meter")
+_BEFORE: Final = StoredCall.__struct_fields__.index("before")

@@ -51,6 +51,8 @@ calls = st.builds(
     missed=st.booleans(),
     informs=numbers,
     connected=numbers,
+    owes=st.booleans(),
+    before=st.none() | meters,
 )
 
 
