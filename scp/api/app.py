@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Litestar, Request, Response
 from litestar.config.app import AppConfig
@@ -22,7 +22,7 @@ from scp.api.context import Constant, Context, NodeView, key_name
 from scp.api.direct import DirectCalls
 from scp.api.framework import complete, problem_of, went_away
 from scp.api.limited_log import log_limited
-from scp.api.openapi import BEARER, CHANGES
+from scp.api.openapi import BEARER
 from scp.api.problems import (
     INTERNAL,
     MALFORMED,
@@ -30,6 +30,7 @@ from scp.api.problems import (
     ProblemError,
     as_response,
 )
+from scp.api.serving import audit_refusal
 from scp.ports import StoreError
 from scp.telemetry.logs import get_logger
 from scp.version import VERSION
@@ -147,7 +148,8 @@ def _openapi() -> OpenAPIConfig:
 
 
 def _problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[bytes]:
-    _audit_refusal(request, error)
+    context: Context = request.app.state["context"]
+    audit_refusal(context.audit, key_name(request), request, error)
     return as_response(error)
 
 
@@ -168,18 +170,3 @@ def _framework_error(request: Request[Any, Any, Any], error: HTTPException) -> R
     if found is None:
         return _bug(request, error)
     return as_response(found) if found.kind is MALFORMED and went_away(error) else _problem(request, found)
-
-
-def _audit_refusal(request: Request[Any, Any, Any], error: ProblemError) -> None:
-    handler = cast("dict[str, Any]", request.scope).get("route_handler")  # not there at an unknown path
-    if handler is None or not handler.opt.get(CHANGES):
-        return
-    context: Context = request.app.state["context"]
-    context.audit.refused(
-        key_name(request),
-        call(request.method, request.url.path),
-        error.kind.status,
-        error.kind.name,
-        detail=error.detail,
-        source=request.client.host if request.client else "",
-    )

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
-from typing import TYPE_CHECKING, Any, Final, final
+from functools import partial
+from typing import TYPE_CHECKING, Any, final
 
 import anyio
 import anyio.lowlevel
-import uvicorn
 
 from scp.api.app import build_app
-from scp.api.connections import Connection
-from scp.api.http_semantics import HttpSemantics
+from scp.api.serving import serve, url_of
 from scp.api.shared_changes import SharedChanges
-from scp.api.tls import tls_faults
-from scp.common.http_server import HttpServer, listen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +21,8 @@ if TYPE_CHECKING:
 
     from scp.api.context import Context, NodeView
     from scp.api.shared_changes import Stream
+    from scp.common.http_server import HttpServer
     from scp.config import Api
-
-GRACE: Final = 5
-"""Seconds that requests in progress have when the API closes."""
 
 
 @final
@@ -40,12 +34,11 @@ class ApiServer:
         url: its base URL.
     """
 
-    def __init__(self, server: HttpServer, context: Context, *, tls: bool) -> None:
+    def __init__(self, server: HttpServer, context: Context) -> None:
         self._server = server
         self._context = context
         self.address = server.address
-        host, port = self.address
-        self.url = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = url_of(server, context.config.tls)
 
     def adopt(self, config: Api) -> None:
         """Take over the keys and rates of ``config``."""
@@ -76,35 +69,9 @@ async def serve_api(
         OSError: the address can't be listened on, or a file (audit, certificate) not opened; `ssl.SSLError`,
             for a certificate that is none, is one of these.
     """
-    tls = config.tls
-    if tls is not None and (fault := next(tls_faults(tls), None)):
-        raise OSError(f"api.tls.{fault}")
     app = build_app(config, node, routers)
-    settings = uvicorn.Config(
-        HttpSemantics(app, app.state["direct"]),
-        http=Connection,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="error",  # what clients do wrong, `Connection` says
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE,
-        ssl_certfile=tls.certificate if tls else None,
-        ssl_keyfile=tls.key if tls else None,
-        ssl_ca_certs=tls.client_ca if tls else None,
-        ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca else ssl.CERT_NONE,
-    )
-    settings.load()  # reads the certificates, before anything listens
-    await _warm_up(app)
-    try:
-        listener = listen(config.listen.host, config.listen.port)
-    except OSError as error:
-        raise OSError(f"api.listen: {error}") from None
-    server = HttpServer(settings, listener)
-    await server.started()
-    return ApiServer(server, app.state["context"], tls=tls is not None)
+    server = await serve(config.listen, config.tls, app, partial(_warm_up, app))
+    return ApiServer(server, app.state["context"])
 
 
 async def _warm_up(app: Litestar) -> None:

@@ -18,7 +18,8 @@ from test_api_charging import CDR, ORDER, SERVICE, A, Desk, run, serving
 
 from oracles.examples import examples
 from oracles.waiting import PATIENCE
-from scp.api import direct, server
+from scp.api import direct
+from scp.api import serving as api_serving
 from scp.api.server import serve_api
 from scp.client import commit, credit, reserve
 from scp.config import Api, HostPort
@@ -325,7 +326,7 @@ def test_what_is_cut_off_at_the_end_is_answered(
         writer.close()
         return said
 
-    monkeypatch.setattr(server, "GRACE", 0)
+    monkeypatch.setattr(api_serving, "GRACE", 0)
     monkeypatch.setattr(SqliteLedger, "account", never)
     assert asyncio.run(main()).startswith(b"HTTP/1.1 500 ")
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import anyio.lowlevel
-import uvicorn
 from litestar import Litestar, Request, Response, Router
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
@@ -17,21 +16,18 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 
 from scp.api.audit import Audit
 from scp.api.audit import call as call_of
-from scp.api.connections import Connection
 from scp.api.docs import docs, problem
 from scp.api.framework import complete, problem_of
-from scp.api.http_semantics import HttpSemantics
 from scp.api.limited_log import log_limited
-from scp.api.openapi import BEARER, CHANGES
+from scp.api.openapi import BEARER
 from scp.api.problems import INTERNAL, UNAVAILABLE, ProblemError, as_response
-from scp.api.tls import tls_faults
+from scp.api.serving import audit_refusal, serve, url_of
 from scp.client import TransportError
-from scp.common.http_server import HttpServer, listen
 from scp.ports import StoreError as MessageStoreError
 from scp.telemetry.logs import get_logger
 from scp.version import VERSION
 from scp.voip.api import devices, enrolments, health, identities, one_time, routing, texting
-from scp.voip.api.calls import ApiContext, caller_of, context_of, source_of
+from scp.voip.api.calls import ApiContext, caller_of, context_of
 from scp.voip.store import StoreError
 
 if TYPE_CHECKING:
@@ -39,6 +35,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ControllerRouterHandler
 
+    from scp.common.http_server import HttpServer
     from scp.voip.accounts import Accounts
     from scp.voip.brain import Brain
     from scp.voip.config_api import Api
@@ -52,8 +49,6 @@ ROUTERS: Final[Sequence[ControllerRouterHandler]] = (
     *one_time.HANDLERS,
     *texting.HANDLERS,
 )
-GRACE: Final = 5
-"""Seconds that requests in progress have when the API closes."""
 _ABOUT: Final = """\
 Devices join and ask about what is their own, the operator about everything, gateways about who is reachable.
 
@@ -122,17 +117,8 @@ def _openapi() -> OpenAPIConfig:
 
 
 def _problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[bytes]:
-    handler = cast("dict[str, Any]", request.scope).get("route_handler")  # not there at an unknown path
-    if handler is not None and handler.opt.get(CHANGES):
-        caller = caller_of(request)
-        context_of(request).audit.refused(
-            "" if caller is None else caller.name,
-            call_of(request.method, request.url.path),
-            error.kind.status,
-            error.kind.name,
-            detail=error.detail,
-            source=source_of(request),
-        )
+    caller = caller_of(request)
+    audit_refusal(context_of(request).audit, "" if caller is None else caller.name, request, error)
     return as_response(error)
 
 
@@ -163,11 +149,10 @@ class ApiServer:
         url: its base URL.
     """
 
-    def __init__(self, server: HttpServer, context: ApiContext, *, tls: bool) -> None:
+    def __init__(self, server: HttpServer, context: ApiContext) -> None:
         self._server = server
         self.context = context
-        host, port = server.address
-        self.url = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = url_of(server, context.config.tls)
 
     async def close(self) -> None:
         """Take no more requests, answer those in progress, and stop."""
@@ -180,31 +165,7 @@ async def serve_api(config: Api, brain: Brain, accounts: Accounts, inbox: Inbox)
     Raises:
         OSError: the address can't be listened on, or a file (audit, certificate) not opened.
     """
-    tls = config.tls
-    if tls is not None and (fault := next(tls_faults(tls), None)):
-        raise OSError(f"api.tls.{fault}")
     context = ApiContext(config, brain, accounts, inbox, Audit(config.audit))
-    settings = uvicorn.Config(
-        HttpSemantics(build_app(context)),
-        http=Connection,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE,
-        ssl_certfile=tls.certificate if tls else None,
-        ssl_keyfile=tls.key if tls else None,
-        ssl_ca_certs=tls.client_ca if tls else None,
-    )
-    settings.load()
-    await anyio.lowlevel.checkpoint()  # what anyio imports at its first use, it imports now
-    try:
-        listener = listen(config.listen.host, config.listen.port)
-    except OSError as error:
-        raise OSError(f"api.listen: {error}") from None
-    server = HttpServer(settings, listener)
-    await server.started()
-    return ApiServer(server, context, tls=tls is not None)
+    # What anyio imports at its first use, it imports now.
+    server = await serve(config.listen, config.tls, build_app(context), anyio.lowlevel.checkpoint)
+    return ApiServer(server, context)
