@@ -27,7 +27,7 @@ from ss7.cap.types import CallInformationReportArg, EventReportBCSMArg
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scp.domain.cdr import Row
+    from scp.domain.cdr import Progress, Row
     from scp.domain.decision import Decision
     from scp.domain.numbers import Numbering
     from scp.ports import CdrStore, ChargingTelemetry
@@ -147,23 +147,16 @@ class CdrSink:
             progress = self._progress[tid] = CallProgress()
         return progress
 
-    def progress(
-        self, dialogue: Dialogue
-    ) -> tuple[int | None, int | None, int | None, tuple[str, ...]] | None:
-        """Return what was reported of a held call, times in milliseconds since 1970."""
+    def progress(self, dialogue: Dialogue) -> Progress | None:
+        """Return what was reported of a held call."""
         found = self._progress.get(dialogue.local_tid)
         return None if found is None else found.values()
 
-    def adopted(
-        self,
-        dialogue: Dialogue,
-        answered: Answered,
-        progress: tuple[int | None, int | None, int | None, tuple[str, ...]] | None,
-    ) -> None:
+    def adopted(self, dialogue: Dialogue, answered: Answered, progress: Progress | None) -> None:
         """Note a held call that another process has answered: its record is made here."""
         self._held[dialogue.local_tid] = held(attempt_row(answered, self.numbering))
         if progress is not None:
-            self._progress[dialogue.local_tid] = CallProgress.of(*progress)
+            self._progress[dialogue.local_tid] = CallProgress.of(progress)
 
     def forgotten(self, dialogue: Dialogue) -> None:
         """Note that another node goes on with a held call, and makes its record."""
@@ -252,8 +245,16 @@ class CdrSink:
             self._made.set()
 
     async def _make(self) -> None:
-        """Make rows of all that waits now, in slices that let the loop go on."""
+        """Make rows of all that waits now, in slices that let the loop go on.
+
+        Held calls are first: no record that came behind one is written before it (see `position`).
+        """
         since, self._since = self._since, self._wall()
+        over, self._over = self._over, []
+        for start in range(0, len(over), TOGETHER):
+            records = over[start : start + TOGETHER]
+            if admitted := self._admitted(len(records)):
+                self._bundles.add_encoded(records[:admitted], since)
         left = len(self._waiting)
         size = max(SLICE, left // 4)
         while left > 0:
@@ -263,11 +264,6 @@ class CdrSink:
             left -= size
             if left > 0:
                 await asyncio.sleep(0)
-        over, self._over = self._over, []
-        for start in range(0, len(over), TOGETHER):
-            records = over[start : start + TOGETHER]
-            if admitted := self._admitted(len(records)):
-                self._bundles.add_encoded(records[:admitted], since)
         if self._waiting or self._over:
             self._came.set()
 

@@ -118,6 +118,24 @@ class Charge(Struct, frozen=True, gc=False):
     charged_by: str | None = None
 
 
+class Progress(NamedTuple):
+    """How a held call has gone on, for its `CallAttempt`; times in milliseconds since 1970-01-01 UTC.
+
+    Attributes:
+        answered: None: it was not, as are the next two.
+        disconnected: when it was over.
+        cause: Q.850 cause value.
+        failed: as in `scp.services.call_progress.CallProgress`.
+        charge: what it cost; None: it is not settled.
+    """
+
+    answered: int | None
+    disconnected: int | None
+    cause: int | None
+    failed: tuple[str, ...]
+    charge: Charge | None = None
+
+
 class Cleared(Struct, frozen=True, gc=False):
     """A call was cleared, and no event report says so: a fact for its `CallAttempt`.
 

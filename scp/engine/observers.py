@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from scp.domain.reason import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from scp.domain.cdr import Progress
     from scp.domain.decision import Decision
     from scp.domain.reason import Reason
     from scp.ports import Telemetry
     from scp.stack.tcap import Dialogue
     from ss7.cap.types import InitialDPArg
-
-
-Progress: TypeAlias = "tuple[int | None, int | None, int | None, tuple[str, ...]]"
-"""Of a held call: when it was answered and disconnected (milliseconds since 1970), the cause, and attempts
-that failed; see `scp.services.call_progress.CallProgress`."""
 
 
 class AnswerObserver(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from scp.domain.cdr import Progress
 from ss7.cap.events import EventTypeBCSM
 from ss7.cap.types import RequestedInformationType
 from ss7.cause import Cause
@@ -63,22 +64,22 @@ class CallProgress:
         self.charge: Charge | None = None
 
     @classmethod
-    def of(
-        cls, answered: int | None, disconnected: int | None, cause: int | None, failed: tuple[str, ...]
-    ) -> CallProgress:
+    def of(cls, progress: Progress) -> CallProgress:
         """Return what `values` are the values of."""
+        answered, disconnected, cause, failed, charge = progress
         made = cls()
         made.answered = None if answered is None else (answered + 0.5) / 1000
         made.disconnected = None if disconnected is None else (disconnected + 0.5) / 1000
         made.cause = cause
         made.failed = failed
+        made.charge = charge
         return made
 
-    def values(self) -> tuple[int | None, int | None, int | None, tuple[str, ...]]:
+    def values(self) -> Progress:
         """Return all of it, times in milliseconds since 1970."""
         answered = None if self.answered is None else int(self.answered * 1000)
         disconnected = None if self.disconnected is None else int(self.disconnected * 1000)
-        return answered, disconnected, self.cause, self.failed
+        return Progress(answered, disconnected, self.cause, self.failed, self.charge)
 
     def reported(self, event: EventReportBCSMArg, now: float) -> None:
         """Take an EventReportBCSM (TS 29.078 §11.18)."""

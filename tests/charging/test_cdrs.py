@@ -438,6 +438,47 @@ def test_the_loop_goes_on_while_rows_are_made() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("turns", range(12))
+def test_a_held_calls_record_is_on_the_disk_when_all_that_came_before_it_is_done_with(
+    monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    """Whatever comes behind it, and whenever a write ends: with that, the journal lets go of the call."""
+    monkeypatch.setattr(sink_module, "PACE_SECONDS", 0.0)
+    held = Dialogue(b"\0\0\0\2", b"\1", None, b"", 0.0)
+
+    class Slow(Disk):
+        async def add_bundles(self, bundles) -> int:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return await super().add_bundles(bundles)
+
+    async def main() -> None:
+        store = Slow()
+        it = sink(store)
+        let_go: list[bool] = []
+
+        def done(count: int) -> None:
+            if count >= position:
+                let_go.append(any("of-a-held-call" in each.rows for each in store.bundles))
+
+        position = 1_000_000
+        it.on_written = done
+        it.start()
+        it.answered(held, "of-a-held-call", IDP, DECISION, 0.25)
+        show(it, 1)
+        for _ in range(4):
+            await asyncio.sleep(0)
+        it.over(held)
+        position = it.position()
+        show(it, 10 * SLICE)
+        await written(it)
+        assert let_go
+        assert all(let_go)
+        await it.stop()
+
+    asyncio.run(main())
+
+
 # --- the command ---
 
 CONFIG = """

@@ -20,10 +20,10 @@ from ss7.tcap import TcapError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from scp.domain.cdr import Progress
     from scp.engine.cap.held_record import StoredRecord
     from scp.engine.dialogue_runner import DialogueRunner
     from scp.engine.journal import Journalled
-    from scp.engine.observers import Progress
     from scp.stack.tcap import Dialogue, Tcap
     from scp.stack.tcap_dialogue import Operations
     from ss7.cap.codec import Codec
@@ -74,7 +74,7 @@ def recorded(
             decision.reason,
             decision.number,
             decision.nature,
-            progress,
+            progress if progress is None or progress.charge is not None else progress[:-1],
             entry.heard,
             tuple([octets for octets, _ in entry.outgoing]),
             value if isinstance(value, MSGPACK) else value.values(),

@@ -11,6 +11,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from scp.domain.cdr import Progress  # noqa: TC001 - read at run time
+
 VERSION: Final = 1
 
 
@@ -42,7 +44,7 @@ class HeldRecord(Struct, array_like=True, frozen=True, gc=False):
         reason: why.
         number: to which.
         nature: of that number.
-        progress: `scp.engine.observers.Progress`, for the CDR; None: nothing was reported.
+        progress: `scp.domain.cdr.Progress`, without a charge if there is none; None: nothing was reported.
         heard: invoke id of the last operation of the peer that led to this state, -1: none did.
         outgoing: the messages that wait for this record, TCAP octets: where that operation comes again, since
             nobody has answered it, they are its answer.
@@ -73,7 +75,7 @@ class HeldRecord(Struct, array_like=True, frozen=True, gc=False):
     reason: str
     number: str
     nature: str
-    progress: tuple[int | None, int | None, int | None, tuple[str, ...]] | None
+    progress: tuple[object, ...] | None
     heard: int
     outgoing: tuple[bytes, ...]
     state: Any
@@ -86,6 +88,7 @@ class _Version(Struct, array_like=True, frozen=True, gc=False):
 class StoredRecord(HeldRecord, array_like=True, frozen=True, gc=False):
     """A `HeldRecord` as it is read: its service's state stays octets."""
 
+    progress: Progress | None
     state: Raw
 
 

@@ -1,0 +1,169 @@
+"""A charged call whose process is killed, at every one of its steps: one charge, one CDR that tells of it, no record left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from held_room import EPOCH, HandMovedHeld, HeldRoom, report
+from room import SERVICE_KEY
+
+from scp.domain.numbers import Numbering
+from scp.domain.quota import QuotaAnswer, QuotaGrant, Settled
+from scp.services.api import NodeSettings
+from scp.services.voip_forwarding import controlled
+from scp.simulator.charged import Reported
+from scp.simulator.reports import charging_report
+from scp.store.cdr_sqlite import SqliteCdrStore
+from ss7 import tcap
+from ss7.cap.codec import FAST
+from ss7.cap.events import EventTypeBCSM as E
+from ss7.cap.operations import Opcode
+from ss7.rose import encode_invoke
+
+PERIOD, TENTHS = 60, 723
+POLICY = {"first_s": PERIOD, "next_s": PERIOD, "withheld_s": 0}
+PAID = controlled({"charging": POLICY}, NodeSettings(Numbering(country_code="46")))
+
+
+def price(tenths: int) -> int:
+    """6 a minute, by the begun second."""
+    return -(-(-(-tenths // 10) * 6) // 60)
+
+
+class Bank:
+    """A charging system that outlives the nodes: what it is asked is done at once, and told when a test says so."""
+
+    def __init__(self) -> None:
+        self.settled: dict[str, int] = {}
+        self.told: list[tuple[Any, QuotaAnswer]] = []
+
+    def reserve(self, request: Any, waiter: Any) -> None:
+        self.told.append((waiter, QuotaGrant(request.session, request.seconds, at=int(EPOCH))))
+
+    def extend(self, session: str, request: Any, waiter: Any) -> None:
+        self.reserve(request, waiter)
+
+    def settle(self, session: str, used: Any, waiter: Any) -> None:
+        tenths = self.settled.setdefault(session, 0 if used is None else used.tenths)
+        if waiter is not None:
+            self.told.append((waiter, Settled(session, price(tenths), -(-tenths // 10))))
+
+    def tell(self) -> None:
+        told, self.told = self.told, []
+        for waiter, answer in told:
+            waiter.charged(answer)
+
+
+class PaidRoom(HeldRoom):
+    """A node that serves calls which are paid for, and deletes their records behind their CDRs."""
+
+    def __init__(self, held: HandMovedHeld, bank: Bank, file: Path, before: HeldRoom | None = None) -> None:
+        super().__init__(held, before)
+        self.bank = bank
+        self.disk = self.sink._store = SqliteCdrStore(str(file))
+        self.cap.services, self.cap.quota = {SERVICE_KEY: PAID}, bank
+        self.journal.position, self.journal.done = self.sink.position, self.sink.done
+        self.sink.on_written = self.journal.recorded
+
+    def banks(self) -> None:
+        self.bank.tell()
+        self.turn()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Write what CDRs there are; all that are on the disk."""
+
+        async def main() -> list[dict[str, Any]]:
+            await self.disk.open()
+            await self.sink.flush()
+            found = [json.loads(each.json) for each in await self.disk.page(0, 100)]
+            await self.disk.close()
+            return found
+
+        return asyncio.run(main())
+
+    def works(self) -> None:
+        """All that can go on does."""
+        while self.held.asked or self.held.told or self.bank.told or self.sink.waiting:
+            self.writes()
+            self.banks()
+            self.records()
+
+    def moments(self) -> list[Any]:
+        """What happens in the process, one after the other, as it works; it may be killed between any two."""
+        return [self.held.carry_out, self.held.tell, self.turn, self.banks, self.records] * 3
+
+
+def used(tenths: int, *, active: bool, number: int) -> bytes:
+    argument = charging_report(Reported(tenths / 10, 1), 2, active=active)
+    octets = FAST.encode_argument(Opcode.APPLY_CHARGING_REPORT, argument, 2)
+    return encode_invoke(number, Opcode.APPLY_CHARGING_REPORT, octets)
+
+
+PARTS = {
+    "answer": lambda number: [report(E.O_ANSWER, number)],
+    "period": lambda number: [used(10 * PERIOD, active=True, number=number)],
+    "report": lambda number: [used(TENTHS, active=False, number=number)],
+    "clearing": lambda number: [report(E.O_DISCONNECT, number)],
+    "both": lambda number: [used(TENTHS, active=False, number=number), report(E.O_DISCONNECT, number + 1)],
+}
+STORIES = (
+    ("answer", "period", "report", "clearing"),
+    ("answer", "period", "clearing", "report"),
+    ("answer", "period", "both"),
+)
+MOMENTS = 16
+
+
+@pytest.mark.parametrize(("story", "step"), [(each, step) for each in STORIES for step in range(len(each))])
+def test_a_call_whose_process_is_killed_at_any_moment_is_charged_once_and_recorded(
+    tmp_path: Path, story: tuple[str, ...], step: int
+) -> None:
+    for moment in range(MOMENTS):
+        outlived(tmp_path / f"{moment}.cdr", story, step, moment)
+
+
+def outlived(file: Path, story: tuple[str, ...], step: int, moment: int) -> None:
+    """The process dies so many moments after it has read a message; its guardian has what was not answered."""
+    held, bank = HandMovedHeld(), Bank()
+    room = PaidRoom(held, bank, file)
+    otid = room.call(trigger="originating", a_number="46700000009", b_number="46701234567", b_nature=4)
+    room.works()
+    tid = room.tid(otid)
+    unanswered: list[bytes] = []
+    for number, name in enumerate(story):
+        message = tcap.build_continue(otid, tid, b"", PARTS[name](20 + 2 * number))
+        answers = len(room.answers(otid))
+        unanswered.append(message)
+        if number == step:
+            if moment:
+                room.send(message)
+                for happens in room.moments()[: moment - 1]:
+                    happens()
+            if len(room.answers(otid)) > answers:
+                unanswered.clear()
+            held.asked.clear()
+            held.told.clear()
+            bank.told.clear()
+            room = PaidRoom(held, bank, file, room)
+            if tid in held.rows:
+                assert room.adopt(tid, *unanswered)
+        else:
+            room.send(message)
+        room.works()
+        if len(room.answers(otid)) > answers:
+            unanswered.clear()
+    for _ in range(70):  # one that nobody speaks of is found by its time, and its switch does not know it
+        room.advance(10.0)
+        room.works()
+    assert held.rows == {}, moment
+    assert list(bank.settled.values()) == [TENTHS], moment
+    found = [each for each in room.records() if "charge" in each]
+    assert found, f"nobody tells of the charge: {moment}"
+    for record in found:
+        assert (record["charged_ms"], record["charge"]) == (TENTHS * 100, price(TENTHS)), moment
+        assert "answered_ms" in record
+    room.nothing_left()
