@@ -146,7 +146,7 @@ voip-kills: set-up ## two Kamailios, two brains, a Redis under 50 calls/s, each 
 
 CALLS ?= 10000
 held-kills: set-up ## CALLS=10000 charged calls, and a quarter as many suspended ones, whose node is killed at every step, then 5,000 whose node is drained: the sums are right
-	@CAMEL_SCP_KILLED_CALLS=$(CALLS) CAMEL_SCP_UPGRADED_CALLS=5000 CAMEL_SCP_KILLED_PERIOD=600 \
+	@CAMEL_SCP_KILLED_CALLS=$(CALLS) CAMEL_SCP_UPGRADED_CALLS=5000 \
 	  $(BIN)/pytest -n 0 --timeout=0 -s tests/failover/test_held_calls_survive.py -k 'test_10 or test_11'
 
 MESSAGES ?= 10000

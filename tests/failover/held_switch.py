@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from random import Random
@@ -43,11 +44,32 @@ _ASIDE = (_TEST, [Opcode.RESET_TIMER])
 CONNECTED = [Opcode.REQUEST_REPORT_BCSM_EVENT, Opcode.CONNECT]
 
 
+class Said(list[Answer]):
+    """What nodes said; each is shown to the switch."""
+
+    def __init__(self, switch: HeldSwitch) -> None:
+        super().__init__()
+        self.switch = switch
+
+    def append(self, answer: Answer) -> None:
+        super().append(answer)
+        if answer.opcodes == _TEST:
+            self.switch.tested(answer)
+
+
 class HeldSwitch:
-    """A gateway with a switch behind it, which can have associations with several nodes."""
+    """A gateway with a switch behind it, which can have associations with several nodes.
+
+    A node that asks whether a call is still there is told so, unless the call is ``lost``.
+
+    Attributes:
+        lost: the switch's transaction ids of calls that it knows nothing of any more.
+    """
 
     def __init__(self) -> None:
         self.field = Field()
+        self.field.said = Said(self)
+        self.lost: set[bytes] = set()
         self._said: dict[bytes, list[Answer]] = {}
         self._sorted = 0
         self.links: dict[int, tuple[Switch, Connector]] = {}
@@ -73,6 +95,16 @@ class HeldSwitch:
 
     def send(self, port: int, octets: bytes) -> None:
         self.switch(port).tcap(octets)
+
+    def tested(self, answer: Answer) -> None:
+        """Answer ActivityTest, or refuse the transaction (TS 29.078 §11.1)."""
+        message = answer.message
+        octets = tcap.build_p_abort(message.otid, tcap.UNRECOGNIZED_TRANSACTION_ID)
+        if message.dtid not in self.lost:
+            result = encode_return_result(message.components[0].invoke_id)
+            octets = tcap.build_continue(message.dtid, message.otid, b"", [result])
+        for port in list(self.links)[:1]:
+            asyncio.get_running_loop().call_soon(self.send, port, octets)
 
     def begin(self, port: int, **scenario: Any) -> HeldCall:
         call = HeldCall(self, new_otid())
@@ -126,24 +158,6 @@ class HeldCall:
     def answers(self) -> list[Answer]:
         """What the node said, but for the question whether the call is still there, and that it takes longer."""
         return [each for each in self.said if each.opcodes not in _ASIDE]
-
-    async def asked(self) -> int:
-        """Wait until the node asks whether the call is still there; the invoke id."""
-        await until(lambda: _TEST in [each.opcodes for each in self.said])
-        (test,) = [each for each in self.said if each.opcodes == _TEST]
-        invoke = test.message.components[0]
-        assert isinstance(invoke, Invoke)
-        return invoke.invoke_id
-
-    async def alive(self, port: int) -> None:
-        """Say that the call is still there, when the node asks."""
-        result = encode_return_result(await self.asked())
-        self.of.send(port, tcap.build_continue(self.otid, self.dtid, b"", [result]))
-
-    async def unknown(self, port: int) -> None:
-        """Say that the switch has no such call, when the node asks."""
-        await self.asked()
-        self.of.send(port, tcap.build_p_abort(self.dtid, tcap.UNRECOGNIZED_TRANSACTION_ID))
 
     async def answer(self, number: int) -> Answer:
         """The node's message of this number, the first is 1; no other may come twice or out of turn."""
