@@ -41,7 +41,11 @@ class TextMessaging(NamedTuple):
 
 
 def text_messaging(
-    config: Config, random: Random, told: Callable[[str, bool], None], telemetry: MessageTelemetry | None
+    config: Config,
+    random: Random,
+    told: Callable[[str, bool], None],
+    telemetry: MessageTelemetry | None,
+    discard: Callable[[str, str], None],
 ) -> TextMessaging | None:
     """Return a node's text messages, not yet started; None if it has none.
 
@@ -50,6 +54,7 @@ def text_messaging(
         random: pauses jitter.
         told: takes in words what begins to fail (True), or works again.
         telemetry: counts; None: nobody does.
+        discard: counts what was thrown away, by layer and reason.
 
     Raises:
         StoreError: kind "config".
@@ -63,7 +68,7 @@ def text_messaging(
     esme, by_map = None, None
     if messages.by == "smpp":
         assert messages.smpp is not None
-        carrier = esme = _esme(messages.smpp, random, told)
+        carrier = esme = _esme(messages.smpp, random, told, discard)
     else:
         carrier = by_map = _by_map(config, messages)
     queue = MessageQueue(
@@ -78,8 +83,15 @@ def text_messaging(
     return TextMessaging(queue, esme, by_map, messages)
 
 
-def _esme(smpp: Smpp, random: Random, told: Callable[[str, bool], None]) -> Esme:
-    return Esme(esme_settings(smpp), random, lambda words, trouble: told(f"SMSC: {words}", trouble))
+def _esme(
+    smpp: Smpp, random: Random, told: Callable[[str, bool], None], discard: Callable[[str, str], None]
+) -> Esme:
+    return Esme(
+        esme_settings(smpp),
+        random,
+        lambda words, trouble: told(f"SMSC: {words}", trouble),
+        discard=discard,
+    )
 
 
 def _by_map(config: Config, messages: Messages) -> MapMessages:

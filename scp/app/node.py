@@ -123,7 +123,11 @@ class Node:
             telemetry if isinstance(telemetry, ChargingTelemetry) else None,
         )
         self.messaging = text_messaging(
-            config, random, event_log.messages, telemetry if isinstance(telemetry, MessageTelemetry) else None
+            config,
+            random,
+            event_log.messages,
+            telemetry if isinstance(telemetry, MessageTelemetry) else None,
+            telemetry.discard,
         )
         self.traces = Traces(time.time)
         self.tracing = Tracing(config, self.traces, event_log)

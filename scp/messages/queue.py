@@ -44,10 +44,10 @@ POLL_SECONDS: Final = 1.0
 FORGET_SECONDS: Final = 60.0
 BUSY_MS: Final = 1000
 AT_ONCE: Final = 500
-RECEIPT_TRIES: Final = 20
-"""How often a receipt is looked for that came before its message's reference was written …"""
-RECEIPT_PAUSE: Final = 0.1
-"""… and the seconds in between."""
+RECEIPT_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds after which a receipt is looked for again that came before its message's reference was written."""
+MOST_SOUGHT: Final = 100
+"""Receipts that are looked for again at once: then the carrier is to bring its receipts later."""
 
 _AFTER: Final = {Taken.SENT: State.SENT, Taken.DELIVERED: State.DELIVERED, Taken.REFUSED: State.FAILED}
 
@@ -92,6 +92,7 @@ class MessageQueue:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._pump: asyncio.Task[None] | None = None
         self._recovered = False
+        self._sought = 0
         self._forget_at = self._survey_at = 0.0
         self.open = 0
         self.oldest_due_ms = 0
@@ -194,25 +195,39 @@ class MessageQueue:
             self._telemetry.message("received")
 
     async def receipt(self, receipt: Receipt) -> None:
-        """Settle the part that a receipt is of; raises `StoreError`.
+        """Settle the part that a receipt is of; raises `StoreError`, also if it is to come again later.
 
         A receipt may overtake the response that says which part it is of: while messages are being sent here,
         or by another node, it is looked for again.
         """
-        for _ in range(RECEIPT_TRIES):
-            message = await self.store.find(receipt.reference, receipt.recipient, receipt.own_reference)
-            if message is not None and await self._settled(message, receipt, receipt.reference):
-                return
-            for reference in receipt.spellings:
-                message = await self.store.find(reference, receipt.recipient, -1)
-                if (
-                    message is not None
-                    and message.recipient == receipt.recipient
-                    and await self._settled(message, receipt, reference)
-                ):
+        if self._sought < MOST_SOUGHT and await self._receipted(receipt):
+            return
+        if self._sought >= MOST_SOUGHT:
+            raise StoreError("many receipts of unknown messages are looked for", "unavailable")
+        self._sought += 1
+        try:
+            for pause in RECEIPT_PAUSES:
+                await asyncio.sleep(pause)
+                if await self._receipted(receipt):
                     return
-            await asyncio.sleep(RECEIPT_PAUSE)
+        finally:
+            self._sought -= 1
         self._telemetry.unmatched_receipt()
+
+    async def _receipted(self, receipt: Receipt) -> bool:
+        """Settle the part that a receipt is of, if it is known."""
+        message = await self.store.find(receipt.reference, receipt.recipient, receipt.own_reference)
+        if message is not None and await self._settled(message, receipt, receipt.reference):
+            return True
+        for reference in receipt.spellings:
+            message = await self.store.find(reference, receipt.recipient, -1)
+            if (
+                message is not None
+                and message.recipient == receipt.recipient
+                and await self._settled(message, receipt, reference)
+            ):
+                return True
+        return False
 
     async def _settled(self, message: Message, receipt: Receipt, reference: str) -> bool:
         after = receipted(message, reference, receipt.state, self.wall(), receipt.reason)

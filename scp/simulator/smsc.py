@@ -207,6 +207,9 @@ class Smsc:
         """Forget a link."""
         self.bound.pop(link, None)
 
+    def discarded(self, reason: str) -> None:
+        """Do nothing: the ESME is told."""
+
     def _bind(self, link: Link, pdu: Pdu, bind: Bind) -> None:
         settings = self.settings
         if link in self.bound:

@@ -155,5 +155,9 @@ DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
         *(str(each) for each in (Result.FOREIGN, Result.FORGED, Result.NOT_WRITTEN)),
         OTHER,
     ),
+    "smpp": (
+        *("no-smpp", "unreadable", "unknown-command", "unexpected-command", "unexpected-response"),
+        *("too-many", OTHER),
+    ),
     OTHER: (OTHER,),
 }

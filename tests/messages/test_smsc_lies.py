@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -38,7 +39,9 @@ class Liar(LyingServer):
     def __init__(self) -> None:
         super().__init__()
         self.lies: list[Lie] = []
-        self.flood = b""  # written for ever behind the bind
+        self.mute = False  # answers nothing
+        self.deaf = False  # reads nothing behind a bind
+        self.hangs_up = False  # behind each bind
         self.binds = 0
         self.answered: list[Pdu] = []
         self.writer: asyncio.StreamWriter | None = None
@@ -52,14 +55,26 @@ class Liar(LyingServer):
                     self.answered.append(asked)
                     continue
                 lie = self.lies.pop(0) if self.lies and asked.command == Command.SUBMIT_SM else right
+                if self.mute:
+                    continue
                 writer.write(lie(asked))
+                if self.hangs_up:
+                    self.binds += 1
+                    break
                 if asked.command == Command.BIND_TRANSCEIVER:
                     self.writer = writer
                     self.binds += 1
-                    while self.flood:
-                        writer.write(self.flood)
-                        await writer.drain()
+                    if self.deaf:
+                        return
         writer.close()
+
+    async def pour(self, octets: bytes) -> None:
+        """Write it again and again, as long as the connection stands."""
+        assert self.writer is not None
+        with contextlib.suppress(ConnectionError):
+            while True:
+                self.writer.write(octets)
+                await self.writer.drain()
 
 
 class Nobody:
@@ -89,7 +104,6 @@ def run(body: Callable[[Liar, Esme], Awaitable[None]]) -> None:
             async with asyncio.timeout(PATIENCE):
                 await body(liar, Esme(settings, random.Random(1), lambda _words, _trouble: None))
         finally:
-            liar.flood = b""
             liar.down()
 
     asyncio.run(main())
@@ -151,10 +165,18 @@ def test_an_smsc_that_asks_and_never_reads_is_left(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(esme_module, "FIRST_PAUSE", 0.01)
 
     async def body(liar: Liar, esme: Esme) -> None:
-        liar.flood = encode(Pdu(Command.ENQUIRE_LINK, 1)) * 1000
+        liar.deaf = True
         await esme.start(Nobody())
+        await until(lambda: not esme.missing)
+        liar.deaf = False
+        link = esme.binds[Command.BIND_TRANSCEIVER]
+        assert link is not None
+        assert link._transport is not None
+        ours = link._transport.get_extra_info("socket")
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # the system would keep megabytes
+        flood = encode(Pdu(Command.ENQUIRE_LINK, 1)) * 1000
+        asyncio.get_running_loop().create_task(liar.pour(flood))
         await until(lambda: "leaves 65536 octets unread" in esme.last_error)
-        liar.flood = b""
         bound = liar.binds
         await until(lambda: liar.binds > bound and not esme.missing)
         await esme.close()

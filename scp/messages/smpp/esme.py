@@ -11,13 +11,15 @@ import asyncio
 import contextlib
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from msgspec.structs import replace
 
+from scp.common.report_limiter import ReportLimiter
 from scp.domain.message import Received
 from scp.message_ports import Piece, Submission, Taken
-from scp.messages.smpp.link import Link, LinkLostError
+from scp.messages.smpp.link import Link, LinkLostError, NotSentError
 from scp.messages.smpp.pdu import UDHI, Bind, Command, Name, Pdu, Status, Tag, Text
 from scp.messages.smpp.receipts import incoming_of, is_receipt, receipt_of
 from scp.ports import StoreError
@@ -85,6 +87,7 @@ class Esme:
         random: pauses jitter.
         told: takes in words what happens to the binds; the flag says whether it is trouble.
         wall: milliseconds since 1970-01-01 UTC.
+        discard: counts what was thrown away, by layer and reason; None: nobody does.
     """
 
     def __init__(
@@ -93,10 +96,12 @@ class Esme:
         random: Random,
         told: Callable[[str, bool], None],
         wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        discard: Callable[[str, str], None] | None = None,
     ) -> None:
         self._settings = settings
         self._random = random
-        self._told = told
+        self._told = partial(ReportLimiter(lambda _, *said: told(*said), time.monotonic), "")
+        self._discard = discard
         self._wall = wall
         self._user: TextMessagesUser | None = None
         self._keepers: list[asyncio.Task[None]] = []
@@ -159,6 +164,8 @@ class Esme:
             answer = await link.ask(self.submit_sm(message, number))
         except EncodeError as error:
             return Submission(Taken.REFUSED, reason=error.reason)
+        except NotSentError:
+            return Submission(Taken.AWAY)
         except LinkLostError as error:
             return Submission(Taken.DOUBT, reason=str(error))
         return self._taken(answer)
@@ -263,30 +270,42 @@ class Esme:
         return self.binds.get(Command.BIND_TRANSCEIVER) or self.binds.get(Command.BIND_TRANSMITTER)
 
     async def _keep_bound(self, kind: Command) -> None:
-        """Connect and bind, again and again (§2.2)."""
+        """Connect and bind, again and again (§2.2).
+
+        There is a pause also after a bind that stood for less: an SMSC that takes binds and hangs up is not
+        asked in a loop.
+        """
         pause, turn = FIRST_PAUSE, 0
         while True:
             host, port = self._settings.addresses[turn % len(self._settings.addresses)]
-            turn += 1
             where = f"{kind.name.lower()} to {host}:{port}"
+            began = time.monotonic()
             try:
                 link = await self._bound(kind, host, port)
             except (OSError, TimeoutError, LinkLostError, EncodeError) as error:
                 self._trouble(f"{where}: {str(error) or type(error).__name__}")
-                if turn % len(self._settings.addresses) == 0:
-                    await asyncio.sleep(pause * (0.75 + self._random.random() / 2))
-                    pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            self.binds[kind] = link
-            self.since = self._wall()
-            pause, turn = FIRST_PAUSE, turn - 1  # the same one first, if this ends
-            self._told_last = ""
-            self._told(f"{where}: bound", False)
-            self._ready()
-            await link.gone.wait()
-            self.binds[kind] = None
-            self.since = self._wall()
-            self._trouble(f"{where}: {link.reason}")
+                turn += 1
+                if turn % len(self._settings.addresses):
+                    continue
+            else:
+                await self._stood(kind, link, where)
+                if time.monotonic() - began >= pause:
+                    pause = FIRST_PAUSE
+                    continue  # the same one first
+            await asyncio.sleep(pause * (0.75 + self._random.random() / 2))
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _stood(self, kind: Command, link: Link, where: str) -> None:
+        """Use a bind until it is gone."""
+        self.binds[kind] = link
+        self.since = self._wall()
+        self._told_last = ""
+        self._told(f"{where}: bound", False)
+        self._ready()
+        await link.gone.wait()
+        self.binds[kind] = None
+        self.since = self._wall()
+        self._trouble(f"{where}: {link.reason}")
 
     def _trouble(self, words: str) -> None:
         """Note what is wrong, and tell it unless the attempt before failed in the same way."""
@@ -325,9 +344,11 @@ class Esme:
     def request(self, link: Link, pdu: Pdu) -> None:
         """Take a deliver_sm."""
         if pdu.command != Command.DELIVER_SM or not isinstance(pdu.body, Text) or self._user is None:
+            self.discarded("unexpected-command")
             link.respond(pdu, Status.RINVBNDSTS)
             return
         if len(self._answering) >= MOST_DELIVERIES:
+            self.discarded("too-many")
             link.respond(pdu, Status.RX_T_APPN, Name())
             return
         task = asyncio.create_task(self._deliver(link, pdu, pdu.body))
@@ -335,7 +356,12 @@ class Esme:
         task.add_done_callback(self._answering.discard)
 
     def closed(self, link: Link, reason: str) -> None:
-        """Nothing: `_keep_bound` waits for it."""
+        """Nothing: `_stood` waits for it."""
+
+    def discarded(self, reason: str) -> None:
+        """Count it."""
+        if self._discard is not None:
+            self._discard("smpp", reason)
 
     async def _deliver(self, link: Link, pdu: Pdu, text: Text) -> None:
         assert self._user is not None
@@ -346,6 +372,7 @@ class Esme:
             elif (receipt := receipt_of(pdu, text, self._settings.receipt_ids)) is not None:
                 await self._user.receipt(receipt)
         except DecodeError as error:
+            self.discarded("unreadable")
             self._told(f"a deliver_sm can't be read: {error}", True)
             status = Status.RX_P_APPN
         except StoreError:

@@ -3,12 +3,16 @@
 A request is answered by the other end, or it fails: `LinkLostError` says whether it may have been received.
 Any octet that comes in shows that the other end is alive; where none comes for `enquire_link` seconds it is
 asked (enquire_link), and where it does not answer that the connection is closed.
+
+Of an end that sends more than is taken `AT_ONCE` no more is read for as long as that took: it gets at most
+half of the time that others have, too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import Final, Protocol, cast, final
 
 from scp.messages.smpp.pdu import (
@@ -30,10 +34,16 @@ from ss7.errors import DecodeError
 LAST_SEQUENCE: Final = 0x7FFF_FFFF  # §5.1.4
 MOST_WAITING: Final = 1 << 20
 """Octets that wait for an end that does not read, whatever it asks: then its connection is given up."""
+AT_ONCE: Final = 64
+"""PDUs that are taken in one turn of the event loop."""
 
 
 class LinkLostError(Exception):
     """A request was not answered: the connection is gone, or no response came in time."""
+
+
+class NotSentError(LinkLostError):
+    """A request was not even sent."""
 
 
 class LinkUser(Protocol):
@@ -45,6 +55,10 @@ class LinkUser(Protocol):
 
     def closed(self, link: Link, reason: str) -> None:
         """The connection is gone."""
+        ...
+
+    def discarded(self, reason: str) -> None:
+        """Something that came was thrown away; ``reason`` is one of the metric of discards, layer smpp."""
         ...
 
 
@@ -69,6 +83,8 @@ class Link(asyncio.Protocol):
         self._sequence = 0
         self._heard = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
+        self._paused = False
         self._writable = asyncio.Event()
         self._writable.set()
         self.reason = ""
@@ -87,8 +103,9 @@ class Link(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         self._transport = None
         self.reason = self.reason or (f"connection lost: {exc}" if exc else "the other end hung up")
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._rest):
+            if timer is not None:
+                timer.cancel()
         waiting, self._waiting = self._waiting, {}
         for future, timer, _ in waiting.values():
             timer.cancel()
@@ -107,22 +124,43 @@ class Link(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """Take whole PDUs out of the stream; what is none ends the connection (§4.3.1: generic_nack)."""
+        """See `asyncio.Protocol`."""
         self._heard = self._loop.time()
         self._buffer += data
-        start = 0
+        if self._rest is None:
+            self._take_some()
+
+    def _take_some(self) -> None:
+        """Take whole PDUs out of the stream; what is none ends the connection (§4.3.1: generic_nack)."""
+        self._rest = None
+        began, start, taken = time.perf_counter(), 0, 0
         try:
-            while (length := length_of(self._buffer, start)) and len(self._buffer) - start >= length:
+            while self.up and taken < AT_ONCE:
+                length = length_of(self._buffer, start)
+                if not length or len(self._buffer) - start < length:
+                    break
                 octets = bytes(self._buffer[start : start + length])
                 start += length
+                taken += 1
                 self._take(octets)
         except DecodeError as error:
+            self._user.discarded("no-smpp")
             self._write(Pdu(Command.GENERIC_NACK, 0, Status.RINVCMDLEN))
             self.close(f"what came is no SMPP: {error}")
+        if self._transport is None or not self.up:
             self._buffer.clear()
             return
         del self._buffer[:start]
-        assert len(self._buffer) < LONGEST
+        if taken < AT_ONCE:
+            assert len(self._buffer) < LONGEST
+            if self._paused:
+                self._paused = False
+                self._transport.resume_reading()
+        else:
+            if not self._paused:
+                self._paused = True
+                self._transport.pause_reading()
+            self._rest = self._loop.call_later(time.perf_counter() - began, self._take_some)
 
     # --- this end ---
 
@@ -135,12 +173,17 @@ class Link(asyncio.Protocol):
         """Send a request, its sequence number is set here; return the response, whatever its status.
 
         Raises:
+            NotSentError: the connection is gone, or nothing is read there for as long as a response may take.
             LinkLostError: there was none. The request may have been received.
             EncodeError: it can't be sent, and was not.
         """
-        await self._writable.wait()
+        try:
+            async with asyncio.timeout(self._response):
+                await self._writable.wait()
+        except TimeoutError:
+            self.abort("the other end reads nothing")
         if not self.up:
-            raise LinkLostError(self.reason or "not connected")
+            raise NotSentError(self.reason or "not connected")
         self._sequence = self._sequence % LAST_SEQUENCE + 1
         sequence = self._sequence
         octets = encode(pdu._replace(sequence=sequence))
@@ -190,6 +233,7 @@ class Link(asyncio.Protocol):
         try:
             pdu = decode(octets)
         except DecodeError as error:
+            self._user.discarded("unreadable")
             if command & RESPONSE:
                 self._answered(sequence, LinkLostError(f"its response can't be read: {error}"))
             else:
@@ -206,14 +250,16 @@ class Link(asyncio.Protocol):
             Command.OUTBIND,
             Command.ALERT_NOTIFICATION,
         }:
+            self._user.discarded("unknown-command")
             self.nack(sequence, Status.RINVCMDID)
         else:
             self._user.request(self, pdu)
 
     def _answered(self, sequence: int, answer: Pdu | LinkLostError) -> None:
         found = self._waiting.pop(sequence, None)
-        if found is None:
-            return  # it came too late, or nobody asked
+        if found is None:  # it came too late, or nobody asked
+            self._user.discarded("unexpected-response")
+            return
         future, timer, command = found
         timer.cancel()
         if future.done():
@@ -223,6 +269,7 @@ class Link(asyncio.Protocol):
         elif answer.command == command or (answer.command == Command.GENERIC_NACK and answer.status):
             future.set_result(answer)
         else:  # §3.2: a response has its request's sequence number and command; generic_nack is no consent
+            self._user.discarded("unexpected-response")
             words = f"its response is of the command 0x{answer.command:08x}, status 0x{answer.status:02x}"
             future.set_exception(LinkLostError(words))
 
