@@ -11,13 +11,13 @@ from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invo
 
 from oracles import virtual_time
 from oracles.examples import examples
+from oracles.loopback import pair
 from oracles.servers import free_tcp_port
 from oracles.waiting import PATIENCE, until
 from scp.bench.answers import Case, Checker, backward
 from scp.bench.held_script import Then
 from scp.bench.load import Load, LoadCall, LoadPlan, run_load
 from scp.bench.template import Template
-from scp.net.loopback import pair
 from scp.net.tcp import Connector
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Action, Expectation

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from room import NETWORK, NUMBERING, READY, SERVICE_KEY, Overheard, Room
 
+from oracles import loopback
 from oracles.recorder import Recorder, current_test
 from scp.domain.breaker import Breaker
 from scp.domain.map_results import Result
@@ -18,7 +19,6 @@ from scp.domain.subscriber import Subscriber
 from scp.engine.enquiries import Enquiries
 from scp.engine.mobility import CONTEXTS_SERVED, Mobility, Written
 from scp.engine.whereabouts import Places
-from scp.net import loopback
 from scp.services.voip_forwarding import VoipForwarding
 from scp.services.whereabouts import Ask, OnSilence
 from scp.simulator import hlr, hlr_script

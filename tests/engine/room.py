@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oracles import loopback
 from oracles.recorder import Recorder
 from scp.domain.decision import Decision
 from scp.domain.lookup import PENDING, Found, Pending, StoreFailure
@@ -25,7 +26,6 @@ from scp.engine.return_path import ReturnPath
 from scp.engine.signalling import Signalling
 from scp.engine.status import StatusBoard
 from scp.engine.tc_users import TcUsers
-from scp.net import loopback
 from scp.ports import Waiter
 from scp.services.api import Service
 from scp.services.voip_forwarding import VoipForwarding

@@ -14,10 +14,10 @@ sys.path.append(str(Path(__file__).parents[1] / "engine"))  # held_room.py
 
 from held_room import EPOCH, INSTANCE, HeldRoom, report
 
+from oracles.held_memory import MemoryHeldCalls
 from scp.failover.adoption import Adoption
 from scp.held_call_ports import NOBODY
 from scp.ports import StoreError
-from scp.store.held_memory import MemoryHeldCalls
 from ss7 import tcap
 from ss7.cap.events import EventTypeBCSM as E
 from ss7.cap.operations import Opcode

@@ -14,13 +14,13 @@ from unittest.mock import patch
 from test_node import READY, Counts, Words
 
 from oracles import virtual_time
+from oracles.loopback import pair
 from scp import config
 from scp.app import charging as wiring
 from scp.app import node as node_of_app
 from scp.app.call_path import add_link
 from scp.app.node import Node
 from scp.engine.return_path import ReturnPath
-from scp.net.loopback import pair
 from scp.simulator import dialogue
 from scp.simulator import msc as msc_of_simulator
 from scp.simulator.endpoint import Endpoint, Side

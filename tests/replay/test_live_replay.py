@@ -15,8 +15,8 @@ import replay_lab
 from scripted_scf import RETURNED, ScriptedScf, end, going_on
 
 from oracles import virtual_time
+from oracles.loopback import pair
 from scp.capture.source import Capture
-from scp.net.loopback import pair
 from scp.replay.dialogues import ReplayedDialogue
 from scp.replay.live import LiveReplay
 from scp.replay.pace import Pace, Start

@@ -8,8 +8,8 @@ from scripted_scf import ScriptedScf, aare
 from test_msc import NETWORK, Tap
 
 from oracles import virtual_time
+from oracles.loopback import pair
 from scp.engine import scheduler
-from scp.net.loopback import pair
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.expect import Expectation
 from scp.simulator.msc import Msc, PlannedCall

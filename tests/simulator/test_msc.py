@@ -7,9 +7,9 @@ import pytest
 from scripted_scf import RETURNED, ScriptedScf, argument_of, end, going_on, invoke, marked
 
 from oracles import virtual_time
+from oracles.loopback import pair
 from oracles.servers import free_tcp_port
 from oracles.waiting import PATIENCE
-from scp.net.loopback import pair
 from scp.net.tcp import Connector, Listener
 from scp.simulator.endpoint import Endpoint, Side
 from scp.simulator.expect import Action, Expectation

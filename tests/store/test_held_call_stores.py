@@ -11,10 +11,10 @@ import redis
 from held_contract import TID, HeldContract, NewHeld, Told, entry, put
 
 from oracles import redis_lab
+from oracles.held_memory import MemoryHeldCalls
 from oracles.redis_lab import Lab
 from oracles.waiting import until
 from scp.held_call_ports import Kept
-from scp.store.held_memory import MemoryHeldCalls
 from scp.store.held_redis import RedisHeldCalls
 from scp.store.held_sqlite import SqliteHeldCalls
 from scp.store.redis_url import parse_redis_url

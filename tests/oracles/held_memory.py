@@ -1,4 +1,4 @@
-"""Held calls in memory: for a node without a disk, and what the other stores are compared with."""
+"""Held calls in memory: what the stores are compared with."""
 
 from __future__ import annotations
 

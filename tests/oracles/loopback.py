@@ -1,4 +1,4 @@
-"""Two transports joined in one process, without a socket: tests, and the demonstration."""
+"""Two transports joined in one process, without a socket."""
 
 from __future__ import annotations
 

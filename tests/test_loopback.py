@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scp.net.loopback import Pump, pair
+from oracles.loopback import Pump, pair
 
 
 class User:
