@@ -43,7 +43,8 @@ def read(
     """Read an ApplyChargingReport.
 
     A gsmSSF counts from the answer (§11.3.1.1): what is beyond both the period and the time since then,
-    it has not counted. Were it taken, one wrong number would cost the account all it has.
+    it has not counted. Were it taken, one wrong number would cost the account all it has. By the clock of a
+    node that has adopted the call, nobody knows when the answer was, until a report says it.
 
     Args:
         held: the state before it.
@@ -62,7 +63,7 @@ def read(
     measure = report.measured
     taken = metering.measured_period(meter, measure) if by_period else metering.measured(meter, measure)
     longest = (now_ms - meter.answered) // MS_OF_TENTH + _SLACK
-    if meter.answered and taken.used > max(longest, meter.allowed, meter.used):
+    if meter.answered and not held.undated and taken.used > max(longest, meter.allowed, meter.used):
         return None, meter, IMPOSSIBLE_REPORT
     return report, taken, ""
 
@@ -100,7 +101,7 @@ def reported(
         return timely, None, REPORT_NOT_DUE  # it came before: a period ends when all of it is used
     after = timely.copy()
     if report.active:
-        after.meter, after.missed = metering.reported(taken, now_ms), False
+        after.meter, after.missed, after.undated = metering.reported(taken, now_ms), False, False
     else:  # that is how long it was: no clock counts any more
         after.meter = metering.reported(taken)
         after.cleared_ms = taken.answered + taken.used * MS_OF_TENTH if taken.answered else 0

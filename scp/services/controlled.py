@@ -107,7 +107,7 @@ class Control:
         if held.reason >= 0:
             self.target = line(self.call.idp, self.facts, RedirectingReason(held.reason), held.number)
         after = self._change()
-        after.missed = True
+        after.missed = after.undated = True
         counts = held.phase is Phase.TALKING and held.money is Money.COUNTING
         if counts and held.meter.answered > self._ms() - held.meter.used * MS_OF_TENTH:
             after.meter = metering.answered(held.meter, self._ms())  # that node's clock was ahead of ours

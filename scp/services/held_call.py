@@ -64,6 +64,7 @@ class HeldCall:
         owes: the switch may owe a report though no period is pending: one was given while another, whose
             report was missing, may have run.
         before: the meter before the period whose report is missing counted as used; None: none is missing.
+        undated: another process had the call, and no report has set `Meter.answered` right since.
     """
 
     __slots__ = (
@@ -87,6 +88,7 @@ class HeldCall:
         "tariff",
         "tested",
         "told",
+        "undated",
         "unreported",
     )
 
@@ -113,6 +115,7 @@ class HeldCall:
         connected: int = 0,
         owes: bool = False,
         before: Meter | None = None,
+        undated: bool = False,
     ) -> None:
         self.phase = phase
         self.reason = reason
@@ -135,6 +138,7 @@ class HeldCall:
         self.connected = connected
         self.owes = owes
         self.before = before
+        self.undated = undated
 
     def values(self) -> tuple[object, ...]:
         """Return all attributes, in the order of the arguments: what is journalled."""
@@ -160,6 +164,7 @@ class HeldCall:
             self.connected,
             self.owes,
             None if self.before is None else self.before.values(),
+            self.undated,
         )
 
     def copy(self) -> HeldCall:
@@ -186,6 +191,7 @@ class HeldCall:
             self.connected,
             self.owes,
             self.before,
+            self.undated,
         )
 
     @property

@@ -58,6 +58,7 @@ class StoredCall(Struct, array_like=True, frozen=True, gc=False):
     connected: int = 0
     owes: bool = False
     before: StoredMeter | None = None
+    undated: bool = False
 
 
 _decode: Final = msgpack.Decoder(StoredCall).decode

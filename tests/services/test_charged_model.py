@@ -498,6 +498,19 @@ def play(scene: Scene, steps: list[tuple[str, Any]]) -> None:
     event_first=False,
     ends=False,
 )
+@example(  # the adopter's clock is behind, and the report of the period is lost
+    steps=[("pass", 1), ("pass", 300), ("clock", -3600), ("kill", 300)],
+    fates=[],
+    seconds=32,
+    quotas=(31, 0),
+    ahead=0,
+    down="grace:20",
+    unreadable="continue",
+    lost="reported",
+    change=None,
+    event_first=False,
+    ends=False,
+)
 @examples(100)
 def test_what_is_charged_is_what_was_talked_whatever_happens(
     steps, fates, seconds, quotas, ahead, down, unreadable, lost, change, event_first, ends

@@ -53,6 +53,7 @@ calls = st.builds(
     connected=numbers,
     owes=st.booleans(),
     before=st.none() | meters,
+    undated=st.booleans(),
 )
 
 
