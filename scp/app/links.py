@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from scp.config.m3ua import PYSCTP
@@ -159,19 +160,10 @@ def _listener(
 ) -> Attachment:
     """Return what waits for ``peer`` to connect to us."""
     single = SingleUser(user, from_anywhere=not peer.remote)
+    listener: Callable[..., Attachment] = partial(Listener, framer=framer)
     if peer.transport == "sctp":
-        return SctpListener(
-            peer.name,
-            peer.local,
-            peer.port,
-            single.take,
-            allowed=peer.remote,
-            refused=watcher.refused,
-            contend=single.contend,
-            settings=sctp_settings(peer),
-            watcher=watcher,
-        )
-    return Listener(
+        listener = partial(SctpListener, settings=sctp_settings(peer), watcher=watcher)
+    return listener(
         peer.name,
         peer.local,
         peer.port,
@@ -179,7 +171,6 @@ def _listener(
         allowed=peer.remote,
         refused=watcher.refused,
         contend=single.contend,
-        framer=framer,
     )
 
 
@@ -188,31 +179,18 @@ def _connector(
 ) -> Attachment:
     """Return what connects to ``peer``, again and again."""
     timers = peer.timers
-    backoff = Backoff(timers.reconnect_first_s, timers.reconnect_most_s)
+    connector: Callable[..., Attachment] = partial(Connector, framer=framer)
     if peer.transport == "sctp":
-        return SctpConnector(
-            peer.name,
-            peer.remote,
-            peer.port,
-            user,
-            random=random,
-            local=peer.local,
-            local_port=peer.local_port,
-            backoff=backoff,
-            failed=watcher.failed,
-            settings=sctp_settings(peer),
-            watcher=watcher,
-            connect_timeout=timers.connect_s,
-        )
-    return Connector(
+        settings = sctp_settings(peer)
+        connector = partial(SctpConnector, local_port=peer.local_port, settings=settings, watcher=watcher)
+    return connector(
         peer.name,
         peer.remote,
         peer.port,
         user,
         random=random,
         local=peer.local,
-        framer=framer,
-        backoff=backoff,
+        backoff=Backoff(timers.reconnect_first_s, timers.reconnect_most_s),
         failed=watcher.failed,
         connect_timeout=timers.connect_s,
     )

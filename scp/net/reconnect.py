@@ -90,7 +90,7 @@ class Reconnect(Generic[Target]):
         self._next = 0
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin dialling; returns at once. A second call changes nothing."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())

@@ -25,7 +25,7 @@ BACKLOG: Final = 64
 
 
 @final
-class Connector:
+class Connector(Reconnect["tuple[str, ...]"]):
     """The connecting side: keeps one association up, to a host with one or several addresses.
 
     All its addresses are tried within one attempt (the kernel's INIT goes to the next when one is silent),
@@ -71,30 +71,9 @@ class Connector:
         self._watcher = watcher
         self._connect_timeout = connect_timeout
         rotations = [tuple(remotes[first:]) + tuple(remotes[:first]) for first in range(len(remotes))]
-        self._reconnect: Reconnect[tuple[str, ...]] = Reconnect(
-            rotations, self._dial, random, backoff=backoff, failed=failed
-        )
+        super().__init__(rotations, self._connect, random, backoff=backoff, failed=failed)
 
-    @property
-    def last_failure(self) -> str:
-        """Why the last attempt failed or the last association was lost, in words; "" before the first."""
-        return self._reconnect.last_failure
-
-    @property
-    def association(self) -> SctpAssociation | None:
-        """The association while it is up, or None."""
-        association = self._reconnect.association
-        return association if isinstance(association, SctpAssociation) else None
-
-    async def start(self) -> None:
-        """Begin to connect; returns at once."""
-        self._reconnect.start()
-
-    async def close(self, *, abort: bool = False) -> None:
-        """Stop, shut the association down and wait for its end."""
-        await self._reconnect.close(abort=abort)
-
-    async def _dial(self, remotes: tuple[str, ...]) -> SctpAssociation:
+    async def _connect(self, remotes: tuple[str, ...]) -> SctpAssociation:
         whom = f"{', '.join(remotes)} port {self._port}"
         try:
             async with asyncio.timeout(self._connect_timeout):

@@ -235,7 +235,7 @@ class TcpConnection(asyncio.BufferedProtocol):
 
 
 @final
-class Connector:
+class Connector(Reconnect[str]):
     """The connecting side: keeps one connection up, to the first of several remote addresses that answers.
 
     Args:
@@ -270,24 +270,9 @@ class Connector:
         self._local = local
         self._framer = framer
         self._connect_timeout = connect_timeout
-        self._reconnect: Reconnect[str] = Reconnect(
-            list(remotes), self._dial, random, backoff=backoff, failed=failed
-        )
+        super().__init__(list(remotes), self._connect, random, backoff=backoff, failed=failed)
 
-    @property
-    def last_failure(self) -> str:
-        """Why the last attempt failed or the last connection was lost, in words; "" before the first."""
-        return self._reconnect.last_failure
-
-    async def start(self) -> None:
-        """Begin to connect; returns at once."""
-        self._reconnect.start()
-
-    async def close(self, *, abort: bool = False) -> None:
-        """Stop, close the connection and wait for its end."""
-        await self._reconnect.close(abort=abort)
-
-    async def _dial(self, remote: str) -> TcpConnection:
+    async def _connect(self, remote: str) -> TcpConnection:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):

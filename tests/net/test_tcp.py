@@ -492,7 +492,7 @@ def test_a_peer_that_hangs_up_at_once_is_backed_off_from():
             return association
 
         reconnect = Reconnect(["only"], dial, Random(0), backoff=recorder, settled=0.05)
-        reconnect.start()
+        await reconnect.start()
         async with asyncio.timeout(PATIENCE):
             while len(tries) < 7:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
