@@ -34,7 +34,9 @@ def shown(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", PCAPS, ids=lambda path: path.name)
 def test_parts_of_captured_messages_say_what_the_decoder_says(path: Path) -> None:
-    for message in shown(path):
+    messages = shown(path)
+    assert messages
+    for message in messages:
         octets = bytes.fromhex(message["octets"])
         assert octets
         values = {each["name"]: each for each in leaves(message["parts"], 0, len(octets))}

@@ -110,6 +110,7 @@ def test_a_recording_can_be_read_while_it_goes_on(tmp_path: Path) -> None:
         recorder.take("stp-a", 1, octets, sent=sent)
         now[0] += 2.0
         assert len(shown(tmp_path)) == recorder.written
+    assert recorder.written == len(said(STEERED)) > 1
     recorder.close()
 
 

@@ -157,9 +157,11 @@ def test_every_message_of_the_status_is_explained() -> None:
 
 
 def test_links_on_the_pages_lead_somewhere() -> None:
+    seen = set()
     for page in DEPLOY.glob("*.md"):
         for target in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text()):
             file, anchor = target
+            seen.add(bool(anchor))
             if file.startswith("https://"):
                 continue  # a project's home page
             there = page if not file else DEPLOY / file
@@ -167,6 +169,7 @@ def test_links_on_the_pages_lead_somewhere() -> None:
             if anchor:
                 titles = re.findall(r"(?m)^#+ (.*)$", there.read_text())
                 assert anchor in {title.lower().replace(" ", "-") for title in titles}, target
+    assert seen == {False, True}, "pages and titles were linked to"
 
 
 # --- the commands ---

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import timeit
-
 import pytest
 from driver import Driver
 from hypothesis import given
@@ -389,13 +387,3 @@ def test_the_record_of_a_call():
     assert (attempt.call_reference, attempt.msc_address) == ("1302", "46700000009")
     assert attempt.imsi == imsi_digits(idp) == "240010123456789"
     assert calling_digits(InitialDPArg(1, calling_party_number=b"")) == ""
-
-
-def test_how_fast():
-    idp, runs = terminating(ABROAD), 10_000
-    for name, run in {
-        "read_call": lambda: read_call(idp, SWEDEN),
-        "whole service": lambda: answer(idp, ROAMER),
-    }.items():
-        best = min(timeit.repeat(run, number=runs, repeat=3)) / runs
-        print(f"{name}: {best * 1e6:.2f} µs")
