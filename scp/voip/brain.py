@@ -36,11 +36,11 @@ from scp.voip.messages import (
     Forget,
     Ha1Answer,
     InviteAsked,
-    Kept,
     MessageAsked,
     PassAsked,
     PlanAnswer,
     Retell,
+    Several,
     Taken,
     Tells,
     Traced,
@@ -250,6 +250,9 @@ class Brain:
         elif isinstance(message, Welcome):
             link.started, link.number = message.started, message.you
             self.linked(link)
+        elif isinstance(message, Several):
+            for each in message.all:
+                self.heard(link, replace(each, by=message.by))
         elif isinstance(message, (Ended, Failed)):
             self._ended(link, message)
         elif isinstance(message, Counted):
@@ -426,7 +429,7 @@ class Brain:
         if self._charges is not None and not await self._charges.settle(note, end):
             return
         for each in self._links | {link}:  # the one that told may be gone: its peers tell it too
-            each.say_soon(Kept(end.call))
+            each.say_kept(end.call)
 
     def _numbers(self, end: Ended | Failed) -> tuple[str, str]:
         """Return called and calling number of a call as far as Kamailio knew them."""

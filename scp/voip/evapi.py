@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 import msgspec
 
-from scp.voip.messages import Hello, heard, said
+from scp.voip.messages import Hello, Kept, heard, said
 from scp.voip.netstrings import NetstringError, NetstringReader, netstring
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Evapi:
         self._name = name
         self._user = user
         self._connection: _Connection | None = None
-        self._soon: list[bytes] = []  # what has time; and when that is over
+        self._kept: list[str] = []  # what is kept, which has time to be said; and when that is over
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -156,36 +156,39 @@ class Evapi:
         if self._connection is not None and self._connection.transport is not None:
             self._connection.transport.abort()
         self._connection = None
-        self._send_soon()
+        self._what_is_kept()
 
     def say(self, message: Said) -> bool:
         """Send a message; False if there is no connection any more."""
         transport = None if self._connection is None else self._connection.transport
         if transport is None or transport.is_closing():  # uvloop's raises then
             return False
-        self._soon.append(netstring(said(message)))
-        self._send_soon()
+        transport.write(self._what_is_kept() + netstring(said(message)))
         return True
 
-    def say_soon(self, message: Said) -> None:
-        """Send a message with the next one, or in `SOON_SECONDS`: Kamailio is woken once for many.
+    def say_kept(self, call: str) -> None:
+        """Say that a call's end is kept, with the next message or in `SOON_SECONDS`: once for many.
 
         It is lost where the connection is before that.
         """
-        self._soon.append(netstring(said(message)))
-        if len(self._soon) >= SOON_MOST:
-            self._send_soon()
+        self._kept.append(call)
+        if len(self._kept) >= SOON_MOST:
+            self._send_kept()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._send_soon)
+            self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._send_kept)
 
-    def _send_soon(self) -> None:
-        strings, self._soon = self._soon, []
+    def _send_kept(self) -> None:
+        string = self._what_is_kept()
+        transport = None if self._connection is None else self._connection.transport
+        if string and transport is not None and not transport.is_closing():
+            transport.write(string)
+
+    def _what_is_kept(self) -> bytes:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        transport = None if self._connection is None else self._connection.transport
-        if strings and transport is not None and not transport.is_closing():
-            transport.write(b"".join(strings))
+        calls, self._kept = self._kept, []
+        return netstring(said(Kept(tuple(calls)))) if calls else b""
 
     def _received(self, data: bytes) -> None:
         try:

@@ -389,7 +389,7 @@ class Inbox:
             self._log.warning("a device's answer is not kept yet", message=done.id, what=str(error))
             return  # Kamailio says it again
         if done.call:
-            self._brain.say(Kept(done.call))
+            self._brain.say(Kept((done.call,)))
         if one is None:
             return
         what = {"id": one.id, "msisdn": one.msisdn, "device": done.device, "code": done.code}

@@ -1,6 +1,6 @@
 """What Kamailio (deploy/kamailio/kamailio.cfg) and the brain say to each other: JSON, told apart by ``m``.
 
-A plan alone is no JSON: Kamailio would read all of it for each member that it looks at.
+A plan is no JSON: Kamailio would read all of it for each member that it looks at. Nor is `Kept`.
 """
 
 from __future__ import annotations
@@ -181,6 +181,13 @@ class Failed(Struct, frozen=True, tag_field="m", tag="failed"):
     over: str = ""
 
 
+class Several(Struct, frozen=True, tag_field="m", tag="several"):
+    """What has to be kept, as it was said within 50 ms; ``by``: of all of it, see `Ended`."""
+
+    all: tuple[Ended | Failed | Delivered, ...]
+    by: int = -1
+
+
 class Counted(Struct, frozen=True, tag_field="m", tag="counted"):
     """What a Kamailio has counted since its start; ``dialogs`` are there now."""
 
@@ -223,6 +230,7 @@ Heard: TypeAlias = (
     | Freed
     | Ended
     | Failed
+    | Several
 )
 
 _decode: Final = msgspec.json.Decoder(Heard).decode
@@ -293,10 +301,10 @@ class PlanAnswer(Struct, frozen=True):
     tells: int = Tells.ANSWER
 
 
-class Kept(Struct, frozen=True, tag_field="m", tag="kept"):
-    """The end of a call is in our records."""
+class Kept(Struct, frozen=True):
+    """The ends of these calls are in our records."""
 
-    call: str
+    calls: tuple[str, ...]
 
 
 class Counters(Struct, frozen=True, tag_field="m", tag="counters"):
@@ -382,7 +390,11 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def said(message: Said) -> bytes:
     """Return a message as Kamailio reads it."""
-    return _fields(message) if isinstance(message, PlanAnswer) else _encode(message)
+    if isinstance(message, PlanAnswer):
+        return _fields(message)
+    if isinstance(message, Kept):
+        return "\t".join(("kept", *message.calls, "")).encode()
+    return _encode(message)
 
 
 def _fields(plan: PlanAnswer) -> bytes:

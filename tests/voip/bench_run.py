@@ -24,7 +24,10 @@ from voip_lab import DEVICE, GATEWAY, SCENARIOS, Lab, free_tcp_port
 
 from scp import client
 
-ALICE = "11234567"
+NUMBERS = [f"112345{number:02}" for number in range(20)]
+"""Subscribers that are called in turn: one alone would have hundreds of calls at a time."""
+WARM = 12
+"""Seconds of calls before those that are measured: after them the brain knows that nobody looks at the console."""
 RATE = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 10
 LEDGER = """
@@ -71,14 +74,17 @@ def cpu(pid: int) -> float:
     return found / os.sysconf("SC_CLK_TCK")
 
 
-def load(folder: Path, port: int, phone: int, number: str) -> None:
+def load(folder: Path, port: int, phone: int, seconds: int) -> None:
     """Play calls; ends with `SystemExit` if one of them went wrong."""
-    calls = RATE * SECONDS
-    common = ["-nostdin", "-m", str(calls), "-timeout", str(SECONDS + 40)]
+    calls = RATE * seconds
+    (folder / "numbers.csv").write_text("SEQUENTIAL\n" + "".join(f"9900{one}\n" for one in NUMBERS))
+    scenario = (SCENARIOS / "gateway_calls.xml").read_text().replace("[service]", "[field0]")
+    (folder / "gateway_calls.xml").write_text(scenario)
+    common = ["-nostdin", "-m", str(calls), "-timeout", str(seconds + 40)]
     answers = ["sipp", f"{DEVICE}:{port}", "-sf", str(SCENARIOS / "answers.xml"), *common]
     answers += ["-i", DEVICE, "-p", str(phone), "-d", "50"]
-    sends = ["sipp", f"{DEVICE}:{port}", "-sf", str(SCENARIOS / "gateway_calls.xml"), *common]
-    sends += ["-i", GATEWAY, "-p", str(free_tcp_port()), "-d", "500", "-r", str(RATE), "-s", number]
+    sends = ["sipp", f"{DEVICE}:{port}", "-sf", "gateway_calls.xml", "-inf", "numbers.csv", *common]
+    sends += ["-i", GATEWAY, "-p", str(free_tcp_port()), "-d", "500", "-r", str(RATE)]
     sends += ["-key", "caller", "46700000009", "-key", "reference", "none"]
     output = subprocess.DEVNULL
     with subprocess.Popen(answers, stdout=output, stderr=output, cwd=folder) as device:
@@ -86,6 +92,15 @@ def load(folder: Path, port: int, phone: int, number: str) -> None:
         device.terminate()
     if status:
         raise SystemExit(f"calls went wrong: sipp ended with {status}; a lower rate?")
+
+
+def measured(folder: Path, port: int, phone: int, *pids: int) -> list[float]:
+    """Play calls; return the microseconds a call that each program took."""
+    load(folder, port, phone, WARM)
+    before = [cpu(pid) for pid in pids]
+    load(folder, port, phone, SECONDS)
+    time.sleep(1)  # for what is settled after the last call
+    return [1e6 * (cpu(pid) - was) / (RATE * SECONDS) for pid, was in zip(pids, before, strict=True)]
 
 
 @contextlib.contextmanager
@@ -111,9 +126,9 @@ def static(folder: Path, port: int, phone: int, options: list[str]) -> Iterator[
             process.terminate()
 
 
-def measured(folder: Path, charged: bool) -> tuple[float, float, float]:
+def service(folder: Path, charged: bool) -> list[float]:
     """Microseconds a call of Kamailio, of the brain and of the node."""
-    lab = Lab(folder, {ALICE: ["alice-phone"]}, ring=20)
+    lab = Lab(folder, {number: [f"phone-{number}"] for number in NUMBERS}, ring=20)
     lab.node.settings["log_level"] = "info"
     lab.node.write(LEDGER if charged else "")
     text = lab.node.file.read_text().replace("[[api.keys]]", "rate = 100000\nburst = 100000\n[[api.keys]]", 1)
@@ -122,25 +137,23 @@ def measured(folder: Path, charged: bool) -> tuple[float, float, float]:
     lab.write()
     lab.toml.write_text(lab.toml.read_text().replace('log_level = "debug"', 'log_level = "info"'))
     with lab.running():
-        lab.api.send(client.authorize(ALICE))
-        if charged:
-            lab.api.send(client.credit(ALICE, "payment", 10**9))
-        phone = lab.bound("alice-phone", ALICE)
+        phone = free_tcp_port()
+        for number in NUMBERS:
+            lab.api.send(client.authorize(number))
+            if charged:
+                lab.api.send(client.credit(number, "payment", 10**9))
+            lab.register(f"phone-{number}", number, phone).ended()
         assert lab.kamailio is not None
         assert lab.brain is not None
         assert lab.node.process is not None
-        pids = (lab.kamailio.pid, lab.brain.pid, lab.node.process.pid)
-        before = [cpu(pid) for pid in pids]
-        load(folder, lab.sip, phone, "990011234567")
-        time.sleep(1)  # for what is settled after the last call
-        spent = [cpu(pid) - was for pid, was in zip(pids, before, strict=True)]
+        spent = measured(folder, lab.sip, phone, lab.kamailio.pid, lab.brain.pid, lab.node.process.pid)
+        calls = RATE * (WARM + SECONDS)
         away = lab.metric('scp_voip_calls_total{reason="rings-devices"}')
-        if away < 0.99 * RATE * SECONDS:
-            print(f"  only {away:.0f} of {RATE * SECONDS} calls were decided by the brain")
+        if away < 0.99 * calls:
+            print(f"  only {away:.0f} of {calls} calls were decided by the brain")
         for each in lab.troubles()[:5]:
             print(f"  in a log: {each}")
-    kamailio, brain, node = (1e6 * one / (RATE * SECONDS) for one in spent)
-    return kamailio, brain, node
+    return spent
 
 
 def alone(options: list[str]) -> float:
@@ -148,9 +161,7 @@ def alone(options: list[str]) -> float:
     with tempfile.TemporaryDirectory() as name:
         phone, port = free_tcp_port(), free_tcp_port()
         with static(Path(name), port, phone, options) as pid:
-            before = cpu(pid)
-            load(Path(name), port, phone, "990011234567")
-            return 1e6 * (cpu(pid) - before) / (RATE * SECONDS)
+            return measured(Path(name), port, phone, pid)[0]
 
 
 def main() -> None:
@@ -163,7 +174,7 @@ def main() -> None:
         )
     for charged in (False, True):
         with tempfile.TemporaryDirectory() as name:
-            kamailio, brain, node = measured(Path(name), charged)
+            kamailio, brain, node = service(Path(name), charged)
         rate = 1e6 / max(kamailio, brain)
         words = "with charging   " if charged else "without charging"
         print(

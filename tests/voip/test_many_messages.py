@@ -164,9 +164,9 @@ def test_what_is_said_on_a_connection_that_is_closing_is_not_sent(lab: Lab) -> N
         connection = link._connection
         assert connection is not None
         assert connection.transport is not None
-        assert link.say(Kept("x"))
+        assert link.say(Kept(("x",)))
         connection.transport.abort()  # as after a reset, before the link hears of it
-        assert not link.say(Kept("x"))
+        assert not link.say(Kept(("x",)))
         running.cancel()
         server.close()
 

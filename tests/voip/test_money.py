@@ -17,7 +17,7 @@ from scp import client
 from scp.voip.calls import Note, opened, sealed
 from scp.voip.decision import Step, aor
 from scp.voip.evapi import Evapi
-from scp.voip.messages import Answered, Ended, Extend, Heard, InviteAsked, Kept, PlanAnswer
+from scp.voip.messages import Answered, Ended, Extend, Heard, InviteAsked, Kept, PlanAnswer, Several
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
@@ -284,8 +284,11 @@ class TwoSeconds:
             # the dialog has no timer yet when its answer is told
             more = Extend(message.entry, message.id, 4)
             asyncio.get_running_loop().call_later(0.5, link.say, more)
+        elif isinstance(message, Several):
+            for each in message.all:
+                self.heard(link, each)
         elif isinstance(message, Ended):
-            link.say(Kept(message.call))
+            link.say(Kept((message.call,)))
             self.ends.setdefault(message.call, message)
             if len(self.ends) == 2 and not self.ended.done():
                 self.ended.set_result(None)
