@@ -36,6 +36,7 @@ from scp.voip.messages import (
     Forget,
     Ha1Answer,
     InviteAsked,
+    Left,
     MessageAsked,
     PassAsked,
     PlanAnswer,
@@ -159,6 +160,11 @@ class Brain:
         """Addresses of those that are linked."""
         return {link.address for link in self._links}
 
+    @property
+    def links(self) -> set[Evapi]:
+        """See `TalkUser`."""
+        return self._links
+
     def why_not_ready(self) -> list[str]:
         """Return in words why this brain decides no calls, nothing if it does."""
         reasons = [] if self._links else ["no Kamailio asks: does it run, is sip.brain its evapi?"]
@@ -262,6 +268,9 @@ class Brain:
         elif isinstance(message, Traced):
             if self._events is not None:
                 self._events.traced(message)
+        elif isinstance(message, Left):
+            if self._talking is not None:
+                self._talking.left(message)
         else:
             self._freed(link, message)
 
@@ -409,20 +418,35 @@ class Brain:
 
     def _ended(self, link: Evapi, end: Ended | Failed) -> None:
         """Forget a call, and settle it if that is ours to do."""
+        note = note_of(end, *self._numbers(end))
+        self._over(note, end)
+        if end.by in (-1, link.number):
+            self._start(self._settled(link, note, end))
+
+    def ended_unheard(self, note: Note, end: Ended, cause: int) -> None:
+        """See `TalkUser`."""
+        self.log.warning("a call of a Kamailio that died is settled", call=note.call, seconds=end.seconds)
+        self._over(note, end)
+        if self._charges is not None:
+            self._start(self._settle(note, end, cause))
+
+    async def _settle(self, note: Note, end: Ended, cause: int) -> None:
+        if self._charges is not None:
+            await self._charges.settle(note, end, cause)
+
+    def _over(self, note: Note, end: Ended | Failed) -> None:
+        """Tell who follows a call of its end, and forget it."""
         if self.feed is not None:
             times = {"ended_ms": milliseconds(end.over, end.at)}
             if isinstance(end, Ended):
                 times["answered_ms"] = milliseconds(end.begun, end.start)
             self.feed.went_on(end.call, "ended" if isinstance(end, Ended) else "failed", **times)
-        note = note_of(end, *self._numbers(end))
         if self._events is not None:
             self._events.went_on(note, end)
         if self._at_mobile.over(note, end.call) and self._rules.passes:
             self._start(self._at_mobile.withdraw(note))
         if self._talking is not None:
             self._talking.over(end.call)
-        if end.by in (-1, link.number):
-            self._start(self._settled(link, note, end))
 
     async def _settled(self, link: Evapi, note: Note, end: Ended | Failed) -> None:
         """Have the node keep a call's end, and tell Kamailio that it has."""

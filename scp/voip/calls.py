@@ -17,7 +17,8 @@ from scp.client import VoipLeg
 from scp.voip.messages import Ended, Failed, precise
 
 NORMAL_CLEARING: Final = 16
-"""Q.850 cause value."""
+NETWORK_OUT_OF_ORDER: Final = 38
+"""Q.850 cause values: the latter of a call whose Kamailio died."""
 _REFERENCE: Final = re.compile(r"(?P<reference>[0-9A-Fa-f]{2,16}) *; *msc *= *\+?(?P<msc>[0-9]{5,15})")
 
 
@@ -83,7 +84,7 @@ def milliseconds(text: str, whole: int) -> int:
     return whole * 1000 if seconds is None else int(seconds * 1000)
 
 
-def leg_of(note: Note, end: Ended | Failed) -> VoipLeg:
+def leg_of(note: Note, end: Ended | Failed, cause: int = NORMAL_CLEARING) -> VoipLeg:
     """Return the record of a call's leg; its times are in order though they come from two clocks."""
     answered = None if isinstance(end, Failed) else max(milliseconds(end.begun, end.start), note.started_ms)
     ended = max(milliseconds(end.over, end.at), answered or note.started_ms)
@@ -95,7 +96,7 @@ def leg_of(note: Note, end: Ended | Failed) -> VoipLeg:
         started_ms=note.started_ms,
         answered_ms=answered,
         ended_ms=ended,
-        cause=None if answered is None else NORMAL_CLEARING,
+        cause=None if answered is None else cause,
         call_reference=note.reference,
         msc_address=note.msc,
         reservation=note.reservation,

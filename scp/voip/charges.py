@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from scp import client
 from scp.client import ApiError, TransportError
-from scp.voip.calls import leg_of
+from scp.voip.calls import NORMAL_CLEARING, leg_of
 from scp.voip.messages import Ended
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Charges:
             await self._until_done(client.release(note.reservation))
             self._metrics.money["released"] += 1
 
-    async def settle(self, note: Note, end: Ended | Failed) -> bool:
+    async def settle(self, note: Note, end: Ended | Failed, cause: int = NORMAL_CLEARING) -> bool:
         """Charge what was talked and keep the leg; False if that is being done already.
 
         Both are idempotent at the node: by the ids of reservation and leg. Returns when it has both,
@@ -117,7 +117,7 @@ class Charges:
         try:
             if note.reservation:
                 await self._settle_minutes(note, end)
-            await self._until_done(client.record_leg(leg_of(note, end)))
+            await self._until_done(client.record_leg(leg_of(note, end, cause)))
         finally:
             self._settling.discard(note.call)
         return True

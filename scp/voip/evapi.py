@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 import msgspec
@@ -95,6 +96,7 @@ class Evapi:
     Attributes:
         up: whether messages can be sent.
         started: when that Kamailio was started, in seconds since 1970; 0: not known yet.
+        lost: when the last connection ended, in seconds since 1970; 0: none has.
         number: ours among that Kamailio's brains; -1: not known yet.
     """
 
@@ -103,6 +105,7 @@ class Evapi:
         self.port = port
         self.up = False
         self.started = 0
+        self.lost = 0.0
         self.number = -1
         self._name = name
         self._user = user
@@ -145,6 +148,7 @@ class Evapi:
         try:
             return await connection.lost, True
         finally:
+            self.lost = time.time()
             self._drop()
 
     def hello(self) -> None:

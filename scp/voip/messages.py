@@ -109,7 +109,10 @@ class Delivered(Struct, frozen=True, tag_field="m", tag="delivered"):
 
 
 class Answered(Struct, frozen=True, tag_field="m", tag="answered"):
-    """A call was answered at this time, in seconds since 1970; ``entry`` and ``id`` are the dialog's."""
+    """A call was answered at this time, in seconds since 1970; ``entry`` and ``id`` are the dialog's.
+
+    ``ends`` is what a request within the dialog needs, percent-encoded, with commas between: see `Ends`.
+    """
 
     call: str
     note: str
@@ -117,6 +120,18 @@ class Answered(Struct, frozen=True, tag_field="m", tag="answered"):
     entry: int
     id: int
     free: str = "0"
+    ends: str = ""
+
+
+class Left(Struct, frozen=True, tag_field="m", tag="left"):
+    """A BYE came for a call that this Kamailio does not know: it was another one's, or it was started since.
+
+    ``id`` is the Call-ID, ``over`` the time in seconds since 1970 with a fraction, ``at`` without.
+    """
+
+    id: str
+    at: int
+    over: str = ""
 
 
 class PassAsked(Struct, frozen=True, tag_field="m", tag="pass"):
@@ -230,6 +245,7 @@ Heard: TypeAlias = (
     | Freed
     | Ended
     | Failed
+    | Left
     | Several
 )
 
@@ -329,6 +345,13 @@ class Extend(Struct, frozen=True, tag_field="m", tag="extend"):
     seconds: int
 
 
+class Send(Struct, frozen=True, tag_field="m", tag="send"):
+    """Send a SIP message as it stands to a URI."""
+
+    at: str
+    text: str
+
+
 class Forget(Struct, frozen=True, tag_field="m", tag="forget"):
     """A device's credentials are not valid any more."""
 
@@ -378,6 +401,7 @@ Said: TypeAlias = (
     | Retell
     | Count
     | Extend
+    | Send
     | Forget
     | Unbind
     | Taken

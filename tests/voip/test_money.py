@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 from test_many_messages import Spoken
-from voip_lab import DOMAIN, PATIENCE, Lab, header, unavailable
+from voip_lab import (
+    DEVICE,
+    DOMAIN,
+    PASSWORD,
+    PATIENCE,
+    Lab,
+    Sipp,
+    free_tcp_port,
+    header,
+    refused,
+    unavailable,
+)
 
 from oracles.waiting import wait_until
 from scp import client
@@ -144,6 +155,26 @@ def test_without_minutes_the_mobile_rings(lab: Lab) -> None:
     for each in (lab.gateway_calls("990011234567"), mobile):
         each.ended()
     wait_until(lambda: [one["reason"] for one in lab.said("call")][-1:] == ["no-credit"])
+
+
+def test_an_emergency_call_needs_neither_credit_nor_registration(lab: Lab) -> None:
+    """Bob's account is empty, and no phone of his is registered."""
+    lab.api.send(client.credit(BOB, "a-debt", 1))
+    before = lab.metric('scp_voip_charging_total{result="granted"}')
+
+    def dials(number: str) -> Sipp:
+        options = {"domain": DOMAIN, "au": "bob-phone", "ap": PASSWORD, "privacy": "none"}
+        return Sipp(lab, "device_calls", DEVICE, free_tcp_port(), service=number, caller=f"+{BOB}", **options)
+
+    refused(dials("0709999999"), "402")
+    lab.wait_said("call", reason="no-credit", caller=BOB)
+    centre, calls = lab.gateway("answers"), dials("112")
+    for each in (calls, centre):
+        each.ended()
+    said = lab.wait_said("call", reason="emergency", caller=BOB)
+    assert not [one for one in records(lab, said["call"]) if isinstance(one, client.Charge)]
+    assert lab.api.send(client.account(BOB)).balance == 1
+    assert lab.metric('scp_voip_charging_total{result="granted"}') == before
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from voip_lab import DEVICE, DOMAIN, Lab, Sipp, free_tcp_port, header, refused, unavailable
 
@@ -108,6 +110,35 @@ def test_an_emergency_call_shows_its_own_number_whatever_is_barred(presentation:
 )
 def test_what_is_barred_is_not_called(barred: tuple[str, ...], dialled: str, reason: Reason) -> None:
     assert alice_dials(dialled, barred=barred).reason is reason
+
+
+@given(
+    st.lists(st.sampled_from(["1", "4", "46", "11", "112", "premium", "abroad"]), max_size=4).map(tuple),
+    st.sampled_from(["shared", "exclusive"]),
+    st.sampled_from(list(Mobile)),
+    st.sampled_from(["", "46700000077"]),
+    st.booleans(),
+    st.integers(0, 2),
+)
+def test_an_emergency_call_goes_out_whatever_else_is_so(
+    barred: tuple[str, ...], mode: str, mobile: Mobile, payer: str, quiet: bool, bindings: int
+) -> None:
+    made = directory(barred=barred, mode=mode, mobile=mobile, payer=payer, rules=UserRules(quiet=quiet))
+    made.bind(ALICE, bindings)
+    plan = decide(Call("112", f"+{ALICE}", device="alice-phone"), made, RULES)
+    assert (plan.reason, plan.payer, plan.code) == (Reason.EMERGENCY, "", 0)
+    assert [one.uri for one in plan.steps] == ["sip:112@10.0.0.5:5060"]
+
+
+@given(st.sampled_from([*range(10, 100)]), st.integers(100_000, 999_999), st.integers(1, 8))
+def test_a_barred_prefix_bars_the_numbers_that_begin_with_it_and_no_others(
+    country: int, rest: int, length: int
+) -> None:
+    number = f"{country}{rest}"
+    told = alice_dials(f"00{number}", barred=(number[:length],))
+    assert (told.reason, told.code, told.text) == (Reason.BARRED, 403, "Barred")
+    other = f"{(int(number[:length]) + 1) % 10**length:0{length}}"
+    assert alice_dials(f"00{number}", barred=(other,)).reason is Reason.TO_GATEWAY
 
 
 def test_who_hides_the_number_is_not_shown_and_counts_as_unknown() -> None:
