@@ -230,8 +230,14 @@ class MessageQueue:
         return False
 
     async def _settled(self, message: Message, receipt: Receipt, reference: str) -> bool:
-        after = receipted(message, reference, receipt.state, self.wall(), receipt.reason)
-        return after is message or await self._put(message, after)
+        """Write what a receipt says, into what others have made of the message meanwhile."""
+        current: Message | None = message
+        while current is not None:
+            after = receipted(current, reference, receipt.state, self.wall(), receipt.reason)
+            if after is current or await self._put(current, after):
+                return True
+            current = await self.store.get(message.id)
+        return False
 
     # --- sending ---
 

@@ -10,10 +10,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from test_smsc_lies import Liar
 
 from oracles.waiting import PATIENCE, until
-from scp.domain.message import State
+from scp.domain.message import Part, State, event_of
+from scp.message_ports import Receipt
 from scp.messages import queue as queue_module
 from scp.messages.queue import MessageQueue
 from scp.messages.smpp import esme as esme_module
@@ -271,6 +273,22 @@ def test_receipts_of_unknown_messages_are_looked_for_so_many_at_a_time(
         await room.answers(51)
         assert len(looked) > before
         assert room.metrics._unmatched_receipts == 11
+
+    run(body)
+
+
+def test_receipts_of_all_parts_may_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "RECEIPT_PAUSES", ())  # each finds its part at the first look
+
+    async def body(room: Room) -> None:
+        new = room.queue.new("m", "Example", "46701", "😀" * 33 * 25, 60_000, receipt=True, fingerprint="f")
+        assert len(new.parts) == 25
+        parts = tuple(Part(State.SENT, f"no-{number}") for number in range(25))
+        message, _ = await room.queue.store.add(replace(new, parts=parts), event_of(new))
+        receipts = [Receipt(part.reference, message.reference, "46701", State.DELIVERED) for part in parts]
+        await asyncio.gather(*(room.queue.receipt(each) for each in receipts))
+        assert await room._state() is State.DELIVERED
+        assert not room.metrics._unmatched_receipts
 
     run(body)
 

@@ -329,7 +329,11 @@ class Esme:
             )
         try:
             bind = Bind(settings.system_id, settings.password, settings.system_type)
-            answer = await link.ask(Pdu(kind, 0, 0, bind))
+            try:
+                answer = await link.ask(Pdu(kind, 0, 0, bind))
+            except LinkLostError as error:
+                hint = "; perhaps it wants another certificate of ours" if settings.tls else ""
+                raise LinkLostError(f"the bind was not answered: {error}{hint}") from None
             if answer.status != Status.ROK:
                 raise LinkLostError(  # noqa: TRY301 - one way out
                     f"the bind was refused: smpp status 0x{answer.status:02x}"
