@@ -484,6 +484,27 @@ def test_reports_that_nobody_takes_are_bounded_and_the_latest_stay(place):
     assert here.room.counts.discards.count(("cap", QUEUE_FULL)) == 22
 
 
+def test_a_report_that_waits_for_the_charging_system_says_when_it_came(place):
+    """Seconds are charged by it: they do not end when the charging system has answered."""
+
+    async def run(call, got):
+        call.invoke(CONTINUE)
+        await Reserve(QUOTA, call.now + 50.0)
+        got.append(await NextReport(1.0))
+        await Settle(SESSION, None, call.now + 50.0)
+
+    here = place(run)
+    otid = here.room.call()
+    here.room.advance(0.01)
+    came = here.room.loop.now
+    here.event(otid)
+    here.room.advance(0.02)
+    here.answer(GRANT)
+    here.room.end(otid)
+    here.answer(SETTLED)
+    assert [(each.kind, each.at) for each in here.got] == [(K.INVOKE, pytest.approx(came, abs=0.001))]
+
+
 def test_a_later_decision_and_facts_of_a_call_go_to_its_record(place):
     released = Decision(Action.RELEASE, Reason.SERVICE_LOGIC)
 

@@ -14,6 +14,7 @@ from scp.domain.decision import Reason, Trigger, screen
 from scp.services.api import NextReport, Report, ReportKind
 from scp.services.call_control import TABLE, Action, Event, Phase, armed, event_of
 from scp.services.idp import read_call
+from scp.services.rescue import line
 from scp.services.voip_forwarding import voip_forwarding
 from ss7.cap.codec import FAST
 from ss7.cap.contexts import CAP_V1
@@ -29,7 +30,7 @@ from ss7.cap.types import (
     MonitorMode,
 )
 from ss7.cause import Cause
-from ss7.isup import CalledPartyNumber, RedirectingNumber, RedirectionInformation
+from ss7.isup import CalledPartyNumber, RedirectingNumber, RedirectingReason, RedirectionInformation
 
 SERVICE = voip_forwarding({"prefix": "99", "rescue": True}, NODE)
 ARM, CONNECT, CONTINUE, TEST = (
@@ -155,6 +156,15 @@ def test_redirection_data_say_why_and_count_one_more(failure: dict[str, object],
         information = RedirectionInformation.decode(connect.redirection_information)
         assert (information.reason, information.counter) == (reason, counter)
         assert RedirectingNumber.decode(connect.redirecting_party_id).digits == TO_LINE
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (4, 5), (5, 5), (7, 5)])
+def test_no_more_redirections_are_counted_than_the_standard_has(before: int, after: int) -> None:
+    """Q.763 §3.45: the counter ends at 5, though three bits hold more."""
+    idp = terminating(**(REDIRECTION | {"redirection_information": bytes((0x03, 0x20 | before))}))
+    facts = read_call(idp, SWEDEN)
+    connect = line(idp, facts, RedirectingReason.USER_BUSY)
+    assert RedirectionInformation.decode(connect.redirection_information).counter == after
 
 
 def test_what_is_armed() -> None:
