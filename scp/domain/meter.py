@@ -443,6 +443,12 @@ def pending(before: Meter, now: Meter) -> Meter:
 
 
 def assumed(meter: Meter) -> Meter:
-    """Return the meter of a period whose report is missing, or can't be read: all of it was used."""
+    """Return the meter of a period whose report is missing, or can't be read: all of it was used.
+
+    A gsmSSF tells once how long it was until a switch of the tariff (§11.3.1.1): where that report is
+    missing, the time of the switch divides the period.
+    """
     missing = meter.allowed - meter.used
+    if meter.answered and meter.switch_at:
+        return until(meter, meter.answered + meter.allowed * _TENTH_MS)
     return _counted(meter, meter.since + missing) if missing > 0 else meter
