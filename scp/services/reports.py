@@ -74,9 +74,9 @@ class NextReport:
     ``NextReport(60.0)`` waits for so many seconds, ``NextReport(until=call.now + 60.0)`` until that time,
     which stays the same when it is awaited again after a report; then the report is a TIMEOUT.
 
-    It is what every held call is suspended in, so the one with a timeout takes no memory of its own: there is
-    one for each timeout, and it is its own iterator (a generator takes 184 octets, and 0.2 µs less than
-    `send`).
+    It is what every held call is suspended in, so it takes no memory of its own then: there is one for each
+    timeout, and all share an iterator, which forgets the request once the engine has it (a generator takes
+    184 octets, and 0.2 µs less than `_Wait.send`).
     """
 
     __slots__ = ("timeout", "until")
@@ -87,13 +87,13 @@ class NextReport:
     def __new__(cls, timeout: float = inf, *, until: float | None = None) -> NextReport:
         """Return the one for this timeout, or one for this time; it has no state."""
         if until is not None:
-            made = super().__new__(cls)
+            made = object.__new__(cls)  # super() takes 0.1 µs
             made.timeout = -1.0
             made.until = until
             return made
         known = _SHARED.get(timeout)
         if known is None:
-            known = super().__new__(cls)
+            known = object.__new__(cls)
             known.timeout = max(timeout, 0.0)
             known.until = inf
             if len(_SHARED) < _MOST_TIMEOUTS:
@@ -101,22 +101,35 @@ class NextReport:
         return known
 
     def __await__(self) -> Generator[NextReport, Any, Report]:
-        """Return itself: asked once, it hands the request to the engine, then it is sent the report."""
-        return self  # type: ignore[return-value]  # all of a generator that a coroutine uses
+        """Return what hands the request to the engine at once, and then is sent the report."""
+        _WAIT.request = self
+        return _WAIT  # type: ignore[return-value]  # all of a generator that a coroutine uses
 
-    def __iter__(self) -> NextReport:
+
+@final
+class _Wait:
+    """The iterator of every `NextReport`: ``await`` asks it for the request as soon as it has it."""
+
+    __slots__ = ("request",)
+
+    def __init__(self) -> None:
+        self.request: NextReport | None = None
+
+    def __iter__(self) -> _Wait:
         """Return itself."""
         return self
 
-    def __next__(self) -> NextReport:
-        """Return itself, as what the coroutine yields."""
-        return self
+    def __next__(self) -> NextReport | None:
+        """Return the request, as what the coroutine yields."""
+        request, self.request = self.request, None
+        return request
 
     def send(self, report: Report) -> None:
         """Take the report, which ends the wait."""
         raise StopIteration(report)
 
 
+_WAIT: Final = _Wait()
 _SHARED: Final[dict[float, NextReport]] = {}
 _MOST_TIMEOUTS: Final = 1024
 """Timeouts that are remembered: a service may work out each anew."""
