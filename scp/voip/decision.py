@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from scp.domain.numbers import Nature, Numbering
 from scp.voip.directory import Identity, Mobile
 from scp.voip.reason import Reason
+from scp.voip.user_rules import NO_RULES
 
 if TYPE_CHECKING:
     from scp.voip.directory import Directory
@@ -173,7 +174,7 @@ def _from_trunk(call: Call, directory: Directory, rules: Rules) -> Plan:
         return Plan(Reason.CAME_BACK, tuple(path), code=480, text="Temporarily Unavailable")
     if turned_away := _by_user_rules(identities, number, caller, call, path):
         return turned_away
-    wanted = tuple(one for one in identities if not _minds(one, caller, call))
+    wanted = tuple([one for one in identities if not _minds(one, caller, call)])
     return _to_identities(wanted, number, caller, call.hidden, directory, rules, path)
 
 
@@ -185,13 +186,14 @@ def _by_user_rules(
     Of a shared number all have to mind: else those ring who do not (`_to_identities`).
     """
     called = identities[0].msisdn
-    blocked = all(one.rules.blocks(caller, hidden=call.hidden) for one in identities)
+    ruled = identities[0].rules is not NO_RULES
+    blocked = ruled and all(one.rules.blocks(caller, hidden=call.hidden) for one in identities)
     path.append(_condition("not-blocked", "withheld" if call.hidden else caller, not blocked, Reason.BLOCKED))
     if blocked:
         return Plan(
             Reason.BLOCKED, tuple(path), code=603, text="Decline", called=called, caller=caller, number=number
         )
-    quiet = all(_minds(one, caller, call) for one in identities)
+    quiet = ruled and all(_minds(one, caller, call) for one in identities)
     path.append(_condition("not-quiet", identities[0].zone, not quiet, Reason.QUIET))
     if quiet:
         return Plan(
@@ -208,6 +210,8 @@ def _by_user_rules(
 
 def _minds(identity: Identity, caller: str, call: Call) -> bool:
     rules = identity.rules
+    if rules is NO_RULES:
+        return False
     return rules.blocks(caller, hidden=call.hidden) or rules.is_quiet(caller, call.at, identity.zone)
 
 
@@ -236,7 +240,7 @@ def _to_identities(
 ) -> Plan:
     first = identities[0]
     bound = [one for one in identities if directory.bindings(one.msisdn)]
-    count = sum(directory.bindings(one.msisdn) for one in bound)
+    count = sum([directory.bindings(one.msisdn) for one in bound])
     path.append(_condition("device", str(count), bool(bound), Reason.NO_DEVICE))
     why = "no-answer" if bound else "unavailable"
     own = _mobile(f"+{first.msisdn}", _outside(first.msisdn, "", rules), why, rules)
