@@ -63,6 +63,15 @@ def test_without_a_device_the_call_goes_back_at_once() -> None:
     assert plan.payer == ""
 
 
+@pytest.mark.parametrize("to", ["alice", "0011234567", "00469012345", "0046709999999"])
+def test_a_call_to_a_one_time_number_is_its_owners_and_not_the_trunks(to: str) -> None:
+    made = directory(_11234567=1)
+    plan = decide(Call(to, f"+{BOB}", trunk="gateway", behalf=BOB), made, RULES)
+    wanted = from_bob(to, made)
+    assert (plan.reason, plan.code, plan.number) == (wanted.reason, wanted.code, wanted.number)
+    assert plan.caller == wanted.caller == BOB
+
+
 def test_what_comes_back_though_it_was_sent_back_ends() -> None:
     plan = from_trunk("990011234567", directory(_11234567=1), diverted_by=("+11234567",))
     assert (plan.reason, plan.code, plan.steps) == (Reason.CAME_BACK, 480, ())
