@@ -72,16 +72,13 @@ decided by what is stored here, from the moment that the change was answered.
 """
 
 
-def build_app(
-    config: Api, node: NodeView, routers: Sequence[ControllerRouterHandler] = (), audit: Audit | None = None
-) -> Litestar:
+def build_app(config: Api, node: NodeView, routers: Sequence[ControllerRouterHandler] = ()) -> Litestar:
     """Return the application.
 
     Args:
         config: ``[api]``.
         node: the node that it runs in.
         routers: beside `ROUTERS`.
-        audit: where changes are written; by default what ``config.audit`` says.
 
     Raises:
         OSError: the audit file can't be opened.
@@ -91,7 +88,7 @@ def build_app(
         node,
         Keyring(config.keys),
         RateLimiter(config.rate, config.burst, time.monotonic),
-        audit or Audit(config.audit),
+        Audit(config.audit),
     )
     errors: Errors = {
         ProblemError: _problem,

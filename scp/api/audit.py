@@ -40,7 +40,6 @@ class Audit:
     Args:
         path: the file; None: the log.
         now: the wall clock.
-        failed: told, in words, when a line could not be written; the change stands all the same.
 
     Attributes:
         changes: the latest of them; with a file, those too that it ends with.
@@ -49,17 +48,12 @@ class Audit:
         OSError: the file can't be opened.
     """
 
-    def __init__(
-        self,
-        path: str | None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        failed: Callable[[str], None] | None = None,
-    ) -> None:
+    def __init__(self, path: str | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
         self.changes = ChangeLog()
         if path is not None:
             self.changes.recall(_last_lines(path))
-        self._file = None if path is None else _File(path, failed or _log_failure)
+        self._file = None if path is None else _File(path, encoding="utf-8")
 
     def changed(self, who: str, what: str, before: object, after: object, **more: Any) -> None:
         """Write that ``who`` did ``what``; ``before`` and ``after`` are the records, None for none."""
@@ -101,18 +95,11 @@ def _last_lines(path: str) -> list[bytes]:
 
 @final
 class _File(WatchedFileHandler):
-    """The file; what can't be written is reported, not raised."""
-
-    def __init__(self, path: str, failed: Callable[[str], None]) -> None:
-        super().__init__(path, encoding="utf-8")
-        self._failed = failed
+    """The file; what can't be written is logged, not raised: the change stands all the same."""
 
     def write(self, line: str) -> None:
         self.handle(logging.LogRecord("audit", logging.INFO, "", 0, line, None, None))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's
-        self._failed(f"{self.baseFilename}: an audit line could not be written")
-
-
-def _log_failure(reason: str) -> None:
-    get_logger().error("audit line lost", reason=reason)
+        reason = f"{self.baseFilename}: an audit line could not be written"
+        get_logger().error("audit line lost", reason=reason)

@@ -224,12 +224,10 @@ def answer(value: object, status: int = 200, headers: dict[str, str] | None = No
     return Response(_encode(value), status_code=status, media_type=JSON, headers=headers or {})
 
 
-def tagged(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response[Any]:
+def tagged(value: object, status: int = 200) -> Response[Any]:
     """Return a JSON answer with its ETag."""
     body = _encode(value)
-    return Response(
-        body, status_code=status, media_type=JSON, headers={"ETag": etag_of(body), **(headers or {})}
-    )
+    return Response(body, status_code=status, media_type=JSON, headers={"ETag": etag_of(body)})
 
 
 def require(current: object | None, if_match: str | None, if_none_match: str | None) -> None:

@@ -403,11 +403,9 @@ class Link:
         if len(octets) >= 8 and octets[2:4] != b"\0\0":
             self._error(error.code, octets, str(error))
 
-    def _unexpected(self, message: Message, octets: bytes, why: str = "") -> None:
+    def _unexpected(self, message: Message, octets: bytes) -> None:
         contexts = message.integers(Tag.ROUTING_CONTEXT)
-        self._refuse(
-            ErrorCode.UNEXPECTED_MESSAGE, DiscardReason.UNEXPECTED, octets, why or message.name, contexts
-        )
+        self._refuse(ErrorCode.UNEXPECTED_MESSAGE, DiscardReason.UNEXPECTED, octets, message.name, contexts)
 
     def _refuse(
         self,
