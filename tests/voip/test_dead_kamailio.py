@@ -60,9 +60,11 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def talking(folder: Path, scenario: str, seconds: int) -> AsyncIterator[tuple[Lab, Node, Sipp, Sipp]]:
+async def talking(
+    folder: Path, scenario: str, seconds: int, sip: str = ""
+) -> AsyncIterator[tuple[Lab, Node, Sipp, Sipp]]:
     """A brain of this process and a real Kamailio; the gateway talks with Alice's phone."""
-    lab = Lab(folder, {ALICE: ["alice-phone"]}, ring=20)
+    lab = Lab(folder, {ALICE: ["alice-phone"]}, ring=20, sip_more=sip)
     lab.extra = "[charging]\nminutes = 5\n"
     lab.write()
     await asyncio.to_thread(lab.start_kamailio)
@@ -89,9 +91,10 @@ async def talking(folder: Path, scenario: str, seconds: int) -> AsyncIterator[tu
         store.close()
 
 
-def test_a_call_whose_kamailio_died_is_ended_when_its_minutes_are_used_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sip", ["", 'hide_key = "a-key-of-tests"'])
+def test_a_call_whose_kamailio_died_is_ended_when_its_minutes_are_used_up(tmp_path: Path, sip: str) -> None:
     async def main() -> None:
-        async with talking(tmp_path, "gateway_is_cut", SECONDS) as (lab, node, calls, answers):
+        async with talking(tmp_path, "gateway_is_cut", SECONDS, sip) as (lab, node, calls, answers):
             await asyncio.to_thread(lab.kill_kamailio)
             await asyncio.to_thread(lab.start_kamailio)
             await until(lambda: bool(node.legs))
