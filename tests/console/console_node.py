@@ -120,6 +120,13 @@ class Served(NamedTuple):
         return process
 
 
+def provision(served: Served) -> None:
+    """Have calls to 11234567 steered while it roams."""
+    served.ask("PUT", "/v1/authorizations/11234567", {})
+    served.ask("PUT", "/v1/registrations/11234567", {"aor": "sip:+11234567@voip.example"})
+    served.ask("PUT", "/v1/forwarding/11234567", {"enabled": True, "when": "roaming"})
+
+
 def clean() -> dict[str, str]:
     """The environment without settings of other nodes."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CAMEL_SCP_TOKEN")}
@@ -140,11 +147,12 @@ def running_node(
         instance=instance,
         store=store or f"sqlite:{folder}/store.db",
     )
+    config += more
     for key, token in TOKENS.items():
         sha256 = hashlib.sha256(token.encode()).hexdigest()
         config += KEY.format(name=key, sha256=sha256, scopes=json.dumps(SCOPES[key]))
         config += f'until = "{UNTIL[key]}"\n' if key in UNTIL else ""
-    (folder / "scp.toml").write_text(config + more)
+    (folder / "scp.toml").write_text(config)
     with (folder / "node.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "scp.cli", "serve", "-c", str(folder / "scp.toml")],

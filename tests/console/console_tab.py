@@ -42,7 +42,26 @@ class Tab:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
+        self._url = url
         self.page.goto(url + "/console")
-        self.page.fill("input[type=password]", token)
+        self.page.wait_for_selector("input[type=password]:focus")
+        self.page.keyboard.type(token)
         self.page.keyboard.press("Enter")
         self.page.wait_for_selector(".network")
+
+    def close(self) -> None:
+        """Close it; nothing went wrong, and no request left the node."""
+        assert self.faults == []
+        assert {url for url in self.asked if not url.startswith((self._url, "data:", "blob:"))} == set()
+        self.context.close()
+
+
+def serious(page: Any) -> list[tuple[str, str]]:
+    """What axe-core finds serious or critical on a page."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
+    found = axe.Axe().run(page).response["violations"]
+    return [
+        (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
+    ]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,16 +15,15 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from console_node import HOSTILE, SCOPES, TOKENS, Served, clean, running_node
-from console_tab import NEEDS_BROWSER, Tab, chromium
+from console_node import HOSTILE, TOKENS, Served, clean, running_node
+from console_tab import NEEDS_BROWSER, Tab, serious
 
-from oracles import redis_lab
 from oracles.hlr_peer import with_hlr
 from oracles.servers import free_tcp_port
 from oracles.waiting import PATIENCE, wait_until
 from scp.capture.decode import Decoder, Filter
 from scp.capture.inputs import open_capture
-from scp.console import nodes, one_message
+from scp.console import nodes
 from scp.store.open import membership_of, open_store
 from ss7.cap.operations import BY_OPCODE as CAP
 from ss7.map.operations import BY_OPCODE as MAP
@@ -37,92 +33,6 @@ axe = pytest.importorskip(
 )
 
 PCAPS = Path(__file__).parents[2] / "pcaps"
-CALLS = {
-    ("GET", "/v1/session"): "read",
-    ("GET", "/v1/overview"): "read",
-    ("GET", "/v1/events"): "read",
-    ("GET", "/v1/changes"): "read",
-    ("GET", "/v1/alerts"): "read",
-    ("GET", "/v1/runbook/ScpDown"): "read",
-    ("GET", "/v1/configuration"): "read",
-    ("GET", "/v1/attempts"): "read",
-    ("GET", "/v1/attempts/1"): "trace",
-    ("GET", "/v1/attempts/1/records"): "charging",
-    ("POST", "/v1/sip-events"): "registration",
-    ("POST", "/v1/captures/decoded"): "trace",
-    ("POST", "/v1/captures/replayed"): "trace",
-    ("POST", "/v1/captures/anonymised"): "trace",
-    ("POST", "/v1/decisions"): "read",
-    ("GET", "/v1/discards"): "read",
-    ("POST", "/v1/octets/decoded"): "read",
-    ("GET", "/v1/subscribers/11234567"): "read",
-    ("GET", "/v1/calls"): "calls",
-    ("DELETE", "/v1/calls/00000001"): "calls",
-    ("GET", "/v1/traces/11234567"): "trace",
-    ("PUT", "/v1/traces/11234567"): "trace",
-    ("DELETE", "/v1/traces/11234567"): "trace",
-    ("PUT", "/v1/authorizations/11234567"): "authorization",
-    ("DELETE", "/v1/authorizations/11234567"): "authorization",
-    ("DELETE", "/v1/registrations/11234567"): "registration",
-    ("PUT", "/v1/forwarding/11234567"): "forwarding",
-    ("DELETE", "/v1/roaming/11234567"): "forwarding",
-    ("GET", "/v1/charging/accounts/11234567"): "charging",
-    ("GET", "/v1/charging/reservations/1"): "charging",
-    ("PUT", "/v1/charging/accounts/11234567/credits/1"): "authorization",
-}
-"""Every call that the console makes, and the scope that it needs."""
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A node that steers calls to 11234567 while it roams."""
-    folder = tmp_path_factory.mktemp("console")
-    with redis_lab.single(folder) as redis, running_node(folder, redis.url) as served:
-        served.ask("PUT", "/v1/authorizations/11234567", {})
-        served.ask("PUT", "/v1/registrations/11234567", {"aor": "sip:+11234567@voip.example"})
-        served.ask("PUT", "/v1/forwarding/11234567", {"enabled": True, "when": "roaming"})
-        yield served
-
-
-@pytest.fixture(scope="module")
-def browser(node: Served) -> Iterator[Any]:
-    """A headless Chromium."""
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(params=[("light", 1200, 900), ("dark", 390, 844)], ids=["desktop", "phone"])
-def tab(request: pytest.FixtureRequest, browser: Any, node: Served) -> Iterator[Tab]:
-    """A console in light and dark, wide and narrow."""
-    scheme, width, height = request.param
-    opened = Tab(
-        browser,
-        node.url,
-        TOKENS["operator"],
-        color_scheme=scheme,
-        viewport={"width": width, "height": height},
-    )
-    yield opened
-    assert opened.faults == []
-    assert {url for url in opened.asked if not url.startswith((node.url, "data:"))} == set()
-    opened.context.close()
-
-
-@pytest.fixture
-def phone(browser: Any, node: Served) -> Iterator[Tab]:
-    """A narrow console alone, for what looks the same on a wide one."""
-    opened = Tab(browser, node.url, TOKENS["operator"], viewport={"width": 390, "height": 844})
-    yield opened
-    assert opened.faults == []
-    opened.context.close()
-
-
-def serious(page: Any) -> list[tuple[str, str]]:
-    """What axe-core finds serious or critical on a page."""
-    found = axe.Axe().run(page).response["violations"]
-    return [
-        (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
-    ]
 
 
 @NEEDS_BROWSER
@@ -407,37 +317,6 @@ def test_a_held_call_is_seen_and_released(browser: Any, node: Served) -> None:
     opened.context.close()
 
 
-@NEEDS_BROWSER
-def test_a_session_ends_and_leaves_nothing(browser: Any, node: Served) -> None:
-    opened = Tab(browser, node.url, TOKENS["operator"])
-    page = opened.page
-    assert TOKENS["operator"] not in " ".join(opened.asked)
-    page.click("text=Sign out")
-    page.wait_for_selector("input[type=password]")
-    assert page.evaluate("JSON.stringify([sessionStorage, localStorage, document.cookie])") == '[{},{},""]'
-    page.reload()
-    page.fill("input[type=password]", "wrong")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=unknown token")
-    opened.context.close()
-
-
-@pytest.mark.parametrize("call", CALLS, ids=" ".join)
-def test_a_key_that_is_none_or_lacks_the_scope_is_refused(node: Served, call: tuple[str, str]) -> None:
-    held = {name for name, scopes in SCOPES.items() if CALLS[call] in scopes}
-    refused = {None: 401, "wrong": 401} | {TOKENS[name]: 403 for name in SCOPES.keys() - held}
-    refused[TOKENS["past"]] = 401
-    assert 403 in refused.values()
-    for token, status in refused.items():
-        with pytest.raises(HTTPError) as caught:
-            node.ask(*call, {} if call[0] in ("POST", "PUT") else None, token=token)
-        with caught.value as answered:
-            assert answered.code == status
-            assert answered.headers["Content-Type"] == "application/problem+json"
-            detail = json.load(answered)["detail"]
-        assert ("the token of key past has expired" in detail) == (token == TOKENS["past"])
-
-
 def test_who_follows_events_and_ends_the_connection_is_followed_no_more(node: Served) -> None:
     host, port = node.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), PATIENCE) as connection:
@@ -452,71 +331,6 @@ def test_who_follows_events_and_ends_the_connection_is_followed_no_more(node: Se
             if not connection.recv(65536):
                 return
     pytest.fail("events are still sent")
-
-
-def reloaded(node: Served, text: str) -> None:
-    """Have the node take over a configuration."""
-    before = (node.folder / "node.log").read_text().count('"event":"reloaded"')
-    (node.folder / "scp.toml").write_text(text)
-    node.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: (node.folder / "node.log").read_text().count('"event":"reloaded"') > before)
-
-
-@NEEDS_BROWSER
-@pytest.mark.parametrize("how", ["its key was withdrawn", "has expired: its last day was 2020-01-01 (UTC)"])
-def test_a_key_that_is_withdrawn_or_expires_ends_the_session_that_it_opened(
-    browser: Any, node: Served, how: str
-) -> None:
-    text = (node.folder / "scp.toml").read_text()
-    before, _, _ = text.rpartition("[[api.keys]]")
-    assert 'name = "leaver"' in text.removeprefix(before)
-    opened = Tab(browser, node.url, TOKENS["leaver"])
-    reloaded(node, text + 'until = "2020-01-01"\n' if "expired" in how else before)
-    try:
-        opened.page.wait_for_selector(f".notice:has-text('{how}')")
-        assert opened.page.evaluate("JSON.stringify(sessionStorage)") == "{}"
-        with pytest.raises(HTTPError) as caught:
-            node.ask("GET", "/v1/session", token=TOKENS["leaver"])
-        with caught.value as answered:
-            assert answered.code == 401
-    finally:
-        reloaded(node, text)
-        opened.context.close()
-
-
-def tab_to(page: Any, tag: str, words: str) -> None:
-    """Press Tab until an element that says these words has the focus; it shows that it has."""
-    said = "[document.activeElement.tagName, document.activeElement.innerText]"
-    for _ in range(120):
-        page.keyboard.press("Tab")
-        found, text = page.evaluate(said)
-        if found == tag and words in text:
-            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-            return
-    raise AssertionError(f"Tab does not come to {words}")
-
-
-@NEEDS_BROWSER
-def test_a_call_is_found_and_read_by_keyboard_alone(browser: Any, node: Served) -> None:
-    opened = Tab(browser, node.url, TOKENS["operator"])
-    page = opened.page
-    node.call("--vlr", "491710000001", "--expect", "connect")
-    tab_to(page, "A", "Calls")
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".calls tbody tr")
-    tab_to(page, "A", page.inner_text(".calls tbody tr:first-child a"))
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=begin: initialDP")
-    tab_to(page, "SUMMARY", "begin: initialDP")
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".fields")
-    tab_to(page, "BUTTON", "serviceKey")
-    page.keyboard.press("Enter")
-    assert page.inner_text(".octets [role=status]").startswith("serviceKey")
-    tab_to(page, "PRE", "0000")
-    page.keyboard.press("ArrowRight")
-    assert page.inner_text(".fields .chosen").startswith("calledPartyNumber")
-    opened.context.close()
 
 
 async def enter_stranger(url: str) -> None:
@@ -564,45 +378,6 @@ def test_a_place_has_its_age_and_the_hlr_is_asked_where_somebody_is(browser: Any
 
 
 @NEEDS_BROWSER
-def test_under_load_what_is_shown_is_what_api_and_wire_said(phone: Tab, node: Served) -> None:
-    page = phone.page
-    msc = node.call("--vlr", "491710000001", "--load", "--rate", "40", "--duration", "600", background=True)
-    try:
-        page.click("nav >> text=Calls")
-        page.wait_for_selector("option[value=forwarded-roaming]", state="attached")
-        page.select_option("label:has-text('Reason') select", "forwarded-roaming")
-        page.wait_for_function(
-            "() => { const rows = [...document.querySelectorAll('.calls tbody tr')];"
-            " return rows.length > 5 && rows.every(row => row.cells[4].innerText === 'forwarded-roaming'); }"
-        )
-        page.click("text=Pause")
-        rows = page.eval_on_selector_all(
-            ".calls tbody tr",
-            "found => found.slice(0, 5).map(row => [row.querySelector('a').hash, ...[...row.cells].map(cell => cell.innerText)])",
-        )
-        for hash_, _, from_, to, answer, reason, ms in rows:
-            detail = node.ask("GET", "/v1/attempts/" + hash_.rpartition("/")[2])
-            call, attempt = detail["call"], detail["call"]["attempt"]
-            assert (from_, to, reason) == (attempt["a_number"], attempt["b_number"], attempt["reason"])
-            assert answer == f"{attempt['action']} {attempt['number']}"
-            assert abs(float(ms.removesuffix(" ms")) - call["answer_ms"]) < 0.051
-            wire = [one_message.read_octets(bytes.fromhex(each["octets"])) for each in detail["messages"]]
-            assert wire[0].message["components"][0]["operation"] == "initialDP"
-            assert attempt["a_number"] in str(wire[0].message)
-            assert attempt["number"] in str(wire[1].message)
-        page.click(f"a[href='{rows[0][0]}']")
-        page.click(".arrow > summary >> nth=0")
-        shown = page.inner_text("[aria-label=Octets]")
-        octets = "".join(line.partition(" ")[2].replace(" ", "") for line in shown.splitlines())
-        first = node.ask("GET", "/v1/attempts/" + rows[0][0].rpartition("/")[2])["messages"][0]
-        assert octets == first["octets"]
-    finally:
-        msc.kill()
-        msc.wait(PATIENCE)
-        msc.stdout.close()
-
-
-@NEEDS_BROWSER
 def test_another_node_stands_beside_until_it_is_killed(phone: Tab, node: Served, tmp_path: Path) -> None:
     page = phone.page
     with running_node(tmp_path, node.store, "scp-twin", 2) as twin:
@@ -623,18 +398,3 @@ def test_another_node_stands_beside_until_it_is_killed(phone: Tab, node: Served,
     page.wait_for_selector(f"h3:has-text('{HOSTILE}')")
     assert page.query_selector("main img, main a[href^=javascript]") is None
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_the_page_loads_from_the_node_alone_and_runs_no_other_script(node: Served) -> None:
-    for name, kind in (("", "text/html"), ("/console.js", "text/javascript"), ("/console.css", "text/css")):
-        with urlopen(f"{node.url}/console{name}", timeout=PATIENCE) as response:
-            policy = response.headers["Content-Security-Policy"]
-            assert response.headers["Content-Type"].startswith(kind)
-            assert "default-src 'none'" in policy
-            assert "unsafe" not in policy
-            text = response.read().decode()
-            assert "https://" not in text
-    with pytest.raises(HTTPError) as caught:
-        urlopen(f"{node.url}/console/..%2Froutes.py", timeout=PATIENCE)
-    with caught.value as answered:
-        assert answered.code == 404
