@@ -8,8 +8,8 @@ Kept with a call is what the node asked the HLR for it: a MAP dialogue that bega
 names the called subscriber. Short messages under control are kept like calls.
 
 A call that is not kept is not told (`scp.engine.observers.Sample`, which a timer fills again). Messages are
-not decoded before somebody opens their call. A kept call's BEGIN is found by its transaction id among the
-latest `LOOK_BACK` messages, what follows by its DTID.
+not decoded before somebody opens their call. A kept call's BEGIN comes with its return path, what follows is
+found by its DTID. No other message is kept, unless the node asks an HLR.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from scp.capture.wire.messages import Reader
 from scp.capture.wire.transaction import read_transaction
 from scp.domain.cdr import ATTEMPT_ROW, CallAttempt, attempt_of
 from scp.engine.observers import Sample
+from scp.engine.return_path import ReturnPath
 from scp.services.cdr_row import attempt_row
 from scp.services.idp import read_call
 from scp.stack.tcap_dialogue import CLOSED
@@ -50,7 +51,7 @@ MOST: Final = 2000
 MOST_MESSAGES: Final = 200
 """Messages that are kept of one call; what comes after them is counted only."""
 LOOK_BACK: Final = 2048
-"""Messages among which the BEGIN of a call that was answered is looked for."""
+"""Messages among which an answer of the HLR is looked for, where the node asks one."""
 _SENT: Final = 256
 """Batches of sent messages among which a question to the HLR is looked for."""
 
@@ -174,7 +175,9 @@ class RecentCalls:
         if len(self._calls) == MOST:
             self._close(self._calls[0])
         self._calls.append(kept)
-        self._find_begin(kept)
+        path = dialogue.path
+        if isinstance(path, ReturnPath) and path.message:
+            kept.add(self._wall() - seconds, path.link.name, path.message, sent=False)
         return kept
 
     def _follow(self, kept: KeptCall, dialogue: Dialogue) -> None:
@@ -204,25 +207,17 @@ class RecentCalls:
                 if needle in octets:
                     kept.add(when, link, octets, sent=False)
 
-    def _find_begin(self, kept: KeptCall) -> None:
-        """Look for the BEGIN among what came lately, the latest first."""
-        needle = bytes((_OTID, len(kept.remote_tid))) + kept.remote_tid
-        for when, link, messages in reversed(self._heard):
-            for _, octets in messages:
-                if needle in octets:
-                    kept.add(when, link, octets, sent=False)
-                    return
-
     # -- the tap -----------------------------------------------------------------------------------------
 
     def heard(self, link: str, messages: Sequence[tuple[int, bytes]]) -> None:
-        """Remember what came in, for the calls that begin with it, and keep what is of open ones."""
-        now = self._wall()
-        self._heard.append((now, link, messages))
-        self._heard_messages += len(messages)
-        while self._heard_messages > LOOK_BACK and len(self._heard) > 1:
-            self._heard_messages -= len(self._heard.popleft()[2])
+        """Keep what is of open calls; remember what came in where an answer of the HLR may be among it."""
+        if self._asks:
+            self._heard.append((self._wall(), link, messages))
+            self._heard_messages += len(messages)
+            while self._heard_messages > LOOK_BACK and len(self._heard) > 1:
+                self._heard_messages -= len(self._heard.popleft()[2])
         if self._open:
+            now = self._wall()
             for _, octets in messages:
                 self._take(now, link, octets, sent=False)
 

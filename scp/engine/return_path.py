@@ -25,9 +25,10 @@ class ReturnPath:
         calling: octets of our own SCCP address.
         context: routing context of its first message (RFC 4666 §3.3.1), -1: none. Where a link has several,
             answers go as messages of that AS.
+        message: of M3UA, that opened the dialogue: where a tap is set, until it is held; else b"".
     """
 
-    __slots__ = ("called", "calling", "context", "dpc", "link", "network", "opc", "sls")
+    __slots__ = ("called", "calling", "context", "dpc", "link", "message", "network", "opc", "sls")
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class ReturnPath:
         calling: bytes,
         context: int = -1,
         network: Ss7Network | None = None,
+        message: bytes = b"",
     ) -> None:
         self.link = link
         self.network = network or link.network
@@ -48,6 +50,7 @@ class ReturnPath:
         self.called = called
         self.calling = calling
         self.context = context
+        self.message = message
 
 
 @final
@@ -69,5 +72,6 @@ class ReturnPaths:
             return known
         if len(self._known) >= _MOST:
             self._known.clear()
+        path.message = b""
         self._known[key] = path
         return path

@@ -229,7 +229,8 @@ class Signalling:
             if sccp.translates:
                 dpc = self._translated(network, calling, dpc, data.sls, now)
             own = sccp.own_address(unit.called_raw)
-            path = ReturnPath(link, data.dpc, dpc, data.sls, calling, own, context, network)
+            seen = b"" if self.tap is None else self._message
+            path = ReturnPath(link, data.dpc, dpc, data.sls, calling, own, context, network, seen)
             indication = self.tcap.receive(unit.data, path, now)
         else:
             indication = self.tcap.notice(unit.data, unit.cause, now)

@@ -294,9 +294,9 @@ class SmsControlUser:
         self._provider.flush()
 
     def _wait(self, message: _Message, due: float, now: float) -> None:
-        """Have `tick` look after a message; its dialogue is held."""
+        """Have `tick` look after a message; once it is decided its dialogue is held."""
         dialogue = message.dialogue
-        if not dialogue.closed:
+        if message.decided_ms and not dialogue.closed:
             dialogue.path = self._provider.keep(dialogue.path)
         message.due = due
         self._waiting.add(due, message, now)
