@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build bench conformance conformance-mutations overload bench-voip voip-kills held-kills fuzz bench-replay messages map-load clean unit-pure unit-rest unit-alone coverage-all
+.PHONY: help demo voip test set-up lock lint format lab unit unit-plain unit-compiled thorough coverage compiled build screenshots bench conformance conformance-mutations overload bench-voip voip-kills held-kills fuzz bench-replay messages map-load clean unit-pure unit-rest unit-alone coverage-all
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -122,6 +122,9 @@ build/compiled/.made: $(SOURCES) setup.py pyproject.toml
 
 build: set-up ## the wheel, in dist/
 	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+screenshots: set-up ## deploy/console/*.png: the console's pages, as their tests see them
+	CAMEL_SCP_SCREENSHOTS=deploy/console $(BIN)/pytest --timeout=0 tests/console/test_console_under_load.py tests/voip/test_call_ladder.py
 
 bench: compiled ## the benchmark scenarios, on compiled code; ARGS="--quick --json steer" for instance
 	@$(COMPILED) $(BIN)/camel-scp bench $(ARGS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ NEEDS_BROWSER = pytest.mark.skipif(
     BROWSER is None, reason="neither chromium nor chromium-headless-shell is installed"
 )
 PATIENCE_MS = 120_000
+PICTURES = os.environ.get("CAMEL_SCP_SCREENSHOTS", "")
+"""The folder that pictures of the pages are wanted in; "": nobody wants any."""
 
 
 @contextlib.contextmanager
@@ -48,6 +52,15 @@ class Tab:
         self.page.keyboard.type(token)
         self.page.keyboard.press("Enter")
         self.page.wait_for_selector(".network")
+
+    def picture(self, name: str) -> None:
+        """Take the page's picture where pictures are wanted (``make screenshots``): a wide one in light."""
+        if PICTURES:
+            self.page.emulate_media(color_scheme="light")
+            before = self.page.viewport_size
+            self.page.set_viewport_size({"width": 1200, "height": 800})
+            self.page.screenshot(path=Path(PICTURES, f"{name}.png"), full_page=True)
+            self.page.set_viewport_size(before)
 
     def close(self) -> None:
         """Close it; nothing went wrong, and no request left the node."""

@@ -30,13 +30,14 @@ function Until({ day }) {
 function Login({ done, why }) {
   const [text, type] = useState("");
   const [problem, fail] = useState(why);
+  useEffect(() => document.querySelector(".login input").focus(), []); // autofocus works once a document
   async function enter(event) {
     event.preventDefault();
     remember(text.trim());
     try { done(await ask("GET", "/v1/session")); } catch (error) { forget(); fail(error.message); }
   }
   return html`<main class="login"><h1>camel-scp console</h1><form onSubmit=${enter}>
-    <label>Token of a key of the API with scope read<input type="password" autocomplete="current-password" value=${text} onInput=${event => type(event.target.value)} autofocus required /></label>
+    <label>Token of a key of the API with scope read<input type="password" autocomplete="current-password" value=${text} onInput=${event => type(event.target.value)} required /></label>
     ${problem ? html`<p class="notice" role="alert">${problem}</p>` : null}
     <p><button class="primary">Sign in</button></p></form></main>`;
 }
