@@ -46,6 +46,8 @@ BUSY_MS: Final = 1000
 AT_ONCE: Final = 500
 RECEIPT_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds after which a receipt is looked for again that came before its message's reference was written."""
+AT_A_LOOK: Final = 20
+"""Receipts whose messages are looked for at once."""
 MOST_SOUGHT: Final = 100
 """Receipts that are looked for again at once: then the carrier is to bring its receipts later."""
 
@@ -93,6 +95,7 @@ class MessageQueue:
         self._pump: asyncio.Task[None] | None = None
         self._recovered = False
         self._sought = 0
+        self._looking = asyncio.Semaphore(AT_A_LOOK)
         self._forget_at = self._survey_at = 0.0
         self.open = 0
         self.oldest_due_ms = 0
@@ -200,10 +203,11 @@ class MessageQueue:
         A receipt may overtake the response that says which part it is of: while messages are being sent here,
         or by another node, it is looked for again.
         """
-        if self._sought < MOST_SOUGHT and await self._receipted(receipt):
-            return
-        if self._sought >= MOST_SOUGHT:
-            raise StoreError("many receipts of unknown messages are looked for", "unavailable")
+        async with self._looking:
+            if self._sought >= MOST_SOUGHT:
+                raise StoreError("many receipts of unknown messages are looked for", "unavailable")
+            if await self._receipted(receipt):
+                return
         self._sought += 1
         try:
             for pause in RECEIPT_PAUSES:

@@ -248,6 +248,7 @@ def test_receipts_of_unknown_messages_are_looked_for_so_many_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(queue_module, "MOST_SOUGHT", 10)
+    monkeypatch.setattr(queue_module, "AT_A_LOOK", 1)
     looked: list[str] = []
 
     async def body(room: Room) -> None:

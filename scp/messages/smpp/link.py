@@ -5,7 +5,7 @@ Any octet that comes in shows that the other end is alive; where none comes for 
 asked (enquire_link), and where it does not answer that the connection is closed.
 
 Of an end that sends more than is taken `AT_ONCE` no more is read for as long as that took: it gets at most
-half of the time that others have, too.
+half of the processor.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Link(asyncio.Protocol):
     def _take_some(self) -> None:
         """Take whole PDUs out of the stream; what is none ends the connection (§4.3.1: generic_nack)."""
         self._rest = None
-        began, start, taken = time.perf_counter(), 0, 0
+        began, start, taken = time.thread_time(), 0, 0
         try:
             while self.up and taken < AT_ONCE:
                 length = length_of(self._buffer, start)
@@ -160,7 +160,7 @@ class Link(asyncio.Protocol):
             if not self._paused:
                 self._paused = True
                 self._transport.pause_reading()
-            self._rest = self._loop.call_later(time.perf_counter() - began, self._take_some)
+            self._rest = self._loop.call_later(time.thread_time() - began, self._take_some)
 
     # --- this end ---
 
