@@ -6,11 +6,14 @@ tag: in a cluster they are on one server, so that one script changes them at onc
     {PREFIX:l:HEX}:balance   hash  MSISDN → minor units
     {PREFIX:l:HEX}:held      hash  MSISDN → minor units
     {PREFIX:l:HEX}:credits:MSISDN  hash  id → amount
-    {PREFIX:l:HEX}:r:ID      hash  a reservation: ``body`` (what never changes) and what does
-    {PREFIX:l:HEX}:open      sorted set  id → when it expires
-    {PREFIX:l:HEX}:ended     sorted set  id → when it ended
-    {PREFIX:l:HEX}:out:NODE  set   committed, and NODE has not said yet that it wrote the CDR
+    {PREFIX:l:HEX}:res       hash  id → a reservation (`scp.store.reservation_format`)
+    {PREFIX:l:HEX}:due       sorted set of slots of time (`scp.store.ledger_scripts`), and for each
+    {PREFIX:l:HEX}:due:SLOT  list  ids that are to be looked at then
+    {PREFIX:l:HEX}:past      list  ids that have ended, nearly in that order
+    {PREFIX:l:HEX}:cdr:NODE  set   committed, and NODE has not said yet that it wrote the CDR
     {PREFIX:l:HEX}:sums      hash  credited, charged
+
+An id is there without what it begins with, its bucket, and as octets.
 
 A change is acknowledged as a subscriber's record is (`scp.store.redis`): when ``acks`` replicas have it.
 """
@@ -20,7 +23,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
-import msgspec
 from msgspec import structs
 from redis.exceptions import ResponseError
 
@@ -34,30 +36,30 @@ from scp.domain.reservation import (
     State,
     Stepped,
     bucket_of,
-    bucket_of_id,
 )
 from scp.domain.tariff import MAX_AMOUNT
 from scp.ports import StoreError, Totals
-from scp.store.ledger_scripts import ARGUMENTS, BODY, CREDIT, FORGET, NUMBERS, RAISE, RECORDED, STEPS
+from scp.store.ledger_layout import MOVE, move_all
+from scp.store.ledger_scripts import ARGUMENTS, BODY, CREDIT, DUE, FORGET, NUMBERS, RAISE, RECORDED, STEPS
 from scp.store.redis_backed import RedisBacked
 from scp.store.redis_errors import answered, translate
-from scp.store.redis_hot import HotCall, HotCalls, HotScript, bulk
+from scp.store.redis_hot import HotCall, HotCalls, HotScript
+from scp.store.reservation_format import STATES, FormatError, decode, decode_body, encode_body
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
+
+    from redis.commands.core import AsyncScript
 
     from scp.domain.reservation import Step
     from scp.ports import StepWaiter
     from scp.store.redis_requests import Reply
     from scp.store.redis_url import RedisUrl
 
-_encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(Reservation).decode
 _BUCKETS: Final = {f"{number:02x}": number for number in range(BUCKETS)}
 """By what an id begins with; ids of sessions are the node's own, and need no closer look."""
-_KEYS: Final = ("balance", "held", "open", "ended")
 _RESULTS: Final = {each.value.encode(): each for each in Result}
-_STATES: Final = {each.value.encode(): each for each in State}
+_NONE: Final = STATES.index(State.NONE)
 _Answer: TypeAlias = Any
 """What a step's script returns: see `scp.store.ledger_scripts.step_script`."""
 
@@ -77,19 +79,32 @@ class RedisLedger(RedisBacked):
         self._credit = self._client.script(CREDIT)
         self._steps = {event: self._client.script(text) for event, text in STEPS.items()}
         self._recorded = self._client.script(RECORDED)
+        self._due = self._client.script(DUE)
         self._forget = self._client.script(FORGET)
         self._node = node
         self._tags = [f"{url.prefix}:l:{number:02x}".encode() for number in range(BUCKETS)]
+        names = ("res", "balance", "held", "due", "past", f"cdr:{node}", "sums")  # of a step's script
+        self._step_keys = [self._keys(bucket, *names) for bucket in range(BUCKETS)]
         self._calls = HotCalls(self._deployment, url.in_flight)
         self._acknowledged = url.acks > 0  # by replicas, which only redis-py's pipelines wait for
-        self._hot = {
-            event: HotScript(text, len(self._names()) + 1, ARGUMENTS) for event, text in STEPS.items()
+        self._hot = {event: HotScript(text, len(names), ARGUMENTS) for event, text in STEPS.items()}
+        self._heads = {
+            event: [script.with_keys(keys) for keys in self._step_keys] for event, script in self._hot.items()
         }
-        self._prefixes = [b"{%b}:r:" % tag for tag in self._tags]
-        self._further = [
-            b"".join([bulk(key) for key in self._keys(bucket, *self._names())]) for bucket in range(BUCKETS)
-        ]
         self._tasks: set[asyncio.Task[None]] = set()
+        self._move = self._client.script(MOVE)
+        self._moved = False
+
+    async def open(self) -> None:
+        """See `scp.ports.Ledger`."""
+        await super().open()
+        await self._move_all()
+
+    async def _move_all(self) -> None:
+        """Move what is in an earlier layout, once: at the first sweep if the server was not there before."""
+        if not self._moved:
+            await move_all(self._move, self._keys, self._node, BUCKETS)
+            self._moved = True
 
     def _connected(self) -> None:
         self._deployment.spread([self._key(bucket, "balance") for bucket in range(BUCKETS)])
@@ -115,44 +130,43 @@ class RedisLedger(RedisBacked):
 
     async def reservation(self, reservation_id: str) -> Reservation | None:
         """See `scp.ports.Ledger`."""
-        bucket = bucket_of_id(reservation_id)
-        if bucket < 0:
-            return None
-        fields = await self._ask("HGETALL", self._key(bucket, f"r:{reservation_id}"))
-        return _reservation(fields) if fields else None
+        bucket, seed = _split(reservation_id)
+        value = None if bucket < 0 else await self._ask("HGET", self._key(bucket, "res"), seed)
+        return None if value is None else _read(decode, reservation_id, value)
 
     async def reserve(self, reservation: Reservation, step: Step) -> Outcome:
         """See `scp.ports.Ledger`; the id has to be one of `scp.domain.reservation.reservation_id`."""
-        new = structs.replace(reservation, state=State.NONE)
-        return _outcome(await self._step(new.id, step, new.account.encode(), _encode(new), BODY))
+        body = encode_body(reservation)
+        answer = await self._step(reservation.id, step, reservation.account.encode(), body, BODY)
+        return _outcome(reservation.id, answer)
 
     async def step(self, reservation_id: str, step: Step) -> Outcome:
         """See `scp.ports.Ledger`."""
-        if bucket_of_id(reservation_id) < 0:
-            return Outcome(Result.UNKNOWN)
-        return _outcome(await self._step(reservation_id, step, b"", b"", BODY))
+        answer = await self._step(reservation_id, step, b"", b"", BODY)
+        return Outcome(Result.UNKNOWN) if answer is None else _outcome(reservation_id, answer)
 
     async def _step(self, reservation_id: str, step: Step, account: bytes, body: bytes, flag: str) -> _Answer:
-        keys = self._keys(bucket_of_id(reservation_id), f"r:{reservation_id}", *self._names())
-        arguments = (reservation_id, _numbers(step), account, body, flag)
-        answer: _Answer = await answered(self._steps[step.event](keys, arguments))
+        """Return the script's answer; None: that is no id."""
+        bucket, seed = _split(reservation_id)
+        if bucket < 0:
+            return None
+        arguments = (seed, _numbers(step), account, body, flag)
+        answer: _Answer = await answered(self._steps[step.event](self._step_keys[bucket], arguments))
         return answer
 
     def ask_step(
         self, reservation_id: str, step: Step, waiter: StepWaiter, new: Reservation | None = None
     ) -> None:
         """See `scp.ports.LedgerSteps`."""
-        account, body = (b"", b"") if new is None else (new.account.encode(), _encode(new))
-        bucket = _BUCKETS.get(reservation_id[:2], -1)
+        account, body = (b"", b"") if new is None else (new.account.encode(), encode_body(new))
+        bucket, seed = _split(reservation_id)
         if not self._acknowledged and bucket >= 0:
-            script = self._hot[step.event]
-            name = reservation_id.encode()
-            octets = b"%b$%d\r\n%b%b\r\n%b$%d\r\n%b\r\n$32\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$1\r\nr\r\n" % (
-                *(script.head, len(self._prefixes[bucket]) + len(name), self._prefixes[bucket], name),
-                *(self._further[bucket], len(name), name, _numbers(step)),
+            octets = b"%b$%d\r\n%b\r\n$32\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$1\r\nr\r\n" % (
+                *(self._heads[step.event][bucket], len(seed), seed, _numbers(step)),
                 *(len(account), account, len(body), body),
             )
-            if self._calls.send(_Asked(self._calls, script, bucket, octets, waiter)):
+            script = self._hot[step.event]
+            if self._calls.send(_Asked(self._calls, script, bucket, octets, waiter, reservation_id)):
                 return
         task = asyncio.get_running_loop().create_task(
             self._ask_slowly(reservation_id, step, account, body, waiter)
@@ -165,49 +179,40 @@ class RedisLedger(RedisBacked):
     ) -> None:
         """Ask where there is no connection, or where replicas have to acknowledge the answer."""
         try:
-            known = bucket_of_id(reservation_id) >= 0
-            answer = await self._step(reservation_id, step, account, body, RAISE) if known else None
+            answer = await self._step(reservation_id, step, account, body, RAISE)
+            waiter.stepped(Stepped(Result.UNKNOWN) if answer is None else _stepped(reservation_id, answer))
         except StoreError as error:
             waiter.stepped(error)
-        else:
-            waiter.stepped(Stepped(Result.UNKNOWN) if answer is None else _stepped(answer))
 
     async def due(self, now_ms: int, most: int) -> list[str]:
         """See `scp.ports.Ledger`."""
-        found = await self._ask_all("open", "ZRANGEBYSCORE", "-inf", now_ms, "LIMIT", 0, most)
-        return [each.decode() for ids in found for each in ids][:most]
+        await self._move_all()
+        found = await self._run_all(self._due, ("due", "res"), now_ms, most)
+        return _whole_ids(found)[:most]
 
     async def unrecorded(self, most: int, known: Collection[str] = ()) -> list[Reservation]:
         """See `scp.ports.Ledger`."""
-        found = await self._ask_all(f"out:{self._node}", "SRANDMEMBER", most + len(known))
-        ids = [each.decode() for ids in found for each in ids]
-        ids = [each for each in ids if each not in known][:most]
+        found = await self._ask_all(f"cdr:{self._node}", "SRANDMEMBER", most + len(known))
+        ids = [each for each in _whole_ids(found) if each not in known][:most]
         records = await asyncio.gather(*(self.reservation(each) for each in ids))
         return [record for record in records if record is not None]
 
     async def recorded(self, reservation_ids: Sequence[str]) -> None:
         """See `scp.ports.Ledger`."""
-        buckets: dict[int, list[str]] = {}
+        buckets: dict[int, list[bytes]] = {}
         for each in reservation_ids:
-            buckets.setdefault(bucket_of_id(each), []).append(each)
+            bucket, seed = _split(each)
+            buckets.setdefault(bucket, []).append(seed)
         await asyncio.gather(
             *(
-                answered(
-                    self._recorded([self._key(bucket, f"out:{self._node}"), self._key(bucket, "r:")], ids)
-                )
-                for bucket, ids in buckets.items()
+                answered(self._recorded(self._keys(bucket, f"cdr:{self._node}", "res"), seeds))
+                for bucket, seeds in buckets.items()
             )
         )
 
     async def forget(self, before_ms: int, most: int) -> int:
         """See `scp.ports.Ledger`; ``most`` holds for each bucket."""
-        counts = await asyncio.gather(
-            *(
-                answered(self._forget(self._keys(bucket, "ended", "r:"), [before_ms, most]))
-                for bucket in range(BUCKETS)
-            )
-        )
-        return sum(counts)
+        return sum(await self._run_all(self._forget, ("past", "res"), before_ms, most))
 
     async def totals(self) -> Totals:
         """See `scp.ports.Ledger`."""
@@ -231,10 +236,6 @@ class RedisLedger(RedisBacked):
     def _key(self, bucket: int, name: str) -> bytes:
         return b"{%b}:%b" % (self._tags[bucket], name.encode())
 
-    def _names(self) -> tuple[str, ...]:
-        """Return the keys of a step's script behind the reservation's own."""
-        return (*_KEYS, f"out:{self._node}", "sums")
-
     def _keys(self, bucket: int, *names: str) -> tuple[bytes, ...]:
         return tuple(self._key(bucket, name) for name in names)
 
@@ -244,7 +245,13 @@ class RedisLedger(RedisBacked):
             *(self._ask(verb, self._key(bucket, name), *arguments) for bucket in range(BUCKETS))
         )
 
-    async def _ask(self, verb: str, key: bytes, *words: str | int) -> Any:
+    async def _run_all(self, script: AsyncScript, names: Sequence[str], *arguments: int) -> list[Any]:
+        """Run a script in every bucket, all at once."""
+        return await asyncio.gather(
+            *(answered(script(self._keys(bucket, *names), arguments)) for bucket in range(BUCKETS))
+        )
+
+    async def _ask(self, verb: str, key: bytes, *words: bytes | str | int) -> Any:
         """Return the reply once enough replicas have what led to it."""
         return await answered(self._client.execute_command(verb, key, *words))
 
@@ -253,17 +260,29 @@ class RedisLedger(RedisBacked):
 class _Asked(HotCall):
     """A step on its way."""
 
-    __slots__ = ("waiter",)
+    __slots__ = ("reservation_id", "waiter")
 
     def __init__(
-        self, calls: HotCalls, script: HotScript, bucket: int, octets: bytes, waiter: StepWaiter
+        self,
+        calls: HotCalls,
+        script: HotScript,
+        bucket: int,
+        octets: bytes,
+        waiter: StepWaiter,
+        reservation_id: str,
     ) -> None:
         super().__init__(calls, script, bucket, octets)
         self.waiter = waiter
+        self.reservation_id = reservation_id
 
     def answered(self, value: Reply) -> None:
         """Hand it over."""
-        self.waiter.stepped(_stepped(value))
+        outcome: Stepped | StoreError
+        try:
+            outcome = _stepped(self.reservation_id, value)
+        except StoreError as error:
+            outcome = error
+        self.waiter.stepped(outcome)
 
     def failed(self, error: str) -> None:
         """Tell the server's error."""
@@ -274,13 +293,28 @@ class _Asked(HotCall):
         self.waiter.stepped(StoreError("redis: the connection was lost", "unreachable"))
 
 
+def _split(reservation_id: str) -> tuple[int, bytes]:
+    """Return an id's bucket, and the rest as octets; a bucket of -1: it is no id."""
+    bucket = _BUCKETS.get(reservation_id[:2], -1)
+    try:
+        seed = bytes.fromhex(reservation_id[2:])
+    except ValueError:
+        return -1, b""
+    return (bucket, seed) if seed.hex() == reservation_id[2:] and seed else (-1, b"")
+
+
+def _whole_ids(found: Sequence[Sequence[bytes]]) -> list[str]:
+    """Return whole ids; ``found`` has the seeds of each bucket."""
+    return [f"{bucket:02x}{seed.hex()}" for bucket, seeds in enumerate(found) for seed in seeds]
+
+
 def _numbers(step: Step) -> bytes:
     return NUMBERS.pack(step.at_ms, step.amount, step.seconds, step.expires_ms)
 
 
-def _stepped(answer: _Answer) -> Stepped:
-    result, _, balance, held, state, was, granted, _, used, charged, _, _, body = answer
-    after = _STATES[state]
+def _stepped(reservation_id: str, answer: _Answer) -> Stepped:
+    result, _, balance, held, number, was, granted, _, used, charged, _, _, body = answer
+    after = STATES[number]
     spendable = (balance or 0) - held
     return Stepped(
         _RESULTS[result],
@@ -290,25 +324,25 @@ def _stepped(answer: _Answer) -> Stepped:
         granted,
         used,
         charged,
-        None if body is None else _whole(answer),
+        None if body is None else _whole(reservation_id, answer),
     )
 
 
-def _outcome(answer: _Answer) -> Outcome:
+def _outcome(reservation_id: str, answer: _Answer) -> Outcome:
     result = _RESULTS[answer[0]]
     _, msisdn, balance, held, state, *_ = answer
     return Outcome(
         result,
         None if balance is None else Account(msisdn.decode(), balance, held),
-        None if state == b"none" or result is Result.NO_ACCOUNT else _whole(answer),
+        None if state == _NONE or result is Result.NO_ACCOUNT else _whole(reservation_id, answer),
     )
 
 
-def _whole(answer: _Answer) -> Reservation:
-    _, _, _, _, state, held, granted, expires, used, charged, ended, steps, body = answer
+def _whole(reservation_id: str, answer: _Answer) -> Reservation:
+    _, account, _, _, state, held, granted, expires, used, charged, ended, steps, body = answer
     return structs.replace(
-        _decode(body),
-        state=_STATES[state],
+        _read(decode_body, reservation_id, account.decode(), body),
+        state=STATES[state],
         held=held,
         granted_seconds=granted,
         expires_ms=expires,
@@ -319,15 +353,8 @@ def _whole(answer: _Answer) -> Reservation:
     )
 
 
-def _reservation(fields: dict[bytes, bytes]) -> Reservation:
-    return structs.replace(
-        _decode(fields[b"body"]),
-        state=State(fields[b"state"].decode()),
-        held=int(fields.get(b"held", 0)),
-        granted_seconds=int(fields.get(b"granted", 0)),
-        expires_ms=int(fields.get(b"expires", 0)),
-        used_seconds=int(fields.get(b"used", 0)),
-        charged=int(fields.get(b"charged", 0)),
-        ended_ms=int(fields.get(b"ended", 0)),
-        steps=int(fields.get(b"steps", 0)),
-    )
+def _read(decoder: Callable[..., Reservation], reservation_id: str, *arguments: Any) -> Reservation:
+    try:
+        return decoder(reservation_id, *arguments)
+    except FormatError as error:
+        raise StoreError(f"redis: reservation {reservation_id}: {error}", "foreign") from None

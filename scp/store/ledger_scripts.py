@@ -1,11 +1,17 @@
-"""The Lua scripts of the ledger. What a step does is `scp.domain.reservation.TABLE`, written out as Lua."""
+"""The Lua scripts of the ledger. What a step does is `scp.domain.reservation.TABLE`, written out as Lua.
+
+A reservation's value is that of `scp.store.reservation_format`. The open ones are looked after by slots of
+`SLOT_MS`: a list of ids for each, and a sorted set of the slots that there are. An id lies in the slot of its
+expiry or, if that was put off since, in an earlier one: `DUE` moves it along, and drops what has ended.
+"""
 
 from __future__ import annotations
 
 from struct import Struct
 from typing import Final
 
-from scp.domain.reservation import TABLE, Effect, Event, Result
+from scp.domain.reservation import OPEN, TABLE, Effect, Event, Result, State
+from scp.store.reservation_format import END, HEAD, STATES, UNRECORDED
 
 ARGUMENTS: Final = 5
 """Of a step's script."""
@@ -15,30 +21,32 @@ BODY: Final = "b"
 """Its last argument: the answer has the reservation's body."""
 RAISE: Final = "r"
 """Its last argument: to extend to no more than is granted is REPEATED. A charge's answer has the body."""
+SLOT_MS: Final = 1 << 14
+MOST_LOOKED_AT: Final = 10_000
+"""Ids that one call of `DUE` looks at."""
+_NUMBER: Final = {state: number for number, state in enumerate(STATES)}
+_NONE: Final = _NUMBER[State.NONE]
+_OPEN: Final = " or ".join(f"state == {_NUMBER[state]}" for state in STATES if state in OPEN)
 
 
 def _chosen(event: Event) -> str:
     """Return Lua that finds the row of a state: a chain of comparisons, since a table is built each time."""
     rows = {state: row for (state, asked), row in TABLE.items() if asked is event}
     return "else".join(
-        f"if state == '{state}' then effect, after = '{row.effect}', '{row.next}'\n"
+        f"if state == {_NUMBER[state]} then effect, after = '{row.effect}', {_NUMBER[row.next]}\n"
         for state, row in rows.items()
     )
 
 
 _HOLD: Final = f"""\
-  if amount - was > free then steps = steps - 1 return answer('{Result.INSUFFICIENT}') end
+  if amount - was > free then return answer('{Result.INSUFFICIENT}') end
   if amount ~= was then held = redis.call('HINCRBY', KEYS[3], account, amount - was) end
-  granted, expires = seconds, until_ms
-  redis.call('ZADD', KEYS[4], expires, id)
-  if state == 'none' then
-    redis.call('HSET', KEYS[1], 'state', after, 'held', amount, 'granted', granted, 'expires', expires,
-      'steps', steps, 'account', account, 'body', ARGV[4])
-  else
-    redis.call('HSET', KEYS[1], 'state', after, 'held', amount, 'granted', granted, 'expires', expires,
-      'steps', steps)
+  local slot = math.floor(until_ms / {SLOT_MS})
+  if not value or slot < math.floor(expires / {SLOT_MS}) then
+    if redis.call('RPUSH', KEYS[4] .. ':' .. slot, id) == 1 then redis.call('ZADD', KEYS[4], slot, slot) end
   end
-  state, was = after, amount
+  state, was, granted, expires, steps = after, amount, seconds, until_ms, steps + 1
+  redis.call('HSET', KEYS[1], id, struct.pack('{HEAD}', state, was, granted, expires, steps) .. rest)
   return answer('{Result.DONE}')
 """
 """How `step_script` holds an amount: a new reservation, or more for one that there is."""
@@ -47,24 +55,22 @@ if effect ~= '{Effect.CHARGE_LATE}' and effect ~= '{Effect.CHARGE_USED_LATE}' th
   if was ~= 0 then held = redis.call('HINCRBY', KEYS[3], account, -was) end
   free = free + was
 end
-ended = at
-redis.call('HSET', KEYS[1], 'state', after, 'ended', at, 'steps', steps)
+local unrecorded = 0
+state, ended, steps = after, at, steps + 1
 if effect ~= '{Effect.FREE}' then
   charged = math.min(amount, math.max(free, 0))
   if effect == '{Effect.CHARGE}' or effect == '{Effect.CHARGE_LATE}' then charged = math.min(charged, was) end
-  used = seconds
+  used, unrecorded = seconds, {UNRECORDED}
   if charged ~= 0 then
     balance = redis.call('HINCRBY', KEYS[2], account, -charged)
     redis.call('HINCRBY', KEYS[7], 'charged', charged)
   end
-  redis.call('HSET', KEYS[1], 'charged', charged, 'used', used, 'recorded', 0)
   redis.call('SADD', KEYS[6], id)
-  body = body or ARGV[5] == '{RAISE}'
+  whole = whole or ARGV[5] == '{RAISE}'
 end
-if state == 'none' then redis.call('HSET', KEYS[1], 'account', account, 'body', ARGV[4]) end
-redis.call('ZREM', KEYS[4], id)
-redis.call('ZADD', KEYS[5], ended, id)
-state = after
+redis.call('HSET', KEYS[1], id, struct.pack('{HEAD}', state + unrecorded, was, granted, expires, steps)
+  .. struct.pack('{END}', used, charged, ended) .. rest)
+redis.call('RPUSH', KEYS[5], id)
 return answer('{Result.DONE}')
 """
 """How `step_script` ends a reservation: what it held is free, and what was used is charged."""
@@ -73,34 +79,41 @@ return answer('{Result.DONE}')
 def step_script(event: Event) -> str:
     """Return the script that applies one event to a reservation.
 
-    KEYS: reservation, balances, held, open, ended, out, sums. ARGV: id; `NUMBERS`; for a new one account and
+    KEYS: reservations, balances, held, due, ended, out, sums. ARGV: id; `NUMBERS`; for a new one account and
     body; `BODY`, `RAISE` or "". Returns result; account; balance, nil without an account; what is held of it;
     and of the reservation state, held, granted seconds, expiry, used seconds, charge, end, steps, body.
     """
     return f"""\
-local r = redis.call('HMGET', KEYS[1], 'state', 'account', 'held', 'granted', 'expires', 'used', 'charged',
-  'ended', 'steps')
-local state, account, was, granted, expires = r[1] or 'none', r[2] or ARGV[3], tonumber(r[3] or 0), r[4], r[5]
-local used, charged, ended, steps = r[6], r[7], r[8], tonumber(r[9] or 0)
+local id, account = ARGV[1], ARGV[3]
+local value = redis.call('HGET', KEYS[1], id)
+local state, was, granted, expires, steps, used, charged, ended = {_NONE}, 0, 0, 0, 0, 0, 0, 0
+local rest
+if value then
+  local at
+  state, was, granted, expires, steps, at = struct.unpack('{HEAD}', value)
+  state = state % {UNRECORDED}
+  if not ({_OPEN}) then used, charged, ended, at = struct.unpack('{END}', value, at) end
+  rest, account = string.sub(value, at), struct.unpack('Bc0', value, at)
+else
+  rest = struct.pack('Bc0', #account, account) .. ARGV[4]
+end
 local balance = tonumber(redis.call('HGET', KEYS[2], account))
 local held = tonumber(redis.call('HGET', KEYS[3], account) or 0)
-local body = ARGV[5] == '{BODY}'
+local whole = ARGV[5] == '{BODY}'
 local function answer(result)
-  return {{result, account, balance or false, held, state, was, tonumber(granted or 0),
-    tonumber(expires or 0), tonumber(used or 0), tonumber(charged or 0), tonumber(ended or 0), steps,
-    body and redis.call('HGET', KEYS[1], 'body')}}
+  return {{result, account, balance or false, held, state, was, granted, expires, used, charged, ended, steps,
+    whole and string.sub(rest, #account + 2)}}
 end
 local effect, after
 {_chosen(event)}end
-if not effect then return answer(state == 'none' and '{Result.UNKNOWN}' or '{Result.REFUSED}') end
+if not effect then return answer(state == {_NONE} and '{Result.UNKNOWN}' or '{Result.REFUSED}') end
 if effect == '{Effect.REPEAT}' then return answer('{Result.REPEATED}') end
-local id, at, amount, seconds, until_ms = ARGV[1], struct.unpack('>i8i8i8i8', ARGV[2])
-if ARGV[5] == '{RAISE}' and effect == '{Effect.HOLD}' and seconds <= tonumber(granted or -1) then
+local at, amount, seconds, until_ms = struct.unpack('>i8i8i8i8', ARGV[2])
+if ARGV[5] == '{RAISE}' and effect == '{Effect.HOLD}' and value and seconds <= granted then
   return answer('{Result.REPEATED}')
 end
 if not balance and (amount ~= 0 or was ~= 0) then return answer('{Result.NO_ACCOUNT}') end
 local free = (balance or 0) - held
-steps = steps + 1
 if effect == '{Effect.HOLD}' then
 {_HOLD}end
 {_END}"""
@@ -126,24 +139,82 @@ return {{'{Result.DONE}', balance, held}}
 """
 """KEYS: the account's credits, balances, held, sums. ARGV: account, id, amount, the most a balance may be."""
 
-RECORDED: Final = """\
+RECORDED: Final = f"""\
 for _, id in ipairs(ARGV) do
-  if redis.call('EXISTS', KEYS[2] .. id) == 1 then redis.call('HSET', KEYS[2] .. id, 'recorded', 1) end
+  local value = redis.call('HGET', KEYS[2], id)
+  local state = value and string.byte(value)
+  if state and state >= {UNRECORDED} then
+    redis.call('HSET', KEYS[2], id, string.char(state - {UNRECORDED}) .. string.sub(value, 2))
+  end
   redis.call('SREM', KEYS[1], id)
 end
 return #ARGV
 """
-"""KEYS: out, what reservations' keys begin with. ARGV: ids."""
+"""KEYS: out, reservations. ARGV: ids."""
 
-FORGET: Final = """\
-local count = 0
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])) do
-  if redis.call('HGET', KEYS[2] .. id, 'recorded') ~= '0' then
-    redis.call('DEL', KEYS[2] .. id)
-    redis.call('ZREM', KEYS[1], id)
-    count = count + 1
+DUE: Final = f"""\
+local now, most, left = tonumber(ARGV[1]), tonumber(ARGV[2]), {MOST_LOOKED_AT}
+local found, seen = {{}}, {{}}
+for _, slot in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', math.floor(now / {SLOT_MS}))) do
+  if #found == most or left == 0 then break end
+  local list = KEYS[1] .. ':' .. slot
+  local ids = redis.call('LRANGE', list, 0, left - 1)
+  left = left - #ids
+  local stay = {{}}
+  for _, id in ipairs(ids) do
+    local value = redis.call('HGET', KEYS[2], id)
+    local state, expires, _ = -1
+    if value then state, _, _, expires = struct.unpack('{HEAD}', value) end
+    if ({_OPEN}) and not seen[id] then
+      seen[id] = true
+      local other = math.floor(expires / {SLOT_MS})
+      if expires <= now or other <= tonumber(slot) then
+        stay[#stay + 1] = id
+        if expires <= now and #found < most then found[#found + 1] = id end
+      elseif redis.call('RPUSH', KEYS[1] .. ':' .. other, id) == 1 then
+        redis.call('ZADD', KEYS[1], other, other)
+      end
+    end
   end
+  if #stay < #ids then
+    redis.call('LTRIM', list, #ids, -1)
+    for _, id in ipairs(stay) do redis.call('RPUSH', list, id) end
+  end
+  if #stay == 0 and redis.call('EXISTS', list) == 0 then redis.call('ZREM', KEYS[1], slot) end
+end
+return found
+"""
+"""KEYS: due, reservations. ARGV: now, how many to return. Returns the ids of open ones whose time is up."""
+
+FORGET: Final = f"""\
+local ids = redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)
+local early, late, count = {{}}, {{}}, 0
+for _, id in ipairs(ids) do
+  local value = redis.call('HGET', KEYS[2], id)
+  local state, ended, at, _ = {_NONE}
+  if value then
+    state, _, _, _, _, at = struct.unpack('{HEAD}', value)
+  end
+  if value and not ({_OPEN}) then
+    _, _, ended = struct.unpack('{END}', value, at)
+    if ended >= tonumber(ARGV[1]) then
+      late[#late + 1] = id
+    elseif state >= {UNRECORDED} then
+      early[#early + 1] = id
+    else
+      redis.call('HDEL', KEYS[2], id)
+      count = count + 1
+    end
+  end
+end
+if #late < #ids then
+  redis.call('LTRIM', KEYS[1], #ids, -1)
+  for at = #late, 1, -1 do redis.call('LPUSH', KEYS[1], late[at]) end
+  for _, id in ipairs(early) do redis.call('RPUSH', KEYS[1], id) end
 end
 return count
 """
-"""KEYS: ended, what reservations' keys begin with. ARGV: before when, how many to look at."""
+"""KEYS: ended, reservations. ARGV: before when, how many to look at.
+
+One whose CDR is not written goes to the end of the list: it would keep the others from being looked at.
+"""

@@ -315,6 +315,62 @@ class LedgerContract:
 
         check()
 
+    @pytest.mark.hypothesis
+    def test_what_is_due_and_what_is_forgotten_at_any_time(self, new_ledger: NewLedger) -> None:
+        """Reserved, put off or brought forward, ended in any order: who asks gets what has expired by then."""
+        numbers = iter(range(1, 1 << 30))
+        times = st.integers(1, 200_000)  # milliseconds
+        steps = st.lists(
+            st.tuples(
+                st.sampled_from(["reserve", "extend", "commit", "release", "due"]), st.integers(0, 5), times
+            ),
+            max_size=30,
+        )
+
+        @given(steps, times)
+        @examples(30, suppress_health_check=list(HealthCheck))
+        def check(plan, before) -> None:
+            async def body(ledger):
+                while await ledger.forget(10**14, 100):  # what another example has left
+                    pass
+                base = next(numbers) * 10
+                made: dict[str, Reservation] = {}
+                for what, which, at in plan:
+                    new = made.get(reservation(base + which).id, reservation(base + which))
+                    if what == "reserve":
+                        made[new.id] = (await ledger.reserve(new, reserve(0, at))).reservation
+                    elif what == "due":
+                        expected = sorted(
+                            n.id for n in made.values() if n.state in OPEN and n.expires_ms <= at
+                        )
+                        assert sorted(await ledger.due(at, 1000)) == expected
+                        assert len(await ledger.due(at, 1)) == min(1, len(expected))
+                    elif new.id in made:
+                        event = {"extend": Event.EXTEND, "commit": Event.COMMIT, "release": Event.RELEASE}[
+                            what
+                        ]
+                        outcome = await ledger.step(new.id, Step(event, at, 0, 60, at))
+                        made[new.id] = outcome.reservation
+                ended = [each for each in made.values() if each.state not in OPEN]
+                await ledger.recorded([each.id for each in ended][::2])
+                written = {each.id for each in ended[::2]} | {
+                    n.id for n in ended if n.state is State.RELEASED
+                }
+                gone = {each.id for each in ended if each.ended_ms < before and each.id in written}
+                assert await ledger.forget(before, 100) == len(gone)
+                for each in made.values():
+                    assert await ledger.reservation(each.id) == (None if each.id in gone else each)
+                for each in made.values():
+                    if each.state in OPEN:
+                        await ledger.step(each.id, RELEASE)
+                assert await ledger.due(10**14, 1000) == []
+                await ledger.recorded(list(made))
+                assert await ledger.forget(10**14, 100) == len(made) - len(gone)
+
+            run(new_ledger, body)
+
+        check()
+
     def test_a_thousand_clients_never_overspend(self, new_ledger: NewLedger) -> None:
         """Each reserves, then commits, releases or leaves; the balance is enough for some of them only."""
         clients, price, credit = 1000, 37, 9_999

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
-from ledger_contract import A, LedgerContract, NewLedger, commit, reservation, reserve
+from ledger_contract import A, LedgerContract, NewLedger, commit, consistent, reservation, reserve
+from msgspec import structs
 
 from oracles.redis_lab import Lab
 from oracles.servers import answers_tcp, running
 from oracles.waiting import until
-from scp.domain.reservation import Result
+from scp.domain.reservation import Account, Result, State, bucket_of
+from scp.domain.tariff import Tariff
 from scp.ports import StoreError
 from scp.store.ledger_redis import RedisLedger
 from scp.store.ledger_sqlite import SqliteLedger
@@ -72,6 +75,110 @@ def test_each_node_writes_its_own_records(single: Lab, fresh: str) -> None:
         await other.close()
 
     asyncio.run(main())
+
+
+def test_a_damaged_reservation_is_named_and_harms_no_other(single: Lab, fresh: str) -> None:
+    async def main() -> None:
+        ledger = on(single, fresh)()
+        await ledger.open()
+        await ledger.credit(A, "p", 100, 1)
+        with redis.Redis.from_url(single.url) as client:
+            for number in (1, 2, 3):
+                await ledger.reserve(reservation(number), reserve(10))
+            (key,) = client.keys(f"{{{parse_redis_url(f'{single.url}?{fresh}').prefix}:l:*:res")
+            one, two = (bytes.fromhex(reservation(number).id[2:]) for number in (1, 2))
+            value = client.hget(key, one)
+            client.hset(key, one, value[:-1])
+            client.hset(key, two, b"?")
+        with pytest.raises(StoreError, match=f"{reservation(1).id}: reservation: it ends after") as raised:
+            await ledger.reservation(reservation(1).id)
+        assert raised.value.kind == "foreign"
+        for number in (1, 2):
+            with pytest.raises(StoreError):
+                await ledger.step(reservation(number).id, commit(10))
+        assert (await ledger.step(reservation(3).id, commit(10))).result is Result.DONE
+        await ledger.close()
+
+    asyncio.run(main())
+
+
+EARLIER = {
+    reservation(1): {"state": "extended", "held": 30, "granted": 120, "expires": 90_000, "steps": 2},
+    reservation(2): {
+        "state": "released",
+        "held": 5,
+        "granted": 60,
+        "expires": 7000,
+        "ended": 8000,
+        "steps": 2,
+    },
+    reservation(3, tariff=Tariff("46", 12)): {
+        "state": "committed",
+        "held": 40,
+        "granted": 60,
+        "expires": 9000,
+    }
+    | {"steps": 2, "used": 33, "charged": 7, "ended": 9500, "recorded": 0},
+    reservation(4): {"state": "denied", "ended": 1000, "steps": 1},
+}
+"""What never changes, and the fields that did."""
+
+
+def write_earlier(client: redis.Redis, prefix: str) -> None:
+    """As the ledger wrote it before: 93 of 100 are left, of which 30 are held."""
+    tag = f"{{{prefix}:l:{bucket_of(A):02x}}}"
+    client.hset(f"{tag}:balance", A, 93)
+    client.hset(f"{tag}:held", A, 30)
+    client.hset(f"{tag}:credits:{A}", "p", 100)
+    client.hset(f"{tag}:sums", mapping={"credited": 100, "charged": 7})
+    for body, changing in EARLIER.items():
+        fields = {**changing, "account": A, "body": msgspec.json.encode(body)}
+        client.hset(f"{tag}:r:{body.id}", mapping=fields)
+        ended = changing.get("ended", 0)
+        client.zadd(f"{tag}:ended" if ended else f"{tag}:open", {body.id: ended or changing["expires"]})
+        if "recorded" in changing:
+            client.sadd(f"{tag}:out:scp-1", body.id)
+
+
+@pytest.mark.parametrize("lab", ["single", "cluster"])
+def test_reservations_of_the_earlier_layout_go_on(
+    lab: str, fresh: str, request: pytest.FixtureRequest
+) -> None:
+    where: Lab = request.getfixturevalue(lab)
+    names = {"held": "held", "granted": "granted_seconds", "expires": "expires_ms", "steps": "steps"}
+    names |= {"used": "used_seconds", "charged": "charged", "ended": "ended_ms", "state": "state"}
+    prefix = parse_redis_url(f"{where.url}?{fresh}").prefix
+    if lab == "single":
+        client = redis.Redis.from_url(where.url)
+    else:
+        client = redis.RedisCluster.from_url(where.url.replace("redis+cluster", "redis").partition(",")[0])
+    with client:
+        write_earlier(client, prefix)
+
+    async def main() -> None:
+        ledger = on(where, fresh)()
+        await ledger.open()
+        for body, changing in EARLIER.items():
+            changed = {names[name]: each for name, each in changing.items() if name in names}
+            changed["state"] = State(changed["state"])
+            assert await ledger.reservation(body.id) == structs.replace(body, **changed)
+        assert await ledger.due(90_000, 9) == [reservation(1).id]
+        assert [each.id for each in await ledger.unrecorded(9)] == [reservation(3).id]
+        await consistent(ledger)
+        settled = await ledger.step(reservation(1).id, commit(20))
+        assert settled.account == Account(A, 73, 0)
+        await ledger.recorded([reservation(1).id, reservation(3).id])
+        assert await ledger.unrecorded(9) == []
+        assert await ledger.forget(10**12, 9) == len(EARLIER)
+        assert await ledger.due(10**12, 9) == []
+        await consistent(ledger)
+        await ledger.close()
+
+    asyncio.run(main())
+    if lab == "single":
+        with client:
+            left = {key.rpartition(b"}:")[2].decode() for key in client.keys(f"{{{prefix}:l:*")}
+        assert left == {"balance", "held", "sums", f"credits:{A}"}
 
 
 def test_scripts_that_the_server_lost(single: Lab, fresh: str) -> None:
