@@ -54,7 +54,7 @@ for each = 1, 2 do
 end
 return count
 """
-"""KEYS: open, ended, out, what reservations' keys began with; reservations, due, past, cdr. Returns a count."""
+"""KEYS: open, ended, out, what reservations' keys began with; res, due, past, cdr. Returns how many."""
 
 
 async def move_all(

@@ -143,7 +143,8 @@ def test_each_fault_is_named() -> None:
             decode_body("0711", A, octets)
         return str(raised.value)
 
-    assert fault(b"{}") == "reservation: 2 octets are too few"
+    assert fault(b"\1{") == "reservation: 2 octets are too few"
+    assert "its JSON can't be read" in fault(b"{}")
     assert fault(b"\2" + body[1:]) == "reservation: format 2 is not known"
     assert "tariff can't be read" in fault(body[:-1])
     assert "tariff can't be read" in fault(body + b"\0")
