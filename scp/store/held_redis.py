@@ -3,9 +3,10 @@
 Sixteen buckets, chosen by the transaction id's last four bits; the keys of one share a hash tag, so that in a
 cluster one script changes them at once::
 
-    {PREFIX:h:X}:calls   hash        transaction id → owner, fencing number, record
-    {PREFIX:h:X}:due     sorted set  transaction id → when somebody has to look after the call
-    {PREFIX:h:X}:left    hash        transaction id → messages that no node has served
+    {PREFIX:h:X}:calls      hash        transaction id → fencing number, owner, time, record
+    {PREFIX:h:X}:when       sorted set  of slots of time (`scp.store.redis_slots`), and for each
+    {PREFIX:h:X}:when:SLOT  list        transaction ids by when somebody has to look after the call
+    {PREFIX:h:X}:left       hash        transaction id → messages that no node has served
 
 Writes go as lookups do (`scp.store.redis_lookup`): those of one turn share a system call, and cost 2 µs each
 in place of redis-py's 15. They do not wait for replicas: what a failover loses is the record of a call whose
@@ -20,7 +21,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.held_call_ports import HeldEntry, Kept
-from scp.store.held_rows import framed, unframed
+from scp.store.held_rows import FENCE_KEPT_MS, framed, unframed
 from scp.store.held_scripts import CLAIM, DELETE, DUE, HEAD, PUT, RELEASE
 from scp.store.redis_backed import RedisBacked
 from scp.store.redis_errors import answered
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from scp.store.redis_url import RedisUrl
 
 BUCKETS: Final = 16
-_HEAD: Final = Struct(">IH")
+_HEAD: Final = Struct(">IHHI")  # the time in 2 and 4 octets
+_OWNER: Final = Struct(">IH")
+_LOW: Final = (1 << 32) - 1
 _ONE: Final = 1
 # In Python 3.11 a member looked up through its class costs ten times what a global does.
 _WRITTEN: Final = Kept.WRITTEN
@@ -86,9 +89,9 @@ class RedisHeldCalls(RedisBacked):
         self._clock = clock
         self._calls = HotCalls(self._deployment, url.in_flight)
         tags = [f"{{{url.prefix}:h:{number:x}}}" for number in range(BUCKETS)]
-        self._keys = [(f"{t}:calls".encode(), f"{t}:due".encode(), f"{t}:left".encode()) for t in tags]
-        self._put = HotScript(PUT, 3, 3)
-        self._delete = HotScript(DELETE, 3, 3)
+        self._keys = [(f"{t}:calls".encode(), f"{t}:when".encode(), f"{t}:left".encode()) for t in tags]
+        self._put = HotScript(PUT, 3, 2)
+        self._delete = HotScript(DELETE, 3, 2)
         self._puts = [self._put.with_keys(keys) for keys in self._keys]
         self._deletes = [self._delete.with_keys(keys) for keys in self._keys]
         client = self._deployment.client
@@ -105,23 +108,22 @@ class RedisHeldCalls(RedisBacked):
     def put(self, entry: HeldEntry, due_ms: int, waiter: KeptWaiter) -> None:
         """See `scp.held_call_ports.HeldCalls`."""
         tid, fence, owner, record, _ = entry
-        octets = b"%b$4\r\n%b\r\n$%d\r\n%b%b\r\n$13\r\n%013d\r\n" % (
+        octets = b"%b$4\r\n%b\r\n$%d\r\n%b%b\r\n" % (
             self._puts[tid[3] & 15],
             tid,
             HEAD + len(record),
-            _HEAD.pack(fence, owner),
+            _HEAD.pack(fence, owner, due_ms >> 32, due_ms & _LOW),
             record,
-            due_ms,
         )
         self._send(_Change(self._calls, self._put, tid[3] & 15, octets, waiter))
 
     def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
         """See `scp.held_call_ports.HeldCalls`."""
-        octets = b"%b$4\r\n%b\r\n$6\r\n%b\r\n$13\r\n%013d\r\n" % (
+        until = int(self._clock() * 1000) + FENCE_KEPT_MS
+        octets = b"%b$4\r\n%b\r\n$12\r\n%b\r\n" % (
             self._deletes[tid[3] & 15],
             tid,
-            _HEAD.pack(fence, owner),
-            int(self._clock() * 1000),
+            _HEAD.pack(fence, owner, until >> 32, until & _LOW),
         )
         self._send(_Change(self._calls, self._delete, tid[3] & 15, octets, waiter))
 
@@ -148,7 +150,7 @@ class RedisHeldCalls(RedisBacked):
     async def release(self, tid: bytes, fence: int, owner: int, message: bytes = b"") -> bool:
         """See `scp.held_call_ports.HeldCalls`."""
         left = framed(message) if message else b""
-        return bool(await self._run(self._release, tid, tid, _HEAD.pack(fence, owner), left))
+        return bool(await self._run(self._release, tid, tid, _OWNER.pack(fence, owner), left))
 
     async def leave(self, tid: bytes, message: bytes) -> bool:
         """See `scp.held_call_ports.HeldCalls`."""
@@ -182,5 +184,5 @@ class RedisHeldCalls(RedisBacked):
 
 
 def _entry(tid: bytes, value: bytes, left: bytes = b"") -> HeldEntry:
-    fence, owner = _HEAD.unpack_from(value)
+    fence, owner = _OWNER.unpack_from(value)
     return HeldEntry(tid, fence, owner, value[HEAD:], tuple(unframed(left)))

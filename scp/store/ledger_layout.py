@@ -10,8 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from scp.domain.reservation import State
-from scp.store.ledger_scripts import SLOT_MS
 from scp.store.redis_errors import answered
+from scp.store.redis_slots import PLACE
 from scp.store.reservation_format import END, HEAD, STATES, UNRECORDED
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 500
 _NUMBERS: Final = ", ".join(f"['{state}'] = {number}" for number, state in enumerate(STATES))
 MOVE: Final = f"""\
-local numbers = {{{_NUMBERS}}}
+{PLACE}local numbers = {{{_NUMBERS}}}
 local function moved(text)
   local id = string.gsub(string.sub(text, 3), '%x%x', function(two) return string.char(tonumber(two, 16)) end)
   local r = redis.call('HMGET', KEYS[4] .. text, 'state', 'held', 'granted', 'expires', 'steps', 'used',
@@ -34,9 +34,7 @@ local function moved(text)
   redis.call('HSET', KEYS[5], id, struct.pack('{HEAD}', state, r[2], r[3], r[4], r[5])
     .. (open and '' or struct.pack('{END}', r[6], r[7], r[8])) .. struct.pack('Bc0', #r[10], r[10]) .. r[11])
   if open then
-    local slot = math.floor(r[4] / {SLOT_MS})
-    redis.call('RPUSH', KEYS[6] .. ':' .. slot, id)
-    redis.call('ZADD', KEYS[6], slot, slot)
+    place(KEYS[6], id, r[4])
   else
     redis.call('RPUSH', KEYS[7], id)
   end

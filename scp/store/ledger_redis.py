@@ -7,8 +7,8 @@ tag: in a cluster they are on one server, so that one script changes them at onc
     {PREFIX:l:HEX}:held      hash  MSISDN → minor units
     {PREFIX:l:HEX}:credits:MSISDN  hash  id → amount
     {PREFIX:l:HEX}:res       hash  id → a reservation (`scp.store.reservation_format`)
-    {PREFIX:l:HEX}:due       sorted set of slots of time (`scp.store.ledger_scripts`), and for each
-    {PREFIX:l:HEX}:due:SLOT  list  ids that are to be looked at then
+    {PREFIX:l:HEX}:due       sorted set of slots of time (`scp.store.redis_slots`), and for each
+    {PREFIX:l:HEX}:due:SLOT  list  ids by expiry
     {PREFIX:l:HEX}:past      list  ids that have ended, nearly in that order
     {PREFIX:l:HEX}:cdr:NODE  set   committed, and NODE has not said yet that it wrote the CDR
     {PREFIX:l:HEX}:sums      hash  credited, charged

@@ -1,8 +1,7 @@
 """The Lua scripts of the ledger. What a step does is `scp.domain.reservation.TABLE`, written out as Lua.
 
-A reservation's value is that of `scp.store.reservation_format`. The open ones are looked after by slots of
-`SLOT_MS`: a list of ids for each, and a sorted set of the slots that there are. An id lies in the slot of its
-expiry or, if that was put off since, in an earlier one: `DUE` moves it along, and drops what has ended.
+A reservation's value is that of `scp.store.reservation_format`. The ids of open ones lie in
+slots by their expiry (`scp.store.redis_slots`).
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from struct import Struct
 from typing import Final
 
 from scp.domain.reservation import OPEN, TABLE, Effect, Event, Result, State
+from scp.store.redis_slots import LOOK, PLACE
 from scp.store.reservation_format import END, HEAD, STATES, UNRECORDED
 
 ARGUMENTS: Final = 5
@@ -21,9 +21,6 @@ BODY: Final = "b"
 """Its last argument: the answer has the reservation's body."""
 RAISE: Final = "r"
 """Its last argument: to extend to no more than is granted is REPEATED. A charge's answer has the body."""
-SLOT_MS: Final = 1 << 14
-MOST_LOOKED_AT: Final = 10_000
-"""Ids that one call of `DUE` looks at."""
 _NUMBER: Final = {state: number for number, state in enumerate(STATES)}
 _NONE: Final = _NUMBER[State.NONE]
 _OPEN: Final = " or ".join(f"state == {_NUMBER[state]}" for state in STATES if state in OPEN)
@@ -41,10 +38,7 @@ def _chosen(event: Event) -> str:
 _HOLD: Final = f"""\
   if amount - was > free then return answer('{Result.INSUFFICIENT}') end
   if amount ~= was then held = redis.call('HINCRBY', KEYS[3], account, amount - was) end
-  local slot = math.floor(until_ms / {SLOT_MS})
-  if not value or slot < math.floor(expires / {SLOT_MS}) then
-    if redis.call('RPUSH', KEYS[4] .. ':' .. slot, id) == 1 then redis.call('ZADD', KEYS[4], slot, slot) end
-  end
+  place(KEYS[4], id, until_ms, value and expires)
   state, was, granted, expires, steps = after, amount, seconds, until_ms, steps + 1
   redis.call('HSET', KEYS[1], id, struct.pack('{HEAD}', state, was, granted, expires, steps) .. rest)
   return answer('{Result.DONE}')
@@ -115,7 +109,7 @@ end
 if not balance and (amount ~= 0 or was ~= 0) then return answer('{Result.NO_ACCOUNT}') end
 local free = (balance or 0) - held
 if effect == '{Effect.HOLD}' then
-{_HOLD}end
+{PLACE}{_HOLD}end
 {_END}"""
 
 
@@ -153,36 +147,12 @@ return #ARGV
 """KEYS: out, reservations. ARGV: ids."""
 
 DUE: Final = f"""\
-local now, most, left = tonumber(ARGV[1]), tonumber(ARGV[2]), {MOST_LOOKED_AT}
-local found, seen = {{}}, {{}}
-for _, slot in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', math.floor(now / {SLOT_MS}))) do
-  if #found == most or left == 0 then break end
-  local list = KEYS[1] .. ':' .. slot
-  local ids = redis.call('LRANGE', list, 0, left - 1)
-  left = left - #ids
-  local stay = {{}}
-  for _, id in ipairs(ids) do
-    local value = redis.call('HGET', KEYS[2], id)
-    local state, expires, _ = -1
-    if value then state, _, _, expires = struct.unpack('{HEAD}', value) end
-    if ({_OPEN}) and not seen[id] then
-      seen[id] = true
-      local other = math.floor(expires / {SLOT_MS})
-      if expires <= now or other <= tonumber(slot) then
-        stay[#stay + 1] = id
-        if expires <= now and #found < most then found[#found + 1] = id end
-      elseif redis.call('RPUSH', KEYS[1] .. ':' .. other, id) == 1 then
-        redis.call('ZADD', KEYS[1], other, other)
-      end
-    end
-  end
-  if #stay < #ids then
-    redis.call('LTRIM', list, #ids, -1)
-    for _, id in ipairs(stay) do redis.call('RPUSH', list, id) end
-  end
-  if #stay == 0 and redis.call('EXISTS', list) == 0 then redis.call('ZREM', KEYS[1], slot) end
-end
-return found
+{LOOK}return look(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), function(id)
+  local value = redis.call('HGET', KEYS[2], id)
+  if not value then return false end
+  local state, _, _, expires = struct.unpack('{HEAD}', value)
+  return ({_OPEN}) and expires
+end)
 """
 """KEYS: due, reservations. ARGV: now, how many to return. Returns the ids of open ones whose time is up."""
 

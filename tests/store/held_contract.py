@@ -203,6 +203,55 @@ class HeldContract:
 
         self.run(new_held, scenario)
 
+    @pytest.mark.hypothesis
+    def test_what_is_due_at_any_time(self, new_held: NewHeld) -> None:
+        """Times that are put off and brought forward, entries that are deleted and left: as a dict has it."""
+        times = st.integers(1, 200_000)  # milliseconds
+        steps = st.lists(
+            st.tuples(st.sampled_from(["put", "put", "delete", "leave", "due"]), st.integers(0, 5), times),
+            max_size=30,
+        )
+
+        async def check(store: HeldCalls, base: int, plan: list[tuple[str, int, int]]) -> None:
+            rows: dict[bytes, tuple[int, int, int]] = {}  # fence, owner, when
+            for what, which, at in plan:
+                tid = (base * 8 + which).to_bytes(4, "big")
+                fence, owner, _ = rows.get(tid, (1, 1, 0))
+                if what == "put":
+                    assert await put(store, entry(fence=fence, owner=owner, tid=tid), at) is Kept.WRITTEN
+                    rows[tid] = fence, owner, at
+                elif what == "due":
+                    expected = {tid for tid, row in rows.items() if row[2] <= at}
+                    found = await store.due(at, 1000)
+                    assert {each.tid for each in found} == expected
+                    assert len(found) == len(expected)
+                    assert len(await store.due(at, 1)) == min(1, len(expected))
+                elif tid not in rows:
+                    continue
+                elif what == "leave":
+                    assert await store.leave(tid, b"message")
+                    rows[tid] = fence + 1, NOBODY, 0
+                elif fence == 1:  # else its fencing number would stay, and refuse the next example's
+                    assert await delete(store, tid, fence, owner) is Kept.WRITTEN
+                    del rows[tid]
+            for tid, (fence, owner, _) in rows.items():
+                assert await delete(store, tid, fence, owner) is Kept.WRITTEN
+
+        plans: list[list[tuple[str, int, int]]] = []
+
+        @given(steps)
+        @examples(30)
+        def collect(plan: list[tuple[str, int, int]]) -> None:
+            plans.append(plan)
+
+        collect()
+
+        async def scenario(store: HeldCalls) -> None:
+            for base, plan in enumerate(plans):
+                await check(store, base, plan)
+
+        self.run(new_held, scenario)
+
     def test_what_is_due_comes_bounded_whoever_owns_it(self, new_held: NewHeld) -> None:
         async def scenario(store: HeldCalls) -> None:
             tids = [bytes([number % 3, 0, 0, number]) for number in range(50)]
