@@ -36,7 +36,9 @@ _HEAD_SIZE: Final = 19
 _END_SIZE: Final = 15
 _VERSION: Final = 1
 _decode_json: Final = msgspec.json.Decoder(Reservation).decode
-_FIXED: Final = Struct(">BBIHi")  # version, flags, created (4 and 2 octets), local clock less created
+_FIXED: Final = Struct(">BBIHb")  # version, flags, created (4 and 2 octets), local clock less created
+_QUARTER: Final = 900
+"""Seconds: clocks of time zones differ by multiples of it."""
 _FAR: Final = Struct(">q")
 _TARIFF: Final = 0x08
 _FAR_CLOCK: Final = 0x80
@@ -58,10 +60,10 @@ class FormatError(ValueError):
 def encode_body(reservation: Reservation) -> bytes:
     """Return what never changes of a reservation, but for id and account.
 
-    Version 1; flags; when it was made; the local clock's difference from that in seconds, 4 octets with sign
-    (or 8, its own time, which a flag says); texts that are not as usual; tariff (MessagePack, without the
-    defaults at its end). A text of digits is their number and BCD, filled with F; another one 128 + length,
-    or 255 and 2 octets of length, and UTF-8.
+    Version 1; flags; when it was made; the local clock's difference from that in quarters of an hour, with a
+    sign (or, as a flag says, 0, and 8 octets of its own time come next); texts that are not as usual; tariff
+    (MessagePack, without the defaults at its end). A text of digits is their number and BCD, filled with F;
+    another one 128 + length, or 255 and 2 octets of length, and UTF-8.
 
     Raises:
         FormatError: a time is before 1970 or after 10889, or a text longer than 65,535 octets.
@@ -82,8 +84,9 @@ def encode_body(reservation: Reservation) -> bytes:
         if text:
             flags |= flag
             texts += _text(text)
-    clock, tariff = reservation.local_start - created // 1000, b""
-    if not -(1 << 31) <= clock < 1 << 31:
+    tariff = b""
+    clock, odd = divmod(reservation.local_start - created // 1000, _QUARTER)
+    if odd or not -128 <= clock <= 127:
         flags |= _FAR_CLOCK
         clock, texts = 0, _FAR.pack(reservation.local_start) + texts
     if reservation.tariff is not None:
@@ -108,7 +111,7 @@ def decode_body(reservation_id: str, account: str, octets: bytes) -> Reservation
         raise FormatError(f"reservation: format {version} is not known")
     reader = _Reader(octets, _FIXED.size)
     created = high << 16 | low
-    local_start = created // 1000 + clock
+    local_start = created // 1000 + clock * _QUARTER
     if flags & _FAR_CLOCK:
         (local_start,) = _FAR.unpack(reader.take(_FAR.size))
     call_id = reservation_id if flags & 0x01 else reader.text()

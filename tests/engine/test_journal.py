@@ -11,8 +11,9 @@ from held_room import INSTANCE, HandMovedHeld, HeldRoom, report
 from room import READY, SERVICE_KEY, Room, forwarding
 
 from scp.domain.decision import Action, Decision
+from scp.domain.numbers import Nature
 from scp.domain.reason import Reason
-from scp.engine.cap.held_record import decode
+from scp.engine.cap.held_record import VERSION, code, decode, short, whole
 from scp.engine.journal import Journal
 from scp.held_call_ports import Kept
 from scp.services.api import Call, NextReport, Send
@@ -64,7 +65,7 @@ def test_what_a_service_keeps_after_the_first_answer_has_its_decision_and_the_ti
     assert not room.bugs
     (row,) = room.held.rows.values()
     record = decode(row.record)
-    assert (record.action, record.reason) == ("continue", "service-logic")
+    assert (record.action, record.reason) == (code(Action.CONTINUE), code(Reason.SERVICE_LOGIC))
 
 
 def test_steered_calls_never_come_to_it() -> None:
@@ -276,13 +277,24 @@ def records(room: HeldRoom) -> list[dict]:
     return asyncio.run(main())
 
 
+@pytest.mark.parametrize("vocabulary", [Action, Reason, Nature])
+def test_each_word_has_a_code_of_its_own(vocabulary: type[Action | Reason | Nature]) -> None:
+    assert len({code(each) for each in vocabulary}) == len(vocabulary)
+
+
+@pytest.mark.parametrize("session", ["", "1820d44f01a22bbfed15", "chf-77", "18", "1820d44f01a22bbfed16"])
+def test_a_session_is_told_from_the_call(session: str) -> None:
+    own = bytes.fromhex("20d44f01a22bbfed15")
+    assert whole(short(session, own), own) == (session if len(session) != 2 else session + own.hex())
+
+
 def test_a_record_of_another_version_is_not_read() -> None:
     room = HeldRoom(HandMovedHeld())
     room.call()
     room.writes()
     (row,) = room.held.rows.values()
     octets = bytearray(row.record)
-    at = octets.index(1, 1)  # behind the array's head
+    at = octets.index(VERSION, 1)  # behind the array's head
     octets[at] = 9
     assert decode(bytes(octets)) is None
     assert decode(row.record[:-1]) is None

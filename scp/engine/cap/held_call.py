@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.numbers import Nature
 from scp.domain.reason import Reason
 from scp.engine.cap.dialogue import CapDialogue
-from scp.engine.cap.held_record import MSGPACK, VERSION, HeldRecord, encode
+from scp.engine.cap.held_record import MSGPACK, VERSION, HeldRecord, code, encode, short, whole
 from scp.engine.return_path import ReturnPath
 from scp.engine.tc import opcode_of
 from ss7 import tcap
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from ss7.cap.codec import Codec
     from ss7.cap.types import InitialDPArg
     from ss7.rose import Component
+
+
+_ACTION_CODES: Final = {each: code(each) for each in Action}
+_REASON_CODES: Final = {each: code(each) for each in Reason}
+_NATURE_CODES: Final = {each: code(each) for each in Nature}
+_ACTIONS: Final = {number: each for each, number in _ACTION_CODES.items()}
+_REASONS: Final = {number: each for each, number in _REASON_CODES.items()}
+_NATURES: Final = {number: each for each, number in _NATURE_CODES.items()}
 
 
 def recorded(
@@ -69,11 +77,11 @@ def recorded(
             state.octets,
             state.began_ms,
             entry.took_us,
-            "" if state.session is None else state.session,
-            decision.action,
-            decision.reason,
+            "" if state.session is None else short(state.session, state.id),
+            _ACTION_CODES[decision.action],
+            _REASON_CODES[decision.reason],
             decision.number,
-            decision.nature,
+            _NATURE_CODES[decision.nature],
             progress if progress is None or progress.charge is not None else progress[:-1],
             entry.heard,
             tuple([octets for octets, _ in entry.outgoing]),
@@ -120,10 +128,10 @@ def rebuilt(
     started = (record.began_ms + 0.5) / 1000 - runner.epoch
     call = CapDialogue(runner, dialogue, idp, context, record.idp, record.service, record.invoke_id, started)
     call.answered = True
-    call.session = record.session or None
+    call.session = whole(record.session, call.id) or None
     call.compact()
     call.decision = Decision(
-        Action(record.action), Reason(record.reason), record.number, Nature(record.nature)
+        _ACTIONS[record.action], _REASONS[record.reason], record.number, _NATURES[record.nature]
     )
     took = record.took_us / 1e6
     return call, (record.began_ms / 1000 + took, record.service, idp, call.decision, took)
