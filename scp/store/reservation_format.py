@@ -32,20 +32,23 @@ UNRECORDED: Final = 128
 
 MOST_SECONDS: Final = (1 << 32) - 1
 MOST_MS: Final = (1 << 48) - 1
-_HEAD_SIZE: Final = 19
-_END_SIZE: Final = 15
+_HEAD_SIZES: Final = (5, 4, 6, 3)  # behind the state
+_SIZES: Final = (*_HEAD_SIZES, 4, 5, 6)
 _VERSION: Final = 1
 _decode_json: Final = msgspec.json.Decoder(Reservation).decode
 _FIXED: Final = Struct(">BBIHb")  # version, flags, created (4 and 2 octets), local clock less created
 _QUARTER: Final = 900
 """Seconds: clocks of time zones differ by multiples of it."""
 _FAR: Final = Struct(">q")
+_OWN_CALL_ID: Final = 0x01
+"""Flags: the call id is the reservation's own, a number is the account; what else is there."""
+_CALLING_PAYS: Final = 0x02
+_CALLED_PAYS: Final = 0x04
 _TARIFF: Final = 0x08
+_REFERENCE: Final = 0x10
+_FINGERPRINT: Final = 0x20
+_DENIAL: Final = 0x40
 _FAR_CLOCK: Final = 0x80
-_TEXTS: Final = (("call_id", 0x01), ("a_number", 0x02), ("b_number", 0x04))
-"""With the flag: a call id that is the reservation's own, numbers that are the account."""
-_FURTHER: Final = (("reference", 0x10), ("fingerprint", 0x20), ("denial", 0x40))
-"""With the flag: it is there."""
 _OCTETS: Final = 0x80
 _LONG: Final = 0xFF
 _MOST_TEXT: Final = (1 << 16) - 1
@@ -71,28 +74,36 @@ def encode_body(reservation: Reservation) -> bytes:
     created, account = reservation.created_ms, reservation.account
     if not 0 <= created <= MOST_MS:
         raise FormatError(f"reservation: created at {created} ms")
-    usual = (reservation.id, account, account)
     flags, texts = 0, b""
-    for (name, flag), same in zip(_TEXTS, usual, strict=True):
-        text = getattr(reservation, name)
-        if text == same:
-            flags |= flag
-        else:
-            texts += _text(text)
-    for name, flag in _FURTHER:
-        text = getattr(reservation, name)
-        if text:
-            flags |= flag
-            texts += _text(text)
-    tariff = b""
+    if reservation.call_id == reservation.id:
+        flags |= _OWN_CALL_ID
+    else:
+        texts = _text(reservation.call_id)
+    if reservation.a_number == account:
+        flags |= _CALLING_PAYS
+    else:
+        texts += _text(reservation.a_number)
+    if reservation.b_number == account:
+        flags |= _CALLED_PAYS
+    else:
+        texts += _text(reservation.b_number)
+    if reservation.reference:
+        flags |= _REFERENCE
+        texts += _text(reservation.reference)
+    if reservation.fingerprint:
+        flags |= _FINGERPRINT
+        texts += _text(reservation.fingerprint)
+    if reservation.denial:
+        flags |= _DENIAL
+        texts += _text(reservation.denial)
     clock, odd = divmod(reservation.local_start - created // 1000, _QUARTER)
     if odd or not -128 <= clock <= 127:
         flags |= _FAR_CLOCK
         clock, texts = 0, _FAR.pack(reservation.local_start) + texts
     if reservation.tariff is not None:
         flags |= _TARIFF
-        tariff = _packed_tariff(reservation.tariff)
-    return _FIXED.pack(_VERSION, flags, created >> 16, created & 0xFFFF, clock) + texts + tariff
+        texts += _packed(reservation.tariff)
+    return _FIXED.pack(_VERSION, flags, created >> 16, created & 0xFFFF, clock) + texts
 
 
 def decode_body(reservation_id: str, account: str, octets: bytes) -> Reservation:
@@ -109,20 +120,30 @@ def decode_body(reservation_id: str, account: str, octets: bytes) -> Reservation
         raise FormatError(f"reservation: {len(octets)} octets are too few") from None
     if version != _VERSION:
         raise FormatError(f"reservation: format {version} is not known")
-    reader = _Reader(octets, _FIXED.size)
+    at = _FIXED.size
     created = high << 16 | low
     local_start = created // 1000 + clock * _QUARTER
+    call_id, a_number, b_number, reference, fingerprint, denial = reservation_id, account, account, "", "", ""
     if flags & _FAR_CLOCK:
-        (local_start,) = _FAR.unpack(reader.take(_FAR.size))
-    call_id = reservation_id if flags & 0x01 else reader.text()
-    a_number = account if flags & 0x02 else reader.text()
-    b_number = account if flags & 0x04 else reader.text()
-    reference, fingerprint, denial = [reader.text() if flags & flag else "" for _, flag in _FURTHER]
+        (local_start,) = _FAR.unpack(_taken(octets, at, _FAR.size))
+        at += _FAR.size
+    if not flags & _OWN_CALL_ID:
+        call_id, at = _read_text(octets, at)
+    if not flags & _CALLING_PAYS:
+        a_number, at = _read_text(octets, at)
+    if not flags & _CALLED_PAYS:
+        b_number, at = _read_text(octets, at)
+    if flags & _REFERENCE:
+        reference, at = _read_text(octets, at)
+    if flags & _FINGERPRINT:
+        fingerprint, at = _read_text(octets, at)
+    if flags & _DENIAL:
+        denial, at = _read_text(octets, at)
     tariff = None
     if flags & _TARIFF:
-        tariff = _unpacked_tariff(octets[reader.at :])
-    elif reader.at != len(octets):
-        raise FormatError(f"reservation: {len(octets) - reader.at} octets too many")
+        tariff = _unpacked_tariff(octets[at:])
+    elif at != len(octets):
+        raise FormatError(f"reservation: {len(octets) - at} octets too many")
     return Reservation(
         id=reservation_id,
         account=account,
@@ -147,18 +168,20 @@ def _from_json(octets: bytes) -> Reservation:
 
 def decode(reservation_id: str, value: bytes) -> Reservation:
     """Return the reservation of a whole value; raises `FormatError`."""
-    reader = _Reader(value, 0)
-    number = reader.number(1) & ~UNRECORDED
+    number = value[0] & ~UNRECORDED if value else len(STATES)
     if number >= len(STATES):
         raise FormatError(f"reservation: state {number} is not known")
-    state = STATES[number]
-    held, granted, expires, steps = reader.number(5), reader.number(4), reader.number(6), reader.number(3)
-    used = charged = ended = 0
-    if state not in OPEN:
-        used, charged, ended = reader.number(4), reader.number(5), reader.number(6)
-    account = _utf8(reader.take(reader.number(1)))
+    state, at = STATES[number], 1
+    sizes = _HEAD_SIZES if state in OPEN else _SIZES
+    numbers = [0] * len(_SIZES)
+    for place, size in enumerate(sizes):
+        numbers[place] = int.from_bytes(_taken(value, at, size), "big")
+        at += size
+    held, granted, expires, steps, used, charged, ended = numbers
+    length = _taken(value, at, 1)[0]
+    account = _utf8(_taken(value, at + 1, length))
     return structs.replace(
-        decode_body(reservation_id, account, value[reader.at :]),
+        decode_body(reservation_id, account, value[at + 1 + length :]),
         state=state,
         held=held,
         granted_seconds=granted,
@@ -170,35 +193,30 @@ def decode(reservation_id: str, value: bytes) -> Reservation:
     )
 
 
-class _Reader:
-    """Reads octets from a place on."""
+def _taken(octets: bytes, at: int, count: int) -> bytes:
+    """Return so many octets from a place on."""
+    taken = octets[at : at + count]
+    if len(taken) != count:
+        raise FormatError(f"reservation: it ends after {len(octets)} octets")
+    return taken
 
-    def __init__(self, octets: bytes, at: int) -> None:
-        self.octets = octets
-        self.at = at
 
-    def take(self, count: int) -> bytes:
-        """Return the next octets."""
-        taken = self.octets[self.at : self.at + count]
-        if len(taken) != count:
-            raise FormatError(f"reservation: it ends after {len(self.octets)} octets")
-        self.at += count
-        return taken
-
-    def number(self, size: int) -> int:
-        """Return the integer in the next octets."""
-        return int.from_bytes(self.take(size), "big")
-
-    def text(self) -> str:
-        """Return the next text."""
-        length = self.number(1)
-        if length >= _OCTETS:
-            return _utf8(self.take(self.number(2) if length == _LONG else length - _OCTETS))
-        digits = self.take((length + 1) >> 1).hex()
-        text = digits[:length]
-        if (text and not text.isdigit()) or digits[length:] not in ("", "f"):
-            raise FormatError(f"reservation: {digits} are no {length} digits")
-        return text
+def _read_text(octets: bytes, at: int) -> tuple[str, int]:
+    """Return the text at a place, and the place behind it."""
+    length = _taken(octets, at, 1)[0]
+    at += 1
+    if length >= _OCTETS:
+        size = length - _OCTETS
+        if length == _LONG:
+            size = int.from_bytes(_taken(octets, at, 2), "big")
+            at += 2
+        return _utf8(_taken(octets, at, size)), at + size
+    size = (length + 1) >> 1
+    digits = _taken(octets, at, size).hex()
+    text = digits[:length]
+    if (text and not text.isdigit()) or digits[length:] not in ("", "f"):
+        raise FormatError(f"reservation: {digits} are no {length} digits")
+    return text, at + size
 
 
 def _text(text: str) -> bytes:
@@ -248,7 +266,20 @@ class _PackedTariff(msgspec.Struct, array_like=True, frozen=True, forbid_unknown
 _decode_tariff: Final = msgspec.msgpack.Decoder(_PackedTariff).decode
 
 
-@lru_cache(256)
+_known: Final[dict[int, tuple[Tariff, bytes]]] = {}
+"""Tariffs by their ids, which are theirs while they are here; to hash one takes longer than all else."""
+MOST_KNOWN: Final = 256
+
+
+def _packed(tariff: Tariff) -> bytes:
+    known = _known.get(id(tariff))
+    if known is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        known = _known[id(tariff)] = (tariff, _packed_tariff(tariff))
+    return known[1]
+
+
 def _packed_tariff(tariff: Tariff) -> bytes:
     bands = [
         _short(_PackedBand, each.price, _minute(each.start), _minute(each.end), _bits(each.days))

@@ -14,7 +14,7 @@ from msgspec import structs
 from oracles.redis_lab import Lab
 from oracles.servers import answers_tcp, running
 from oracles.waiting import until
-from scp.domain.reservation import Account, Result, State, bucket_of
+from scp.domain.reservation import Account, Result, State, bucket_of, reservation_id
 from scp.domain.tariff import Tariff
 from scp.ports import StoreError
 from scp.store.ledger_redis import RedisLedger
@@ -179,6 +179,40 @@ def test_reservations_of_the_earlier_layout_go_on(
         with client:
             left = {key.rpartition(b"}:")[2].decode() for key in client.keys(f"{{{prefix}:l:*")}
         assert left == {"balance", "held", "sums", f"credits:{A}"}
+
+
+def test_an_open_reservation_takes_less_than_200_octets_in_redis(single: Lab, fresh: str) -> None:
+    """Beside such as have ended: these make Redis keep all as a table, not as one short string."""
+    many, accounts = 3000, [f"4670000{number:04d}" for number in range(200)]
+    tariff = Tariff("33", 6)
+
+    async def main() -> int:
+        ledger = on(single, fresh)()
+        await ledger.open()
+        await asyncio.gather(*(ledger.credit(account, "p", 10**9, 1) for account in accounts))
+
+        async def one(number: int, *, ends: bool) -> None:
+            account = accounts[number % len(accounts)]
+            own = reservation_id(account, number.to_bytes(10, "big"))
+            new = structs.replace(reservation(number, account), id=own, call_id=own, a_number="46700000009")
+            new = structs.replace(new, tariff=tariff, local_start=new.created_ms // 1000 + 3600)
+            step = reserve(60, new.created_ms + 60_000)
+            assert (await ledger.reserve(new, step)).result is Result.DONE
+            if ends:
+                await ledger.step(own, commit(6))
+
+        await asyncio.gather(*(one(number, ends=True) for number in range(1000)))
+        with redis.Redis.from_url(single.url) as client:
+            before = client.info("memory")["used_memory"]
+            for start in range(1000, 1000 + many, 100):
+                await asyncio.gather(*(one(number, ends=False) for number in range(start, start + 100)))
+            used = client.info("memory")["used_memory"] - before
+        await ledger.close()
+        return used // many
+
+    octets = asyncio.run(main())
+    print(f"\n{octets} octets a reservation")
+    assert octets < 200
 
 
 def test_scripts_that_the_server_lost(single: Lab, fresh: str) -> None:
