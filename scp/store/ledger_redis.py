@@ -97,7 +97,7 @@ class RedisLedger(RedisBacked):
 
     async def open(self) -> None:
         """See `scp.ports.Ledger`."""
-        await super().open()
+        await RedisBacked.open(self)
         await self._move_all()
 
     async def _move_all(self) -> None:
