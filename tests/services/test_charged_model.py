@@ -172,6 +172,7 @@ class Scene:
         away: tenths that no node was there.
         by_message: the next message of the switch has another node go on, whose clock is ahead by
             ``next_apart``.
+        settling: it is written that the call is settled; what is reported then is too late.
         given_up: the switch has the call, and did not say so.
     """
 
@@ -185,7 +186,7 @@ class Scene:
         self.faults = self.away = 0
         self.heard: frozenset[bytes] = frozenset()
         self.sure = self.heard
-        self.given_up = False
+        self.given_up = self.settling = False
         self.kept = self.written = b""
         self.waits: Any = None
         self.busy = False
@@ -234,6 +235,7 @@ class Scene:
                 break
             for each in self.call.inner.take_outbox():
                 self._sent(each.opcode, each.argument)
+            self.settling |= isinstance(waits, Settle)
             if waits is None:
                 self.ended = True
                 break
@@ -345,8 +347,7 @@ class Scene:
             return
         if not self.alive or self.ended:
             return
-        settling = isinstance(self.waits, Settle)  # what comes then is too late
-        if report.opcode == Opcode.APPLY_CHARGING_REPORT and not settling and report.argument[0] != 0xFF:
+        if report.opcode == Opcode.APPLY_CHARGING_REPORT and not self.settling and report.argument[0] != 0xFF:
             self.heard |= {report.argument}
         if self.busy or not isinstance(self.waits, NextReport):
             if self.waits is not None and not self.busy:
