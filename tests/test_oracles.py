@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oracles import servers, tshark
+from oracles import page, servers, tshark
 from oracles.recorder import Recorder
 from oracles.sigtran_pcap import Frame, Layer, crc32c, m3ua_data, udt
 from oracles.vectors import Vector
+from oracles.waiting import wait_until
 
 SIXTEEN_DIGITS = {"Malformed IMSI": "the published CAP v4 PDU has sixteen digits where E.212 allows fifteen"}
 
@@ -115,3 +118,14 @@ def test_redis_answers(redis_url: str) -> None:
 
 def test_a_free_port_is_free(free_tcp_port: int) -> None:
     assert not servers.answers_tcp(free_tcp_port)
+
+
+def test_a_page_whose_lines_fail_is_not_waited_for(tmp_path: Path) -> None:
+    """A trap of bash's for errors is not called in a function: a node that it left held its output for ever."""
+    lines = "start() { sleep 200 & echo $! >started; echo said; echo complained >&2; false; }\nstart\n"
+    began = time.monotonic()
+    with pytest.raises(AssertionError, match=r"(?s)said.*complained"):
+        page.run(lines, tmp_path)
+    assert time.monotonic() - began < 150, "nothing waits for what is in the background"
+    command = Path(f"/proc/{(tmp_path / 'started').read_text().strip()}/cmdline")
+    wait_until(lambda: not command.exists() or not command.read_bytes())  # it was killed

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import yaml
 from real_node import TOKEN, RealNode
 from typer.testing import CliRunner
 
+from oracles import page
 from scp.app.status import CHECKS
 from scp.cli import app
 from scp.config import load, loads
@@ -158,13 +158,13 @@ def test_every_message_of_the_status_is_explained() -> None:
 
 def test_links_on_the_pages_lead_somewhere() -> None:
     seen = set()
-    for page in DEPLOY.glob("*.md"):
-        for target in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+    for each in DEPLOY.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", each.read_text()):
             file, anchor = target
             seen.add(bool(anchor))
             if file.startswith("https://"):
                 continue  # a project's home page
-            there = page if not file else DEPLOY / file
+            there = each if not file else DEPLOY / file
             assert there.exists(), target
             if anchor:
                 titles = re.findall(r"(?m)^#+ (.*)$", there.read_text())
@@ -187,45 +187,29 @@ def test_the_pages_commands_run(tmp_path: Path) -> None:
     node = RealNode(tmp_path)
     node.file = tmp_path / "scp.toml"
     node.write()
-    program = tmp_path / "bin" / "camel-scp"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scp.cli "$@"\n')
-    program.chmod(0o755)
     (tmp_path / "deploy").symlink_to(DEPLOY)
     prelude = """
         stop_node() { kill $NODE; while kill -0 $NODE 2>/dev/null; do sleep 0.05; done; }
         start_node() { camel-scp serve -c scp.toml >>node.log 2>&1 & NODE=$!
-          for _ in $(seq 200); do curl -fsS "$API/livez" >/dev/null 2>&1 && break; sleep 0.05; done; }
+          for _ in $(seq 1200); do curl -fsS "$API/livez" >/dev/null 2>&1 && break; sleep 0.05; done; }
         start_node
     """
     body = "\n".join((prelude, *tried(), "stop_node"))
-    environ = {
-        **os.environ,
-        "PATH": f"{program.parent}:{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    environment = {
         "M3UA": str(node.settings["m3ua"]),
         "API": f"http://127.0.0.1:{node.settings['api']}",
         "TOKEN": TOKEN,
     }
-    done = subprocess.run(
-        ["bash", "-eu", "-c", body],
-        cwd=tmp_path,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:] + node.log.read_text()[-2000:]
-    assert '"aor":"sip:+11234567@voip.example"' in done.stdout.replace(" ", "")
+    shown = page.run(body, tmp_path, environment=environment, at_end="")
+    assert '"aor":"sip:+11234567@voip.example"' in shown.replace(" ", "")
     assert (tmp_path / "cdrs.ndjson").read_text().count("\n") >= 2
     assert "reloaded" in node.log.read_text()
 
 
 def test_the_page_about_backups_names_every_file_that_a_node_keeps() -> None:
-    page = (DEPLOY / "README.md").read_text().partition("## Backup and restore")[2].partition("\n```sh")[0]
+    text = (DEPLOY / "README.md").read_text().partition("## Backup and restore")[2].partition("\n```sh")[0]
     sources = "".join(Path(each.__file__).read_text() for each in (beside, open_store))
     kept = set(re.findall(r"_beside\(store_url, \"(\.\w+)\"\)|\{path\}(\.\w+)", sources))
     names = {name for either in kept for name in either if name}
     assert {".ledger", ".cdr", ".held"} <= names
-    assert names == set(re.findall(r"`(\.\w+)`", page))
+    assert names == set(re.findall(r"`(\.\w+)`", text))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -17,26 +19,39 @@ def swapped(text: str, swaps: Iterable[tuple[str, str]]) -> str:
     return text
 
 
-def run(lines: str, folder: Path, *, at_error: str = "kill $NODE", at_end: str = "wait $NODE") -> str:
+def run(lines: str, folder: Path, *, environment: Mapping[str, str] = {}, at_end: str = "wait $NODE") -> str:
     """Run lines in bash, which ends at the first that fails, and return what they print.
+
+    The programs that they leave in the background are killed. What is printed goes to files: a pipe would be
+    read for as long as such a program holds it.
 
     Args:
         lines: they find ``camel-scp`` in the PATH.
         folder: where they run.
-        at_error: what ends the programs that they have started.
+        environment: further variables.
         at_end: what is waited for.
     """
     program = folder / "camel-scp"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scp.cli "$@"\n')
     program.chmod(0o755)
-    environ = os.environ | {
+    environ = {
+        **os.environ,
         "PATH": f"{folder}:{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        **environment,
     }
-    command = ["bash", "-eu", "-c", f"trap '{at_error}' ERR\n{lines}{at_end}"]
-    done = subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=300
-    )
-    logs = [f"{log.name}:\n{log.read_text(errors='replace')}" for log in folder.glob("*.log")]
-    assert done.returncode == 0, "\n".join([done.stdout, done.stderr, *logs])
-    return done.stdout
+    command = ["bash", "-eu", "-c", lines + at_end]
+    printed, complained = folder / "page.stdout", folder / "page.stderr"
+    with printed.open("wb") as out, complained.open("wb") as errors:
+        shell = subprocess.Popen(
+            command, cwd=folder, env=environ, stdout=out, stderr=errors, start_new_session=True
+        )
+        try:
+            status = shell.wait(300)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+    logs = [printed, complained, *folder.glob("*.log")]
+    assert status == 0, "\n".join(f"{log.name}:\n{log.read_text(errors='replace')}" for log in logs)
+    return printed.read_text()
