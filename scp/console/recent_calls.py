@@ -177,8 +177,20 @@ class RecentCalls:
         self._calls.append(kept)
         path = dialogue.path
         if isinstance(path, ReturnPath) and path.message:
-            kept.add(self._wall() - seconds, path.link.name, path.message, sent=False)
+            kept.add(self._came(path.message, seconds), path.link.name, path.message, sent=False)
         return kept
+
+    def _came(self, begin: bytes, seconds: float) -> float:
+        """Return when a BEGIN came in: as it was heard, else by how long its answer took.
+
+        The engine's clock stands still during a turn of the loop: the latter may be some milliseconds late,
+        later than a question to the HLR.
+        """
+        for when, _, messages in reversed(self._heard):
+            for _, octets in messages:
+                if octets is begin:
+                    return when
+        return self._wall() - seconds
 
     def _follow(self, kept: KeptCall, dialogue: Dialogue) -> None:
         # Its answer has not left yet: a dialogue that is closed by now has that one message to come.

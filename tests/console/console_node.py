@@ -53,6 +53,7 @@ refuse_ms = 5000
 service_keys = [100]
 prefix = "99"
 rescue = true
+{service}
 [charging]
 records = "sqlite:{folder}/records.db"
 [[charging.tariffs]]
@@ -134,9 +135,14 @@ def clean() -> dict[str, str]:
 
 @contextlib.contextmanager
 def running_node(
-    folder: Path, store: str = "", name: str = "scp-console", instance: int = 1, more: str = ""
+    folder: Path,
+    store: str = "",
+    name: str = "scp-console",
+    instance: int = 1,
+    more: str = "",
+    service: str = "",
 ) -> Iterator[Served]:
-    """A node whose API answers; ``more`` are further tables of its configuration."""
+    """A node whose API answers; ``more`` are further tables of its configuration, ``service`` keys of its service."""
     api, m3ua, metrics = free_tcp_port(), free_tcp_port(), free_tcp_port()
     config = CONFIG.format(
         api=api,
@@ -145,6 +151,7 @@ def running_node(
         folder=folder,
         name=name,
         instance=instance,
+        service=service,
         store=store or f"sqlite:{folder}/store.db",
     )
     config += more

@@ -359,7 +359,7 @@ def test_a_place_has_its_age_and_the_hlr_is_asked_where_somebody_is(browser: Any
     number, port = "46701111111", free_tcp_port()
     hlr = [sys.executable, "-m", "scp.cli", "hlr", "--to", f"127.0.0.1:{port}"]
     hlr += ["--subscriber", f"{number},vlr=31651000000,age=7"]
-    with running_node(tmp_path, more=with_hlr(port)) as served:
+    with running_node(tmp_path, more=with_hlr(port), service='ask_hlr = "on"') as served:
         beside = subprocess.Popen(hlr, stdout=subprocess.DEVNULL, env=clean())
         try:
             wait_until(lambda: located(served, number))
@@ -370,6 +370,17 @@ def test_a_place_has_its_age_and_the_hlr_is_asked_where_somebody_is(browser: Any
             opened.page.wait_for_selector("dd:has-text('abroad VLR 31651000009 set'):has-text(' ago')")
             opened.page.click("text=Ask the HLR for the place")
             opened.page.wait_for_selector("[role=status]:has-text('VLR 31651000000'):has-text('7 min ago')")
+            for called in map(str, range(46701111112, 46701111118)):  # asked anew: no answer is remembered
+                served.ask("PUT", f"/v1/authorizations/{called}", {})
+                served.ask("PUT", f"/v1/registrations/{called}", {"aor": "sip:b@voip.example"})
+                served.ask("PUT", f"/v1/forwarding/{called}", {"enabled": True, "when": "roaming"})
+                served.call("--b", f"00{called}", "--trigger", "originating")
+                (attempt,) = served.ask("GET", f"/v1/attempts?number={called}")["attempts"]
+                detail = served.ask("GET", f"/v1/attempts/{attempt['attempt']['id']}")
+                begin, question, *_ = detail["messages"]
+                assert begin["components"][0]["operation"] == "initialDP"
+                assert (question["party"], question["sent"]) == ("HLR", True)
+                assert begin["time_ms"] <= question["time_ms"]
             assert opened.faults == []
             opened.context.close()
         finally:
