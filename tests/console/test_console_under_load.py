@@ -356,11 +356,13 @@ def test_a_capture_of_the_wire_is_decoded_and_replayed_while_calls_come(
     phone.picture("captures")
     assert serious(page) == []
     page.click("summary:has-text('begin: initialDP') >> nth=0")
+    page.wait_for_selector("[aria-label=Octets]", state="detached")
     for at in (0, len(frames) - 1):
         page.click(f"main details > summary >> nth={at}")
         page.wait_for_selector("[aria-label=Octets]")
         shown = page.inner_text("[aria-label=Octets]")
         page.click(f"main details > summary >> nth={at}")
+        page.wait_for_selector("[aria-label=Octets]", state="detached")
         assert (
             "".join(line.partition(" ")[2].replace(" ", "") for line in shown.splitlines())
             == frames[at].octets.hex()
