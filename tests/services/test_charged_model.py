@@ -231,11 +231,11 @@ class Scene:
             if self._died("written"):
                 break
             self.written, self.sure = self.kept, self.heard
+            self.settling |= isinstance(waits, Settle)
             if self._died("sending"):
                 break
             for each in self.call.inner.take_outbox():
                 self._sent(each.opcode, each.argument)
-            self.settling |= isinstance(waits, Settle)
             if waits is None:
                 self.ended = True
                 break
