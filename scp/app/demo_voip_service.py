@@ -266,7 +266,7 @@ class VoipService:
         (link,) = service.links
         linked = self.voip_metrics.links
         await until(
-            lambda: linked.get(link.address, False) and link.started > 0, "the brain is linked to Kamailio"
+            lambda: linked.get(link.address, False) and link.started != "", "the brain is linked to Kamailio"
         )
 
     async def join(self, account: Account) -> list[voip.Credentials]:

@@ -95,7 +95,7 @@ class Evapi:
 
     Attributes:
         up: whether messages can be sent.
-        started: when that Kamailio was started, in seconds since 1970; 0: not known yet.
+        started: which start of Kamailio it is (see `Welcome`); empty: not known yet.
         lost: when the last connection ended, in seconds since 1970; 0: none has.
         number: ours among that Kamailio's brains; -1: not known yet.
     """
@@ -104,7 +104,7 @@ class Evapi:
         self.host = host
         self.port = port
         self.up = False
-        self.started = 0
+        self.started = ""
         self.lost = 0.0
         self.number = -1
         self._name = name

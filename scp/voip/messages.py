@@ -27,10 +27,10 @@ _APART: Final = 60.0
 class Welcome(Struct, frozen=True, tag_field="m", tag="welcome"):
     """Kamailio takes us for a brain, the one with the number ``you``.
 
-    ``started`` is its own start in seconds since 1970.
+    ``started`` is its own start, in seconds since 1970 with six decimals: two may fall into one second.
     """
 
-    started: int
+    started: str
     you: int = -1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from scp.voip.config import loads
 from scp.voip.directory import Directory
 from scp.voip.evapi import Evapi
 from scp.voip.farewell import ends_of, farewells
-from scp.voip.messages import Answered
+from scp.voip.messages import Answered, Welcome
 from scp.voip.metrics import VoipMetrics
 from scp.voip.process import fill
 from scp.voip.store import Store
@@ -89,6 +90,50 @@ async def talking(
             each.stop()
         await asyncio.to_thread(lab.stop_kamailio)
         store.close()
+
+
+class Welcomed:
+    """A link's user that does nothing but say hello."""
+
+    def opened(self, link: Evapi) -> bool:
+        return False
+
+    def heard(self, link: Evapi, message: Any) -> None:
+        if isinstance(message, Welcome):
+            link.started = message.started
+
+    def linked(self, _link: Evapi) -> None:
+        """Nothing is to be done."""
+
+    def unreadable(self, _link: Evapi, why: str) -> None:
+        raise AssertionError(why)
+
+    def unlinked(self, _link: Evapi, _why: str) -> None:
+        """It comes again."""
+
+
+def test_a_kamailio_says_to_the_microsecond_when_it_was_started(tmp_path: Path) -> None:
+    """A second is too long: its calls would go on for a brain, where it was killed and started again within one."""
+    lab = Lab(tmp_path, {ALICE: ["alice-phone"]})
+    lab.write()
+
+    async def main() -> list[str]:
+        said = []
+        for _ in range(2):
+            await asyncio.to_thread(lab.start_kamailio)
+            link = Evapi("127.0.0.1", lab.evapi, "voip-1", Welcomed())
+            running = asyncio.ensure_future(link.run())
+            try:
+                await until(lambda link=link: link.started)
+            finally:
+                running.cancel()
+                await asyncio.to_thread(lab.kill_kamailio)
+            said.append(link.started)
+        return said
+
+    said = asyncio.run(main())
+    assert all(re.fullmatch(r"\d{10}\.\d{6}", each) for each in said), said
+    assert said[0] < said[1]
 
 
 @pytest.mark.parametrize("sip", ["", 'hide_key = "a-key-of-tests"'])
