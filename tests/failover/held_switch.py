@@ -64,12 +64,15 @@ class HeldSwitch:
 
     Attributes:
         lost: the switch's transaction ids of calls that it knows nothing of any more.
+        killed: whether a node was: the one that goes on with its calls says again what may not have left, octet
+            for octet.
     """
 
     def __init__(self) -> None:
         self.field = Field()
         self.field.said = Said(self)
         self.lost: set[bytes] = set()
+        self.killed = False
         self._said: dict[bytes, list[Answer]] = {}
         self._sorted = 0
         self.links: dict[int, tuple[Switch, Connector]] = {}
@@ -157,12 +160,21 @@ class HeldCall:
     @property
     def answers(self) -> list[Answer]:
         """What the node said, but for the question whether the call is still there, and that it takes longer."""
-        return [each for each in self.said if each.opcodes not in _ASIDE]
+        found = [each for each in self.said if each.opcodes not in _ASIDE]
+        if not self.of.killed:
+            return found
+        return [each for at, each in enumerate(found) if not at or each.octets != found[at - 1].octets]
 
     async def answer(self, number: int) -> Answer:
         """The node's message of this number, the first is 1; no other may come twice or out of turn."""
         await until(lambda: len(self.answers) >= number)
         return self.answers[number - 1]
+
+    async def ended(self, number: int, *opcodes: Opcode) -> None:
+        """Wait for the node's message of this number: it ends the dialogue, with these operations."""
+        await self.answer(number)
+        said = [(each.message.kind, each.opcodes) for each in self.answers]
+        assert said[number - 1 :] == [(tcap.END, [*opcodes])], f"kinds and opcodes: {said}"
 
     @property
     def dtid(self) -> bytes:
