@@ -38,6 +38,10 @@ ZONES: Final = 900
 _TIMER: Final = 50
 """Tenths by which a gsmSSF may measure a stretch of a tariff longer or shorter than the tariff's clock: that
 has whole seconds, and the gsmSSF counts from when it was told (§11.2.1.1)."""
+_UNTOLD: Final = -1
+"""`Meter.mark` where no report has told of the last switch."""
+_AWAY: Final = 18_000
+"""Tenths that a gsmSSF may count after a period, while no node is there: a clock that has more is wrong."""
 _GAP: Final = 600
 """Tenths that a gsmSSF may count beyond a period, until it is given the next."""
 
@@ -52,7 +56,7 @@ class Meter:
         at: a second of the clock that tariffs go by, whose price counts for `since`.
         since: tenths since answer, or since the last switch of the tariff.
         before: the stretches that ended with a switch of the tariff, as in `Usage`.
-        mark: `since` in the report that told of the last switch.
+        mark: `since` in the report that told of the last switch; negative: none did.
         passed: how many switches of the tariff the reports have told of.
         switch_at: when the tariff switches that the gsmSSF was told of and did not report yet; 0: none is.
         allowed: tenths since answer that the gsmSSF may count until it reports.
@@ -274,6 +278,11 @@ def _tenths(ms: int) -> int:
     return (ms + _TENTH_MS // 2) // _TENTH_MS
 
 
+def _switch_ms(meter: Meter) -> int:
+    """Return when the tariff switches that the gsmSSF was told of, in milliseconds since 1970-01-01 UTC."""
+    return (meter.switch_at - meter.zone) * 1000
+
+
 def until(meter: Meter, now: int) -> Meter:
     """Return the meter of a call that went on to ``now``, where no report tells of the time since the last.
 
@@ -291,10 +300,10 @@ def until(meter: Meter, now: int) -> Meter:
     if more <= 0:
         return meter
     if meter.switch_at:
-        first = max(0, _tenths((meter.switch_at - meter.zone) * 1000 - reached))
+        first = max(0, _tenths(_switch_ms(meter) - reached))
         if first < more:
             before = (*meter.before, (meter.since + first, meter.at))
-            return _switched(meter, before, more - first, meter.mark)
+            return _switched(meter, before, more - first, _UNTOLD)
     return _counted(meter, meter.since + more)
 
 
@@ -312,28 +321,65 @@ def measured(meter: Meter, report: Measured) -> Meter:
     if not (meter.passed or meter.switch_at):  # the gsmSSF was told of none: all of it counts
         return _counted(meter, max(meter.since, report.since + (report.interval or 0)))
     if not meter.switch_at or _repeated(meter, report):
+        return _divided(meter, report)
+    if report.interval is not None:
+        return _switched(meter, (*meter.before, (report.interval, meter.at)), report.since, report.since)
+    if meter.passed and not _unheard(meter, report):  # the switch that it speaks of is the one before
         return _counted(meter, max(meter.since, report.since))
-    if report.interval is None:
-        if meter.passed:  # the switch that it speaks of is the one before
-            return _counted(meter, max(meter.since, report.since))
-        before = meter.before  # it came before the answer
-    else:
-        before = (*meter.before, (report.interval, meter.at))
-    return _switched(meter, before, report.since, report.since)
+    if meter.passed:
+        return _switched(meter, (*meter.before, (meter.since, meter.at)), report.since, _UNTOLD)
+    if meter.since and 0 < meter.answered < _switch_ms(meter):
+        until_then = _tenths(_switch_ms(meter) - meter.answered)
+        if not meter.since <= until_then <= meter.since + _AWAY:
+            until_then = meter.since
+        return _switched(meter, ((until_then, meter.at),), report.since, _UNTOLD)
+    return _switched(meter, meter.before, report.since, report.since)  # it came before the answer
+
+
+def _divided(meter: Meter, report: Measured) -> Meter:
+    """Take a report after the last switch; one that was missing, and comes late, says when that was."""
+    since, mark, before = meter.since, meter.mark, meter.before
+    if mark == _UNTOLD and before and report.interval is not None:
+        since += before[-1][0] - report.interval
+        before, mark = (*before[:-1], (report.interval, before[-1][1])), report.since
+    after = _counted(meter, max(since, report.since))
+    after.before, after.mark = before, mark
+    return after
+
+
+def _unheard(meter: Meter, report: Measured) -> bool:
+    """Return whether a report without an interval speaks of the next switch, whose own report is missing.
+
+    From the switch before to it, it is as long as the tariff's clock has it, whatever the node's clock says.
+    All of that counted as used. The report says less than that, which only grows; or more than the stretch
+    can be, and what was used with it is what the gsmSSF was allowed, or less.
+    """
+    stretch = (meter.switch_at - meter.at) * TENTHS
+    if not -_TIMER <= meter.since - stretch <= _TIMER:
+        return False
+    beyond = report.since > stretch + _TIMER and meter.used + report.since <= meter.allowed + TENTHS
+    return report.since < meter.since or beyond
 
 
 def _repeated(meter: Meter, report: Measured) -> bool:
-    """Return whether a report of a switch is the one that came before.
+    """Return whether a report of a switch is the one that came before, or was missing, and comes late.
 
     The next switch may be reported alike, to the tenth: its interval is then as long as the tariff's clock
     has it, and what was used with it is what the gsmSSF was allowed, or less (§11.3.1.1).
     """
     interval = report.interval
-    if interval is None or not meter.before or interval != meter.before[-1][0] or report.since != meter.mark:
+    if interval is None or not meter.before:
         return False
     late = interval - (meter.switch_at - meter.at) * TENTHS
+    fits = -_TIMER <= late <= _TIMER
+    if meter.mark == _UNTOLD:
+        if not fits:
+            return True
+        alike = -_TIMER <= interval - meter.before[-1][0] <= _TIMER
+    else:
+        alike = (interval, report.since) == (meter.before[-1][0], meter.mark)
     used = meter.used - meter.since + interval + report.since
-    return not -_TIMER <= late <= _TIMER or used > meter.allowed + _GAP
+    return alike and (not fits or used > meter.allowed + _GAP)
 
 
 def measured_period(meter: Meter, report: Measured) -> Meter:

@@ -213,6 +213,62 @@ def test_a_second_switch_as_long_after_the_first_as_that_after_the_answer_is_non
     assert measured(short, Measured(1, True, 1200)) == short  # the gsmSSF has not counted as much
 
 
+def test_the_missing_report_of_a_switch_that_comes_late_is_not_taken_for_the_next_switch_s():
+    """The first is reported, the second by the clock, and the third was told when the second's report comes."""
+    meter = answered(granted(Meter(), QuotaGrant("", 600, at=NOON - 40)), (NOON - 40) * 1000)
+    first = reported(measured(applied(meter, Period(600, switch_s=40), NOON - 40), Measured(200, True, 400)))
+    second = reported(assumed(applied(first, Period(600, switch_s=60), NOON + 20)))
+    assert second.usage == Usage(((400, NOON - 40), (800, NOON))), "it is at 12:01:20, when the period ends"
+    second = reported(assumed(applied(second, Period(600), NOON + 80)))
+    assert second.usage == Usage(((400, NOON - 40), (800, NOON), (600, NOON + 80)))
+    third = applied(second, Period(600, switch_s=900), NOON + 140)
+    late = measured(third, Measured(590, True, 804))
+    assert late.usage == Usage(((400, NOON - 40), (804, NOON), (596, NOON + 80)))
+    assert (late.passed, late.switch_at) == (2, NOON + 1040)
+    assert measured(late, Measured(590, True, 804)) == late
+    assert measured(late, Measured(10, True, 9600)).usage.tenths == 400 + 804 + 9600 + 10
+
+
+def test_a_report_after_the_missing_one_divides_the_call_and_the_missing_one_corrects_it():
+    meter = answered(granted(Meter(), QuotaGrant("", 600, at=NOON - 40)), (NOON - 40) * 1000)
+    missing = reported(assumed(applied(meter, Period(400, switch_s=40), NOON - 40)))
+    after = reported(measured(applied(missing, Period(400), NOON), Measured(400, True)))
+    assert after.usage == Usage(((400, NOON - 40), (400, NOON)))
+    told = applied(after, Period(400, switch_s=900), NOON + 40)
+    assert measured(told, Measured(0, True, 402)).usage == Usage(((402, NOON - 40), (398, NOON)))
+
+
+def test_a_missing_report_that_comes_late_corrects_a_clock_that_heard_of_the_answer_late():
+    meter = answered(granted(Meter(), QuotaGrant("", 600, at=NOON - 40)), (NOON - 30) * 1000)
+    missing = reported(assumed(applied(meter, Period(400, switch_s=40), NOON - 40)))
+    assert missing.usage == Usage(((300, NOON - 40), (100, NOON)))
+    told = applied(missing, Period(400, switch_s=900), NOON + 20)
+    assert measured(told, Measured(0, True, 400)).usage == Usage(((400, NOON - 40),))
+
+
+def test_a_clock_that_is_an_hour_wrong_adds_nothing_to_a_period_whose_report_is_missing():
+    meter = answered(granted(Meter(), QuotaGrant("", 600, at=NOON - 40)), (NOON - 3640) * 1000)
+    missing = reported(assumed(applied(meter, Period(400, switch_s=40), NOON - 40)))
+    after = measured(applied(missing, Period(400), NOON), Measured(400, True))
+    assert after.usage == Usage(((400, NOON - 40), (400, NOON)))
+
+
+def test_a_switch_at_the_end_of_a_period_whose_report_is_missing_begins_the_count_anew():
+    """What is reported next is less than the time since the switch before, or more than that can be."""
+    meter = answered(granted(Meter(), QuotaGrant("", 600, at=NOON - 40)), (NOON - 40) * 1000)
+    first = reported(measured(applied(meter, Period(400, switch_s=40), NOON - 40), Measured(0, True, 400)))
+    missing = reported(assumed(applied(first, Period(600, switch_s=60), NOON)))
+    assert missing.usage == Usage(((400, NOON - 40), (600, NOON)))
+    for tenths in (300, 900):
+        after = measured(applied(missing, Period(900), NOON + 60), Measured(tenths, True))
+        assert after.usage == Usage(((400, NOON - 40), (600, NOON), (tenths, NOON + 60)))
+    told = applied(reported(after), Period(900, switch_s=900), NOON + 150)
+    late = measured(told, Measured(0, True, 604))
+    assert late.usage == Usage(((400, NOON - 40), (604, NOON), (896, NOON + 60)))
+    again = measured(applied(missing, Period(900), NOON + 60), Measured(600, True))
+    assert again.usage == missing.usage, "it is the report of the period before"
+
+
 def test_a_switch_before_the_answer_has_no_interval():
     meter = granted(Meter(), QuotaGrant("", 60, at=NOON - 5, switch_s=5))
     meter = applied(meter, next_period(meter, QuotaGrant("", 60, switch_s=5), 0), NOON - 5)

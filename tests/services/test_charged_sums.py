@@ -162,6 +162,78 @@ CHANGES = st.lists(
     event_first=False,
     ends=False,
 )
+@example(  # the same, and the tariff changes at the period's end
+    steps=[("pass", 700), ("hang-up", 0)],
+    fates=["", "lost"],
+    ring=0,
+    seconds=600,
+    quotas=(40, 0),
+    ahead=0,
+    price=6,
+    changes=[(0, 12)],
+    event_first=False,
+    ends=False,
+)
+@example(  # the same, as the node dies
+    steps=[("pass", 395), ("kill", 900), ("pass", 900), ("hang-up", 0)],
+    fates=[],
+    ring=0,
+    seconds=600,
+    quotas=(40, 0),
+    ahead=0,
+    price=6,
+    changes=[(0, 12)],
+    event_first=False,
+    ends=False,
+)
+@example(  # the same, for the second change
+    steps=[("pass", 995), ("kill", 30), ("pass", 30), ("hang-up", 0)],
+    fates=["", "", "lost"],
+    ring=0,
+    seconds=600,
+    quotas=(50, 0),
+    ahead=0,
+    price=6,
+    changes=[(0, 12), (1, 6)],
+    event_first=False,
+    ends=False,
+)
+@example(  # it comes late, when the next change was told
+    steps=[("pass", 595), ("kill", 30), ("pass", 500), ("hang-up", 0)],
+    fates=["", "", "late"],
+    ring=0,
+    seconds=600,
+    quotas=(30, 0),
+    ahead=0,
+    price=6,
+    changes=[(0, 12), (1, 6)],
+    event_first=False,
+    ends=False,
+)
+@example(  # it is heard, and that of the change before is lost; then nobody is there for long
+    steps=[("pass", 1814), ("kill", 71), ("relay", 0), ("dies", "written"), ("pass", 1640), ("told", 0)],
+    fates=["", "", "lost"],
+    ring=0,
+    seconds=290,
+    quotas=(20, 0),
+    ahead=3,
+    price=28,
+    changes=[(0, 25), (4, 3)],
+    event_first=True,
+    ends=True,
+)
+@example(  # the tariff changes after the period, as nobody is there, and the report of that is lost
+    steps=[("dies", "written"), ("pass", 331), ("kill", 1)],
+    fates=[],
+    ring=59,
+    seconds=21,
+    quotas=(20, 1),
+    ahead=0,
+    price=0,
+    changes=[(0, 1)],
+    event_first=False,
+    ends=False,
+)
 @examples(100)
 def test_a_call_whose_last_report_is_heard_costs_what_the_switch_counted(
     steps, fates, ring, seconds, quotas, ahead, price, changes, event_first, ends
@@ -192,8 +264,11 @@ def test_a_call_whose_last_report_is_heard_costs_what_the_switch_counted(
     [stretches] = scene.switch.charged.connections or [[]]
     unheard = max(0, len(stretches) - 1) - len(switches)
     last = any(not each.leg_active for each in reported)
-    timely = fates[:1] not in (["late"], ["lost"]) and not any(
-        value for step, value in steps if step == "clock"
+    # The clock is right: it is that of the answer, and of each report.
+    timely = (
+        fates[:1] != ["lost"]
+        and "late" not in fates
+        and not any(value for step, value in steps if step == "clock")
     )
     event(f"last report: {last}, tariffs: {len(stretches)}, of which unheard: {unheard}")
     if last and not unheard:
