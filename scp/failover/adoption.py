@@ -291,8 +291,7 @@ class Adoption:
         """Serve a message of a call that is here; ``record``: of one that may have been served before."""
         dialogue = self._signalling.tcap.find(tid)
         if record is not None and dialogue is not None and answered_already(record, octets):
-            for answer in record.outgoing:
-                self._signalling.send(dialogue.path, answer, return_on_error=True)
+            self._cap.say_again(dialogue, record)
             self._signalling.flush()
         else:
             self._signalling.take(octets, None)

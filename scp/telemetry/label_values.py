@@ -144,6 +144,7 @@ DISCARD_REASONS_BY_LAYER: Final[dict[str, tuple[str, ...]]] = {
             "unreadable-parameter",
             "unrecognized-operation",
             "rejected-component",
+            "refused-repetition",
             "report-queue",
             "unexpected-assist",
         ),

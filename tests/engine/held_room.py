@@ -134,8 +134,9 @@ class HeldRoom(Room):
             return False
         for octets in left:
             if answered_already(record, octets):
-                for answer in record.outgoing:
-                    self.node.send(path, answer)
+                dialogue = self.node.tcap.find(tid)
+                assert dialogue is not None
+                self.cap.say_again(dialogue, record)
             else:
                 self.node.take(octets, path)
         self.node.flush()

@@ -17,8 +17,9 @@ from scp.engine.cap.held_record import VERSION, code, decode, short, whole
 from scp.engine.journal import Journal
 from scp.held_call_ports import Kept
 from scp.services.api import Call, NextReport, Send
-from ss7 import tcap
+from ss7 import rose, tcap
 from ss7.cap.codec import FAST
+from ss7.cap.errors import ErrorCode
 from ss7.cap.events import EventTypeBCSM as E
 from ss7.cap.operations import Opcode
 from ss7.cap.types import ResetTimerArg
@@ -239,6 +240,83 @@ def test_at_every_boundary_another_process_goes_on(story: tuple[str, ...], step:
     )
     assert ("answered_ms" in record, "disconnected_ms" in record) == ("answer" in story, "clearing" in story)
     room.nothing_left()
+
+
+DUPLICATE = rose.INVOKE_PROBLEM, rose.DUPLICATE_INVOKE_ID
+
+
+@pytest.mark.parametrize(
+    ("refused", "why", "ends"),
+    [
+        (ARMED[0], ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, False),
+        (ARMED[1], ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, False),
+        (ARMED[1], ErrorCode.TASK_REFUSED, False),
+        (ARMED[0], DUPLICATE, False),
+        (ARMED[1], DUPLICATE, False),
+        (ARMED[1], ErrorCode.PARAMETER_OUT_OF_RANGE, True),
+        (ARMED[1], (rose.INVOKE_PROBLEM, rose.MISTYPED_PARAMETER), True),
+    ],
+)
+def test_a_switch_that_has_taken_a_message_refuses_its_repetition_and_the_call_goes_on(
+    refused: Opcode, why: ErrorCode | tuple[int, int], ends: bool
+) -> None:
+    """29.078 §10.1.12.2: it stays in the state that the first copy brought it to, and still reports."""
+    room, otid, _ = rescued_again()
+    said = len(room.answers(otid))
+    [invoke] = [each for each in room.answers(otid)[-1].message.components if each.opcode == refused]
+    if isinstance(why, tuple):
+        component = rose.encode_reject(invoke.invoke_id, *why)
+    else:
+        component = rose.encode_return_error(invoke.invoke_id, why)
+    room.go_on(otid, component)
+    room.writes()
+    if ends:
+        assert seen(room, otid)[said:] == [(tcap.END, (Opcode.CONTINUE,), "")]
+        return
+    assert room.answers(otid)[said:] == []
+    assert room.counts.discards == [("cap", "refused-repetition")]
+    for number, name in enumerate(("answer", "clearing")):
+        room.go_on(otid, report(STEPS[name][0], 21 + number))
+        room.writes()
+    assert seen(room, otid)[said:] == [(tcap.END, (), "")]
+    assert room.held.rows == {}
+    room.nothing_left()
+    assert room.cap._reports._repeated == {}
+
+
+def test_an_invoke_id_of_a_repetition_that_is_given_anew_is_another_operation_s() -> None:
+    room, otid, tid = rescued_again()
+    connect = room.answers(otid)[-1].message.components[-1]
+    dialogue = room.node.tcap.find(tid)
+    assert dialogue is not None
+    room.advance(6.0)
+    dialogue.next_id, dialogue.silent = connect.invoke_id, None  # as after 128 operations
+    room.advance(595.0)
+    room.writes()
+    asked = room.answers(otid)[-1]
+    assert (asked.opcodes, asked.component.invoke_id) == ([Opcode.ACTIVITY_TEST], connect.invoke_id)
+    room.go_on(otid, rose.encode_reject(connect.invoke_id, *DUPLICATE))
+    room.writes()
+    assert room.answers(otid)[-1].message.kind == tcap.END
+
+
+def rescued_again() -> tuple[HeldRoom, bytes, bytes]:
+    """A node whose predecessor died when its rescue had left, which nobody knew: it has said that again."""
+    held = HandMovedHeld()
+    room = HeldRoom(held)
+    otid = room.call()
+    room.writes()
+    tid = room.tid(otid)
+    busy = tcap.build_continue(otid, tid, b"", [report(E.O_CALLED_PARTY_BUSY, 11)])
+    room.send(busy)
+    room.writes()
+    successor = HeldRoom(held, room)
+    assert successor.adopt(tid, busy)
+    successor.writes()
+    first, second = successor.answers(otid)[1:]
+    assert first.octets == second.octets
+    assert first.opcodes == ARMED
+    return successor, otid, tid
 
 
 def seen(room: HeldRoom, otid: bytes) -> list[tuple[int, tuple[int, ...], str]]:

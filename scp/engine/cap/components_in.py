@@ -10,11 +10,12 @@ from scp.engine.tc import opcode_of
 from scp.services.api import Report, ReportKind
 from ss7.cap.codec import UnusualError
 from ss7.cap.common import CriticalityType
-from ss7.cap.errors import ERROR_NAMES, UNEXPECTED_COMPONENT_SEQUENCE
+from ss7.cap.errors import ERROR_NAMES, UNEXPECTED_COMPONENT_SEQUENCE, ErrorCode
 from ss7.cap.lenient import parameters, read_argument
-from ss7.cap.operations import BY_OPCODE, OPERATIONS, Opcode
+from ss7.cap.operations import BY_OPCODE, OPERATIONS, SHORT, Opcode
 from ss7.errors import DecodeError
 from ss7.rose import (
+    DUPLICATE_INVOKE_ID,
     INVOKE_PROBLEM,
     MISTYPED_PARAMETER,
     RETURN_ERROR_MISTYPED_PARAMETER,
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 REJECTED: Final = "rejected-component"
 """Discarded: an answer that TCAP (Q.774 §3.2.2.2) or CAP (29.078 §14.1.1.4.1) refused."""
 
+REFUSED_REPETITION: Final = "refused-repetition"
+"""Discarded: the refusal of an operation that was said again, and had been taken; see `Reports.repeat`."""
+
 REPORTS: Final[dict[int, int]] = {
     operation.opcode: operation.since
     for operation in OPERATIONS
@@ -55,8 +59,12 @@ REPORTS: Final[dict[int, int]] = {
 OTHER: Final = "other"
 """The parameter of what is none that the standard has."""
 
+_DUPLICATE: Final = INVOKE_PROBLEM << 8 | DUPLICATE_INVOKE_ID
+_NONE: Final[tuple[frozenset[int], float]] = frozenset(), 0.0
 _PARAMETERS: Final = frozenset(parameters())
 _NEVER: Final = 99
+_TAKEN: Final = frozenset({ErrorCode.UNEXPECTED_COMPONENT_SEQUENCE, ErrorCode.TASK_REFUSED})
+"""Errors to the repetition of an operation that was taken."""
 # In Python 3.11 a member looked up through its class costs ten times what a global does.
 _INITIAL_DP: Final = Opcode.INITIAL_DP
 _INVOKE: Final = ReportKind.INVOKE
@@ -161,6 +169,35 @@ class Reports:
         self._arguments = arguments
         self._observers = observers
         self._owed: list[bytes] = []
+        self._repeated: dict[bytes, tuple[frozenset[int], float]] = {}
+
+    def repeat(self, local_tid: bytes, invoke_ids: frozenset[int], now: float) -> None:
+        """Note operations that are said again, octet for octet, since nobody knows whether they had left.
+
+        A switch that had taken them does not wait for instructions any more. It refuses the repetition and
+        stays as it is: unexpectedComponentSequence (§10.1.12.2); taskRefused, of a period that is pending
+        (§11.2.2.2); or its TCAP rejects the invoke id that it has already (Q.773 §4.2.2.6). One that had not
+        takes them, or refuses them for another reason. So such a refusal says that the call goes on as it
+        was told: services do not hear of it.
+
+        Args:
+            local_tid: our transaction id.
+            invoke_ids: of the operations.
+            now: seconds of the runner's clock.
+        """
+        self._repeated[local_tid] = invoke_ids, now + SHORT
+
+    def forget(self, local_tid: bytes) -> None:
+        """Note that a dialogue is over."""
+        self._repeated.pop(local_tid, None)
+
+    def _is_repeated(self, call: CapDialogue, invoke_id: int) -> bool:
+        """Whether an operation of ours that is refused was said again; its id is given anew only later."""
+        invoke_ids, until = self._repeated.get(call.dialogue.local_tid, _NONE)
+        if invoke_id not in invoke_ids or call.now > until:
+            return False
+        self._signalling.discard("cap", REFUSED_REPETITION)
+        return True
 
     def take_owed(self) -> list[bytes]:
         """Return what the message in hand is owed for its components; the next one's begins."""
@@ -180,6 +217,8 @@ class Reports:
         elif type(component) is Reject:
             problem = component.problem_type << 8 | component.problem & 0xFF
             invoke_id = -1 if component.invoke_id is None else component.invoke_id
+            if problem == _DUPLICATE and self._is_repeated(call, invoke_id):
+                return
             call.queue(
                 Report(ReportKind.REJECT, opcode_of(component.operation), code=problem, invoke_id=invoke_id)
             )
@@ -211,6 +250,8 @@ class Reports:
         """
         opcode = opcode_of(component.operation)
         code = opcode_of(component.error)
+        if code in _TAKEN and self._is_repeated(call, component.invoke_id):
+            return
         if code not in ERROR_NAMES:
             problem = UNRECOGNIZED_ERROR
         elif code not in BY_OPCODE[opcode].errors:

@@ -118,6 +118,12 @@ def answered_already(record: StoredRecord, octets: bytes) -> bool:
         return False
 
 
+def invoked_in(record: StoredRecord) -> frozenset[int]:
+    """Return the invoke ids of the operations in a record's answer."""
+    components = [each for octets in record.outgoing for each in tcap.decode(octets).components]
+    return frozenset([each.invoke_id for each in components if type(each) is Invoke])
+
+
 def rebuilt(
     runner: DialogueRunner[Any], dialogue: Dialogue, record: StoredRecord, codec: Codec
 ) -> tuple[CapDialogue, tuple[float, str, InitialDPArg | None, Decision, float]]:

@@ -18,7 +18,7 @@ from scp.domain.reason import Reason
 from scp.engine.cap.components_in import REJECTED, Arguments, Reports, critical
 from scp.engine.cap.components_out import encoded
 from scp.engine.cap.dialogue import CapDialogue
-from scp.engine.cap.held_call import invoked_last, operations_of, rebuilt, recorded
+from scp.engine.cap.held_call import invoked_in, invoked_last, operations_of, rebuilt, recorded
 from scp.engine.cap.refusals import MOST_REJECTS, NO_SERVICE, Refusals
 from scp.engine.dialogue_runner import DialogueRunner
 from scp.engine.observers import ObserverHub
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from scp.held_call_ports import HeldEntry
     from scp.ports import QuotaPort, SubscriberLookup, Telemetry
     from scp.services.api import Service
-    from scp.stack.tcap import Indication
+    from scp.stack.tcap import Dialogue, Indication
     from ss7.cap.codec import Codec
     from ss7.cap.types import InitialDPArg
     from ss7.rose import Component
@@ -272,6 +272,7 @@ class CapUser(DialogueRunner[CapDialogue]):
 
     def held_over(self, state: CapDialogue) -> None:
         """See `DialogueRunner`."""
+        self._reports.forget(state.dialogue.local_tid)
         self.observers.over(state.dialogue)
 
     def outcome(self, state: CapDialogue) -> str:
@@ -287,6 +288,7 @@ class CapUser(DialogueRunner[CapDialogue]):
 
     def forgotten(self, state: CapDialogue) -> None:
         """See `DialogueRunner`."""
+        self._reports.forget(state.dialogue.local_tid)
         self.observers.forgotten(state.dialogue)
 
     def can_adopt(self, record: StoredRecord) -> bool:
@@ -330,3 +332,9 @@ class CapUser(DialogueRunner[CapDialogue]):
             return False
         self.start(call, now)
         return True
+
+    def say_again(self, dialogue: Dialogue, record: StoredRecord) -> None:
+        """Say again what a call's record has as the answer to the switch: it may have left before, or not."""
+        for octets in record.outgoing:
+            self.provider.send(dialogue.path, octets, return_on_error=True)
+        self._reports.repeat(dialogue.local_tid, invoked_in(record), self.clock())
