@@ -12,7 +12,7 @@
 
 **Versions.** A context that the peer does not support is asked again in the version below (TS 29.002
 §18.1.1, §5.3): at once, in a new dialogue, within the same time. What a destination last took is remembered,
-so that only the first enquiry pays for it.
+so that only the first enquiry pays for it; where that is refused the others are asked, the highest first.
 
 **Limits.** Enquiries to a destination have a token bucket, and all that are in flight together a ceiling. The
 node serves calls first: what is too much is answered with `Outcome.LIMITED`, and nothing is sent.
@@ -123,12 +123,13 @@ class _InFlight:
         askers: what waits for the answer.
         began: when it was asked first, seconds.
         context: application context of the present try.
+        first: version of the first try.
         due: when it is given up, seconds.
         outcome: what came in before the dialogue was over, None: nothing yet.
         part: the result so far, where it comes in several components; b"": none.
     """
 
-    __slots__ = ("askers", "began", "context", "due", "outcome", "part", "question")
+    __slots__ = ("askers", "began", "context", "due", "first", "outcome", "part", "question")
 
     def __init__(
         self, question: Question, asker: Asker, began: float, due: float, context: ApplicationContext
@@ -138,6 +139,7 @@ class _InFlight:
         self.began = began
         self.due = due
         self.context = context
+        self.first = context.version
         self.outcome: Answer | None = None
         self.part = b""
 
@@ -226,15 +228,9 @@ class Enquiries:
 
     def _first_context(self, question: Question) -> ApplicationContext:
         """Return the context to begin with: the highest version, or what that destination took last."""
-        operation = BY_OPCODE[question.opcode]
-        version = self._versions.get((operation.context, _destination(question.title)), 0)
-        found = BY_NUMBER.get((operation.context, version))
-        if found is None:
-            top = min(operation.until, _LAST_OF_OPERATION)
-            while (operation.context, top) not in BY_NUMBER:
-                top -= 1
-            found = BY_NUMBER[operation.context, top]
-        return found
+        context = BY_OPCODE[question.opcode].context
+        found = BY_NUMBER.get((context, self._versions.get(_version_key(question), 0)))
+        return _highest_context(question.opcode) if found is None else found
 
     def _send(self, flight: _InFlight, now: float) -> Outcome | None:
         """Begin a dialogue; return why it can't be, None: it is on its way."""
@@ -287,14 +283,11 @@ class Enquiries:
             answer = flight.outcome or Answer(Outcome.REJECT)
             self._provider.send(dialogue.path, self._tcap.end(dialogue, []))
         elif refuses_context(indication):
-            lower = earlier(flight.context)
-            if (
-                lower is not None
-                and opcode_in(flight.question.opcode, lower.version) >= 0
-                and flight.due > now
-            ):
-                self._again(flight, lower, now)
+            other = _other_context(flight)
+            if other is not None and flight.due > now:
+                self._again(flight, other, now)
                 return
+            self._versions.pop(_version_key(flight.question), None)
             answer = Answer(Outcome.CONTEXT)
         else:
             answer = self._without_result(flight, indication)
@@ -312,6 +305,8 @@ class Enquiries:
             self._provider.discard("sccp", "returned")
             self._tcap.end(dialogue, [], prearranged=True)
             return Answer(Outcome.UNDELIVERABLE)
+        if kind != tc.TIMEOUT and flight.context.version == 1:  # a peer without v1 has no other word for it
+            self._versions.pop(_version_key(flight.question), None)
         return Answer(Outcome.TIMEOUT if kind == tc.TIMEOUT else Outcome.ABORT)
 
     def _component(self, flight: _InFlight, component: object) -> None:
@@ -346,13 +341,12 @@ class Enquiries:
             self._provider.discard("map", "undecodable-error")
             return None
 
-    def _again(self, flight: _InFlight, lower: ApplicationContext, now: float) -> None:
-        """Ask in a lower version."""
-        key = (lower.number, _destination(flight.question.title))
+    def _again(self, flight: _InFlight, other: ApplicationContext, now: float) -> None:
+        """Ask in another version."""
         if len(self._versions) >= _VERSIONS_REMEMBERED:
             self._versions.clear()
-        self._versions[key] = lower.version
-        flight.context = lower
+        self._versions[_version_key(flight.question)] = other.version
+        flight.context = other
         flight.outcome = None
         flight.part = b""
         try:
@@ -418,9 +412,36 @@ _CONSTRUCTED: Final = 0x20
 _MOST_RESULT: Final = 65_536
 
 
+def _highest_context(opcode: int) -> ApplicationContext:
+    """Return the context of the highest version that an operation has."""
+    operation = BY_OPCODE[opcode]
+    top = min(operation.until, _LAST_OF_OPERATION)
+    while (operation.context, top) not in BY_NUMBER:
+        top -= 1
+    return BY_NUMBER[operation.context, top]
+
+
+def _other_context(flight: _InFlight) -> ApplicationContext | None:
+    """Return what to ask in after a refusal: from the highest version down, without that of the first try."""
+    opcode = flight.question.opcode
+    other: ApplicationContext | None = _highest_context(opcode)
+    if flight.context.version != flight.first or other is None or other.version == flight.first:
+        other = earlier(flight.context)
+    if other is not None and other.version == flight.first:
+        other = earlier(other)
+    return None if other is None or opcode_in(opcode, other.version) < 0 else other
+
+
+def _version_key(question: Question) -> tuple[int, str]:
+    """Return for what a version is remembered: a node, of HLRs a network (whose titles are subscribers')."""
+    title = _destination(question.title) if question.ssn == _HLR_SSN else question.title
+    return BY_OPCODE[question.opcode].context, title
+
+
 def _destination(title: str) -> str:
     """Return what enquiries to one network have in common: the country and network digits of the title."""
     return title[:_NETWORK_DIGITS]
 
 
 _NETWORK_DIGITS: Final = 5
+_HLR_SSN: Final = 6  # TS 23.003 §8.1

@@ -65,6 +65,56 @@ def test_a_refused_context_is_asked_in_the_version_below_and_remembered(versions
     room.nothing_left()
 
 
+@pytest.mark.parametrize("old", [(1, 2), (1,)])
+@pytest.mark.parametrize("new", [(1, 2, 3), (2, 3), (3,)])
+def test_what_one_hlr_of_a_network_lacks_another_one_there_is_asked_in(old, new, everything_sent):
+    """A refusal in what the first one took is no last word; one of MAP v1 has no words for it."""
+    room = MapRoom(READY, recorder=everything_sent)
+    room.known(BOB)
+    room.script.versions = old
+    ask(room)
+    room.script.versions = new
+    [answer] = ask(room)
+    speechless = old == (1,) and 1 not in new
+    assert answer.outcome is (Outcome.ABORT if speechless else Outcome.RESULT)
+    refused = room.hlr.counts["context refused"]
+    [answer] = ask(room)
+    assert answer.outcome is Outcome.RESULT
+    assert room.hlr.counts["context refused"] == refused
+    room.nothing_left()
+
+
+def test_a_network_that_takes_no_version_any_more_is_asked_once_in_each():
+    room = MapRoom(READY)
+    room.known(BOB)
+    room.script.versions = (2,)
+    ask(room)
+    room.script.versions = ()
+    before = room.hlr.counts["context refused"]
+    [answer] = ask(room)
+    assert answer.outcome is Outcome.ABORT  # of v1, the last one
+    assert room.hlr.counts["context refused"] == before + 3
+    room.script.versions = (3,)
+    [answer] = ask(room)
+    assert answer.version == 3
+    assert room.hlr.counts["context refused"] == before + 3
+    room.nothing_left()
+
+
+def test_what_one_msc_takes_says_nothing_of_the_next_one():
+    room = MapRoom(READY)
+    room.known(BOB)
+    for versions, title in (((2,), "46709000001"), ((3,), "46709000002")):
+        room.script.versions = versions
+        asker = Asker()
+        question = Question(Opcode.MT_FORWARD_SM, deliver(3), title, 8, NUMBER, earlier=deliver(2))
+        room.enquiries.ask(question, asker, room.loop.now)
+        room.turn()
+        assert [each.version for each in asker.answers] == [max(versions)]
+    assert room.hlr.counts["context refused"] == 1
+    room.nothing_left()
+
+
 def test_a_short_message_goes_by_the_operation_and_argument_of_the_version(everything_sent):
     room = MapRoom(READY, recorder=everything_sent)
     room.known(BOB)
