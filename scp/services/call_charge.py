@@ -174,10 +174,14 @@ def quota(
     return after, QuotaGrant(held.session, 0)
 
 
-def attempted(held: HeldCall) -> HeldCall:
-    """Return the call for another attempt to reach a party; a report is due once (§11.3.2.1)."""
+def attempted(held: HeldCall, *, discarded: bool = False) -> HeldCall:
+    """Return the call for another attempt to reach a party; a report is due once (§11.3.2.1).
+
+    ``discarded``: the switch has not taken the period, and no report of it is due.
+    """
     after = held.copy()
-    after.meter, after.unreported = metering.anew(held.meter), held.meter.pending
+    after.meter = metering.anew(held.meter)
+    after.unreported = held.unreported if discarded else held.meter.pending
     return after
 
 

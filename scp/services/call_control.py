@@ -64,11 +64,13 @@ class Event(IntEnum):
     FORWARDED = 1  # EDP-R: the subscriber's own forwarding takes the call
     ANSWERED = 2
     CLEARED = 3  # EDP-N: abandoned, disconnected, or a failure that was only notified
-    ASKED = 4  # any other EDP-R
+    ASKED = 4  # any other EDP-R, but an answer
     ARMING_REFUSED = 5  # error or reject of RequestReportBCSMEvent
-    CONNECT_REFUSED = 6  # error or reject of Connect
+    CONNECT_REFUSED = 6  # error or reject of Connect or Continue, or a reject that does not say of what
     QUIET = 7  # nothing was reported for a long time
     LOST = 8  # the dialogue is over, or the switch does not know the call any more
+    INFORMATION_REFUSED = 9  # error or reject of CallInformationRequest
+    ANSWERED_WAITS = 10  # an answer as EDP-R: the switch waits, though it was armed as EDP-N
 
 
 class Action(IntEnum):
@@ -76,10 +78,11 @@ class Action(IntEnum):
 
     NOTHING = 0  # nothing; control goes on
     RESCUE = 1  # RequestReportBCSMEvent and Connect to the line, in TC-CONTINUE
-    CONNECT = 2  # the Connect of this phase again, in TC-END
+    CONNECT = 2  # the Connect of this phase again; in TC-END where control is over
     GO_ON = 3  # Continue, in TC-END
     TEST = 4  # ActivityTest, in TC-CONTINUE
     END = 5  # TC-END without components
+    CONTINUE = 6  # Continue, in TC-CONTINUE
 
 
 class Row(NamedTuple):
@@ -96,6 +99,10 @@ _ANSWER: Final = "the failures are disarmed at answer; the disconnects stay arme
 _CLEARED: Final = "nothing is armed any more (§11.18.2.1)"
 _ASKED: Final = "an EDP-R has to be answered within Tssf (§10.2.1)"
 _DISCARDED: Final = "the switch has discarded the Connect behind it (§14.1.1.2): once more, without events"
+_UNASKED: Final = "the switch has discarded what was behind it (§14.1.1.2): once more; events are armed"
+_WAITS: Final = (
+    "miscCallInfo that is left out means a request (§5.1): the call goes on, and stays under control"
+)
 _REFUSED: Final = "the switch still waits for instructions (§11.9.2.2)"
 _QUIET: Final = "does the switch still know the call (§11.1)"
 _LOST: Final = "nobody is left to control the call"
@@ -111,6 +118,8 @@ TABLE: Final[Mapping[tuple[Phase, Event], Row]] = {
     (Phase.VOIP, Event.ARMING_REFUSED): Row(Action.CONNECT, Phase.OVER, _DISCARDED),
     (Phase.VOIP, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
     (Phase.VOIP, Event.QUIET): Row(Action.TEST, Phase.VOIP, _QUIET),
+    (Phase.VOIP, Event.INFORMATION_REFUSED): Row(Action.CONNECT, Phase.VOIP, _UNASKED),
+    (Phase.VOIP, Event.ANSWERED_WAITS): Row(Action.CONTINUE, Phase.TALKING, _WAITS),
     (Phase.VOIP, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
     (Phase.RESCUE, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _TWICE),
     (Phase.RESCUE, Event.FORWARDED): Row(Action.GO_ON, Phase.OVER, _OWN),
@@ -120,6 +129,8 @@ TABLE: Final[Mapping[tuple[Phase, Event], Row]] = {
     (Phase.RESCUE, Event.ARMING_REFUSED): Row(Action.CONNECT, Phase.OVER, _DISCARDED),
     (Phase.RESCUE, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
     (Phase.RESCUE, Event.QUIET): Row(Action.TEST, Phase.RESCUE, _QUIET),
+    (Phase.RESCUE, Event.INFORMATION_REFUSED): Row(Action.CONNECT, Phase.RESCUE, _UNASKED),
+    (Phase.RESCUE, Event.ANSWERED_WAITS): Row(Action.CONTINUE, Phase.TALKING, _WAITS),
     (Phase.RESCUE, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
     (Phase.PLAIN, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _ASKED),
     (Phase.PLAIN, Event.FORWARDED): Row(Action.GO_ON, Phase.OVER, _OWN),
@@ -129,12 +140,15 @@ TABLE: Final[Mapping[tuple[Phase, Event], Row]] = {
     (Phase.PLAIN, Event.ARMING_REFUSED): Row(Action.CONNECT, Phase.OVER, _DISCARDED),
     (Phase.PLAIN, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
     (Phase.PLAIN, Event.QUIET): Row(Action.TEST, Phase.PLAIN, _QUIET),
+    (Phase.PLAIN, Event.INFORMATION_REFUSED): Row(Action.CONNECT, Phase.PLAIN, _UNASKED),
+    (Phase.PLAIN, Event.ANSWERED_WAITS): Row(Action.CONTINUE, Phase.TALKING, _WAITS),
     (Phase.PLAIN, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
     (Phase.TALKING, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _ASKED),
     (Phase.TALKING, Event.FORWARDED): Row(Action.GO_ON, Phase.OVER, _ASKED),
     (Phase.TALKING, Event.CLEARED): Row(Action.END, Phase.OVER, _CLEARED),
     (Phase.TALKING, Event.ASKED): Row(Action.GO_ON, Phase.OVER, _ASKED),
     (Phase.TALKING, Event.QUIET): Row(Action.TEST, Phase.TALKING, _QUIET),
+    (Phase.TALKING, Event.ANSWERED_WAITS): Row(Action.CONTINUE, Phase.TALKING, _WAITS),
     (Phase.TALKING, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
 }
 
@@ -150,10 +164,18 @@ _FAILURES: Final = frozenset(
         EventTypeBCSM.T_NO_ANSWER,
     }
 )
-_MONEY: Final = frozenset({Opcode.APPLY_CHARGING, Opcode.RESET_TIMER})
-"""Whose refusal leaves the call as it is; the first's is for the table of the money."""
 _ABANDONS: Final = frozenset({EventTypeBCSM.O_ABANDON, EventTypeBCSM.T_ABANDON})
 _ANSWERS: Final = frozenset({EventTypeBCSM.O_ANSWER, EventTypeBCSM.T_ANSWER})
+_ENDS: Final = _FAILURES | _ABANDONS | {EventTypeBCSM.O_DISCONNECT, EventTypeBCSM.T_DISCONNECT}
+_REFUSALS: Final[dict[int, Event]] = {
+    Opcode.REQUEST_REPORT_BCSM_EVENT: Event.ARMING_REFUSED,
+    Opcode.CALL_INFORMATION_REQUEST: Event.INFORMATION_REFUSED,
+    Opcode.CONNECT: Event.CONNECT_REFUSED,
+    Opcode.CONTINUE: Event.CONNECT_REFUSED,
+    -1: Event.CONNECT_REFUSED,
+    Opcode.ACTIVITY_TEST: Event.LOST,
+}
+"""By operation. Of others the call stays as it is; ApplyCharging is for the table of the money."""
 _CALLING: Final = LegID("sendingSideID", LEG1)
 _CALLED: Final = LegID("sendingSideID", LEG2)
 # In Python 3.11 a member looked up through its class costs ten times what a global does.
@@ -222,7 +244,7 @@ def event_of(report: Report) -> Event | None:
     if kind is ReportKind.TIMEOUT:  # of the wait, or of an ActivityTest without an answer (§11.1)
         return Event.LOST if report.opcode == Opcode.ACTIVITY_TEST else Event.QUIET
     if kind is ReportKind.ERROR or kind is ReportKind.REJECT:
-        return _refused(report.opcode)
+        return _REFUSALS.get(report.opcode)
     return None
 
 
@@ -232,20 +254,14 @@ def abandoned(report: Report) -> bool:
     return isinstance(argument, EventReportBCSMArg) and argument.event_type_bcsm in _ABANDONS
 
 
-def _refused(opcode: int) -> Event | None:
-    if opcode == Opcode.REQUEST_REPORT_BCSM_EVENT:
-        return Event.ARMING_REFUSED
-    if opcode == Opcode.ACTIVITY_TEST:
-        return Event.LOST
-    return None if opcode in _MONEY else Event.CONNECT_REFUSED
-
-
-def _reported(report: EventReportBCSMArg) -> Event:
+def _reported(report: EventReportBCSMArg) -> Event | None:
     event = report.event_type_bcsm
     if report.misc_call_info.message_type is not _REQUEST:
-        return _ANSWERED_EVENT if event in _ANSWERS else _CLEARED_EVENT
+        if event in _ANSWERS:
+            return _ANSWERED_EVENT
+        return _CLEARED_EVENT if event in _ENDS else None  # of any other the call goes on
     if event not in _FAILURES:
-        return Event.ASKED
+        return Event.ANSWERED_WAITS if event in _ANSWERS else Event.ASKED
     special = report.event_specific_information_bcsm
     forwarded = special is not None and getattr(special.value, "call_forwarded", False)
     return Event.FORWARDED if forwarded else Event.FAILED

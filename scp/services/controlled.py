@@ -205,7 +205,7 @@ class Control:
             await self._step(charge.Event.STILL_SILENT)  # its report went to the node that died
 
     async def _informed(self, report: Report, event: Event | None) -> bool:
-        """Take a call information report, or note that none will come; return whether it was one."""
+        """Take a call information report, or note that it will not come; return whether it was one."""
         held = self.held
         if isinstance(report.argument, CallInformationReportArg):
             tenths = information_in(report.argument)[1] or 0
@@ -217,6 +217,10 @@ class Control:
             return True
         if event is Event.LOST or (event is Event.QUIET and held.phase is Phase.OVER):
             self._change().informs = 0
+        elif (
+            event is Event.INFORMATION_REFUSED or event is Event.ARMING_REFUSED
+        ):  # it stood behind the latter
+            self._change().informs = held.informs - 1
         return False
 
     @property
@@ -248,8 +252,9 @@ class Control:
             if self.held.money is Money.DONE:
                 self._change().phase = Phase.OVER
             return  # the table of the money has tested
-        row = None if event is None else TABLE.get((self.held.phase, event))
-        if row is None:
+        before = self.held.phase
+        row = None if event is None else TABLE.get((before, event))
+        if row is None or (event is Event.INFORMATION_REFUSED and not self.plan.information):
             return
         after = row.next
         if after is Phase.OVER and event in _REFUSALS and self.held.money is Money.COUNTING:
@@ -263,13 +268,13 @@ class Control:
             self._recharge()
             self._go()
         elif row.action is Action.CONNECT:
-            self._recharge()
+            self._recharge(discarded=True)
             self._go()
-        elif row.action is Action.GO_ON:
+        elif row.action in _CONTINUES:
             self.call.invoke(Opcode.CONTINUE)
         elif row.action is Action.TEST:
             self.call.invoke(Opcode.ACTIVITY_TEST)
-        if after is Phase.TALKING:
+        if after is Phase.TALKING and before is not after:
             self.target = self._facts = None
             if self.held.money is Money.COUNTING:
                 self._change().meter = metering.answered(self.held.meter, self._ms(report))
@@ -505,11 +510,14 @@ class Control:
         )
         self.call.invoke(Opcode.APPLY_CHARGING, argument)
 
-    def _recharge(self) -> None:
-        """Put ApplyCharging for another attempt into the message; a report is due once (§11.3.2.1)."""
+    def _recharge(self, *, discarded: bool = False) -> None:
+        """Put ApplyCharging for another attempt into the message; a report is due once (§11.3.2.1).
+
+        ``discarded``: it is the same attempt, whose ApplyCharging the switch has not taken (§14.1.1.2).
+        """
         held = self.held
         if held.money is Money.COUNTING:
-            self.held = call_charge.attempted(held)
+            self.held = call_charge.attempted(held, discarded=discarded)
             self._apply(QuotaGrant(held.session, 0))
 
     async def _settle(self, by: str | None = None) -> None:
@@ -538,6 +546,7 @@ _TOLD: Final = ReportKind.TOLD
 _CHARGED: Final = Opcode.APPLY_CHARGING_REPORT
 _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
 _ENDED: Final = Decision(Decided.RELEASE, Reason.CHARGING_ENDED)
+_CONTINUES: Final = frozenset({Action.GO_ON, Action.CONTINUE})
 _LAST: Final = frozenset({Action.GO_ON, Action.CONNECT})
 """What ends the dialogue with it: nothing is reported any more."""
 _SPENT: Final = frozenset({charge.Event.SPENT, charge.Event.SPENT_OWED})

@@ -247,6 +247,38 @@ def test_every_row_cites_its_clause_or_says_why() -> None:
     assert set(Action) == {row.action for row in TABLE.values()}
 
 
+@pytest.mark.parametrize("refused", [Opcode.CALL_INFORMATION_REQUEST, Opcode.REQUEST_REPORT_BCSM_EVENT])
+@pytest.mark.parametrize("ends", ["answered", "unanswered"])
+def test_what_stood_behind_a_refused_operation_is_said_again_and_no_report_of_it_is_due(
+    refused: Opcode, ends: str
+) -> None:
+    """29.078 §14.1.1.2: the switch has discarded the period, and the request for call information."""
+    call = Charged(1000, INFORMED)
+    call.report(ReportKind.ERROR, opcode=refused, code=10)
+    assert call.sent[1:] == [[Opcode.APPLY_CHARGING, Opcode.CONTINUE]]
+    if ends == "answered":
+        call.answered().used(30)
+        assert call.sent[2:] == [[Opcode.APPLY_CHARGING]]
+        call.used(45, active=False)
+    else:
+        call.used(0, active=False)
+    call.event(EventTypeBCSM.O_DISCONNECT)
+    assert call.settled == [450 if ends == "answered" else 0]
+    assert call.ended
+
+
+def test_an_answer_as_a_request_has_the_call_go_on_and_be_charged() -> None:
+    """A switch that leaves out miscCallInfo says that it waits (29.078 §5.1, DEFAULT {messageType request})."""
+    call = Charged(1000)
+    call.event(EventTypeBCSM.O_ANSWER, ASKS)
+    call.used(30)
+    assert call.sent[1:] == [[Opcode.CONTINUE], [Opcode.APPLY_CHARGING]]
+    call.event(EventTypeBCSM.O_ANSWER, ASKS)  # again
+    call.used(43, active=False)
+    assert call.sent[3:] == [[Opcode.CONTINUE]]
+    assert call.settled == [430]
+
+
 def down(call: Charged) -> None:
     """Charging does not answer any more, or does again."""
     call.down = not call.down
@@ -269,6 +301,8 @@ STEPS = (
     lambda call: call.event(EventTypeBCSM.O_DISCONNECT, ASKS),
     lambda call: call.report(ReportKind.REJECT, opcode=Opcode.REQUEST_REPORT_BCSM_EVENT, code=3),
     lambda call: call.report(ReportKind.ERROR, opcode=Opcode.CONNECT, code=14),
+    lambda call: call.report(ReportKind.ERROR, opcode=Opcode.CALL_INFORMATION_REQUEST, code=10),
+    lambda call: call.event(EventTypeBCSM.O_ANSWER, ASKS),
     has_it,
     lambda call: call.report(ReportKind.TIMEOUT, opcode=Opcode.ACTIVITY_TEST),
     used_90,

@@ -33,8 +33,10 @@ from ss7.cause import Cause
 from ss7.isup import CalledPartyNumber, RedirectingNumber, RedirectingReason, RedirectionInformation
 
 SERVICE = voip_forwarding({"prefix": "99", "rescue": True}, NODE)
-ARM, CONNECT, CONTINUE, TEST = (
+INFORMED = voip_forwarding({"prefix": "99", "rescue": True, "call_information": True}, NODE)
+ARM, INFORM, CONNECT, CONTINUE, TEST = (
     Opcode.REQUEST_REPORT_BCSM_EVENT,
+    Opcode.CALL_INFORMATION_REQUEST,
     Opcode.CONNECT,
     Opcode.CONTINUE,
     Opcode.ACTIVITY_TEST,
@@ -48,11 +50,13 @@ SENT = {
     Action.GO_ON: [CONTINUE],
     Action.TEST: [TEST],
     Action.END: [],
+    Action.CONTINUE: [CONTINUE],
 }
 
 
-def begun(request: InitialDPArg | None = None) -> Driver:
-    return Driver(SERVICE, terminating() if request is None else request).found(READY)
+def begun(request: InitialDPArg | None = None, *, informed: bool = False) -> Driver:
+    service = INFORMED if informed else SERVICE
+    return Driver(service, terminating() if request is None else request).found(READY)
 
 
 def busy(cause: int = 17, *, forwarded: bool = False) -> EventReportBCSMArg:
@@ -82,6 +86,8 @@ HAPPENS = {
     Event.CONNECT_REFUSED: {"kind": ReportKind.REJECT, "opcode": CONNECT, "code": 0x0101},
     Event.QUIET: {"kind": ReportKind.TIMEOUT},
     Event.LOST: {"kind": ReportKind.TIMEOUT, "opcode": TEST},
+    Event.INFORMATION_REFUSED: {"kind": ReportKind.ERROR, "opcode": INFORM, "code": 10},
+    Event.ANSWERED_WAITS: event(EventTypeBCSM.T_ANSWER, ASKS),
 }
 WAYS = {
     Phase.VOIP: (),
@@ -100,7 +106,7 @@ def destinations(driver: Driver) -> list[str]:
     ("phase", "happens"), list(product(WAYS, Event)), ids=lambda each: each.name.lower().replace("_", "-")
 )
 def test_row(phase: Phase, happens: Event) -> None:
-    driver = begun()
+    driver = begun(informed=happens is Event.INFORMATION_REFUSED)
     for each in WAYS[phase]:
         driver.report(**HAPPENS[each])
     before = len(driver.sent)
@@ -112,6 +118,25 @@ def test_row(phase: Phase, happens: Event) -> None:
         return
     assert driver.ended is (row.next is Phase.OVER)
     assert driver.operations[before:] == [SENT[row.action]]
+
+
+@pytest.mark.parametrize("kind", [EventTypeBCSM.O_MID_CALL, EventTypeBCSM.O_TERM_SEIZED, 28, 254])
+def test_a_notification_that_nobody_asked_for_ends_no_control(kind: EventTypeBCSM | int) -> None:
+    driver = begun()
+    driver.event(kind, TELLS)
+    driver.event(EventTypeBCSM.T_ANSWER, TELLS)
+    driver.event(kind, TELLS)
+    assert not driver.ended
+    assert driver.operations == [[ARM, CONNECT], [], [], []]
+
+
+@pytest.mark.parametrize("opcode", [Opcode.PLAY_ANNOUNCEMENT, Opcode.RESET_TIMER, Opcode.CANCEL])
+def test_the_refusal_of_what_is_no_matter_for_the_call_ends_no_control(opcode: Opcode) -> None:
+    """An announcement that was cut off is answered with an error (29.078 §11.13.2.1) once the call goes on."""
+    driver = begun()
+    driver.report(ReportKind.ERROR, opcode=opcode, code=0)
+    assert not driver.ended
+    assert driver.operations == [[ARM, CONNECT], []]
 
 
 def test_a_busy_voip_side_is_followed_by_the_subscribers_line() -> None:
@@ -227,7 +252,7 @@ def test_any_sequence_ends_cleanly_and_never_connects_a_third_time(
 ) -> None:
     driver = begun(request_)
     for report in reports:
-        asked = event_of(report) in (Event.FAILED, Event.FORWARDED, Event.ASKED)
+        asked = event_of(report) in (Event.FAILED, Event.FORWARDED, Event.ASKED, Event.ANSWERED_WAITS)
         driver.report(report.kind, opcode=report.opcode, argument=report.argument, code=report.code)
         assert not asked or driver.sent[-1], "the switch waits for an instruction, and gets one"
         if driver.ended:
