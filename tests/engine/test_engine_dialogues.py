@@ -236,7 +236,6 @@ def test_the_peers_abort_is_told_and_gets_no_answer(enter, by_provider):
         (encode_invoke(5, 99, b""), (INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)),
         (encode_invoke(5, Opcode.CONNECT, b""), (INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)),
         (encode_invoke(5, 64, b"\x30\x00"), (INVOKE_PROBLEM, UNRECOGNIZED_OPERATION)),
-        (encode_return_result(77), (rose.RETURN_RESULT_PROBLEM, rose.UNRECOGNIZED_INVOKE_ID)),
         (encode_element(0xA1, b"\x04\x00"), (rose.GENERAL_PROBLEM, rose.MISTYPED_COMPONENT)),
     ],
 )
@@ -250,6 +249,27 @@ def test_a_bad_component_ends_the_dialogue_with_its_problem(enter, component, pr
     assert watcher.kinds == [ReportKind.INVOKE, ReportKind.ABORT]
     assert room.counts.outcomes == ["reject"]
     assert len(room.counts.discards) == 1
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        event(ANSWERED, TELLS, 4),
+        encode_return_result(77),
+        rose.encode_return_error(77, ErrorCode.TASK_REFUSED),
+    ],
+)
+def test_what_came_before_is_discarded_and_the_dialogue_goes_on(enter, component):
+    """A network that delivers a message twice ends no control: 29.078 §14.1.1.4.1, other events."""
+    watcher = Watcher()
+    room = enter(watcher)
+    otid = room.call()
+    room.go_on(otid, event(ANSWERED, TELLS, 4))
+    room.go_on(otid, component, event(ANSWERED, TELLS, 5))
+    assert watcher.kinds == [ReportKind.INVOKE] * 2
+    assert room.counts.outcomes == []
+    assert room.counts.discards == [("cap", "rejected-component")]
+    assert len(room.answers(otid)) == 1
 
 
 def test_a_result_that_is_not_the_last_is_rejected(enter):

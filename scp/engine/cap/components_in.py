@@ -24,6 +24,7 @@ from ss7.rose import (
     RETURN_RESULT_PROBLEM,
     UNEXPECTED_ERROR,
     UNRECOGNIZED_ERROR,
+    UNRECOGNIZED_INVOKE_ID,
     UNRECOGNIZED_OPERATION,
     Invoke,
     Reject,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from scp.engine.observers import ObserverHub
     from scp.engine.tc import TcProvider
     from scp.ports import Telemetry
-    from scp.stack.tcap import Dialogue
+    from scp.stack.tcap import Dialogue, Indication
     from ss7.asn1.lenient import Fault
     from ss7.cap.codec import Codec
     from ss7.rose import Component
@@ -59,6 +60,13 @@ REPORTS: Final[dict[int, int]] = {
 OTHER: Final = "other"
 """The parameter of what is none that the standard has."""
 
+_CAME_BEFORE: Final = frozenset(
+    {
+        (INVOKE_PROBLEM, DUPLICATE_INVOKE_ID),
+        (RETURN_RESULT_PROBLEM, UNRECOGNIZED_INVOKE_ID),
+        (RETURN_ERROR_PROBLEM, UNRECOGNIZED_INVOKE_ID),
+    }
+)
 _DUPLICATE: Final = INVOKE_PROBLEM << 8 | DUPLICATE_INVOKE_ID
 _NONE: Final[tuple[frozenset[int], float]] = frozenset(), 0.0
 _PARAMETERS: Final = frozenset(parameters())
@@ -89,6 +97,21 @@ def critical(argument: Any) -> bool:
     unexpectedParameter says so (§10.1.14).
     """
     return any(field.criticality is CriticalityType.ABORT for field in argument.extensions)
+
+
+def owed_in_a_call(indication: Indication) -> list[bytes]:
+    """Return the Reject components that TCAP wants sent, but for what came before.
+
+    Where a link fails, a network may deliver a message twice. TCAP refuses an operation whose invoke id is in
+    use, and the answer to an operation that has its answer. Neither has to do with an active operation, so
+    that the application may continue (29.078 §14.1.1.4.1, "other events"). The end of the dialogue would
+    leave a call that is paid for without a limit.
+    """
+    return [
+        each.octets
+        for each in indication.rejects
+        if each.octets and (each.problem_type, each.problem) not in _CAME_BEFORE
+    ]
 
 
 @final

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from scp.domain.decision import Action, Decision
 from scp.domain.reason import Reason
-from scp.engine.cap.components_in import REJECTED, Arguments, Reports, critical
+from scp.engine.cap.components_in import REJECTED, Arguments, Reports, critical, owed_in_a_call
 from scp.engine.cap.components_out import encoded
 from scp.engine.cap.dialogue import CapDialogue
 from scp.engine.cap.held_call import invoked_in, invoked_last, operations_of, rebuilt, recorded
@@ -210,7 +210,7 @@ class CapUser(DialogueRunner[CapDialogue]):
             state.journal.heard = invoked_last(indication.components)
         for _ in indication.rejects:
             self.provider.discard("cap", REJECTED)
-        rejects = owed(indication) + self._reports.take_owed()
+        rejects = owed_in_a_call(indication) + self._reports.take_owed()
         if rejects:
             octets = self.tcap.end(indication.dialogue, rejects[:MOST_REJECTS])
             self.provider.send(indication.dialogue.path, octets)
