@@ -12,6 +12,7 @@ whatever is reported changes nothing.
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -30,6 +31,7 @@ from ss7.cap.charging import (
 )
 from ss7.cap.errors import ErrorCode
 from ss7.cap.interaction import Burst
+from ss7.cap.lenient import read_contained
 from ss7.cap.operations import Opcode
 from ss7.cap.types import LEG2, AChChargingAddress, ApplyChargingArg, LegID, SendingSideID
 from ss7.errors import DecodeError
@@ -167,16 +169,23 @@ class ChargeReport(NamedTuple):
 
 
 def read_report(octets: object, version: int) -> ChargeReport | None:
-    """Return what ApplyChargingReport's argument says in a CAP version, None if it can't be read."""
+    """Return what ApplyChargingReport's argument says in a CAP version, None if it can't be read.
+
+    Any form of BER is read (X.690 §8.1.3.6: indefinite lengths), and extensions or an address that are
+    broken don't cost the time: it is money.
+    """
     if not isinstance(octets, bytes):
         return None
     plain = _read_plain(octets)
     if plain is not None:
         return plain
     try:
-        result = decode_contained("CAMEL-CallResult", octets, version).value
+        result = decode_contained(_RESULT, octets, version).value
     except DecodeError:
-        return None
+        reading = read_contained(_RESULT, octets, version)
+        if reading.value is None or not all(_ASIDE.match(each.parameter) for each in reading.faults):
+            return None
+        result = reading.value.value
     time = result.time_information.value
     times = (
         Measured(time.time_since_tariff_switch, True, time.tariff_switch_interval)
@@ -269,6 +278,9 @@ def prepare() -> None:
         read_report(b"\xa0\x00", version)
 
 
+_RESULT: Final = "CAMEL-CallResult"
+_ASIDE: Final = re.compile(r"timeDurationChargingResult\.(extensions|aChChargingAddress)\b")
+"""What of it may be broken: nothing that says how long, and whether the call goes on."""
 _PARTY: Final = b"\xa0\x03\x81\x01"
 """partyToCharge [0], receivingSideID [1], one octet."""
 _TIME: Final = 11
