@@ -88,6 +88,8 @@ def reported(
         if not meter.pending:
             return held, None, ""  # whatever it is, none is due
         event = Event.UNREADABLE_ENDS if releases else Event.UNREADABLE
+        if held.money is Money.CLOSING and held.cleared_ms:  # when it ended is known all the same
+            return held.timely(), event, ""
         return held.timely().assumed(now_ms), event, ""
     timely, measured = held.timely(), report.measured
     if held.before is not None:

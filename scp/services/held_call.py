@@ -308,12 +308,12 @@ class HeldCall:
             now_ms: milliseconds since 1970-01-01 UTC.
             gap: as for `until`.
             granted: all that the switch was given is to be charged.
-            unreadable: the report is there, and its period counts as used.
+            unreadable: the report is there; its period counts as used, if it is not pending any more.
         """
         meter = self.meter
         if not meter.answered:
             return self, "reported" if self.missed and meter.pending else None
-        if unreadable:
+        if unreadable and not meter.pending:
             return self, GRANTED
         if not meter.pending:
             return self.until(now_ms, gap)

@@ -267,6 +267,19 @@ def test_what_stood_behind_a_refused_operation_is_said_again_and_no_report_of_it
     assert call.ended
 
 
+@pytest.mark.parametrize("service", [SERVICE, STRICT])
+@pytest.mark.parametrize("said", [b"\xff" * 12, charging_report(Reported(80_000, 1), 3, active=False)])
+def test_a_report_that_can_not_be_read_after_the_end_was_reported_costs_no_more_than_the_clock_says(
+    service: Any, said: bytes
+) -> None:
+    call = Charged(1000, service).answered()
+    USER.epoch += 12.0
+    call.event(EventTypeBCSM.O_DISCONNECT)
+    call.report(ReportKind.INVOKE, opcode=Opcode.APPLY_CHARGING_REPORT, argument=said)
+    assert call.settled == [120]
+    assert call.ended
+
+
 def test_an_answer_as_a_request_has_the_call_go_on_and_be_charged() -> None:
     """A switch that leaves out miscCallInfo says that it waits (29.078 §5.1, DEFAULT {messageType request})."""
     call = Charged(1000)
