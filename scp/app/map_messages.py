@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 from scp.config.messages import SMSC_SSN
 from scp.domain.lookup import Pending
 from scp.domain.map_results import Outcome
-from scp.engine.enquiries import Question
+from scp.engine.enquiries import Answer, Question
 from scp.message_ports import Submission, Taken
 from ss7.address import AddressString
 from ss7.errors import EncodeError
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scp.domain.message import Message
-    from scp.engine.enquiries import Answer, Enquiries
+    from scp.engine.enquiries import Enquiries
     from scp.message_ports import TextMessagesUser
 
 HLR_SSN: Final = 6
@@ -256,8 +256,11 @@ class MapMessages:
             SMSC_SSN,
         )
         answer = await self._ask(question)
+        found: Route | Submission
         if answer.outcome is Outcome.RESULT and answer.value is not None:
-            found: Route | Submission = _route_of(answer.value)
+            route = _route_of(answer.value)
+            unreadable = Answer(Outcome.UNREADABLE)
+            found = route if route.node.isdigit() else self._failed(unreadable, delivers=False)
         else:
             found = self._failed(answer, delivers=False)
         self._learn(message.recipient, found)
@@ -334,7 +337,7 @@ def _outcome_of(answer: Answer) -> SMDeliveryOutcome | None:
     return None
 
 
-def _route_of(value: Any) -> Route | Submission:
+def _route_of(value: Any) -> Route:
     """Return where a result of sendRoutingInfoForSM says that the subscriber is served, in any version."""
     place = value.location_info_with_lmsi
     octets = getattr(place, "network_node_number", None)

@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     UNDELIVERABLE = "undeliverable"  # SCCP returned it
     UNREACHABLE = "unreachable"  # no link carries it
     LIMITED = "limited"
-    UNREADABLE = "unreadable"  # a result that can't be decoded, or none where there has to be one
+    UNREADABLE = "unreadable"  # the answer can't be decoded, answers something else, or is missing
 
 
 class Result(StrEnum):

@@ -280,7 +280,7 @@ class Enquiries:
         if kind == tc.CONTINUE:
             if flight.outcome is None and not indication.rejects and _all_parts(indication):
                 return  # it accepts the dialogue; the result is to come, or the rest of it
-            answer = flight.outcome or Answer(Outcome.REJECT)
+            answer = flight.outcome or Answer(Outcome.UNREADABLE)
             self._provider.send(dialogue.path, self._tcap.end(dialogue, []))
         elif refuses_context(indication):
             other = _other_context(flight)
@@ -297,7 +297,7 @@ class Enquiries:
         """Return what the end of a dialogue means; end it here if the peer can't."""
         kind, dialogue = indication.kind, indication.dialogue
         if kind == tc.END:
-            return flight.outcome or Answer(Outcome.REJECT if indication.rejects else Outcome.UNREADABLE)
+            return flight.outcome or Answer(Outcome.UNREADABLE)
         if kind == tc.CANCEL:
             self._provider.send(dialogue.path, self._tcap.abort(dialogue))
             return Answer(Outcome.TIMEOUT)
@@ -314,6 +314,9 @@ class Enquiries:
         version = flight.context.version
         opcode = opcode_in(flight.question.opcode, version)
         if isinstance(component, ReturnResult):
+            if component.opcode is not None and component.opcode != opcode:  # one without a parameter has none
+                self._provider.discard("map", "unexpected-operation")
+                return
             octets = _joined(flight.part, component.parameter) if flight.part else component.parameter
             if not component.last:
                 flight.part = octets[:_MOST_RESULT]

@@ -13,7 +13,7 @@ from scp.simulator.hlr_script import Subscriber
 from ss7.address import AddressString, Imsi
 from ss7.map.messages import SMRPDA, SMRPOA, ForwardSMArg, MTForwardSMArg, RoutingInfoForSMArg
 from ss7.map.operations import BY_OPCODE, Opcode
-from ss7.rose import INVOKE_PROBLEM, encode_reject, encode_return_error, encode_return_result
+from ss7.rose import INVOKE_PROBLEM, encode_invoke, encode_reject, encode_return_error, encode_return_result
 from ss7.sccp import Address
 
 NUMBER = "46701234567"
@@ -190,7 +190,24 @@ def test_what_sccp_returns_is_undeliverable_at_once():
         (lambda tcap, dialogue: tcap.end(dialogue, [encode_return_error(1, 99)]), Outcome.ERROR),
         (
             lambda tcap, dialogue: tcap.continue_(dialogue, [encode_return_result(9, 45, b"\x30\x00")], 0.0),
-            Outcome.REJECT,
+            Outcome.UNREADABLE,
+        ),
+        (
+            lambda tcap, dialogue: tcap.end(dialogue, [encode_return_result(9, 45, b"\x30\x00")]),
+            Outcome.UNREADABLE,
+        ),
+        (
+            lambda tcap, dialogue: tcap.end(dialogue, [encode_return_result(1, 71, b"\x30\x00")]),
+            Outcome.UNREADABLE,
+        ),
+        (lambda tcap, dialogue: tcap.end(dialogue, [encode_return_error(9, 34)]), Outcome.UNREADABLE),
+        (
+            lambda tcap, dialogue: tcap.continue_(dialogue, [encode_invoke(1, 45, b"\x30\x00")], 0.0),
+            Outcome.UNREADABLE,
+        ),
+        (
+            lambda tcap, dialogue: tcap.end(dialogue, [encode_invoke(1, 45, b"\x30\x00")]),
+            Outcome.UNREADABLE,
         ),
     ],
 )

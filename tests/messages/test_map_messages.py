@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from oracles.waiting import PATIENCE, until
 from scp.app.map_messages import FRESH_SECONDS, MapMessages, Route
 from scp.domain.message import State
 from scp.messages.queue import MessageQueue
+from scp.simulator import hlr_script
 from scp.simulator.endpoint import Endpoint
 from scp.simulator.hlr_run import RunningHlr
 from scp.simulator.hlr_script import Script, Subscriber
@@ -25,6 +27,9 @@ from ss7.map.errors import (
     SMDeliveryFailure,
     SMDeliveryFailureCause,
 )
+from ss7.map.messages import LocationInfoWithLMSI
+from ss7.map.operations import Opcode
+from ss7.rose import encode_invoke, encode_return_error, encode_return_result
 from ss7.sms.tpdu import Deliver, decode
 
 BOB = "46701234567"
@@ -151,6 +156,52 @@ def test_what_a_refusal_comes_to(subscriber: Subscriber | None, state: State, re
         assert site.hlr.delivered == []
 
     run(body, subscriber)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        encode_return_result(9, None, b""),
+        encode_return_result(1, Opcode.SEND_ROUTING_INFO_FOR_SM, b"\x30\x00"),
+        encode_return_error(9, ErrorCode.ILLEGAL_SUBSCRIBER),
+        encode_invoke(1, Opcode.MT_FORWARD_SM, b"\x30\x00"),
+    ],
+)
+def test_an_answer_that_is_none_leaves_in_doubt_whether_it_was_delivered(said: bytes) -> None:
+    async def body(site: Site) -> None:
+        answer = site.hlr._answer
+
+        def answered(asked: Any) -> None:
+            if asked.opcode == Opcode.MT_FORWARD_SM:
+                site.hlr._send(asked.dialogue, site.hlr.signalling.tcap.end(asked.dialogue, [said]))
+            else:
+                answer(asked)
+
+        site.hlr._answer = answered
+        await site.send("Hello")
+        await site.until(State.UNKNOWN, reason="map: mt-ForwardSM: unreadable")
+
+    run(body, Subscriber(msisdn=BOB))
+
+
+@pytest.mark.parametrize("number", ["91", "91fc", "911a32"])
+def test_a_node_whose_number_is_none_is_asked_for_again(number: str, monkeypatch) -> None:
+    routed = hlr_script.result_of
+
+    def result_of(opcode: int, *rest: Any) -> tuple[int, Any]:
+        code, value = routed(opcode, *rest)
+        if opcode == Opcode.SEND_ROUTING_INFO_FOR_SM:
+            value = replace(value, location_info_with_lmsi=LocationInfoWithLMSI(bytes.fromhex(number)))
+        return code, value
+
+    monkeypatch.setattr("scp.simulator.hlr.result_of", result_of)
+
+    async def body(site: Site) -> None:
+        await site.send("Hello")
+        await site.until(State.QUEUED, reason="map: sendRoutingInfoForSM: unreadable")
+        assert site.hlr.delivered == []
+
+    run(body, Subscriber(msisdn=BOB))
 
 
 ABSENT_SM = AbsentSubscriberSM(diagnostic=6)
