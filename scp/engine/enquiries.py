@@ -314,7 +314,7 @@ class Enquiries:
         version = flight.context.version
         opcode = opcode_in(flight.question.opcode, version)
         if isinstance(component, ReturnResult):
-            if component.opcode is not None and component.opcode != opcode:  # one without a parameter has none
+            if component.opcode is not None and component.opcode != opcode:  # a bare one has none
                 self._provider.discard("map", "unexpected-operation")
                 return
             octets = _joined(flight.part, component.parameter) if flight.part else component.parameter
