@@ -317,7 +317,7 @@ class HeldCall:
             return self, GRANTED
         if not meter.pending:
             return self.until(now_ms, gap)
-        if granted:
+        if granted and not (self.cleared_ms or self.connected):
             after = self.copy()
             after.meter = metering.assumed(meter)
             return after, GRANTED

@@ -280,6 +280,19 @@ def test_a_report_that_can_not_be_read_after_the_end_was_reported_costs_no_more_
     assert call.ended
 
 
+@pytest.mark.parametrize("lost", ["reported", "granted"])
+def test_a_call_whose_end_was_reported_and_whose_last_report_is_missing_costs_what_the_clock_says(
+    lost: str,
+) -> None:
+    """Whatever is charged of a call that the switch has lost: this one it has not."""
+    service = controlled({"charging": {**POLICY, "lost_call": lost}}, NODE)
+    call = Charged(1000, service).answered()
+    USER.epoch += 12.0
+    call.event(EventTypeBCSM.O_DISCONNECT)
+    call.silent()
+    assert call.settled == [120]
+
+
 def test_an_answer_as_a_request_has_the_call_go_on_and_be_charged() -> None:
     """A switch that leaves out miscCallInfo says that it waits (29.078 §5.1, DEFAULT {messageType request})."""
     call = Charged(1000)
