@@ -171,7 +171,7 @@ class Unanswered:
             elif kind == Kind.REST:
                 pending.rest = octets
             else:
-                self._went(pending, octets, kind == Kind.UNSENT)
+                self._went(pending, octets, kind)
 
     @staticmethod
     def _came(pending: PendingTraffic, octets: bytes, *, all_of_it: bool) -> None:
@@ -185,16 +185,24 @@ class Unanswered:
             pending.pending.setdefault(transaction, []).append(message)
 
     @staticmethod
-    def _went(pending: PendingTraffic, octets: bytes, unsent: bool) -> None:
-        """Note answers. What the kernel had not taken has gone once something that came after it has."""
+    def _went(pending: PendingTraffic, octets: bytes, kind: Kind) -> None:
+        """Note answers. What the kernel had not taken has gone once something that came after it has.
+
+        Of what was being sent it is not known. TC-END is said again: a second one is discarded.
+        TC-CONTINUE has gone: it holds a call, for which TC-END would be the end of control and charging.
+        """
         heard = [_said(message) for message in Framer().feed(octets)]
         answered = [(said[0].dpc, said[2]) for said in heard if said is not None]
-        if unsent:
+        if kind == Kind.UNSENT:
             pending.unsent += answered
-            return
-        for transaction in (*pending.unsent, *answered):
-            pending.pending.pop(transaction, None)
-        pending.unsent.clear()
+        elif kind == Kind.SENDING:
+            for said in heard:
+                if said is not None and said[1]:
+                    pending.pending.pop((said[0].dpc, said[2]), None)
+        else:
+            for transaction in (*pending.unsent, *answered):
+                pending.pending.pop(transaction, None)
+            pending.unsent.clear()
 
 
 def _said(message: bytes) -> tuple[Data, bytes, bytes] | None:

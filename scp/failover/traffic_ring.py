@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 from enum import IntEnum
 from struct import Struct
+from sys import byteorder
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _OLDEST: Final = 0
 _END: Final = 1
 _ENTRY: Final = Struct("=IHHd")  # length, link, kind, seconds
 _LENGTH: Final = Struct("=I")
+_KIND_AT: Final = 6 if byteorder == "little" else 7  # in an entry: the octet that tells kinds apart
 _WRAP: Final = 0xFFFFFFFF
 """The length of what fills the ring's end, where the next entry does not fit."""
 _ALIGN: Final = 7
@@ -42,6 +44,8 @@ class Kind(IntEnum):
     """Messages that the kernel took."""
     UNSENT = 4
     """Messages that the kernel has not taken, or not all of them."""
+    SENDING = 5
+    """Messages that are being given to the kernel: whether it has them is not known."""
 
 
 class Entry(NamedTuple):
@@ -70,14 +74,14 @@ class TrafficRing:
         self._oldest = 0
         self._end = 0
 
-    def write(self, link: int, kind: Kind, octets: bytes, now: float) -> None:
-        """Append an entry; the oldest make room for it."""
+    def write(self, link: int, kind: Kind, octets: bytes, now: float) -> int:
+        """Append an entry; the oldest make room. Return where it is, for `mark`; -1: it is left out."""
         length = len(octets)
         room = (_ENTRY.size + length + _ALIGN) & ~_ALIGN
         size = self._size
         if room > size >> 1:
             self.left_out += 1
-            return
+            return -1
         at = self._end % size
         if size - at < room:
             self._make_room(size - at)
@@ -90,6 +94,12 @@ class TrafficRing:
         self._ring[start : start + length] = octets
         self._end += room
         self._positions[_END] = self._end
+        return at
+
+    def mark(self, at: int, kind: Kind) -> None:
+        """Change what the entry that was just written says; ``at`` as `write` returned it."""
+        if at >= 0:
+            self._ring[at + _KIND_AT] = kind
 
     def _make_room(self, room: int) -> None:
         """Give up the oldest entries until ``room`` octets behind the end are free."""

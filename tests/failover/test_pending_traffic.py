@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,8 +14,9 @@ sys.path.append(str(Path(__file__).parents[1] / "engine"))  # room.py
 
 from room import NETWORK, idp
 
+from scp.failover.journaling_transport import JournalingTransport
 from scp.failover.takeover import PendingTraffic, Unanswered
-from scp.failover.traffic_ring import Entry, Kind
+from scp.failover.traffic_ring import Entry, Kind, TrafficRing
 from ss7 import tcap
 from ss7.cap.contexts import BY_VERSION
 from ss7.cap.operations import Opcode
@@ -51,6 +54,11 @@ def report(number: int) -> bytes:
 
 def answer(number: int) -> bytes:
     return from_us(tcap.encode(tcap.Message(tcap.END, b"", tid(number), None, [])))
+
+
+def held(number: int) -> bytes:
+    """The first answer to a call that is held: TC-CONTINUE (its dialogue portion and components don't matter)."""
+    return from_us(tcap.encode(tcap.Message(tcap.CONTINUE, tid(100 + number), tid(number), None, [])))
 
 
 def flat(found: PendingTraffic) -> list[bytes]:
@@ -136,3 +144,57 @@ def test_what_the_kernel_has_not_taken_is_no_answer_until_something_after_it_has
     found = Unanswered([came(begin(1), begin(2)), cut, went(answer(3))], 0.0).links[1]
     assert not found.unsent
     assert flat(found) == [begin(2)]
+
+
+def test_what_was_being_sent_was_sent_if_it_holds_a_call() -> None:
+    """TC-END to a call that is held would be the end of its control and charging; one that ends gets it twice."""
+    sending = went(answer(1), held(2), kind=Kind.SENDING)
+    assert pending(came(begin(1), begin(2), begin(3)), sending) == [begin(1), begin(3)]
+
+
+class _Wire:
+    """A transport that looks at the ring while it is given messages; of the last ``unsent`` octets are left."""
+
+    name = "msc"
+    streams = 2
+    more = False
+
+    def __init__(self, ring: TrafficRing, unsent: int) -> None:
+        self.ring = ring
+        self.unsent = unsent
+        self.seen: list[Entry] = []
+
+    def fileno(self) -> int:
+        return 0
+
+    def send(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        self.seen = list(self.ring.entries())
+        self.given = list(messages)
+
+    def close(self, *, abort: bool = False) -> None:
+        raise AssertionError(abort)
+
+
+class _User:
+    def connected(self, transport: object) -> None:
+        self.transport = transport
+
+
+class _Listener:
+    def begun(self, link: int, descriptor: int, name: str) -> None:
+        pass
+
+
+@pytest.mark.parametrize("unsent", [0, 7])
+def test_what_is_sent_is_written_down_before_and_the_outcome_after(unsent: int) -> None:
+    """So whenever the node is killed, the ring knows of a message that may have left."""
+    ring = TrafficRing()
+    wire = _Wire(ring, unsent)
+    transport = JournalingTransport(3, _User(), ring, _Listener())  # type: ignore[arg-type]
+    transport.connected(wire)
+    transport.send([(1, b"one"), (0, b"two")])
+    assert wire.given == [(1, b"one"), (0, b"two")]
+    kinds = [(entry.link, entry.kind, entry.octets) for entry in wire.seen]
+    assert kinds == [(3, Kind.BEGUN, b""), (3, Kind.SENDING, b"onetwo")]
+    last = list(ring.entries())[-1]
+    assert (last.kind, last.octets) == (Kind.UNSENT if unsent else Kind.SENT, b"onetwo")

@@ -49,6 +49,22 @@ def test_what_is_too_large_is_left_out_and_counted() -> None:
     assert journal.left_out == 1
 
 
+@given(entries)
+def test_what_an_entry_says_can_be_changed_once_it_is_known(
+    written: list[tuple[int, Kind, bytes, float]],
+) -> None:
+    journal = TrafficRing(SIZE)
+    for link, kind, octets, at in written:
+        journal.mark(journal.write(link, Kind.SENDING, octets, at), kind)
+    found = list(journal.entries())
+    assert (
+        found
+        == [Entry(link, kind, at, octets) for link, kind, octets, at in written][len(written) - len(found) :]
+    )
+    journal.mark(journal.write(1, Kind.SENDING, bytes(SIZE), 1.0), Kind.SENT)  # left out: nothing changes
+    assert list(journal.entries()) == found
+
+
 def test_a_writer_that_is_killed_leaves_whole_entries() -> None:
     """Each entry's octets say which one it is; the killed writer's are the latest, without a gap."""
     for turn in range(40):
