@@ -71,6 +71,7 @@ class Event(IntEnum):
     LOST = 8  # the dialogue is over, or the switch does not know the call any more
     INFORMATION_REFUSED = 9  # error or reject of CallInformationRequest
     ANSWERED_WAITS = 10  # an answer as EDP-R: the switch waits, though it was armed as EDP-N
+    RESOURCE_KEPT = 11  # error or reject of DisconnectForwardConnection, which stands ahead of all else
 
 
 class Action(IntEnum):
@@ -83,6 +84,7 @@ class Action(IntEnum):
     TEST = 4  # ActivityTest, in TC-CONTINUE
     END = 5  # TC-END without components
     CONTINUE = 6  # Continue, in TC-CONTINUE
+    AGAIN = 7  # RequestReportBCSMEvent and the Connect of this phase, in TC-CONTINUE
 
 
 class Row(NamedTuple):
@@ -99,6 +101,9 @@ _ANSWER: Final = "the failures are disarmed at answer; the disconnects stay arme
 _CLEARED: Final = "nothing is armed any more (§11.18.2.1)"
 _ASKED: Final = "an EDP-R has to be answered within Tssf (§10.2.1)"
 _DISCARDED: Final = "the switch has discarded the Connect behind it (§14.1.1.2): once more, without events"
+_UNHEARD: Final = (
+    "what played is gone already (§11.13.2.1); what was behind it is discarded (§14.1.1.2): once more"
+)
 _UNASKED: Final = "the switch has discarded what was behind it (§14.1.1.2): once more; events are armed"
 _WAITS: Final = (
     "miscCallInfo that is left out means a request (§5.1): the call goes on, and stays under control"
@@ -119,6 +124,7 @@ TABLE: Final[Mapping[tuple[Phase, Event], Row]] = {
     (Phase.VOIP, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
     (Phase.VOIP, Event.QUIET): Row(Action.TEST, Phase.VOIP, _QUIET),
     (Phase.VOIP, Event.INFORMATION_REFUSED): Row(Action.CONNECT, Phase.VOIP, _UNASKED),
+    (Phase.VOIP, Event.RESOURCE_KEPT): Row(Action.AGAIN, Phase.VOIP, _UNHEARD),
     (Phase.VOIP, Event.ANSWERED_WAITS): Row(Action.CONTINUE, Phase.TALKING, _WAITS),
     (Phase.VOIP, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
     (Phase.RESCUE, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _TWICE),
@@ -130,6 +136,7 @@ TABLE: Final[Mapping[tuple[Phase, Event], Row]] = {
     (Phase.RESCUE, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
     (Phase.RESCUE, Event.QUIET): Row(Action.TEST, Phase.RESCUE, _QUIET),
     (Phase.RESCUE, Event.INFORMATION_REFUSED): Row(Action.CONNECT, Phase.RESCUE, _UNASKED),
+    (Phase.RESCUE, Event.RESOURCE_KEPT): Row(Action.AGAIN, Phase.RESCUE, _UNHEARD),
     (Phase.RESCUE, Event.ANSWERED_WAITS): Row(Action.CONTINUE, Phase.TALKING, _WAITS),
     (Phase.RESCUE, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
     (Phase.PLAIN, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _ASKED),
@@ -141,6 +148,7 @@ TABLE: Final[Mapping[tuple[Phase, Event], Row]] = {
     (Phase.PLAIN, Event.CONNECT_REFUSED): Row(Action.GO_ON, Phase.OVER, _REFUSED),
     (Phase.PLAIN, Event.QUIET): Row(Action.TEST, Phase.PLAIN, _QUIET),
     (Phase.PLAIN, Event.INFORMATION_REFUSED): Row(Action.CONNECT, Phase.PLAIN, _UNASKED),
+    (Phase.PLAIN, Event.RESOURCE_KEPT): Row(Action.AGAIN, Phase.PLAIN, _UNHEARD),
     (Phase.PLAIN, Event.ANSWERED_WAITS): Row(Action.CONTINUE, Phase.TALKING, _WAITS),
     (Phase.PLAIN, Event.LOST): Row(Action.END, Phase.OVER, _LOST),
     (Phase.TALKING, Event.FAILED): Row(Action.GO_ON, Phase.OVER, _ASKED),
@@ -170,6 +178,7 @@ _ENDS: Final = _FAILURES | _ABANDONS | {EventTypeBCSM.O_DISCONNECT, EventTypeBCS
 _REFUSALS: Final[dict[int, Event]] = {
     Opcode.REQUEST_REPORT_BCSM_EVENT: Event.ARMING_REFUSED,
     Opcode.CALL_INFORMATION_REQUEST: Event.INFORMATION_REFUSED,
+    Opcode.DISCONNECT_FORWARD_CONNECTION: Event.RESOURCE_KEPT,
     Opcode.CONNECT: Event.CONNECT_REFUSED,
     Opcode.CONTINUE: Event.CONNECT_REFUSED,
     -1: Event.CONNECT_REFUSED,

@@ -256,6 +256,8 @@ class Control:
         row = None if event is None else TABLE.get((before, event))
         if row is None or (event is Event.INFORMATION_REFUSED and not self.plan.information):
             return
+        if event is Event.RESOURCE_KEPT and self.plan.connecting is None:
+            return
         after = row.next
         if after is Phase.OVER and event in _REFUSALS and self.held.money is Money.COUNTING:
             after = Phase.PLAIN  # a call that is paid for stays under control
@@ -266,6 +268,10 @@ class Control:
             self.target = line(self.call.idp, self.facts, reason, self.held.number)
             self._arm()
             self._recharge()
+            self._go()
+        elif row.action is Action.AGAIN:
+            self._arm()
+            self._recharge(discarded=True)
             self._go()
         elif row.action is Action.CONNECT:
             self._recharge(discarded=True)
@@ -544,6 +550,8 @@ _INVOKE: Final = ReportKind.INVOKE
 _RESULT: Final = ReportKind.RESULT
 _TOLD: Final = ReportKind.TOLD
 _CHARGED: Final = Opcode.APPLY_CHARGING_REPORT
+_UNASKED: Final = frozenset({Event.INFORMATION_REFUSED, Event.ARMING_REFUSED, Event.RESOURCE_KEPT})
+"""The refusals of CallInformationRequest, and of what stands ahead of it."""
 _REFUSALS: Final = frozenset({Event.ARMING_REFUSED, Event.CONNECT_REFUSED})
 _ENDED: Final = Decision(Decided.RELEASE, Reason.CHARGING_ENDED)
 _CONTINUES: Final = frozenset({Action.GO_ON, Action.CONTINUE})

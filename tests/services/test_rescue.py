@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_voip_forwarding import NODE, READY, REDIRECTION, SWEDEN, dialled, terminating
 
+from scp.domain.announcement import Announcement
 from scp.domain.decision import Reason, Trigger, screen
-from scp.services.api import NextReport, Report, ReportKind
+from scp.services.api import NextReport, NodeSettings, Report, ReportKind
 from scp.services.call_control import TABLE, Action, Event, Phase, armed, event_of
 from scp.services.idp import read_call
 from scp.services.rescue import line
@@ -34,6 +35,10 @@ from ss7.isup import CalledPartyNumber, RedirectingNumber, RedirectingReason, Re
 
 SERVICE = voip_forwarding({"prefix": "99", "rescue": True}, NODE)
 INFORMED = voip_forwarding({"prefix": "99", "rescue": True, "call_information": True}, NODE)
+ANNOUNCED = voip_forwarding(
+    {"prefix": "99", "rescue": True, "announce": "hello"},
+    NodeSettings(SWEDEN, announcements={"hello": Announcement(5)}),
+)
 ARM, INFORM, CONNECT, CONTINUE, TEST = (
     Opcode.REQUEST_REPORT_BCSM_EVENT,
     Opcode.CALL_INFORMATION_REQUEST,
@@ -41,6 +46,7 @@ ARM, INFORM, CONNECT, CONTINUE, TEST = (
     Opcode.CONTINUE,
     Opcode.ACTIVITY_TEST,
 )
+RELEASE_SRF = Opcode.DISCONNECT_FORWARD_CONNECTION
 ASKS, TELLS = MessageType.REQUEST, MessageType.NOTIFICATION
 TO_VOIP, TO_LINE = "990011234567", "0011234567"
 SENT = {
@@ -51,12 +57,21 @@ SENT = {
     Action.TEST: [TEST],
     Action.END: [],
     Action.CONTINUE: [CONTINUE],
+    Action.AGAIN: [ARM, CONNECT],
 }
 
 
 def begun(request: InitialDPArg | None = None, *, informed: bool = False) -> Driver:
     service = INFORMED if informed else SERVICE
     return Driver(service, terminating() if request is None else request).found(READY)
+
+
+def announced() -> Driver:
+    """A call whose caller has heard an announcement first."""
+    driver = Driver(ANNOUNCED, terminating()).found(READY)
+    driver.report(ReportKind.INVOKE, opcode=Opcode.SPECIALIZED_RESOURCE_REPORT, argument=True)
+    assert driver.operations[1:] == [[RELEASE_SRF, ARM, CONNECT]]
+    return driver
 
 
 def busy(cause: int = 17, *, forwarded: bool = False) -> EventReportBCSMArg:
@@ -87,6 +102,7 @@ HAPPENS = {
     Event.QUIET: {"kind": ReportKind.TIMEOUT},
     Event.LOST: {"kind": ReportKind.TIMEOUT, "opcode": TEST},
     Event.INFORMATION_REFUSED: {"kind": ReportKind.ERROR, "opcode": INFORM, "code": 10},
+    Event.RESOURCE_KEPT: {"kind": ReportKind.ERROR, "opcode": RELEASE_SRF, "code": 14},
     Event.ANSWERED_WAITS: event(EventTypeBCSM.T_ANSWER, ASKS),
 }
 WAYS = {
@@ -107,6 +123,8 @@ def destinations(driver: Driver) -> list[str]:
 )
 def test_row(phase: Phase, happens: Event) -> None:
     driver = begun(informed=happens is Event.INFORMATION_REFUSED)
+    if happens is Event.RESOURCE_KEPT:
+        driver = announced()
     for each in WAYS[phase]:
         driver.report(**HAPPENS[each])
     before = len(driver.sent)
