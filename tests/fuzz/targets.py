@@ -250,7 +250,8 @@ def smpp_pdus(octets: bytes) -> None:
         return
     assert smpp.decode(smpp.encode(found)) == found
     if isinstance(found.body, smpp.Text):
-        receipt_of(found, found.body)
+        with contextlib.suppress(DecodeError):
+            receipt_of(found, found.body)
         with contextlib.suppress(DecodeError):
             incoming_of(found, found.body, Coding.GSM7)
 

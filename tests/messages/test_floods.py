@@ -21,7 +21,7 @@ from scp.messages.queue import MessageQueue
 from scp.messages.smpp import esme as esme_module
 from scp.messages.smpp.esme import Esme, EsmeSettings
 from scp.messages.smpp.link import AT_ONCE, Link, NotSentError
-from scp.messages.smpp.pdu import RESPONSE, Command, Name, Octets, Pdu, Status, Text, decode, encode
+from scp.messages.smpp.pdu import RESPONSE, Command, Name, Octets, Pdu, Status, Tag, Text, decode, encode
 from scp.store.messages_sqlite import SqliteMessages
 from scp.telemetry.metrics import Metrics
 
@@ -290,6 +290,95 @@ def test_receipts_of_all_parts_may_come_at_once(monkeypatch: pytest.MonkeyPatch)
         await asyncio.gather(*(room.queue.receipt(each) for each in receipts))
         assert await room._state() is State.DELIVERED
         assert not room.metrics._unmatched_receipts
+
+    run(body)
+
+
+ID, STATE, OWN = Tag.RECEIPTED_MESSAGE_ID, Tag.MESSAGE_STATE, Tag.USER_MESSAGE_REFERENCE
+
+
+@pytest.mark.parametrize(
+    ("words", "fields", "tlvs", "state", "reason"),
+    [
+        (b"id:no-1 stat:DELIVRD", {}, (), State.DELIVERED, ""),
+        (b"ID: no-1 Stat: delivrd Err: 000", {}, (), State.DELIVERED, ""),
+        (b"id:no-1 stat:DELIVERED err:0", {}, (), State.DELIVERED, ""),
+        (b"id:no-1 stat:UNDELIVERABLE err:27", {}, (), State.FAILED, "undeliverable, error 27"),
+        (b"id:no-1 stat:UNDELIVERED", {}, (), State.FAILED, "undeliverable"),
+        (b"id:no-1 stat:REJECTED", {}, (), State.FAILED, "rejected"),
+        (b"id:no-1 stat:EXPIRED", {}, (), State.EXPIRED, "expired"),
+        ("id:no-1 stat:DELIVRD".encode("utf-16-be"), {"data_coding": 8}, (), State.DELIVERED, ""),
+        (b"", {}, ((ID, b"no-1\0"), (STATE, b"\x02")), State.DELIVERED, ""),
+        (b"\xff", {"esm_class": 0}, ((ID, b"no-1"), (STATE, b"\x05")), State.FAILED, "undeliverable"),
+        (b"id:no-1 stat:DELIVRD", {}, ((OWN, bytes(9)),), State.DELIVERED, ""),
+        (b"id:no-1 stat:DELIVRD", {}, ((OWN, b"\xff" * 9), (0x1400, b"")), State.DELIVERED, ""),
+        (b"id:no-2 stat:DELIVRD", {}, ((OWN, b"\xff" * 9),), State.SENT, ""),
+        (b"id:no-1 stat:DELIVRD", {"source": "+46701"}, ((STATE, b""),), State.DELIVERED, ""),
+        (b"id:no-1 stat:ENROUTE", {}, (), State.SENT, ""),
+        (b"id:no-1 stat:ACCEPTED", {}, (), State.SENT, ""),
+        (b"id:no-1 stat:DELIVRD", {"esm_class": 0x20}, (), State.SENT, ""),  # an intermediate one
+    ],
+)
+def test_receipts_in_the_forms_that_smscs_have(
+    words: bytes,
+    fields: dict[str, Any],
+    tlvs: Any,
+    state: State,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queue_module, "RECEIPT_PAUSES", ())
+
+    async def body(room: Room) -> None:
+        new = room.queue.new("m", "Example", "46701", "Hello", 60_000, receipt=True, fingerprint="f")
+        sent = replace(new, parts=(Part(State.SENT, "no-1"),), due_ms=new.expires_ms)
+        await room.queue.store.add(sent, event_of(sent))
+        text = Text(
+            **{"source": "46701", "destination": "46702", "esm_class": 4, "short_message": words} | fields
+        )
+        await room.say(encode(Pdu(Command.DELIVER_SM, 1, 0, text, tlvs)))
+        [answer] = await room.answers(1)
+        message = await room.queue.store.get("m")
+        assert message is not None
+        assert (answer.status, message.state, message.reason) == (Status.ROK, state, reason)
+        assert room.discards() == {}
+
+    run(body)
+
+
+@pytest.mark.parametrize(
+    ("words", "tlvs"),
+    [
+        (b"", ()),
+        (b"id:no-1 stat:WHATEVER", ()),
+        (b"id:no-1", ()),
+        (b"stat:DELIVRD err:000", ()),
+        (b"", ((Tag.MESSAGE_STATE, b"\x02"), (Tag.RECEIPTED_MESSAGE_ID, b"\0"))),
+        (b"", ((Tag.MESSAGE_STATE, b"\x63"), (Tag.RECEIPTED_MESSAGE_ID, b"no-1"))),
+    ],
+)
+def test_a_receipt_that_is_not_understood_is_refused_counted_and_told(words: bytes, tlvs: Any) -> None:
+    async def body(room: Room) -> None:
+        text = Text(source="46701", destination="46702", esm_class=4, short_message=words)
+        await room.say(encode(Pdu(Command.DELIVER_SM, 1, 0, text, tlvs)))
+        [answer] = await room.answers(1)
+        assert answer.status == Status.RX_P_APPN
+        assert room.discards() == {"unreadable": 1}
+        assert any("receipt" in each for each in room.told)
+
+    run(body)
+
+
+def test_what_has_no_response_gets_none() -> None:
+    """outbind, alert_notification (§4.1.7, §4.12): a response to either is a command that nobody has."""
+
+    async def body(room: Room) -> None:
+        outbind = encode(Pdu(Command.OUTBIND, 1, 0, Octets(b"smsc\0secret\0")))
+        alert = encode(Pdu(Command.ALERT_NOTIFICATION, 2, 0, Octets(b"\1\x0146701\0\1\x0146702\0")))
+        await room.say(outbind, alert, encode(Pdu(Command.ENQUIRE_LINK, 3)))
+        [answer] = await room.answers(1)
+        assert answer.command == Command.ENQUIRE_LINK | RESPONSE
+        assert room.discards() == {"unexpected-command": 2}
 
     run(body)
 

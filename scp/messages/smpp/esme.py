@@ -20,7 +20,7 @@ from scp.common.report_limiter import ReportLimiter
 from scp.domain.message import Received
 from scp.message_ports import Piece, Submission, Taken
 from scp.messages.smpp.link import Link, LinkLostError, NotSentError
-from scp.messages.smpp.pdu import UDHI, Bind, Command, Name, Pdu, Status, Tag, Text
+from scp.messages.smpp.pdu import UDHI, WITHOUT_RESPONSE, Bind, Command, Name, Pdu, Status, Tag, Text
 from scp.messages.smpp.receipts import incoming_of, is_receipt, receipt_of
 from scp.ports import StoreError
 from ss7.errors import DecodeError, EncodeError
@@ -349,7 +349,8 @@ class Esme:
         """Take a deliver_sm."""
         if pdu.command != Command.DELIVER_SM or not isinstance(pdu.body, Text) or self._user is None:
             self.discarded("unexpected-command")
-            link.respond(pdu, Status.RINVBNDSTS)
+            if pdu.command not in WITHOUT_RESPONSE:
+                link.respond(pdu, Status.RINVBNDSTS)
             return
         if len(self._answering) >= MOST_DELIVERIES:
             self.discarded("too-many")
@@ -371,7 +372,7 @@ class Esme:
         assert self._user is not None
         status = Status.ROK
         try:
-            if not is_receipt(text):
+            if not is_receipt(pdu, text):
                 await self._user.received(self._piece(pdu, text))
             elif (receipt := receipt_of(pdu, text, self._settings.receipt_ids)) is not None:
                 await self._user.receipt(receipt)

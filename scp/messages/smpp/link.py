@@ -18,6 +18,7 @@ from typing import Final, Protocol, cast, final
 from scp.messages.smpp.pdu import (
     LONGEST,
     RESPONSE,
+    WITHOUT_RESPONSE,
     Body,
     Command,
     Octets,
@@ -246,10 +247,7 @@ class Link(asyncio.Protocol):
         elif pdu.command == Command.UNBIND:
             self.respond(pdu)
             self.close("the other end took leave (unbind)")
-        elif isinstance(pdu.body, Octets) and pdu.command not in {
-            Command.OUTBIND,
-            Command.ALERT_NOTIFICATION,
-        }:
+        elif isinstance(pdu.body, Octets) and pdu.command not in WITHOUT_RESPONSE:
             self._user.discarded("unknown-command")
             self.nack(sequence, Status.RINVCMDID)
         else:

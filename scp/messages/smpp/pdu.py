@@ -73,6 +73,7 @@ class Tag(IntEnum):
 
 
 BINDS: Final = frozenset({Command.BIND_RECEIVER, Command.BIND_TRANSMITTER, Command.BIND_TRANSCEIVER})
+WITHOUT_RESPONSE: Final = frozenset({Command.OUTBIND, Command.ALERT_NOTIFICATION})  # §4.1.7, §4.12
 MOST_COUNTED: Final = 254  # octets of short_message (§5.2.21)
 UDHI: Final = 0x40  # esm_class (§5.2.12): short_message begins with a user data header
 RECEIPT: Final = 0x04  # esm_class: it is a delivery receipt

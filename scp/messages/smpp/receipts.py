@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scp.domain.message import State
 from scp.message_ports import Receipt
-from scp.messages.smpp.pdu import RECEIPT, UDHI, Tag, Text
+from scp.messages.smpp.pdu import HEADER, RECEIPT, UDHI, Tag, Text
+from ss7.errors import DecodeError
 from ss7.sms.parts import (
     DEFAULT,
     Coding,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from scp.messages.smpp.pdu import Pdu
 
 _TYPE: Final = 0x3C  # of esm_class: bits 5 to 2 (§5.2.12)
-_INTERMEDIATE: Final = 0x20
 
 # message_state (§5.2.28), and stat in a receipt's text (appendix B); None: it goes on.
 _BY_NUMBER: Final = {
@@ -37,20 +37,23 @@ _BY_NUMBER: Final = {
 }
 _NUMBERS: Final = {
     "ENROUTE": 1,
-    "DELIVRD": 2,
+    **dict.fromkeys(("DELIVRD", "DELIVERED"), 2),
     "EXPIRED": 3,
     "DELETED": 4,
-    "UNDELIV": 5,
-    "ACCEPTD": 6,
+    **dict.fromkeys(("UNDELIV", "UNDELIVERED", "UNDELIVERABLE"), 5),
+    **dict.fromkeys(("ACCEPTD", "ACCEPTED"), 6),
     "UNKNOWN": 7,
-    "REJECTD": 8,
+    **dict.fromkeys(("REJECTD", "REJECTED"), 8),
 }
+"""Some SMSCs write the states out, as §5.2.28 has them, where appendix B has seven letters."""
 _REASONS: Final = {3: "expired", 4: "deleted", 5: "undeliverable", 7: "unknown", 8: "rejected"}
 _ID: Final = re.compile(r"\bid:\s*([!-~]{1,64})", re.IGNORECASE)
-_STAT: Final = re.compile(r"\bstat:\s*([A-Z]{1,10})", re.IGNORECASE)
+_STAT: Final = re.compile(r"\bstat:\s*([A-Z]{1,16})", re.IGNORECASE)
 _ERROR: Final = re.compile(r"\berr:\s*([0-9A-Za-z]{1,8})", re.IGNORECASE)
 
 
+_UCS2: Final = 8  # data_coding (§5.2.19)
+_OWN_OCTETS: Final = 2  # user_message_reference (§5.3.2.17)
 ANY: Final = "any"
 _DECIMAL: Final = re.compile(r"[0-9]{1,19}\Z", re.ASCII).match
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{1,16}\Z", re.ASCII).match
@@ -68,13 +71,15 @@ class Incoming(NamedTuple):
     octets: bytes
 
 
-def is_receipt(text: Text) -> bool:
-    """Whether a deliver_sm is a receipt, of whatever kind."""
-    return text.esm_class & _TYPE != 0
+def is_receipt(pdu: Pdu, text: Text) -> bool:
+    """Whether a deliver_sm is a receipt, of whatever kind: some SMSCs say it by optional parameters only."""
+    return text.esm_class & _TYPE != 0 or (
+        pdu.tlv(Tag.RECEIPTED_MESSAGE_ID) is not None and pdu.tlv(Tag.MESSAGE_STATE) is not None
+    )
 
 
 def receipt_of(pdu: Pdu, text: Text, ids: str = ANY) -> Receipt | None:
-    """Return a delivery receipt; None if it settles nothing: an intermediate one, or none that is understood.
+    """Return a delivery receipt; None if it settles nothing: an intermediate one, an acknowledgement by hand.
 
     Optional parameters count before the text, whose form every SMSC has its own idea of (appendix B).
 
@@ -83,22 +88,28 @@ def receipt_of(pdu: Pdu, text: Text, ids: str = ANY) -> Receipt | None:
         text: its fields.
         ids: how receipts write message ids: as the answer to submit_sm did ("same"), in "decimal" where that
             was hexadecimal, in "hex" where it was decimal; "any": whichever is known.
+
+    Raises:
+        DecodeError: it does not say of which message it is, or what became of that.
     """
-    if text.esm_class & _TYPE != RECEIPT:
+    if text.esm_class & _TYPE not in (0, RECEIPT):
         return None
     octets = pdu.tlv(Tag.MESSAGE_PAYLOAD) or text.short_message
-    words = octets.decode("latin-1")
+    words = octets.decode("utf-16-be" if text.data_coding == _UCS2 else "latin-1", "replace")
     given = pdu.tlv(Tag.RECEIPTED_MESSAGE_ID)
     found = _ID.search(words)
     reference = given.rstrip(b"\0").decode("latin-1") if given else found[1] if found else ""
     number_tlv = pdu.tlv(Tag.MESSAGE_STATE)
     stat = _STAT.search(words)
     number = number_tlv[0] if number_tlv else _NUMBERS.get(stat[1].upper(), 0) if stat else 0
-    state = _BY_NUMBER.get(number)
     own = pdu.tlv(Tag.USER_MESSAGE_REFERENCE)
-    if state is None or not (reference or own):
+    own_reference = int.from_bytes(own, "big") if own and len(own) == _OWN_OCTETS else -1
+    if number not in _BY_NUMBER or (not reference and own_reference < 0):
+        missing = "state" if number not in _BY_NUMBER else "id"
+        raise DecodeError(f"a receipt without a known {missing}", HEADER, "SMPP 3.4 appendix B")
+    state = _BY_NUMBER[number]
+    if state is None:
         return None
-    own_reference = int.from_bytes(own, "big") if own else -1
     spellings = other_spellings(reference, ids)
     if spellings and ids != ANY:
         reference, *rest = spellings
