@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from scp.stack.tcap import Indication
 
 _QUESTIONS: Final = (Reserve, Extend, Settle)
+_OURS: Final = (tc.CANCEL, tc.NOTICE, tc.TIMEOUT)
+"""Indications that no message of the peer caused."""
 _OUTCOMES: Final[dict[int, str]] = {
     tc.U_ABORT: "aborted-by-peer",
     tc.P_ABORT: "aborted-by-peer",
@@ -126,6 +128,8 @@ class DialogueRunner(DialogueQuestions[State]):
         if not isinstance(known, DialogueState):
             return
         state = cast("State", known)
+        if state.journal is not None and kind not in _OURS:
+            state.journal.journal.took(state.journal, self.tcap.received)
         if kind == tc.CONTINUE:
             self.continued(state, indication, now)
         elif kind == tc.END:

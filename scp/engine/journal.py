@@ -14,8 +14,9 @@ So there is one write for each step of a service that changes its state, whateve
 of a dialogue stay in order. Writes of one turn of the event loop go out together (`HeldCalls.put`).
 A call whose service keeps nothing never comes here.
 
-A write that is refused says that another node has claimed the call (it took this one for dead): this node
-lets go of it, in silence, and what it wanted to send is not sent.
+A write that is refused says that another node has claimed the call (it took this one for dead, which may have
+stood still, or was cut off): this node lets go of it, in silence, and what it wanted to send is not sent.
+What the switch said here since the record that was claimed goes to that node (`Journal.pass_on`).
 """
 
 from __future__ import annotations
@@ -160,16 +161,17 @@ class Journalled:
 class Undeleted:
     """Waits for the deletion of a record, and has it tried again if the store was away."""
 
-    __slots__ = ("fence", "journal", "tid")
+    __slots__ = ("fence", "journal", "taken", "tid")
 
-    def __init__(self, journal: Journal, tid: bytes, fence: int) -> None:
+    def __init__(self, journal: Journal, tid: bytes, fence: int, taken: list[bytes]) -> None:
         self.journal = journal
         self.tid = tid
         self.fence = fence
+        self.taken = taken
 
     def kept(self, outcome: Kept) -> None:
         """See `scp.held_call_ports.KeptWaiter`."""
-        self.journal.deleted(self, failed=outcome is _FAILED)
+        self.journal.deleted(self, outcome)
 
 
 @final
@@ -199,6 +201,8 @@ class Journal:
         position: says how many CDRs there are so far; None: no call has one. A call's record is deleted once
             its CDR is on the disk, so that a death costs neither.
         done: says how many of them are on the disk, or given up.
+        pass_on: given a transaction id of ours and the switch's messages that no record knows of, once it is
+            found that another node has claimed the call; None: no other node can.
     """
 
     def __init__(
@@ -224,6 +228,8 @@ class Journal:
         self.deleting = 0
         self.position: Callable[[], int] | None = None
         self.done: Callable[[], int] | None = None
+        self.pass_on: Callable[[bytes, list[bytes]], None] | None = None
+        self._taken: dict[bytes, list[bytes]] = {}  # b"": a write, which knows of those before it
         self._finished: deque[tuple[int, Undeleted]] = deque()
         self._user = user
         self._clock = clock
@@ -238,6 +244,10 @@ class Journal:
     def begin(self, call: object, tid: bytes, fence: int = 1) -> Journalled:
         """Return what a call has here from its first `Call.keep` on; ``fence`` of one that was adopted."""
         return Journalled(self, call, tid, fence)
+
+    def took(self, entry: Journalled, octets: bytes) -> None:
+        """Note a message of the switch: it is remembered until a record knows of it."""
+        self._taken.setdefault(entry.tid, []).append(octets)
 
     def commit(self, entry: Journalled, due: float, now: float, *, soon: bool = False) -> None:
         """Write a call's state if it is new, then let its messages leave: the service waits until ``due``.
@@ -258,6 +268,7 @@ class Journal:
                 self._waiting.append((entry.waits_until, entry))
                 self._provider.wake_at(self.next_deadline())
         elif not entry.writing:
+            self._taken.pop(entry.tid, None)  # it changed nothing
             self._leave(entry)
             if entry.written and not -REFRESH_MS < due_ms - entry.due_ms < REFRESH_MS:
                 self._put(entry, due_ms, now)
@@ -277,9 +288,10 @@ class Journal:
             return
         self._leave(entry)
         entry.call = None
+        taken = self._untold(entry.tid)
         if entry.written:
             self.open -= 1
-            over = Undeleted(self, entry.tid, entry.fence)
+            over = Undeleted(self, entry.tid, entry.fence, taken)
             self.over_tids.add(entry.tid)
             if self.position is None:
                 self._delete(over)
@@ -296,18 +308,21 @@ class Journal:
         self.deleting += 1
         self.held.delete(over.tid, over.fence, self.owner, over)
 
-    def deleted(self, over: Undeleted, *, failed: bool) -> None:
+    def deleted(self, over: Undeleted, outcome: Kept) -> None:
         """Note what came of a deletion; one that failed is tried again, the last `MOST_UNDELETED` of them."""
         self.deleting -= 1
-        if failed:
+        if outcome is _FAILED:
             self.undeleted.append(over)
             if len(self.undeleted) <= MOST_UNDELETED:
                 return
             over = self.undeleted.popleft()
         self.over_tids.discard(over.tid)
+        if outcome is _FENCED and over.taken and self.pass_on is not None:
+            self.pass_on(over.tid, over.taken)
 
     def forget(self, entry: Journalled) -> None:
         """Note that this node has let go of a call: its record stays."""
+        self._taken.pop(entry.tid, None)
         if entry.call is not None and entry.written:
             self.open -= 1
         entry.call = None
@@ -332,9 +347,13 @@ class Journal:
             return
         if outcome is _FENCED:
             self.fenced += 1
+            taken = self._untold(entry.tid)
             self.forget(entry)
             self._user.let_go(call)
+            if taken and self.pass_on is not None:
+                self.pass_on(entry.tid, taken)
             return
+        self._told(entry)
         if outcome is _FAILED:
             entry.dirty = True  # the next step writes it again
             self._unjournalled(entry)
@@ -371,6 +390,18 @@ class Journal:
 
     # -- parts of the above --------------------------------------------------------------------------------
 
+    def _told(self, entry: Journalled) -> None:
+        """Forget the messages that came before the write that was just acknowledged."""
+        taken = self._taken.get(entry.tid)
+        if taken is not None and taken.count(b"") > entry.writing:  # else there was none before that write
+            del taken[: taken.index(b"") + 1]
+            if not taken:
+                del self._taken[entry.tid]
+
+    def _untold(self, tid: bytes) -> list[bytes]:
+        """Return the messages of a call that no record knows of, and forget them."""
+        return [octets for octets in self._taken.pop(tid, ()) if octets]
+
     def _put(self, entry: Journalled, due_ms: int, now: float) -> None:
         entry.dirty = False
         if not entry.written:
@@ -379,6 +410,9 @@ class Journal:
         if not entry.writing:
             entry.began = now
         entry.writing += 1
+        taken = self._taken.get(entry.tid)
+        if taken is not None:
+            taken.append(b"")
         entry.due_ms = due_ms
         record = self._user.record(entry.call, entry)
         self.held.put(HeldEntry(entry.tid, entry.fence, self.owner, record), due_ms, entry)

@@ -123,11 +123,15 @@ class Adoption:
         self._before = list(before)
         self._signalling.tcap.defers_strays = True
         self._signalling.strays = self
+        if self._cap.journal is not None:
+            self._cap.journal.pass_on = self.pass_on
         self._sweeper = asyncio.create_task(self._sweep_for_ever())
 
     async def stop(self) -> None:
         """Adopt no more."""
         self._signalling.strays = None
+        if self._cap.journal is not None:
+            self._cap.journal.pass_on = None
         tasks = [*self._tasks, *([self._sweeper] if self._sweeper else [])]
         for task in tasks:
             task.cancel()
@@ -162,6 +166,11 @@ class Adoption:
     def perhaps_served(self, instance: int, tid: bytes, octets: bytes) -> None:
         """See `scp.failover.relay.RelayUser`."""
         self._look_up(tid, octets, self._brought_away.get(tid), denied=instance, again=True)
+
+    def pass_on(self, tid: bytes, messages: list[bytes]) -> None:
+        """See `scp.engine.journal.Journal`; if that node is gone meanwhile, this one claims the call back."""
+        for octets in messages:
+            self._look_up(tid, octets, None, denied=-1)
 
     def _relayed(self, instance: int, tid: bytes, octets: bytes, path: object) -> bool:
         """Bring a message to a node, if it runs and is another one."""

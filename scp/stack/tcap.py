@@ -140,6 +140,7 @@ class Tcap:
         defers_strays: messages for a transaction that is not here go into `strays`: another node may have it,
             or a store of held calls; see `refuse_stray` and `adopt`.
         strays: our transaction id, the message, and the path that it came over.
+        received: the last message that was not TC-BEGIN.
         outbox: ``(path, octets)`` to send: the ABORTs that TCAP answers with by itself.
         events: ``(kind, reason)``: see `DISCARD_REASONS`, `REFUSED_REASONS`, `ABORTED_REASONS`.
     """
@@ -151,6 +152,7 @@ class Tcap:
         self.refusing: bool = False
         self.defers_strays: bool = False
         self.strays: list[tuple[bytes, bytes, object]] = []
+        self.received: bytes = b""
         self._codec = codec
         self._messages = Composer(codec)
         self._contexts = settings.contexts
@@ -190,6 +192,7 @@ class Tcap:
         if kind == tcap.UNIDIRECTIONAL:
             self._discard("unidirectional")
             return None
+        self.received = octets
         dialogue = self._dialogues.get(message.dtid)
         if dialogue is None:
             if self.defers_strays and len(message.dtid) == TID_OCTETS:

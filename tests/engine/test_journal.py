@@ -8,6 +8,8 @@ from itertools import product
 
 import pytest
 from held_room import INSTANCE, HandMovedHeld, HeldRoom, report
+from hypothesis import given
+from hypothesis import strategies as st
 from room import READY, SERVICE_KEY, Room, forwarding
 
 from scp.domain.decision import Action, Decision
@@ -133,6 +135,137 @@ def test_who_is_fenced_lets_go_in_silence() -> None:
     assert (room.journal.fenced, room.journal.open, len(room.held.rows)) == (1, 0, 1)
     assert room.counts.outcomes == ["handed-over"]
     assert records(room) == []
+    room.nothing_left()
+
+
+class _PassedOn:
+    """What a journal passes on to the node that has claimed a call, by its transaction id."""
+
+    def __init__(self, room: HeldRoom) -> None:
+        self.room = room
+        self.messages: list[tuple[bytes, tcap.Message]] = []
+        room.journal.pass_on = self.take
+
+    def take(self, tid: bytes, messages: list[bytes]) -> None:
+        self.messages += [(tid, tcap.decode(each)) for each in messages]
+
+    def ids(self) -> list[list[int]]:
+        return [[each.invoke_id for each in message.components] for _, message in self.messages]
+
+
+def test_what_a_switch_said_to_a_node_that_is_fenced_is_passed_on() -> None:
+    """All of it that the record does not know of that was claimed, in its order, and nothing twice."""
+    room = HeldRoom(HandMovedHeld())
+    passed = _PassedOn(room)
+    otid = room.call()
+    room.writes()
+    tid = room.tid(otid)
+    room.go_on(otid, report(E.O_CALLED_PARTY_BUSY, 11))
+    room.writes()  # the record knows of it
+    room.nobodys(tid)
+    room.go_on(otid, report(E.O_ANSWER, 12))
+    room.go_on(otid, report(E.O_DISCONNECT, 13))
+    room.writes()
+    assert passed.ids() == [[12], [13]]
+    assert {each for each, _ in passed.messages} == {tid}
+    room.nothing_left()
+
+
+def test_the_end_that_a_fenced_node_heard_is_passed_on() -> None:
+    room = HeldRoom(HandMovedHeld())
+    passed = _PassedOn(room)
+    otid = room.call()
+    room.writes()
+    tid = room.tid(otid)
+    room.nobodys(tid)
+    room.abort(otid, tid)
+    room.writes()
+    assert [(each, message.kind) for each, message in passed.messages] == [(tid, tcap.ABORT)]
+    room.nothing_left()
+
+
+def test_what_was_said_before_the_first_record_is_known_to_be_written_is_passed_on() -> None:
+    room = HeldRoom(HandMovedHeld())
+    passed = _PassedOn(room)
+    otid = room.call()
+    room.held.carry_out()
+    room.advance(0.05)
+    room.advance(0.05)  # it leaves all the same
+    room.nobodys(room.tid(otid))
+    room.go_on(otid, report(E.O_CALLED_PARTY_BUSY, 11))
+    room.held.tell()
+    room.turn()
+    room.writes()
+    assert passed.ids() == [[11]]
+
+
+def test_nothing_is_remembered_that_a_record_knows_of_or_that_changed_nothing() -> None:
+    room = HeldRoom(HandMovedHeld())
+    passed = _PassedOn(room)
+    otid = room.call()
+    room.writes()
+    tid = room.tid(otid)
+    for invoke_id in (11, 12):
+        room.go_on(otid, report(E.O_MID_CALL, invoke_id))
+        room.writes()
+        assert not room.journal._taken
+    room.go_on(otid, report(E.O_CALLED_PARTY_BUSY, 13))
+    room.writes()
+    assert not room.journal._taken
+    room.abort(otid, tid)
+    room.writes()
+    assert not room.journal._taken
+    assert not room.held.rows
+    assert passed.ids() == []
+    room.nothing_left()
+
+
+class EachKeeper:
+    """A service that keeps something new at each report."""
+
+    name = "each"
+
+    async def run(self, call: Call) -> None:
+        call.decided(Decision(Action.CONTINUE, Reason.SERVICE_LOGIC))
+        call.invoke(Opcode.CONTINUE)
+        reports = 0
+        while True:
+            call.keep((reports,))
+            await NextReport(60.0)
+            reports += 1
+
+
+@given(st.lists(st.sampled_from(["said", "carried out", "told", "claimed"]), max_size=12))
+def test_what_is_passed_on_is_what_no_record_knows_of(story: list[str]) -> None:
+    """Whenever the call is claimed: its record and what is passed on make the switch's words, each once."""
+    room = HeldRoom(HandMovedHeld())
+    room.cap.services = {SERVICE_KEY: EachKeeper()}
+    passed = _PassedOn(room)
+    otid = room.call()
+    room.writes()
+    tid = room.tid(otid)
+    said = 10
+    known = -1  # the last that the claimed record knows of
+    for each in story:
+        if each == "said" and room.node.tcap.find(tid) is not None:
+            said += 1
+            room.go_on(otid, report(E.O_MID_CALL, said))
+        elif each == "carried out":
+            room.held.carry_out()
+        elif each == "told":
+            room.held.tell()
+            room.turn()
+        elif each == "claimed" and known < 0:
+            known = decode(room.held.rows[tid].record).heard
+            room.nobodys(tid)
+    if known < 0:
+        return
+    if room.node.tcap.find(tid) is not None:
+        said += 1
+        room.go_on(otid, report(E.O_DISCONNECT, said))
+    room.writes()
+    first = max(known, 10) + 1
+    assert [one for message in passed.ids() for one in message] == list(range(first, said + 1))
     room.nothing_left()
 
 

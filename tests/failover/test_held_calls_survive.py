@@ -43,6 +43,14 @@ def linked(node: RealNode, other: str) -> bool:
 
 
 RESCUE = "rescue = true\nno_answer_s = 600"  # longer than any machine takes from a Connect to the answer
+PATIENT = """
+import sys
+from scp.store import redis_client
+redis_client.ANSWER_SECONDS = 60.0
+from scp.cli import main
+sys.exit(main())
+"""
+"""A node whose ledger and journal may be slow, as they are on a busy machine: it grants no period of grace."""
 PERIOD = 600
 """Seconds of a quota: a node asks for a call that reports nothing for longer, by the clock on the wall."""
 CHARGED = f"""
@@ -50,6 +58,7 @@ CHARGED = f"""
 first_s = {PERIOD}
 next_s = {PERIOD}
 withheld_s = 0
+deadline_s = 60
 """
 TARIFF = """
 [[charging.tariffs]]
@@ -77,6 +86,12 @@ def records(folder: Path, name: str) -> list[dict]:
         return found
 
     return asyncio.run(read())
+
+
+def charges(folder: Path) -> list[dict]:
+    """The records of charged calls in the files of both nodes."""
+    found = records(folder / "1", "calls.cdr") + records(folder / "2", "calls.cdr")
+    return [each for each in found if each["kind"] == "attempt" and "reservation" in each]
 
 
 async def accounts(url: str, amount: int = 0) -> tuple[int, int]:
@@ -220,6 +235,7 @@ def two_nodes(tmp_path: Path) -> Iterator[tuple[RealNode, RealNode]]:
             node = RealNode(
                 folder, name=f"scp-{number}", instance=number, store=redis.url, service=RESCUE + CHARGED
             )
+            node.program = [sys.executable, "-c", PATIENT]
             node.extra = (
                 JOURNAL.replace('# listen = "10.0.0.11:2906"', f'listen = "127.0.0.1:{listen}"')
                 + f'[charging]\nrecords = "sqlite:{folder / "calls.cdr"}"\n{TARIFF}'
@@ -315,6 +331,61 @@ def test_calls_go_on_through_the_other_node(two_nodes: tuple[RealNode, RealNode]
     assert [each["failed_attempts"] for each in found] == ["oCalledPartyBusy:17"] * 40
 
 
+def test_calls_of_a_node_that_stood_still_go_on_whichever_node_hears_of_them(
+    two_nodes: tuple[RealNode, RealNode], tmp_path: Path
+) -> None:
+    """The other node takes it for dead and claims the calls that it hears of; then the first one goes on.
+
+    What switches tell the first one of a call that the other has claimed, and of one that it has not, is not lost.
+    """
+    one, two = two_nodes
+    url = str(one.settings["store"])
+    of = HeldSwitch()
+    first, second = int(one.settings["m3ua"]), int(two.settings["m3ua"])
+
+    async def story() -> list[HeldCall]:
+        assert await accounts(url, 12 * PERIOD) == (12 * PERIOD, 0)
+        await of.connect(first)
+        await of.connect(second)
+        await until(lambda: linked(one, "scp-2") and linked(two, "scp-1"))
+        calls = [of.charged(first, CALLER) for _ in range(6)]
+        for call in calls:
+            call.tenths = 20 * PERIOD + 34
+            assert Opcode.APPLY_CHARGING in (await call.answer(1)).opcodes
+            step(call, first, 0)
+        written = 'scp_journal_writes_total{result="written"}'
+        await until(lambda: one.scrape()[written] >= 12)
+        one.signal(signal.SIGSTOP)
+        await until(lambda: not linked(two, "scp-1"))
+        for call in calls[:3]:
+            step(call, second, 1)
+            await followed(call, 1)
+        for call in calls:  # these wait in the socket of the one that stands
+            step(call, first, 2 if call in calls[:3] else 1)
+        one.signal(signal.SIGCONT)
+        for call in calls[:3]:
+            await followed(call, 2)
+        for call in calls[3:]:
+            await followed(call, 1)
+            step(call, second, 2)
+            await followed(call, 2)
+        for call in calls:
+            step(call, first, 3)
+            await followed(call, 3)
+        await of.close()
+        return calls
+
+    calls = asyncio.run(story())
+    for node in (one, two):
+        wait_until(lambda node=node: node.scrape()["scp_journal_calls"] == 0)
+        node.signal(signal.SIGTERM)
+        node.ended()
+    found = [each for each in charges(tmp_path) if "charged_ms" in each]
+    total = [(call.tenths * 100, cost(call.tenths)) for call in calls]
+    assert [(each["charged_ms"], each["charge"]) for each in found] == total
+    assert asyncio.run(accounts(url)) == (12 * PERIOD - sum(each for _, each in total), 0)
+
+
 CALLS = int(os.environ.get("CAMEL_SCP_KILLED_CALLS", "200"))
 """How many calls are open when the node dies; `make held-kills` has 10,000."""
 DYING = 1000
@@ -408,12 +479,6 @@ class Many:
         call.answered(self.ports[1])
         call.cleared(self.ports[1])
         await call.ended(3)
-
-
-def charges(folder: Path) -> list[dict]:
-    """The records of charged calls in the files of both nodes."""
-    found = records(folder / "1", "calls.cdr") + records(folder / "2", "calls.cdr")
-    return [each for each in found if each["kind"] == "attempt" and "reservation" in each]
 
 
 def test_10_the_sums_are_right_when_a_node_is_killed_at_every_step_of_many_calls(
