@@ -140,10 +140,10 @@ def as_udp(frame: bytes) -> bytes:
 
 
 class TcpConnection:
-    """M3UA in TCP (RFC 4666 §1.4.8 has port 2905 for it): the far side has connected to the near one."""
+    """M3UA in TCP (RFC 4666 §1.4.8 has port 2905 for it), or SMPP: the far side has connected to the near one."""
 
-    def __init__(self, here: bytes, there: bytes, far_port: int = 40_001) -> None:
-        self._ends = ((here, 2905), (there, far_port))
+    def __init__(self, here: bytes, there: bytes, far_port: int = 40_001, *, port: int = 2905) -> None:
+        self._ends = ((here, port), (there, far_port))
         self._next = [1000, 9000]
         self._ident = 0
 

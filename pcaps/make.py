@@ -13,6 +13,7 @@ from pathlib import Path
 
 import calls
 import mobility
+import smpp
 import transports
 from scene import SUBSCRIBERS, Made, Scene
 
@@ -66,6 +67,7 @@ CAPTURES: tuple[Callable[[Scene], None], ...] = (
     messages.cap4_messages,
     messages.cap3_paid_messages,
     messages.cap4_paid_messages,
+    smpp.smpp_messages,
 )
 
 
@@ -80,7 +82,8 @@ def made(make: Callable[[Scene], None]) -> tuple[str, bytes, Made]:
         writer.write(at, packet, note)
     name = make.__name__.replace("_", "-") + ".pcapng"
     entry = {"file": name, "shows": title, "packets": len(scene.packets), "messages": scene.messages}
-    return name, stream.getvalue(), entry | ({"faults": scene.faults} if scene.faults else {})
+    more = {"faults": scene.faults, "pdus": scene.pdus}
+    return name, stream.getvalue(), entry | {key: value for key, value in more.items() if value}
 
 
 def main(*, check: bool) -> int:

@@ -69,6 +69,7 @@ class Scene:
     packets: list[tuple[float, bytes, str]] = field(default_factory=list)
     messages: list[Made] = field(default_factory=list)
     faults: list[Made] = field(default_factory=list)
+    pdus: list[Made] = field(default_factory=list)  # of SMPP
     wire: Any = field(default_factory=lambda: Association(MSC, SCP, tag=0x5C0FFEE0))
     envelope: Callable[[m3ua.Data, bool], bytes] = field(default=lambda data, _: m3ua.encode(data))
     link: int = ETHERNET

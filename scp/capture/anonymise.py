@@ -91,6 +91,8 @@ class Anonymiser:
         if message.management is not None:
             yield self._management(message.management)
             return
+        if message.smpp is not None:
+            raise NotUnderstoodError("SMPP")
         data, unit = message.data, message.unit
         if data is None or data.si != SI_SCCP or unit is None:
             raise NotUnderstoodError("another MTP user")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 from msgspec import Struct
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scp.capture.source import MessageSource
+
+_Request: TypeAlias = tuple[bytes, int, bytes, int, int]
+"""A PDU's sender, receiver and sequence_number."""
+_MOST_ASKED: Final = 65_536
 
 
 class Filter(Struct, frozen=True):
@@ -83,6 +87,8 @@ def _has_operation(wanted: Filter, shown: JsonDict) -> bool:
         for component in shown.get("components", ())
         for value in (component.get("operation"), component.get("opcode"))
     }
+    if "smpp" in shown:
+        operations = {shown["smpp"]["command"]}
     return not operations.isdisjoint(wanted.operation)
 
 
@@ -118,6 +124,7 @@ class Decoder:
         self._wanted = wanted
         self._version = version
         self._octets = octets
+        self._asked: dict[_Request, None] = {}  # of SMPP, that were wanted: the responses are, too
 
     def show(self, capture: MessageSource) -> Iterator[JsonDict]:
         """Yield the messages and faults that the filter takes."""
@@ -130,12 +137,29 @@ class Decoder:
                 continue
             known = dialogues.follow(item) or KnownDialogue(0)
             shown = message_json(item, known.version, known.among)
-            if item.kind and faults_in(shown):
+            if (item.kind or item.smpp is not None) and faults_in(shown):
                 capture.counts["decoded-in-part"] += 1
-            if self._is_wanted(known, shown):
+            if self._is_wanted(known, shown) or self._answers(item):
+                self._ask(item)
                 yield shown | octets_json(item, known.version) if self._octets else shown
 
     def _is_wanted(self, known: KnownDialogue, shown: JsonDict) -> bool:
         wanted = known.wanted or self._wanted.matches(shown)
         known.wanted = wanted and self._wanted.of_dialogues
         return wanted
+
+    def _answers(self, item: Message) -> bool:
+        """Whether a PDU of SMPP is the response to one that was wanted (SMPP 3.4 §3.2)."""
+        pdu, way = item.smpp, item.signal.way
+        if pdu is None or not pdu.is_response:
+            return False
+        request = way.destination, way.destination_port, way.source, way.source_port, pdu.sequence
+        return self._asked.pop(request, 0) is None
+
+    def _ask(self, item: Message) -> None:
+        pdu, way = item.smpp, item.signal.way
+        if pdu is None or pdu.is_response or not self._wanted.of_dialogues:
+            return
+        if len(self._asked) >= _MOST_ASKED:
+            del self._asked[next(iter(self._asked))]
+        self._asked[way.source, way.source_port, way.destination, way.destination_port, pdu.sequence] = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from scp.capture.cap_version import VERSIONS, protocol_of_begin, subsystem, version_by_subsystems
 from scp.capture.octet_tree import octet_tree, tcap_tree
+from scp.capture.smpp_view import smpp_json
 from scp.capture.tcap_view import error_json, tcap_json
 from scp.capture.wire.values import ADAPTATION_NAMES
 from ss7.errors import DecodeError
@@ -71,6 +72,8 @@ def message_json(message: Message, version: int = 0, among: Sequence[int] = VERS
     if signal.stream >= 0:
         shown["stream"] = signal.stream
     name = ADAPTATION_NAMES[signal.adaptation]
+    if message.smpp is not None:
+        shown[name] = smpp_json(message.smpp)
     if message.management is not None:
         shown["m3ua"] = management_json(message.management)
     elif message.data is not None and name != "sccp":

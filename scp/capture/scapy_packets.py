@@ -164,7 +164,7 @@ def _carried(signal: Signal, message: Message, numbering: _Numbering) -> Any:
     ends = way.source, way.destination, way.source_port, way.destination_port
     octets = signal.octets
     ppid = _PPIDS.get(signal.adaptation, PPID_M3UA)
-    if signal.adaptation not in _PPIDS:
+    if signal.adaptation in {Adaptation.MTP3, Adaptation.SCCP}:
         if message.data is None or message.data.opc < 0:
             raise ValueError(f"frame {signal.frame}: SCCP without a routing label goes in no packet of IP")
         octets = m3ua.encode(message.data)

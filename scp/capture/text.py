@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 _TIME: Final = slice(11, 26)
 _NAMED: Final = frozenset(
-    {"fault", "m3ua", "m2ua", "m2pa", "mtp3", "sccp", "scmg", "tcap", "components", "operation", "octets"}
+    {"fault", "m3ua", "m2ua", "m2pa", "mtp3", "sccp", "scmg", "smpp", "tcap", "components"}
+    | {"operation", "octets"}
 )
 """What is in every message, of whatever layer, and in no part of one."""
+_OK: Final = "ESME_ROK"  # command_status of SMPP (§5.1.3)
 _NUMBERS: Final = (
     "calledPartyNumber",
     "calledPartyBCDNumber",
@@ -39,7 +41,9 @@ def _route(shown: JsonDict) -> str:
 
 
 def _words(shown: JsonDict) -> Iterator[str]:
-    if "tcap" in shown:
+    if "smpp" in shown:
+        yield from _smpp_words(shown["smpp"])
+    elif "tcap" in shown:
         yield from _returned(shown)
         yield from _tcap_words(shown["tcap"])
         yield from map(component_words, shown.get("components", ()))
@@ -69,6 +73,17 @@ def _returned(shown: JsonDict) -> Iterator[str]:
     cause = shown.get("sccp", {}).get("cause")
     if cause is not None:
         yield f"returned by SCCP ({cause}):"
+
+
+def _smpp_words(pdu: JsonDict) -> Iterator[str]:
+    yield f"{pdu['command']} {pdu['sequence']}"
+    ends = [pdu[end] for end in ("source", "destination") if end in pdu]
+    if ends:
+        yield " → ".join(str(end.get("digits") or end.get("name", "")) for end in ends)
+    receipt = pdu.get("receipt", {})
+    yield from (str(word) for word in (receipt.get("id"), receipt.get("state"), pdu.get("id")) if word)
+    if pdu.get("status", _OK) != _OK:
+        yield str(pdu["status"])
 
 
 def _assumed(shown: JsonDict) -> Iterator[str]:

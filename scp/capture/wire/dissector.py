@@ -1,4 +1,4 @@
-"""From captured packets to messages of the adaptation layers: IP, SCTP, SCTP over UDP, TCP."""
+"""From captured packets to messages of the adaptation layers and of SMPP: IP, SCTP, SCTP over UDP, TCP."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ ENCAPSULATION_PORT: Final = 9899
 """UDP port of SCTP (RFC 6951 §5.1)."""
 M3UA_PORT: Final = 2905
 """RFC 4666 §1.4.8, for SCTP and for TCP."""
+SMPP_PORT: Final = 2775
+"""The service names registry of IANA: SMPP over TCP."""
 
 _PPIDS: Final[dict[int, int]] = {
     PPID_M3UA: Adaptation.M3UA,
@@ -34,6 +36,7 @@ _PPIDS: Final[dict[int, int]] = {
 }
 _PORTS: Final[dict[int, int]] = {M3UA_PORT: Adaptation.M3UA, 2904: Adaptation.M2UA, 3565: Adaptation.M2PA}
 """For messages with payload protocol identifier 0 (unspecified): RFC 4666, RFC 3331 §1.6.2, RFC 4165 §1."""
+_TCP_PORTS: Final[dict[int, int]] = {M3UA_PORT: Adaptation.M3UA, SMPP_PORT: Adaptation.SMPP}
 
 
 @final
@@ -214,9 +217,9 @@ class Dissector:
         ports = octets[start : start + 4]
         source, destination = _ports(ports)
         header: i64 = (octets[start + 12] >> 4) * 4
-        usual = M3UA_PORT in (source, destination)
+        carries = _TCP_PORTS.get(source, _TCP_PORTS.get(destination, -1))
         if header < 20 or start + header > packet.end:
-            if usual:
+            if carries >= 0:
                 self._fault(frame, "tcp", "header shorter than 20 octets, or cut short", start + 12)
             else:
                 self.counts["other-protocol"] += 1
@@ -224,13 +227,15 @@ class Dissector:
         key = packet.source + packet.destination + ports
         known = self._connections.get(key)
         if known is None:
-            if not usual and not tcp.begins_message(octets[start + header : packet.end]):
+            if carries < 0:
+                carries = tcp.carried_by(octets[start + header : packet.end])
+            if carries < 0:
                 self.counts["other-protocol"] += 1
                 return
             if len(self._connections) >= _MAX_WAYS:
                 self._connections.clear()
             way = Way(packet.source, packet.destination, source, destination)
-            known = self._connections[key] = (tcp.Direction(), way)
+            known = self._connections[key] = (tcp.Direction(carries), way)
         connection = known[0]
         sequence = int.from_bytes(octets[start + 4 : start + 8], "big")
         connection.receive(sequence, octets[start + 13], octets[start + header : packet.end], frame.time)
@@ -239,7 +244,7 @@ class Dissector:
 
     def _hand_out_connection(self, connection: tcp.Direction, way: Way, frame: int, time: float) -> None:
         for message in connection.ready:
-            self.signals.append(Signal(frame, time, way, -1, Adaptation.M3UA, message))
+            self.signals.append(Signal(frame, time, way, -1, connection.carries, message))
         connection.ready.clear()
         if connection.notes:
             for note, count in connection.notes:

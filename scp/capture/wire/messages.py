@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from scp.capture.wire.transaction import Transaction, read_kind, read_transaction
 from scp.capture.wire.values import ADAPTATION_NAMES, Adaptation, Fault, Signal, Way
+from scp.messages.smpp import pdu
 from scp.stack.sccp_reassembly import Reassembly
 from scp.stack.sccp_settings import SI_SCCP, SccpSettings
 from ss7 import m2pa, m2ua, m3ua, mtp3, sccp
@@ -27,7 +28,7 @@ MANAGEMENT_SSN: Final = 1
 
 @final
 class Message:
-    """One SS7 message of a capture, as far as it can be read.
+    """One SS7 message of a capture, as far as it can be read; or one PDU of SMPP.
 
     Attributes:
         signal: the adaptation layer's message that carried it, or its last segment.
@@ -37,9 +38,10 @@ class Message:
         tcap: octets for TCAP (or SCCP management); b"" if there are none.
         kind: of the TCAP message, as a `Transaction` has it; 0 if it is none.
         segments: how many SCCP segments it came in; 0 while it is not complete.
+        smpp: the PDU of SMPP; None if it is none.
     """
 
-    __slots__ = ("data", "kind", "management", "segments", "signal", "tcap", "unit")
+    __slots__ = ("data", "kind", "management", "segments", "signal", "smpp", "tcap", "unit")
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Message:
         tcap: bytes = b"",
         segments: int = 1,
         management: m3ua.Message | None = None,
+        smpp: pdu.Pdu | None = None,
     ) -> None:
         self.signal = signal
         self.management = management
@@ -57,6 +60,7 @@ class Message:
         self.tcap = tcap
         self.kind = read_kind(tcap)
         self.segments = segments
+        self.smpp = smpp
 
     @property
     def transaction(self) -> Transaction:
@@ -107,6 +111,8 @@ class Reader:
                     return self._management(signal)
             elif adaptation == Adaptation.SCCP:
                 return self._sccp(signal, _NO_PEER, octets)
+            elif adaptation == Adaptation.SMPP:
+                return Message(signal, segments=0, smpp=pdu.decode(octets))
             elif adaptation == Adaptation.M2UA:
                 data = m2ua.decode(octets)
             elif adaptation == Adaptation.M2PA:

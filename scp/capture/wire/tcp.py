@@ -1,13 +1,16 @@
-"""One direction of a TCP connection: segments in, whole M3UA messages out.
+"""One direction of a TCP connection: segments in, whole messages of M3UA or PDUs of SMPP out.
 
 As with SCTP, a gap is waited for only as long as a retransmission may take; then the stream is taken up again
-at the next segment that begins with an M3UA message.
+at the next segment that begins with a message.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from scp.capture.wire.smpp import PduFramer, begins_pdu
+from scp.capture.wire.values import Adaptation
+from ss7.errors import DecodeError
 from ss7.m3ua import MESSAGES
 from ss7.m3ua_framer import Framer
 from ss7.m3ua_parameters import M3uaError
@@ -25,6 +28,7 @@ _HALF: Final = 1 << 31
 
 GAP: Final = "segments-missing"
 UNFOLLOWED: Final = "no-m3ua-message"
+NO_PDU: Final = "no-smpp-pdu"
 
 
 def begins_message(octets: bytes) -> bool:
@@ -35,21 +39,31 @@ def begins_message(octets: bytes) -> bool:
     return 8 <= length <= 1 << 17 and (octets[2] << 8 | octets[3]) in MESSAGES
 
 
+def carried_by(octets: bytes) -> int:
+    """Return what a segment begins with: an `Adaptation` that goes over TCP, -1 for neither."""
+    if begins_message(octets):
+        return Adaptation.M3UA
+    return Adaptation.SMPP if begins_pdu(octets) else -1
+
+
 @final
 class Direction:
     """One direction of one connection.
 
+    Args:
+        carries: `Adaptation.M3UA` or `Adaptation.SMPP`.
+
     Attributes:
+        carries: likewise.
         ready: whole messages, in order; the owner drains it.
-        notes: `GAP`, `UNFOLLOWED` with how many segments it concerns; the owner drains it.
-        m3ua: whether it has ever carried an M3UA message.
+        notes: `GAP`, `UNFOLLOWED` or `NO_PDU` with how many segments it concerns; the owner drains it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, carries: int = Adaptation.M3UA) -> None:
+        self.carries: int = carries
         self.ready: list[bytes] = []
         self.notes: list[tuple[str, int]] = []
-        self.m3ua: bool = False
-        self._framer: Framer | None = None
+        self._framer: Framer | PduFramer | None = None
         self._following: int = -1
         self._held: dict[int, bytes] = {}
         self._since: float = 0.0
@@ -88,16 +102,19 @@ class Direction:
 
     def _begin(self, following: int) -> None:
         self._following = following
-        self._framer = Framer()
+        self._framer = PduFramer() if self.carries == Adaptation.SMPP else Framer()
         self._held.clear()
 
     def _resume(self, sequence: int, octets: bytes) -> None:
         """Take the stream up at a segment that begins with a message."""
-        if begins_message(octets):
+        if carried_by(octets) == self.carries:
             self._begin(sequence)
             self._take(octets)
         else:
-            self.notes.append((UNFOLLOWED, 1))
+            self._lost()
+
+    def _lost(self) -> None:
+        self.notes.append((NO_PDU if self.carries == Adaptation.SMPP else UNFOLLOWED, 1))
 
     def _take(self, octets: bytes) -> None:
         """Take the octets that are next; the stream is lost if they are no messages."""
@@ -107,9 +124,8 @@ class Direction:
             return
         try:
             self.ready.extend(framer.feed(octets))
-            self.m3ua = True
-        except M3uaError:
-            self.notes.append((UNFOLLOWED, 1))
+        except (M3uaError, DecodeError):
+            self._lost()
         if framer.error is not None:
             self._following = -1
 

@@ -10,16 +10,17 @@ if TYPE_CHECKING:
 
 
 class Adaptation(IntEnum):
-    """What carries MTP's user messages."""
+    """What carries MTP's user messages; and SMPP, which carries text messages beside them."""
 
     M3UA = 0
     M2UA = 1
     M2PA = 2
     MTP3 = 3
     SCCP = 4
+    SMPP = 5
 
 
-ADAPTATION_NAMES: Final = ("m3ua", "m2ua", "m2pa", "mtp3", "sccp")
+ADAPTATION_NAMES: Final = ("m3ua", "m2ua", "m2pa", "mtp3", "sccp", "smpp")
 """By the value of `Adaptation`, as JSON has them."""
 
 
@@ -52,7 +53,8 @@ class Fault:
     Attributes:
         frame: number of the packet.
         time: its time.
-        layer: "capture", "link", "ip", "sctp", "tcp", "m3ua", "m2ua", "m2pa", "mtp3", "sccp", "tcap".
+        layer: "capture", "link", "ip", "sctp", "tcp", "m3ua", "m2ua", "m2pa", "mtp3", "sccp", "smpp"
+            or "tcap".
         reason: in words.
         offset: octet within what ``octets`` is.
         clause: of the standard, "" if none is broken.
@@ -111,7 +113,7 @@ class Way:
 
 @final
 class Signal:
-    """One message of an adaptation layer.
+    """One message of an adaptation layer, or PDU of SMPP.
 
     Attributes:
         frame: number of the packet that carried the end of it.
