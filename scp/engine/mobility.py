@@ -8,7 +8,10 @@ What must not happen is that an event changes something by mistake:
 
 - a sender that is not allowed (``[map] allowed_callers``; ``[sccp] allowed_callers`` has refused others
   before) gets an abort;
-- an event that names another VLR than one of its sender's network is a forgery, and gets an abort;
+- an event that names another VLR than one of its sender's network is a forgery, and gets an abort; a sender
+  without a global title is known within the home network only (Q.713 §3.4.2.1), and speaks for its VLRs;
+- an event that names no VLR can't be held against its sender: nothing that it says of the place is
+  believed, and the HLR is asked again;
 - the same message again (same sender, transaction and argument) changes nothing and is answered as before;
 - an event that is older than the last one of its subscriber changes nothing. It has no time of its own but
   the age of its location information, in minutes; without one it is as new as its coming.
@@ -201,16 +204,23 @@ class Mobility:
         """Take a noteMM-Event of an allowed sender."""
         location = argument.location_information
         vlr = "" if location is None else vlr_e164(location, self.numbering)
-        if self._checks_sender and vlr and sender and vlr[:_NETWORK_DIGITS] != sender[:_NETWORK_DIGITS]:
+        if self._checks_sender and vlr and not self._speaks_for(sender, vlr):
             self._refuse(event, Result.FORGED)
             return
         age = 0 if location is None else (location.age_of_location_information or 0) * _MINUTE
         detached = argument.event_met in _DETACHES
         areas = () if location is None else area_ids(location)
-        if detached or vlr or areas:
+        told = detached or vlr or areas
+        if told and (vlr or not self._checks_sender):
             event.place = Whereabouts(vlr, areas, Reach.DETACHED if detached else Reach.IDLE, float(age))
         roaming = None if detached else self.numbering.roaming(vlr)
         self._write(event, Move(event.msisdn, identity, age, roaming, "" if roaming is None else vlr))
+
+    def _speaks_for(self, sender: str, vlr: str) -> bool:
+        """Whether a VLR is of its sender's network."""
+        if not sender:
+            return self.numbering.roaming(vlr) is False
+        return vlr[:_NETWORK_DIGITS] == sender[:_NETWORK_DIGITS]
 
     def _write(self, event: _Event, move: Move) -> None:
         event.dialogue.user = event

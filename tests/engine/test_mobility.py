@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from map_room import ABROAD, HLR_TITLE, HOME, TITLE, MapRoom
 from room import NUMBERING, READY, ROAMER
 
@@ -12,7 +14,7 @@ from scp.domain.call import Trigger
 from scp.domain.map_results import Result
 from scp.domain.reason import Reason
 from scp.services.whereabouts import Ask
-from scp.simulator.hlr_script import Subscriber
+from scp.simulator.hlr_script import Subscriber, note_mm_event
 from scp.telemetry.number_traces import Traces
 from ss7.address import AddressString, Imsi
 from ss7.map.codec import FAST
@@ -27,6 +29,7 @@ from ss7.sccp import Address, GlobalTitle
 from ss7.tcap_dialogue import oid_octets
 
 WANDERER = msgspec.structs.replace(ROAMER, roaming=None, version=1)
+NOTE = "0.4.0.0.1.0.42.3"
 MOVED, ATTACHED, DETACHED = LOCATION_UPDATE_OTHER_VLR, IMSI_ATTACH, MS_INITIATED_IMSI_DETACH
 
 
@@ -94,6 +97,58 @@ def test_a_vlr_speaks_for_its_own_network_only():
     assert room.store.records[WANDERER.msisdn].roaming is None
     assert results(room) == {Result.FORGED: 1}
     assert reason_of_a_call(room) is not Reason.FORWARDED_ROAMING
+
+
+def told(
+    room: MapRoom, subscriber: Subscriber, event: bytes = MOVED, *, title: str = "", ssn: int = 7
+) -> None:
+    """A noteMM-Event whose sender has this global title, or none: a point code and a subsystem."""
+    named = GlobalTitle(title) if title else None
+    calling = Address(ssn=ssn, point_code=190, global_title=named, route_on_ssn=not title)
+    tell(room, 89, FAST.encode_argument(89, note_mm_event(subscriber, event), 3), NOTE, calling)
+
+
+@pytest.mark.parametrize(
+    ("place", "roaming", "result"),
+    [(ABROAD, None, Result.FORGED), (HOME, False, Result.WRITTEN)],
+    ids=["abroad", "at home"],
+)
+def test_a_sender_without_a_global_title_speaks_for_the_home_network(place, roaming, result):
+    """A point code is known within its network (Q.713 §3.4.2.1): it says nothing of another one's VLR."""
+    room = MapRoom(WANDERER)
+    told(room, place)
+    assert room.store.records[WANDERER.msisdn].roaming is roaming
+    assert results(room) == {result: 1}
+    assert (("map", "forged") in room.counts.discards) == (result is Result.FORGED)
+
+
+def test_a_sender_without_a_global_title_is_none_of_those_that_may_tell():
+    room = MapRoom(WANDERER, allowed=("4670",))
+    told(room, HOME)
+    assert room.store.records[WANDERER.msisdn].roaming is None
+    assert results(room) == {Result.FOREIGN: 1}
+
+
+@pytest.mark.parametrize("title", ["", "46709000009", "31651000009"])
+@pytest.mark.parametrize("event", [MOVED, DETACHED])
+def test_an_event_without_a_vlr_tells_no_place(title, event):
+    """Nothing of it can be held against its sender: neither a cell nor a detach is believed."""
+    room = MapRoom(WANDERER)
+    room.known(ABROAD)
+    assert reason_of_a_call(room) is Reason.FORWARDED_ROAMING
+    told(room, Subscriber(msisdn=WANDERER.msisdn, cell="240-01-100-200", age=0), event, title=title)
+    assert results(room, event) == {Result.NO_PLACE: 1}
+    assert reason_of_a_call(room) is Reason.FORWARDED_ROAMING
+    assert room.hlr.counts["anyTimeInterrogation"] == 2
+
+
+def test_senders_that_are_not_checked_are_believed():
+    room = MapRoom(WANDERER, ask=Ask.OFF)
+    room.mobility._checks_sender = False
+    told(room, ABROAD, title="46709000009")
+    assert results(room) == {Result.WRITTEN: 1}
+    told(room, Subscriber(msisdn=WANDERER.msisdn), DETACHED)
+    assert results(room, DETACHED) == {Result.TAKEN: 1}
 
 
 def heard_by(room: MapRoom) -> list[list[tuple[int, bytes]]]:
@@ -167,6 +222,49 @@ def test_an_event_that_was_overtaken_changes_nothing():
     room.note(msgspec.structs.replace(ABROAD, age=10))
     assert reason_of_a_call(room) is Reason.AT_HOME
     assert results(room) == {Result.WRITTEN: 1, Result.STALE: 1}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([ABROAD, HOME]),
+            st.lists(
+                st.sampled_from(["replayed", "overtaken", "forged", "forged without a title"]), max_size=3
+            ),
+            st.integers(0, 6),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_whatever_comes_beside_them_the_last_true_event_holds(events):
+    """Between true events, ten minutes apart: messages again, some that were overtaken, and forgeries."""
+    room = MapRoom(WANDERER, ask=Ask.OFF)
+    heard = heard_by(room)
+    true, counted = [], dict.fromkeys((Result.REPLAYED, Result.STALE, Result.FORGED), 0)
+    for place, beside, which in events:
+        room.advance(600.0)
+        heard.clear()
+        room.note(msgspec.structs.replace(place, age=0))
+        true.append(heard[0])
+        for kind in beside:
+            if kind == "replayed":
+                room.near.link.received(true[which % len(true)])
+                room.turn()
+                counted[Result.REPLAYED] += 1
+            elif kind == "overtaken":
+                room.note(msgspec.structs.replace(HOME if place is ABROAD else ABROAD, age=5))
+                counted[Result.STALE] += 1
+            elif kind == "forged":
+                room.note(HOME if place is ABROAD else ABROAD, sender="44770000001")
+                counted[Result.FORGED] += 1
+            else:
+                told(room, ABROAD)
+                counted[Result.FORGED] += 1
+        assert room.store.records[WANDERER.msisdn].vlr == place.vlr
+        assert reason_of_a_call(room) is (Reason.AT_HOME if place is HOME else Reason.FORWARDED_ROAMING)
+    assert {result: results(room).get(result, 0) for result in counted} == counted
+    room.nothing_left()
 
 
 def test_a_detached_subscriber_is_known_to_be_so_without_asking():
@@ -245,13 +343,14 @@ class TracerTap:
             self.tracer.take(name, stream, octets, sent=True)
 
 
-def tell(room: MapRoom, opcode: int, parameter: bytes, context: str) -> str:
+def tell(room: MapRoom, opcode: int, parameter: bytes, context: str, sender: Address | None = None) -> str:
     """Have the HLR's end begin a dialogue of ours; in a word what came of it."""
     node, now = room.hlr_node, room.loop.now
     called, calling = (
         Address(ssn=ssn, global_title=GlobalTitle(title)).encode()
         for ssn, title in ((147, TITLE), (6, HLR_TITLE))
     )
+    calling = calling if sender is None else sender.encode()
     dialogue = node.tcap.open(node.path(called, calling, 185, 3), oid_octets(context), now)
     room.hlr._told[dialogue] = None
     invoke = node.tcap.invoke(dialogue, opcode, parameter, 1, 5.0)
