@@ -11,6 +11,7 @@ from scp.capture.cap_version import version_of_begin
 from scp.capture.wire.dialogue_tracker import BACKWARD, COPY, STRAY, DialogueTracker
 from scp.capture.wire.dialogue_tracker import Dialogue as Followed
 from scp.capture.wire.messages import Message
+from scp.engine.cap.sms import CONTEXTS_SERVED
 from ss7 import tcap as tcap_codec
 from ss7.cap.contexts import BY_OCTETS, CALL_CONTROL
 from ss7.errors import DecodeError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from ss7.cap.sms import InitialDPSMSArg
     from ss7.cap.types import InitialDPArg
 
+_OTHERS: Final = "of another application context"
+_MESSAGES: Final = "about short messages, without [sms_control] in the configuration"
 MAX_MESSAGES: Final = 200
 """Messages of one dialogue that are kept."""
 
@@ -200,7 +203,7 @@ class DialogueReplay:
         replayed = followed.user = ReplayedDialogue(self._count, message)
         if not self._asked(replayed):
             followed.user = None
-            self.skipped["of another application context"] += 1
+            self.skipped[_OTHERS if is_elsewhere(message.tcap, CONTEXTS_SERVED) else _MESSAGES] += 1
 
     def _followed(self, message: Message, followed: Followed, *, from_switch: bool) -> None:
         replayed = followed.user

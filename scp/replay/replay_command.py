@@ -152,7 +152,7 @@ class _Job:
         if self.report.unwanted:
             return f"none of the {self.report.unwanted} dialogues is one of those that were asked for"
         why = [f"{count} messages {reason}" for reason, count in self.skipped.most_common()]
-        text = "no dialogue was replayed: " + (", ".join(why) or "there is no TCAP in the capture")
+        text = "no dialogue was replayed: " + (", ".join(why) or "there is no dialogue of CAP in the capture")
         elsewhere = any("subsystem" in reason for reason in self.skipped)
         return text + ("; --capture-ssn sets the gsmSCF's SSN in the capture" if elsewhere else "")
 

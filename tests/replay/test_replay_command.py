@@ -72,7 +72,7 @@ def test_replay_as_json(settings: list[str]) -> None:
 def test_messages_under_control_are_replayed_where_the_node_controls_them(settings: list[str]) -> None:
     path = PCAPS / "cap4-messages.pcapng"
     output = run("replay", path, *settings, code=2)
-    assert "4 messages of another application context" in output
+    assert "4 messages about short messages, without [sms_control] in the configuration" in output
     config = Path(settings[1])
     control = '\n[sms_control]\noriginating = "steer"\nsmsc = "46700000099"\nterminating = "bar"\n'
     config.write_text(config.read_text(encoding="utf-8") + control, encoding="utf-8")
@@ -87,6 +87,65 @@ def test_messages_under_control_are_replayed_where_the_node_controls_them(settin
     assert shown[0]["path"][-1]["outcome"] == "forwarded-always"
     [other] = objects(run("replay", path, *settings, "--json", "--number", "46709999999"))
     assert (other["a_number"], other["b_number"]) == ("46700000009", "46709999999")
+
+
+STEERED = '[sms_control]\noriginating = "steer"\nsmsc = "46700000099"\n'
+PAID = (
+    STEERED
+    + '[sms_control.charging]\npays = ["sent", "received"]\nfurnish = true\ntariffs = [{ prefix = "", price = 10 }]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "control", "code", "answers"),
+    [
+        (
+            "cap3-messages",
+            STEERED,
+            1,
+            [
+                ("connect", "forwarded-always", "46701234567"),
+                ("continue", "unknown-subscriber", "46709999999"),
+                ("connect", "forwarded-always", "46701234567"),
+                ("", "", "46701234567"),  # missingCustomerRecord
+            ],
+        ),
+        ("cap3-paid-messages", PAID, 1, [("connect", "forwarded-always", "46701234567")] * 3),
+        ("cap4-paid-messages", PAID, 1, [("continue", "forwarded-always", "46700000009")] * 2),
+    ],
+)
+def test_captures_of_short_messages_are_replayed(settings: list[str], name, control, code, answers) -> None:
+    config = Path(settings[1])
+    charging = "[charging]\n" if control is PAID else ""
+    config.write_text(config.read_text(encoding="utf-8") + charging + control, encoding="utf-8")
+    shown = objects(run("replay", PCAPS / f"{name}.pcapng", *settings, "--json", code=code))
+    assert [(each.get("action", ""), each.get("reason", ""), each["a_number"]) for each in shown] == answers
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("map-locate", "8 answers of HLRs, 0 events of VLRs"),
+        ("map-mobility", "0 answers of HLRs, 3 events of VLRs"),
+        ("map-silent", ""),
+        ("map-message", ""),
+        ("map-others", ""),
+        ("map-refused", ""),
+        ("map-routing", ""),
+        ("map-segmented", ""),
+        ("map-subscription", ""),
+    ],
+)
+def test_captures_of_map_alone_have_no_call_to_replay(settings: list[str], name: str, told: str) -> None:
+    """What HLRs and VLRs say decides about calls; a capture without any says so, and is no success."""
+    config = Path(settings[1])
+    text = config.read_text(encoding="utf-8")
+    text = text.replace("[[m3ua", '[sccp]\nglobal_title = "46700000001"\n[map]\ngateway = 190\n[[m3ua')
+    config.write_text(text + 'ask_hlr = "needed"\n', encoding="utf-8")
+    output = run("replay", PCAPS / f"{name}.pcapng", *settings, code=2)
+    assert "no dialogue was replayed: " in output
+    assert told in output
+    assert "0 undecodable" in output
 
 
 def test_a_replay_of_nothing_is_no_success(settings: list[str], tmp_path: Path) -> None:
@@ -104,7 +163,7 @@ def test_a_replay_of_nothing_is_no_success(settings: list[str], tmp_path: Path) 
     with (tmp_path / "none.pcap").open("wb") as file:
         PcapWriter(file)
     output = run("replay", tmp_path / "none.pcap", *settings, code=2)
-    assert "no dialogue was replayed: there is no TCAP in the capture" in output
+    assert "no dialogue was replayed: there is no dialogue of CAP in the capture" in output
 
 
 def test_the_page_needs_nothing_else(settings: list[str], tmp_path: Path) -> None:
