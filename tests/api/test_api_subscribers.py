@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import pairwise
 
+import msgspec
 import pytest
 from api_node import OPERATOR, VOIP, Served
 
@@ -281,6 +283,26 @@ def test_without_a_service_that_steers_there_is_no_dry_run(served: Served, opera
     assert problem_of(error) == (409, "no-steering-service")
 
 
+def test_a_one_time_number_lasts_as_long_as_it_is_given_for(operator: Client) -> None:
+    caller = "46709999999"
+    for seconds in (1, 600):
+        before = time.time_ns() // 1_000_000
+        given = operator.send(set_one_time_number("46810000018", caller, seconds=seconds))
+        assert before <= given.expires_ms - seconds * 1000 <= time.time_ns() // 1_000_000
+    before = time.time_ns() // 1_000_000
+    given = operator.send(set_one_time_number("46810000018", caller))
+    assert before <= given.expires_ms - 30_000 <= time.time_ns() // 1_000_000
+    for seconds in (0, -1, 601):
+        with pytest.raises(ApiError) as error:
+            operator.send(set_one_time_number("46810000018", caller, seconds=seconds))
+        assert error.value.problem.status == 422
+    for wrong in ("", "no number", "0709999999"):
+        with pytest.raises(ApiError) as error:
+            operator.send(set_one_time_number("46810000018", wrong))
+        assert error.value.problem.status == 422
+    assert operator.send(one_time_number("46810000018")) == given
+
+
 def test_a_one_time_number_is_set_shown_explained_and_ended(served: Served, operator: Client) -> None:
     number, caller = "46810000017", "46709999999"
     given = operator.send(set_one_time_number(number, f"+{caller}", seconds=60))
@@ -292,8 +314,15 @@ def test_a_one_time_number_is_set_shown_explained_and_ended(served: Served, oper
     for other in ("+46708888888", None):  # who is not shown has none
         assert operator.send(decide(f"+{number}", a_number=other)).reason == "not-authorized"
     assert "one-time-numbers" in served.audited()[-1]["what"]
+    again = operator.send(set_one_time_number(number, "46708888888"))
+    assert served.audited()[-1]["before"] == msgspec.to_builtins(given)
+    assert served.audited()[-1]["after"] == msgspec.to_builtins(again)
     operator.send(end_one_time_number(number))
-    operator.send(end_one_time_number(number))
+    ended = served.audited()
+    assert (ended[-1]["before"], ended[-1]["after"]) == (msgspec.to_builtins(again), None)
+    assert ended[-1]["what"].startswith("DELETE ")
+    operator.send(end_one_time_number(number))  # no error, and nothing that changed
+    assert served.audited() == ended
     with pytest.raises(ApiError) as error:
         operator.send(one_time_number(number))
     assert problem_of(error) == (404, "not-set")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scp.domain.message import Received
 from scp.messages.smpp.esme import piece_of
-from scp.messages.smpp.pdu import UDHI, Command, Pdu, Text
+from scp.messages.smpp.pdu import UDHI, Command, Pdu, Tag, Text
 from scp.store.message_format import joined
 from ss7.sms.alphabet import from_septets, pack
 from ss7.sms.parts import Coding
@@ -155,3 +155,27 @@ def test_a_long_text_in_a_national_alphabet_comes_in(locking: int, single: int) 
 
 def test_a_language_without_tables_here_is_read_by_the_default_ones() -> None:
     assert came(bytes.fromhex("06 25 01 0d 24 01 0d") + b"Hi\x1be", 0, udhi=True).whole.text == "Hi€"
+
+
+@pytest.mark.parametrize(
+    ("total", "number", "part"),
+    [
+        (2, 1, (9, 2, 1)),
+        (2, 2, (9, 2, 2)),
+        (2, 3, (0, 1, 1)),  # there is no third of two
+        (2, 0, (0, 1, 1)),  # §5.3.2.23: they count from 1
+        (0, 0, (0, 1, 1)),
+        (0, 1, (0, 1, 1)),
+    ],
+)
+def test_parts_by_optional_parameters(total: int, number: int, part: tuple[int, int, int]) -> None:
+    """SMPP 3.4 §5.3.2.22 to §5.3.2.24; what can be no part is a message of its own: nothing waits for it."""
+    tlvs = (
+        (int(Tag.SAR_MSG_REF_NUM), b"\0\x09"),
+        (int(Tag.SAR_TOTAL_SEGMENTS), bytes((total,))),
+        (int(Tag.SAR_SEGMENT_SEQNUM), bytes((number,))),
+    )
+    text = Text(source="46709", destination="46701", data_coding=3, short_message=b"Hello")
+    piece = piece_of(Pdu(Command.DELIVER_SM, 0, 1, text, tlvs), text, Coding.GSM7, "in-1", 1)
+    assert (piece.reference, piece.total, piece.number) == part
+    assert piece.whole.text == "Hello"

@@ -358,6 +358,25 @@ class StoreContract:
 
         run(new_store, body)
 
+    def test_what_is_cleared_away_is_over_and_nobodys(self, new_store: NewStore) -> None:
+        async def body(store):
+            now = [10**12]
+            numbers = OneTimeNumbers(lambda: store, lambda: now[0])
+            again, mine = "46700000003", "46700000004"
+            await numbers.grant(A, "46701", 30)
+            await numbers.grant(again, "46701", 30)
+            await numbers.grant(mine, "46701", 30)
+            await store.put(Subscriber(mine, authorized=True, version=1))
+            now[0] += 30_000 + KEPT_MS - 1
+            await numbers.grant(again, "46702", 600)
+            assert {each.msisdn for each in await everything(store)} == {A, again, mine}
+            now[0] += 1
+            await numbers.grant("46700000005", "46701", 30)
+            assert {each.msisdn for each in await everything(store)} == {again, mine, "46700000005"}
+            assert await numbers.shown(again) == ("46702", now[0] - 1 + 600_000)
+
+        run(new_store, body)
+
     def test_writes_sent_together_are_taken_in_order(self, new_store: NewStore) -> None:
         async def body(store):
             results = await asyncio.gather(
