@@ -11,6 +11,13 @@ from oracles.servers import free_ports
 PAGE = (Path(__file__).parents[2] / "deploy" / "map.md").read_text(encoding="utf-8")
 
 
+def test_the_readme_leads_to_these_lines() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert "(deploy/map.md#in-ten-lines)" in readme
+    block = PAGE.partition("\n## In ten lines\n")[2].partition("\n## ")[0]
+    assert block.count("```sh\n") == 1
+
+
 def test_the_pages_lines_run_as_they_stand(tmp_path: Path) -> None:
     """Other ports are all that differs."""
     msc, hlr, metrics = free_ports(3)
