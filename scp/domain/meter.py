@@ -300,7 +300,10 @@ def until(meter: Meter, now: int) -> Meter:
     if more <= 0:
         return meter
     if meter.switch_at:
-        first = max(0, _tenths(_switch_ms(meter) - reached))
+        if meter.before:  # what was used since the last switch counts from there
+            first = max(0, (meter.switch_at - meter.at) * TENTHS - meter.since)
+        else:
+            first = max(0, _tenths(_switch_ms(meter) - reached))
         if first < more:
             before = (*meter.before, (meter.since + first, meter.at))
             return _switched(meter, before, more - first, _UNTOLD)
@@ -316,7 +319,7 @@ def measured(meter: Meter, report: Measured) -> Meter:
         return meter
     if not report.switched:
         if meter.passed:
-            return meter  # it is older than the switch
+            return _unswitched(meter, report)
         return _counted(meter, max(meter.since, report.since))
     if not (meter.passed or meter.switch_at):  # the gsmSSF was told of none: all of it counts
         return _counted(meter, max(meter.since, report.since + (report.interval or 0)))
@@ -334,6 +337,22 @@ def measured(meter: Meter, report: Measured) -> Meter:
             until_then = meter.since
         return _switched(meter, ((until_then, meter.at),), report.since, _UNTOLD)
     return _switched(meter, meter.before, report.since, report.since)  # it came before the answer
+
+
+def _unswitched(meter: Meter, report: Measured) -> Meter:
+    """Take a report that tells of no switch, where one has passed: it is older, or the clock was wrong.
+
+    A gsmSSF tells of no switch until the first (§11.3.1.1). Where that was assumed, and the report has all
+    that was used, the first is still to come.
+    """
+    before = meter.before
+    assumed = meter.mark == _UNTOLD and len(before) == meter.passed and not meter.switch_at
+    if not assumed or report.since < meter.used:
+        return meter
+    after = _counted(meter, report.since)
+    after.before, after.passed = (), 0
+    after.at, after.switch_at = [*[at for _, at in before], meter.at][:2]
+    return after
 
 
 def _divided(meter: Meter, report: Measured) -> Meter:

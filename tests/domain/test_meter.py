@@ -253,6 +253,59 @@ def test_a_clock_that_is_an_hour_wrong_adds_nothing_to_a_period_whose_report_is_
     assert after.usage == Usage(((400, NOON - 40), (400, NOON)))
 
 
+def test_a_report_that_tells_of_no_switch_undoes_one_that_a_clock_had_assumed():
+    """A gsmSSF tells of none until the first (§11.3.1.1)."""
+    meter = answered(granted(Meter(), QuotaGrant("", 600, at=NOON - 200)), (NOON + 3400) * 1000)
+    began = applied(meter, Period(400, switch_s=200), NOON - 200)
+    missing = reported(assumed(began))
+    assert missing.usage == Usage(((400, NOON),)), "the clock is an hour ahead"
+    going = applied(missing, Period(600), NOON - 160)
+    assert measured(going, Measured(399)) == going, "it is one before it"
+    assert measured(going, Measured(400)).usage == Usage(((400, NOON - 200),)), "it is the missing one"
+    after = measured(going, Measured(1000))
+    assert after.usage == Usage(((1000, NOON - 200),))
+    assert after.switch_at == NOON, "the gsmSSF was told of it, and has not reported it"
+    told = applied(missing, Period(2000, switch_s=260), NOON - 160)
+    assert measured(told, Measured(2400)) == told, "it has taken the second: the first is past"
+    again = reported(assumed(told))
+    further = measured(applied(again, Period(600), NOON - 100), Measured(3000))
+    assert (further.usage, further.switch_at) == (Usage(((3000, NOON - 200),)), NOON), "it has heard of one"
+    heard = reported(measured(began, Measured(100, True, 300)))
+    going = applied(heard, Period(600), NOON - 160)
+    assert measured(going, Measured(1000)) == going, "that one was reported"
+    rang = reported(measured(began, Measured(400, True)))
+    going = applied(
+        reported(assumed(applied(rang, Period(900, switch_s=60), NOON + 40))), Period(600), NOON + 130
+    )
+    assert going.passed == 2
+    assert measured(going, Measured(1900)) == going, "the first was reported, of the time before the answer"
+
+
+def test_the_second_switch_comes_as_long_after_the_first_as_the_tariff_has_it_whatever_the_clock():
+    meter = granted(Meter(), QuotaGrant("", 600, at=NOON - 40))
+    for hours in (-1, 0, 1):
+        began = applied(
+            answered(meter, (NOON - 40 + 3600 * hours) * 1000), Period(600, switch_s=40), NOON - 40
+        )
+        first = reported(measured(began, Measured(200, True, 400)))
+        missing = reported(assumed(applied(first, Period(500, switch_s=40), NOON + 20)))
+        assert missing.usage == Usage(((400, NOON - 40), (600, NOON), (100, NOON + 60)))
+        missing = reported(assumed(applied(first, Period(500, switch_s=900), NOON + 20)))
+        assert missing.usage == Usage(((400, NOON - 40), (700, NOON)))
+        late = reported(measured(applied(first, Period(402, switch_s=40), NOON + 20), Measured(602, True)))
+        missing = reported(assumed(applied(late, Period(500), NOON + 60)))
+        assert missing.usage == Usage(((400, NOON - 40), (602, NOON), (500, NOON + 60))), (
+            "none was until then"
+        )
+
+
+def test_a_second_switch_is_found_by_the_clock_where_the_first_was_before_the_answer():
+    meter = answered(granted(Meter(), QuotaGrant("", 600, at=NOON - 40)), (NOON + 10) * 1000)
+    rang = reported(measured(applied(meter, Period(400, switch_s=40), NOON - 40), Measured(400, True)))
+    missing = reported(assumed(applied(rang, Period(300, switch_s=10), NOON + 50)))
+    assert missing.usage == Usage(((500, NOON), (200, NOON + 60)))
+
+
 def test_a_switch_at_the_end_of_a_period_whose_report_is_missing_begins_the_count_anew():
     """What is reported next is less than the time since the switch before, or more than that can be."""
     meter = answered(granted(Meter(), QuotaGrant("", 600, at=NOON - 40)), (NOON - 40) * 1000)

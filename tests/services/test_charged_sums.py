@@ -234,6 +234,30 @@ CHANGES = st.lists(
     event_first=False,
     ends=False,
 )
+@example(  # a change was assumed by the clock of another node, and the last report says that there was none
+    steps=[("pass", 889), ("clock", 3600), ("relay", 0), ("pass", 46)],
+    fates=["late", "lost", "late", "lost"],
+    ring=10,
+    seconds=85,
+    quotas=(42, 2),
+    ahead=0,
+    price=29,
+    changes=[(15, 30)],
+    event_first=False,
+    ends=False,
+)
+@example(  # the same, and the report is lost as that node dies
+    steps=[("pass", 96), ("clock", 3600), ("relay", 0), ("pass", 919), ("kill", 75)],
+    fates=[],
+    ring=29,
+    seconds=124,
+    quotas=(90, 15),
+    ahead=3,
+    price=0,
+    changes=[(2, 3)],
+    event_first=False,
+    ends=False,
+)
 @examples(100)
 def test_a_call_whose_last_report_is_heard_costs_what_the_switch_counted(
     steps, fates, ring, seconds, quotas, ahead, price, changes, event_first, ends
