@@ -310,10 +310,15 @@ def until(meter: Meter, now: int) -> Meter:
     return _counted(meter, meter.since + more)
 
 
-def measured(meter: Meter, report: Measured) -> Meter:
+def measured(meter: Meter, report: Measured, elapsed: int = 0) -> Meter:
     """Take a report of a gsmSSF that counts from answer (§11.3.1.1).
 
     One ApplyCharging has one report: without a period that is pending it came before.
+
+    Args:
+        meter: of the call.
+        report: what it says.
+        elapsed: tenths since answer by the node's clock; 0: it does not know.
     """
     if not meter.pending:
         return meter
@@ -323,7 +328,7 @@ def measured(meter: Meter, report: Measured) -> Meter:
         return _counted(meter, max(meter.since, report.since))
     if not (meter.passed or meter.switch_at):  # the gsmSSF was told of none: all of it counts
         return _counted(meter, max(meter.since, report.since + (report.interval or 0)))
-    if not meter.switch_at or _repeated(meter, report):
+    if not meter.switch_at or _repeated(meter, report, elapsed):
         return _divided(meter, report)
     if report.interval is not None:
         return _switched(meter, (*meter.before, (report.interval, meter.at)), report.since, report.since)
@@ -380,11 +385,11 @@ def _unheard(meter: Meter, report: Measured) -> bool:
     return report.since < meter.since or beyond
 
 
-def _repeated(meter: Meter, report: Measured) -> bool:
+def _repeated(meter: Meter, report: Measured, elapsed: int) -> bool:
     """Return whether a report of a switch is the one that came before, or was missing, and comes late.
 
     The next switch may be reported alike, to the tenth: its interval is then as long as the tariff's clock
-    has it, and what was used with it is what the gsmSSF was allowed, or less (§11.3.1.1).
+    has it, and what was used with it is what the gsmSSF was allowed, or less (§11.3.1.1), and has passed.
     """
     interval = report.interval
     if interval is None or not meter.before:
@@ -398,7 +403,7 @@ def _repeated(meter: Meter, report: Measured) -> bool:
     else:
         alike = (interval, report.since) == (meter.before[-1][0], meter.mark)
     used = meter.used - meter.since + interval + report.since
-    return alike and (not fits or used > meter.allowed + _GAP)
+    return alike and (not fits or used > meter.allowed + _GAP or 0 < elapsed < used - interval // 2)
 
 
 def measured_period(meter: Meter, report: Measured) -> Meter:

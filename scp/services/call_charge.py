@@ -61,9 +61,13 @@ def read(
     if report is None:
         return None, meter, UNREADABLE_REPORT
     measure = report.measured
-    taken = metering.measured_period(meter, measure) if by_period else metering.measured(meter, measure)
-    longest = (now_ms - meter.answered) // MS_OF_TENTH + _SLACK
-    if meter.answered and not held.undated and taken.used > max(longest, meter.allowed, meter.used):
+    dated = meter.answered and not held.undated
+    elapsed = (now_ms - meter.answered) // MS_OF_TENTH if dated else 0
+    if by_period:
+        taken = metering.measured_period(meter, measure)
+    else:
+        taken = metering.measured(meter, measure, elapsed)
+    if dated and taken.used > max(elapsed + _SLACK, meter.allowed, meter.used):
         return None, meter, IMPOSSIBLE_REPORT
     return report, taken, ""
 

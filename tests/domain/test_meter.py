@@ -211,6 +211,9 @@ def test_a_second_switch_as_long_after_the_first_as_that_after_the_answer_is_non
     assert measured(much_later, Measured(1, True, 1200)) == much_later  # the switch is not there yet
     short = applied(first, Period(500, switch_s=120), NOON)
     assert measured(short, Measured(1, True, 1200)) == short  # the gsmSSF has not counted as much
+    told = applied(first, Period(1200, switch_s=120), NOON)
+    assert measured(told, Measured(1, True, 1200), 1210) == told  # it has not been as long
+    assert measured(told, Measured(1, True, 1200), 2330) == later  # the first came late, the clock began late
 
 
 def test_the_missing_report_of_a_switch_that_comes_late_is_not_taken_for_the_next_switch_s():

@@ -184,7 +184,7 @@ class Scene:
         self.fates: list[str] = []
         self.dies = ""
         self.faults = self.away = 0
-        self.heard: frozenset[bytes] = frozenset()
+        self.heard: frozenset[tuple[int, bytes]] = frozenset()  # the same octets may be said again
         self.sure = self.heard
         self.given_up = self.settling = False
         self.kept = self.written = b""
@@ -348,7 +348,7 @@ class Scene:
         if not self.alive or self.ended:
             return
         if report.opcode == Opcode.APPLY_CHARGING_REPORT and not self.settling and report.argument[0] != 0xFF:
-            self.heard |= {report.argument}
+            self.heard |= {(id(report.argument), report.argument)}
         if self.busy or not isinstance(self.waits, NextReport):
             if self.waits is not None and not self.busy:
                 report = Report(
@@ -360,7 +360,7 @@ class Scene:
 
     def reported(self) -> list[Any]:
         """What the reports say that a node has heard for sure."""
-        return [decode_contained("CAMEL-CallResult", octets, 3).value for octets in self.sure]
+        return [decode_contained("CAMEL-CallResult", octets, 3).value for _, octets in self.sure]
 
     def pass_time(self, tenths: int) -> None:
         """Let time pass, and whatever is due in it happen."""

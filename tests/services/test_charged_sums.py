@@ -258,6 +258,30 @@ CHANGES = st.lists(
     event_first=False,
     ends=False,
 )
+@example(  # the report of a change comes twice, and the next change is as long after it
+    steps=[("pass", 900), ("pass", 900), ("hang-up", 0)],
+    fates=["", "", "twice"],
+    ring=0,
+    seconds=600,
+    quotas=(52, 0),
+    ahead=0,
+    price=6,
+    changes=[(0, 12), (1, 6), (2, 5)],
+    event_first=False,
+    ends=False,
+)
+@example(  # the next change is reported alike, and the clock of another node does not say how long it has been
+    steps=[("pass", 1570), ("clock", -3600), ("kill", 10), ("pass", 240), ("hang-up", 0)],
+    fates=[],
+    ring=0,
+    seconds=600,
+    quotas=(61, 0),
+    ahead=0,
+    price=6,
+    changes=[(0, 12), (1, 6), (2, 5)],
+    event_first=False,
+    ends=False,
+)
 @examples(100)
 def test_a_call_whose_last_report_is_heard_costs_what_the_switch_counted(
     steps, fates, ring, seconds, quotas, ahead, price, changes, event_first, ends
@@ -277,14 +301,9 @@ def test_a_call_whose_last_report_is_heard_costs_what_the_switch_counted(
     costs = {tariff.cost_of(each) for each in bank.settled}
     assert len(costs) == 1, "settled twice, and not the same"
     reported = scene.reported()
-    switches = {
-        (
-            each.time_information.value.tariff_switch_interval,
-            each.time_information.value.time_since_tariff_switch,
-        )
-        for each in reported
-        if getattr(each.time_information.value, "tariff_switch_interval", None)
-    }
+    switches = [
+        each for each in reported if getattr(each.time_information.value, "tariff_switch_interval", None)
+    ]
     [stretches] = scene.switch.charged.connections or [[]]
     unheard = max(0, len(stretches) - 1) - len(switches)
     last = any(not each.leg_active for each in reported)
