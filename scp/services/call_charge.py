@@ -56,7 +56,7 @@ def read(
     Returns:
         What it says, None if it can't be read, or be true; the meter with it; why it is discarded, or "".
     """
-    meter = held.meter
+    meter = held.awaited
     report = read_report(argument, version)
     if report is None:
         return None, meter, UNREADABLE_REPORT
@@ -87,18 +87,14 @@ def reported(
     Returns:
         The state, what the report means for the money (None: nothing), and why it is discarded, or "".
     """
-    meter = held.meter
     if report is None:
-        if not meter.pending:
+        if not held.meter.pending:
             return held, None, ""  # whatever it is, none is due
         event = Event.UNREADABLE_ENDS if releases else Event.UNREADABLE
         if held.money is Money.CLOSING and held.cleared_ms:  # when it ended is known all the same
             return held.timely(), event, ""
         return held.timely().assumed(now_ms), event, ""
-    timely, measured = held.timely(), report.measured
-    if held.before is not None:
-        timely = timely.copy()
-        timely.before = None
+    meter, timely, measured = held.awaited, held.timely(), report.measured
     if held.unreported and not (report.active or measured.since or measured.switched):
         after = timely.copy()
         after.unreported = False
@@ -106,6 +102,7 @@ def reported(
     if not meter.pending or (report.active and taken.used < meter.allowed - TENTHS):
         return timely, None, REPORT_NOT_DUE  # it came before: a period ends when all of it is used
     after = timely.copy()
+    after.before = None
     if report.active:
         after.meter, after.missed, after.undated = metering.reported(taken, now_ms), False, False
     else:  # that is how long it was: no clock counts any more
@@ -227,6 +224,7 @@ def closing(held: HeldCall) -> HeldCall:
     meter = held.meter
     kept = held.copy()
     kept.money, kept.meter, kept.connected = Money.CLOSING, metering.reported(meter), 0
+    kept.before = None
     kept.cleared_ms = meter.answered + meter.used * MS_OF_TENTH
     return kept
 

@@ -322,7 +322,7 @@ class Control:
         if self.held.money in (Money.COUNTING, Money.CLOSING):
             if self.held.owes and reports:
                 self.held = call_charge.owed(self.held, self._ms(), self._gap)
-            pending = (self.held.meter.pending or self.held.informs) and reports
+            pending = (self.held.awaited.pending or self.held.informs) and reports
             await self._step(charge.Event.CLEARED if pending else charge.Event.CLEARED_REPORTED)
 
     def _meant(self, report: Report, event: Event | None) -> charge.Event | None:

@@ -262,6 +262,13 @@ class HeldCall:
             after.meter, after.before = metering.pending(before, self.meter), None
         return after
 
+    @property
+    def awaited(self) -> Meter:
+        """The meter that a report is measured by: from before the missing one until another is given."""
+        if self.before is None or self.meter.pending:
+            return self.meter
+        return metering.pending(self.before, self.meter)
+
     def timely(self) -> HeldCall:
         """Return the call with no report that is late."""
         if not (self.tested or self.due_ms):

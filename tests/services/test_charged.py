@@ -588,6 +588,36 @@ def test_a_period_that_counts_as_used_and_is_pending_all_the_same_is_not_used() 
     assert call.settled == [120]
 
 
+def test_an_older_report_that_comes_twice_is_not_the_missing_one() -> None:
+    """As above, and the report before the missing one is repeated before the switch refuses the next period."""
+    call = Charged(wrap=Keeps).answered()
+    call.used(30)
+    USER.epoch += 3600.0
+    call.resumed(call.call.kept)
+    call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST)
+    call.used(30)
+    call.report(ReportKind.ERROR, opcode=Opcode.APPLY_CHARGING, code=12)
+    call.used(42, active=False)
+    assert call.settled == [420]
+
+
+def missing_at_the_gap(*then: Report) -> Charged:
+    """A period counts as used while no node was there; while a quota is asked for, its report comes, and more."""
+    call = Charged(wrap=Keeps).answered()
+    USER.epoch += 33.0
+    call.resumed(call.call.kept)
+    octets = charging_report(Reported(30, 1), call.call.context.version, active=True, released=False)
+    call.meanwhile = [Report(ReportKind.INVOKE, Opcode.APPLY_CHARGING_REPORT, octets), *then]
+    call.report(ReportKind.RESULT, opcode=Opcode.ACTIVITY_TEST)
+    return call
+
+
+def test_a_missing_report_that_comes_while_a_quota_is_asked_for_leaves_the_clock_to_count_the_gap() -> None:
+    over = Report(ReportKind.INVOKE, Opcode.EVENT_REPORT_BCSM, DISCONNECT, at=3.0)
+    call = missing_at_the_gap(over)
+    assert (call.settled, call.ended) == ([330], True)
+
+
 def test_an_answer_and_a_period_that_are_lost_leave_no_call_without_a_limit() -> None:
     """The switch has the call; whether it rings or is talked in for long is not known: one of them takes a period."""
     call = Charged(wrap=Keeps)
@@ -665,3 +695,19 @@ def test_who_settles_in_the_place_of_a_dead_node_settles_the_same() -> None:
     other.resumed(settling[-1])
     other.report(ReportKind.END)
     assert (charged, other.settled) == (200, [200])
+
+
+def test_who_settles_a_call_whose_report_is_missing_in_the_place_of_a_dead_node_settles_the_same() -> None:
+    """Its report comes, late, to the node that settles it again: the first may have been charged already."""
+    call = Charged(wrap=Keeps).answered()
+    answer, settling = call._answer, []
+    call._answer = lambda request: (settling.append(call.call.kept), answer(request))[1]  # type: ignore[method-assign]
+    call.silent()
+    call.silent()
+    call.report(ReportKind.END)
+    assert call.settled == [300]
+    other = Charged(wrap=Keeps).answered()
+    other.resumed(settling[-1])
+    other.used(31, active=False)
+    other.report(ReportKind.END)
+    assert other.settled == [300]

@@ -282,6 +282,30 @@ CHANGES = st.lists(
     event_first=False,
     ends=False,
 )
+@example(  # a period counted as used by the clock of another node; its report comes before the next is given
+    steps=[("delay", 6), ("relay", 0), ("clock", 3600), ("kill", 89), ("hang-up", 0)],
+    fates=[],
+    ring=0,
+    seconds=600,
+    quotas=(40, 0),
+    ahead=0,
+    price=19,
+    changes=[(2, 12)],
+    event_first=False,
+    ends=False,
+)
+@example(  # the same, and the event comes first
+    steps=[("delay", 6), ("relay", 0), ("clock", 3600), ("kill", 89), ("hang-up", 0)],
+    fates=[],
+    ring=0,
+    seconds=600,
+    quotas=(40, 0),
+    ahead=0,
+    price=19,
+    changes=[(2, 12)],
+    event_first=True,
+    ends=True,
+)
 @examples(100)
 def test_a_call_whose_last_report_is_heard_costs_what_the_switch_counted(
     steps, fates, ring, seconds, quotas, ahead, price, changes, event_first, ends
