@@ -42,12 +42,13 @@ if TYPE_CHECKING:
 
 # In Python 3.11 a member looked up through its class costs ten times what a global does.
 _CONNECT: Final = Action.CONNECT
-_CONTINUE: Final = Action.CONTINUE
 _FORWARDED: Final = {
     When.ALWAYS: Reason.FORWARDED_ALWAYS,
     When.ROAMING: Reason.FORWARDED_ROAMING,
     When.LOCATIONS: Reason.FORWARDED_LOCATION,
 }
+_GOES_ON: Final = {reason: Decision(Action.CONTINUE, reason) for reason in Reason}
+"""One object for all calls that go on unchanged for the same reason: some are held for minutes."""
 _STORE_FAILED: Final = {failure: Reason(failure.value) for failure in StoreFailure}
 
 
@@ -64,7 +65,7 @@ def screen(call: CallFacts, rules: Rules, steps: list[Step] | None = None) -> De
         if steps is not None:
             steps.append(Step(name, show(call, rules), reason or "yes"))
         if reason is not None:
-            return Decision(_CONTINUE, reason)
+            return _GOES_ON[reason]
     return None
 
 
@@ -86,12 +87,12 @@ def judge(found: Found, call: CallFacts, rules: Rules, steps: list[Step] | None 
         if steps is not None:
             steps.append(Step(name, show(found, call, rules), reason or "yes"))
         if reason is not None:
-            return Decision(_CONTINUE, reason)
+            return _GOES_ON[reason]
     number, nature = target(found, call, rules)
     decision = (
         Decision(_CONNECT, _FORWARDED[found.when], number, nature)
         if len(number) <= MAX_DIGITS
-        else Decision(Action.CONTINUE, Reason.NUMBER_TOO_LONG)
+        else _GOES_ON[Reason.NUMBER_TOO_LONG]
     )
     if steps is not None:
         steps.append(Step("connect", f"{number} ({nature})", decision.reason))
@@ -102,13 +103,12 @@ def _not_found(
     failure: StoreFailure | None, call: CallFacts, rules: Rules, steps: list[Step] | None
 ) -> Decision:
     """Decide without a record: there is none (None), or the store could not say."""
-    action = Action.CONTINUE
     reason = Reason.UNKNOWN_SUBSCRIBER if failure is None else _STORE_FAILED[failure]
-    if failure is not None and rules.on_failure is OnFailure.RELEASE:
-        action = Action.RELEASE
     if steps is not None:
         steps.append(Step("subscriber", call.e164, reason))
-    return Decision(action, reason)
+    if failure is not None and rules.on_failure is OnFailure.RELEASE:
+        return Decision(Action.RELEASE, reason)
+    return _GOES_ON[reason]
 
 
 def decide(found: Found, call: CallFacts, rules: Rules) -> Decision:

@@ -99,8 +99,11 @@ class Meter:
         answered: int = 0,
         zone: int = 0,
     ) -> None:
-        self.granted = granted
+        # Single octets beside each other: there are as many of these as calls are charged.
         self.last = last
+        self.pending = pending
+        self.releasing = releasing
+        self.granted = granted
         self.at = at
         self.since = since
         self.before = before
@@ -108,8 +111,6 @@ class Meter:
         self.passed = passed
         self.switch_at = switch_at
         self.allowed = allowed
-        self.pending = pending
-        self.releasing = releasing
         self.answered = answered
         self.zone = zone
 

@@ -30,6 +30,8 @@ from scp.held_call_ports import HeldEntry, Kept
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mypy_extensions import i16
+
     from scp.engine.tc import TcProvider
     from scp.held_call_ports import HeldCalls
 
@@ -108,17 +110,18 @@ class Journalled:
         self.call: object = call
         self.tid = tid
         self.value: Any = None
+        # Less than eight octets beside each other: there are as many of these as calls are held.
         self.dirty = False
+        self.written = False
+        self.heard: i16 = -1
         self.fence = fence
         self.decision: Any = None
-        self.heard = -1
         self.took_us = 0
         self._outgoing: list[tuple[bytes, bool]] | None = None  # an empty list is 56 octets a held call
         self.writing = 0
         self.waits_until = inf
         self.began = 0.0
         self.due_ms = 0
-        self.written = False
 
     @property
     def outgoing(self) -> list[tuple[bytes, bool]]:

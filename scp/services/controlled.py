@@ -62,7 +62,7 @@ class Control:
         held: the state to begin, or to go on with.
     """
 
-    __slots__ = ("_facts", "ahead", "ahead_at", "call", "held", "plan", "profile", "target")
+    __slots__ = ("_facts", "ahead", "call", "held", "plan", "profile", "target")
 
     def __init__(self, call: Call, facts: CallFacts, plan: Plan, held: HeldCall) -> None:
         self.call = call
@@ -70,8 +70,7 @@ class Control:
         self.plan = plan
         self.held = held
         self.target: ConnectArg | None = None  # of the present attempt, until it is answered
-        self.ahead: QuotaGrant | None = None  # what was granted before the report was due, and when
-        self.ahead_at = 0.0
+        self.ahead: tuple[QuotaGrant, float] | None = None  # granted before the report was due, and when
         self.profile = plan.switches.of(call.origin) if plan.switches else STANDARD
 
     @property
@@ -116,7 +115,7 @@ class Control:
             self.call.invoke(Opcode.RELEASE_CALL, denial(self._policy.denial_cause))
         if held.money is Money.COUNTING and held.phase is Phase.TALKING and not held.meter.pending:
             await self._next_quota()  # the answer was awaited when the other node died
-            self.ahead = QuotaGrant(held.session, 0)  # the period is this node's: its report is not lost
+            self.ahead = QuotaGrant(held.session, 0), self.call.now  # given here: its report is not lost
         return self._run()
 
     async def _first_quota(self, paid: Paid) -> QuotaGrant | None:
@@ -469,15 +468,18 @@ class Control:
         """Ask for the next quota; it is given once the period is reported (§11.2.2.2)."""
         held, policy = self.held, self._policy
         request = self._request(metering.ahead(held.meter, policy.withheld_s * TENTHS, policy.next_s))
-        self.ahead, self.ahead_at = QuotaGrant(held.session, 0), self.call.now  # asked for once a period
+        self.ahead = QuotaGrant(held.session, 0), self.call.now  # asked for once a period
         answer = await Extend(held.session, request, self.call.now + policy.deadline_s)
         if not isinstance(answer, ChargingFailure):
-            self.ahead, self.ahead_at = self._taken(answer), self.call.now
+            self.ahead = self._taken(answer), self.call.now
 
     def _taken_ahead(self) -> QuotaGrant | None:
         """Return what was granted ahead, as it is now; None: nothing, or the tariff has switched since."""
         ahead, self.ahead = self.ahead, None
-        return None if ahead is None else metering.later(ahead, int(self.call.now - self.ahead_at))
+        if ahead is None:
+            return None
+        grant, at = ahead
+        return metering.later(grant, int(self.call.now - at))
 
     async def _caught_up(self) -> bool:
         """Take the reports that came meanwhile; return whether the call needs no further period."""

@@ -14,6 +14,8 @@ from scp.services.charge_control import Money
 from scp.services.charging_policy import GRANTED, ChargingPolicy, Paid
 
 if TYPE_CHECKING:
+    from mypy_extensions import u8
+
     from scp.domain.announcement import Announcement
     from scp.domain.quota import QuotaGrant
 
@@ -59,7 +61,7 @@ class HeldCall:
         missed: another process had the call, and the switch has not said since that it still has it, or has
             lost the report of a period meanwhile: what it said may be lost, and `meter` goes by that
             process's clock.
-        informs: call information reports that the switch owes.
+        informs: call information reports that the switch owes, 0 to 255.
         connected: what the last of them said of the answered call: tenths of a second; 0: nothing.
         owes: the switch may owe a report though no period is pending: one was given while another, whose
             report was missing, may have run.
@@ -117,28 +119,29 @@ class HeldCall:
         before: Meter | None = None,
         undated: bool = False,
     ) -> None:
+        # Eight single octets beside each other: there are as many of these as calls are held.
+        self.reserved = reserved
+        self.grace = grace
+        self.unreported = unreported
+        self.tested = tested
+        self.missed = missed
+        self.owes = owes
+        self.undated = undated
+        self.informs: u8 = informs
         self.phase = phase
         self.reason = reason
         self.money = money
         self.meter = meter
         self.session = session
         self.paid = paid
-        self.reserved = reserved
-        self.grace = grace
-        self.unreported = unreported
-        self.tested = tested
         self.tariff = tariff
         self.held = held
         self.told = told
         self.due_ms = due_ms
         self.number = number
         self.cleared_ms = cleared_ms
-        self.missed = missed
-        self.informs = informs
         self.connected = connected
-        self.owes = owes
         self.before = before
-        self.undated = undated
 
     def values(self) -> tuple[object, ...]:
         """Return all attributes, in the order of the arguments: what is journalled."""

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct, msgpack
+from msgspec import Meta, Struct, msgpack
 from msgspec.structs import astuple
 
 from scp.domain.meter import Meter
@@ -54,7 +54,7 @@ class StoredCall(Struct, array_like=True, frozen=True, gc=False):
     number: str = ""
     cleared_ms: int = 0
     missed: bool = False
-    informs: int = 0
+    informs: Annotated[int, Meta(ge=0, le=255)] = 0
     connected: int = 0
     owes: bool = False
     before: StoredMeter | None = None

@@ -91,6 +91,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 _NOT_AUTHORIZED: Final = Reason.NOT_AUTHORIZED
 _PASSED: Final = Decision(Action.CONTINUE, Reason.PASSED)
+_CONTROLLED: Final = Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
 UNCHARGED: Final = frozenset({Reason.ALREADY_MARKED, Reason.DIVERTED_BACK, Reason.PASSED, Reason.NEVER_STEER})
 """Calls that are not charged: they are charged already, or are to be free (emergency)."""
 
@@ -236,7 +237,7 @@ class Controlled(ControllingForwarding):
         facts = read_call(call.idp, self.rules.numbering)
         decision = screen(facts, self.rules)
         if decision is None or decision.reason not in UNCHARGED:
-            decision = Decision(Action.CONTINUE, Reason.SERVICE_LOGIC)
+            decision = _CONTROLLED
         call.decided(decision)
         if self.plan is None or call.context.version < ARMED_SINCE or decision.reason in UNCHARGED:
             call.invoke(_OPERATION_CONTINUE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import msgpack
+from msgspec import MsgspecError, msgpack
 
 from scp.domain.meter import Meter
 from scp.services.call_control import Phase
@@ -49,7 +50,7 @@ calls = st.builds(
     number=st.text(max_size=3),
     cleared_ms=numbers,
     missed=st.booleans(),
-    informs=numbers,
+    informs=st.integers(0, 255),
     connected=numbers,
     owes=st.booleans(),
     before=st.none() | meters,
@@ -69,6 +70,16 @@ def test_attributes_that_an_older_node_did_not_write_have_their_defaults() -> No
     octets = msgpack.encode((Phase.TALKING, -1, Money.COUNTING, (600,), "03ab"))
     held = read_held(octets)
     assert held.values() == HeldCall(Phase.TALKING, -1, Money.COUNTING, Meter(600), "03ab").values()
+
+
+def test_a_number_of_another_node_that_has_no_room_here_is_refused_as_other_broken_records_are() -> None:
+    values = list(HeldCall(informs=255).values())
+    at = StoredCall.__struct_fields__.index("informs")
+    assert values[at] == 255
+    for informs in (256, -1, 1 << 40):
+        values[at] = informs
+        with pytest.raises(MsgspecError):
+            read_held(msgpack.encode(values))
 
 
 def test_what_is_written_and_read_has_the_same_names() -> None:
