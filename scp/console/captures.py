@@ -177,7 +177,9 @@ class Captures:
                     _, found, said = await asyncio.gather(*tasks)
                     await process.wait()
             except TimeoutError:
-                raise ProblemError(UNREADABLE_CAPTURE, f"it took more than {SECONDS:g} s") from None
+                raise ProblemError(
+                    UNREADABLE_CAPTURE, f"it took more than {SECONDS:g} s: read it with camel-scp decode or replay on another host"
+                ) from None
             except ValueError:
                 raise ProblemError(UNREADABLE_CAPTURE, f"a line has more than {_LINE} octets") from None
             finally:
@@ -186,9 +188,10 @@ class Captures:
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
-        account = said[-4096:].decode("utf-8", "replace").strip()
-        if process.returncode not in (0, 1, -signal.SIGKILL):
-            raise ProblemError(UNREADABLE_CAPTURE, account)
+        account = said[-4096:].decode("utf-8", "replace").strip().removeprefix("-: ")
+        ended = process.returncode
+        if ended not in (0, 1) and not (ended == -signal.SIGKILL and found is True):  # True: killed by `_lines`
+            raise ProblemError(UNREADABLE_CAPTURE, account or f"the command ended with status {ended}")
         return found, account
 
 
@@ -200,8 +203,9 @@ async def _feed(request: Request[Any, Any, Any], process: Process) -> None:
         total += len(piece)
         if total > MOST_OCTETS:
             raise ProblemError(TOO_LARGE, f"a capture has at most {MOST_OCTETS} octets")
-        with contextlib.suppress(ConnectionError):
-            process.stdin.write(piece)
-            await process.stdin.drain()
+        if not process.stdin.is_closing():  # uvloop raises RuntimeError where a closed pipe is written to
+            with contextlib.suppress(ConnectionError):
+                process.stdin.write(piece)
+                await process.stdin.drain()
     with contextlib.suppress(ConnectionError):
         process.stdin.close()
