@@ -177,9 +177,8 @@ class Captures:
                     _, found, said = await asyncio.gather(*tasks)
                     await process.wait()
             except TimeoutError:
-                raise ProblemError(
-                    UNREADABLE_CAPTURE, f"it took more than {SECONDS:g} s: read it with camel-scp decode or replay on another host"
-                ) from None
+                why = f"it took more than {SECONDS:g} s; camel-scp decode and replay read it on any host"
+                raise ProblemError(UNREADABLE_CAPTURE, why) from None
             except ValueError:
                 raise ProblemError(UNREADABLE_CAPTURE, f"a line has more than {_LINE} octets") from None
             finally:
@@ -190,7 +189,8 @@ class Captures:
                     await process.wait()
         account = said[-4096:].decode("utf-8", "replace").strip().removeprefix("-: ")
         ended = process.returncode
-        if ended not in (0, 1) and not (ended == -signal.SIGKILL and found is True):  # True: killed by `_lines`
+        enough = ended == -signal.SIGKILL and found is True  # `_lines` has killed it
+        if ended not in (0, 1) and not enough:
             raise ProblemError(UNREADABLE_CAPTURE, account or f"the command ended with status {ended}")
         return found, account
 

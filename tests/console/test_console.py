@@ -20,6 +20,7 @@ from console_tab import NEEDS_BROWSER, Tab, serious
 
 from oracles.hlr_peer import with_hlr
 from oracles.servers import free_tcp_port
+from oracles.sigtran_pcap import pcap
 from oracles.waiting import PATIENCE, wait_until
 from scp.capture.decode import Decoder, Filter
 from scp.capture.inputs import open_capture
@@ -269,7 +270,11 @@ def test_a_capture_is_decoded_replayed_and_anonymised(phone: Tab, tmp_path: Path
     (tmp_path / "nonsense.pcap").write_bytes(b"no capture")
     page.set_input_files("input[type=file]", str(tmp_path / "nonsense.pcap"))
     page.click("text=Decode")
-    page.wait_for_selector(".notice[role=alert]")
+    page.wait_for_selector(".notice[role=alert]:has-text('in it could be used: neither pcap nor pcapng')")
+    (tmp_path / "other.pcap").write_bytes(pcap([])[0])
+    page.set_input_files("input[type=file]", str(tmp_path / "other.pcap"))
+    page.click("text=Decode")
+    page.wait_for_selector(".notice[role=alert]:has-text('No SS7 message is in it: 0 packets')")
 
 
 @NEEDS_BROWSER

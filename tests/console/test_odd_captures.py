@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -14,7 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 from console_node import TOKENS, Served, running_node
 
-from oracles.waiting import PATIENCE
+from oracles.waiting import PATIENCE, wait_until
 
 PCAPS = Path(__file__).parents[2] / "pcaps"
 STEERED = (PCAPS / "cap2-steered.pcapng").read_bytes()
@@ -98,3 +101,16 @@ def test_of_a_large_one_the_first_messages_are_shown(node: Served) -> None:
     found = decoded(node, large, 5)
     assert (len(found["items"]), found["more"]) == (5, True)
     assert found["items"] == decoded(node, STEERED)["items"][:5]
+
+
+def test_a_command_that_something_else_ends_is_no_success_and_the_next_one_is_read(node: Served) -> None:
+    slow = STEERED + bytes(32 << 20)  # octets that may be packets are looked at one by one
+    children = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children")
+    with ThreadPoolExecutor() as beside:
+        asked = beside.submit(posted, node, "decoded", slow)
+        wait_until(lambda: children.read_text().split())
+        for each in children.read_text().split():
+            os.kill(int(each), signal.SIGKILL)
+        status, body = asked.result()
+    assert (status, json.loads(body)["detail"]) == (422, "the command ended with status -9")
+    assert len(decoded(node, STEERED)["items"]) == 8

@@ -16,7 +16,7 @@ export function CapturesPage({ session }) {
       if (what === "anonymised") { save(await response.blob(), file.name.replace(/(\.pcap(ng)?)?(\.gz)?$/, "") + "-anonymised.pcapng"); say("The anonymised capture was downloaded."); return; }
       set({ what, ...await response.json() });
       say("");
-    } catch (problem) { say(problem instanceof Problem ? problem.message : String(problem)); }
+    } catch (problem) { say(problem instanceof Problem ? `${problem.title}: ${problem.message}` : `The node does not answer: ${problem.message}`); }
   }
   const take = event => { event.preventDefault(); const files = event.dataTransfer ? event.dataTransfer.files : event.target.files; if (files.length) { choose(files[0]); set(null); say(""); } };
   return html`<h1>Captures</h1>
@@ -38,6 +38,7 @@ const MOST = 500;
 function Messages({ result }) {
   const [wanted, want] = useState("");
   const found = result.items.filter(each => !wanted || JSON.stringify({ ...each, parts: undefined }).toLowerCase().includes(wanted.toLowerCase()));
+  if (!result.items.length) return html`<p class="notice" role="alert">No SS7 message is in it: ${result.account}.</p>`;
   return html`<label>Search<input type="search" value=${wanted} onInput=${event => want(event.target.value)} placeholder="number, IMSI, operation, reason …" /></label>
     <p class="dim">${found.length} of ${result.items.length}${result.more ? ", the first of more" : ""}. ${result.account}</p>
     ${found.slice(0, MOST).map(each => html`<${Message} key=${each.frame + (each.octets || "")} message=${each} />`)}`;
