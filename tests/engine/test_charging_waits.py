@@ -22,10 +22,12 @@ from charger import (
     journal,
 )
 from held_open import ARMED
+from held_room import report
 from msgspec import msgpack
-from room import READY
+from room import READY, idp
 
 from scp.domain.decision import Action, Decision
+from scp.domain.meter import Period
 from scp.domain.quota import (
     QuotaRequest,
     Usage,
@@ -47,11 +49,14 @@ from scp.services.api import (
     Send,
     Settle,
 )
+from scp.services.charge_control import apply_charging
 from ss7 import tcap
+from ss7.ber import encode_element
 from ss7.cap.codec import FAST
 from ss7.cap.errors import ErrorCode
 from ss7.cap.operations import Opcode
 from ss7.cap.types import (
+    EventTypeBCSM,
     RequestReportBCSMEventArg,
     ResetTimerArg,
 )
@@ -157,6 +162,86 @@ def test_reports_wait_while_the_charging_system_is_asked_and_what_was_said_has_l
     assert here.got[-1] == SETTLED
     assert here.noted == ["over"]
     assert [what for what, _ in here.charger.asked] == ["reserve", "extend", "settle"]
+
+
+PERIOD = apply_charging(Period(300), 2, 0, called_pays=False)
+
+
+async def given_a_period(call, got):
+    """Reserves, gives the switch a period, takes reports until the call is over, and settles."""
+    await Reserve(QUOTA, call.now + 5.0)
+    call.invoke(Opcode.APPLY_CHARGING, PERIOD)
+    call.invoke(CONTINUE)
+    while not got or not got[-1].over:
+        got.append(await NextReport(100.0))
+    await Settle(SESSION, Usage(((723, 0),)), call.now + 5.0)
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        encode_invoke(5, 99),
+        encode_invoke(5, Opcode.APPLY_CHARGING_REPORT, linked_id=77),
+        encode_invoke(5, Opcode.APPLY_CHARGING_REPORT, b"\x04"),
+        encode_invoke(5, Opcode.CONNECT),
+        encode_invoke(5, Opcode.INITIAL_DP, idp()),
+        encode_return_result(1),  # ApplyCharging is of class 2
+        encode_return_error(2, ErrorCode.TASK_REFUSED),  # Continue is of class 4
+        encode_element(0xA1, b"\x04\x00"),
+    ],
+)
+def test_what_a_charged_call_would_be_rejected_for_is_counted_and_ends_no_control(place, component):
+    """29.078 §14.1.2.2.1: in TC-END the call would go on without a limit; in TC-CONTINUE the gsmSSF aborts."""
+    here = place(given_a_period)
+    otid = here.room.call()
+    here.answer(GRANT)
+    assert here.said(otid) == [(tcap.CONTINUE, [Opcode.APPLY_CHARGING, CONTINUE])]
+    here.room.counts.discards.clear()
+    here.room.go_on(otid, component, report(EventTypeBCSM.O_ANSWER, 6))
+    here.event(otid)
+    assert (len(here.room.answers(otid)), kinds(here.got)) == (1, [K.INVOKE, K.INVOKE])
+    assert len(here.room.counts.discards) == 1
+    assert here.room.counts.outcomes == []
+    here.room.end(otid)
+    here.answer(SETTLED)
+    assert here.charger.asked[1:] == [("settle", SESSION)]
+    assert here.room.counts.outcomes == ["ended"]
+
+
+@pytest.mark.parametrize(
+    ("error", "parameter"),
+    [
+        (99, b""),
+        (b"\x2a\x03", b""),
+        (ErrorCode.CANCEL_FAILED, b""),
+        (ErrorCode.TASK_REFUSED, b"\x04\x01\x00"),
+    ],
+)
+def test_a_period_that_is_refused_in_whatever_words_is_refused(place, error, parameter):
+    """A charged call hears that it has no period, be the error none that ApplyCharging can have (§14.1.1.4.1)."""
+    here = place(given_a_period)
+    otid = here.room.call()
+    here.answer(GRANT)
+    here.room.go_on(otid, encode_return_error(1, error, parameter))
+    [heard] = here.got
+    code = error if isinstance(error, int) else -1
+    assert heard == Report(K.ERROR, Opcode.APPLY_CHARGING, None, code, 1)
+    assert len(here.room.answers(otid)) == 1
+    here.room.end(otid)
+    here.answer(SETTLED)
+
+
+def test_without_a_reservation_an_error_that_can_not_be_ends_the_dialogue_and_is_all_that_is_heard(place):
+    async def run(call, got):
+        call.invoke(Opcode.APPLY_CHARGING, PERIOD)
+        call.invoke(CONTINUE)
+        got.append(await NextReport(100.0))
+
+    here = place(run)
+    otid = here.room.call()
+    here.room.go_on(otid, encode_return_error(1, 99))
+    assert kinds(here.got) == [K.ABORT]
+    assert here.room.answers(otid)[-1].message.kind == tcap.END
 
 
 def test_an_answer_that_is_late_is_a_failure_and_is_not_the_next_ones(place):

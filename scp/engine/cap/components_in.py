@@ -269,7 +269,9 @@ class Reports:
     def _failed(self, call: CapDialogue, component: ReturnError) -> None:
         """Queue an operation's error, or what is owed for one that it can't have (§14.1.1.4.1).
 
-        A parameter that is left out is none: switches do, and the code says what matters.
+        A parameter that is left out is none: switches do, and the code says what matters. In a call that is
+        charged nothing is sent for it (see `CapUser.continued`), and the service hears all the same that the
+        operation was not executed: the call may have no period.
         """
         opcode = opcode_of(component.operation)
         code = opcode_of(component.error)
@@ -289,6 +291,8 @@ class Reports:
                 return
         self._owed.append(encode_reject(component.invoke_id, RETURN_ERROR_PROBLEM, problem))
         self._signalling.discard("cap", REJECTED)
+        if call.session is not None:
+            call.queue(Report(ReportKind.ERROR, opcode, None, code, component.invoke_id))
 
     def _invoked(self, call: CapDialogue, component: Invoke) -> None:
         """Queue an operation, or what is owed for one that can't be executed."""

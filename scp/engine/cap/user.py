@@ -203,7 +203,12 @@ class CapUser(DialogueRunner[CapDialogue]):
         self.start(call, now)
 
     def continued(self, state: CapDialogue, indication: Indication, now: float) -> None:
-        """TC-CONTINUE: what it brings are reports for the service."""
+        """TC-CONTINUE: what it brings are reports for the service.
+
+        A reject or an error may go to a gsmSSF in TC-END alone, since it aborts a dialogue that brings one in
+        TC-CONTINUE (§14.1.2.2.1). Either would leave a call that is paid for without a limit, and with nobody
+        who measures it. So while something is reserved none is sent: it is counted, and the call goes on.
+        """
         for component in indication.components:
             self._reports.add(state, component)
         if state.journal is not None:
@@ -211,7 +216,7 @@ class CapUser(DialogueRunner[CapDialogue]):
         for _ in indication.rejects:
             self.provider.discard("cap", REJECTED)
         rejects = owed_in_a_call(indication) + self._reports.take_owed()
-        if rejects:
+        if rejects and state.session is None:
             octets = self.tcap.end(indication.dialogue, rejects[:MOST_REJECTS])
             self.provider.send(indication.dialogue.path, octets)
             self.over(state, ReportKind.ABORT, "reject", now)
