@@ -229,3 +229,62 @@ def test_an_association_that_its_peer_restarts_is_alive():
         assert "alive" in said[0]
 
     asyncio.run(scenario())
+
+
+class Asked(User):
+    """A user that counts how often its peer has to prove itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.why = 0, ""
+
+    def probe(self):
+        self.asked += 1
+
+    def give_up(self, why):
+        self.why = why
+
+
+def test_where_anybody_may_connect_the_same_host_has_the_old_one_prove_itself():
+    async def scenario():
+        user, said = Asked(), []
+        single = SingleUser(user, from_anywhere=True, proof=LONG)
+        single.take("192.0.2.1")
+        single.connected(None)
+        single.contend("192.0.2.1", said.append)
+        assert (user.asked, said) == (1, [])
+
+    asyncio.run(scenario())
+
+
+def test_an_association_that_has_proved_itself_is_not_given_up():
+    async def scenario():
+        user, said = Asked(), []
+        single = SingleUser(user, proof=0.0)
+        single.take(HOST)
+        single.connected(None)
+        single.contend(HOST, said.append)
+        single.received([(0, message(b"I am"))])
+        for _ in range(50):  # the slices of no time, and more
+            await asyncio.sleep(0)
+        assert ("alive" in said[0], len(said), user.why) == (True, 1, "")
+
+    asyncio.run(scenario())
+
+
+def test_what_is_said_of_an_association_names_the_address_that_replaced_the_old_one():
+    async def scenario():
+        user, said = Asked(), []
+        single = SingleUser(user, proof=LONG)
+        single.take("192.0.2.1")
+        single.connected(None)
+        single.contend("192.0.2.2", said.append)
+        single.disconnected("gone")
+        await asyncio.sleep(0)
+        assert said == [single]
+        single.connected(None)
+        single.contend("192.0.2.3", said.append)
+        single.received([(0, message(b"I am"))])
+        assert "from 192.0.2.2" in said[1]
+
+    asyncio.run(scenario())

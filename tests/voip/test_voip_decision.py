@@ -84,6 +84,12 @@ def test_a_marked_number_of_nobody_goes_back_and_another_is_refused() -> None:
     assert (refused.reason, refused.code) == (Reason.NOT_OURS, 404)
 
 
+def test_the_mark_alone_is_no_marked_number() -> None:
+    """There is no number behind it, so there is nobody to send the call back to."""
+    refused = from_trunk("99", directory())
+    assert (refused.reason, refused.code, refused.steps) == (Reason.NOT_OURS, 404, ())
+
+
 def test_the_mobile_rings_along_where_it_is_so_set() -> None:
     plan = from_trunk(f"9900{BOB}", directory(_46701234567=1))
     assert plan.steps[0].branch == f"sip:+{BOB}@10.0.0.5:5060"
