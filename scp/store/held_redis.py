@@ -29,8 +29,6 @@ from scp.store.redis_hot import HotCall, HotCalls, HotScript
 from scp.store.redis_membership import Membership
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from redis.commands.core import AsyncScript
 
     from scp.held_call_ports import KeptWaiter
@@ -78,15 +76,13 @@ class RedisHeldCalls(RedisBacked):
 
     Args:
         url: where, and how.
-        clock: seconds since 1970.
 
     Attributes:
         membership: the nodes that share it.
     """
 
-    def __init__(self, url: RedisUrl, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: RedisUrl) -> None:
         super().__init__(url)
-        self._clock = clock
         self._calls = HotCalls(self._deployment, url.in_flight)
         tags = [f"{{{url.prefix}:h:{number:x}}}" for number in range(BUCKETS)]
         self._keys = [(f"{t}:calls".encode(), f"{t}:when".encode(), f"{t}:left".encode()) for t in tags]
@@ -119,7 +115,7 @@ class RedisHeldCalls(RedisBacked):
 
     def delete(self, tid: bytes, fence: int, owner: int, waiter: KeptWaiter) -> None:
         """See `scp.held_call_ports.HeldCalls`."""
-        until = int(self._clock() * 1000) + FENCE_KEPT_MS
+        until = int(time.time() * 1000) + FENCE_KEPT_MS
         octets = b"%b$4\r\n%b\r\n$12\r\n%b\r\n" % (
             self._deletes[tid[3] & 15],
             tid,

@@ -60,9 +60,8 @@ class HeldFile(SqliteFile):
 class SqliteHeldCalls:
     """`scp.held_call_ports.HeldCalls` on one SQLite file, or ``:memory:``. Use it from one event loop."""
 
-    def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: str) -> None:
         self._writer = GroupWriter(HeldFile(path), "held")
-        self._clock = clock
         self._writes: list[tuple[Write, KeptWaiter]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -200,7 +199,7 @@ class SqliteHeldCalls:
         return int(count)
 
     def _now(self) -> int:
-        return int(self._clock() * 1000)
+        return int(time.time() * 1000)
 
 
 def _each(writes: Sequence[Write]) -> Callable[[sqlite3.Connection], list[Kept]]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from scp.domain.lookup import Found, Pending
     from scp.domain.moves import Move, Moved
     from scp.domain.subscriber import Subscriber
-    from scp.ports import Clock, Telemetry, Waiter
+    from scp.ports import Telemetry, Waiter
     from scp.store.redis_requests import Reply
     from scp.store.redis_url import RedisUrl
 
@@ -102,7 +102,6 @@ class RedisStore:
         read_only: refuse writes.
         telemetry: told how long each operation took and which failed; of lookups (``find``) it is told a
             sample of round trips, and every failure.
-        clock: monotonic seconds.
 
     Attributes:
         cache: what was read, if the URL says ``cached=true``.
@@ -116,13 +115,11 @@ class RedisStore:
         *,
         read_only: bool = False,
         telemetry: Telemetry | None = None,
-        clock: Clock = time.monotonic,
     ) -> None:
         self.url = url
         self.read_only = read_only
         self.cache: Cache | None = None
         self._telemetry = telemetry
-        self._clock = clock
         watchers = Watchers(self._link_changed, self._invalidated, self._timed)
         self._deployment = deployment_of(url, watchers)
         self.membership = Membership(self._deployment.client, url.prefix)
@@ -197,7 +194,7 @@ class RedisStore:
         if self._opened:
             return
         self._opened = True
-        started = self._clock()
+        started = time.monotonic()
         self._unusable = StoreError("redis: not connected yet", "unreachable")
         try:
             await self._deployment.start()
@@ -351,7 +348,7 @@ class RedisStore:
             self.cache.changed(buckets)
 
     async def _timed_as(self, operation: str, work: Callable[[], Awaitable[Done]]) -> Done:
-        started = self._clock()
+        started = time.monotonic()
         kind = ""
         try:
             return await work()
@@ -367,4 +364,4 @@ class RedisStore:
 
     def _told(self, operation: str, started: float, error: str = "") -> None:
         if self._telemetry is not None:
-            self._telemetry.store(operation, self._clock() - started, error)
+            self._telemetry.store(operation, time.monotonic() - started, error)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from scp.domain.lookup import Found, Pending
     from scp.domain.moves import Move
-    from scp.ports import Clock, Telemetry, Waiter
+    from scp.ports import Telemetry, Waiter
 
     T = TypeVar("T")
 
@@ -92,8 +92,6 @@ class SqliteStore:
         read_only: for tools that look at a running node's file: no lock is taken, writes are refused, and
             what the owner writes after `open` is seen by `scan` only.
         telemetry: told how long each operation took and which failed.
-        clock: monotonic seconds.
-        wall: seconds since 1970-01-01 UTC.
     """
 
     def __init__(
@@ -102,13 +100,9 @@ class SqliteStore:
         *,
         read_only: bool = False,
         telemetry: Telemetry | None = None,
-        clock: Clock = time.monotonic,
-        wall: Callable[[], float] = time.time,
     ) -> None:
         self._database = Database(path, read_only=read_only)
         self._telemetry = telemetry
-        self._clock = clock
-        self._wall = wall
         self._records: dict[str, bytes] = {}
         self._moved: dict[str, bytes] = {}
         self._unusable = "the store is not open"
@@ -141,7 +135,7 @@ class SqliteStore:
         if self._thread is not None:
             return
         self._thread = ThreadPoolExecutor(1, "store")
-        started = self._clock()
+        started = time.monotonic()
         try:
             await self._in_thread(self._database.open)
             self._records = await self._in_thread(self._database.load)
@@ -225,7 +219,7 @@ class SqliteStore:
     # --- group commit ---
 
     async def _write(self, write: _Write) -> Subscriber | Moved | None:
-        started = self._clock()
+        started = time.monotonic()
         error_kind = ""
         try:
             self._require_writable()
@@ -323,7 +317,7 @@ class SqliteStore:
         if record is None:
             return Moved(Result.UNKNOWN_SUBSCRIBER)
         before = moved.get(msisdn, self._moved.get(msisdn, b""))
-        moved[msisdn], refused = remembered(before, move, int(self._wall()))
+        moved[msisdn], refused = remembered(before, move, int(time.time()))
         if refused is not None or move.age_s is None:
             return Moved(refused or Result.TAKEN, record.version)
         result, wanted = Result.TAKEN, record
@@ -366,7 +360,7 @@ class SqliteStore:
 
     def _told(self, operation: str, started: float, error: str = "") -> None:
         if self._telemetry is not None:
-            self._telemetry.store(operation, self._clock() - started, error)
+            self._telemetry.store(operation, time.monotonic() - started, error)
 
 
 async def _packed(rows: Sequence[Row]) -> list[tuple[str, bytes]]:
