@@ -37,7 +37,6 @@ CREDIT_CONTROL: Final = 4
 RELAY: Final = 0xFFFF_FFFF
 """A relay's Auth-Application-Id: every application (RFC 6733 §2.4)."""
 TGPP: Final = 10_415
-_NO_AUTH_STATE: Final = 1
 
 SUCCESS: Final = 2001
 LIMITED_SUCCESS: Final = 2002

@@ -9,7 +9,6 @@ Every store applies the same table: SQLite through `advance`, Redis through a sc
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
@@ -132,15 +131,6 @@ def bucket_of(msisdn: str) -> int:
 def reservation_id(msisdn: str, seed: bytes) -> str:
     """Return a reservation's id: the bucket of its account as two hex digits, then those of ``seed``."""
     return f"{bucket_of(msisdn):02x}{seed.hex()}"
-
-
-def bucket_of_id(reservation_id: str) -> int:
-    """Return the bucket that an id names, -1 if it is no id."""
-    bucket = int(reservation_id[:2], 16) if _ID(reservation_id) else -1
-    return bucket if bucket < BUCKETS else -1
-
-
-_ID: Final = re.compile(r"[0-9a-f]{4,64}", re.ASCII).fullmatch
 
 
 class Account(Struct, frozen=True):

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from scp.services.charging_policy import ChargingPolicy, Paid
     from scp.services.held_call import HeldCall, Plan
 
-CHARGED_SINCE: Final = 2
-"""The CAP version that has ApplyCharging."""
 UNANSWERED: Final = 0.25
 """Seconds after which a suspended switch is told that charging takes longer (ResetTimer)."""
 MS_OF_TENTH: Final = 100

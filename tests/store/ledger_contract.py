@@ -26,7 +26,6 @@ from scp.domain.reservation import (
     State,
     Step,
     advance,
-    bucket_of_id,
     reservation_id,
 )
 from scp.domain.tariff import MAX_AMOUNT, Band, Tariff
@@ -433,8 +432,3 @@ class LedgerContract:
             assert ledger.usable() != ""
 
         asyncio.run(main())
-
-
-@pytest.mark.parametrize("nonsense", ["", "0", "zz11", "4011", "0G11"])
-def test_what_is_no_id(nonsense: str) -> None:
-    assert bucket_of_id(nonsense) == -1
