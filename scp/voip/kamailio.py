@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import secrets
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -65,6 +67,7 @@ def _values(config: VoipConfig) -> Iterator[tuple[str, str]]:
     yield "NATIONAL_PREFIX", re.escape(numbering.national_prefix)
     yield "EMERGENCY_NUMBERS", "|".join(map(re.escape, sorted(config.rules.emergency))) or "[^0-9]{16}"
     yield "COUNTRY_CODE", numbering.country_code
+    yield "DIALOG_KEY", _dialog_key(config)
     yield "HIDE_KEY", sip.hide_key.reveal() if sip.hide_key is not None else ""
     yield "MOST_BRAINS", str(MOST_BRAINS)
     yield "RETELL_SECONDS", str(RETELL_SECONDS)
@@ -77,6 +80,16 @@ def _values(config: VoipConfig) -> Iterator[tuple[str, str]]:
     yield "SYNC_MOST", str(SYNC_MOST)
     yield "TLS_CERTIFICATE", sip.tls_certificate
     yield "TLS_KEY", sip.tls_key
+
+
+def _dialog_key(config: VoipConfig) -> str:
+    """Return the key of what Record-Route tells both ends of a call, so that nobody else speaks for them.
+
+    The same at each start, and at each Kamailio with the same secret; of a file without secrets it is drawn.
+    """
+    secret = config.sip.hide_key or (config.scp.token if config.scp is not None else None)
+    text = secret.reveal() if secret is not None else secrets.token_hex()
+    return hashlib.sha256(f"in dialogs:{text}".encode()).hexdigest()[:32]
 
 
 def _switches(config: VoipConfig) -> Iterator[str]:
