@@ -51,8 +51,8 @@ class Peer:
         text = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", body])
         self.socket.send(text.encode())
 
-    def heard(self, pattern: str, seconds: float = PATIENCE) -> str:
-        """The next message whose first line is so; others are passed over."""
+    def heard(self, pattern: str, seconds: float = PATIENCE, call: str = "") -> str:
+        """The next message that begins so, of this call if one is named; others are passed over."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self.socket.settimeout(left)
@@ -60,7 +60,7 @@ class Peer:
                 said = self.socket.recv(65536).decode()
             except TimeoutError:
                 break
-            if re.match(pattern, said):
+            if re.match(pattern, said) and (not call or header(said, "Call-ID") == [call]):
                 return said
         return ""
 
@@ -133,7 +133,15 @@ def within(
     routes = [f"Route: {one}" for one in reversed(header(answer, "Record-Route"))]
     (target,) = re.findall(r"<([^>]*)>", header(answer, "Contact")[0])
     own_headers = (f"From: {own}", f"To: {to}", f"Call-ID: {call}", f"CSeq: {cseq} {method}")
-    sender.say(f"{method} {target} SIP/2.0", *routes, *own_headers, *more, body=body, branch=branch)
+    sender.say(f"{method} {target} SIP/2.0", *routes, *own_headers, *more, body=body)
+
+
+def bound(operator: client.Client, phone: Peer, password: str, *headers: str) -> str:
+    """Have Una's phone registered, and the brain know it; return what the registrar said."""
+    said = phone.register("una-phone", UNA, *(headers or (f"Contact: {phone.contact}",)), password=password)
+    assert said.startswith("SIP/2.0 200"), said
+    wait_until(lambda: operator.send(voip.reachability(UNA)).devices == 1)
+    return said
 
 
 @pytest.fixture
@@ -192,7 +200,7 @@ def test_who_only_says_that_it_belongs_to_a_call_reaches_nobody(
         if method != "ACK":
             assert stranger.heard("SIP/2.0").startswith("SIP/2.0 481")
     wait_until(lambda: lab.rpc("stats.fetchn", "voip_no_relay")["script.voip_no_relay"] == before + 3)
-    assert gateway.heard("", 0.1) == ""
+    assert gateway.heard(method, 0.1) == ""
 
 
 @pytest.mark.parametrize(
@@ -238,25 +246,95 @@ def test_of_an_exclusive_identity_the_device_that_leaves_takes_no_other_along(
         ringing = phone.heard("INVITE")
         assert ringing.startswith("INVITE sip:tablet@")
         phone.answer(ringing, "603 Decline", tag="t")
-        assert gateway.heard("SIP/2.0 603")
+        assert gateway.heard("SIP/2.0 603", call=invite_una)
 
 
 def test_a_phone_that_names_its_gruu_in_a_call_is_reached_within_it(
-    lab: Lab, una: str, phone: Peer, gateway: Peer
+    operator: client.Client, una: str, phone: Peer, gateway: Peer
 ) -> None:
-    said = phone.register(
-        "una-phone",
-        UNA,
-        f'Contact: <sip:x@127.0.0.1:{phone.port}>;+sip.instance="<urn:uuid:1>";reg-id=1',
+    said = bound(
+        operator,
+        phone,
+        una,
+        f'Contact: {phone.contact};+sip.instance="<urn:uuid:1>";reg-id=1',
         "Supported: outbound, gruu",
-        password=una,
     )
     (gruu,) = re.findall(r'pub-gruu="([^"]*)"', said)
     invite(gateway, f"9900{UNA}", "gruu")
     phone.answer(phone.heard("INVITE"), "200 OK", f"Contact: <{gruu}>", tag="p", body=SDP)
     answer = gateway.heard("SIP/2.0 200")
     within(gateway, "ACK", answer, 1)
-    assert phone.heard("ACK", 5).startswith(f"ACK sip:x@127.0.0.1:{phone.port}")
+    assert phone.heard("ACK").startswith(f"ACK sip:x@127.0.0.1:{phone.port}")
     within(gateway, "BYE", answer, 2)
-    phone.answer(phone.heard("BYE", 5), "200 OK")
+    phone.answer(phone.heard("BYE"), "200 OK")
     assert gateway.heard("SIP/2.0 200")
+
+
+@pytest.mark.parametrize(
+    ("status", "more"),
+    [
+        ("302 Moved Temporarily", f"Contact: <sip:0900123456@{GATEWAY}>"),
+        ("380 Alternative Service", f"Contact: <sip:0900123456@{GATEWAY}>"),
+        ("401 Unauthorized", 'WWW-Authenticate: Digest realm="x", nonce="y"'),
+        ("407 Proxy Authentication Required", 'Proxy-Authenticate: Digest realm="x", nonce="y"'),
+    ],
+)
+def test_no_device_tells_the_gateway_whom_to_call_or_what_to_prove(
+    operator: client.Client, una: str, phone: Peer, gateway: Peer, status: str, more: str
+) -> None:
+    operator.send(voip.put_identity(UNA, mobile="never"))
+    bound(operator, phone, una)
+    call = f"redirected-{status[:3]}"
+    invite(gateway, f"9900{UNA}", call)
+    phone.answer(phone.heard("INVITE", call=call), status, more, tag="p")
+    said = gateway.heard("SIP/2.0 [2-6]", call=call)
+    assert said.startswith("SIP/2.0 480")
+    assert header(said, "Contact") == header(said, more.partition(":")[0]) == []
+
+
+def test_what_crosses_what_ends_in_one_call_that_both_sides_can_end(
+    lab: Lab, operator: client.Client, una: str, phone: Peer, gateway: Peer
+) -> None:
+    """CANCEL and the 200, an INVITE that comes again, a 200 and an ACK that come late, BYE from both sides."""
+    bound(operator, phone, una)
+    branch = f"z9hG4bKcrossing{gateway.port}"
+    invite(gateway, f"9900{UNA}", "crossing", branch=branch)
+    asked = phone.heard("INVITE")
+    about = (f"Contact: {phone.contact}",)
+    phone.answer(asked, "200 OK", *about, tag="p", body=SDP)
+    answered = gateway.heard("SIP/2.0 200")
+    who = (f"From: <sip:46700000009@{gateway.host}>;tag=g", f"To: <sip:9900{UNA}@127.0.0.1>")
+    gateway.say(
+        f"CANCEL sip:9900{UNA}@127.0.0.1 SIP/2.0", *who, "Call-ID: crossing", "CSeq: 1 CANCEL", branch=branch
+    )
+    assert header(gateway.heard("SIP/2.0 200"), "CSeq") == ["1 CANCEL"]
+    invite(gateway, f"9900{UNA}", "crossing", branch=branch)
+    assert header(gateway.heard("SIP/2.0 200"), "CSeq") == ["1 INVITE"]
+    phone.answer(asked, "200 OK", *about, tag="p", body=SDP)
+    assert gateway.heard("SIP/2.0 200")
+    within(gateway, "ACK", answered, 1)
+    assert phone.heard("ACK|INVITE|CANCEL").startswith("ACK")
+    for method, cseq in (
+        ("INVITE", 7),
+        ("UPDATE", 3),
+        ("INFO", 3),
+        ("REFER", 99),
+    ):  # the numbers are their ends' affair
+        body = SDP if method in ("INVITE", "UPDATE") else ""
+        within(gateway, method, answered, cseq, f"Contact: {gateway.contact}", body=body)
+        phone.answer(phone.heard(method), "200 OK", *about, body=body)
+        assert header(gateway.heard("SIP/2.0 200"), "CSeq") == [f"{cseq} {method}"]
+        if method == "INVITE":
+            within(gateway, "ACK", answered, cseq)
+            assert phone.heard("ACK")
+    (target,) = re.findall(r"<([^>]*)>", header(asked, "Contact")[0])
+    own = (f"From: {header(asked, 'To')[0]};tag=p", f"To: {header(asked, 'From')[0]}", "Call-ID: crossing")
+    routes = [f"Route: {one}" for one in header(asked, "Record-Route")]
+    phone.say(f"BYE {target} SIP/2.0", *routes, *own, "CSeq: 1 BYE")
+    within(gateway, "BYE", answered, 100)
+    phone.answer(phone.heard("BYE"), "200 OK")
+    gateway.answer(gateway.heard("BYE"), "200 OK")
+    assert phone.heard("SIP/2.0 200")
+    assert gateway.heard("SIP/2.0 200")
+    lab.wait_said("call", called=UNA, reason="rings-devices")
+    wait_until(lambda: lab.metric("scp_voip_dialogs") == 0)
