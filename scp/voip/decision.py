@@ -167,7 +167,7 @@ def _from_trunk(call: Call, directory: Directory, rules: Rules) -> Plan:
     path.append(_condition("identity", number, bool(identities), Reason.UNKNOWN_IDENTITY))
     caller = calling(call.caller, rules.numbering)
     if not identities:
-        return _unknown(call, marked, dialled, number, caller, rules, path)
+        return _unknown(marked, dialled, number, caller, rules, path)
     came_back = any(e164(one, rules.numbering) == number for one in call.diverted_by)
     path.append(_condition("first-round", ", ".join(call.diverted_by), not came_back, Reason.CAME_BACK))
     if came_back:
@@ -216,7 +216,7 @@ def _minds(identity: Identity, caller: str, call: Call) -> bool:
 
 
 def _unknown(
-    call: Call, marked: bool, dialled: str, number: str, caller: str, rules: Rules, path: list[Condition]
+    marked: bool, dialled: str, number: str, caller: str, rules: Rules, path: list[Condition]
 ) -> Plan:
     """Send back what the node marked; refuse what came for nobody: this is no relay."""
     if not marked:
@@ -225,7 +225,6 @@ def _unknown(
         return Plan(Reason.NO_GATEWAY, tuple(path), code=503, text="Service Unavailable", caller=caller)
     who = f"+{number}" if number else dialled
     step = _mobile(who, _outside(number, dialled, rules), "unavailable", rules)
-    del call
     return Plan(Reason.UNKNOWN_IDENTITY, tuple(path), (step,), caller=caller, number=number)
 
 
