@@ -19,7 +19,13 @@ from ss7.cap.contexts import BY_VERSION
 from ss7.map.codec import FAST
 from ss7.map.common import SubscriberIdentity
 from ss7.map.contexts import BY_NUMBER
-from ss7.map.location import AnyTimeInterrogationArg, RequestedInfo, SubscriberInfoRes
+from ss7.map.location import (
+    MS_INITIATED_IMSI_DETACH,
+    NETWORK_INITIATED_IMSI_DETACH,
+    AnyTimeInterrogationArg,
+    RequestedInfo,
+    SubscriberInfoRes,
+)
 from ss7.rose import encode_invoke, encode_return_error, encode_return_result
 from ss7.tcap_dialogue import Aare, Aarq, encode_dialogue
 
@@ -82,8 +88,10 @@ def answer(at: float, number: int, place: Subscriber | None) -> Message:
     return at, True, tcap.build_end(tid(number), encode_dialogue(Aare(ATI)), [component])
 
 
-def event(at: float, number: int, place: Subscriber, *, accepted: bool = True) -> list[Message]:
-    invoke = encode_invoke(1, 89, FAST.encode_argument(89, note_mm_event(place, b"\x02"), 3))
+def event(
+    at: float, number: int, place: Subscriber, *, accepted: bool = True, met: bytes = b"\x02"
+) -> list[Message]:
+    invoke = encode_invoke(1, 89, FAST.encode_argument(89, note_mm_event(place, met), 3))
     begin = tcap.build_begin(tid(number), encode_dialogue(Aarq(NOTE)), [invoke])
     end = tcap.build_end(tid(number), encode_dialogue(Aare(NOTE)), [encode_return_result(1)])
     return [(at, True, begin), (at + 0.01, False, end if accepted else tcap.build_abort(tid(number), b""))]
@@ -141,3 +149,11 @@ def test_what_vlrs_told_in_the_capture_decides_about_the_calls_behind_it(tmp_pat
         stored=False,
     )
     assert found == [("connect", "forwarded-roaming"), ("continue", "at-home"), ("continue", "at-home")]
+
+
+@pytest.mark.parametrize("met", [MS_INITIATED_IMSI_DETACH, NETWORK_INITIATED_IMSI_DETACH])
+def test_a_detach_does_not_say_where_the_subscriber_is(tmp_path, met) -> None:
+    """As in `scp.engine.mobility`: the roaming flag stays as it is stored."""
+    # The call comes when the place is older than max_age_s.
+    messages = [*event(0.0, 1, HOME, met=met), *call(100.0, 2, 100.4)]
+    assert replayed(tmp_path, *messages, stored=True) == [("connect", "forwarded-roaming")]
