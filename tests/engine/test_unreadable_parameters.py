@@ -308,6 +308,14 @@ REPORTS = {
         ),
         "legID",
     ),
+    "announcement's end as CAP v4 has it": (
+        encode_invoke(10, Opcode.SPECIALIZED_RESOURCE_REPORT, bytes.fromhex("9f3200")),
+        "allAnnouncementsComplete",
+    ),
+    "announcement's end without a parameter": (
+        encode_invoke(10, Opcode.SPECIALIZED_RESOURCE_REPORT, b""),
+        "allAnnouncementsComplete",
+    ),
 }
 
 

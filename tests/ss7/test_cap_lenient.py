@@ -24,6 +24,7 @@ from ss7.ber import encode_element
 from ss7.cap.charging import decode_contained
 from ss7.cap.codec import FAST
 from ss7.cap.common import CriticalityType
+from ss7.cap.interaction import SpecializedResourceReportArg
 from ss7.cap.lenient import REST, parameters, read_argument, read_contained
 from ss7.cap.operations import Opcode
 from ss7.cap.reference import REFERENCE
@@ -295,6 +296,28 @@ def test_strings_in_strings_are_read_as_deep_as_anybody_writes_them(depth: int) 
         assert [fault.parameter for fault in reading.faults] == ["calledPartyNumber"]
         with pytest.raises(DecodeError):
             REFERENCE.decode_argument(Opcode.INITIAL_DP, octets, 2)
+
+
+@pytest.mark.parametrize(
+    ("version", "octets"), [(2, "9f3200"), (3, "9f3200"), (4, "0500"), (2, ""), (3, ""), (4, "")]
+)
+def test_an_announcement_s_end_is_known_in_the_form_of_any_version(version: int, octets: str) -> None:
+    parameter = bytes.fromhex(octets)
+    for codec in (FAST, REFERENCE):
+        with pytest.raises(DecodeError):
+            codec.decode_argument(Opcode.SPECIALIZED_RESOURCE_REPORT, parameter, version)
+    reading = read_argument(Opcode.SPECIALIZED_RESOURCE_REPORT, parameter, version)
+    complete = SpecializedResourceReportArg("allAnnouncementsComplete", True) if version == 4 else True
+    assert reading.value == complete
+    assert [fault.parameter for fault in reading.faults] == ["allAnnouncementsComplete"]
+
+
+def test_an_announcement_s_beginning_is_never_taken_for_its_end() -> None:
+    started = bytes.fromhex("9f3300")
+    for version in (2, 3):  # they can't say it
+        assert read_argument(Opcode.SPECIALIZED_RESOURCE_REPORT, started, version).value is None
+    reading = read_argument(Opcode.SPECIALIZED_RESOURCE_REPORT, started, 4)
+    assert reading == (SpecializedResourceReportArg("firstAnnouncementStarted", True), ())
 
 
 def test_operations_without_an_argument_have_none() -> None:

@@ -23,6 +23,9 @@ from ss7.cap.roots import argument_type
 from ss7.errors import DecodeError
 
 _OF_CALLS: Final = frozenset(Opcode)
+_NULL: Final = b"\x05\x00"
+_COMPLETE: Final = b"\x9f\x32\x00"
+"""allAnnouncementsComplete of a SpecializedResourceReport (§6.3.1), which was a NULL before CAP v4."""
 
 __all__ = ["REST", "Fault", "Reading", "parameters", "read_argument", "read_contained"]
 
@@ -39,9 +42,16 @@ def read_argument(opcode: int, parameter: bytes, version: int, *, partial: bool 
     Returns:
         Its value, None if the operation has no argument or something mandatory can't be read; an InitialDP
         says in ``unreadable`` what it lacks. An octet string that is the whole argument bears the
-        operation's name.
+        operation's name. A SpecializedResourceReport may say in another version's form, or without any
+        parameter, that the announcement was played.
     """
     kind = argument_type(opcode, version)
+    if opcode == Opcode.SPECIALIZED_RESOURCE_REPORT and kind is not None:
+        usual = _COMPLETE if isinstance(kind, ChoiceType) else _NULL
+        if parameter != usual and parameter in (b"", _NULL, _COMPLETE):
+            reason = f"not in the form of CAP v{version}"
+            fault = Fault("allAnnouncementsComplete", 0, reason, "TS 29.078 §6.3.1")
+            return Reading(FAST.decode_argument(opcode, usual, version), (fault,))
     if kind is None or not parameter:
         try:
             return Reading(FAST.decode_argument(opcode, parameter, version), ())
