@@ -10,7 +10,7 @@ from ss7 import mtp3
 from ss7.m3ua_parameters import parameter
 
 if TYPE_CHECKING:
-    from scp.capture.write import Association
+    from scp.capture.write import Association, TcpConnection
     from ss7.m3ua import Data
 
 LINUX_SLL, LINUX_SLL2 = 113, 276
@@ -139,42 +139,10 @@ def as_udp(frame: bytes) -> bytes:
     return ethernet(frame[26:30], frame[30:34], 17, head + payload, int.from_bytes(frame[18:20], "big"))
 
 
-class TcpConnection:
-    """M3UA in TCP (RFC 4666 §1.4.8 has port 2905 for it), or SMPP: the far side has connected to the near one."""
-
-    def __init__(self, here: bytes, there: bytes, far_port: int = 40_001, *, port: int = 2905) -> None:
-        self._ends = ((here, port), (there, far_port))
-        self._next = [1000, 9000]
-        self._ident = 0
-
-    def opening(self) -> list[tuple[bool, bytes]]:
-        """SYN, SYN and ACK, ACK (RFC 9293 §3.5)."""
-        packets = [
-            (False, self.segment(b"", sent=False, flags=0x02)),
-            (True, self.segment(b"", sent=True, flags=0x12)),
-        ]
-        return [*packets, (False, self.segment(b"", sent=False, flags=0x10))]
-
-    def packets(self, octets: bytes, *, sent: bool, stream: int = 0) -> list[bytes]:
-        del stream
-        return [self.segment(octets, sent=sent)]
-
-    def segment(self, octets: bytes, *, sent: bool, flags: int = 0x18, back: int = 0) -> bytes:
-        """The next segment; ``back``: one that begins so many octets before what is due, a retransmission."""
-        way = 0 if sent else 1
-        (source, source_port), (target, target_port) = self._ends if sent else self._ends[::-1]
-        sequence = self._next[way] - back
-        self._next[way] = max(self._next[way], sequence + len(octets) + (1 if flags & 0x03 else 0))
-        acknowledged = self._next[1 - way] if flags & 0x10 else 0
-        head = struct.pack(
-            ">HHIIBBHHH", source_port, target_port, sequence, acknowledged, 0x50, flags, 65_535, 0, 0
-        )
-        pseudo = source + target + struct.pack(">HH", 6, len(head) + len(octets))
-        checksum = internet_checksum(pseudo + head + octets)
-        self._ident += 1
-        return ethernet(
-            source, target, 6, head[:16] + checksum.to_bytes(2, "big") + head[18:] + octets, self._ident
-        )
+def opening(wire: TcpConnection) -> list[tuple[bool, bytes]]:
+    """SYN, SYN and ACK, ACK (RFC 9293 §3.5): the far side connects."""
+    flags = ((False, 0x02), (True, 0x12), (False, 0x10))
+    return [(sent, wire.segment(b"", sent=sent, flags=each)) for sent, each in flags]
 
 
 # -- other adaptations -------------------------------------------------------------------------------------------------

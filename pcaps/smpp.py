@@ -5,6 +5,7 @@ from __future__ import annotations
 import carriers
 from scene import BOB, SCP, Scene
 
+from scp.capture.write import TcpConnection
 from scp.messages.smpp.pdu import (
     RECEIPT,
     RESPONSE,
@@ -64,8 +65,8 @@ def answer(request: Pdu, name: str = "", status: int = 0) -> Pdu:
 
 def smpp_messages(scene: Scene) -> None:
     """SMPP 3.4: a bind, texts of one part and of several, receipts, a message that comes in, throttling, unbind."""
-    wire = carriers.TcpConnection(SMSC, SCP, port=PORT)
-    scene.all(wire.opening())
+    wire = TcpConnection(SMSC, SCP, port=PORT)
+    scene.all(carriers.opening(wire))
 
     def say(*pdus: Pdu, sent: bool = False, note: str = "", cut: int = 0) -> None:
         """Let PDUs go in one segment, in two if it is cut; ``sent`` by the SMSC."""

@@ -8,7 +8,7 @@ import carriers
 from calls import cap2_steered
 from scene import BOB, DIALLED, MSC, NETWORK, SCP, STP, Scene, engine_answers, request
 
-from scp.capture.write import Association
+from scp.capture.write import Association, TcpConnection
 from scp.simulator.scenario import Scenario
 from ss7 import m3ua
 from ss7.sctp import PPID_M2PA, PPID_M2UA, PPID_M3UA
@@ -148,8 +148,8 @@ def interleaving(scene: Scene) -> None:
 
 def tcp(scene: Scene) -> None:
     """M3UA over TCP: a message in two segments, one of them sent twice, then two messages in one segment."""
-    scene.wire = wire = carriers.TcpConnection(MSC, SCP)
-    scene.all(wire.opening())
+    scene.wire = wire = TcpConnection(MSC, SCP)
+    scene.all(carriers.opening(wire))
     scene.up()
     calls = [DIALLED, Scenario(b_number=BOB)]
     asked = [request(each, (scene.tid + index).to_bytes(4, "big")) for index, each in enumerate(calls)]

@@ -7,13 +7,16 @@ know can slip through. What can't be decoded is left out and counted; see `disgu
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from scp.capture.cap_version import map_version
 from scp.capture.dialogue_versions import DialogueVersions
 from scp.capture.disguise import Disguise, NotUnderstoodError
+from scp.capture.smpp_disguise import disguised
+from scp.capture.wire.dissector import SMPP_PORT
 from scp.capture.wire.messages import MANAGEMENT_SSN, Message
-from scp.capture.write import Association, PcapNgWriter
+from scp.capture.write import Association, PcapNgWriter, TcpConnection
+from scp.messages.smpp import pdu
 from scp.stack.sccp import Sccp
 from scp.stack.sccp_settings import SI_SCCP, SccpSettings
 from ss7 import m3ua, rose, tcap
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
     from scp.capture.wire.values import Way
     from ss7.tcap_dialogue import DialoguePortion
 
+_Socket: TypeAlias = tuple[bytes, int]
+_FAR_PORT: Final = 40_001
+_FAR_PORTS: Final = 20_000
+
 
 @final
 class Anonymiser:
@@ -51,6 +58,7 @@ class Anonymiser:
         self._disguise = disguise
         self._dialogues = DialogueVersions(None)
         self._wires: dict[tuple[bytes, bytes], Association] = {}
+        self._connections: dict[tuple[_Socket, _Socket], TcpConnection] = {}
 
     def run(self, capture: MessageSource, writer: PcapNgWriter) -> None:
         """Rewrite all of a capture."""
@@ -70,10 +78,22 @@ class Anonymiser:
                 self._write(writer, item, octets)
 
     def _write(self, writer: PcapNgWriter, message: Message, octets: bytes) -> None:
-        wire, sent = self._wire(message.signal.way)
+        way = message.signal.way
+        wire, sent = self._wire(way) if message.smpp is None else self._connection(way)
         for packet in wire.packets(octets, sent=sent, stream=max(0, message.signal.stream)):
             writer.write(message.signal.time, packet)
         self.written += 1
+
+    def _connection(self, way: Way) -> tuple[TcpConnection, bool]:
+        """Return the connection of PDUs, and whether this way is from its end with SMPP's port."""
+        source, target = (way.source, way.source_port), (way.destination, way.destination_port)
+        sent = source[1] == SMPP_PORT or (target[1] != SMPP_PORT and source < target)
+        near, far = (source, target) if sent else (target, source)
+        if (near, far) not in self._connections:
+            hosts = self._disguise.host(near[0]), self._disguise.host(far[0])
+            port = _FAR_PORT + len(self._connections) % _FAR_PORTS
+            self._connections[near, far] = TcpConnection(*hosts, port, port=SMPP_PORT)
+        return self._connections[near, far], sent
 
     def _wire(self, way: Way) -> tuple[Association, bool]:
         here, there = (
@@ -92,7 +112,8 @@ class Anonymiser:
             yield self._management(message.management)
             return
         if message.smpp is not None:
-            raise NotUnderstoodError("SMPP")
+            yield pdu.encode(disguised(message.smpp, self._disguise))
+            return
         data, unit = message.data, message.unit
         if data is None or data.si != SI_SCCP or unit is None:
             raise NotUnderstoodError("another MTP user")

@@ -1,4 +1,4 @@
-"""Writes captures: SIGTRAN messages in SCTP, IPv4 and Ethernet as pcap or pcapng, which Wireshark opens.
+"""Writes captures: SIGTRAN messages in SCTP, SMPP in TCP, IPv4 and Ethernet as pcap or pcapng, for Wireshark.
 
 What a node says over TCP or loopback is written as SCTP all the same: that is what every reader of captures
 knows M3UA in (RFC 4666 §1.4.7), and what the messages say is the same.
@@ -26,6 +26,7 @@ _BLOCK: Final = struct.Struct("<II")
 _ENHANCED: Final = struct.Struct("<IIIII")
 _SCTP: Final = struct.Struct(">HHII")
 _DATA: Final = struct.Struct(">BBHIHHI")
+_TCP: Final = struct.Struct(">HHIIBBHHH")
 _IPV4: Final = struct.Struct(">BBHHHBBH4s4s")
 _MASK32: Final = 0xFFFF_FFFF
 _COMMENT: Final = 1
@@ -146,6 +147,42 @@ class Association:
         checksum = crc32c(head + body).to_bytes(4, "little")
         self._ident = (self._ident + 1) & 0xFFFF
         return ethernet(source, target, 132, head[:8] + checksum + body, self._ident)
+
+
+@final
+class TcpConnection:
+    """The packets of a TCP connection: the far side, ``there``, has connected to ``here`` (IPv4 addresses).
+
+    Args:
+        port: of ``here``: M3UA's (RFC 4666 §1.4.8), or SMPP's.
+    """
+
+    def __init__(self, here: bytes, there: bytes, far_port: int = 40_001, *, port: int = 2905) -> None:
+        self._ends = ((here, port), (there, far_port))
+        self._next = [1000, 9000]
+        self._ident = 0
+
+    def packets(self, octets: bytes, *, sent: bool, stream: int = 0) -> list[bytes]:
+        """Return the frames that carry octets from ``here`` (``sent``) or from ``there``."""
+        del stream
+        parts = range(0, max(1, len(octets)), MAX_CHUNK)
+        return [self.segment(octets[at : at + MAX_CHUNK], sent=sent) for at in parts]
+
+    def segment(self, octets: bytes, *, sent: bool, flags: int = 0x18, back: int = 0) -> bytes:
+        """Return the next segment; ``back``: one that begins so many octets earlier, a retransmission."""
+        way = 0 if sent else 1
+        (source, source_port), (target, target_port) = self._ends if sent else self._ends[::-1]
+        sequence = self._next[way] - back
+        self._next[way] = max(self._next[way], sequence + len(octets) + (1 if flags & 0x03 else 0))
+        acknowledged = self._next[1 - way] if flags & 0x10 else 0
+        head = _TCP.pack(
+            source_port, target_port, sequence & _MASK32, acknowledged & _MASK32, 0x50, flags, 65_535, 0, 0
+        )
+        pseudo = source + target + struct.pack(">HH", 6, len(head) + len(octets))
+        checksum = internet_checksum(pseudo + head + octets)
+        self._ident = (self._ident + 1) & 0xFFFF
+        payload = head[:16] + checksum.to_bytes(2, "big") + head[18:] + octets
+        return ethernet(source, target, 6, payload, self._ident)
 
 
 def ethernet(source: bytes, target: bytes, protocol: int, payload: bytes, ident: int = 0) -> bytes:

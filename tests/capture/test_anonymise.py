@@ -25,7 +25,7 @@ from ss7.errors import DecodeError
 from ss7.rose import Invoke
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted(set((ROOT / "pcaps").glob("*.pcapng")) - {ROOT / "pcaps" / "smpp-messages.pcapng"})
+FILES = sorted((ROOT / "pcaps").glob("*.pcapng"))
 NEW_PACKETS = {
     "translated.pcapng",
     "transport.pcapng",

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from oracles import tshark
 from scp.capture.anonymise import Anonymiser
 from scp.capture.decode import Decoder, Filter
-from scp.capture.disguise import Disguise
+from scp.capture.disguise import Disguise, NotUnderstoodError
 from scp.capture.scapy_packets import from_scapy, to_scapy
+from scp.capture.smpp_disguise import disguised
 from scp.capture.smpp_view import smpp_json
 from scp.capture.source import Capture
 from scp.capture.text import line, tree
@@ -145,13 +146,82 @@ def test_a_receipt_that_cannot_be_read_is_noted() -> None:
     assert "receipt" not in made
 
 
-def test_scapy_keeps_pdus_and_an_anonymised_copy_says_that_it_has_none(tmp_path: Path) -> None:
+def test_scapy_keeps_pdus() -> None:
     again = list(from_scapy(list(to_scapy(Capture(PATH)))))
     assert [each.smpp for each in again] == [each.smpp for each in Capture(PATH)]
+
+
+def anonymised(capture: Any, path: Path) -> tuple[list[dict[str, Any]], bytes, Anonymiser]:
     run = Anonymiser(Disguise(b"key"))
-    with (tmp_path / "out.pcapng").open("wb") as stream:
-        run.run(Capture(PATH), PcapNgWriter(stream))
-    assert run.left_out == {"SMPP": 24}
+    with path.open("wb") as stream:
+        run.run(capture, PcapNgWriter(stream))
+    return list(Decoder(Filter()).show(Capture(path))), path.read_bytes(), run
+
+
+def test_an_anonymised_copy_has_no_number_text_name_or_password(tmp_path: Path) -> None:
+    after, octets, run = anonymised(Capture(PATH), tmp_path / "out.pcapng")
+    assert (run.written, run.left_out) == (24, {})
+    for secret in (
+        b"46701234567",
+        b"46701112222",
+        b"Example",
+        b"secret",
+        b"VMS\0",
+        b"smsc\0",
+        b"Hello",
+        b"01234567890",
+    ):
+        assert secret not in octets
+    assert "مرحبا".encode("utf-16-be") not in octets
+    before = shown()
+    names = (
+        "command",
+        "sequence",
+        "status",
+        "id",
+        "receipt",
+        "part",
+        "optional",
+        "short_message",
+        "validity",
+    )
+    for one, other in zip(before, after, strict=True):
+        assert [one["smpp"].get(name) for name in names] == [other["smpp"].get(name) for name in names]
+        for end in ("source", "destination"):
+            for was, now in zip(
+                one["smpp"].get(end, {}).values(), other["smpp"].get(end, {}).values(), strict=True
+            ):
+                assert len(str(was)) == len(str(now))
+                assert was != now or len(str(was)) < 4 or was in {"international", "alphanumeric", "unknown"}
+    servers = {each["source"] for each in after if each["source"].endswith(":2775")}
+    assert len(servers) == 1
+    if not tshark.available():
+        assert tshark.run(octets, "-Y", "_ws.malformed || _ws.expert.severity >= 0x600000") == ""
+
+
+@pytest.mark.parametrize(
+    ("pdu", "kept"),
+    [
+        (Pdu(Command.DATA_SM, 1, 0, Octets(b"Hello")), None),
+        (
+            Pdu(Command.SUBMIT_SM, 1, 0, Text(esm_class=0x40, short_message=b"\x06\x05\x04\0\1\0\2Hello")),
+            None,
+        ),
+        (Pdu(Command.SUBMIT_SM, 1, 0, Text(esm_class=0x40, short_message=b"\x05\0\3")), None),
+        (Pdu(Command.DELIVER_SM, 1, 0, Text(esm_class=4, short_message=b"id:Hello stat:DELIVRD")), b""),
+        (Pdu(Command.SUBMIT_SM, 1, 0, Text(short_message=b"id:1 text:Hello"), ((0x1403, b"Hello"),)), b""),
+        (Pdu(Command.SUBMIT_SM, 1, 0, Text(source="Hello", source_ton=1)), b""),
+        (Pdu(Command.SUBMIT_SM, 1, 0, Text(), ((0x0424, b"Hello"),)), b""),
+        (Pdu(Command.ENQUIRE_LINK, 1), b""),
+    ],
+)
+def test_what_is_not_understood_slips_through_nowhere(pdu: Pdu, kept: bytes | None) -> None:
+    if kept is None:
+        with pytest.raises(NotUnderstoodError):
+            disguised(pdu, Disguise(b"key"))
+        return
+    made = encode(disguised(pdu, Disguise(b"key")))
+    assert b"Hello" not in made
 
 
 # -- the stream --------------------------------------------------------------------------------------------------------
