@@ -98,7 +98,7 @@ class Association:
     """The packets of one association between two hosts, ``here`` and ``there`` (IPv4 addresses and ports).
 
     Every message gets the TSN and the stream sequence number that are due; INIT and SACK are whoever's who
-    wants them: no reader needs them.
+    wants them: no reader needs them. `pcaps/make.py` makes those, with what is left to it here.
     """
 
     def __init__(
@@ -135,15 +135,24 @@ class Association:
             self._tsn[way] = (self._tsn[way] + 1) & _MASK32
             yield head + part + bytes(-length & 3)
 
+    def skip_tsn(self, *, sent: bool) -> None:
+        """Leave one TSN to a caller that makes a chunk of its own."""
+        way = 0 if sent else 1
+        self._tsn[way] = (self._tsn[way] + 1) & _MASK32
+
     def tag(self, *, sent: bool) -> int:
         """Return the verification tag of what is ``sent``, or comes: the receiver's (RFC 9260 §8.5)."""
         return self._ends[1 if sent else 0][2]
 
-    def packet(self, chunks: list[bytes], *, sent: bool) -> bytes:
-        """Return one frame with these chunks."""
+    def last_tsn(self, *, sent: bool) -> int:
+        """Return the TSN of the latest chunk; that before the first one while there is none."""
+        return (self._tsn[0 if sent else 1] - 1) & _MASK32
+
+    def packet(self, chunks: list[bytes], *, sent: bool, tag: int = -1) -> bytes:
+        """Return one frame with these chunks; ``tag`` is its verification tag if not the receiver's own."""
         (source, source_port, _), (target, target_port, own) = self._ends if sent else self._ends[::-1]
         body = b"".join(chunks)
-        head = _SCTP.pack(source_port, target_port, own, 0)
+        head = _SCTP.pack(source_port, target_port, own if tag < 0 else tag, 0)
         checksum = crc32c(head + body).to_bytes(4, "little")
         self._ident = (self._ident + 1) & 0xFFFF
         return ethernet(source, target, 132, head[:8] + checksum + body, self._ident)
