@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 TICK: Final = 0.25
 """Seconds between two looks at the nodes beside this one, and at whether calls may be kept."""
 OVERVIEW_EVERY: Final = 4
-"""Ticks between two snapshots of the node. New calls go with them: a stream is written to once a second."""
+"""Ticks between two snapshots of the node. New calls go with them: a stream is written to once a second.
+
+That the node takes calls, or does not any more, is told with the next tick."""
 ALERTS_EVERY: Final = round(EVERY / TICK)
 """Ticks between two samples for the alerts."""
 MOST_WATCHERS: Final = 32
@@ -39,6 +41,10 @@ class Watched(Protocol):
 
     def watch_calls(self, calls: RecentCalls | None) -> None:
         """Show every answer and every message to ``calls`` from now on; None: to nobody."""
+        ...
+
+    def why_not_ready(self) -> Sequence[str]:
+        """Why it steers no calls, in words; empty: it does."""
         ...
 
 
@@ -76,6 +82,8 @@ class Hub:
         self._nodes = nodes
         self.alerts = alerts
         self._ticks = 0
+        self._ready = True
+        self._turned = 0  # how often that changed
         self._stopping = False
         self._ticked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -114,12 +122,11 @@ class Hub:
         """
         self._open()
         try:
-            seen, turn, nodes = min(after, self.calls.count), 0, -1
+            seen, turn, news = min(after, self.calls.count), 0, (-1, -1)
             while not self._stopping and (not seconds or turn * TICK < seconds):
-                if (
-                    nodes != self._nodes.revision or self._ticks % OVERVIEW_EVERY == 0
-                ):  # for all streams at once
-                    nodes = self._nodes.revision
+                now = self._nodes.revision, self._turned
+                if news != now or self._ticks % OVERVIEW_EVERY == 0:  # for all streams at once
+                    news = now
                     if not allowed():
                         return
                     told = b"event: overview\ndata: " + self.snapshot(context) + b"\n\n"
@@ -179,6 +186,9 @@ class Hub:
         while True:
             await asyncio.sleep(TICK)
             self._ticks += 1
+            if self._ready == bool(self._watched.why_not_ready()):
+                self._ready = not self._ready
+                self._turned += 1
             self.calls.refill(TICK)
             if self.alerts is not None and self._ticks % ALERTS_EVERY == 1:
                 await self.alerts.observe()

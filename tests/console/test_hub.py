@@ -32,9 +32,10 @@ class Node:
 
     def __init__(self, board: StatusBoard) -> None:
         self._board = board
+        self.reasons: list[str] = []
 
     def why_not_ready(self) -> list[str]:
-        return []
+        return self.reasons
 
     def subsystems(self) -> dict[str, Any]:
         return {}
@@ -57,6 +58,13 @@ def associations(event: bytes) -> list[dict[str, Any]]:
     return found
 
 
+def hub_of(node: Any) -> Hub:
+    """A hub of that node alone."""
+    loop = asyncio.get_running_loop()
+    calls = RecentCalls("scp-test", Numbering(country_code="46"), loop.time)
+    return Hub(node, calls, None, Nodes(None, lambda: state_of(node, None, 1, "", 0.0), loop.time), None)
+
+
 async def told(down_after: float, consoles: int) -> list[tuple[float, dict[str, Any]]]:
     """Have a link go down; return how many seconds later each console was told, and what."""
     loop = asyncio.get_running_loop()
@@ -64,8 +72,7 @@ async def told(down_after: float, consoles: int) -> list[tuple[float, dict[str, 
     board.expect("stp-a", "sctp")
     board.connection(LINK, "")
     node: Any = Node(board)
-    calls = RecentCalls("scp-test", Numbering(country_code="46"), loop.time)
-    own = Hub(node, calls, None, Nodes(None, lambda: state_of(node, None, 1, "", 0.0), loop.time), None)
+    own = hub_of(node)
     context: Any = SimpleNamespace(node=node)
     down = loop.time() + down_after
     loop.call_at(down, board.connection, LINK, "the peer closed it")
@@ -97,3 +104,33 @@ def test_a_link_that_goes_down_is_told_to_every_console_within_two_seconds_in_wo
         assert shown["observedValue"] == "not connected"
         assert shown["lastError"] == "the peer closed it"
         assert "address" in shown["check"]
+
+
+async def told_that_it_is_not_ready(after: float) -> tuple[float, float, int]:
+    """Have a store hang and come back a second later; return how late both are told, and how many events came."""
+    loop = asyncio.get_running_loop()
+    node: Any = Node(StatusBoard(loop.time, lambda *_: None))
+    own, context, events = hub_of(node), SimpleNamespace(node=node), 0
+    wrong, right = loop.time() + after, loop.time() + after + 1
+    loop.call_at(wrong, node.reasons.append, "store: redis: no answer for 1 s")
+    loop.call_at(right, node.reasons.clear)
+    late: list[float] = []
+    try:
+        async with contextlib.aclosing(own.events(context, 0, 3.0, lambda: True)) as stream:  # type: ignore[arg-type]
+            async for event in stream:
+                events += 1
+                notes = json.loads(event.decode().split("\n")[1].removeprefix("data: "))["why_not_ready"]
+                if notes == ([] if late else ["store: redis: no answer for 1 s"]) and len(late) < 2:
+                    late.append(loop.time() - (right if late else wrong))
+    finally:
+        await own.stop()
+    return late[0], late[1], events
+
+
+@pytest.mark.parametrize("after", [0.02, 0.13, 0.74, 1.01])
+def test_that_a_node_takes_no_calls_is_told_with_the_next_tick(after: float) -> None:
+    """What has hung for a second, the store's deadline, is shown within two."""
+    wrong, right, events = virtual_time.run(told_that_it_is_not_ready(after))
+    assert 0 <= wrong <= hub.TICK + 0.01
+    assert 0 <= right <= hub.TICK + 0.01
+    assert events <= 3 / (hub.TICK * hub.OVERVIEW_EVERY) + 3  # no stream is written to more often for it
