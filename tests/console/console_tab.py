@@ -53,13 +53,19 @@ class Tab:
         self.page.keyboard.press("Enter")
         self.page.wait_for_selector(".network")
 
-    def picture(self, name: str) -> None:
-        """Take the page's picture where pictures are wanted (``make screenshots``): a wide one in light."""
+    def picture(self, name: str, most: int = 1200) -> None:
+        """Take a picture of a page where one is wanted (``make screenshots``): a wide one in light.
+
+        It has ``most`` pixels from the top: a list goes on alike, and a repository keeps every octet.
+        """
         if PICTURES:
             self.page.emulate_media(color_scheme="light")
             before = self.page.viewport_size
             self.page.set_viewport_size({"width": 1200, "height": 800})
-            self.page.screenshot(path=Path(PICTURES, f"{name}.png"), full_page=True)
+            height = min(self.page.evaluate("document.documentElement.scrollHeight"), most)
+            self.page.set_viewport_size({"width": 1200, "height": height})
+            self.page.evaluate("scrollTo(0, 0)")
+            self.page.screenshot(path=Path(PICTURES, f"{name}.png"))
             self.page.set_viewport_size(before)
 
     def close(self) -> None:

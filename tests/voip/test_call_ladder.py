@@ -112,7 +112,7 @@ def test_a_steered_call_shows_both_its_halves_and_what_is_recorded(lab: Lab, tab
         page.eval_on_selector_all(".marked", "found => found.map(each => each.innerText.trim())")
     )
     assert bytes.fromhex(marked).startswith(b"Call-ID: ")
-    tab.picture("call")
+    tab.picture("call", 2100)
     assert detail["sip"][0]["details"]["X-Call-Reference"] == f"{REFERENCE.hex()};msc={Scenario().msc}"
     assert detail["sip"][1]["details"]["why"] == "The called subscriber's devices ring."
     kept = lab.api.send(client.Call("GET", f"/v1/attempts/{attempt}/records", client.Reader(dict[str, Any])))
