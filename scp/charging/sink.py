@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from scp.charging.bundles import TOGETHER, Bundles, HeldRecord, ended, held, redecided
 from scp.charging.fault_state import FaultState
 from scp.common.tasks import end_tasks
-from scp.domain.cdr import Charge, Cleared
+from scp.domain.cdr import Charge, Cleared, Talking
 from scp.ports import StoreError
 from scp.services.call_progress import CallProgress
 from scp.services.cdr_row import attempt_row
@@ -133,13 +133,15 @@ class CdrSink:
             self._held[dialogue.local_tid] = redecided(record, decision)
 
     def noted(self, dialogue: Dialogue, fact: object) -> None:
-        """Take what a call cost, or that it was released; other facts are in no record."""
+        """Take what a call cost, that it was released, or is talked in; other facts are in no record."""
         if dialogue.local_tid not in self._held:
             return
         if type(fact) is Charge:
             self._progress_of(dialogue.local_tid).charge = fact
         elif type(fact) is Cleared:
             self._progress_of(dialogue.local_tid).cleared(fact.cause, self._wall())
+        elif type(fact) is Talking:
+            self._progress_of(dialogue.local_tid).talking(fact.answered_ms)
 
     def _progress_of(self, tid: bytes) -> CallProgress:
         progress = self._progress.get(tid)

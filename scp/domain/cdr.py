@@ -55,7 +55,8 @@ class CallAttempt(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
         call_reference: call reference number, hex octets, "" if absent.
         msc_address: E.164 digits of the address of the MSC that allocated it, "" if absent.
         imsi: of the subscriber whose trigger asked, "" if absent.
-        answered_ms: when the call was answered, None if it was not or nobody watched it.
+        answered_ms: when the call was answered, None if it was not or nobody watched it. No event report says
+            so: when the first charging report came, less the time that it tells of.
         disconnected_ms: when it was cleared, None likewise.
         release_cause: Q.850 cause value of its clearing, None if not known.
         charged_ms: how long the switch said it charged, None if it was not charged.
@@ -144,6 +145,16 @@ class Cleared(Struct, frozen=True, gc=False):
     """
 
     cause: int | None = None
+
+
+class Talking(Struct, frozen=True, gc=False):
+    """A call is talked in, and no event report has said that it was answered: a fact for its `CallAttempt`.
+
+    Attributes:
+        answered_ms: when it was, by the time that the switch has measured; milliseconds since 1970-01-01 UTC.
+    """
+
+    answered_ms: int
 
 
 ATTEMPT_ROW: Final = CallAttempt.__struct_fields__[2:]

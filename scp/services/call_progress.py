@@ -46,7 +46,7 @@ class CallProgress:
     answer, and the last clearing with no answer behind it.
 
     Attributes:
-        answered: oAnswer or tAnswer, None if there was none.
+        answered: oAnswer or tAnswer, or what a charging report tells of it; None if there was none.
         disconnected: oDisconnect, tDisconnect, oAbandon or tAbandon, None likewise.
         cause: Q.850 cause value of a disconnect, busy or route select failure, None if not said.
         charge: what it cost, None if it was not charged.
@@ -96,6 +96,11 @@ class CallProgress:
         failure = _FAILURES.get(event.event_type_bcsm)
         if failure is not None and len(self.failed) < MOST_FAILED:
             self.failed += (failure if cause is None else f"{failure}:{cause}",)
+
+    def talking(self, answered_ms: int) -> None:
+        """Note since when the call is talked in, milliseconds since 1970, unless an event has said so."""
+        if self.answered is None:
+            self.answered = (answered_ms + 0.5) / 1000
 
     def informed(self, report: CallInformationReportArg, now: float) -> None:
         """Take a CallInformationReport (TS 29.078 §11.7): it says the cause, where no event does."""

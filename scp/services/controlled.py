@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from scp.domain import meter as metering
 from scp.domain.call import Trigger
-from scp.domain.cdr import Cleared
+from scp.domain.cdr import Cleared, Talking
 from scp.domain.meter import Period
 from scp.domain.outcome import Action as Decided
 from scp.domain.outcome import Decision
@@ -351,6 +351,8 @@ class Control:
             call.discard(discarded)
         if self.held.phase is not held.phase:  # it is answered, or over
             self.target = self._facts = None
+        if event is not None and taken.used and not held.meter.answered:  # its answer was not reported
+            call.note(Talking((held.cleared_ms or now_ms) - taken.used * MS_OF_TENTH))
         if event is charge.Event.EXPIRED:
             call.note(Cleared())
             call.decided(_ENDED)

@@ -14,6 +14,7 @@ from room import SERVICE_KEY
 from scp.domain.numbers import Numbering
 from scp.domain.quota import QuotaAnswer, QuotaGrant, Settled
 from scp.services.api import NodeSettings
+from scp.services.call_progress import CallProgress
 from scp.services.voip_forwarding import controlled
 from scp.simulator.charged import Reported
 from scp.simulator.reports import charging_report
@@ -167,3 +168,47 @@ def outlived(file: Path, story: tuple[str, ...], step: int, moment: int) -> None
         assert (record["charged_ms"], record["charge"]) == (TENTHS * 100, price(TENTHS)), moment
         assert "answered_ms" in record
     room.nothing_left()
+
+
+@pytest.mark.parametrize("story", [("period", "report"), ("report", "clearing"), ("clearing", "report")])
+def test_a_call_whose_answer_only_a_charging_report_tells_of_has_its_time_in_the_record(
+    tmp_path: Path, story: tuple[str, ...]
+) -> None:
+    room = PaidRoom(HandMovedHeld(), Bank(), tmp_path / "cdr")
+    otid = room.call(trigger="originating", a_number="46700000009", b_number="46701234567", b_nature=4)
+    room.works()
+    room.advance(100.0)
+    came_ms = int(room.cap.wall() * 1000)
+    for number, name in enumerate(story):
+        room.send(tcap.build_continue(otid, room.tid(otid), b"", PARTS[name](20 + 2 * number)))
+        room.works()
+        room.advance(2.0)
+    room.advance(10.0)
+    room.works()
+    measured = 10 * PERIOD if story[0] == "period" else TENTHS
+    [record] = room.records()
+    assert record["charged_ms"] == TENTHS * 100
+    assert record["answered_ms"] == came_ms - measured * 100
+    room.nothing_left()
+
+
+def test_the_event_of_the_answer_says_when_it_was_and_no_charging_report_does(tmp_path: Path) -> None:
+    room = PaidRoom(HandMovedHeld(), Bank(), tmp_path / "cdr")
+    otid = room.call(trigger="originating", a_number="46700000009", b_number="46701234567", b_nature=4)
+    room.works()
+    room.advance(20.0)
+    answered_ms = int(room.cap.wall() * 1000)
+    room.send(tcap.build_continue(otid, room.tid(otid), b"", PARTS["answer"](20)))
+    room.advance(80.0)
+    room.send(tcap.build_continue(otid, room.tid(otid), b"", PARTS["report"](22)))
+    room.works()
+    [record] = room.records()
+    assert record["answered_ms"] == answered_ms
+    room.nothing_left()
+
+
+def test_of_two_answers_the_first_is_recorded() -> None:
+    progress = CallProgress()
+    progress.talking(5_000)
+    progress.talking(9_000)
+    assert progress.values().answered == 5_000
