@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from scp.capture.decode import Decoder, Filter
 from scp.capture.record import Recorder, RecordSettings
@@ -77,6 +80,32 @@ def test_a_masked_recording_has_no_number(tmp_path: Path) -> None:
     assert len(messages) == len(said(CHARGED))
     assert "46701234567" not in str(messages)
     assert "240011234567890" not in str(messages)
+
+
+@pytest.mark.parametrize(
+    "name", ["map-message", "map-mobility", "map-locate", "cap3-messages", "map-segmented"]
+)
+def test_a_masked_recording_of_map_and_messages_has_no_number_and_no_text(tmp_path: Path, name: str) -> None:
+    path = ROOT / "pcaps" / f"{name}.pcapng"
+    before = list(Decoder(Filter()).show(Capture(path)))
+    recorder = recorded(tmp_path, RecordSettings(key=b"secret"), path)
+    assert not recorder.dropped
+    after = [each for each in shown(tmp_path) if "tcap" in each]
+    assert len(after) == len([each for each in before if "tcap" in each])
+    for number in {each for one in before for each in re.findall(r"'digits': '(\d{7,})'", str(one))}:
+        assert number not in str(after)
+    octets = b"".join(file.read_bytes() for file in tmp_path.glob("rec-*.pcapng"))
+    texts = [
+        item.tcap[item.tcap.index(_DELIVER) + 19 :][:4]
+        for item in Capture(path)
+        if isinstance(item, Message) and _DELIVER in item.tcap
+    ]
+    assert bool(texts) == (name in {"map-message", "map-segmented"})
+    assert not any(text in octets for text in texts)
+
+
+_DELIVER = b"\x04\x0b\x91"
+"""How the SMS-DELIVERs of the captures begin; what they say is 19 octets on."""
 
 
 def test_a_disk_that_fails_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
