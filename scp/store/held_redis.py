@@ -24,7 +24,7 @@ from scp.held_call_ports import HeldEntry, Kept
 from scp.store.held_rows import FENCE_KEPT_MS, framed, unframed
 from scp.store.held_scripts import CLAIM, DELETE, DUE, HEAD, PUT, RELEASE
 from scp.store.redis_backed import RedisBacked
-from scp.store.redis_errors import answered
+from scp.store.redis_errors import answered, run_script
 from scp.store.redis_hot import HotCall, HotCalls, HotScript
 from scp.store.redis_membership import Membership
 
@@ -154,7 +154,7 @@ class RedisHeldCalls(RedisBacked):
 
     async def due(self, now_ms: int, most: int) -> list[HeldEntry]:
         """See `scp.held_call_ports.HeldCalls`."""
-        found = await asyncio.gather(*(answered(self._due(keys, [now_ms, most])) for keys in self._keys))
+        found = await asyncio.gather(*(run_script(self._due, keys, [now_ms, most]) for keys in self._keys))
         entries = [
             _entry(tid, value) for flat in found for tid, value in zip(flat[::2], flat[1::2], strict=True)
         ]

@@ -42,7 +42,7 @@ from scp.ports import StoreError, Totals
 from scp.store.ledger_layout import MOVE, move_all
 from scp.store.ledger_scripts import ARGUMENTS, BODY, CREDIT, DUE, FORGET, NUMBERS, RAISE, RECORDED, STEPS
 from scp.store.redis_backed import RedisBacked
-from scp.store.redis_errors import answered, translate
+from scp.store.redis_errors import answered, run_script, translate
 from scp.store.redis_hot import HotCall, HotCalls, HotScript
 from scp.store.reservation_format import STATES, FormatError, decode, decode_body, encode_body
 
@@ -205,7 +205,7 @@ class RedisLedger(RedisBacked):
             buckets.setdefault(bucket, []).append(seed)
         await asyncio.gather(
             *(
-                answered(self._recorded(self._keys(bucket, f"cdr:{self._node}", "res"), seeds))
+                run_script(self._recorded, self._keys(bucket, f"cdr:{self._node}", "res"), seeds)
                 for bucket, seeds in buckets.items()
             )
         )
@@ -248,7 +248,7 @@ class RedisLedger(RedisBacked):
     async def _run_all(self, script: AsyncScript, names: Sequence[str], *arguments: int) -> list[Any]:
         """Run a script in every bucket, all at once."""
         return await asyncio.gather(
-            *(answered(script(self._keys(bucket, *names), arguments)) for bucket in range(BUCKETS))
+            *(run_script(script, self._keys(bucket, *names), arguments) for bucket in range(BUCKETS))
         )
 
     async def _ask(self, verb: str, key: bytes, *words: bytes | str | int) -> Any:

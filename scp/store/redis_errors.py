@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from scp.ports import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
+
+    from redis.commands.core import AsyncScript
 
 T = TypeVar("T")
 
@@ -63,3 +65,12 @@ async def answered(reply: Awaitable[T]) -> T:
         return await reply
     except (RedisError, RedisClusterException, OSError) as error:
         raise translate(error) from None
+
+
+async def run_script(script: AsyncScript, keys: Sequence[bytes], arguments: Sequence[Any]) -> Any:
+    """Run a Lua script, return its reply; raises as `answered`.
+
+    Where several run at once each is a task, and one that is cancelled before it began has made nothing yet
+    that would have to be awaited.
+    """
+    return await answered(script(keys, arguments))
