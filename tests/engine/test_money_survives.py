@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from held_room import EPOCH, HandMovedHeld, HeldRoom, report
-from room import SERVICE_KEY
+from room import SERVICE_KEY, idp, new_otid
 
 from scp.domain.numbers import Numbering
 from scp.domain.quota import QuotaAnswer, QuotaGrant, Settled
@@ -212,3 +212,24 @@ def test_of_two_answers_the_first_is_recorded() -> None:
     progress.talking(5_000)
     progress.talking(9_000)
     assert progress.values().answered == 5_000
+
+
+def test_a_begin_that_the_network_doubles_is_a_second_dialogue_and_no_second_charge(tmp_path: Path) -> None:
+    """Q.774 §3.3: each BEGIN opens a transaction. The switch speaks to the first alone, and has lost the second."""
+    bank = Bank()
+    room = PaidRoom(HandMovedHeld(), bank, tmp_path / "cdr")
+    otid = new_otid()
+    first = idp(trigger="originating", a_number="46700000009", b_number="46701234567", b_nature=4)
+    for _ in range(2):
+        room.begin(encode_invoke(1, Opcode.INITIAL_DP, first), otid=otid)
+        room.works()
+    tid = room.tid(otid)
+    for number, name in enumerate(("answer", "period", "report", "clearing")):
+        room.send(tcap.build_continue(otid, tid, b"", PARTS[name](20 + 2 * number)))
+        room.works()
+    for _ in range(40):
+        room.advance(10.0)
+        room.works()
+    assert sorted(bank.settled.values()) == [0, TENTHS]
+    assert sorted(each.get("charged_ms", 0) for each in room.records()) == [0, TENTHS * 100]
+    room.nothing_left()
