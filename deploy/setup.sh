@@ -34,8 +34,10 @@ libsctp-dev ~ [ -e /usr/include/netinet/sctp.h ] ~ building pysctp
 git ~ has git ~ tests of the repository itself
 redis-server ~ has redis-server ~ store tests on Redis
 tshark ~ has tshark ~ dissecting everything that the node sends
+tcpdump ~ has tcpdump ~ reading the hexadecimal dumps that it prints
 prometheus ~ has promtool ~ checking metrics and alert rules
 curl ~ has curl ~ the commands of the pages in deploy/
+procps ~ has vmstat ~ likewise
 sqlite3 ~ has sqlite3 ~ backing up, as deploy/backup.sh does
 openssl ~ has openssl ~ tokens and certificates
 osmo-stp ~ has osmo-stp ~ interworking with a real signalling gateway
