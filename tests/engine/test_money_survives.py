@@ -24,6 +24,7 @@ from ss7.cap.codec import FAST
 from ss7.cap.events import EventTypeBCSM as E
 from ss7.cap.operations import Opcode
 from ss7.rose import encode_invoke
+from ss7.tcap_dialogue import Abrt, encode_dialogue
 
 PERIOD, TENTHS = 60, 723
 POLICY = {"first_s": PERIOD, "next_s": PERIOD, "withheld_s": 0}
@@ -232,4 +233,38 @@ def test_a_begin_that_the_network_doubles_is_a_second_dialogue_and_no_second_cha
         room.works()
     assert sorted(bank.settled.values()) == [0, TENTHS]
     assert sorted(each.get("charged_ms", 0) for each in room.records()) == [0, TENTHS * 100]
+    room.nothing_left()
+
+
+@pytest.mark.parametrize(
+    "information",
+    ["", "be0f280d060704000001010101a0020500", "be800000", "ffffff"],
+    ids=["none", "an external", "broken", "no element"],
+)
+def test_a_call_that_the_switch_aborts_costs_what_was_reported_whatever_the_abort_says(
+    tmp_path: Path, information: str
+) -> None:
+    """TC-U-ABORT may bring user information (Q.773 §4.2.3), which CAP has no use for."""
+    bank = Bank()
+    room = PaidRoom(HandMovedHeld(), bank, tmp_path / "cdr")
+    otid = room.call(trigger="originating", a_number="46700000009", b_number="46701234567", b_nature=4)
+    room.works()
+    tid = room.tid(otid)
+    for number, name in enumerate(("answer", "period")):
+        room.send(tcap.build_continue(otid, tid, b"", PARTS[name](20 + 2 * number)))
+        room.works()
+    room.send(tcap.build_abort(tid, encode_dialogue(Abrt(0, bytes.fromhex(information)))))
+    room.works()
+    assert list(bank.settled.values()) == [10 * PERIOD]
+    assert room.counts.outcomes == ["aborted-by-peer"]
+    room.nothing_left()
+
+
+def test_a_call_of_cap_v1_which_has_no_charging_goes_on_and_nothing_is_reserved(tmp_path: Path) -> None:
+    bank = Bank()
+    room = PaidRoom(HandMovedHeld(), bank, tmp_path / "cdr")
+    otid = room.call(1, trigger="originating", a_number="46700000009", b_number="46701234567", b_nature=4)
+    room.works()
+    assert room.answer(otid).opcodes == [Opcode.CONTINUE]
+    assert (bank.settled, len(room.records())) == ({}, 1)
     room.nothing_left()
