@@ -47,6 +47,7 @@ from scp.voip.messages import (
     Traced,
     Unbind,
     Welcome,
+    number_in,
     plain,
     wants_privacy,
 )
@@ -74,7 +75,8 @@ SWEEP_SECONDS: Final = 1.0
 """After which a brain that was started is asked, whatever of the levels it has not been told."""
 COUNT_EVERY: Final = 5.0
 """Seconds between two questions to the Kamailios what they have counted."""
-_USER_OF_URI: Final = re.compile(r"sips?:([^@;>]+)@")
+_USER_OF_URI: Final = re.compile(r"sips?:([^@;>]+)(?:;[^@>]*)?@|tel:([^;>,]+)")
+"""Its user without telephone parameters, or the number of a tel URI (RFC 3966 §3)."""
 
 
 @final
@@ -457,20 +459,22 @@ class Brain:
 
     def _numbers(self, end: Ended | Failed) -> tuple[str, str]:
         """Return called and calling number of a call as far as Kamailio knew them."""
-        called = plain(end.b).removeprefix(self._rules.mark)
+        called = number_in(plain(end.b)).removeprefix(self._rules.mark)
         numbering = self._rules.numbering
-        return decision.calling(called, numbering), decision.calling(plain(end.a), numbering)
+        return decision.calling(called, numbering), decision.calling(number_in(plain(end.a)), numbering)
 
     def _call_of(self, asked: InviteAsked) -> Call:
         device = plain(asked.device)
         caller = plain(asked.from_)
         if not device:
             asserted = _USER_OF_URI.search(plain(asked.pai))
-            caller = asserted[1] if asserted else caller
-        diverted = _USER_OF_URI.findall(plain(asked.diversion))
+            caller = number_in((asserted[1] or asserted[2]) if asserted else caller)
+        diverted = [number_in(user or tel) for user, tel in _USER_OF_URI.findall(plain(asked.diversion))]
         trunk = "" if device else self._trunk_of(asked.src)
         hidden = wants_privacy(plain(asked.privacy), plain(asked.from_))
-        return Call(plain(asked.to), caller, trunk, device, tuple(diverted), time.time(), hidden=hidden)
+        return Call(
+            number_in(plain(asked.to)), caller, trunk, device, tuple(diverted), time.time(), hidden=hidden
+        )
 
     def _trunk_of(self, address: str) -> str:
         """Return the name of the trunk that an address is of; Kamailio has seen that it is one."""

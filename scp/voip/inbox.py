@@ -29,7 +29,7 @@ from scp.telemetry.logs import get_logger
 from scp.voip.cpim import CPIM, PLAIN, delivery_report, text_of
 from scp.voip.decision import aor, e164, is_barred
 from scp.voip.directory import DeviceState
-from scp.voip.messages import Deliver, Delivered, Kept, MessageAsked, Taken, plain
+from scp.voip.messages import Deliver, Delivered, Kept, MessageAsked, Taken, number_in, plain
 from scp.voip.records import Cursor, Inbound, Sent
 from scp.voip.store import StoreError
 from scp.voip.texts import TooLongError
@@ -419,7 +419,7 @@ class Inbox:
             return 415, "Unsupported Media Type"
         digest = hashlib.blake2b(f"{asked.call_id}\0{asked.cseq}\0{asked.device}".encode(), digest_size=10)
         _, code, words = await self.send(
-            own, plain(asked.device), plain(asked.to), body.text, digest.hexdigest(), body.imdn
+            own, plain(asked.device), number_in(plain(asked.to)), body.text, digest.hexdigest(), body.imdn
         )
         return code, words
 

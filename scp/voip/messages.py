@@ -5,6 +5,7 @@ A plan is no JSON: Kamailio would read all of it for each member that it looks a
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import unquote
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 NULL: Final = "<null>"
 """What Kamailio writes for a value that is not there."""
+_SEPARATORS: Final = str.maketrans("", "", "-.()")
+_NUMBER: Final = re.compile(r"[+]?[0-9*#]+\Z")
 _APART: Final = 60.0
 """Seconds that two times of the same moment may differ by, at most."""
 
@@ -271,6 +274,16 @@ def plain(text: str) -> str:
     """Return a text of SIP as it was: decoded, "" where there was none."""
     decoded = unquote(text, errors="replace")
     return "" if decoded == NULL else decoded
+
+
+def number_in(user: str) -> str:
+    """Return the number that a user part is, bare; any other one as it came.
+
+    Telephone parameters (RFC 3966 §3: ``;phone-context=``, ``;npdi``) and visual separators (§5.1.1) are left
+    out, what is escaped (RFC 3261 §19.1.2: ``%2B``) is decoded.
+    """
+    bare = unquote(user).partition(";")[0].translate(_SEPARATORS)
+    return bare if _NUMBER.match(bare) else user
 
 
 # --- to Kamailio ---

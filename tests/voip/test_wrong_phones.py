@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from voip_lab import DOMAIN, GATEWAY, PASSWORD, Lab, header, unavailable
 from oracles.waiting import PATIENCE, wait_until
 from scp import client
 from scp.client import voip
+from scp.voip.messages import number_in
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
@@ -134,6 +136,16 @@ def within(
     (target,) = re.findall(r"<([^>]*)>", header(answer, "Contact")[0])
     own_headers = (f"From: {own}", f"To: {to}", f"Call-ID: {call}", f"CSeq: {cseq} {method}")
     sender.say(f"{method} {target} SIP/2.0", *routes, *own_headers, *more, body=body)
+
+
+def dials(phone: Peer, to: str, call: str, password: str) -> None:
+    """Call as Una's phone does, which is challenged."""
+    uri, own = f"sip:{to}@{DOMAIN}", f"<sip:+{UNA}@{DOMAIN}>;tag={call}"
+    about = (f"From: {own}", f"To: <{uri}>", f"Call-ID: {call}", f"Contact: {phone.contact}")
+    phone.say(f"INVITE {uri} SIP/2.0", *about, "CSeq: 1 INVITE", body=SDP)
+    challenge = phone.heard("SIP/2.0 407", call=call)
+    digest = digest_for(challenge, "una-phone", password, "INVITE", uri)
+    phone.say(f"INVITE {uri} SIP/2.0", *about, "CSeq: 2 INVITE", f"Proxy-Authorization: {digest}", body=SDP)
 
 
 def bound(operator: client.Client, phone: Peer, password: str, *headers: str) -> str:
@@ -268,6 +280,55 @@ def test_a_phone_that_names_its_gruu_in_a_call_is_reached_within_it(
     within(gateway, "BYE", answer, 2)
     phone.answer(phone.heard("BYE"), "200 OK")
     assert gateway.heard("SIP/2.0 200")
+
+
+@pytest.mark.parametrize(
+    ("user", "number"),
+    [
+        ("+46701234567;npdi;rn=+46700000001", "+46701234567"),
+        ("112;phone-context=+46", "112"),
+        ("990011234567;user=x", "990011234567"),
+        ("%2B46701234567", "+46701234567"),
+        ("+46-70-123(45).67;cpc=ordinary", "+46701234567"),
+        ("anna-maria", "anna-maria"),
+        ("anna;x=1", "anna;x=1"),
+        ("46%0d%0aTo:x", "46%0d%0aTo:x"),
+        ("46%0a", "46%0a"),
+        ("\u0664\u0666", "\u0664\u0666"),
+        ("", ""),
+    ],
+)
+def test_a_number_is_the_same_whatever_stands_with_it(user: str, number: str) -> None:
+    assert number_in(user) == number
+
+
+def test_numbers_with_parameters_of_a_telephone_uri_are_those_without(
+    lab: Lab, operator: client.Client, una: str, phone: Peer, gateway: Peer
+) -> None:
+    """Gateways write where a number was ported to, and phones where a short one holds: 112, too."""
+    bound(operator, phone, una)
+    for to, caller, asserted in (
+        (f"9900{UNA};npdi;rn=+46700000001", "46700000021", "<sip:+46700000021;cpc=ordinary@x;user=phone>"),
+        (f"9900{UNA}", "46700000022", "<tel:+46-70-0000022;cpc=ordinary>"),
+    ):
+        call = f"parameters-{lab.counted()}"
+        invite(gateway, to, call, f"P-Asserted-Identity: {asserted}")
+        phone.answer(phone.heard("INVITE", call=call), "603 Decline", tag="p")
+        assert gateway.heard("SIP/2.0 603", call=call)
+        lab.wait_said("call", called=UNA, caller=caller)
+    operator.send(voip.put_identity(UNA, barred=["46", "1"]))
+    for brain in (True, False):
+        if not brain:
+            lab.stop_brain(signal.SIGKILL)
+        try:
+            call = f"emergency-{brain}"
+            dials(phone, "112;phone-context=+46", call, una)
+            asked = gateway.heard(f"INVITE sip:112@{GATEWAY}")
+            gateway.answer(asked, "603 Decline", tag="q")
+            assert phone.heard("SIP/2.0 603", call=call)
+        finally:
+            if not brain:
+                lab.start_brain()
 
 
 @pytest.mark.parametrize(
