@@ -7,6 +7,7 @@ import itertools
 import re
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Self
@@ -27,17 +28,21 @@ SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n
 
 
 class Peer:
-    """One UDP socket that speaks SIP as badly as a test likes."""
+    """One socket, UDP unless another is given, that speaks SIP as badly as a test likes."""
 
     _counted = itertools.count(1)
 
-    def __init__(self, lab: Lab, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((host, port))
-        self.socket.connect(("127.0.0.1", lab.sip))
+    def __init__(
+        self, lab: Lab, host: str = "127.0.0.1", port: int = 0, secure: ssl.SSLSocket | None = None
+    ) -> None:
+        self.socket = secure or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if secure is None:
+            self.socket.bind((host, port))
+            self.socket.connect(("127.0.0.1", lab.sip))
+        transport = "UDP" if secure is None else "TLS"
         self.host, self.port = self.socket.getsockname()
-        self.contact = f"<sip:x@{self.host}:{self.port}>"
-        self.via = f"Via: SIP/2.0/UDP {self.host}:{self.port};rport"
+        self.contact = f"<sip:x@{self.host}:{self.port};transport={transport.lower()}>"
+        self.via = f"Via: SIP/2.0/{transport} {self.host}:{self.port};rport"
 
     def __enter__(self) -> Self:
         return self
@@ -399,3 +404,26 @@ def test_what_crosses_what_ends_in_one_call_that_both_sides_can_end(
     assert gateway.heard("SIP/2.0 200")
     lab.wait_said("call", called=UNA, reason="rings-devices")
     wait_until(lambda: lab.metric("scp_voip_dialogs") == 0)
+
+
+def test_a_device_on_another_transport_belongs_to_its_call_too(
+    lab: Lab, operator: client.Client, una: str, gateway: Peer
+) -> None:
+    """It is told two Record-Routes, one for each side, and shows the one that faces it."""
+    context = ssl.create_default_context(cafile=str(lab.folder / "c.pem"))
+    context.check_hostname = False
+    plain = socket.create_connection(("127.0.0.1", lab.tls), 15)
+    with plain, Peer(lab, secure=context.wrap_socket(plain)) as phone:
+        bound(operator, phone, una)
+        invite(gateway, f"9900{UNA}", "secure")
+        asked = phone.heard("INVITE")
+        phone.answer(asked, "200 OK", f"Contact: {phone.contact}", tag="p", body=SDP)
+        within(gateway, "ACK", gateway.heard("SIP/2.0 200", call="secure"), 1)
+        assert phone.heard("ACK")
+        (target,) = re.findall(r"<([^>]*)>", header(asked, "Contact")[0])
+        routes = [f"Route: {one}" for one in header(asked, "Record-Route")]
+        assert len(routes) == 2
+        own = (f"From: {header(asked, 'To')[0]};tag=p", f"To: {header(asked, 'From')[0]}", "Call-ID: secure")
+        phone.say(f"BYE {target} SIP/2.0", *routes, *own, "CSeq: 1 BYE")
+        gateway.answer(gateway.heard("BYE"), "200 OK")
+        assert phone.heard("SIP/2.0 200")
