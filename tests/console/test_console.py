@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -77,6 +78,13 @@ def test_what_the_overview_shows_is_what_the_api_says(tab: Tab, node: Served) ->
         health = node.ask("GET", "/v1/overview")
         assert any(each["reason"] == "at-home" for each in health["calls"])
         tab.page.wait_for_selector("text=takes calls")
+        tab.page.wait_for_function(
+            "() => (document.querySelector('.sparks polyline')?.getAttribute('points') || '').split(' ').length > 5"
+        )
+        msc.send_signal(signal.SIGSTOP)  # its host is up, and its association stays
+        tab.page.wait_for_selector(".wrong li:has-text('No call comes'):has-text('Runbook')")
+        msc.send_signal(signal.SIGCONT)
+        tab.page.wait_for_selector(".wrong li:has-text('No call comes')", state="detached")
     finally:
         msc.kill()
         msc.wait(PATIENCE)

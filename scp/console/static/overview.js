@@ -57,19 +57,34 @@ const ALERTS = { "m3ua:association": "ScpAssociationDown", "m3ua:destination": "
   "node:identity": "ScpDuplicateNode", "node:journal": "ScpUnjournalled", "node:recording": "ScpRecordingFailed" };
 const Runbook = ({ alert }) => alert ? html`<a href=${`#/health?alert=${alert}`} aria-label=${`Runbook: ${alert}`}>Runbook</a>` : null;
 
+// Calls have stopped: none has come for 2 s, and ten would have at the rate before. Kept until one comes.
+let quiet = null;
+function silence(history) {
+  const now = history[history.length - 1], last = total(now);
+  if (quiet && quiet.total === last) return quiet;
+  const at = history.findIndex(each => total(each) === last);
+  const from = history[at].time_ms, idle = (now.time_ms - from) / 1000, span = (from - history[0].time_ms) / 1000;
+  const rate = span < 2 ? 0 : (last - total(history[0])) / span;
+  quiet = idle >= 2 && rate * idle >= 10 ? { total: last, from, rate } : null;
+  return quiet;
+}
+
 // What is wrong, since when, and what to check, without a click.
 function Wrong({ history }) {
   const { now, before, seconds, one } = between(history, 5);
   const parts = [...links(now.checks), ...beside(now.checks, () => true)].filter(each => each.check.status !== "pass").sort((a, b) => order(a.check) - order(b.check));
   const earlier = counts(before);
   const failing = one ? [] : now.calls.filter(each => each.failed && each.count > (earlier.get(keyOf(each)) || 0));
-  if (!parts.length && !failing.length && !now.overload_level && !now.why_not_ready.length) return html`<p class="pass">Nothing is wrong at this node.</p>`;
+  const none = silence(history);
+  if (!parts.length && !failing.length && !none && !now.overload_level && !now.why_not_ready.length) return html`<p class="pass">Nothing is wrong at this node.</p>`;
   return html`<section aria-labelledby="wrong"><h2 id="wrong">What is wrong</h2>
     ${now.why_not_ready.length ? html`<p class="notice" role="alert">This node steers no calls: ${now.why_not_ready.join("; ")}</p>` : null}
     <ul class="wrong">${parts.map(({ group, title, check, more }) => html`<li key=${group + title} class=${check.status}><b>${title}</b> <span class="dim">${named(group)}</span>: <span class=${check.status}>${more || check.observedValue}</span>, since ${moment(check.time)} UTC <span class="dim">(${long(now.time_ms - Date.parse(check.time))})</span>
       ${check.lastError ? html`<div>Last error: ${check.lastError}</div>` : null}
       <div>${check.check ? html`Check ${check.check}. ` : null}<${Runbook} alert=${ALERTS[group]} /></div></li>`)}
     ${now.overload_level ? html`<li class="warn"><b>Overload</b>, level ${now.overload_level}: calls go on without a lookup, or are refused. <${Runbook} alert="ScpOverloaded" /></li>` : null}
+    ${none ? html`<li class="warn"><b>No call comes</b>, since ${moment(new Date(none.from).toISOString())} UTC <span class="dim">(${long(now.time_ms - none.from)})</span>; before, ${number(none.rate)} a second came.
+      <div>Check at the switches and STPs: whether they run, and still route to this node. <${Runbook} alert="ScpNoCalls" /></div></li>` : null}
     ${failing.map(each => html`<li key=${keyOf(each)} class="fail"><b>${number((each.count - (earlier.get(keyOf(each)) || 0)) / seconds)} calls a second fail</b>: ${each.reason}, answered ${each.action}. ${each.explanation} <a href=${callsOf(each)}>These calls</a></li>`)}</ul></section>`;
 }
 
